@@ -1,0 +1,1 @@
+//! How root is reached: the administrator prompt, and the code-signature check before it.

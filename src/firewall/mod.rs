@@ -1,0 +1,1 @@
+//! Asks the firewalls: pf through pfctl, the Application Firewall through socketfilterfw.

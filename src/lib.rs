@@ -1,0 +1,34 @@
+//! Portcullis opens debug ports on a Mac, closes them in the evening, and says why a port cannot be
+//! reached.
+//!
+//! The map of the house, in reading order; imports point down this list only (a test holds it to that):
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`], [`tray`] | the two faces: text and JSON, icon and menu |
+//! | [`elevate`] | how root is reached: the prompt, the code-signature check |
+//! | [`root`] | what runs as root: request, plan, apply |
+//! | [`reach`] | who listens, and what a connection would do to them |
+//! | [`firewall`] | asks pf and the Application Firewall |
+//! | [`lab`] | a pf that lives in a directory, for trying and testing |
+//! | [`menu`], [`status`], [`prefs`] | facts in, what is shown out; what the user prefers |
+//! | [`pf`] | pf's language, its verdicts, and our anchor |
+//! | [`port`] | ports, ranges, presets |
+//! | [`world`] | this Mac or a lab: where everything is |
+//! | [`os`] | the one door to the system: atomic files, processes, locks |
+
+pub mod cli;
+pub mod elevate;
+pub mod firewall;
+pub mod lab;
+pub mod menu;
+pub mod os;
+pub mod pf;
+pub mod port;
+pub mod prefs;
+pub mod reach;
+pub mod root;
+pub mod status;
+#[cfg(feature = "gui")]
+pub mod tray;
+pub mod world;

@@ -1,0 +1,1 @@
+//! The language of pf, and its verdicts. Pure: text in, values out.

@@ -1,0 +1,1 @@
+//! What the user prefers, kept as TOML with its comments.

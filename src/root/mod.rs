@@ -1,0 +1,1 @@
+//! What runs as root: the request, the plan, and its execution.

@@ -1,0 +1,1 @@
+//! The tray: event loop, icon, menu items.
