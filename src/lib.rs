@@ -13,6 +13,7 @@
 //! | [`lab`] | a pf that lives in a directory, for trying and testing |
 //! | [`menu`], [`status`], [`prefs`] | facts in, what is shown out; what the user prefers |
 //! | [`pf`] | pf's language, its verdicts, and our anchor |
+//! | [`ledger`] | what is open, for whom, until when |
 //! | [`port`] | ports, ranges, presets |
 //! | [`world`] | this Mac or a lab: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod elevate;
 pub mod firewall;
 pub mod lab;
+pub mod ledger;
 pub mod menu;
 pub mod os;
 pub mod pf;

@@ -6,70 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::ledger::{Guard, Managed, Opening, Seconds, Source, Way};
 use crate::port::{DebugPort, PortName, PortRange};
-
-/// Seconds since 1970-01-01 UTC.
-pub type Seconds = i64;
-
-/// For whom a port is open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Source {
-    /// Every host that can route to this Mac.
-    Any,
-    /// The networks this Mac was on when the port was opened.
-    Lan {
-        /// Those networks; at least one.
-        networks: Vec<IpNet>,
-    },
-    /// Chosen hosts or networks.
-    Hosts {
-        /// Those hosts; at least one.
-        hosts: Vec<IpNet>,
-    },
-}
-
-impl Source {
-    /// The addresses let in, or `None` for all.
-    pub fn networks(&self) -> Option<&[IpNet]> {
-        match self {
-            Source::Any => None,
-            Source::Lan { networks } => Some(networks),
-            Source::Hosts { hosts } => Some(hosts),
-        }
-    }
-}
-
-/// One range that is open: from whom, until when, by whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Opening {
-    /// The name it goes by, part of the rule's label.
-    pub name: PortName,
-    /// The ports.
-    pub port: PortRange,
-    /// Who is let in.
-    pub from: Source,
-    /// When it closes by itself; `None`: when somebody closes it.
-    pub until: Option<Seconds>,
-    /// When it was opened.
-    pub since: Seconds,
-    /// The user who asked for it.
-    pub by: String,
-}
-
-/// A range that is ours to close: blocked from other machines while the guard is on and it is not open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Managed {
-    /// The name it goes by, part of the rule's label.
-    pub name: PortName,
-    /// The ports.
-    pub port: PortRange,
-}
 
 /// Whether pf filters at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,29 +21,6 @@ pub enum PfState {
     Disabled,
     /// What was read could not be understood; holds that text.
     Unknown(String),
-}
-
-/// Whether the closed ports are blocked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Guard {
-    /// Nobody was asked yet; it goes on by itself where others already enabled pf.
-    #[default]
-    Unset,
-    /// Closed managed ports are blocked from other machines, and we hold pf enabled.
-    On,
-    /// We block nothing.
-    Off,
-}
-
-/// Which way our rules are evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Way {
-    /// Below Apple's `anchor "com.apple/*"`: no file of Apple's is edited, nothing is reloaded.
-    Apple,
-    /// Called by our marked block at the end of /etc/pf.conf.
-    Classic,
 }
 
 /// Yes, no, or not known.

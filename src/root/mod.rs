@@ -1,1 +1,2 @@
 //! What runs as root: the request, the plan, and its execution.
+pub mod request;

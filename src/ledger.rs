@@ -1,0 +1,317 @@
+//! The ledger: what is open, for whom, until when, and what is ours to close. Pure.
+//!
+//! ```
+//! use portcullis::ledger::{Guard, Ledger, Managed};
+//! let dlv = Managed { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() };
+//! let ledger = Ledger { guard: Guard::On, managed: vec![dlv], ..Ledger::default() };
+//! assert_eq!(ledger.closed().len(), 1);
+//! ```
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::port::{PortName, PortRange};
+
+/// Seconds since 1970-01-01 UTC.
+pub type Seconds = i64;
+
+/// For whom a port is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    /// Every host that can route to this Mac.
+    Any,
+    /// The networks this Mac was on when the port was opened.
+    Lan {
+        /// Those networks; at least one.
+        networks: Vec<IpNet>,
+    },
+    /// Chosen hosts or networks.
+    Hosts {
+        /// Those hosts; at least one.
+        hosts: Vec<IpNet>,
+    },
+}
+
+impl Source {
+    /// The addresses let in, or `None` for all.
+    pub fn networks(&self) -> Option<&[IpNet]> {
+        match self {
+            Source::Any => None,
+            Source::Lan { networks } => Some(networks),
+            Source::Hosts { hosts } => Some(hosts),
+        }
+    }
+}
+
+/// `any`, `lan`, or the hosts with commas between them: as `--from` takes it.
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Any => f.write_str("any"),
+            Source::Lan { .. } => f.write_str("lan"),
+            Source::Hosts { hosts } => {
+                f.write_str(&hosts.iter().map(host_text).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+}
+
+/// A network as a person writes it: a single host without its prefix length.
+pub fn host_text(network: &IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() {
+        network.addr().to_string()
+    } else {
+        network.to_string()
+    }
+}
+
+/// One range that is open: from whom, until when, by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// The name it goes by, part of the rule's label.
+    pub name: PortName,
+    /// The ports.
+    pub port: PortRange,
+    /// Who is let in.
+    pub from: Source,
+    /// When it closes by itself; `None`: when somebody closes it.
+    pub until: Option<Seconds>,
+    /// When it was opened.
+    pub since: Seconds,
+    /// The user who asked for it.
+    pub by: String,
+}
+
+/// A range that is ours to close: blocked from other machines while the guard is on and it is not open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Managed {
+    /// The name it goes by, part of the rule's label.
+    pub name: PortName,
+    /// The ports.
+    pub port: PortRange,
+}
+
+/// Whether the closed ports are blocked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Guard {
+    /// Nobody was asked yet; it goes on by itself where others already enabled pf.
+    #[default]
+    Unset,
+    /// Closed managed ports are blocked from other machines, and we hold pf enabled.
+    On,
+    /// We block nothing.
+    Off,
+}
+
+/// Which way our rules are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// Below Apple's `anchor "com.apple/*"`: no file of Apple's is edited, nothing is reloaded.
+    Apple,
+    /// Called by our marked block at the end of /etc/pf.conf.
+    Classic,
+}
+
+impl Way {
+    /// The anchor that holds our rules in this way.
+    pub fn anchor(self) -> &'static str {
+        match self {
+            Way::Apple => crate::world::APPLE_ANCHOR,
+            Way::Classic => crate::world::CLASSIC_ANCHOR,
+        }
+    }
+}
+
+/// What we hold of pf's reference count: released with `pfctl -X`, void after a reboot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// The number that `pfctl -E` printed.
+    pub number: u64,
+    /// The boot it was given in.
+    pub boot: String,
+}
+
+/// The desired state of our ports, as it stands in `ledger.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Version of this form: [`Ledger::VERSION`].
+    pub version: u32,
+    /// The guard.
+    pub guard: Guard,
+    /// What is open; ranges do not overlap, rising.
+    pub openings: Vec<Opening>,
+    /// What is ours to close; ranges do not overlap, rising.
+    pub managed: Vec<Managed>,
+    /// Our hold on pf.
+    pub token: Option<Token>,
+    /// Where our rules were loaded last; `None` while none are.
+    pub way: Option<Way>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Ledger {
+            version: Self::VERSION,
+            guard: Guard::Unset,
+            openings: Vec::new(),
+            managed: Vec::new(),
+            token: None,
+            way: None,
+        }
+    }
+}
+
+impl Ledger {
+    /// The version that this program writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// Opens a range; what was open of it before gives way.
+    pub fn open(&mut self, opening: Opening) {
+        self.drop_openings(opening.port);
+        self.openings.push(opening);
+        self.openings.sort_by_key(|opening| opening.port);
+    }
+
+    /// Closes a range: what is open of it is dropped, and it is ours to block from now on.
+    pub fn close(&mut self, port: &Managed) {
+        self.drop_openings(port.port);
+        self.manage(port);
+    }
+
+    /// Closes everything that is open.
+    pub fn close_all(&mut self) {
+        for opening in std::mem::take(&mut self.openings) {
+            self.manage(&Managed { name: opening.name, port: opening.port });
+        }
+    }
+
+    /// Closes what was to be open until `now` or earlier; gives what that was.
+    pub fn expire(&mut self, now: Seconds) -> Vec<Opening> {
+        let over = |opening: &Opening| opening.until.is_some_and(|until| until <= now);
+        let (expired, open): (Vec<_>, Vec<_>) = self.openings.drain(..).partition(over);
+        self.openings = open;
+        for opening in &expired {
+            self.manage(&Managed { name: opening.name.clone(), port: opening.port });
+        }
+        expired
+    }
+
+    /// Takes a range among those that are ours to close; parts that already are keep their name.
+    pub fn manage(&mut self, port: &Managed) {
+        let mut fresh = vec![port.port];
+        for managed in &self.managed {
+            fresh = fresh.into_iter().flat_map(|range| range.without(managed.port)).collect();
+        }
+        self.managed.extend(fresh.into_iter().map(|range| Managed { name: port.name.clone(), port: range }));
+        self.managed.sort_by_key(|managed| managed.port);
+    }
+
+    /// What the guard blocks from everyone but this Mac: managed, and not open.
+    pub fn closed(&self) -> Vec<Managed> {
+        if self.guard != Guard::On {
+            return Vec::new();
+        }
+        let mut closed = Vec::new();
+        for managed in &self.managed {
+            let mut left = vec![managed.port];
+            for opening in &self.openings {
+                left = left.into_iter().flat_map(|range| range.without(opening.port)).collect();
+            }
+            closed.extend(left.into_iter().map(|port| Managed { name: managed.name.clone(), port }));
+        }
+        closed
+    }
+
+    /// Whether there is anything to load: all closed and no guard means no rules, no token, no trace.
+    pub fn needs_rules(&self) -> bool {
+        !self.openings.is_empty() || !self.closed().is_empty()
+    }
+
+    fn drop_openings(&mut self, port: PortRange) {
+        let openings = std::mem::take(&mut self.openings);
+        self.openings = openings
+            .into_iter()
+            .flat_map(|opening| {
+                let left = opening.port.without(port);
+                left.into_iter().map(move |port| Opening { port, ..opening.clone() })
+            })
+            .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn managed(name: &str, port: &str) -> Managed {
+        Managed { name: name.parse().unwrap(), port: port.parse().unwrap() }
+    }
+
+    fn opening(port: &str, until: Option<Seconds>) -> Opening {
+        Opening {
+            name: "dlv".parse().unwrap(),
+            port: port.parse().unwrap(),
+            from: Source::Any,
+            until,
+            since: 0,
+            by: "ada".into(),
+        }
+    }
+
+    fn ports(list: &[Managed]) -> String {
+        list.iter().map(|managed| managed.port.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn closing_the_middle_of_a_range_leaves_both_ends_open() {
+        let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
+        ledger.open(opening("3000-3010", None));
+        ledger.close(&managed("port", "3005"));
+        let open: Vec<_> = ledger.openings.iter().map(|opening| opening.port.to_string()).collect();
+        assert_eq!(open, ["3000-3004", "3006-3010"]);
+        assert_eq!(ports(&ledger.closed()), "3005");
+    }
+
+    #[test]
+    fn opening_takes_the_place_of_what_was_open() {
+        let mut ledger = Ledger::default();
+        ledger.open(opening("3000-3010", None));
+        ledger.open(opening("3010", Some(5)));
+        assert_eq!(ledger.openings.len(), 2);
+        assert_eq!(ledger.openings[1].until, Some(5));
+    }
+
+    #[test]
+    fn what_is_over_closes_and_stays_ours() {
+        let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
+        ledger.open(opening("3000", Some(100)));
+        assert!(ledger.expire(99).is_empty());
+        assert_eq!(ledger.expire(100).len(), 1);
+        assert_eq!(ports(&ledger.closed()), "3000");
+    }
+
+    #[test]
+    fn no_range_is_managed_twice() {
+        let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
+        ledger.manage(&managed("a", "5-10"));
+        ledger.manage(&managed("b", "8-12"));
+        ledger.manage(&managed("c", "6"));
+        assert_eq!(ports(&ledger.managed), "5-10 11-12");
+    }
+
+    #[test]
+    fn without_guard_nothing_is_closed() {
+        let mut ledger = Ledger::default();
+        ledger.manage(&managed("a", "5"));
+        assert!(!ledger.needs_rules());
+        ledger.guard = Guard::On;
+        assert!(ledger.needs_rules());
+    }
+}
