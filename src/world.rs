@@ -8,6 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::os::Tree;
+
 /// Name of the anchor, of the bundle, and prefix of every launchd label.
 pub const NAME: &str = "dev.portcullis";
 /// The anchor that holds our rules when they hang below Apple's `anchor "com.apple/*"`. Its name sorts before
@@ -47,6 +49,14 @@ impl World {
         match self {
             World::Mac => PathBuf::from(path),
             World::Lab(dir) => dir.join(path.trim_start_matches('/')),
+        }
+    }
+
+    /// The files of this world.
+    pub fn tree(&self) -> Tree {
+        match self {
+            World::Mac => Tree::system(),
+            World::Lab(dir) => Tree::lab(dir),
         }
     }
 

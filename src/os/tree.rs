@@ -1,0 +1,445 @@
+//! Files below a base directory (`/`, or a lab): read, replaced and removed without following a link.
+//!
+//! Purpose: root writes only what it means to write. Every path is walked from the base, each directory opened
+//! relative to the one before it and never through a symbolic link, so that nobody who can write somewhere on the
+//! way can lead a write astray. A file is replaced by writing a new one beside it and renaming that: a reader sees
+//! the old bytes or the new ones, never half of them; after [`Tree::replace`] returns, the new ones survive a
+//! power loss.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+/// A base directory and the rules for what lies below it.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    base: PathBuf,
+    /// Whether directories and files must be root's and closed to others' writes.
+    strict: bool,
+}
+
+/// What was tried on which file, and why it failed. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused.
+    #[error("cannot {verb} {}: {source}", path.display())]
+    System {
+        /// What was tried.
+        verb: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A symbolic link, or something else that is no plain file or directory, is in the way.
+    #[error("will not use {}: {what}; look at it and take it away", path.display())]
+    Unsafe {
+        /// The thing in the way.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Larger than anything that belongs there.
+    #[error("will not read {}: it is larger than {max} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound in bytes.
+        max: u64,
+    },
+    /// Somebody else holds the lock.
+    #[error("another change has been under way for {} s: try again when it is done", waited.as_secs())]
+    Busy {
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+impl FileError {
+    fn system(verb: &'static str, path: &Path, source: impl Into<std::io::Error>) -> Self {
+        FileError::System { verb, path: path.to_owned(), source: source.into() }
+    }
+
+    fn refuse(path: &Path, what: impl Into<String>) -> Self {
+        FileError::Unsafe { path: path.to_owned(), what: what.into() }
+    }
+}
+
+/// Held until dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
+
+/// The largest file that is read, in bytes: a pf.conf of a large site is a few hundred kilobytes.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+impl Tree {
+    /// The system itself: every directory on the way must be root's and not open to others' writes.
+    pub fn system() -> Self {
+        Tree { base: PathBuf::from("/"), strict: true }
+    }
+
+    /// A lab: links are not followed either, but its owner is whoever made it.
+    pub fn lab(base: &Path) -> Self {
+        Tree { base: base.to_owned(), strict: false }
+    }
+
+    /// The whole path of `path` (absolute, as on a Mac) in this tree.
+    pub fn place(&self, path: &str) -> PathBuf {
+        self.base.join(path.trim_start_matches('/'))
+    }
+
+    /// The bytes of a plain file, or `None` where there is none. Errors: it cannot be read, it is a link or no
+    /// plain file, it has more than 16 MiB, or (on the system) others could have written it.
+    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, None)? else { return Ok(None) };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = match rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP | Errno::MLINK) => {
+                return Err(FileError::refuse(&place, "it is a symbolic link"));
+            }
+            Err(error) => return Err(FileError::system("open", &place, error)),
+        };
+        self.judge_file(&file, &place)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| FileError::system("read", &place, error))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(FileError::TooLarge { path: place, max: MAX_BYTES });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Replaces a file, or makes it, with `mode` (octal, such as 0o644) where it is new; one that is there keeps
+    /// its mode and owner. Directories that are missing are made with 0o755.
+    pub fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
+            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
+        };
+        let old = match rustix::fs::statat(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Some(stat),
+            Err(Errno::NOENT) => None,
+            Err(error) => return Err(FileError::system("look at", &place, error)),
+        };
+        if let Some(stat) = &old
+            && rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile
+        {
+            return Err(FileError::refuse(&place, "it is no plain file"));
+        }
+        let temporary = format!(".{name}.{}.portcullis", std::process::id());
+        let fail = |verb, error: std::io::Error| {
+            let _ = rustix::fs::unlinkat(directory.as_fd(), temporary.as_str(), AtFlags::empty());
+            FileError::system(verb, &place, error)
+        };
+        // What a crash left under this name is ours; nobody else can write here.
+        let _ = rustix::fs::unlinkat(directory.as_fd(), temporary.as_str(), AtFlags::empty());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(directory.as_fd(), temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| FileError::system("write beside", &place, error))?;
+        let mut file = File::from(file);
+        file.write_all(bytes).map_err(|error| fail("write", error))?;
+        let bits = old.as_ref().map_or(mode, |stat| mode_bits(stat.st_mode) & 0o7777);
+        if let Some(stat) = &old {
+            let (user, group) =
+                (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
+            let mine = file.metadata().map_err(|error| fail("look at", error))?;
+            if (mine.uid(), mine.gid()) != (stat.st_uid, stat.st_gid) {
+                rustix::fs::fchown(&file, Some(user), Some(group))
+                    .map_err(|error| fail("give back", error.into()))?;
+            }
+        }
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(bits as _))
+            .map_err(|error| fail("set the mode of", error.into()))?;
+        // File::sync_all is F_FULLFSYNC on macOS.
+        file.sync_all().map_err(|error| fail("write out", error))?;
+        rustix::fs::renameat(directory.as_fd(), temporary.as_str(), directory.as_fd(), name)
+            .map_err(|error| fail("replace", error.into()))?;
+        rustix::fs::fsync(directory.as_fd())
+            .map_err(|error| FileError::system("write out the directory of", &place, error))?;
+        match self.read(path)? {
+            Some(back) if back == bytes => Ok(()),
+            _ => Err(FileError::refuse(&place, "it does not read back as it was written")),
+        }
+    }
+
+    /// Removes a plain file; nothing where there is none.
+    pub fn remove(&self, path: &str) -> Result<(), FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, None)? else { return Ok(()) };
+        match rustix::fs::unlinkat(directory.as_fd(), name, AtFlags::empty()) {
+            Ok(()) => rustix::fs::fsync(directory.as_fd())
+                .map_err(|error| FileError::system("write out the directory of", &place, error)),
+            Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(FileError::system("remove", &place, error)),
+        }
+    }
+
+    /// Makes a directory with `mode`, and those above it with 0o755.
+    pub fn make_directory(&self, path: &str, mode: u32) -> Result<(), FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
+            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
+        };
+        match rustix::fs::mkdirat(directory.as_fd(), name, Mode::from_raw_mode(mode as _)) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(FileError::system("make", &place, error)),
+        }
+    }
+
+    /// Names of what lies in a directory, sorted; none where there is no such directory.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, None)? else { return Ok(Vec::new()) };
+        let Some(directory) = self.step(&directory, name, &place, None)? else { return Ok(Vec::new()) };
+        let fail = |error: Errno| FileError::system("list", &place, error);
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(directory.as_fd()).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name().to_string_lossy();
+            if name != "." && name != ".." {
+                names.push(name.into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Appends one line to a file, made with 0o644 where it is missing.
+    pub fn append_line(&self, path: &str, line: &str) -> Result<(), FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
+            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::from_raw_mode(0o644))
+            .map_err(|error| FileError::system("append to", &place, error))?;
+        let mut file = File::from(file);
+        self.judge_file(&file, &place)?;
+        file.write_all(format!("{line}\n").as_bytes())
+            .map_err(|error| FileError::system("append to", &place, error))
+    }
+
+    /// Takes the lock at `path`, waiting up to `patience`. Errors: somebody holds it longer than that.
+    pub fn lock(&self, path: &str, patience: Duration) -> Result<Lock, FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
+            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| FileError::system("open the lock", &place, error))?;
+        let file = File::from(file);
+        self.judge_file(&file, &place)?;
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock(file)),
+                Err(std::fs::TryLockError::WouldBlock) if began.elapsed() < patience => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(std::fs::TryLockError::WouldBlock) => return Err(FileError::Busy { waited: patience }),
+                Err(std::fs::TryLockError::Error(error)) => {
+                    return Err(FileError::system("lock", &place, error));
+                }
+            }
+        }
+    }
+
+    /// Opens the directory that holds `path` and gives it with the last name; `None` where a directory is
+    /// missing and `make` (the mode to make it with) is not given.
+    fn walk<'a>(&self, path: &'a str, make: Option<u32>) -> Result<Option<(OwnedFd, &'a str)>, FileError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut directory = match rustix::fs::open(&self.base, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) if make.is_none() => return Ok(None),
+            Err(error) => return Err(FileError::system("open", &self.base, error)),
+        };
+        let mut so_far = self.base.clone();
+        // On a Mac these three are links of the system's own into /private.
+        let private =
+            if self.strict && cfg!(target_os = "macos") { ["etc", "var", "tmp"].as_slice() } else { &[] };
+        let mut names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        if names.first().is_some_and(|first| private.contains(first)) {
+            names.insert(0, "private");
+        }
+        let Some((last, parents)) = names.split_last() else {
+            return Err(FileError::refuse(&self.base, "it is no file"));
+        };
+        for name in names.iter() {
+            if *name == "." || *name == ".." {
+                return Err(FileError::refuse(&self.base.join(path), "its path goes through . or .."));
+            }
+        }
+        for name in parents {
+            so_far.push(name);
+            match self.step(&directory, name, &so_far, make)? {
+                Some(next) => directory = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some((directory, last)))
+    }
+
+    fn step(
+        &self,
+        parent: &OwnedFd,
+        name: &str,
+        place: &Path,
+        make: Option<u32>,
+    ) -> Result<Option<OwnedFd>, FileError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty());
+        let directory = match (open(), make) {
+            (Err(Errno::NOENT), None) => return Ok(None),
+            (Err(Errno::NOENT), Some(mode)) => {
+                match rustix::fs::mkdirat(parent.as_fd(), name, Mode::from_raw_mode(mode as _)) {
+                    Ok(()) | Err(Errno::EXIST) => open(),
+                    Err(error) => return Err(FileError::system("make", place, error)),
+                }
+            }
+            (result, _) => result,
+        };
+        let directory = match directory {
+            Ok(directory) => directory,
+            Err(Errno::LOOP | Errno::MLINK | Errno::NOTDIR) => {
+                return Err(FileError::refuse(place, "it is a symbolic link or no directory"));
+            }
+            Err(error) => return Err(FileError::system("open", place, error)),
+        };
+        if self.strict {
+            let stat =
+                rustix::fs::fstat(&directory).map_err(|error| FileError::system("look at", place, error))?;
+            judge_owner(stat.st_uid, mode_bits(stat.st_mode), place)?;
+        }
+        Ok(Some(directory))
+    }
+
+    fn judge_file(&self, file: &File, place: &Path) -> Result<(), FileError> {
+        let meta = file.metadata().map_err(|error| FileError::system("look at", place, error))?;
+        if !meta.is_file() {
+            return Err(FileError::refuse(place, "it is no plain file"));
+        }
+        if meta.nlink() > 1 {
+            return Err(FileError::refuse(place, "it has a second name (a hard link)"));
+        }
+        if self.strict {
+            judge_owner(meta.uid(), meta.mode(), place)?;
+        }
+        Ok(())
+    }
+}
+
+/// On the system, what is not root's or can be written by others is not trusted.
+fn judge_owner(user: u32, mode: u32, place: &Path) -> Result<(), FileError> {
+    // /Library's own folders are root:admin 0775 on some systems: root's, but open to administrators, who can
+    // become root anyway. Others never.
+    let shared = mode & 0o002 != 0 && mode & 0o1000 == 0;
+    if user != 0 {
+        return Err(FileError::refuse(place, format!("it belongs to user {user}, not to root")));
+    }
+    if shared {
+        return Err(FileError::refuse(
+            place,
+            format!("every user can write to it (mode {:04o})", mode & 0o7777),
+        ));
+    }
+    Ok(())
+}
+
+/// A mode as 32 bits: it is 16 wide on macOS and 32 on Linux.
+fn mode_bits(mode: impl Into<u32>) -> u32 {
+    mode.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn tree() -> (tempfile::TempDir, Tree) {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = Tree::lab(directory.path());
+        (directory, tree)
+    }
+
+    #[test]
+    fn replaces_and_reads_back() {
+        let (directory, tree) = tree();
+        assert_eq!(tree.read("/etc/pf.conf").unwrap(), None);
+        tree.replace("/etc/pf.conf", b"pass\n", 0o644).unwrap();
+        std::fs::set_permissions(
+            directory.path().join("etc/pf.conf"),
+            std::fs::Permissions::from_mode(0o640),
+        )
+        .unwrap();
+        tree.replace("/etc/pf.conf", b"block\n", 0o644).unwrap();
+        assert_eq!(tree.read("/etc/pf.conf").unwrap().unwrap(), b"block\n");
+        let mode = std::fs::metadata(directory.path().join("etc/pf.conf")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o640, "a file keeps its mode");
+        assert_eq!(tree.list("/etc").unwrap(), ["pf.conf"], "nothing is left beside it");
+        tree.remove("/etc/pf.conf").unwrap();
+        tree.remove("/etc/pf.conf").unwrap();
+        assert_eq!(tree.list("/etc").unwrap(), [""; 0]);
+        assert_eq!(tree.list("/nowhere").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn follows_no_link() {
+        let (directory, tree) = tree();
+        tree.replace("/real/file", b"mine", 0o600).unwrap();
+        symlink(directory.path().join("real"), directory.path().join("linked")).unwrap();
+        symlink(directory.path().join("real/file"), directory.path().join("real/alias")).unwrap();
+        for path in ["/linked/file", "/real/alias"] {
+            assert!(matches!(tree.read(path), Err(FileError::Unsafe { .. })), "{path}");
+            assert!(matches!(tree.replace(path, b"x", 0o600), Err(FileError::Unsafe { .. })), "{path}");
+        }
+        assert!(tree.read("/real/../real/file").is_err());
+        assert_eq!(tree.read("/real/file").unwrap().unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_second_name_is_refused() {
+        let (directory, tree) = tree();
+        tree.replace("/real/file", b"mine", 0o600).unwrap();
+        std::fs::hard_link(directory.path().join("real/file"), directory.path().join("real/other")).unwrap();
+        assert!(tree.read("/real/file").unwrap_err().to_string().contains("hard link"));
+        assert!(tree.append_line("/real/file", "x").is_err());
+    }
+
+    #[test]
+    fn a_pipe_does_not_block() {
+        let (directory, tree) = tree();
+        let path = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert!(matches!(tree.read("/pipe"), Err(FileError::Unsafe { .. })));
+        assert!(matches!(tree.replace("/pipe", b"x", 0o600), Err(FileError::Unsafe { .. })));
+    }
+
+    #[test]
+    fn one_lock_at_a_time() {
+        let (_directory, tree) = tree();
+        let held = tree.lock("/lock", Duration::ZERO).unwrap();
+        assert!(matches!(tree.lock("/lock", Duration::ZERO), Err(FileError::Busy { .. })));
+        drop(held);
+        assert!(tree.lock("/lock", Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn others_writes_are_not_trusted() {
+        let place = Path::new("/x");
+        assert!(judge_owner(0, 0o040755, place).is_ok());
+        assert!(judge_owner(0, 0o041777, place).is_ok(), "sticky");
+        assert!(judge_owner(0, 0o040777, place).is_err());
+        assert!(judge_owner(501, 0o040755, place).is_err());
+    }
+}
