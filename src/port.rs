@@ -13,6 +13,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// Ports below this are left alone: no debug server sits there, and system services do.
+pub const LOWEST_PORT: u16 = 1024;
+
 /// A closed interval of TCP ports, 1 to 65535, first ≤ last. A single port is a range of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortRange {

@@ -11,7 +11,7 @@
 use serde::Deserialize;
 
 use crate::ledger::{Managed, Way};
-use crate::port::{DebugPort, PortName, parse_named, presets};
+use crate::port::{DebugPort, LOWEST_PORT, PortName, parse_named, presets};
 
 /// The preferences, each with its default where the file is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -88,6 +88,12 @@ impl Preferences {
             .map_err(|error| PreferencesError::Text(error.to_string().trim().to_owned()))?;
         let bad = PreferencesError::Value;
         for (index, own) in preferences.port.iter().enumerate() {
+            if own.port.first() < LOWEST_PORT {
+                return Err(bad(format!(
+                    "port {} of {} lies below {LOWEST_PORT}, where system services sit",
+                    own.port, own.name
+                )));
+            }
             if let Some(other) = preferences.port[..index].iter().find(|other| other.port.overlaps(own.port))
             {
                 return Err(bad(format!(
@@ -213,10 +219,11 @@ mod tests {
         assert!(refused("colour = \"red\"").contains("colour"));
         assert!(refused("show = [\"delve\"]").contains("none of"));
         assert!(refused("show = [\"dlv\", \"dlv\"]").contains("twice"));
-        assert!(refused("[[port]]\nname = \"UP\"\nport = 5").contains("no name for a port"));
+        assert!(refused("[[port]]\nname = \"UP\"\nport = 5000").contains("no name for a port"));
+        assert!(refused("[[port]]\nname = \"a\"\nport = 22").contains("below 1024"));
         assert!(refused("[[port]]\nname = \"a\"\nport = 0").contains("between 1 and 65535"));
         assert!(
-            refused("[[port]]\nname = \"a\"\nport = 5\n[[port]]\nname = \"b\"\nport = 5")
+            refused("[[port]]\nname = \"a\"\nport = 5000\n[[port]]\nname = \"b\"\nport = 5000")
                 .contains("overlaps")
         );
     }

@@ -157,8 +157,6 @@ pub struct Facts {
     pub now: Seconds,
     /// This boot.
     pub boot: String,
-    /// The zone in which times are shown.
-    pub zone: jiff::tz::TimeZone,
     /// What root saw.
     pub report: ReportFact,
     /// Who listens, or why that is not known.
@@ -214,7 +212,7 @@ pub enum PortState {
     Unknown,
 }
 
-/// Whether a port can be reached, by where from: pf, the Application Firewall and the listener together.
+/// Yes, no or unknown, by where a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Reachable {
     /// From this Mac.
@@ -223,6 +221,13 @@ pub struct Reachable {
     pub network: Answer,
     /// From any other address.
     pub anyone: Answer,
+}
+
+impl Reachable {
+    fn of(reasons: [&Reason; 3]) -> Self {
+        let [loopback, network, anyone] = reasons.map(|reason| reason.answer);
+        Reachable { loopback, network, anyone }
+    }
 }
 
 /// One port in the status.
@@ -242,7 +247,9 @@ pub struct PortStatus {
     pub until: Option<Seconds>,
     /// Who listens, in words; `None` where nobody does or it is not known.
     pub listener: Option<String>,
-    /// Whether it can be reached.
+    /// What pf alone would do, whether anybody listens or not.
+    pub pf: Reachable,
+    /// Whether it can be reached: pf, listener and Application Firewall together.
     pub reachable: Reachable,
     /// One sentence on it.
     pub because: String,
@@ -267,4 +274,478 @@ pub struct Status {
     pub ports: Vec<PortStatus>,
     /// What else is to be said.
     pub notes: Vec<String>,
+}
+
+/// A report older than this many seconds says nothing about now: launchd has root look at least every hour.
+pub const STALE_AFTER: Seconds = 65 * 60;
+
+impl Status {
+    /// What the facts come to.
+    pub fn of(facts: &Facts) -> Status {
+        let report = usable(facts);
+        let firewall = firewall(facts, &report);
+        let ports = ports(facts, &report);
+        let exposed: Vec<&PortStatus> = match &report {
+            Ok(report) => ports.iter().filter(|port| lets_in(report, port.port) != Answer::No).collect(),
+            Err(_) => Vec::new(),
+        };
+        let unsure = |report: &Report| ports.iter().any(|port| lets_in(report, port.port) == Answer::Unknown);
+        let icon = match report {
+            Err(_) => Icon::Unknown,
+            Ok(Report { pf: PfState::Unknown(_), .. }) => Icon::Unknown,
+            Ok(Report { pf: PfState::Disabled, .. }) => Icon::Off,
+            Ok(report) if unsure(report) => Icon::Unknown,
+            Ok(_) if exposed.is_empty() => Icon::Closed,
+            Ok(_) => Icon::Open,
+        };
+        let opened = ports.iter().filter(|port| port.state == PortState::Open).count();
+        let open = if icon == Icon::Open { exposed.len() } else { opened };
+        let sentence = match icon {
+            Icon::Closed => "All debug ports are closed".to_owned(),
+            Icon::Open => open_sentence(&exposed),
+            Icon::Off if opened > 0 => "pf is off: it filters nothing, open or closed".to_owned(),
+            Icon::Off => "pf is off: it filters nothing".to_owned(),
+            Icon::Unknown => format!("Not known: {}", firewall.because),
+        };
+        let mut notes: Vec<String> = report.map_or_else(|_| Vec::new(), |report| report.notes.clone());
+        if let Err(because) = &facts.listeners {
+            notes.push(format!("who listens is not known: {because}"));
+        }
+        let lab = facts.lab.clone();
+        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes }
+    }
+}
+
+fn open_sentence(exposed: &[&PortStatus]) -> String {
+    match exposed {
+        [port] => format!("1 port is open: {} ({})", port.port, port.name),
+        ports => format!("{} ports are open", ports.len()),
+    }
+}
+
+/// The report, where it can be trusted to speak of now; else why not.
+fn usable(facts: &Facts) -> Result<&Report, String> {
+    match &facts.report {
+        ReportFact::Missing => Err("nobody has looked at pf yet".to_owned()),
+        ReportFact::Unreadable(because) => Err(because.clone()),
+        ReportFact::Read(report) if report.version != Report::VERSION => {
+            Err(format!("what root saw is written in form {}, unknown to this version", report.version))
+        }
+        ReportFact::Read(report) if report.boot != facts.boot => {
+            Err("this Mac was restarted since pf was last looked at".to_owned())
+        }
+        ReportFact::Read(report) if report.seen > facts.now.saturating_add(60) => {
+            Err("the clock was set back since pf was last looked at".to_owned())
+        }
+        ReportFact::Read(report) if facts.now.saturating_sub(report.seen) > STALE_AFTER => {
+            Err(format!("pf was last looked at {} ago", duration(facts.now.saturating_sub(report.seen))))
+        }
+        ReportFact::Read(report) => Ok(report),
+    }
+}
+
+/// `40 s`, `5 min`, `3 h`, `2 days`.
+pub fn duration(seconds: Seconds) -> String {
+    match seconds {
+        ..60 => format!("{} s", seconds.max(0)),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn firewall(facts: &Facts, report: &Result<&Report, String>) -> Firewall {
+    let seen = match &facts.report {
+        ReportFact::Read(report) => Some(report.seen),
+        _ => None,
+    };
+    let age = seen.map(|seen| facts.now.saturating_sub(seen));
+    let unknown = |because: String| ("unknown", because);
+    let (state, because) = match report {
+        Err(because) => unknown(because.clone()),
+        Ok(report) => match &report.pf {
+            PfState::Unknown(text) => unknown(format!("pf's answer was not understood: {text}")),
+            PfState::Disabled => ("disabled", "pf is off: every rule is without effect".to_owned()),
+            PfState::Enabled => ("enabled", held_by(report)),
+        },
+    };
+    let guard = match report {
+        Err(_) => "unknown",
+        Ok(Report { guard: Guard::On, .. }) => "on",
+        Ok(Report { guard: Guard::Off, .. }) => "off",
+        Ok(Report { guard: Guard::Unset, .. }) => "unset",
+    };
+    Firewall { state, because, guard, way: report.as_ref().ok().and_then(|report| report.way), seen, age }
+}
+
+fn held_by(report: &Report) -> String {
+    match (report.guard, report.references) {
+        (_, None) => "pf is on; who holds it is not known".to_owned(),
+        (Guard::On, Some(1)) => "pf is on, held by the guard alone".to_owned(),
+        (Guard::On, Some(count)) => {
+            format!("pf is on, held by the guard and {} more", count.saturating_sub(1))
+        }
+        (_, Some(0)) => "pf is on; somebody enabled it for good".to_owned(),
+        (_, Some(count)) => format!("pf is on, held by {count}"),
+    }
+}
+
+/// Whether pf lets anyone but this Mac in to some port of `range`.
+fn lets_in(report: &Report, range: PortRange) -> Answer {
+    let verdict = report.verdicts.iter().find(|verdict| verdict.port == range);
+    match verdict {
+        None => Answer::Unknown,
+        Some(verdict) => match (verdict.network.answer, verdict.anyone.answer) {
+            (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
+            (Answer::No, Answer::No) => Answer::No,
+            _ => Answer::Unknown,
+        },
+    }
+}
+
+/// The ports that are shown: those of the preferences, then others that are open, with their titles.
+fn ports(facts: &Facts, report: &Result<&Report, String>) -> Vec<PortStatus> {
+    let openings: &[Opening] = report.as_ref().map_or(&[], |report| &report.openings);
+    let shown = facts.ports.iter().map(|port| (port.name.clone(), port.title.clone(), port.port));
+    let others = openings
+        .iter()
+        .filter(|opening| !facts.ports.iter().any(|port| port.port == opening.port))
+        .map(|opening| (opening.name.clone(), String::new(), opening.port));
+    shown.chain(others).map(|(name, title, port)| port_status(facts, report, name, title, port)).collect()
+}
+
+fn port_status(
+    facts: &Facts,
+    report: &Result<&Report, String>,
+    name: PortName,
+    title: String,
+    port: PortRange,
+) -> PortStatus {
+    let opening = report.as_ref().ok().and_then(|report| {
+        // A wide range may be open in parts: it counts as open, since some of it is.
+        report.openings.iter().find(|opening| opening.port.overlaps(port))
+    });
+    let state = match (report, opening) {
+        (Err(_), _) => PortState::Unknown,
+        (Ok(_), Some(_)) => PortState::Open,
+        (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => PortState::Closed,
+        (Ok(_), None) => PortState::Unmanaged,
+    };
+    let bound = Bound::of(facts, port);
+    let verdict = pf_verdict(report, port);
+    let reasons = [
+        reach(&bound, Origin::Loopback, &verdict.loopback, &facts.app_firewall),
+        reach(&bound, Origin::Network, &verdict.network, &facts.app_firewall),
+        reach(&bound, Origin::Anyone, &verdict.anyone, &facts.app_firewall),
+    ];
+    PortStatus {
+        port,
+        name,
+        title,
+        state,
+        from: opening.map(|opening| opening.from.to_string()),
+        until: opening.and_then(|opening| opening.until),
+        listener: bound.words(),
+        pf: Reachable::of([&verdict.loopback, &verdict.network, &verdict.anyone]),
+        reachable: Reachable::of(reasons.each_ref()),
+        because: because(&reasons),
+    }
+}
+
+fn is_managed(report: &Report, port: PortRange) -> bool {
+    let mut left = vec![port];
+    for managed in &report.managed {
+        left = left.into_iter().flat_map(|range| range.without(managed.port)).collect();
+    }
+    left.is_empty()
+}
+
+/// What pf would do: root's verdict; without one, unknown, unless pf is off.
+fn pf_verdict(report: &Result<&Report, String>, port: PortRange) -> PfVerdict {
+    let same = |reason: Reason| PfVerdict {
+        port,
+        loopback: reason.clone(),
+        network: reason.clone(),
+        anyone: reason,
+    };
+    match report {
+        Err(because) => same(Reason::new(Answer::Unknown, because.clone())),
+        Ok(Report { pf: PfState::Disabled, .. }) => same(Reason::new(Answer::Yes, "pf is off")),
+        Ok(report) => report
+            .verdicts
+            .iter()
+            .find(|verdict| verdict.port == port)
+            .cloned()
+            .unwrap_or_else(|| same(Reason::new(Answer::Unknown, "root has not looked at this port yet"))),
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Loopback,
+    Network,
+    Anyone,
+}
+
+/// Who listens on a range, and where.
+enum Bound<'a> {
+    NotKnown(&'a str),
+    Nobody,
+    LoopbackOnly(&'a Listener),
+    Outside(&'a Listener),
+}
+
+impl<'a> Bound<'a> {
+    fn of(facts: &'a Facts, port: PortRange) -> Self {
+        let listeners = match &facts.listeners {
+            Ok(listeners) => listeners,
+            Err(because) => return Bound::NotKnown(because),
+        };
+        let mut here = listeners.iter().filter(|listener| port.contains(listener.port)).peekable();
+        let first = here.peek().copied();
+        match (here.find(|listener| !listener.address.is_loopback()), first) {
+            (Some(outside), _) => Bound::Outside(outside),
+            (None, Some(inside)) => Bound::LoopbackOnly(inside),
+            (None, None) => Bound::Nobody,
+        }
+    }
+
+    fn words(&self) -> Option<String> {
+        match self {
+            Bound::NotKnown(_) | Bound::Nobody => None,
+            Bound::LoopbackOnly(listener) | Bound::Outside(listener) => {
+                let program = listener.program.as_deref().unwrap_or("an unknown program");
+                let address = match listener.address {
+                    address if address.is_unspecified() => "every address".to_owned(),
+                    address => address.to_string(),
+                };
+                Some(match listener.pid {
+                    Some(pid) => format!("{program} (pid {pid}) on {address}"),
+                    None => format!("{program} on {address}"),
+                })
+            }
+        }
+    }
+}
+
+/// Whether a connection from `origin` arrives: the surest obstacle decides, an unknown one leaves it unknown.
+fn reach(bound: &Bound, origin: Origin, pf: &Reason, app_firewall: &AppFirewall) -> Reason {
+    let listener = match bound {
+        Bound::Nobody => Reason::new(Answer::No, "nothing listens there"),
+        Bound::NotKnown(because) => {
+            Reason::new(Answer::Unknown, format!("who listens is not known: {because}"))
+        }
+        Bound::LoopbackOnly(listener) if origin != Origin::Loopback => {
+            Reason::new(Answer::No, format!("its listener is bound to {} only", listener.address))
+        }
+        Bound::LoopbackOnly(_) | Bound::Outside(_) => Reason::new(Answer::Yes, "it is listened to"),
+    };
+    let application = match app_firewall {
+        _ if origin == Origin::Loopback => Reason::new(Answer::Yes, ""),
+        AppFirewall::Off => Reason::new(Answer::Yes, ""),
+        AppFirewall::BlockAll => {
+            Reason::new(Answer::No, "the Application Firewall blocks all incoming connections")
+        }
+        AppFirewall::On => {
+            Reason::new(Answer::Unknown, "the Application Firewall is on and decides for each program")
+        }
+        AppFirewall::Unknown(because) => {
+            Reason::new(Answer::Unknown, format!("the Application Firewall could not be read: {because}"))
+        }
+    };
+    let all = [pf.clone(), listener, application];
+    for wanted in [Answer::No, Answer::Unknown] {
+        if let Some(reason) = all.iter().find(|reason| reason.answer == wanted) {
+            return reason.clone();
+        }
+    }
+    pf.clone()
+}
+
+/// One sentence over the three origins; what holds for several is said once.
+fn because(reasons: &[Reason; 3]) -> String {
+    let names = ["this Mac", "this network", "anyone"];
+    let mut parts: Vec<String> = Vec::new();
+    let mut index = 0;
+    while index < reasons.len() {
+        let mut end = index + 1;
+        while end < reasons.len() && reasons[end] == reasons[index] {
+            end += 1;
+        }
+        let whom = if index == 0 && end == reasons.len() {
+            "everywhere".to_owned()
+        } else {
+            names[index..end].join(" and ")
+        };
+        let answer = match reasons[index].answer {
+            Answer::Yes => "reachable",
+            Answer::No => "not reachable",
+            Answer::Unknown => "not known whether reachable",
+        };
+        parts.push(format!("{answer} from {whom}: {}", reasons[index].because));
+        index = end;
+    }
+    parts.join("; ").replace("from everywhere", "from anywhere")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dlv() -> DebugPort {
+        crate::port::presets().remove(0)
+    }
+
+    fn verdict(network: Answer, anyone: Answer) -> PfVerdict {
+        PfVerdict {
+            port: dlv().port,
+            loopback: Reason::new(Answer::Yes, "no rule matches, and pf passes"),
+            network: Reason::new(network, "our rule for the network"),
+            anyone: Reason::new(anyone, "our rule for the rest"),
+        }
+    }
+
+    fn report() -> Report {
+        Report {
+            version: Report::VERSION,
+            seen: 1000,
+            boot: "boot".into(),
+            pf: PfState::Enabled,
+            references: Some(1),
+            guard: Guard::On,
+            way: Some(Way::Apple),
+            openings: vec![],
+            managed: vec![Managed { name: dlv().name, port: dlv().port }],
+            verdicts: vec![verdict(Answer::No, Answer::No)],
+            notes: vec![],
+            rulesets: BTreeMap::new(),
+            skip: vec![],
+        }
+    }
+
+    fn facts(report: ReportFact) -> Facts {
+        Facts {
+            lab: None,
+            now: 1010,
+            boot: "boot".into(),
+            report,
+            listeners: Ok(vec![]),
+            app_firewall: AppFirewall::Off,
+            ports: vec![dlv()],
+        }
+    }
+
+    fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
+        let mut report = report();
+        let mut facts = facts(ReportFact::Missing);
+        change(&mut facts, &mut report);
+        if facts.report == ReportFact::Missing {
+            facts.report = ReportFact::Read(Box::new(report));
+        }
+        Status::of(&facts)
+    }
+
+    fn listening(address: &str) -> Result<Vec<Listener>, String> {
+        let program = Some("dlv".to_owned());
+        Ok(vec![Listener { address: address.parse().unwrap(), port: 2345, pid: Some(7), program }])
+    }
+
+    fn open(report: &mut Report) {
+        let from = Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] };
+        let DebugPort { name, port, .. } = dlv();
+        report.openings = vec![Opening { name, port, from, until: None, since: 900, by: "ada".into() }];
+        report.verdicts = vec![verdict(Answer::Yes, Answer::No)];
+    }
+
+    #[test]
+    fn four_icons() {
+        assert_eq!(status(|_, _| ()).icon, Icon::Closed);
+        let opened = status(|_, report| open(report));
+        assert_eq!((opened.icon, opened.open), (Icon::Open, 1));
+        assert_eq!(opened.sentence, "1 port is open: 2345 (dlv)");
+        assert_eq!(status(|_, report| report.pf = PfState::Disabled).icon, Icon::Off);
+        assert_eq!(status(|_, report| report.pf = PfState::Unknown("?".into())).icon, Icon::Unknown);
+    }
+
+    #[test]
+    fn what_root_saw_long_ago_or_before_a_restart_is_unknown() {
+        for (what, status) in [
+            ("restarted", status(|facts, _| facts.boot = "other".into())),
+            ("ago", status(|facts, _| facts.now += STALE_AFTER + 1)),
+            ("set back", status(|facts, _| facts.now = 0)),
+            ("form 9", status(|_, report| report.version = 9)),
+            ("torn", status(|facts, _| facts.report = ReportFact::Unreadable("torn".into()))),
+        ] {
+            assert_eq!(status.icon, Icon::Unknown, "{what}");
+            assert!(status.sentence.contains(what), "{}", status.sentence);
+            assert_eq!(status.ports[0].state, PortState::Unknown);
+            assert_eq!(status.ports[0].reachable.network, Answer::No, "nothing listens, whatever pf does");
+        }
+        let nothing = Status::of(&facts(ReportFact::Missing));
+        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, "unknown"));
+    }
+
+    #[test]
+    fn a_port_without_verdict_is_not_green() {
+        assert_eq!(status(|_, report| report.verdicts.clear()).icon, Icon::Unknown);
+        assert_eq!(
+            status(|_, report| report.verdicts = vec![verdict(Answer::Unknown, Answer::No)]).icon,
+            Icon::Unknown
+        );
+    }
+
+    #[test]
+    fn says_why_not() {
+        let because = |change: fn(&mut Facts, &mut Report)| status(change).ports.remove(0).because;
+        assert_eq!(
+            because(|_, _| ()),
+            "not reachable from this Mac: nothing listens there; not reachable from this network: our rule for the network; not reachable from anyone: our rule for the rest"
+        );
+        assert_eq!(
+            because(|facts, report| {
+                open(report);
+                facts.listeners = listening("127.0.0.1");
+            }),
+            "reachable from this Mac: no rule matches, and pf passes; not reachable from this network: its listener is bound to 127.0.0.1 only; not reachable from anyone: our rule for the rest"
+        );
+        assert_eq!(
+            because(|_, report| report.pf = PfState::Disabled),
+            "not reachable from anywhere: nothing listens there"
+        );
+    }
+
+    #[test]
+    fn no_unknown_ends_reachable() {
+        let answers = [Answer::Yes, Answer::No, Answer::Unknown];
+        let bounds = [listening("0.0.0.0"), listening("127.0.0.1"), Ok(vec![]), Err("no /proc".to_owned())];
+        let applications =
+            [AppFirewall::Off, AppFirewall::On, AppFirewall::BlockAll, AppFirewall::Unknown("?".into())];
+        for answer in answers {
+            for listeners in &bounds {
+                for application in &applications {
+                    let status = status(|facts, report| {
+                        report.verdicts = vec![verdict(answer, answer)];
+                        facts.listeners = listeners.clone();
+                        facts.app_firewall = application.clone();
+                    });
+                    let outside = listeners
+                        .as_ref()
+                        .is_ok_and(|list| list.iter().any(|one| !one.address.is_loopback()));
+                    let sure = answer == Answer::Yes && outside && *application == AppFirewall::Off;
+                    assert_eq!(status.ports[0].reachable.anyone == Answer::Yes, sure);
+                    assert_eq!(status.ports[0].reachable.network == Answer::Yes, sure);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn json_form() {
+        let status = status(|facts, report| {
+            open(report);
+            facts.listeners = listening("::");
+        });
+        insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
+    }
 }

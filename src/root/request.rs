@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Managed, Seconds, Source, Way, host_text};
+use crate::port::LOWEST_PORT;
 
 /// One request to the helper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Request {
     pub action: Action,
     /// The user who asks, `[A-Za-z0-9._-]{1,64}`: for the ledger and the header of the anchor file.
     pub asker: String,
+    /// The ports that are to be ours to close, beside those that are already: what the asker's menu shows.
+    #[serde(default)]
+    pub managed: Vec<Managed>,
     /// The way to be evaluated that the user prefers; `None`: the one in use, else whichever works.
     #[serde(default)]
     pub way: Option<Way>,
@@ -56,9 +60,6 @@ pub enum Action {
     Guard {
         /// On or off.
         on: bool,
-        /// The ports that are to be ours to close, beside those that are already.
-        #[serde(default)]
-        ports: Vec<Managed>,
     },
     /// Look, and write down what was seen.
     Status {},
@@ -95,12 +96,10 @@ impl Request {
     pub const MAX_PORTS: u32 = 256;
     /// The most hosts or networks that one request lets in.
     pub const MAX_HOSTS: usize = 64;
-    /// Ports below this are not opened or closed: no debug server sits there, and system services do.
-    pub const LOWEST_PORT: u16 = 1024;
 
-    /// A request of this version, without a preferred way.
+    /// A request of this version, with nothing more to manage and no preferred way.
     pub fn new(action: Action, asker: &str) -> Self {
-        Request { version: Self::VERSION, action, asker: asker.to_owned(), way: None }
+        Request { version: Self::VERSION, action, asker: asker.to_owned(), managed: Vec::new(), way: None }
     }
 
     /// The request as text for one argument of a command.
@@ -130,6 +129,14 @@ impl Request {
             let asker = self.asker.escape_debug().take(80).collect::<String>();
             return Err(bounds(format!("the user name \"{asker}\" is not 1 to 64 of A-Z a-z 0-9 . _ -")));
         }
+        if self.managed.len() > Self::MAX_PORTS as usize {
+            return Err(bounds(format!(
+                "{} ports to manage are too many: name at most {}",
+                self.managed.len(),
+                Self::MAX_PORTS
+            )));
+        }
+        judge_each(&self.managed)?;
         match &self.action {
             Action::Open { ports, from, until } => {
                 judge_ports(ports)?;
@@ -140,9 +147,7 @@ impl Request {
                 Ok(())
             }
             Action::Close { ports } => judge_ports(ports),
-            Action::Guard { ports, .. } if ports.is_empty() => Ok(()),
-            Action::Guard { ports, .. } => judge_ports(ports),
-            Action::CloseAll {} | Action::Status {} | Action::Tick {} => Ok(()),
+            Action::Guard { .. } | Action::CloseAll {} | Action::Status {} | Action::Tick {} => Ok(()),
         }
     }
 }
@@ -163,8 +168,12 @@ fn judge_ports(ports: &[Managed]) -> Result<(), RequestError> {
         let max = Request::MAX_PORTS;
         return Err(bounds(format!("{count} ports at once are too many: name at most {max}")));
     }
-    if let Some(low) = ports.iter().find(|port| port.port.first() < Request::LOWEST_PORT) {
-        let (port, lowest) = (low.port, Request::LOWEST_PORT);
+    judge_each(ports)
+}
+
+fn judge_each(ports: &[Managed]) -> Result<(), RequestError> {
+    if let Some(low) = ports.iter().find(|port| port.port.first() < LOWEST_PORT) {
+        let (port, lowest) = (low.port, LOWEST_PORT);
         return Err(bounds(format!(
             "port {port} lies below {lowest}, where system services sit: Portcullis leaves those alone"
         )));
