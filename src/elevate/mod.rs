@@ -1,1 +1,347 @@
-//! How root is reached: the administrator prompt, and the code-signature check before it.
+//! How root is reached: one administrator prompt for one request, and the code-signature check before it.
+//!
+//! The app never becomes root. It asks `/usr/bin/osascript` to run one command with administrator privileges; macOS
+//! shows the prompt, and the command runs the helper on one request. What stands between the two is text, so every
+//! part of it is either fixed, or hexadecimal, or base64, or quoted twice: for the shell, then for AppleScript.
+//!
+//! The app bundle can be written by its owner, so the helper in it could be swapped between the check of its
+//! signature and its run. Therefore root first copies it into a fresh directory of its own, hashes *the copy*, and
+//! runs the copy only where the hash is the one of the file that was checked.
+
+pub mod quote;
+pub mod signature;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::ledger::{Managed, Source, host_text};
+use crate::os::process::{Command, ProcessError};
+use crate::root::answer::{Answer, Outcome};
+use crate::root::request::{Action, Request};
+use crate::world::World;
+
+/// How long a person may think about the prompt before we give up.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Why the helper did not do what was asked. The message says what became of the system.
+#[derive(Debug, thiserror::Error)]
+pub enum ElevateError {
+    /// The person said no.
+    #[error("the administrator prompt was cancelled: nothing was changed")]
+    Cancelled,
+    /// The name or password was wrong too often.
+    #[error("the administrator name or password was not right: nothing was changed; try again")]
+    WrongPassword,
+    /// The person may not become root.
+    #[error(
+        "you are not an administrator of this Mac, and none signed in: nothing was changed; ask one, or have one type their name at the prompt"
+    )]
+    NotAdministrator,
+    /// There is nowhere to show a prompt.
+    #[error(
+        "no prompt can be shown here (ssh, or nobody is logged in at the screen): nothing was changed; run instead: {command}"
+    )]
+    NoPrompt {
+        /// What to type.
+        command: String,
+    },
+    /// Nobody answered.
+    #[error("the prompt was not answered within {} s; whether something changed is not known: check with `portcullis status --check`", .0.as_secs())]
+    TimedOut(Duration),
+    /// The helper's code signature is not right.
+    #[error("the helper was not started, nothing was changed: {0}")]
+    Signature(#[from] signature::SignatureError),
+    /// The helper is missing, or could not be read.
+    #[error("cannot read the helper {}: {source}; nothing was changed; install Portcullis again", path.display())]
+    Helper {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The request would be refused.
+    #[error("{0}; nothing was changed")]
+    Request(#[from] crate::root::request::RequestError),
+    /// The helper ran and failed.
+    #[error("{message}")]
+    Failed {
+        /// What became of the system.
+        outcome: Outcome,
+        /// The helper's own words.
+        message: String,
+    },
+    /// osascript could not be run, or said what we cannot read.
+    #[error(
+        "asking for administrator rights failed: {0}; whether something changed is not known: check with `portcullis status --check`"
+    )]
+    Unclear(String),
+}
+
+/// Carries out one request as root: asks for permission, runs the helper, gives its answer. Blocks until the
+/// person has answered, [`PATIENCE`] at most.
+pub fn ask(world: &World, request: &Request) -> Result<Answer, ElevateError> {
+    request.judge()?;
+    let helper = helper_path()?;
+    if *world == World::Mac && crate::os::is_root() {
+        return run_directly(&helper, request);
+    }
+    let digest = checked_digest(world, &helper)?;
+    let script = script(&command(world, &helper, &digest, request), &describe(request));
+    let osascript = Osascript::of(world);
+    let run =
+        Command::new(osascript.program).args(osascript.arguments).args(["-e", &script]).timeout(PATIENCE);
+    let output = match run.run() {
+        Ok(output) => output,
+        Err(ProcessError::TimedOut { .. }) => return Err(ElevateError::TimedOut(PATIENCE)),
+        Err(error) => return Err(ElevateError::Unclear(error.to_string())),
+    };
+    let by_hand = || format!("sudo {} apply {}", quote::sh(&helper.to_string_lossy()), request.encode());
+    read_outcome(output.code, &output.stdout, &output.stderr, by_hand)
+}
+
+/// The helper beside this program, on a Mac in the bundle's `Contents/MacOS`.
+fn helper_path() -> Result<PathBuf, ElevateError> {
+    let fail = |path: &Path, source| ElevateError::Helper { path: path.to_owned(), source };
+    let name = Path::new("portcullis-helper");
+    let own =
+        std::env::current_exe().and_then(|path| path.canonicalize()).map_err(|error| fail(name, error))?;
+    let helper = own.with_file_name(name);
+    match helper.metadata() {
+        Ok(_) => Ok(helper),
+        Err(error) => Err(fail(&helper, error)),
+    }
+}
+
+/// The SHA-256 of the helper in hexadecimal, after its signature was checked; a lab checks no signature.
+fn checked_digest(world: &World, helper: &Path) -> Result<String, ElevateError> {
+    let bytes =
+        std::fs::read(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if *world == World::Mac {
+        signature::check(helper, &digest)?;
+    }
+    Ok(digest)
+}
+
+/// What root's shell runs: copy, hash the copy, run the copy, clean up. All that varies in it are two quoted paths,
+/// a hash, and base64.
+fn command(world: &World, helper: &Path, digest: &str, request: &Request) -> String {
+    let text = |path: PathBuf| quote::sh(&path.to_string_lossy());
+    let home = text(world.path("/private/var/root/portcullis.XXXXXXXXXX"));
+    let helper = quote::sh(&helper.to_string_lossy());
+    let request = request.encode();
+    let hash = match world {
+        World::Mac => "/usr/bin/shasum -a 256",
+        // The same text, from coreutils where it is Linux that plays the Mac.
+        World::Lab(_) if cfg!(target_os = "linux") => "/usr/bin/sha256sum",
+        World::Lab(_) => "/usr/bin/shasum -a 256",
+    };
+    let lab =
+        world.lab().map_or(String::new(), |dir| format!(" --lab {}", quote::sh(&dir.to_string_lossy())));
+    let signed = match (world, signature::PIN) {
+        (World::Mac, signature::Pin::Team(team)) => match signature::requirement(team) {
+            Ok(requirement) => {
+                format!("/usr/bin/codesign --verify --strict -R={} \"$d/helper\"; ", quote::sh(&requirement))
+            }
+            Err(_) => "exit 1; ".to_owned(),
+        },
+        _ => String::new(),
+    };
+    format!(
+        "set -eu; umask 077; d=$(/usr/bin/mktemp -d {home}); trap '/bin/rm -rf \"$d\"' EXIT; \
+         /bin/cp {helper} \"$d/helper\"; \
+         if test \"$({hash} < \"$d/helper\")\" != '{digest}  -'; then \
+         echo 'the helper changed after it was checked: it was not run, nothing was changed' >&2; exit 1; fi; \
+         {signed}/bin/chmod 0700 \"$d/helper\"; \"$d/helper\"{lab} apply {request}"
+    )
+}
+
+/// The AppleScript that asks: one `do shell script` with administrator privileges.
+fn script(command: &str, prompt: &str) -> String {
+    format!(
+        "do shell script {} with prompt {} with administrator privileges without altering line endings",
+        quote::applescript(command),
+        quote::applescript(prompt)
+    )
+}
+
+/// What the prompt says: built from checked values only.
+pub fn describe(request: &Request) -> String {
+    let what = match &request.action {
+        Action::Open { ports, from, .. } => format!("open {} for {}", port_words(ports), source_words(from)),
+        Action::Close { ports } => format!("close {}", port_words(ports)),
+        Action::CloseAll {} => "close every debug port".to_owned(),
+        Action::Guard { on: true } => {
+            "turn the firewall pf on and block closed debug ports from other machines".to_owned()
+        }
+        Action::Guard { on: false } => "stop blocking closed debug ports".to_owned(),
+        Action::Status {} | Action::Tick {} => "look at the firewall".to_owned(),
+    };
+    format!("Portcullis wants to {what}.")
+}
+
+/// `port 2345 (dlv)`, `ports 2345 (dlv), 9229 (node)`; at most four are named.
+fn port_words(ports: &[Managed]) -> String {
+    let named = |managed: &Managed| format!("{} ({})", managed.port, managed.name);
+    match ports {
+        [one] if one.port.as_single().is_some() => format!("port {}", named(one)),
+        list if list.len() <= 4 => format!("ports {}", list.iter().map(named).collect::<Vec<_>>().join(", ")),
+        list => {
+            let first: Vec<String> = list.iter().take(3).map(named).collect();
+            format!("ports {} and {} more", first.join(", "), list.len() - 3)
+        }
+    }
+}
+
+fn source_words(from: &Source) -> String {
+    match from {
+        Source::Any => "anyone".to_owned(),
+        Source::Lan { .. } => "this network".to_owned(),
+        Source::Hosts { hosts } if hosts.len() <= 3 => {
+            hosts.iter().map(host_text).collect::<Vec<_>>().join(", ")
+        }
+        Source::Hosts { hosts } => format!("{} chosen hosts", hosts.len()),
+    }
+}
+
+struct Osascript {
+    program: PathBuf,
+    arguments: Vec<std::ffi::OsString>,
+}
+
+impl Osascript {
+    /// macOS's own, or the lab's stand-in, which answers the prompt as `lab.toml` says.
+    fn of(world: &World) -> Self {
+        let arguments = match world.lab() {
+            None => Vec::new(),
+            Some(dir) => vec!["--lab".into(), dir.into()],
+        };
+        Osascript { program: world.path("/usr/bin/osascript"), arguments }
+    }
+}
+
+/// The helper without a prompt, for somebody who is root already.
+fn run_directly(helper: &Path, request: &Request) -> Result<Answer, ElevateError> {
+    let output = Command::new(helper).args(["apply", &request.encode()]).timeout(PATIENCE).run();
+    let output = output.map_err(|error| ElevateError::Unclear(error.to_string()))?;
+    let failed = |outcome| {
+        let message = output.stderr.trim().to_owned();
+        Err(ElevateError::Failed { outcome, message })
+    };
+    match output.code {
+        0 => read_answer(&output.stdout),
+        code => match Answer::outcome_of(code) {
+            Some(outcome) => failed(outcome),
+            None => Err(ElevateError::Unclear(format!("the helper ended with status {code}"))),
+        },
+    }
+}
+
+fn read_answer(stdout: &str) -> Result<Answer, ElevateError> {
+    // osascript turns LF into CR unless told not to, and is told not to: both are read all the same.
+    let text = stdout.replace('\r', "\n");
+    serde_json::from_str(text.trim())
+        .map_err(|error| ElevateError::Unclear(format!("the helper's answer does not read ({error})")))
+}
+
+/// What osascript's exit says. It exits with 1 for every failure; the number in brackets at the end of its message
+/// tells them apart: the helper's exit status where that failed, else an error of AppleScript or of Authorization
+/// Services (`-128` cancelled, `-60005` and `-60007` name or password, `-1713` no interaction allowed).
+fn read_outcome(
+    code: i32,
+    stdout: &str,
+    stderr: &str,
+    by_hand: impl Fn() -> String,
+) -> Result<Answer, ElevateError> {
+    if code == 0 {
+        return read_answer(stdout);
+    }
+    let text = stderr.replace('\r', "\n");
+    let text = text.trim();
+    let (message, number) = split_number(text);
+    match number {
+        Some(-128) => Err(ElevateError::Cancelled),
+        Some(-60005 | -60007) => Err(ElevateError::WrongPassword),
+        Some(-60006) => Err(ElevateError::Cancelled),
+        Some(-60001..=-60000 | -60010 | -10004) => Err(ElevateError::NotAdministrator),
+        Some(-1713 | -10810 | -60008 | -60011) => Err(ElevateError::NoPrompt { command: by_hand() }),
+        Some(status) => match Answer::outcome_of(status) {
+            Some(outcome) => Err(ElevateError::Failed { outcome, message: message.to_owned() }),
+            None => Err(ElevateError::Unclear(text.to_owned())),
+        },
+        None => Err(ElevateError::Unclear(if text.is_empty() {
+            "osascript said nothing".to_owned()
+        } else {
+            text.to_owned()
+        })),
+    }
+}
+
+/// `12:34: execution error: MESSAGE (N)` as its message and number.
+fn split_number(text: &str) -> (&str, Option<i32>) {
+    let message = text.split_once("execution error: ").map_or(text, |(_, message)| message);
+    let Some((message, rest)) = message.rsplit_once('(') else { return (message, None) };
+    let number = rest.strip_suffix(')').and_then(|digits| digits.parse().ok());
+    (message.trim_end(), number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(stderr: &str) -> String {
+        let result = read_outcome(1, "", stderr, || "sudo helper apply X".to_owned());
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_failure_is_told_apart() {
+        assert!(outcome("0:99: execution error: User canceled. (-128)\n").contains("cancelled"));
+        assert!(
+            outcome("0:99: execution error: The administrator user name or password was incorrect. (-60007)")
+                .contains("password")
+        );
+        assert!(
+            outcome("0:99: execution error: No user interaction allowed. (-1713)")
+                .contains("sudo helper apply X")
+        );
+        assert!(
+            outcome("0:99: execution error: pfctl refused (1); nothing was changed (1)")
+                .starts_with("pfctl refused (1)")
+        );
+        assert!(outcome("0:99: execution error: odd (77)").contains("not known"));
+        assert!(outcome("").contains("said nothing"));
+        assert!(outcome("()").contains("not known"));
+        let restored = read_outcome(1, "", "0:1: execution error: put back\r (4)", String::new);
+        assert!(matches!(restored, Err(ElevateError::Failed { outcome: Outcome::Restored, .. })));
+    }
+
+    #[test]
+    fn an_answer_reads_with_either_line_ending() {
+        let answer = Answer::done(Outcome::Changed, "opened");
+        let text = serde_json::to_string_pretty(&answer).unwrap();
+        for stdout in [text.clone(), text.replace('\n', "\r")] {
+            assert_eq!(read_outcome(0, &stdout, "", String::new).unwrap(), answer);
+        }
+        assert!(read_outcome(0, "junk", "", String::new).is_err());
+    }
+
+    #[test]
+    fn the_prompt_names_what_will_happen() {
+        let named =
+            |name: &str, port: &str| Managed { name: name.parse().unwrap(), port: port.parse().unwrap() };
+        let open = |ports, from| describe(&Request::new(Action::Open { ports, from, until: None }, "ada"));
+        let lan = Source::Lan { networks: vec![] };
+        assert_eq!(
+            open(vec![named("dlv", "2345")], lan),
+            "Portcullis wants to open port 2345 (dlv) for this network."
+        );
+        let many = (1..=6).map(|index| named("port", &format!("700{index}"))).collect();
+        assert_eq!(
+            open(many, Source::Any),
+            "Portcullis wants to open ports 7001 (port), 7002 (port), 7003 (port) and 3 more for anyone."
+        );
+    }
+}

@@ -1,2 +1,3 @@
 //! What runs as root: the request, the plan, and its execution.
+pub mod answer;
 pub mod request;

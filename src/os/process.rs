@@ -1,0 +1,315 @@
+//! Runs one program and gives back what it said: absolute path, fixed environment, bounded time and output.
+//!
+//! ```
+//! use portcullis::os::process::Command;
+//! let output = Command::new("/bin/echo").args(["hello"]).run()?;
+//! assert!(output.success());
+//! assert_eq!(output.stdout, "hello\n");
+//! # Ok::<(), portcullis::os::process::ProcessError>(())
+//! ```
+//!
+//! The child gets nothing of our environment (no `PATH`, `DYLD_…`, `IFS` or locale of the caller's), works in `/`,
+//! and leads a process group of its own, so that a time-out ends it and whatever it started.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use wait_timeout::ChildExt;
+
+/// The whole environment of a child: the system's own folders, and answers in English.
+const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"), ("LANG", "C")];
+/// How long a child may run unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How much it may print on each stream unless told otherwise: 16 MiB, some 150,000 rules.
+const OUTPUT_LIMIT: usize = 16 << 20;
+/// How long after the child's end its streams may stay open: something it started may still hold them.
+const STREAM_GRACE: Duration = Duration::from_secs(1);
+
+/// A program to run, and how.
+#[derive(Clone, Debug)]
+pub struct Command {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    stdin: Option<Vec<u8>>,
+    timeout: Duration,
+    output_limit: usize,
+}
+
+impl Command {
+    /// `program` is an absolute path: no search through `PATH` ever happens.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Command {
+            program: program.into(),
+            arguments: Vec::new(),
+            stdin: None,
+            timeout: TIMEOUT,
+            output_limit: OUTPUT_LIMIT,
+        }
+    }
+
+    /// Adds arguments.
+    pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, arguments: I) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// What the child reads on its standard input; else it reads the end at once.
+    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    /// How long it may run (default 10 s); then it and its process group are killed.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How many bytes it may print on each stream (default 16 MiB).
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.output_limit = bytes;
+        self
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs it to its end. An exit code other than 0 is no error here: the caller judges it.
+    ///
+    /// Errors: a path that is not absolute, a program that cannot start, a time-out, more output than allowed, streams
+    /// that stay open. After a time-out or a stream that stays open the child's work may have been done in part or whole.
+    pub fn run(&self) -> Result<Output, ProcessError> {
+        let program = self.program.display().to_string();
+        if !self.program.is_absolute() {
+            return Err(ProcessError::NotAbsolute { program });
+        }
+        let mut child =
+            self.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin.clone()) {
+            // On a thread of its own: a child that prints before it reads would else wait for us, and we for it.
+            std::thread::spawn(move || {
+                let _ = pipe.write_all(&text);
+            });
+        }
+        let stdout = capture(child.stdout.take(), self.output_limit);
+        let stderr = capture(child.stderr.take(), self.output_limit);
+
+        let status = match child.wait_timeout(self.timeout) {
+            Ok(Some(status)) => status,
+            Ok(None) => {
+                kill_group(&mut child);
+                return Err(ProcessError::TimedOut { program, timeout: self.timeout });
+            }
+            Err(source) => {
+                kill_group(&mut child);
+                return Err(ProcessError::Wait { program, source });
+            }
+        };
+        let deadline = Instant::now() + STREAM_GRACE;
+        match (collect(stdout, deadline), collect(stderr, deadline)) {
+            (Some(stdout), Some(stderr)) => output(program, status, stdout, stderr, self.output_limit),
+            _ => {
+                kill_group(&mut child);
+                Err(ProcessError::StreamsHeld { program })
+            }
+        }
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        std::process::Command::new(&self.program)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .current_dir("/")
+            .process_group(0)
+            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+}
+
+/// What a child said, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code; 128 + N where signal N ended it, as a shell would say.
+    pub code: i32,
+    /// Its standard output; bytes that are not UTF-8 are replaced.
+    pub stdout: String,
+    /// Its standard error; bytes that are not UTF-8 are replaced.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Whether it ended with 0.
+    pub fn success(&self) -> bool {
+        self.code == 0
+    }
+}
+
+/// Why a program gave no answer.
+#[derive(Debug, Error)]
+pub enum ProcessError {
+    /// The path does not begin with a slash.
+    #[error("cannot run {program}: not an absolute path")]
+    NotAbsolute {
+        /// The program.
+        program: String,
+    },
+    /// It did not start.
+    #[error("cannot run {program}: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its end could not be waited for.
+    #[error("cannot wait for {program}: {source}")]
+    Wait {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ran too long and was killed.
+    #[error("{program} did not end within {} s and was killed; what it was doing may be done or not", timeout.as_secs_f32())]
+    TimedOut {
+        /// The program.
+        program: String,
+        /// How long it was given.
+        timeout: Duration,
+    },
+    /// It printed more than was allowed.
+    #[error("{program} printed more than {limit} bytes, which is more than can be judged")]
+    TooMuchOutput {
+        /// The program.
+        program: String,
+        /// The limit for each stream.
+        limit: usize,
+    },
+    /// It ended, but something that it started keeps its output open.
+    #[error(
+        "{program} ended, but a process that it started keeps its output open, so the output is not whole"
+    )]
+    StreamsHeld {
+        /// The program.
+        program: String,
+    },
+}
+
+/// What a stream gave: the first bytes up to the limit, and whether there were more.
+struct Captured {
+    bytes: Vec<u8>,
+    more: bool,
+}
+
+fn capture(stream: Option<impl Read + Send + 'static>, limit: usize) -> Receiver<Captured> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let mut more = false;
+        if let Some(mut stream) = stream {
+            let _ = stream.by_ref().take(limit as u64).read_to_end(&mut bytes);
+            // What goes beyond the limit is still read, so that the child can end instead of waiting for us.
+            more = io::copy(&mut stream, &mut io::sink()).is_ok_and(|count| count > 0);
+        }
+        let _ = sender.send(Captured { bytes, more });
+    });
+    receiver
+}
+
+fn collect(stream: Receiver<Captured>, deadline: Instant) -> Option<Captured> {
+    stream.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+}
+
+fn output(
+    program: String,
+    status: ExitStatus,
+    stdout: Captured,
+    stderr: Captured,
+    limit: usize,
+) -> Result<Output, ProcessError> {
+    if stdout.more || stderr.more {
+        return Err(ProcessError::TooMuchOutput { program, limit });
+    }
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255);
+    let text = |captured: Captured| String::from_utf8_lossy(&captured.bytes).into_owned();
+    Ok(Output { code, stdout: text(stdout), stderr: text(stderr) })
+}
+
+fn kill_group(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        Command::new("/bin/sh").args(["-c", script])
+    }
+
+    #[test]
+    fn gives_streams_and_exit_code() {
+        let output = sh("cat; echo oops >&2; exit 3").stdin("text").run().unwrap();
+        assert_eq!(output, Output { code: 3, stdout: "text".into(), stderr: "oops\n".into() });
+        assert!(!output.success());
+        assert_eq!(sh("kill -9 $$").run().unwrap().code, 137);
+    }
+
+    #[test]
+    fn the_environment_is_ours_alone() {
+        let output = Command::new("/usr/bin/env").run().unwrap();
+        let mut lines: Vec<&str> = output.stdout.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["LANG=C", "PATH=/usr/bin:/bin:/usr/sbin:/sbin"]);
+    }
+
+    #[test]
+    fn large_input_and_output_do_not_deadlock() {
+        let text = "x".repeat(4 << 20);
+        let output = Command::new("/bin/cat").stdin(text.as_str()).run().unwrap();
+        assert_eq!(output.stdout.len(), text.len());
+        // A child that never reads what it is given.
+        assert!(Command::new("/bin/echo").stdin(text).run().unwrap().success());
+    }
+
+    #[test]
+    fn a_time_out_kills_the_child_and_what_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let mark = directory.path().join("mark");
+        let started = Instant::now();
+        let script = format!("(sleep 2; touch {}) & sleep 30", mark.display());
+        let error = sh(&script).timeout(Duration::from_millis(200)).run().unwrap_err();
+        assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(2));
+        let children = sh("ps -e -o args= | grep '[s]leep 30' | wc -l").run().unwrap();
+        assert!(!mark.exists(), "{children:?}");
+    }
+
+    #[test]
+    fn says_why_there_is_no_answer() {
+        let error = sh("head -c 2000 /dev/zero").output_limit(1000).run().unwrap_err();
+        assert!(matches!(error, ProcessError::TooMuchOutput { limit: 1000, .. }), "{error}");
+        assert_eq!(sh("head -c 1000 /dev/zero").output_limit(1000).run().unwrap().stdout.len(), 1000);
+        let error = Command::new("pfctl").run().unwrap_err();
+        assert_eq!(error.to_string(), "cannot run pfctl: not an absolute path");
+        let error = Command::new("/no/such/program").run().unwrap_err();
+        assert!(error.to_string().starts_with("cannot run /no/such/program: No such file"), "{error}");
+        let error = sh("sleep 5 & exit 0").run().unwrap_err();
+        assert!(matches!(error, ProcessError::StreamsHeld { .. }), "{error}");
+    }
+}

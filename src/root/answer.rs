@@ -1,0 +1,73 @@
+//! What the helper answers: one JSON object, and an exit status that says the same.
+//!
+//! | exit status | meaning | the system is |
+//! |---|---|---|
+//! | 0 | done | as asked: changed, or as it was because nothing was to be done |
+//! | 1 | failed | unchanged |
+//! | 2 | bad request or usage | unchanged |
+//! | 4 | failed on the way | restored to what it was |
+//! | 5 | failed on the way, and so did putting it back | damaged: the message says what is left to do by hand |
+
+use serde::{Deserialize, Serialize};
+
+/// What became of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was changed as asked.
+    Changed,
+    /// It is as it was.
+    Unchanged,
+    /// It was changed, and put back.
+    Restored,
+    /// It was changed, and could not be put back whole.
+    Damaged,
+}
+
+/// The helper's answer on standard output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Version of this form: 1.
+    pub version: u32,
+    /// Whether what was asked holds now.
+    pub ok: bool,
+    /// What became of the system.
+    pub outcome: Outcome,
+    /// What was done, or what was tried, why it failed, and the next step.
+    pub message: String,
+}
+
+impl Answer {
+    /// The version that this program writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// What was asked holds now.
+    pub fn done(outcome: Outcome, message: impl Into<String>) -> Self {
+        Answer { version: Self::VERSION, ok: true, outcome, message: message.into() }
+    }
+
+    /// What was asked does not hold.
+    pub fn failed(outcome: Outcome, message: impl Into<String>) -> Self {
+        Answer { version: Self::VERSION, ok: false, outcome, message: message.into() }
+    }
+
+    /// The helper's exit status.
+    pub fn exit_status(&self) -> u8 {
+        match (self.ok, self.outcome) {
+            (true, _) => 0,
+            (false, Outcome::Changed | Outcome::Unchanged) => 1,
+            (false, Outcome::Restored) => 4,
+            (false, Outcome::Damaged) => 5,
+        }
+    }
+
+    /// What a failure's exit status says of the system; `None` for a status that is none of the helper's.
+    pub fn outcome_of(status: i32) -> Option<Outcome> {
+        match status {
+            1 | 2 => Some(Outcome::Unchanged),
+            4 => Some(Outcome::Restored),
+            5 => Some(Outcome::Damaged),
+            _ => None,
+        }
+    }
+}
