@@ -6,6 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`], [`tray`] | the two faces: text and JSON, icon and menu |
+//! | [`app`] | what both faces do: read the status, ask for a change |
 //! | [`elevate`] | how root is reached: the prompt, the code-signature check |
 //! | [`root`] | what runs as root: request, plan, apply |
 //! | [`reach`] | who listens, and what a connection would do to them |
@@ -18,6 +19,7 @@
 //! | [`world`] | this Mac or a lab: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
 
+pub mod app;
 pub mod cli;
 pub mod elevate;
 pub mod firewall;

@@ -1,1 +1,5 @@
-fn main() {}
+//! Portcullis: the tray, or the command line.
+
+fn main() -> std::process::ExitCode {
+    portcullis::cli::main()
+}

@@ -1,1 +1,187 @@
 //! The command line: the same actions as the menu, as text and JSON.
+//!
+//! | exit status | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | failed, the system is unchanged |
+//! | 2 | bad usage or bad input, the system is unchanged |
+//! | 3 | the prompt was cancelled, the system is unchanged |
+//! | 4 | failed on the way, the system was restored |
+//! | 5 | what became of the system is not known, or it is damaged: the message says what to do |
+
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::app::{App, AppError, Wanted};
+use crate::lab;
+use crate::root::answer::{Answer, Outcome};
+use crate::world::World;
+
+/// Opens debug ports on this Mac, closes them in the evening, and says why a port cannot be reached.
+/// Without a command: the tray.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, long_about = None, after_help = AFTER_HELP)]
+struct Options {
+    /// Work in a lab: a directory that plays the Mac, made where it is missing
+    #[arg(long, value_name = "DIR", global = true)]
+    lab: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "Exit status: 0 done, 1 failed and unchanged, 2 bad usage, 3 cancelled, \
+4 restored after a failure, 5 not known or damaged.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show how the firewall stands, and each port
+    Status {
+        /// Have root look at pf first (asks for permission)
+        #[arg(long)]
+        check: bool,
+    },
+    /// Open ports: numbers, ranges, lists or names, such as 2345, 30000-30100, dlv
+    Open {
+        /// The ports
+        #[arg(value_name = "PORTS", required = true)]
+        ports: Vec<String>,
+        /// Whom to let in: any, lan (the networks this Mac is on now), or hosts and networks [default: as preferred]
+        #[arg(long, value_name = "SOURCE", num_args = 1..)]
+        from: Vec<String>,
+    },
+    /// Close ports
+    Close {
+        /// The ports
+        #[arg(value_name = "PORTS", required_unless_present = "all")]
+        ports: Vec<String>,
+        /// Every port that is open
+        #[arg(long, conflicts_with = "ports")]
+        all: bool,
+    },
+    /// List the ports that have a name
+    Ports,
+    /// Block closed ports from other machines, or stop that; while on, pf is held enabled
+    Guard {
+        /// on or off
+        state: Switch,
+    },
+    /// Show the preferences, or change one
+    Prefs {
+        /// The preference: show, from or way
+        #[arg(requires = "value")]
+        key: Option<String>,
+        /// Its new value
+        value: Option<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+/// Runs the command line of this process; gives its exit status.
+pub fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => {
+            // Help and version are printed to standard output with 0, mistakes to standard error with 2.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let json = options.json;
+    match run(options) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            show::failure(&error, json);
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn run(options: Options) -> Result<u8, AppError> {
+    let json = options.json;
+    if let Some(Command::Completions { shell }) = &options.command {
+        clap_complete::generate(*shell, &mut Options::command(), "portcullis", &mut std::io::stdout());
+        return Ok(0);
+    }
+    let app = App::new(world(options.lab)?)?;
+    match options.command {
+        None => return Ok(tray(app)),
+        Some(Command::Status { check }) => {
+            if check {
+                app.check()?;
+            }
+            show::status(&app.status()?, json);
+        }
+        Some(Command::Open { ports, from }) => {
+            let preferred = app.preferences()?.from;
+            let wanted = if from.is_empty() {
+                Wanted::parse([preferred.as_str()])?
+            } else {
+                Wanted::parse(from.iter().map(String::as_str))?
+            };
+            changed(&app, &app.open(&ports.join(","), &wanted)?, json)?;
+        }
+        Some(Command::Close { all: true, .. }) => changed(&app, &app.close_all()?, json)?,
+        Some(Command::Close { ports, .. }) => changed(&app, &app.close(&ports.join(","))?, json)?,
+        Some(Command::Guard { state }) => changed(&app, &app.guard(matches!(state, Switch::On))?, json)?,
+        Some(Command::Ports) => show::ports(&app.preferences()?.known(), json),
+        Some(Command::Prefs { key: Some(key), value: Some(value) }) => {
+            app.set_preference(&key, &value)?;
+            let message = format!("{key} is now {value}");
+            show::answer(&Answer::done(Outcome::Changed, message), None, json);
+        }
+        Some(Command::Prefs { .. }) => {
+            show::preferences(&app.preferences()?, app.preferences_file(), json);
+        }
+        Some(Command::Completions { .. }) => {}
+    }
+    Ok(0)
+}
+
+fn changed(app: &App, answer: &Answer, json: bool) -> Result<(), AppError> {
+    show::answer(answer, Some(&app.status()?), json);
+    Ok(())
+}
+
+/// The lab that was asked for; else this Mac; else, where there is no pf, the lab in the user's data folder.
+fn world(lab: Option<PathBuf>) -> Result<World, AppError> {
+    match lab {
+        // Absolute, so that helper and stand-ins mean the same place whatever their working directory.
+        Some(dir) => Ok(World::Lab(std::path::absolute(&dir).unwrap_or(dir))),
+        None if cfg!(target_os = "macos") => Ok(World::Mac),
+        None => Ok(World::Lab(lab::default_dir()?)),
+    }
+}
+
+#[cfg(feature = "gui")]
+fn tray(app: App) -> u8 {
+    match crate::tray::run(app) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("portcullis: {error}");
+            1
+        }
+    }
+}
+
+#[cfg(not(feature = "gui"))]
+fn tray(_app: App) -> u8 {
+    eprintln!("portcullis: this build has no tray; see `portcullis --help` for the commands");
+    1
+}

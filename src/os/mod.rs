@@ -21,3 +21,28 @@ pub fn now() -> i64 {
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
+
+/// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the
+/// environment names nobody or somebody with other letters. For people to read; nothing is decided by it.
+pub fn user_name() -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(plain);
+    let named = ["USER", "LOGNAME"].iter().filter_map(|key| std::env::var(key).ok()).find(fits);
+    named.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
+}
+
+/// Replaces a file of the user's own, its folder made where it is missing: written beside, then renamed.
+/// The file behind a symbolic link is replaced, not the link: people keep their settings in one place that way.
+pub fn replace_own(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().unwrap_or(std::path::Path::new("/"));
+    std::fs::create_dir_all(folder)?;
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&beside, &path)).inspect_err(|_| {
+        let _ = std::fs::remove_file(&beside);
+    })
+}

@@ -1,0 +1,298 @@
+//! What both faces do: read the status, and carry out an action through the helper.
+
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use crate::elevate::{self, ElevateError};
+use crate::lab::LabError;
+use crate::ledger::Source;
+use crate::port::PortError;
+use crate::prefs::{Preferences, PreferencesError, ports_of};
+use crate::root::answer::{Answer, Outcome};
+use crate::root::request::{Action, Request};
+use crate::status::{AppFirewall, Facts, Listener, Report, ReportFact, Status};
+use crate::world::{STATUS, World};
+use crate::{firewall, lab, os, reach};
+
+/// One user in one world.
+#[derive(Clone, Debug)]
+pub struct App {
+    world: World,
+    preferences_file: PathBuf,
+}
+
+/// Why an action was not carried out. Every message says what became of the system.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The ports do not read.
+    #[error("{0}")]
+    Port(#[from] PortError),
+    /// The source does not read.
+    #[error("\"{}\" is no source: say any, lan, or a host or network such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
+    Source(String),
+    /// `any` or `lan` together with hosts.
+    #[error("{0} stands for itself: give it alone, or give hosts")]
+    Mixed(&'static str),
+    /// This Mac is on no network.
+    #[error("this Mac is on no local network now, so there is nobody to open the port for: use --from with a host, or --from any")]
+    NoNetwork,
+    /// The networks could not be read.
+    #[error("cannot read the networks this Mac is on: {0}; use --from with a host or network")]
+    Networks(std::io::Error),
+    /// The preferences do not read.
+    #[error("{}: {source}", path.display())]
+    Preferences {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: PreferencesError,
+    },
+    /// The preferences cannot be read or written.
+    #[error("cannot {verb} the preferences {}: {source}", path.display())]
+    PreferencesFile {
+        /// What was tried.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// There is no folder for preferences.
+    #[error("cannot tell where your preferences are: no home folder is known")]
+    NoHome,
+    /// The lab cannot be used.
+    #[error("{0}")]
+    Lab(#[from] LabError),
+    /// The boot could not be told.
+    #[error("{0}")]
+    Boot(#[from] os::BootError),
+    /// The helper was not reached, or failed.
+    #[error("{0}")]
+    Elevate(#[from] ElevateError),
+}
+
+impl AppError {
+    /// The exit status of the command line: 1 failed and unchanged, 2 bad usage, 3 cancelled, 4 restored after a
+    /// failure, 5 damaged or not known.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            AppError::Port(_) | AppError::Source(_) | AppError::Mixed(_) | AppError::Preferences { .. } => 2,
+            AppError::Elevate(ElevateError::Request(_)) => 2,
+            AppError::Elevate(ElevateError::Cancelled) => 3,
+            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Restored, .. }) => 4,
+            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Damaged, .. }) => 5,
+            AppError::Elevate(ElevateError::TimedOut(_) | ElevateError::Unclear(_)) => 5,
+            _ => 1,
+        }
+    }
+}
+
+/// Whom a person wants to let in, before it is known which networks that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Everyone.
+    Any,
+    /// The networks this Mac is on.
+    Lan,
+    /// These hosts.
+    Hosts(Vec<IpNet>),
+}
+
+impl Wanted {
+    /// Reads what `--from` was given, each item on its own or with commas between. Errors: an item that is neither
+    /// `any`, `lan`, an address nor a network; one of the words together with something else.
+    pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, AppError> {
+        let items: Vec<&str> = items.into_iter().flat_map(|item| item.split(',')).map(str::trim).collect();
+        match items.as_slice() {
+            ["any"] => return Ok(Wanted::Any),
+            ["lan"] => return Ok(Wanted::Lan),
+            list if list.contains(&"any") => return Err(AppError::Mixed("any")),
+            list if list.contains(&"lan") => return Err(AppError::Mixed("lan")),
+            _ => {}
+        }
+        let host = |item: &&str| -> Result<IpNet, AppError> {
+            let address = item.parse::<std::net::IpAddr>().map(IpNet::from);
+            let network = address.or_else(|_| item.parse::<IpNet>().map(|network| network.trunc()));
+            network.map_err(|_| AppError::Source(item.chars().take(80).collect()))
+        };
+        let mut hosts = items.iter().map(host).collect::<Result<Vec<_>, _>>()?;
+        hosts.sort();
+        hosts.dedup();
+        Ok(Wanted::Hosts(hosts))
+    }
+}
+
+impl App {
+    /// The app in `world`; a lab's directory is made where it is missing.
+    pub fn new(world: World) -> Result<Self, AppError> {
+        let preferences_file = match &world {
+            World::Lab(dir) => {
+                lab::init(dir)?;
+                world.path("/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml")
+            }
+            World::Mac => directories::ProjectDirs::from("dev", "portcullis", "Portcullis")
+                .map(|dirs| dirs.config_dir().join("preferences.toml"))
+                .ok_or(AppError::NoHome)?,
+        };
+        Ok(App { world, preferences_file })
+    }
+
+    /// Where this app works.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The file of the preferences.
+    pub fn preferences_file(&self) -> &Path {
+        &self.preferences_file
+    }
+
+    /// The file that changes whenever root has looked at pf.
+    pub fn status_file(&self) -> PathBuf {
+        self.world.path(STATUS)
+    }
+
+    /// The text of the preferences; empty where there is no file yet.
+    pub fn preferences_text(&self) -> Result<String, AppError> {
+        let path = &self.preferences_file;
+        match std::fs::read(path) {
+            Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                let source = PreferencesError::Text(format!("byte {at} is not UTF-8"));
+                AppError::Preferences { path: path.clone(), source }
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            Err(source) => Err(AppError::PreferencesFile { verb: "read", path: path.clone(), source }),
+        }
+    }
+
+    /// The preferences.
+    pub fn preferences(&self) -> Result<Preferences, AppError> {
+        let text = self.preferences_text()?;
+        Preferences::parse(&text)
+            .map_err(|source| AppError::Preferences { path: self.preferences_file.clone(), source })
+    }
+
+    /// Changes one preference, everything else in the file as it was.
+    pub fn set_preference(&self, key: &str, value: &str) -> Result<(), AppError> {
+        let path = &self.preferences_file;
+        let mut text = self.preferences_text()?;
+        if text.is_empty() {
+            text = Preferences::template().to_owned();
+        }
+        let changed = Preferences::set(&text, key, value)
+            .map_err(|source| AppError::Preferences { path: path.clone(), source })?;
+        os::replace_own(path, changed.as_bytes())
+            .map_err(|source| AppError::PreferencesFile { verb: "write", path: path.clone(), source })
+    }
+
+    /// What every face shows now: what root last saw of pf, who listens, the Application Firewall. Looks only.
+    pub fn status(&self) -> Result<Status, AppError> {
+        let preferences = self.preferences()?;
+        Ok(Status::of(&self.facts(&preferences)?))
+    }
+
+    fn facts(&self, preferences: &Preferences) -> Result<Facts, AppError> {
+        Ok(Facts {
+            lab: self.world.lab().map(|dir| dir.display().to_string()),
+            now: os::now(),
+            boot: os::boot_id()?,
+            report: self.report(),
+            listeners: listeners(),
+            app_firewall: self.app_firewall(),
+            ports: preferences.shown(),
+        })
+    }
+
+    /// What root last saw.
+    pub fn report(&self) -> ReportFact {
+        match self.world.tree().read(STATUS) {
+            Ok(None) => ReportFact::Missing,
+            Err(error) => ReportFact::Unreadable(error.to_string()),
+            Ok(Some(bytes)) => match serde_json::from_slice::<Report>(&bytes) {
+                Ok(report) => ReportFact::Read(Box::new(report)),
+                Err(error) => ReportFact::Unreadable(format!("what root saw does not read: {error}")),
+            },
+        }
+    }
+
+    fn app_firewall(&self) -> AppFirewall {
+        firewall::app::read(&self.world)
+    }
+
+    /// Opens ports for whom is wanted.
+    pub fn open(&self, ports: &str, from: &Wanted) -> Result<Answer, AppError> {
+        let ports = ports_of(ports, &self.preferences()?)?;
+        let from = self.source(from)?;
+        self.ask(Action::Open { ports, from, until: None })
+    }
+
+    /// Closes ports.
+    pub fn close(&self, ports: &str) -> Result<Answer, AppError> {
+        let ports = ports_of(ports, &self.preferences()?)?;
+        self.ask(Action::Close { ports })
+    }
+
+    /// Closes every port that is open.
+    pub fn close_all(&self) -> Result<Answer, AppError> {
+        self.ask(Action::CloseAll {})
+    }
+
+    /// Switches the guard.
+    pub fn guard(&self, on: bool) -> Result<Answer, AppError> {
+        self.ask(Action::Guard { on })
+    }
+
+    /// Has root look at pf.
+    pub fn check(&self) -> Result<Answer, AppError> {
+        self.ask(Action::Status {})
+    }
+
+    fn ask(&self, action: Action) -> Result<Answer, AppError> {
+        let preferences = self.preferences()?;
+        let mut request = Request::new(action, &os::user_name());
+        request.managed = preferences.managed();
+        request.way = preferences.way.way();
+        Ok(elevate::ask(&self.world, &request)?)
+    }
+
+    fn source(&self, wanted: &Wanted) -> Result<Source, AppError> {
+        Ok(match wanted {
+            Wanted::Any => Source::Any,
+            Wanted::Hosts(hosts) => Source::Hosts { hosts: hosts.clone() },
+            Wanted::Lan => {
+                let networks = match &self.world {
+                    World::Lab(dir) => lab::LabConfig::read(dir)?.networks,
+                    World::Mac => reach::networks().map_err(AppError::Networks)?,
+                };
+                if networks.is_empty() {
+                    return Err(AppError::NoNetwork);
+                }
+                Source::Lan { networks }
+            }
+        })
+    }
+}
+
+fn listeners() -> Result<Vec<Listener>, String> {
+    reach::listeners().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_read() {
+        let read = |items: &[&str]| Wanted::parse(items.iter().copied());
+        assert_eq!(read(&["any"]).unwrap(), Wanted::Any);
+        assert_eq!(read(&["lan"]).unwrap(), Wanted::Lan);
+        let hosts = |list: &[&str]| Wanted::Hosts(list.iter().map(|host| host.parse().unwrap()).collect());
+        assert_eq!(read(&["10.0.0.5,10.0.0.5", "::1"]).unwrap(), hosts(&["10.0.0.5/32", "::1/128"]));
+        assert_eq!(read(&["192.168.1.7/24"]).unwrap(), hosts(&["192.168.1.0/24"]));
+        for bad in [&["any", "10.0.0.1"][..], &["lan,any"], &[""], &["all"], &["10.0.0.1/33"], &["example.com"]] {
+            assert_eq!(read(bad).unwrap_err().exit_status(), 2, "{bad:?}");
+        }
+    }
+}
