@@ -1,1 +1,3 @@
+//! pf in a lab: see [`portcullis::lab`].
+
 fn main() {}

@@ -1,0 +1,137 @@
+//! `lab.toml`: how the pretended Mac answers where a real one would ask a person or the hardware.
+
+use std::path::Path;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::status::AppFirewall;
+
+/// What a new lab starts with, comments and all.
+pub const DEFAULT: &str = include_str!("../../resources/lab.toml");
+/// The file's name in the lab's directory.
+pub const FILE: &str = "lab.toml";
+
+/// How the administrator prompt is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prompt {
+    /// The password is given.
+    #[default]
+    Allow,
+    /// Cancel is clicked.
+    Cancel,
+    /// The authorization is refused.
+    Deny,
+    /// The password is wrong, each time.
+    WrongPassword,
+    /// The user may not administer this Mac.
+    NotAdmin,
+    /// There is nobody at the screen to ask.
+    NoGui,
+    /// Nobody answers.
+    Hang,
+}
+
+/// The Application Firewall of the pretended Mac.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApplicationFirewall {
+    /// Off: it stops nothing.
+    #[default]
+    Off,
+    /// On: it asks for each program.
+    On,
+    /// It blocks every incoming connection that is not essential.
+    BlockAll,
+}
+
+impl From<ApplicationFirewall> for AppFirewall {
+    fn from(setting: ApplicationFirewall) -> Self {
+        match setting {
+            ApplicationFirewall::Off => AppFirewall::Off,
+            ApplicationFirewall::On => AppFirewall::On,
+            ApplicationFirewall::BlockAll => AppFirewall::BlockAll,
+        }
+    }
+}
+
+/// The settings of a lab.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LabConfig {
+    /// How the administrator prompt is answered.
+    pub prompt: Prompt,
+    /// The networks that the pretended Mac is on.
+    pub networks: Vec<IpNet>,
+    /// The Application Firewall.
+    pub application_firewall: ApplicationFirewall,
+}
+
+impl Default for LabConfig {
+    fn default() -> Self {
+        LabConfig {
+            prompt: Prompt::default(),
+            networks: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([192, 168, 1, 0].into(), 24))],
+            application_firewall: ApplicationFirewall::default(),
+        }
+    }
+}
+
+impl LabConfig {
+    /// Reads `lab.toml` in the lab's directory; what it does not set has its default.
+    ///
+    /// Errors: a file that cannot be read, text that is no TOML, an unknown key or value, each with its line.
+    pub fn read(directory: &Path) -> Result<Self, ConfigError> {
+        let path = directory.join(FILE);
+        let fail = |why: String| ConfigError { path: path.display().to_string(), why };
+        let text = std::fs::read_to_string(&path).map_err(|error| fail(error.to_string()))?;
+        Self::parse(&text).map_err(fail)
+    }
+
+    /// Reads the text of a `lab.toml`. The error says the line, shows it, and says what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+    }
+}
+
+/// Why `lab.toml` cannot be used.
+#[derive(Debug, Error)]
+#[error("cannot read the lab's settings in {path}: {why}")]
+pub struct ConfigError {
+    path: String,
+    why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_new_lab_says_the_defaults() {
+        assert_eq!(LabConfig::parse(DEFAULT).unwrap(), LabConfig::default());
+        assert_eq!(LabConfig::parse("").unwrap(), LabConfig::default());
+    }
+
+    #[test]
+    fn every_kind_named_in_its_comments_is_read() {
+        for kind in ["allow", "cancel", "deny", "wrong-password", "not-admin", "no-gui", "hang"] {
+            assert!(DEFAULT.contains(&format!("\"{kind}\"")), "{kind}");
+            LabConfig::parse(&format!("prompt = \"{kind}\"")).unwrap();
+        }
+        for kind in ["off", "on", "block-all"] {
+            assert!(DEFAULT.contains(&format!("\"{kind}\"")), "{kind}");
+            LabConfig::parse(&format!("application_firewall = \"{kind}\"")).unwrap();
+        }
+    }
+
+    #[test]
+    fn errors_say_the_line() {
+        let error = |text: &str| LabConfig::parse(text).unwrap_err();
+        assert!(error("\nprompt = \"maybe\"").contains("line 2"), "{}", error("\nprompt = \"maybe\""));
+        assert!(error("\n\npromt = \"allow\"").contains("line 3"));
+        assert!(error("networks = [\"192.168.1.0/33\"]").contains("line 1"));
+        assert!(error("prompt = ").contains("line 1"));
+    }
+}

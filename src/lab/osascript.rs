@@ -1,0 +1,433 @@
+//! The stand-in for `/usr/bin/osascript`: reads one AppleScript statement, answers the prompt as `lab.toml` says, and runs
+//! the command through a real shell.
+//!
+//! ```
+//! use portcullis::lab::osascript::Statement;
+//! let script = r#"do shell script "echo \"hi\"" with prompt "May I?" with administrator privileges"#;
+//! let statement = Statement::parse(script).unwrap();
+//! assert_eq!(statement.command, r#"echo "hi""#);
+//! assert_eq!(statement.prompt.as_deref(), Some("May I?"));
+//! assert!(Statement::parse("beep").is_err());
+//! ```
+//!
+//! It knows `do shell script` and nothing else, because what it is for is to hold our quoting to AppleScript's
+//! rules: a script that a Mac would read otherwise must fail here.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::config::{LabConfig, Prompt};
+use crate::os::process::{Command, ProcessError};
+
+/// How long a command may run: longer than any caller waits.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
+/// Where the prompts that were shown are written down, one line of JSON for each.
+pub const PROMPTS_LOG: &str = "private/var/log/prompts.log";
+
+const USAGE: &str = "usage: osascript-lab [--lab DIR] -e 'do shell script \"...\" ...'";
+
+/// One `do shell script`, its strings read by AppleScript's rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The text for `/bin/sh -c`.
+    pub command: String,
+    /// What the dialog says.
+    pub prompt: Option<String>,
+    /// Whether an administrator is asked for.
+    pub administrator: bool,
+    /// Whether line feeds in the result become carriage returns.
+    pub alter_line_endings: bool,
+}
+
+impl Statement {
+    /// Reads a script of one statement; the clauses after the command may stand in any order.
+    ///
+    /// Errors: anything else, with the place as osascript prints it (`START:END: syntax error: … (N)`).
+    pub fn parse(script: &str) -> Result<Self, SyntaxError> {
+        let mut words = Words { script, rest: script.trim_end() };
+        words.expect(&["do", "shell", "script"])?;
+        let mut statement = Statement {
+            command: words.string()?,
+            prompt: None,
+            administrator: false,
+            alter_line_endings: true,
+        };
+        while let Some(word) = words.word()? {
+            match word {
+                "with" if words.take("prompt") && statement.prompt.is_none() => {
+                    statement.prompt = Some(words.string()?);
+                }
+                "with" if words.take("administrator") && !statement.administrator => {
+                    words.expect(&["privileges"])?;
+                    statement.administrator = true;
+                }
+                "without" if words.take("altering") && statement.alter_line_endings => {
+                    words.expect(&["line", "endings"])?;
+                    statement.alter_line_endings = false;
+                }
+                _ => return Err(words.error("Expected end of line, etc. but found identifier.", -2741)),
+            }
+        }
+        Ok(statement)
+    }
+}
+
+/// Why a script was not understood, in osascript's form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{start}:{end}: syntax error: {message} ({number})")]
+pub struct SyntaxError {
+    start: usize,
+    end: usize,
+    message: &'static str,
+    number: i32,
+}
+
+/// The script that is left to read.
+struct Words<'a> {
+    script: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> Words<'a> {
+    fn skip_space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+
+    /// The next bare word, or `None` at the end.
+    fn word(&mut self) -> Result<Option<&'a str>, SyntaxError> {
+        self.skip_space();
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+        if end == 0 {
+            return Err(self.error("Expected end of line, etc. but found unknown token.", -2741));
+        }
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Ok(Some(word))
+    }
+
+    /// Takes the next word if it is `wanted`.
+    fn take(&mut self, wanted: &str) -> bool {
+        let before = self.rest;
+        let found = matches!(self.word(), Ok(Some(word)) if word == wanted);
+        if !found {
+            self.rest = before;
+        }
+        found
+    }
+
+    fn expect(&mut self, wanted: &[&str]) -> Result<(), SyntaxError> {
+        for word in wanted {
+            if !self.take(word) {
+                return Err(self.error("A identifier can’t go after this identifier.", -2740));
+            }
+        }
+        Ok(())
+    }
+
+    /// A string literal: everything up to the next bare double quote, with `\\`, `\"`, `\n`, `\r` and `\t` read.
+    fn string(&mut self) -> Result<String, SyntaxError> {
+        self.skip_space();
+        let Some(inside) = self.rest.strip_prefix('"') else {
+            return Err(self.error("Expected string but found something else.", -2741));
+        };
+        let mut text = String::new();
+        let mut characters = inside.char_indices();
+        while let Some((place, character)) = characters.next() {
+            match character {
+                '"' => {
+                    self.rest = &inside[place + 1..];
+                    return Ok(text);
+                }
+                '\\' => text.push(match characters.next() {
+                    Some((_, quoted @ ('\\' | '"'))) => quoted,
+                    Some((_, 'n')) => '\n',
+                    Some((_, 'r')) => '\r',
+                    Some((_, 't')) => '\t',
+                    _ => {
+                        self.rest = &inside[place..];
+                        return Err(self.error("Expected “\"” but found unknown token.", -2741));
+                    }
+                }),
+                other => text.push(other),
+            }
+        }
+        Err(self.error("Expected “\"” but found end of script.", -2741))
+    }
+
+    /// An error at what comes next; places are counted in UTF-16 units, as AppleScript does.
+    fn error(&self, message: &'static str, number: i32) -> SyntaxError {
+        let count = |text: &str| text.encode_utf16().count();
+        let read = self.script.trim_end().len() - self.rest.len();
+        let start = count(self.script.get(..read).unwrap_or(self.script));
+        SyntaxError { start, end: start + usize::from(!self.rest.is_empty()), message, number }
+    }
+}
+
+/// What osascript ends with: its exit code and its two streams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// 0, or 1 for every kind of failure.
+    pub code: u8,
+    /// The result and a newline.
+    pub stdout: String,
+    /// `START:END: execution error: … (N)`.
+    pub stderr: String,
+}
+
+/// Runs `script` in the lab of `directory`. `None`: nobody will ever answer the prompt.
+pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<Answer> {
+    let statement = match Statement::parse(script) {
+        Ok(statement) => statement,
+        Err(error) => return Some(Answer { code: 1, stdout: String::new(), stderr: format!("{error}\n") }),
+    };
+    let place = format!("0:{}", script.trim_end().encode_utf16().count());
+    let failure = |message: &str, number: i32| Answer {
+        code: 1,
+        stdout: String::new(),
+        stderr: format!("{place}: execution error: {message} ({number})\n"),
+    };
+    if statement.administrator {
+        if let Err(error) = write_down(directory, &statement, config.prompt) {
+            return Some(failure(&format!("cannot write {PROMPTS_LOG}: {error}"), -10000));
+        }
+        // The numbers are Apple's: user cancelled, authorization denied, interaction not allowed, privilege violation.
+        match config.prompt {
+            Prompt::Allow => {}
+            Prompt::Cancel => return Some(failure("User canceled.", -128)),
+            Prompt::Deny => return Some(failure("Not authorized.", -60005)),
+            Prompt::WrongPassword => {
+                return Some(failure("The administrator user name or password was incorrect.", -60007));
+            }
+            Prompt::NotAdmin => return Some(failure("A privilege violation occurred.", -10004)),
+            Prompt::NoGui => return Some(failure("No user interaction allowed.", -1713)),
+            Prompt::Hang => return None,
+        }
+    }
+    let endings = |text: &str| match statement.alter_line_endings {
+        true => text.replace("\r\n", "\r").replace('\n', "\r"),
+        false => text.to_owned(),
+    };
+    let strip = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
+    let command = Command::new("/bin/sh").args(["-c", &statement.command]).timeout(COMMAND_TIMEOUT);
+    Some(match command.run() {
+        Ok(output) if output.success() => Answer {
+            code: 0,
+            stdout: format!("{}\n", endings(&strip(&output.stdout))),
+            stderr: String::new(),
+        },
+        Ok(output) if output.stderr.trim().is_empty() => {
+            failure("The command exited with a non-zero status.", output.code)
+        }
+        Ok(output) => failure(&endings(&strip(&output.stderr)), output.code),
+        Err(ProcessError::TimedOut { .. }) => failure("AppleEvent timed out.", -1712),
+        Err(error) => failure(&error.to_string(), -10000),
+    })
+}
+
+/// One line of [`PROMPTS_LOG`].
+#[derive(Serialize)]
+struct Shown<'a> {
+    time: String,
+    prompt: &'a str,
+    command: &'a str,
+    answer: String,
+}
+
+fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> io::Result<()> {
+    let shown = Shown {
+        time: jiff::Timestamp::now().to_string(),
+        prompt: statement.prompt.as_deref().unwrap_or_default(),
+        command: &statement.command,
+        answer: format!("{answer:?}"),
+    };
+    let path = directory.join(PROMPTS_LOG);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let line = serde_json::to_string(&shown)? + "\n";
+    // One write in append mode, so that the lines of concurrent prompts stay whole.
+    std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(line.as_bytes())
+}
+
+/// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let (directory, scripts) = match read_arguments(arguments) {
+        Ok(read) => read,
+        Err(why) => {
+            eprintln!("osascript-lab: {why}\n{USAGE}");
+            return 1;
+        }
+    };
+    let config = super::init(&directory)
+        .map_err(|error| error.to_string())
+        .and_then(|()| LabConfig::read(&directory).map_err(|error| error.to_string()));
+    let config = match config {
+        Ok(config) => config,
+        Err(why) => {
+            eprintln!("osascript-lab: {why}");
+            return 1;
+        }
+    };
+    let Some(answer) = run(&directory, &config, &scripts.join("\n")) else {
+        loop {
+            std::thread::park();
+        }
+    };
+    let _ = io::stderr().write_all(answer.stderr.as_bytes());
+    match io::stdout().write_all(answer.stdout.as_bytes()) {
+        Ok(()) => answer.code,
+        Err(_) => 1,
+    }
+}
+
+fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Vec<String>), String> {
+    let mut directory = None;
+    let mut scripts = Vec::new();
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let shown = argument.display().to_string();
+        let mut value = || arguments.next().ok_or_else(|| format!("option requires an argument -- {shown}"));
+        match argument.to_str() {
+            Some("--lab") => directory = Some(PathBuf::from(value()?)),
+            Some("-e") => {
+                let script = value()?.into_string().map_err(|_| "the script is not UTF-8".to_owned())?;
+                scripts.push(script);
+            }
+            _ => return Err(format!("unknown argument \"{shown}\"")),
+        }
+    }
+    if scripts.is_empty() {
+        return Err("no script: give one with -e".to_owned());
+    }
+    let directory = match directory {
+        Some(directory) => directory,
+        None => super::default_dir().map_err(|error| error.to_string())?,
+    };
+    Ok((directory, scripts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(prompt: Prompt, script: &str) -> Option<Answer> {
+        let directory = tempfile::tempdir().unwrap();
+        run(directory.path(), &LabConfig { prompt, ..LabConfig::default() }, script)
+    }
+
+    /// What the caller of osascript must do to a text: nothing but this is relied on.
+    fn quoted(text: &str) -> String {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+
+    #[test]
+    fn clauses_in_any_order() {
+        let clauses = ["with prompt \"p\"", "with administrator privileges", "without altering line endings"];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+            let script = format!("do shell script \"x\" {}", order.map(|place| clauses[place]).join(" "));
+            let statement = Statement::parse(&script).unwrap();
+            assert_eq!(statement.prompt.as_deref(), Some("p"));
+            assert!(statement.administrator && !statement.alter_line_endings);
+        }
+    }
+
+    #[test]
+    fn strings_are_read_as_applescript_reads_them() {
+        let statement = Statement::parse("do shell script \"a\\\\b\\\"c\\n\\r\\td\ne’\"").unwrap();
+        assert_eq!(statement.command, "a\\b\"c\n\r\td\ne’");
+    }
+
+    #[test]
+    fn everything_else_is_a_syntax_error() {
+        for script in [
+            "",
+            "beep",
+            "do shell script",
+            "do shell script x",
+            "do shell script \"x",
+            "do shell script \"x\\q\"",
+            "do shell script \"x\" with",
+            "do shell script \"x\" with privileges",
+            "do shell script \"x\" with administrator",
+            "do shell script \"x\" without altering",
+            "do shell script \"x\" with prompt p",
+            "do shell script \"x\" & \"y\"",
+            "do shell script \"x\"\nbeep",
+            "do shell script \"x\" with prompt \"a\" with prompt \"b\"",
+            "do shell script \"x\" password \"secret\"",
+        ] {
+            let error = Statement::parse(script).unwrap_err().to_string();
+            assert!(error.contains(": syntax error: "), "{script:?}: {error}");
+            assert_eq!(answer(Prompt::Allow, script).unwrap().code, 1);
+        }
+        assert!(Statement::parse("do shell script \"é\" &").unwrap_err().to_string().starts_with("20:21: "));
+    }
+
+    #[test]
+    fn results_are_given_as_osascript_gives_them() {
+        let plain = answer(Prompt::Allow, "do shell script \"printf 'a\\\\nb\\\\n\\\\n'\"").unwrap();
+        assert_eq!((plain.code, plain.stdout.as_str()), (0, "a\rb\r\n"));
+        let kept = answer(Prompt::Allow, "do shell script \"echo a; echo b\" without altering line endings");
+        assert_eq!(kept.unwrap().stdout, "a\nb\n");
+        assert_eq!(answer(Prompt::Allow, "do shell script \"true\"").unwrap().stdout, "\n");
+    }
+
+    #[test]
+    fn failures_carry_the_message_and_the_status() {
+        let script = "do shell script \"echo no >&2; exit 3\" with administrator privileges";
+        let failed = answer(Prompt::Allow, script).unwrap();
+        assert_eq!(failed.code, 1);
+        assert_eq!(failed.stderr, format!("0:{}: execution error: no (3)\n", script.len()));
+        let silent = answer(Prompt::Allow, "do shell script \"exit 4\"").unwrap();
+        assert!(silent.stderr.ends_with("The command exited with a non-zero status. (4)\n"));
+    }
+
+    #[test]
+    fn prompts_are_answered_and_written_down() {
+        let script = "do shell script \"echo ran\" with prompt \"May I?\" with administrator privileges";
+        let directory = tempfile::tempdir().unwrap();
+        let expected = [
+            (Prompt::Cancel, "(-128)"),
+            (Prompt::Deny, "(-60005)"),
+            (Prompt::WrongPassword, "(-60007)"),
+            (Prompt::NotAdmin, "(-10004)"),
+            (Prompt::NoGui, "(-1713)"),
+        ];
+        for (prompt, number) in expected {
+            let config = LabConfig { prompt, ..LabConfig::default() };
+            let answer = run(directory.path(), &config, script).unwrap();
+            assert_eq!((answer.code, answer.stdout.as_str()), (1, ""));
+            assert!(answer.stderr.trim_end().ends_with(number), "{prompt:?}: {}", answer.stderr);
+        }
+        assert_eq!(answer(Prompt::Hang, script), None);
+        let log = std::fs::read_to_string(directory.path().join(PROMPTS_LOG)).unwrap();
+        assert_eq!(log.lines().count(), expected.len());
+        let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+        assert_eq!((first["prompt"].as_str(), first["answer"].as_str()), (Some("May I?"), Some("Cancel")));
+        // Without administrator privileges nobody is asked.
+        assert_eq!(answer(Prompt::Cancel, "do shell script \"echo ran\"").unwrap().stdout, "ran\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn quoting_survives(text in "[^\0]{0,60}") {
+            let script = format!("do shell script {} with prompt {}", quoted(&text), quoted(&text));
+            let statement = Statement::parse(&script).unwrap();
+            proptest::prop_assert_eq!(&statement.command, &text);
+            proptest::prop_assert_eq!(statement.prompt, Some(text));
+        }
+
+        #[test]
+        fn never_panics(script in "\\PC{0,60}", tail in "[a-z \"\\\\]{0,40}") {
+            let _ = Statement::parse(&script).map_err(|error| error.to_string());
+            let _ = Statement::parse(&format!("do shell script {tail}")).map_err(|error| error.to_string());
+        }
+    }
+}
