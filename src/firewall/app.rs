@@ -18,7 +18,7 @@ use crate::world::World;
 const SOCKETFILTERFW: &str = "/usr/libexec/ApplicationFirewall/socketfilterfw";
 
 /// What the Application Firewall does with incoming connections. In a lab: what `lab.toml` says.
-pub fn ask(world: &World) -> AppFirewall {
+pub fn read(world: &World) -> AppFirewall {
     if let Some(directory) = world.lab() {
         return LabConfig::read(directory).map_or_else(
             |error| AppFirewall::Unknown(error.to_string()),
@@ -51,7 +51,7 @@ pub fn ask(world: &World) -> AppFirewall {
 
 /// Whether the Application Firewall stops incoming connections to the program at `path`; asked only where it is on. A lab has no
 /// such list: unknown.
-pub fn ask_program(world: &World, path: &Path) -> Reason {
+pub fn read_program(world: &World, path: &Path) -> Reason {
     if world.lab().is_some() {
         return Reason::new(Answer::Unknown, "the lab's Application Firewall keeps no list of programs");
     }
@@ -129,8 +129,8 @@ mod tests {
     fn a_lab_says_what_its_settings_say() {
         let directory = tempfile::tempdir().unwrap();
         let world = World::Lab(directory.path().to_owned());
-        assert!(matches!(ask(&world), AppFirewall::Unknown(_)));
+        assert!(matches!(read(&world), AppFirewall::Unknown(_)));
         std::fs::write(directory.path().join("lab.toml"), "application_firewall = \"block-all\"").unwrap();
-        assert_eq!(ask(&world), AppFirewall::BlockAll);
+        assert_eq!(read(&world), AppFirewall::BlockAll);
     }
 }

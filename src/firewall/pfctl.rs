@@ -21,10 +21,8 @@ use crate::os::process::{Command, Output, ProcessError};
 use crate::status::PfState;
 use crate::world::World;
 
-/// pfctl on a Mac.
+/// pfctl; in a lab a link to our `pfctl-lab`.
 const PFCTL: &str = "/sbin/pfctl";
-/// pfctl in a lab: beside the program that runs.
-const PFCTL_LAB: &str = "pfctl-lab";
 
 /// pfctl in one world.
 #[derive(Clone, Debug)]
@@ -55,13 +53,13 @@ pub enum Release {
 }
 
 impl Pfctl {
-    /// pfctl of `world`. Errors: a lab whose `pfctl-lab` is not beside the running program.
+    /// pfctl of `world`. Errors: a lab without one.
     pub fn new(world: &World) -> Result<Self, PfctlError> {
+        let program = world.path(PFCTL);
         match world.lab() {
-            None => Ok(Pfctl { program: PFCTL.into(), first: Vec::new() }),
-            Some(directory) => {
-                Ok(Pfctl { program: sibling(PFCTL_LAB)?, first: vec!["--lab".into(), directory.into()] })
-            }
+            None => Ok(Pfctl { program, first: Vec::new() }),
+            Some(_) if !program.is_file() => Err(PfctlError::Missing { path: program }),
+            Some(directory) => Ok(Pfctl { program, first: vec!["--lab".into(), directory.into()] }),
         }
     }
 
@@ -230,14 +228,11 @@ impl Pfctl {
 #[derive(Debug, Error)]
 pub enum PfctlError {
     /// The lab's pfctl is not where it belongs.
-    #[error("cannot find the lab's pf: {} is missing; build it with `cargo build --bins`", path.display())]
+    #[error("cannot find the lab's pf: {} leads to no program; build `pfctl-lab` and start the lab anew", path.display())]
     Missing {
         /// Where it belongs.
         path: PathBuf,
     },
-    /// Where the running program is cannot be told.
-    #[error("cannot find the lab's pf: {0}")]
-    Unlocated(std::io::Error),
     /// It gave no answer.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -264,17 +259,6 @@ fn anchored(anchor: Option<&str>) -> Vec<&str> {
 fn host(network: IpNet) -> String {
     let single: Option<IpAddr> = (network.prefix_len() == network.max_prefix_len()).then(|| network.addr());
     single.map_or_else(|| network.trunc().to_string(), |address| address.to_string())
-}
-
-/// The program of ours called `name`, in the folder of the running one (cargo keeps tests one folder deeper, in `deps`).
-fn sibling(name: &str) -> Result<PathBuf, PfctlError> {
-    let program = std::env::current_exe().map_err(PfctlError::Unlocated)?;
-    let mut folder = program.parent().unwrap_or(Path::new("/"));
-    if folder.ends_with("deps") {
-        folder = folder.parent().unwrap_or(folder);
-    }
-    let path = folder.join(name);
-    if path.is_file() { Ok(path) } else { Err(PfctlError::Missing { path }) }
 }
 
 #[cfg(test)]

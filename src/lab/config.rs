@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use thiserror::Error;
 
+use super::LabError;
 use crate::status::AppFirewall;
 
 /// What a new lab starts with, comments and all.
@@ -83,25 +83,16 @@ impl LabConfig {
     /// Reads `lab.toml` in the lab's directory; what it does not set has its default.
     ///
     /// Errors: a file that cannot be read, text that is no TOML, an unknown key or value, each with its line.
-    pub fn read(directory: &Path) -> Result<Self, ConfigError> {
+    pub fn read(directory: &Path) -> Result<Self, LabError> {
         let path = directory.join(FILE);
-        let fail = |why: String| ConfigError { path: path.display().to_string(), why };
-        let text = std::fs::read_to_string(&path).map_err(|error| fail(error.to_string()))?;
-        Self::parse(&text).map_err(fail)
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+        text.and_then(|text| Self::parse(&text)).map_err(|why| LabError::Settings { path, why })
     }
 
     /// Reads the text of a `lab.toml`. The error says the line, shows it, and says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
     }
-}
-
-/// Why `lab.toml` cannot be used.
-#[derive(Debug, Error)]
-#[error("cannot read the lab's settings in {path}: {why}")]
-pub struct ConfigError {
-    path: String,
-    why: String,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
@@ -27,8 +28,13 @@ pub const STOCK_PF_CONF: &str = include_str!("../../resources/stock-pf.conf");
 /// `/etc/pf.anchors/com.apple` of a stock Mac: the statements of Apple's file.
 pub const STOCK_COM_APPLE: &str = include_str!("../../resources/stock-com.apple");
 
+/// The programs that stand in for the system's: where they are on a Mac, and what they are called beside ours.
+const PROGRAMS: [(&str, &str); 2] = [("sbin/pfctl", "pfctl-lab"), ("usr/bin/osascript", "osascript-lab")];
+
 /// The folders of a Mac that we or pf write to.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 11] = [
+    "sbin",
+    "usr/bin",
     "etc/pf.anchors",
     "Library/Application Support",
     "Library/Logs",
@@ -49,8 +55,9 @@ pub fn default_dir() -> Result<PathBuf, LabError> {
         .ok_or(LabError::NoHome)
 }
 
-/// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and loaded, pf disabled,
-/// `lab.toml` with its defaults. What is there already stays as it is; two calls at once do no harm.
+/// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and loaded, pf
+/// disabled, our stand-ins for its programs, `lab.toml` with its defaults. Files that are there already stay as they
+/// are; two calls at once do no harm.
 ///
 /// Errors: a file or folder that cannot be made.
 pub fn init(directory: &Path) -> Result<(), LabError> {
@@ -60,7 +67,39 @@ pub fn init(directory: &Path) -> Result<(), LabError> {
     }
     create(&directory.join("etc/pf.conf"), STOCK_PF_CONF)?;
     create(&directory.join("etc/pf.anchors/com.apple"), STOCK_COM_APPLE)?;
-    create(&directory.join(config::FILE), config::DEFAULT)
+    create(&directory.join(config::FILE), config::DEFAULT)?;
+    PROGRAMS.iter().try_for_each(|(path, name)| link_program(&directory.join(path), name))
+}
+
+/// Makes `path` a link to our program `name`, if that is beside the running one; a copy of the helper that runs
+/// elsewhere finds the links that were made before.
+fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
+    let Some(program) = beside_us(name) else {
+        return Ok(());
+    };
+    if std::fs::read_link(path).is_ok_and(|target| target == program) {
+        return Ok(());
+    }
+    let fail = |source| LabError::Create { path: path.to_owned(), source };
+    let temporary = temporary(path);
+    std::os::unix::fs::symlink(program, &temporary).map_err(fail)?;
+    std::fs::rename(&temporary, path).map_err(fail)
+}
+
+/// The program of ours called `name`, in the folder of the running one (cargo keeps tests one folder deeper, in `deps`).
+fn beside_us(name: &str) -> Option<PathBuf> {
+    let running = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let folder = running.parent()?;
+    let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
+    Some(folder.join(name)).filter(|program| program.is_file())
+}
+
+/// A name beside `path` that no other call uses.
+fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}-{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    name.into()
 }
 
 /// Writes a file that is not there yet, whole or not at all: it is written under another name and then linked.
@@ -69,9 +108,7 @@ fn create(path: &Path, text: &str) -> Result<(), LabError> {
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary = PathBuf::from(name);
+    let temporary = temporary(path);
     std::fs::write(&temporary, text).map_err(fail)?;
     let linked = std::fs::hard_link(&temporary, path);
     std::fs::remove_file(&temporary).map_err(fail)?;
@@ -95,4 +132,55 @@ pub enum LabError {
         /// What the system said.
         source: io::Error,
     },
+    /// Its settings do not read.
+    #[error("cannot read the lab's settings in {}: {why}", path.display())]
+    Settings {
+        /// `lab.toml`.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        why: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_is_made_once_and_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = directory.path().join("a/b");
+        init(&lab).unwrap();
+        assert_eq!(std::fs::read_to_string(lab.join("etc/pf.conf")).unwrap(), STOCK_PF_CONF);
+        std::fs::write(lab.join("etc/pf.conf"), "pass\n").unwrap();
+        std::fs::write(lab.join("lab.toml"), "prompt = \"cancel\"\n").unwrap();
+        init(&lab).unwrap();
+        assert_eq!(std::fs::read_to_string(lab.join("etc/pf.conf")).unwrap(), "pass\n");
+        assert_eq!(LabConfig::read(&lab).unwrap().prompt, config::Prompt::Cancel);
+        let left: Vec<_> =
+            std::fs::read_dir(lab.join("etc")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn many_may_make_it_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for thread in [(); 8].map(|()| scope.spawn(|| init(directory.path()))) {
+                thread.join().unwrap().unwrap();
+            }
+        });
+        assert_eq!(
+            std::fs::read_to_string(directory.path().join("etc/pf.anchors/com.apple")).unwrap(),
+            STOCK_COM_APPLE
+        );
+    }
+
+    #[test]
+    fn says_what_could_not_be_made() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("etc"), "").unwrap();
+        let error = init(directory.path()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot make the lab's ") && error.contains("/etc/pf.anchors"), "{error}");
+    }
 }

@@ -197,13 +197,15 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<Answer>
         if let Err(error) = write_down(directory, &statement, config.prompt) {
             return Some(failure(&format!("cannot write {PROMPTS_LOG}: {error}"), -10000));
         }
-        // The numbers are Apple's: user cancelled, authorization denied, interaction not allowed, privilege violation.
+        // The numbers are Apple's. Authorization Services' own (-60005 denied, -60007 no interaction) were seen with
+        // the same words.
+        const REFUSED: &str = "The administrator user name or password was incorrect.";
         match config.prompt {
             Prompt::Allow => {}
             Prompt::Cancel => return Some(failure("User canceled.", -128)),
-            Prompt::Deny => return Some(failure("Not authorized.", -60005)),
+            Prompt::Deny => return Some(failure(REFUSED, -60005)),
             Prompt::WrongPassword => {
-                return Some(failure("The administrator user name or password was incorrect.", -60007));
+                return Some(failure(REFUSED, -60007));
             }
             Prompt::NotAdmin => return Some(failure("A privilege violation occurred.", -10004)),
             Prompt::NoGui => return Some(failure("No user interaction allowed.", -1713)),
@@ -265,9 +267,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return 1;
         }
     };
-    let config = super::init(&directory)
-        .map_err(|error| error.to_string())
-        .and_then(|()| LabConfig::read(&directory).map_err(|error| error.to_string()));
+    let config = super::init(&directory).and_then(|()| LabConfig::read(&directory));
     let config = match config {
         Ok(config) => config,
         Err(why) => {
