@@ -1,1 +1,5 @@
-fn main() {}
+//! The root helper: one request in, one answer out.
+
+fn main() -> std::process::ExitCode {
+    portcullis::root::helper::main()
+}

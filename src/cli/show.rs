@@ -69,8 +69,8 @@ fn port_lines(port: &PortStatus) -> String {
 /// A time of day here, with the date where it is not today.
 pub fn clock(seconds: i64) -> String {
     let Ok(time) = jiff::Timestamp::from_second(seconds) else { return format!("{seconds} s after 1970") };
-    let time = time.to_zoned(jiff::tz::TimeZone::system());
-    let same_day = time.date() == jiff::Zoned::now().date();
+    let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+    let same_day = time.date() == jiff::ZonedDateTime::now().date();
     time.strftime(if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
 }
 

@@ -2,9 +2,11 @@
 
 mod boot;
 pub mod process;
+mod networks;
 mod tree;
 
 pub use boot::{BootError, boot_id};
+pub use networks::networks;
 pub use tree::{FileError, Lock, Tree};
 
 use std::time::{SystemTime, UNIX_EPOCH};

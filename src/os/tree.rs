@@ -184,6 +184,16 @@ impl Tree {
         }
     }
 
+    /// Removes an empty directory; nothing where there is none.
+    pub fn remove_directory(&self, path: &str) -> Result<(), FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, None)? else { return Ok(()) };
+        match rustix::fs::unlinkat(directory.as_fd(), name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(FileError::system("remove", &place, error)),
+        }
+    }
+
     /// Makes a directory with `mode`, and those above it with 0o755.
     pub fn make_directory(&self, path: &str, mode: u32) -> Result<(), FileError> {
         let place = self.place(path);

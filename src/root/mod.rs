@@ -2,3 +2,9 @@
 pub mod answer;
 pub mod plan;
 pub mod request;
+pub mod apply;
+pub mod audit;
+pub mod helper;
+mod live;
+pub mod report;
+pub mod snapshot;

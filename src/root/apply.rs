@@ -1,0 +1,411 @@
+//! Carries out one request as root: lock, look, plan, keep a copy, check, execute, verify; commit, or undo every step.
+//!
+//! The order within a change is the safe one: the rules are checked with `pfctl -n` before anything is written, our
+//! anchor is loaded in one transaction, pf is enabled only after the rules are in it, and the ledger is written last, so
+//! that it never promises what pf does not do. Whatever fails on the way, what was done is undone in reverse, and
+//! the answer says which it was: changed, unchanged, restored, or damaged with what is left to do.
+
+use std::time::Duration;
+
+use crate::firewall::{Pfctl, PfctlError, Rules};
+use crate::ledger::{Guard, Ledger, Managed, Opening, Source, Token, host_text};
+use crate::os::{self, FileError, Tree};
+use crate::pf::anchor::Header;
+use crate::pf::conf;
+use crate::root::answer::{Answer, Outcome};
+use crate::root::live::{Live, observe};
+use crate::root::plan::{Loaded, Observed, Plan, PlanError, Step, plan};
+use crate::root::request::{Action, Request};
+use crate::root::{audit, report, snapshot};
+use crate::status::PfState;
+use crate::world::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, World};
+
+/// How long a request waits for the one before it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why nothing was done. The system is unchanged.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("{0}")]
+    File(#[from] FileError),
+    #[error("{0}")]
+    Pf(#[from] PfctlError),
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    #[error("{0}")]
+    Boot(#[from] os::BootError),
+    #[error("the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed")]
+    Ledger(String),
+    #[error("pf does not take the rules that were to be loaded: {0}")]
+    Check(PfctlError),
+}
+
+/// Why a change was undone.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("cannot {what}: {source}")]
+    Step { what: String, source: StepError },
+    #[error("{0}")]
+    Verify(String),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error("{0}")]
+    File(#[from] FileError),
+    #[error("{0}")]
+    Pf(#[from] PfctlError),
+}
+
+/// Carries out `request` in `world` and gives the answer. Whatever comes of it, one line goes to the audit log, and
+/// what pf looks like afterwards is written for the user's programs to read.
+pub fn apply(world: &World, request: &Request) -> Answer {
+    let (tree, now) = (world.tree(), os::now());
+    let refused = |error: &dyn std::fmt::Display| Answer::failed(Outcome::Unchanged, format!("{error}; nothing was changed"));
+    let answer = match (tree.lock(LOCK, PATIENCE), Pfctl::new(world)) {
+        (Ok(_lock), Ok(pf)) => {
+            let helper = Helper { tree: tree.clone(), pf, now };
+            helper.carry_out(request).unwrap_or_else(|refusal| refused(&refusal))
+        }
+        (Err(error), _) => refused(&error),
+        (_, Err(error)) => refused(&error),
+    };
+    // A log that cannot be written takes nothing away from what was done.
+    match audit::append(&tree, request, &answer, now) {
+        Ok(()) => answer,
+        Err(error) => Answer { message: format!("{} (the audit log was not written: {error})", answer.message), ..answer },
+    }
+}
+
+struct Helper {
+    tree: Tree,
+    pf: Pfctl,
+    now: i64,
+}
+
+impl Helper {
+    fn carry_out(&self, request: &Request) -> Result<Answer, Refusal> {
+        let boot = os::boot_id()?;
+        let old = self.read_ledger()?;
+        let live = Live::read(&self.pf)?;
+        if request.action == (Action::Status {}) {
+            let ledger = Ledger { managed: with_managed(&old, request).managed, ..old };
+            self.write_report(&ledger, &live, &boot, &[])?;
+            return Ok(Answer::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
+        }
+        let mut new = self.desired(&old, &live, &boot, request);
+        let observed = observe(&self.tree, &live, &old, &new, &boot)?;
+        let written = timestamp(self.now);
+        let header = Header { written: &written, user: &request.asker };
+        let plan = plan(&observed, &old, &new, request.way, &header)?;
+        new.way = plan.way;
+        if plan.steps.is_empty() && new == old {
+            self.write_report(&old, &live, &boot, &plan.notes)?;
+            return Ok(Answer::done(Outcome::Unchanged, done_message(request, &new, &plan.notes, &live.state)));
+        }
+        self.check(&observed, &plan)?;
+        snapshot::take(&self.tree, &written)?;
+        let mut progress = Progress::default();
+        match self.execute(&plan, &old, &mut new, &boot, &mut progress) {
+            Ok(live) => {
+                let reported = self.write_report(&new, &live, &boot, &plan.notes);
+                let mut message = done_message(request, &new, &plan.notes, &live.state);
+                if let Err(error) = reported {
+                    message += &format!(" (what pf looks like now was not written: {error})");
+                }
+                Ok(Answer::done(Outcome::Changed, message))
+            }
+            Err(failure) => Ok(self.undo(&failure, progress, &observed, &old, &boot)),
+        }
+    }
+
+    fn read_ledger(&self) -> Result<Ledger, Refusal> {
+        let Some(bytes) = self.tree.read(LEDGER)? else { return Ok(Ledger::default()) };
+        let ledger: Ledger = serde_json::from_slice(&bytes).map_err(|error| Refusal::Ledger(error.to_string()))?;
+        if ledger.version != Ledger::VERSION {
+            return Err(Refusal::Ledger(format!("it has version {}", ledger.version)));
+        }
+        Ok(ledger)
+    }
+
+    /// The ledger after the request.
+    fn desired(&self, old: &Ledger, live: &Live, boot: &str, request: &Request) -> Ledger {
+        let mut new = with_managed(old, request);
+        if !live.holds(old.token.as_ref(), boot) {
+            new.token = None;
+        }
+        // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
+        if new.guard == Guard::Unset && live.state == PfState::Enabled {
+            new.guard = Guard::On;
+        }
+        // Whatever is asked, what is over is closed first.
+        new.expire(self.now);
+        match &request.action {
+            Action::Open { ports, from, until } => {
+                for Managed { name, port } in ports {
+                    new.open(Opening {
+                        name: name.clone(),
+                        port: *port,
+                        from: from.clone(),
+                        until: *until,
+                        since: self.since(old, *port, from),
+                        by: request.asker.clone(),
+                    });
+                }
+                new.expire(self.now);
+            }
+            Action::Close { ports } => ports.iter().for_each(|port| new.close(port)),
+            Action::CloseAll {} => new.close_all(),
+            Action::Guard { on: true } => new.guard = Guard::On,
+            Action::Guard { on: false } => new.guard = Guard::Off,
+            Action::Status {} | Action::Tick {} => {}
+        }
+        if new.guard == Guard::Off {
+            // Nothing is ours to close any more: the next guard begins with what is shown then.
+            new.managed.clear();
+        }
+        new
+    }
+
+    /// Opening again what is open just so keeps its time, so that nothing is changed.
+    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &crate::ledger::Source) -> i64 {
+        let same = |opening: &&Opening| opening.port == port && opening.from == *from;
+        old.openings.iter().find(same).map_or(self.now, |opening| opening.since)
+    }
+
+    /// Has pf parse what is to be loaded, before anything is written. Of pf.conf only what is not ours is parsed: our
+    /// block is fixed text, and the file that it names is not written yet.
+    fn check(&self, observed: &Observed, plan: &Plan) -> Result<(), Refusal> {
+        for step in &plan.steps {
+            match step {
+                Step::Load { anchor, rules, .. } if !rules.is_empty() => {
+                    self.pf.check(Some(anchor), Rules::Text(rules)).map_err(Refusal::Check)?;
+                }
+                Step::Main { load: true, .. } => {
+                    let bytes = observed.conf.as_deref().unwrap_or_default();
+                    let others = conf::remove(bytes).map_err(PlanError::from)?;
+                    let text = String::from_utf8_lossy(&others);
+                    self.pf.check(None, Rules::Text(&text)).map_err(Refusal::Check)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes the plan, then reads pf again and compares. `progress` holds what was begun, whatever happens.
+    fn execute<'a>(
+        &self,
+        plan: &'a Plan,
+        old: &Ledger,
+        new: &mut Ledger,
+        boot: &str,
+        progress: &mut Progress<'a>,
+    ) -> Result<Live, Failure> {
+        for step in &plan.steps {
+            progress.begun.push(step);
+            self.step(step, new, boot, progress).map_err(|source| Failure::Step { what: step.describe(), source })?;
+        }
+        let cannot = |what: &str, error: String| Failure::Verify(format!("cannot {what}: {error}"));
+        let live = Live::read(&self.pf).map_err(|error| cannot("read pf back", error.to_string()))?;
+        self.verify(&live, old, new, boot)?;
+        let json = serde_json::to_vec_pretty(new).map_err(|error| cannot("write the ledger", error.to_string()))?;
+        self.tree.replace(LEDGER, &json, 0o644).map_err(|error| cannot("write the ledger", error.to_string()))?;
+        Ok(live)
+    }
+
+    fn step(&self, step: &Step, new: &mut Ledger, boot: &str, progress: &mut Progress) -> Result<(), StepError> {
+        match step {
+            Step::AnchorFile(Some(text)) => self.tree.replace(ANCHOR_FILE, text.as_bytes(), 0o644)?,
+            Step::AnchorFile(None) => self.tree.remove(ANCHOR_FILE)?,
+            Step::Load { anchor, rules, .. } => self.pf.load_anchor(anchor, Rules::Text(rules))?,
+            Step::Main { conf, load } => {
+                self.tree.replace(PF_CONF, conf, 0o644)?;
+                if *load {
+                    self.pf.load_main(Rules::File(&self.tree.place(PF_CONF)))?;
+                }
+            }
+            Step::Enable => {
+                let token = Token { number: self.pf.enable()?, boot: boot.to_owned() };
+                progress.taken = Some(token.clone());
+                new.token = Some(token);
+            }
+            Step::Release(token) => {
+                self.pf.release(token.number)?;
+                progress.released = true;
+                new.token = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether pf holds what was asked, and would do it.
+    fn verify(&self, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<(), Failure> {
+        let wrong = |what: String| Err(Failure::Verify(what));
+        let observed = observe(&self.tree, live, old, new, boot).map_err(|error| Failure::Verify(error.to_string()))?;
+        if let Some(way) = new.way {
+            let (loaded, called) = match way {
+                crate::ledger::Way::Apple => (observed.apple, observed.calls_apple),
+                crate::ledger::Way::Classic => (observed.classic, observed.calls_classic),
+            };
+            if loaded != Loaded::AsWanted {
+                return wrong(format!("the anchor {} does not hold what was loaded into it", way.anchor()));
+            }
+            if !called {
+                return wrong(format!("the loaded ruleset does not call the anchor {}", way.anchor()));
+            }
+        }
+        if new.guard == Guard::On && live.state != PfState::Enabled {
+            return wrong("pf is not enabled although it was asked to be".to_owned());
+        }
+        if let Some(problem) = report::contradiction(live, new) {
+            return wrong(problem);
+        }
+        Ok(())
+    }
+
+    /// Undoes what was begun, in reverse, and says how that went.
+    fn undo(&self, failure: &Failure, progress: Progress, observed: &Observed, old: &Ledger, boot: &str) -> Answer {
+        let mut left: Vec<String> = Vec::new();
+        let mut ledger = old.clone();
+        for step in progress.begun.iter().rev() {
+            if let Err(error) = self.undo_step(step, observed, &progress, &mut ledger) {
+                left.push(format!("{}: {error}", step.describe()));
+            }
+        }
+        if ledger != *old {
+            let written = serde_json::to_vec_pretty(&ledger).map(|json| self.tree.replace(LEDGER, &json, 0o644));
+            if !matches!(written, Ok(Ok(()))) {
+                left.push("write the ledger".to_owned());
+            }
+        }
+        if let Ok(live) = Live::read(&self.pf) {
+            let _ = self.write_report(&ledger, &live, boot, &[]);
+        }
+        if left.is_empty() {
+            return Answer::failed(Outcome::Restored, format!("{failure}; everything was put back as it was"));
+        }
+        let (left, copies) = (left.join("; "), crate::world::SNAPSHOTS);
+        let message = format!("{failure}; and not all of it could be undone ({left}): the files as they were are in {copies}");
+        Answer::failed(Outcome::Damaged, message)
+    }
+
+    fn undo_step(
+        &self,
+        step: &Step,
+        observed: &Observed,
+        progress: &Progress,
+        ledger: &mut Ledger,
+    ) -> Result<(), StepError> {
+        let put_back = |path: &str, bytes: &Option<Vec<u8>>| match bytes {
+            Some(bytes) => self.tree.replace(path, bytes, 0o644),
+            None => self.tree.remove(path),
+        };
+        match step {
+            Step::AnchorFile(_) => put_back(ANCHOR_FILE, &observed.anchor_file)?,
+            Step::Load { anchor, before, .. } => self.pf.load_anchor(anchor, Rules::Text(before))?,
+            Step::Main { load, .. } => {
+                put_back(PF_CONF, &observed.conf)?;
+                if *load {
+                    self.pf.load_main(Rules::File(&self.tree.place(PF_CONF)))?;
+                }
+            }
+            Step::Enable => {
+                if let Some(token) = &progress.taken {
+                    self.pf.release(token.number)?;
+                }
+            }
+            Step::Release(token) if progress.released => {
+                // The old token is gone for good; a new one holds pf as it did.
+                ledger.token = Some(Token { number: self.pf.enable()?, boot: token.boot.clone() });
+            }
+            Step::Release(_) => {}
+        }
+        Ok(())
+    }
+
+    fn write_report(&self, ledger: &Ledger, live: &Live, boot: &str, notes: &[String]) -> Result<(), FileError> {
+        let report = report::report(&self.tree, ledger, live, boot, self.now, notes);
+        // Plain data with text keys: its JSON cannot fail.
+        let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
+        self.tree.replace(STATUS, &json, 0o644)
+    }
+}
+
+/// How far a change came.
+#[derive(Default)]
+struct Progress<'a> {
+    /// The steps that were begun.
+    begun: Vec<&'a Step>,
+    /// The token that was taken.
+    taken: Option<Token>,
+    /// Whether our token was given back.
+    released: bool,
+}
+
+/// The ledger with what the asker's menu shows among what is ours to close.
+fn with_managed(old: &Ledger, request: &Request) -> Ledger {
+    let mut ledger = old.clone();
+    request.managed.iter().for_each(|port| ledger.manage(port));
+    ledger
+}
+
+/// A time as RFC 3339 in UTC.
+fn timestamp(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// What was done, in a sentence that does not promise more than it does.
+fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfState) -> String {
+    let guarded = ledger.guard == Guard::On;
+    let mut message = match &request.action {
+        Action::Open { ports, from, .. } => {
+            let whom = match from {
+                Source::Any => "anyone".to_owned(),
+                Source::Lan { networks } => format!("this network ({})", hosts(networks)),
+                Source::Hosts { hosts: list } => hosts(list),
+            };
+            let off = if *pf == PfState::Enabled {
+                ""
+            } else {
+                "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
+            };
+            format!("{} open for {whom}{off}", subject(ports))
+        }
+        Action::Close { ports } if guarded => {
+            format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
+        }
+        Action::Close { ports } => format!("{} without a rule of ours now{UNGUARDED}", subject(ports)),
+        Action::CloseAll {} if guarded => "every debug port is closed".to_owned(),
+        Action::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
+        Action::Guard { on: true } => {
+            let ports = ledger.closed().iter().map(|closed| closed.port.to_string()).collect::<Vec<_>>().join(", ");
+            format!("the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause")
+        }
+        Action::Guard { on: false } => {
+            let held = if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
+            format!("the guard is off: nothing is blocked by us; {held}")
+        }
+        Action::Status {} => "looked at pf; nothing was changed".to_owned(),
+        Action::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
+    };
+    for note in notes {
+        message += &format!("; {note}");
+    }
+    message
+}
+
+const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
+
+fn hosts(list: &[ipnet::IpNet]) -> String {
+    list.iter().map(host_text).collect::<Vec<_>>().join(", ")
+}
+
+/// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
+fn subject(ports: &[Managed]) -> String {
+    let named: Vec<String> = ports.iter().map(|port| format!("{} ({})", port.port, port.name)).collect();
+    match ports {
+        [one] if one.port.as_single().is_some() => format!("port {} is", named.join(", ")),
+        _ => format!("ports {} are", named.join(", ")),
+    }
+}

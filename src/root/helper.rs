@@ -1,0 +1,76 @@
+//! The command line of the helper: read by hand, since root links no more than it needs.
+//!
+//! `portcullis-helper [--lab DIR] apply REQUEST`, `… status`, `… tick`. One JSON object ([`Answer`]) goes to standard
+//! output; on failure its message goes to standard error too, which is what osascript passes on. For the exit status see
+//! [`crate::root::answer`].
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::os;
+use crate::root::answer::{Answer, Outcome};
+use crate::root::apply::apply;
+use crate::root::request::{Action, Request};
+use crate::world::World;
+
+const USAGE: &str = "usage: portcullis-helper [--lab DIR] apply REQUEST | status | tick";
+
+/// Runs the helper on this process's arguments; gives its exit status.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let answer = match read_arguments(&arguments) {
+        Ok((world, request)) => apply(&world, &request),
+        Err(message) => {
+            report(&Answer::failed(Outcome::Unchanged, message));
+            return ExitCode::from(2);
+        }
+    };
+    report(&answer);
+    ExitCode::from(answer.exit_status())
+}
+
+fn report(answer: &Answer) {
+    // Plain data with text keys: its JSON cannot fail. A reader that went away changes nothing of what was done.
+    let json = serde_json::to_string(answer).unwrap_or_default();
+    let _ = writeln!(std::io::stdout(), "{json}");
+    if !answer.ok {
+        let _ = writeln!(std::io::stderr(), "{}", answer.message);
+    }
+}
+
+fn read_arguments(arguments: &[OsString]) -> Result<(World, Request), String> {
+    let (world, rest) = match arguments {
+        [flag, dir, rest @ ..] if flag == "--lab" => (lab(dir)?, rest),
+        rest => (World::Mac, rest),
+    };
+    let request = match rest {
+        [verb, request] if verb == "apply" => {
+            let text = request.to_str().ok_or("the request is not UTF-8; nothing was changed")?;
+            Request::decode(text).map_err(|error| format!("{error}; nothing was changed"))?
+        }
+        [verb] if verb == "status" => Request::new(Action::Status {}, &os::user_name()),
+        [verb] if verb == "tick" => Request::new(Action::Tick {}, &os::user_name()),
+        _ => return Err(format!("{USAGE}; nothing was changed")),
+    };
+    if world == World::Mac && !cfg!(target_os = "macos") {
+        return Err("there is no pf of macOS here: name a lab with --lab DIR; nothing was changed".to_owned());
+    }
+    if world == World::Mac && !os::is_root() {
+        return Err("pf can be read and changed by root alone: run with sudo; nothing was changed".to_owned());
+    }
+    Ok((world, request))
+}
+
+/// A lab has files and programs that its owner made: root does not run them on a machine that has a pf to harm.
+fn lab(dir: &OsStr) -> Result<World, String> {
+    let dir = PathBuf::from(dir);
+    if os::is_root() && std::path::Path::new("/sbin/pfctl").exists() {
+        return Err("a lab is not run as root on a machine with a pf of its own; nothing was changed".to_owned());
+    }
+    if !dir.is_absolute() || !dir.is_dir() {
+        return Err(format!("{} is no absolute path of a directory; nothing was changed", dir.display()));
+    }
+    Ok(World::Lab(dir))
+}

@@ -1,0 +1,156 @@
+//! How things are: what pfctl says, and what is on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::firewall::{Pfctl, PfctlError};
+use crate::ledger::{Ledger, Token, Way};
+use crate::os::{FileError, Tree};
+use crate::pf::anchor;
+use crate::pf::parse::parse;
+use crate::root::plan::{Loaded, Observed};
+use crate::status::{LoadedRules, PfState};
+use crate::world::{ANCHOR_FILE, PF_CONF};
+
+/// pf as it is loaded.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Whether it filters.
+    pub state: PfState,
+    /// The tokens that hold it enabled; `None` where that could not be read.
+    pub tokens: Option<Vec<u64>>,
+    /// The rulesets by anchor path; `""` is the main ruleset.
+    pub rulesets: BTreeMap<String, LoadedRules>,
+}
+
+impl Live {
+    /// Reads all of pf. Errors: pfctl fails. A listing that pfctl gives but that does not read is kept as text.
+    pub fn read(pf: &Pfctl) -> Result<Self, PfctlError> {
+        let mut rulesets = BTreeMap::from([(String::new(), read_ruleset(pf, None)?)]);
+        for path in pf.anchors()? {
+            let loaded = read_ruleset(pf, Some(&path))?;
+            rulesets.insert(path, loaded);
+        }
+        // Who holds pf is only shown: a listing in a form we do not know takes nothing away.
+        let tokens = pf.references().ok().map(|held| held.iter().map(|reference| reference.token).collect());
+        Ok(Live { state: pf.info()?, tokens, rulesets })
+    }
+
+    /// Whether pf still counts `token`. Where that cannot be read, a token of this boot counts while pf is enabled.
+    pub fn holds(&self, token: Option<&Token>, boot: &str) -> bool {
+        let Some(token) = token.filter(|token| token.boot == boot) else { return false };
+        match &self.tokens {
+            Some(tokens) => tokens.contains(&token.number),
+            None => self.state == PfState::Enabled,
+        }
+    }
+
+    /// How many hold pf enabled.
+    pub fn references(&self) -> Option<usize> {
+        self.tokens.as_ref().map(Vec::len)
+    }
+
+    /// Whether the main ruleset calls `anchor` (a path as it stands in the rule, such as `com.apple/*`) without
+    /// any condition.
+    fn main_calls(&self, anchor: &str) -> bool {
+        let wanted = format!("anchor \"{anchor}\" all");
+        self.main().is_some_and(|main| normal(&main.rules).is_ok_and(|lines| lines.contains(&wanted)))
+    }
+
+    fn main(&self) -> Option<&LoadedRules> {
+        self.rulesets.get("")
+    }
+
+    /// Whether `anchor` holds nothing, just `ledger`'s rules, or something else.
+    pub fn loaded(&self, anchor: &str, ledger: &Ledger) -> Loaded {
+        let Some(found) = self.rulesets.get(anchor) else { return Loaded::Nothing };
+        if found.rules.trim().is_empty() && found.nat.trim().is_empty() && found.tables.is_empty() {
+            return Loaded::Nothing;
+        }
+        if found.nat.trim().is_empty() && holds_just(found, ledger) { Loaded::AsWanted } else { Loaded::Other }
+    }
+}
+
+fn read_ruleset(pf: &Pfctl, anchor: Option<&str>) -> Result<LoadedRules, PfctlError> {
+    let mut tables = BTreeMap::new();
+    for table in pf.tables(anchor)? {
+        let addresses = pf.table_addresses(anchor, &table)?;
+        tables.insert(table, addresses);
+    }
+    Ok(LoadedRules { rules: pf.rules(anchor)?, nat: pf.nat(anchor)?, tables })
+}
+
+/// Whether what was read back is what the ledger renders to: the same rules in the same order, and tables of the
+/// same names and addresses. Compared in pfctl's normal form, so that its spelling does not matter.
+fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
+    let (Ok(wanted), Ok(read)) = (normal(&anchor::rules(ledger)), normal(&found.rules)) else { return false };
+    let tables: BTreeMap<String, BTreeSet<String>> = ledger
+        .openings
+        .iter()
+        .filter_map(|opening| {
+            let hosts = opening.from.networks()?.iter().map(crate::ledger::host_text).collect();
+            Some((anchor::table_name(opening.port), hosts))
+        })
+        .collect();
+    let loaded: BTreeMap<String, BTreeSet<String>> = found
+        .tables
+        .iter()
+        .map(|(name, addresses)| (name.clone(), addresses.iter().map(|text| text.trim().to_owned()).collect()))
+        .collect();
+    wanted == read && tables == loaded
+}
+
+/// The filter and scrub rules of a text in pfctl's normal form, one for each rule. Errors: the first problem.
+fn normal(text: &str) -> Result<Vec<String>, String> {
+    let parsed = parse("rules", text, &mut |path| Err(format!("will not include {path}")));
+    match parsed.problems.first() {
+        Some(problem) => Err(problem.to_string()),
+        None => Ok(parsed.section.listed_rules().map(|rule| rule.item.to_string()).collect()),
+    }
+}
+
+fn normal_nat(text: &str) -> Result<Vec<String>, String> {
+    let parsed = parse("rules", text, &mut |path| Err(format!("will not include {path}")));
+    match parsed.problems.first() {
+        Some(problem) => Err(problem.to_string()),
+        None => Ok(parsed.section.listed_nat().map(|rule| rule.item.to_string()).collect()),
+    }
+}
+
+/// Puts together what a plan is made from. Errors: a file that cannot be read.
+pub fn observe(tree: &Tree, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<Observed, FileError> {
+    let conf = tree.read(PF_CONF)?;
+    let main_is_conf = main_is_conf(live, conf.as_deref());
+    Ok(Observed {
+        anchor_file: tree.read(ANCHOR_FILE)?,
+        calls_apple: live.main_calls("com.apple/*"),
+        calls_classic: live.main_calls(Way::Classic.anchor()),
+        main_is_conf,
+        conf,
+        apple: live.loaded(Way::Apple.anchor(), new),
+        classic: live.loaded(Way::Classic.anchor(), new),
+        token_held: live.holds(old.token.as_ref(), boot),
+    })
+}
+
+/// Whether loading the file would leave the main ruleset as it is, our own call apart.
+fn main_is_conf(live: &Live, conf: Option<&[u8]>) -> Result<(), String> {
+    let (Some(main), Some(conf)) = (live.main(), conf) else { return Err("one of them could not be read".to_owned()) };
+    let conf = String::from_utf8_lossy(conf);
+    let call = format!("anchor \"{}\" all", Way::Classic.anchor());
+    let others = |lines: Vec<String>| -> Vec<String> { lines.into_iter().filter(|line| *line != call).collect() };
+    for (loaded, file) in [
+        (normal(&main.rules)?, normal(&conf)?),
+        (normal_nat(&main.nat)?, normal_nat(&conf)?),
+    ] {
+        let (loaded, file) = (others(loaded), others(file));
+        if loaded != file {
+            let only = |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
+            return Err(match (only(&loaded, &file), only(&file, &loaded)) {
+                (Some(line), _) => format!("only loaded: {line}"),
+                (None, Some(line)) => format!("only in the file: {line}"),
+                (None, None) => "their order differs".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
