@@ -34,7 +34,9 @@ enum Refusal {
     Plan(#[from] PlanError),
     #[error("{0}")]
     Boot(#[from] os::BootError),
-    #[error("the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed")]
+    #[error(
+        "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
+    )]
     Ledger(String),
     #[error("pf does not take the rules that were to be loaded: {0}")]
     Check(PfctlError),
@@ -61,7 +63,9 @@ enum StepError {
 /// what pf looks like afterwards is written for the user's programs to read.
 pub fn apply(world: &World, request: &Request) -> Answer {
     let (tree, now) = (world.tree(), os::now());
-    let refused = |error: &dyn std::fmt::Display| Answer::failed(Outcome::Unchanged, format!("{error}; nothing was changed"));
+    let refused = |error: &dyn std::fmt::Display| {
+        Answer::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
+    };
     let answer = match (tree.lock(LOCK, PATIENCE), Pfctl::new(world)) {
         (Ok(_lock), Ok(pf)) => {
             let helper = Helper { tree: tree.clone(), pf, now };
@@ -73,7 +77,10 @@ pub fn apply(world: &World, request: &Request) -> Answer {
     // A log that cannot be written takes nothing away from what was done.
     match audit::append(&tree, request, &answer, now) {
         Ok(()) => answer,
-        Err(error) => Answer { message: format!("{} (the audit log was not written: {error})", answer.message), ..answer },
+        Err(error) => Answer {
+            message: format!("{} (the audit log was not written: {error})", answer.message),
+            ..answer
+        },
     }
 }
 
@@ -101,7 +108,10 @@ impl Helper {
         new.way = plan.way;
         if plan.steps.is_empty() && new == old {
             self.write_report(&old, &live, &boot, &plan.notes)?;
-            return Ok(Answer::done(Outcome::Unchanged, done_message(request, &new, &plan.notes, &live.state)));
+            return Ok(Answer::done(
+                Outcome::Unchanged,
+                done_message(request, &new, &plan.notes, &live.state),
+            ));
         }
         self.check(&observed, &plan)?;
         snapshot::take(&self.tree, &written)?;
@@ -121,7 +131,8 @@ impl Helper {
 
     fn read_ledger(&self) -> Result<Ledger, Refusal> {
         let Some(bytes) = self.tree.read(LEDGER)? else { return Ok(Ledger::default()) };
-        let ledger: Ledger = serde_json::from_slice(&bytes).map_err(|error| Refusal::Ledger(error.to_string()))?;
+        let ledger: Ledger =
+            serde_json::from_slice(&bytes).map_err(|error| Refusal::Ledger(error.to_string()))?;
         if ledger.version != Ledger::VERSION {
             return Err(Refusal::Ledger(format!("it has version {}", ledger.version)));
         }
@@ -204,17 +215,27 @@ impl Helper {
     ) -> Result<Live, Failure> {
         for step in &plan.steps {
             progress.begun.push(step);
-            self.step(step, new, boot, progress).map_err(|source| Failure::Step { what: step.describe(), source })?;
+            self.step(step, new, boot, progress)
+                .map_err(|source| Failure::Step { what: step.describe(), source })?;
         }
         let cannot = |what: &str, error: String| Failure::Verify(format!("cannot {what}: {error}"));
         let live = Live::read(&self.pf).map_err(|error| cannot("read pf back", error.to_string()))?;
         self.verify(&live, old, new, boot)?;
-        let json = serde_json::to_vec_pretty(new).map_err(|error| cannot("write the ledger", error.to_string()))?;
-        self.tree.replace(LEDGER, &json, 0o644).map_err(|error| cannot("write the ledger", error.to_string()))?;
+        let json =
+            serde_json::to_vec_pretty(new).map_err(|error| cannot("write the ledger", error.to_string()))?;
+        self.tree
+            .replace(LEDGER, &json, 0o644)
+            .map_err(|error| cannot("write the ledger", error.to_string()))?;
         Ok(live)
     }
 
-    fn step(&self, step: &Step, new: &mut Ledger, boot: &str, progress: &mut Progress) -> Result<(), StepError> {
+    fn step(
+        &self,
+        step: &Step,
+        new: &mut Ledger,
+        boot: &str,
+        progress: &mut Progress,
+    ) -> Result<(), StepError> {
         match step {
             Step::AnchorFile(Some(text)) => self.tree.replace(ANCHOR_FILE, text.as_bytes(), 0o644)?,
             Step::AnchorFile(None) => self.tree.remove(ANCHOR_FILE)?,
@@ -242,7 +263,8 @@ impl Helper {
     /// Whether pf holds what was asked, and would do it.
     fn verify(&self, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<(), Failure> {
         let wrong = |what: String| Err(Failure::Verify(what));
-        let observed = observe(&self.tree, live, old, new, boot).map_err(|error| Failure::Verify(error.to_string()))?;
+        let observed =
+            observe(&self.tree, live, old, new, boot).map_err(|error| Failure::Verify(error.to_string()))?;
         if let Some(way) = new.way {
             let (loaded, called) = match way {
                 crate::ledger::Way::Apple => (observed.apple, observed.calls_apple),
@@ -265,7 +287,14 @@ impl Helper {
     }
 
     /// Undoes what was begun, in reverse, and says how that went.
-    fn undo(&self, failure: &Failure, progress: Progress, observed: &Observed, old: &Ledger, boot: &str) -> Answer {
+    fn undo(
+        &self,
+        failure: &Failure,
+        progress: Progress,
+        observed: &Observed,
+        old: &Ledger,
+        boot: &str,
+    ) -> Answer {
         let mut left: Vec<String> = Vec::new();
         let mut ledger = old.clone();
         for step in progress.begun.iter().rev() {
@@ -274,7 +303,8 @@ impl Helper {
             }
         }
         if ledger != *old {
-            let written = serde_json::to_vec_pretty(&ledger).map(|json| self.tree.replace(LEDGER, &json, 0o644));
+            let written =
+                serde_json::to_vec_pretty(&ledger).map(|json| self.tree.replace(LEDGER, &json, 0o644));
             if !matches!(written, Ok(Ok(()))) {
                 left.push("write the ledger".to_owned());
             }
@@ -283,10 +313,15 @@ impl Helper {
             let _ = self.write_report(&ledger, &live, boot, &[]);
         }
         if left.is_empty() {
-            return Answer::failed(Outcome::Restored, format!("{failure}; everything was put back as it was"));
+            return Answer::failed(
+                Outcome::Restored,
+                format!("{failure}; everything was put back as it was"),
+            );
         }
         let (left, copies) = (left.join("; "), crate::world::SNAPSHOTS);
-        let message = format!("{failure}; and not all of it could be undone ({left}): the files as they were are in {copies}");
+        let message = format!(
+            "{failure}; and not all of it could be undone ({left}): the files as they were are in {copies}"
+        );
         Answer::failed(Outcome::Damaged, message)
     }
 
@@ -324,7 +359,13 @@ impl Helper {
         Ok(())
     }
 
-    fn write_report(&self, ledger: &Ledger, live: &Live, boot: &str, notes: &[String]) -> Result<(), FileError> {
+    fn write_report(
+        &self,
+        ledger: &Ledger,
+        live: &Live,
+        boot: &str,
+        notes: &[String],
+    ) -> Result<(), FileError> {
         let report = report::report(&self.tree, ledger, live, boot, self.now, notes);
         // Plain data with text keys: its JSON cannot fail.
         let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
@@ -379,11 +420,15 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfSta
         Action::CloseAll {} if guarded => "every debug port is closed".to_owned(),
         Action::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Action::Guard { on: true } => {
-            let ports = ledger.closed().iter().map(|closed| closed.port.to_string()).collect::<Vec<_>>().join(", ");
-            format!("the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause")
+            let ports =
+                ledger.closed().iter().map(|closed| closed.port.to_string()).collect::<Vec<_>>().join(", ");
+            format!(
+                "the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause"
+            )
         }
         Action::Guard { on: false } => {
-            let held = if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
+            let held =
+                if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
             format!("the guard is off: nothing is blocked by us; {held}")
         }
         Action::Status {} => "looked at pf; nothing was changed".to_owned(),

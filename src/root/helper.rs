@@ -67,7 +67,9 @@ fn read_arguments(arguments: &[OsString]) -> Result<(World, Request), String> {
 fn lab(dir: &OsStr) -> Result<World, String> {
     let dir = PathBuf::from(dir);
     if os::is_root() && std::path::Path::new("/sbin/pfctl").exists() {
-        return Err("a lab is not run as root on a machine with a pf of its own; nothing was changed".to_owned());
+        return Err(
+            "a lab is not run as root on a machine with a pf of its own; nothing was changed".to_owned()
+        );
     }
     if !dir.is_absolute() || !dir.is_dir() {
         return Err(format!("{} is no absolute path of a directory; nothing was changed", dir.display()));

@@ -6,7 +6,9 @@ use crate::firewall::{Pfctl, PfctlError};
 use crate::ledger::{Ledger, Token, Way};
 use crate::os::{FileError, Tree};
 use crate::pf::anchor;
-use crate::pf::parse::parse;
+use crate::pf::parse::{Parsed, parse_listing, parse_text};
+use crate::pf::rule::Rule;
+use crate::pf::ruleset::Placed;
 use crate::root::plan::{Loaded, Observed};
 use crate::status::{LoadedRules, PfState};
 use crate::world::{ANCHOR_FILE, PF_CONF};
@@ -53,7 +55,8 @@ impl Live {
     /// any condition.
     fn main_calls(&self, anchor: &str) -> bool {
         let wanted = format!("anchor \"{anchor}\" all");
-        self.main().is_some_and(|main| normal(&main.rules).is_ok_and(|lines| lines.contains(&wanted)))
+        let listed = self.main().map(|main| normal(parse_listing("main", &main.rules)));
+        matches!(listed, Some(Ok(normal)) if normal.rules.contains(&wanted))
     }
 
     fn main(&self) -> Option<&LoadedRules> {
@@ -66,7 +69,11 @@ impl Live {
         if found.rules.trim().is_empty() && found.nat.trim().is_empty() && found.tables.is_empty() {
             return Loaded::Nothing;
         }
-        if found.nat.trim().is_empty() && holds_just(found, ledger) { Loaded::AsWanted } else { Loaded::Other }
+        if found.nat.trim().is_empty() && holds_just(found, ledger) {
+            Loaded::AsWanted
+        } else {
+            Loaded::Other
+        }
     }
 }
 
@@ -82,7 +89,9 @@ fn read_ruleset(pf: &Pfctl, anchor: Option<&str>) -> Result<LoadedRules, PfctlEr
 /// Whether what was read back is what the ledger renders to: the same rules in the same order, and tables of the
 /// same names and addresses. Compared in pfctl's normal form, so that its spelling does not matter.
 fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
-    let (Ok(wanted), Ok(read)) = (normal(&anchor::rules(ledger)), normal(&found.rules)) else { return false };
+    let wanted = normal(parse_text("ledger", &anchor::rules(ledger)));
+    let read = normal(parse_listing("anchor", &found.rules));
+    let (Ok(wanted), Ok(read)) = (wanted, read) else { return false };
     let tables: BTreeMap<String, BTreeSet<String>> = ledger
         .openings
         .iter()
@@ -94,30 +103,40 @@ fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
     let loaded: BTreeMap<String, BTreeSet<String>> = found
         .tables
         .iter()
-        .map(|(name, addresses)| (name.clone(), addresses.iter().map(|text| text.trim().to_owned()).collect()))
+        .map(|(name, addresses)| {
+            (name.clone(), addresses.iter().map(|text| text.trim().to_owned()).collect())
+        })
         .collect();
-    wanted == read && tables == loaded
+    wanted.rules == read.rules && tables == loaded
 }
 
-/// The filter and scrub rules of a text in pfctl's normal form, one for each rule. Errors: the first problem.
-fn normal(text: &str) -> Result<Vec<String>, String> {
-    let parsed = parse("rules", text, &mut |path| Err(format!("will not include {path}")));
-    match parsed.problems.first() {
-        Some(problem) => Err(problem.to_string()),
-        None => Ok(parsed.section.listed_rules().map(|rule| rule.item.to_string()).collect()),
-    }
+/// Rules in pfctl's normal form, one text for each: scrub and filter, then translation.
+struct Normal {
+    rules: Vec<String>,
+    nat: Vec<String>,
 }
 
-fn normal_nat(text: &str) -> Result<Vec<String>, String> {
-    let parsed = parse("rules", text, &mut |path| Err(format!("will not include {path}")));
-    match parsed.problems.first() {
-        Some(problem) => Err(problem.to_string()),
-        None => Ok(parsed.section.listed_nat().map(|rule| rule.item.to_string()).collect()),
+/// Brings what was read into normal form. Errors: the first problem in it.
+fn normal(parsed: Parsed) -> Result<Normal, String> {
+    if let Some(problem) = parsed.problems.first() {
+        return Err(problem.to_string());
     }
+    let text = |rule: &Placed<Rule>| rule.item.to_string();
+    let Parsed { section, .. } = parsed;
+    Ok(Normal {
+        rules: section.listed_rules().map(text).collect(),
+        nat: section.listed_nat().map(text).collect(),
+    })
 }
 
 /// Puts together what a plan is made from. Errors: a file that cannot be read.
-pub fn observe(tree: &Tree, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<Observed, FileError> {
+pub fn observe(
+    tree: &Tree,
+    live: &Live,
+    old: &Ledger,
+    new: &Ledger,
+    boot: &str,
+) -> Result<Observed, FileError> {
     let conf = tree.read(PF_CONF)?;
     let main_is_conf = main_is_conf(live, conf.as_deref());
     Ok(Observed {
@@ -134,22 +153,24 @@ pub fn observe(tree: &Tree, live: &Live, old: &Ledger, new: &Ledger, boot: &str)
 
 /// Whether loading the file would leave the main ruleset as it is, our own call apart.
 fn main_is_conf(live: &Live, conf: Option<&[u8]>) -> Result<(), String> {
-    let (Some(main), Some(conf)) = (live.main(), conf) else { return Err("one of them could not be read".to_owned()) };
+    let (Some(main), Some(conf)) = (live.main(), conf) else {
+        return Err("one of them could not be read".to_owned());
+    };
     let conf = String::from_utf8_lossy(conf);
     let call = format!("anchor \"{}\" all", Way::Classic.anchor());
-    let others = |lines: Vec<String>| -> Vec<String> { lines.into_iter().filter(|line| *line != call).collect() };
-    for (loaded, file) in [
-        (normal(&main.rules)?, normal(&conf)?),
-        (normal_nat(&main.nat)?, normal_nat(&conf)?),
-    ] {
+    let others =
+        |lines: Vec<String>| -> Vec<String> { lines.into_iter().filter(|line| *line != call).collect() };
+    let loaded = normal(parse_listing("main", &format!("{}\n{}", main.nat, main.rules)))?;
+    let file = normal(parse_text(PF_CONF, &conf))?;
+    for (loaded, file) in [(loaded.rules, file.rules), (loaded.nat, file.nat)] {
         let (loaded, file) = (others(loaded), others(file));
-        if loaded != file {
-            let only = |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
-            return Err(match (only(&loaded, &file), only(&file, &loaded)) {
-                (Some(line), _) => format!("only loaded: {line}"),
-                (None, Some(line)) => format!("only in the file: {line}"),
-                (None, None) => "their order differs".to_owned(),
-            });
+        let only =
+            |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
+        match (only(&loaded, &file), only(&file, &loaded)) {
+            (Some(line), _) => return Err(format!("only loaded: {line}")),
+            (None, Some(line)) => return Err(format!("only in the file: {line}")),
+            (None, None) if loaded != file => return Err("their order differs".to_owned()),
+            (None, None) => {}
         }
     }
     Ok(())

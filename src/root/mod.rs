@@ -1,10 +1,11 @@
 //! What runs as root: the request, the plan, and its execution.
 pub mod answer;
-pub mod plan;
-pub mod request;
 pub mod apply;
 pub mod audit;
+mod foreign;
 pub mod helper;
 mod live;
+pub mod plan;
 pub mod report;
+pub mod request;
 pub mod snapshot;

@@ -3,11 +3,22 @@
 use crate::ledger::{Ledger, Managed, Opening};
 use crate::os::Tree;
 use crate::port::PortRange;
+use crate::root::foreign;
 use crate::root::live::Live;
 use crate::status::{Answer, PfVerdict, Reason, Report, Seconds};
 
 /// The report on `live`, and on `ledger` in it.
-pub fn report(_tree: &Tree, ledger: &Ledger, live: &Live, boot: &str, now: Seconds, notes: &[String]) -> Report {
+pub fn report(
+    tree: &Tree,
+    ledger: &Ledger,
+    live: &Live,
+    boot: &str,
+    now: Seconds,
+    notes: &[String],
+) -> Report {
+    let ranges = ranges(ledger);
+    let mut said = notes.to_vec();
+    said.extend(foreign::notes(tree, live, &ranges));
     Report {
         version: Report::VERSION,
         seen: now,
@@ -18,8 +29,8 @@ pub fn report(_tree: &Tree, ledger: &Ledger, live: &Live, boot: &str, now: Secon
         way: ledger.way,
         openings: ledger.openings.clone(),
         managed: ledger.managed.clone(),
-        verdicts: ranges(ledger).into_iter().map(|port| verdict(live, ledger, port)).collect(),
-        notes: notes.to_vec(),
+        verdicts: ranges.into_iter().map(|port| verdict(live, ledger, port)).collect(),
+        notes: said,
         rulesets: live.rulesets.clone(),
         skip: Vec::new(),
     }

@@ -29,7 +29,8 @@ struct Copied {
 pub fn take(tree: &Tree, written: &str) -> Result<String, FileError> {
     let taken = tree.list(SNAPSHOTS)?;
     let stamp: String = written.chars().filter(char::is_ascii_alphanumeric).collect();
-    let numbers = taken.iter().filter_map(|name| name.strip_prefix(&stamp)?.strip_prefix('-')?.parse::<u32>().ok());
+    let numbers =
+        taken.iter().filter_map(|name| name.strip_prefix(&stamp)?.strip_prefix('-')?.parse::<u32>().ok());
     let name = format!("{stamp}-{:03}", numbers.max().map_or(0, |last| last.saturating_add(1)));
     tree.make_directory(SNAPSHOTS, 0o700)?;
     tree.make_directory(&format!("{SNAPSHOTS}/{name}"), 0o700)?;
