@@ -63,7 +63,12 @@ fn port_lines(port: &PortStatus) -> String {
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {from}"));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
     let listener = port.listener.as_ref().map_or(String::new(), |listener| format!(", {listener}"));
-    format!("  {:<11} {:<10} {state}{from}{until}{listener}\n              {}\n", port.port.to_string(), port.name.as_str(), port.because)
+    format!(
+        "  {:<11} {:<10} {state}{from}{until}{listener}\n              {}\n",
+        port.port.to_string(),
+        port.name.as_str(),
+        port.because
+    )
 }
 
 /// A time of day here, with the date where it is not today.
@@ -112,7 +117,8 @@ pub fn ports(known: &[DebugPort], json: bool) {
     if json {
         return print_json(&Ports { version: 1, ports: known });
     }
-    let mut text = format!("{:<11} {:<10} {:<32} {:<16} {}\n", "PORT", "NAME", "SERVER", "PROTOCOL", "A PLAIN CONNECT");
+    let mut text =
+        format!("{:<11} {:<10} {:<32} {:<16} {}\n", "PORT", "NAME", "SERVER", "PROTOCOL", "A PLAIN CONNECT");
     for port in known {
         let connect = match port.connect {
             Harm::Harmless => "is harmless",
@@ -121,7 +127,11 @@ pub fn ports(known: &[DebugPort], json: bool) {
             Harm::Unknown => "was not measured",
         };
         let (name, title) = (port.name.as_str(), &port.title);
-        text += &format!("{:<11} {name:<10} {title:<32} {:<16} {connect}\n", port.port.to_string(), port.protocol);
+        text += &format!(
+            "{:<11} {name:<10} {title:<32} {:<16} {connect}\n",
+            port.port.to_string(),
+            port.protocol
+        );
     }
     print(&text);
 }

@@ -1,8 +1,8 @@
 //! The one door to the system: atomic files, processes, locks. All `unsafe` lives here.
 
 mod boot;
-pub mod process;
 mod networks;
+pub mod process;
 mod tree;
 
 pub use boot::{BootError, boot_id};
