@@ -77,7 +77,7 @@ mod tests {
         tree.replace(PF_CONF, b"pass\n", 0o644).unwrap();
         let names: Vec<String> = (0..30).map(|_| take(&tree, "2026-11-23T17:13:17Z").unwrap()).collect();
         let kept = tree.list(SNAPSHOTS).unwrap();
-        assert_eq!(kept.len(), KEPT + 2);
+        assert_eq!(kept.len(), KEPT + 1);
         assert_eq!((kept.first(), kept.last()), (names.first(), names.last()));
         let copy = tree.read(&format!("{SNAPSHOTS}/{}/pf.conf", names[0])).unwrap();
         assert_eq!(copy.unwrap(), b"pass\n");

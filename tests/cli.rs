@@ -1,0 +1,231 @@
+//! The command line end to end, in a lab: prompt, helper and pf are the real programs of this package.
+
+mod common;
+
+use common::Lab;
+
+const STOCK: &[u8] = include_bytes!("../resources/stock-pf.conf");
+
+fn port(status: &serde_json::Value, number: u16) -> serde_json::Value {
+    let ports = status["ports"].as_array().unwrap();
+    ports.iter().find(|port| port["port"] == number).unwrap_or_else(|| panic!("{number} in {status:#}")).clone()
+}
+
+#[test]
+fn a_day_from_morning_to_evening() {
+    let lab = Lab::new();
+    let fresh = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&fresh["version"], &fresh["icon"]), (&1.into(), &"unknown".into()));
+    assert_eq!(fresh["firewall"]["state"], "unknown");
+    assert_eq!(fresh["lab"], lab.path().to_str().unwrap());
+
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let guarded = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&guarded["icon"], &guarded["firewall"]["state"]), (&"closed".into(), &"enabled".into()));
+    assert_eq!(port(&guarded, 2345)["state"], "closed");
+    assert!(lab.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Enabled"));
+    assert!(lab.pfctl(&["-s", "References"]).expect(0).out.contains("pfctl"));
+
+    let opened = lab.portcullis(&["open", "2345", "--from", "192.168.1.0/24", "--json"]).expect(0).json();
+    assert_eq!((&opened["ok"], &opened["outcome"]), (&true.into(), &"changed".into()));
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &status["open"]), (&"open".into(), &1.into()));
+    let dlv = port(&status, 2345);
+    assert_eq!((&dlv["state"], &dlv["from"]), (&"open".into(), &"192.168.1.0/24".into()));
+    assert_eq!(dlv["pf"], serde_json::json!({"loopback": "yes", "network": "yes", "anyone": "no"}));
+    assert_eq!(port(&status, 9229)["pf"], serde_json::json!({"loopback": "yes", "network": "no", "anyone": "no"}));
+    let rules = lab.rules();
+    assert!(rules.contains("from <portcullis_2345> to any port = 2345"), "{rules}");
+    let table = lab.pfctl(&["-a", "com.apple/100.dev.portcullis", "-t", "portcullis_2345", "-T", "show"]).expect(0);
+    assert_eq!(table.out.trim(), "192.168.1.0/24");
+
+    let again = lab.portcullis(&["open", "2345", "--from", "192.168.1.0/24", "--json"]).expect(0).json();
+    assert_eq!(again["outcome"], "unchanged");
+
+    lab.portcullis(&["close", "--all", "--json"]).expect(0);
+    let closed = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&closed["icon"], &closed["open"]), (&"closed".into(), &0.into()));
+    assert!(!lab.rules().contains("pass"));
+
+    lab.portcullis(&["guard", "off"]).expect(0);
+    let off = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&off["icon"], &off["firewall"]["state"]), (&"off".into(), &"disabled".into()));
+    assert_eq!(lab.rules(), "");
+    assert!(lab.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Disabled"));
+    assert!(!lab.file("/etc/pf.anchors/dev.portcullis").exists());
+    assert_eq!(lab.read("/etc/pf.conf"), STOCK, "never touched in the default way");
+}
+
+#[test]
+fn the_classic_way_leaves_no_trace() {
+    let text = String::from_utf8(STOCK.to_vec()).unwrap();
+    let recipe = "anchor \"com.golang.dlv\"\nload anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n";
+    for conf in [
+        text.clone(),
+        text.replace('\n', "\r\n"),
+        text.trim_end().to_owned(),
+        format!("{text}{recipe}"),
+        format!("{}\n{}", text.trim_end(), recipe.trim_end()),
+    ] {
+        let lab = Lab::new();
+        lab.write("/etc/pf.conf", &conf);
+        lab.write("/etc/pf.anchors/com.golang.dlv", "pass in proto tcp from any to any port 2345\n");
+        lab.portcullis(&["prefs", "way", "classic"]).expect(0);
+        lab.portcullis(&["guard", "on"]).expect(0);
+        lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+        let edited = String::from_utf8(lab.read("/etc/pf.conf")).unwrap();
+        assert!(edited.starts_with(&conf) && edited.contains("load anchor \"dev.portcullis\""), "{edited}");
+        let loaded = lab.pfctl(&["-s", "rules"]).expect(0).out;
+        assert!(loaded.contains("anchor \"dev.portcullis\" all"), "{loaded}");
+        let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+        assert_eq!((&status["icon"], &status["firewall"]["way"]), (&"open".into(), &"classic".into()));
+        if conf.contains("com.golang.dlv") {
+            assert!(status["notes"].to_string().contains("com.golang.dlv"), "{:#}", status["notes"]);
+        }
+        lab.portcullis(&["close", "--all"]).expect(0);
+        lab.portcullis(&["guard", "off"]).expect(0);
+        assert_eq!(lab.read("/etc/pf.conf"), conf.as_bytes());
+        assert!(!lab.pfctl(&["-s", "rules"]).expect(0).out.contains("dev.portcullis"));
+        assert!(lab.file("/etc/pf.anchors/com.golang.dlv").exists());
+    }
+}
+
+#[test]
+fn the_way_can_change_while_ports_are_open() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "dlv"]).expect(0);
+    lab.portcullis(&["prefs", "way", "classic"]).expect(0);
+    lab.portcullis(&["open", "node"]).expect(0);
+    assert_eq!(lab.rules(), "");
+    assert!(lab.pfctl(&["-a", "dev.portcullis", "-s", "rules"]).expect(0).out.contains("9229"));
+    lab.portcullis(&["prefs", "way", "apple"]).expect(0);
+    lab.portcullis(&["close", "node"]).expect(0);
+    assert!(lab.rules().contains("2345"));
+    assert_eq!(lab.pfctl(&["-a", "dev.portcullis", "-s", "rules"]).expect(0).out, "");
+    assert_eq!(lab.read("/etc/pf.conf"), STOCK);
+}
+
+#[test]
+fn rules_that_others_loaded_are_not_lost() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    let with_vpn = format!("{}anchor \"com.vpn\"\n", String::from_utf8_lossy(STOCK));
+    lab.write("/tmp/vpn.conf", with_vpn);
+    lab.pfctl(&["-f", lab.file("/tmp/vpn.conf").to_str().unwrap()]).expect(0);
+    lab.portcullis(&["prefs", "way", "classic"]).expect(0);
+    let before = lab.pfctl(&["-s", "rules"]).expect(0).out;
+    let refused = lab.portcullis(&["guard", "on"]).expect(1);
+    assert!(refused.err.contains("anchor \"com.vpn\" all") && refused.err.contains("nothing was changed"), "{}", refused.err);
+    assert_eq!(lab.pfctl(&["-s", "rules"]).expect(0).out, before);
+    lab.portcullis(&["prefs", "way", "auto"]).expect(0);
+    lab.portcullis(&["guard", "on"]).expect(0);
+    assert_eq!(lab.pfctl(&["-s", "rules"]).expect(0).out, before);
+}
+
+#[test]
+fn each_answer_to_the_prompt() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    for (prompt, code, says) in [
+        ("cancel", 3, "cancelled"),
+        ("deny", 1, "nothing was changed"),
+        ("wrong-password", 1, "password"),
+        ("not-admin", 1, "administrator"),
+        ("no-gui", 1, "sudo"),
+    ] {
+        lab.write("/lab.toml", format!("prompt = \"{prompt}\"\n"));
+        let before = without_prompts(&lab);
+        let refused = lab.portcullis(&["open", "2345"]).expect(code);
+        assert!(refused.err.contains(says), "{prompt}: {}", refused.err);
+        assert_eq!(without_prompts(&lab), before, "{prompt} changed something");
+        let json = lab.portcullis(&["open", "2345", "--json"]).expect(code).json();
+        assert_eq!((&json["ok"], &json["outcome"]), (&false.into(), &"unchanged".into()));
+    }
+}
+
+/// The tree but for the list of prompts that were shown.
+fn without_prompts(lab: &Lab) -> std::collections::BTreeMap<std::path::PathBuf, String> {
+    let mut tree = lab.tree();
+    tree.retain(|path, _| !path.ends_with("prompts.log"));
+    tree
+}
+
+#[test]
+fn bad_usage_changes_nothing() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let before = lab.tree();
+    for arguments in [
+        &["open"][..],
+        &["open", "0"],
+        &["open", "65536"],
+        &["open", "30-20"],
+        &["open", "22"],
+        &["open", "2345", "2340-2350"],
+        &["open", "delve"],
+        &["open", "2345", "--from", "everybody"],
+        &["open", "2345", "--from", "any", "10.0.0.1"],
+        &["open", "2345", "--from", "0.0.0.0/0"],
+        &["open", "1024-60000"],
+        &["close"],
+        &["close", "2345", "--all"],
+        &["guard", "maybe"],
+        &["guard"],
+        &["prefs", "way", "sideways"],
+        &["prefs", "colour", "red"],
+        &["prefs", "show"],
+        &["levitate"],
+    ] {
+        let said = lab.portcullis(arguments);
+        assert_eq!(said.code, 2, "{arguments:?}: {} {}", said.out, said.err);
+        assert!(!said.err.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(lab.tree(), before);
+}
+
+#[test]
+fn random_bytes_as_input_end_in_an_error() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let before = lab.tree();
+    // xorshift64 (Marsaglia 2003): the same bytes at every run.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    let preferences = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
+    for round in 0..200 {
+        // NUL cannot stand in an argument.
+        let bytes: Vec<u8> = (0..=round % 40).map(|_| next().max(1)).collect();
+        let argument = std::ffi::OsStr::from_bytes(&bytes);
+        for (program, verb) in [(env!("CARGO_BIN_EXE_portcullis"), "open"), (env!("CARGO_BIN_EXE_portcullis-helper"), "apply")] {
+            let mut command = assert_cmd::Command::new(program);
+            command.arg("--lab").arg(lab.path()).arg(verb).arg(argument);
+            let code = command.output().unwrap().status.code();
+            assert_eq!(code, Some(2), "{verb} {bytes:?}");
+        }
+        if round % 4 == 0 {
+            lab.write(preferences, &bytes);
+            let said = lab.portcullis(&["status"]);
+            let comment = bytes.starts_with(b"#") || String::from_utf8_lossy(&bytes).trim().is_empty();
+            assert!(said.code == 2 || comment, "{bytes:?}");
+            std::fs::remove_file(lab.file(preferences)).unwrap();
+        }
+    }
+    let mut after = lab.tree();
+    after.retain(|path, _| before.contains_key(path));
+    assert_eq!(after, before);
+}
+
+#[test]
+fn completions_and_help_need_no_lab() {
+    for arguments in [&["completions", "zsh"][..], &["--help"], &["--version"], &["open", "--help"]] {
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis")).args(arguments).output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}");
+    }
+}

@@ -1,0 +1,109 @@
+//! What the end-to-end tests share: a lab of one's own, and the programs run in it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use sha2::{Digest as _, Sha256};
+
+/// A lab that is removed with the test.
+pub struct Lab {
+    directory: tempfile::TempDir,
+}
+
+/// What a program said.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    fn from(output: Output) -> Self {
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Standard output as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {:?} (stderr {:?})", self.out, self.err))
+    }
+
+    /// Standard output of a program that must have ended with `code`.
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Lab { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.path().join(path.trim_start_matches('/'))
+    }
+
+    pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        let file = self.file(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+
+    pub fn read(&self, path: &str) -> Vec<u8> {
+        std::fs::read(self.file(path)).unwrap()
+    }
+
+    fn command(&self, program: &str) -> assert_cmd::Command {
+        let mut command = assert_cmd::Command::new(program);
+        command.arg("--lab").arg(self.path()).env("USER", "ada");
+        command
+    }
+
+    pub fn portcullis(&self, arguments: &[&str]) -> Said {
+        Said::from(self.command(env!("CARGO_BIN_EXE_portcullis")).args(arguments).output().unwrap())
+    }
+
+    pub fn helper(&self, arguments: &[&str]) -> Said {
+        Said::from(self.command(env!("CARGO_BIN_EXE_portcullis-helper")).args(arguments).output().unwrap())
+    }
+
+    pub fn pfctl(&self, arguments: &[&str]) -> Said {
+        Said::from(self.command(env!("CARGO_BIN_EXE_pfctl-lab")).args(arguments).output().unwrap())
+    }
+
+    /// The rules in our anchor below `com.apple`.
+    pub fn rules(&self) -> String {
+        self.pfctl(&["-a", "com.apple/100.dev.portcullis", "-s", "rules"]).expect(0).out
+    }
+
+    /// The SHA-256 of every file, by its path in the lab.
+    pub fn tree(&self) -> BTreeMap<PathBuf, String> {
+        let mut tree = BTreeMap::new();
+        hash(self.path(), self.path(), &mut tree);
+        tree
+    }
+}
+
+fn hash(base: &Path, directory: &Path, tree: &mut BTreeMap<PathBuf, String>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let kind = path.symlink_metadata().unwrap().file_type();
+        if kind.is_dir() {
+            hash(base, &path, tree);
+        } else if kind.is_file() {
+            let digest = Sha256::digest(std::fs::read(&path).unwrap());
+            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            tree.insert(path.strip_prefix(base).unwrap().to_owned(), digest);
+        }
+    }
+}
