@@ -229,6 +229,18 @@ impl Ledger {
         closed
     }
 
+    /// Whether our rules refuse a connection from another machine, `remote`, to `port`: the guard is on, the port is
+    /// ours, and it is not open for that address.
+    pub fn refuses(&self, port: u16, remote: std::net::IpAddr) -> bool {
+        if self.guard != Guard::On {
+            return false;
+        }
+        match self.openings.iter().find(|opening| opening.port.contains(port)) {
+            Some(opening) => opening.from.networks().is_some_and(|let_in| !let_in.iter().any(|net| net.contains(&remote))),
+            None => self.managed.iter().any(|managed| managed.port.contains(port)),
+        }
+    }
+
     /// Whether there is anything to load: all closed and no guard means no rules, no token, no trace.
     pub fn needs_rules(&self) -> bool {
         !self.openings.is_empty() || !self.closed().is_empty()
@@ -304,6 +316,17 @@ mod tests {
         ledger.manage(&managed("b", "8-12"));
         ledger.manage(&managed("c", "6"));
         assert_eq!(ports(&ledger.managed), "5-10 11-12");
+    }
+
+    #[test]
+    fn refuses_who_is_not_let_in() {
+        let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
+        ledger.manage(&managed("a", "2000-2010"));
+        let hosts = vec!["10.0.0.0/8".parse().unwrap()];
+        ledger.open(Opening { from: Source::Hosts { hosts }, ..opening("2005", None) });
+        let refuses = |port, remote: &str| ledger.refuses(port, remote.parse().unwrap());
+        assert!(refuses(2000, "10.1.1.1") && refuses(2005, "192.168.1.1"));
+        assert!(!refuses(2005, "10.1.1.1") && !refuses(1999, "10.1.1.1"));
     }
 
     #[test]

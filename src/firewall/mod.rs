@@ -6,6 +6,7 @@
 pub mod app;
 pub mod pfctl;
 pub mod read;
+pub mod states;
 
 pub use pfctl::{Pfctl, PfctlError, Release, Rules};
 pub use read::Reference;

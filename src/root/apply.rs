@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::firewall::{Pfctl, PfctlError, Rules};
+use crate::firewall::{Pfctl, PfctlError, Rules, states};
 use crate::ledger::{Guard, Ledger, Managed, Opening, Source, Token, host_text};
 use crate::os::{self, FileError, Tree};
 use crate::pf::anchor::Header;
@@ -68,7 +68,7 @@ pub fn apply(world: &World, request: &Request) -> Answer {
     };
     let answer = match (tree.lock(LOCK, PATIENCE), Pfctl::new(world)) {
         (Ok(_lock), Ok(pf)) => {
-            let helper = Helper { tree: tree.clone(), pf, now };
+            let helper = Helper { world: world.clone(), tree: tree.clone(), pf, now };
             helper.carry_out(request).unwrap_or_else(|refusal| refused(&refusal))
         }
         (Err(error), _) => refused(&error),
@@ -85,6 +85,7 @@ pub fn apply(world: &World, request: &Request) -> Answer {
 }
 
 struct Helper {
+    world: World,
     tree: Tree,
     pf: Pfctl,
     now: i64,
@@ -120,6 +121,7 @@ impl Helper {
             Ok(live) => {
                 let reported = self.write_report(&new, &live, &boot, &plan.notes);
                 let mut message = done_message(request, &new, &plan.notes, &live.state);
+                message += &self.drop_refused(&new);
                 if let Err(error) = reported {
                     message += &format!(" (what pf looks like now was not written: {error})");
                 }
@@ -357,6 +359,16 @@ impl Helper {
             Step::Release(_) => {}
         }
         Ok(())
+    }
+
+    /// Cuts connections that the new rules refuse, and says so.
+    fn drop_refused(&self, ledger: &Ledger) -> String {
+        match states::drop_inbound(&self.world, &|port, remote| ledger.refuses(port, remote)) {
+            Ok(0) => String::new(),
+            Ok(1) => "; 1 open connection was cut".to_owned(),
+            Ok(count) => format!("; {count} open connections were cut"),
+            Err(error) => format!("; {error}"),
+        }
     }
 
     fn write_report(
