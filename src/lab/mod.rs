@@ -13,13 +13,20 @@
 //! `lab.toml` ([`config`]). Nothing outside the directory is ever written.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
+pub mod arguments;
 pub mod config;
+pub mod kernel;
+pub mod load;
 pub mod osascript;
+pub mod pfctl;
+pub mod states;
+pub mod store;
 
 pub use config::LabConfig;
 
@@ -116,6 +123,22 @@ fn create(path: &Path, text: &str) -> Result<(), LabError> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fail(error)),
         _ => Ok(()),
     }
+}
+
+/// Forgets the TCP connections that came in from other machines and are `refused` (local port, remote address), as the
+/// kernel's DIOCKILLSTATES would. Gives how many.
+///
+/// Errors: a lab that cannot be used.
+pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, store::StoreError> {
+    let store = store::Store::open(directory)?;
+    let (dropped, kept): (Vec<_>, Vec<_>) = store.states()?.into_iter().partition(|state| {
+        let (remote, port) = (state.source.address, state.destination.port);
+        state.is_inbound_tcp() && !remote.is_loopback() && port.is_some_and(|port| refused(port, remote))
+    });
+    if !dropped.is_empty() {
+        store.keep_states(&kept)?;
+    }
+    Ok(dropped.len())
 }
 
 /// Why there is no lab.

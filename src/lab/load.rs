@@ -1,0 +1,364 @@
+//! Rules as text become rulesets as a kernel holds them: `pfctl -f`, through the engine in [`crate::pf`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use super::kernel::{Line, Ruleset, Table};
+use crate::pf::parse::{Parsed, parse_bytes};
+use crate::pf::rule::{Address, Rule};
+use crate::pf::ruleset::{Placed, Section, TableSource};
+
+/// The largest file that is read, in bytes.
+const MAXIMUM_FILE: u64 = 64 << 20;
+
+/// The files that pfctl reads, as it finds them in a lab.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    /// The directory that plays `/`.
+    pub directory: &'a Path,
+}
+
+impl Files<'_> {
+    /// The bytes of the file that `path` names: in the lab where it is there, else by its real path, so that a file from
+    /// elsewhere can be tried in a lab.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let inside = self.directory.join(path.trim_start_matches('/'));
+        let is_lab_path = Path::new(path).starts_with(self.directory);
+        let place: PathBuf =
+            if !is_lab_path && path.starts_with('/') && inside.exists() { inside } else { path.into() };
+        let file = File::open(place)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::from_raw_os_error(rustix::io::Errno::ISDIR.raw_os_error()));
+        }
+        bounded(file)
+    }
+}
+
+/// All that `input` gives. Errors: more than 64 MiB.
+pub fn bounded(input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(MAXIMUM_FILE + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAXIMUM_FILE {
+        true => Err(io::Error::other("more than 64 MiB")),
+        false => Ok(bytes),
+    }
+}
+
+/// An error as strerror(3) words it, without the number.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
+
+/// What a load puts in the place of what is there.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// Each ruleset by its path, with the names of the tables that keep their addresses.
+    pub rulesets: BTreeMap<String, (Ruleset, BTreeSet<String>)>,
+    /// The interfaces that `set skip on` names.
+    pub skip: BTreeSet<String>,
+    /// What `-v` prints.
+    pub printed: String,
+}
+
+/// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from. The error is what pfctl
+/// says on standard error, line by line.
+pub fn load(
+    files: Files,
+    anchor: &str,
+    name: &str,
+    bytes: &[u8],
+    (pid, numbered): (u32, bool),
+) -> Result<Loaded, Vec<String>> {
+    let mut loading = Loading { files, pid, numbered, nameless: 0, loaded: Loaded::default() };
+    let section = loading.file(anchor, name, bytes)?;
+    // pfctl follows `load anchor` in the main ruleset alone.
+    if anchor.is_empty() {
+        for Placed { item, .. } in &section.loads {
+            let failed = |mut messages: Vec<String>| {
+                messages.extend([NOT_LOADED.to_owned(), "pfctl: load anchors".to_owned()]);
+                messages
+            };
+            let bytes = files.read(&item.file).map_err(|error| failed(unreadable(&item.file, &error)))?;
+            let _ = writeln!(loading.loaded.printed, "\nLoading anchor {} from {}", item.anchor, item.file);
+            loading.file(&below("", &item.anchor), &item.file, &bytes).map_err(failed)?;
+        }
+    }
+    Ok(loading.loaded)
+}
+
+/// What pfctl says when a text does not read and was to be loaded.
+pub const NOT_LOADED: &str = "pfctl: Syntax error in config file: pf rules not loaded";
+
+/// What pfctl says of a file of rules that cannot be read.
+pub fn unreadable(name: &str, error: &io::Error) -> Vec<String> {
+    let reason = reason(error);
+    vec![format!("pfctl: {name}: {reason}"), format!("pfctl: cannot open the main config file!: {reason}")]
+}
+
+struct Loading<'a> {
+    files: Files<'a>,
+    pid: u32,
+    numbered: bool,
+    /// How many anchors without a name there were: they are called `_1`, `_2`, … .
+    nameless: usize,
+    loaded: Loaded,
+}
+
+impl Loading<'_> {
+    fn file(&mut self, anchor: &str, name: &str, bytes: &[u8]) -> Result<Section, Vec<String>> {
+        let files = self.files;
+        let mut include = |path: &str| {
+            let bytes = files.read(path).map_err(|error| reason(&error))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let Parsed { section, problems } = parse_bytes(name, bytes, &mut include);
+        if !problems.is_empty() {
+            return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());
+        }
+        self.section(anchor, &section).map_err(|message| vec![message])?;
+        self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
+        self.print(&section);
+        Ok(section)
+    }
+
+    fn section(&mut self, anchor: &str, section: &Section) -> Result<(), String> {
+        let mut ruleset = Ruleset { loaded_by: self.pid, ..Ruleset::default() };
+        ruleset.scrub = self.lines(anchor, &section.scrub)?;
+        ruleset.nat = self.lines(anchor, &section.nat)?;
+        ruleset.rdr = self.lines(anchor, &section.rdr)?;
+        ruleset.binat = self.lines(anchor, &section.binat)?;
+        ruleset.filter = self.lines(anchor, &section.filter)?;
+        ruleset.dummynet = self.lines(anchor, &section.dummynet)?;
+        let mut unfilled = BTreeSet::new();
+        for (place, table) in section.tables() {
+            let mut held = Table { constant: table.constant, persist: table.persist, ..Table::default() };
+            for source in table.contents.iter().flatten() {
+                self.fill(&mut held, source).map_err(|what| format!("{place}: {what}"))?;
+            }
+            match table.contents {
+                Some(_) => unfilled.remove(&*table.name),
+                None => unfilled.insert(table.name.to_string()),
+            };
+            ruleset.tables.insert(table.name.to_string(), held);
+        }
+        self.loaded.rulesets.insert(anchor.to_owned(), (ruleset, unfilled));
+        Ok(())
+    }
+
+    fn lines(&mut self, anchor: &str, rules: &[Placed<Rule>]) -> Result<Vec<Line>, String> {
+        rules.iter().map(|placed| self.line(anchor, &placed.item)).collect()
+    }
+
+    fn line(&mut self, anchor: &str, rule: &Rule) -> Result<Line, String> {
+        let Some(call) = &rule.anchor else {
+            return Ok(Line { text: rule.to_string(), calls: None });
+        };
+        let path = match &call.path {
+            Some(path) => below(anchor, path),
+            None => {
+                self.nameless += 1;
+                below(anchor, &format!("_{}", self.nameless))
+            }
+        };
+        if let Some(section) = &call.inline {
+            self.section(&path, section)?;
+        }
+        Ok(Line { text: bare(rule), calls: Some(path) })
+    }
+
+    fn fill(&self, table: &mut Table, source: &TableSource) -> Result<(), String> {
+        match source {
+            TableSource::File(path) => {
+                let bytes = self
+                    .files
+                    .read(path)
+                    .map_err(|error| format!("cannot load \"{path}\": {}", reason(&error)))?;
+                for (left_out, network) in addresses(&String::from_utf8_lossy(&bytes))? {
+                    table.addresses.insert(network, left_out);
+                }
+            }
+            TableSource::Addresses(addresses) => {
+                for (left_out, address) in addresses {
+                    let Address::Net(network) = address else {
+                        return Err(format!("the lab cannot look up the addresses of {address}"));
+                    };
+                    table.addresses.insert(network.trunc(), *left_out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, section: &Section) {
+        for placed in &section.preamble {
+            let _ = writeln!(self.loaded.printed, "{}", placed.item);
+        }
+        print_rules(&mut self.loaded.printed, section, self.numbered, 0);
+    }
+}
+
+/// Rules in the order in which pfctl loads and prints them.
+fn print_rules(out: &mut String, section: &Section, numbered: bool, depth: usize) {
+    let kinds =
+        [&section.scrub, &section.nat, &section.rdr, &section.binat, &section.filter, &section.dummynet];
+    for rules in kinds {
+        for (number, Placed { item: rule, .. }) in rules.iter().enumerate() {
+            let indent = if numbered { format!("@{number} ") } else { "  ".repeat(depth) };
+            let inline = rule.anchor.as_ref().and_then(|call| call.inline.as_deref());
+            let _ = writeln!(out, "{indent}{}{}", bare(rule), if inline.is_some() { " {" } else { "" });
+            if let Some(section) = inline {
+                print_rules(out, section, numbered, depth + 1);
+                let _ = writeln!(out, "{}}}", "  ".repeat(depth));
+            }
+        }
+    }
+}
+
+/// A rule in its normal form, without the braces of an inline anchor.
+fn bare(rule: &Rule) -> String {
+    match &rule.anchor {
+        Some(call) if call.inline.is_some() => {
+            let mut rule = rule.clone();
+            if let Some(call) = &mut rule.anchor {
+                call.inline = None;
+            }
+            rule.to_string()
+        }
+        _ => rule.to_string(),
+    }
+}
+
+/// The path of the anchor that a rule of `anchor` calls `name`: `/x` stands for itself, `../x` is beside, `x/*` is x.
+fn below(anchor: &str, name: &str) -> String {
+    let name = name.strip_suffix("/*").unwrap_or(name);
+    let (mut base, mut name) = match name.strip_prefix('/') {
+        Some(absolute) => ("", absolute),
+        None => (anchor, name),
+    };
+    while let Some(rest) = name.strip_prefix("../") {
+        base = base.rsplit_once('/').map_or("", |(above, _)| above);
+        name = rest;
+    }
+    match (base, name) {
+        (base, "" | "*") => base.to_owned(),
+        ("", name) => name.to_owned(),
+        (base, name) => format!("{base}/{name}"),
+    }
+}
+
+/// The addresses in a file of them: one or more on a line, `!` before what is left out, `#` before a remark.
+pub fn addresses(text: &str) -> Result<Vec<(bool, IpNet)>, String> {
+    let words = text.lines().flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
+    let mut read = Vec::new();
+    let mut left_out = false;
+    for word in words {
+        if word == "!" {
+            left_out = true;
+            continue;
+        }
+        let (exclamation, network) =
+            address(word).ok_or_else(|| format!("no IP address found for {word}"))?;
+        read.push((left_out || exclamation, network));
+        left_out = false;
+    }
+    Ok(read)
+}
+
+/// `10.0.0.1`, `10.0.0.0/8`, `10/8`, `!10.0.0.1`: whether it is left out, and the network. The lab looks up no names.
+pub fn address(word: &str) -> Option<(bool, IpNet)> {
+    let (left_out, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
+    let network = match word.split_once('/') {
+        None => IpNet::from(word.parse::<IpAddr>().ok()?),
+        Some((base, bits)) => {
+            let dots = base.matches('.').count();
+            let padded = if base.contains(':') {
+                base.to_owned()
+            } else {
+                base.to_owned() + &".0".repeat(3_usize.checked_sub(dots)?)
+            };
+            IpNet::new(padded.parse().ok()?, bits.parse().ok()?).ok()?
+        }
+    };
+    Some((left_out, network.trunc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn try_load(directory: &Path, anchor: &str, text: &str) -> Result<Loaded, Vec<String>> {
+        load(Files { directory }, anchor, "x.conf", text.as_bytes(), (1, false))
+    }
+
+    fn texts(lines: &[Line]) -> Vec<&str> {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn the_stock_file_loads_apples_anchor() {
+        let directory = tempfile::tempdir().unwrap();
+        crate::lab::init(directory.path()).unwrap();
+        let loaded = try_load(directory.path(), "", crate::lab::STOCK_PF_CONF).unwrap();
+        let (main, _) = &loaded.rulesets[""];
+        assert_eq!(texts(&main.filter), ["anchor \"com.apple/*\" all"]);
+        assert_eq!(texts(&main.scrub), ["scrub-anchor \"com.apple/*\" all fragment reassemble"]);
+        let (apple, _) = &loaded.rulesets["com.apple"];
+        assert_eq!(apple.filter[1].calls.as_deref(), Some("com.apple/250.ApplicationFirewall"));
+    }
+
+    #[test]
+    fn inline_anchors_become_anchors() {
+        let loaded =
+            try_load(Path::new("/"), "a", "anchor in { pass all\nanchor \"x\" { block all } }").unwrap();
+        let paths: Vec<&str> = loaded.rulesets.keys().map(String::as_str).collect();
+        assert_eq!(paths, ["a", "a/_1", "a/_1/x"]);
+        let (outer, _) = &loaded.rulesets["a"];
+        assert_eq!(outer.filter[0], Line { text: "anchor in all".into(), calls: Some("a/_1".into()) });
+        assert_eq!(loaded.printed.lines().next(), Some("anchor in all {"));
+        assert_eq!(loaded.printed.lines().last(), Some("}"));
+    }
+
+    #[test]
+    fn problems_are_worded_as_pfctl_words_them() {
+        let errors = try_load(Path::new("/"), "", "pass all\npas all\n").unwrap_err();
+        assert_eq!(errors, ["x.conf:2: syntax error"]);
+        let errors = try_load(Path::new("/"), "", "load anchor \"a\" from \"/no/such\"\n").unwrap_err();
+        assert_eq!(errors[0], "pfctl: /no/such: No such file or directory");
+        assert_eq!(errors[2..], [NOT_LOADED, "pfctl: load anchors"]);
+        let errors = try_load(Path::new("/"), "", "table <t> { en0 }\n").unwrap_err();
+        assert_eq!(errors, ["x.conf:1: the lab cannot look up the addresses of en0"]);
+    }
+
+    #[test]
+    fn paths_of_anchors() {
+        for (anchor, name, path) in [
+            ("", "com.apple/*", "com.apple"),
+            ("com.apple", "200.AirDrop/*", "com.apple/200.AirDrop"),
+            ("a/b", "/c", "c"),
+            ("a/b", "../c", "a/c"),
+            ("a", "../../../c", "c"),
+            ("a", "*", "a"),
+        ] {
+            assert_eq!(below(anchor, name), path, "{anchor} {name}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_tables() {
+        let read = addresses("10/8 # all of it\n!10.1.0.0/16 ! 10.2.0.1\nfe80::1%0\n").unwrap_err();
+        assert_eq!(read, "no IP address found for fe80::1%0");
+        let read = addresses("10/8 # all of it\n!10.1.2.3/16 ! 10.2.0.1\n\nfe80::/64").unwrap();
+        let texts: Vec<String> = read.iter().map(|(out, network)| format!("{out} {network}")).collect();
+        assert_eq!(texts, ["false 10.0.0.0/8", "true 10.1.0.0/16", "true 10.2.0.1/32", "false fe80::/64"]);
+        for bad in ["", "!", "10.0.0.0/33", "1.2.3.4.5/8", "x", "10", "/8", "10/"] {
+            assert_eq!(address(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,934 @@
+//! pfctl on the pretended Mac: an [`Invocation`] is carried out on what its kernel holds, with the words, streams and exit
+//! codes of pfctl on macOS.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use super::arguments::{Flush, Invocation, Refused, Show, TableCall, TableCommand, USAGE};
+use super::kernel::{Kernel, Line, Ruleset, Table, is_nameless};
+use super::load::{self, Files, address, addresses, bounded, reason};
+use super::states::State;
+use super::store::{Store, StoreError};
+use crate::os;
+
+/// What pfctl prints before it works: no macOS kernel has ALTQ.
+const NOISE: &str = "No ALTQ support in kernel\nALTQ related functions disabled\n";
+/// What it prints whenever `-f` is given.
+const WARNING: &str = "pfctl: Use of -f option, could result in flushing of rules\n\
+    present in the main ruleset added by the system at startup.\n\
+    See /etc/pf.conf for further details.\n\n";
+/// The interfaces of the pretended Mac.
+const INTERFACES: [&str; 5] = ["ALL", "awdl0", "en0", "lo0", "utun0"];
+
+/// What a call ends with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// 0, 1, 2 (`-T test` found not all), or 255 (a table's trouble).
+    pub code: u8,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// A call that ends here with this exit code; why is on standard error already.
+struct Ends(u8);
+
+/// The program `pfctl-lab`: its arguments (without its own name) in, its exit code out.
+pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    let reply = read_arguments(arguments).map_or_else(
+        |refused| Reply {
+            code: 1,
+            stderr: match refused {
+                Refused::Usage(_) => format!("{refused}\n{USAGE}"),
+                Refused::NotInALab(_) => format!("{refused}\n"),
+            },
+            ..Reply::default()
+        },
+        |(directory, invocation)| run(&directory, &invocation),
+    );
+    let _ = std::io::stderr().write_all(reply.stderr.as_bytes());
+    match std::io::stdout().write_all(reply.stdout.as_bytes()) {
+        Ok(()) => reply.code,
+        Err(_) => 1,
+    }
+}
+
+fn read_arguments(
+    arguments: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<(PathBuf, Invocation), Refused> {
+    let mut words: Vec<std::ffi::OsString> = arguments.into_iter().collect();
+    let named = words.first().is_some_and(|word| word == "--lab");
+    let directory = match named {
+        true if words.len() < 2 => {
+            return Err(Refused::Usage("option requires an argument -- --lab".to_owned()));
+        }
+        true => words.drain(..2).next_back().map(PathBuf::from),
+        false => None,
+    };
+    let directory = match directory {
+        Some(directory) => {
+            std::path::absolute(directory).map_err(|error| Refused::NotInALab(error.to_string()))?
+        }
+        None => super::default_dir().map_err(|error| Refused::NotInALab(error.to_string()))?,
+    };
+    let words: Result<Vec<String>, _> = words.into_iter().map(std::ffi::OsString::into_string).collect();
+    let words =
+        words.map_err(|word| Refused::Usage(format!("the argument \"{}\" is not UTF-8", word.display())))?;
+    Ok((directory, Invocation::parse(words)?))
+}
+
+/// Carries out one call in the lab of `directory`.
+pub fn run(directory: &Path, invocation: &Invocation) -> Reply {
+    let mut call = Call { invocation, reply: Reply::default(), pid: std::process::id() };
+    if invocation.file.is_some() {
+        call.reply.stderr.push_str(WARNING);
+    }
+    // What comes from outside is read before others are made to wait.
+    let input = invocation.file.as_deref().map(|name| read_input(directory, name));
+    let carried_out = Store::open(directory).and_then(|store| call.work(&store, input));
+    match carried_out {
+        Ok(Ok(())) => {}
+        Ok(Err(Ends(code))) => call.reply.code = code,
+        Err(error) => {
+            let _ = writeln!(call.reply.stderr, "pfctl-lab: {error}");
+            call.reply.code = 1;
+        }
+    }
+    call.reply
+}
+
+/// A text and the name that errors call it by.
+struct Input {
+    name: String,
+    bytes: std::io::Result<Vec<u8>>,
+}
+
+fn read_input(directory: &Path, name: &str) -> Input {
+    match name {
+        "-" => Input { name: "stdin".to_owned(), bytes: bounded(std::io::stdin().lock()) },
+        _ => Input { name: name.to_owned(), bytes: Files { directory }.read(name) },
+    }
+}
+
+struct Call<'a> {
+    invocation: &'a Invocation,
+    reply: Reply,
+    pid: u32,
+}
+
+impl Call<'_> {
+    /// Works on the kernel and keeps what came of it, also where the call ends early: pfctl does one thing after another.
+    fn work(&mut self, store: &Store, input: Option<Input>) -> Result<Result<(), Ends>, StoreError> {
+        let before = store.kernel()?;
+        let states_before = store.states()?;
+        let (mut kernel, mut states) = (before.clone(), states_before.clone());
+        let end = self.steps(store.files(), &mut kernel, &mut states, input);
+        if kernel != before {
+            store.keep(&kernel)?;
+        }
+        if states != states_before {
+            store.keep_states(&states)?;
+        }
+        Ok(end)
+    }
+
+    /// What is asked for, in pfctl's order.
+    fn steps(
+        &mut self,
+        files: Files,
+        kernel: &mut Kernel,
+        states: &mut Vec<State>,
+        input: Option<Input>,
+    ) -> Result<(), Ends> {
+        let invocation = self.invocation;
+        if !invocation.check_only {
+            self.say(NOISE.trim_end());
+        }
+        if invocation.disable {
+            kernel.stop().map_err(|denied| self.complain(denied))?;
+            self.say("pf disabled");
+        }
+        if let Some(token) = invocation.release {
+            match kernel.release(token).map_err(|denied| self.complain(denied))? {
+                0 => self.say("pf disabled"),
+                left => self.say(&format!(
+                    "disable request successful. {left} more pf enable reference(s) remaining, pf still enabled."
+                )),
+            }
+        }
+        if let Some(show) = invocation.show {
+            self.show(show, kernel, states);
+        }
+        if let Some(flush) = invocation.flush {
+            self.check_name()?;
+            self.flush(flush, kernel, states);
+        }
+        if let Some(source) = invocation.kill.first() {
+            self.kill(source, invocation.kill.get(1), states)?;
+        }
+        match (&invocation.table, input) {
+            (Some(table), input) => self.table(table, input, kernel)?,
+            (None, Some(input)) => {
+                self.check_name()?;
+                self.load(files, kernel, input)?;
+            }
+            (None, None) => {}
+        }
+        if invocation.enable {
+            kernel.start(os::now()).map_err(|denied| self.complain(denied))?;
+            self.say("pf enabled");
+        }
+        if invocation.hold {
+            let token = new_token(kernel, self.pid);
+            kernel.hold(token, self.pid, os::now());
+            self.say(&format!("pf enabled\nToken : {token}"));
+        }
+        Ok(())
+    }
+
+    /// Says on standard error what went well.
+    fn say(&mut self, text: &str) {
+        if !self.invocation.quiet {
+            let _ = writeln!(self.reply.stderr, "{text}");
+        }
+    }
+
+    /// Says on standard error what went wrong; the call ends with 1.
+    fn complain(&mut self, why: impl std::fmt::Display) -> Ends {
+        let _ = writeln!(self.reply.stderr, "pfctl: {why}");
+        Ends(1)
+    }
+
+    fn print(&mut self, line: impl std::fmt::Display) {
+        let _ = writeln!(self.reply.stdout, "{line}");
+    }
+
+    fn check_name(&mut self) -> Result<(), Ends> {
+        match self.invocation.anchor.split('/').any(|name| name.starts_with('_')) {
+            true => {
+                Err(self.complain("anchor names beginning with '_' cannot be modified from the command line"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn show(&mut self, show: Show, kernel: &Kernel, states: &[State]) {
+        match show {
+            Show::Rules => self.show_rules(kernel, &[|ruleset| &ruleset.scrub, |ruleset| &ruleset.filter]),
+            Show::Nat => self.show_nat(kernel),
+            Show::Dummynet => self.show_rules(kernel, &[|ruleset| &ruleset.dummynet]),
+            Show::Anchors => {
+                let anchor = self.invocation.anchor.clone();
+                self.show_anchors(kernel, &anchor);
+            }
+            Show::Tables => self.show_tables(kernel),
+            Show::References => self.show_references(kernel),
+            Show::Info => self.reply.stdout.push_str(&info(kernel, states.len(), os::now())),
+            Show::Interfaces => self.show_interfaces(kernel),
+            Show::States => states.iter().for_each(|state| self.print(state)),
+            Show::All => self.show_all(kernel, states),
+        }
+    }
+
+    /// Everything that a lab has, under pfctl's titles; the parts that it has not are named on standard error.
+    fn show_all(&mut self, kernel: &Kernel, states: &[State]) {
+        let parts = [
+            ("TRANSLATION RULES:", Show::Nat),
+            ("FILTER RULES:", Show::Rules),
+            ("DUMMYNET RULES:", Show::Dummynet),
+            ("STATES:", Show::States),
+            ("INFO:", Show::Info),
+            ("TABLES:", Show::Tables),
+        ];
+        for (title, part) in parts {
+            let before = std::mem::take(&mut self.reply.stdout);
+            self.show(part, kernel, states);
+            let shown = std::mem::replace(&mut self.reply.stdout, before);
+            if !shown.is_empty() {
+                let gap = if self.reply.stdout.is_empty() { "" } else { "\n" };
+                let _ = write!(self.reply.stdout, "{gap}{title}\n{shown}");
+            }
+        }
+        self.say(
+            "pfctl-lab: a lab has no queues, sources, labels, timeouts, limits and fingerprints to show",
+        );
+    }
+
+    fn show_nat(&mut self, kernel: &Kernel) {
+        self.show_rules(kernel, &[|ruleset| &ruleset.nat, |ruleset| &ruleset.rdr, |ruleset| &ruleset.binat]);
+    }
+
+    fn show_rules(&mut self, kernel: &Kernel, kinds: &[fn(&Ruleset) -> &Vec<Line>]) {
+        let anchor = self.invocation.anchor.as_str();
+        if !kernel.knows(anchor) {
+            // pfctl complains, and still ends with 0.
+            let _ = self.complain("DIOCGETRULES: Invalid argument");
+            return;
+        }
+        for kind in kinds {
+            self.show_lines(kernel, anchor, *kind, 0);
+        }
+    }
+
+    fn show_lines(&mut self, kernel: &Kernel, anchor: &str, kind: fn(&Ruleset) -> &Vec<Line>, depth: usize) {
+        let ruleset = kernel.ruleset(anchor);
+        for (number, line) in kind(&ruleset).iter().enumerate() {
+            let verbose = self.invocation.verbose;
+            let indent = if verbose > 1 { format!("@{number} ") } else { "  ".repeat(depth) };
+            // The rules of an anchor without a name are shown where it is called.
+            let nameless = line.calls.as_deref().filter(|path| is_nameless(path));
+            self.print(format_args!("{indent}{}{}", line.text, if nameless.is_some() { " {" } else { "" }));
+            if verbose > 0 {
+                self.print(format_args!(
+                    "  [ Evaluations: {0:<8}  Packets: {0:<8}  Bytes: {0:<10}  States: {0:<6}]\n  \
+                     [ Inserted: uid 0 pid {1} ]",
+                    0, ruleset.loaded_by
+                ));
+            }
+            if let Some(path) = nameless {
+                self.show_lines(kernel, path, kind, depth + 1);
+                self.print(format_args!("{}}}", "  ".repeat(depth)));
+            }
+        }
+    }
+
+    /// The anchors just below `anchor`; with `-v` those below them too, and the nameless.
+    fn show_anchors(&mut self, kernel: &Kernel, anchor: &str) {
+        if !kernel.knows(anchor) {
+            let _ = writeln!(self.reply.stderr, "Anchor '{anchor}' not found.");
+            return;
+        }
+        let prefix = if anchor.is_empty() { String::new() } else { format!("{anchor}/") };
+        let everything = self.invocation.verbose > 0;
+        for path in kernel.anchors() {
+            let Some(below) = path.strip_prefix(&prefix) else { continue };
+            if everything || !(below.contains('/') || path.starts_with('_')) {
+                self.print(format_args!("  {path}"));
+            }
+        }
+    }
+
+    fn show_tables(&mut self, kernel: &Kernel) {
+        let anchor = &self.invocation.anchor;
+        for (name, table) in kernel.ruleset(anchor).tables {
+            if self.invocation.verbose == 0 {
+                self.print(name);
+                continue;
+            }
+            let flag = |is: bool, letter: char| if is { letter } else { '-' };
+            let flags = [
+                flag(table.constant, 'c'),
+                flag(table.persist, 'p'),
+                'a',
+                '-',
+                flag(kernel.names_table(anchor, &name), 'r'),
+                '-',
+            ];
+            let place = if anchor.is_empty() { String::new() } else { format!("\t{anchor}") };
+            self.print(format_args!("{}\t{name}{place}", String::from_iter(flags)));
+        }
+    }
+
+    fn show_references(&mut self, kernel: &Kernel) {
+        if kernel.holders.is_empty() {
+            return self.print("No pf starter references held");
+        }
+        self.print("TOKENS:");
+        self.print(format_args!("{:<8} {:<28} {:<24} {}", "PID", "Process Name", "TOKEN", "TIMESTAMP"));
+        for holder in &kernel.holders {
+            let age = age(os::now() - holder.since);
+            self.print(format_args!("{:<8} {:<28} {:<24} {age}", holder.pid, "pfctl", holder.token));
+        }
+    }
+
+    fn show_interfaces(&mut self, kernel: &Kernel) {
+        let mut names: std::collections::BTreeSet<&str> = INTERFACES.into();
+        names.extend(kernel.skip.iter().map(String::as_str));
+        for name in names {
+            let skipped = self.invocation.verbose > 0 && kernel.skip.contains(name);
+            self.print(format_args!("{name}{}", if skipped { " (skip)" } else { "" }));
+        }
+    }
+
+    fn flush(&mut self, flush: Flush, kernel: &mut Kernel, states: &mut Vec<State>) {
+        let whole = self.invocation.anchor.is_empty();
+        match flush {
+            Flush::Rules => self.flush_rules(kernel, "rules cleared", |ruleset| {
+                ruleset.scrub.clear();
+                ruleset.filter.clear();
+            }),
+            Flush::Nat => self.flush_rules(kernel, "nat cleared", |ruleset| {
+                ruleset.nat.clear();
+                ruleset.rdr.clear();
+                ruleset.binat.clear();
+            }),
+            Flush::Dummynet => {
+                self.flush_rules(kernel, "dummynet cleared", |ruleset| ruleset.dummynet.clear());
+            }
+            Flush::Tables => {
+                let count = kernel.ruleset(&self.invocation.anchor).tables.len();
+                self.flush_rules(kernel, &format!("{count} tables deleted."), |ruleset| {
+                    ruleset.tables.clear()
+                });
+            }
+            Flush::States => {
+                self.say(&format!("{} states cleared", states.len()));
+                states.clear();
+            }
+            Flush::Sources => self.say("source tracking entries cleared"),
+            Flush::Info => self.say("pf: statistics cleared"),
+            Flush::All => {
+                let ours = [Flush::Rules, Flush::Nat, Flush::Dummynet, Flush::Tables];
+                let everybodys = [Flush::States, Flush::Sources, Flush::Info];
+                let everybodys = if whole { everybodys.as_slice() } else { &[] };
+                for part in ours.iter().chain(everybodys) {
+                    self.flush(*part, kernel, states);
+                }
+                if whole {
+                    kernel.skip.clear();
+                    self.say("pf: interface flags reset");
+                }
+            }
+        }
+    }
+
+    fn flush_rules(&mut self, kernel: &mut Kernel, said: &str, clear: impl Fn(&mut Ruleset)) {
+        if let Some(ruleset) = kernel.rulesets.get_mut(&self.invocation.anchor) {
+            clear(ruleset);
+        }
+        kernel.forget();
+        self.say(said);
+    }
+
+    /// Drops the states from `source`, or from there to `destination`.
+    fn kill(
+        &mut self,
+        source: &str,
+        destination: Option<&String>,
+        states: &mut Vec<State>,
+    ) -> Result<(), Ends> {
+        let mut host = |text: &str| {
+            address(text)
+                .filter(|(left_out, _)| !left_out)
+                .map(|(_, network)| network)
+                .ok_or_else(|| self.complain("getaddrinfo: nodename nor servname provided, or not known"))
+        };
+        let source = host(source)?;
+        let to = destination.map(|destination| host(destination)).transpose()?;
+        let before = states.len();
+        states.retain(|state| {
+            let from_there = source.contains(&state.source.address);
+            !(from_there && to.is_none_or(|network| network.contains(&state.destination.address)))
+        });
+        let killed = before - states.len();
+        self.say(&format!(
+            "killed {killed} states from 1 sources and {} destinations",
+            u8::from(to.is_some())
+        ));
+        Ok(())
+    }
+
+    fn load(&mut self, files: Files, kernel: &mut Kernel, input: Input) -> Result<(), Ends> {
+        let invocation = self.invocation;
+        let anchor = invocation.anchor.as_str();
+        let loaded = match &input.bytes {
+            Ok(bytes) => load::load(files, anchor, &input.name, bytes, (self.pid, invocation.verbose > 1)),
+            Err(error) => Err(load::unreadable(&input.name, error)),
+        };
+        let loaded = loaded.map_err(|messages| {
+            for message in messages {
+                let _ = writeln!(self.reply.stderr, "{message}");
+            }
+            if !invocation.check_only {
+                let _ = writeln!(self.reply.stderr, "{}", load::NOT_LOADED);
+            }
+            Ends(1)
+        })?;
+        if invocation.verbose > 0 {
+            self.reply.stdout.push_str(&loaded.printed);
+        }
+        if !invocation.check_only {
+            // Options in an anchor's file have no effect.
+            if anchor.is_empty() {
+                kernel.skip = loaded.skip;
+            }
+            kernel.replace(loaded.rulesets);
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, call: &TableCall, input: Option<Input>, kernel: &mut Kernel) -> Result<(), Ends> {
+        let anchor = &self.invocation.anchor;
+        let given = self.table_addresses(call, input)?;
+        let known =
+            kernel.rulesets.get(anchor).is_some_and(|ruleset| ruleset.tables.contains_key(&call.table));
+        let makes = matches!(call.command, TableCommand::Add | TableCommand::Replace);
+        if !known && call.command == TableCommand::Kill {
+            self.say("0 table deleted.");
+            return Ok(());
+        }
+        if !known && !makes {
+            self.complain("Table does not exist.");
+            return Err(Ends(255));
+        }
+        let ruleset = kernel.rulesets.entry(anchor.clone()).or_default();
+        let table =
+            ruleset.tables.entry(call.table.clone()).or_insert(Table { persist: true, ..Table::default() });
+        let reads = matches!(call.command, TableCommand::Show | TableCommand::Test);
+        if table.constant && !reads {
+            self.complain("Operation not permitted.");
+            return Err(Ends(255));
+        }
+        if !known {
+            self.say("1 table created.");
+        }
+        match call.command {
+            TableCommand::Show => {
+                let lines: Vec<String> = table.addresses.iter().map(entry_text).collect();
+                lines.iter().for_each(|line| self.print(line));
+            }
+            TableCommand::Test => return self.test(&given, table.clone()),
+            TableCommand::Add => {
+                let new = given
+                    .iter()
+                    .filter(|(left_out, network)| table.addresses.insert(*network, *left_out).is_none());
+                let count = new.count();
+                self.say(&format!("{count}/{} addresses added.", given.len()));
+            }
+            TableCommand::Delete => {
+                let gone = given.iter().filter(|(_, network)| table.addresses.remove(network).is_some());
+                let count = gone.count();
+                self.say(&format!("{count}/{} addresses deleted.", given.len()));
+            }
+            TableCommand::Flush => {
+                self.say(&format!("{} addresses deleted.", table.addresses.len()));
+                table.addresses.clear();
+            }
+            TableCommand::Replace => {
+                let new = given.iter().map(|(left_out, network)| (*network, *left_out)).collect();
+                let old = std::mem::replace(&mut table.addresses, new);
+                let changes = changes(&old, &table.addresses);
+                changes.iter().for_each(|change| self.say(change));
+            }
+            TableCommand::Kill => {
+                ruleset.tables.remove(&call.table);
+                kernel.forget();
+                self.say("1 table deleted.");
+            }
+        }
+        Ok(())
+    }
+
+    /// The addresses on the command line and, with `-f`, in the file.
+    fn table_addresses(
+        &mut self,
+        call: &TableCall,
+        input: Option<Input>,
+    ) -> Result<Vec<(bool, IpNet)>, Ends> {
+        let mut given = Vec::new();
+        let mut fail = |messages: &[String]| {
+            messages.iter().for_each(|message| {
+                let _ = writeln!(self.reply.stderr, "{message}");
+            });
+            Ends(255)
+        };
+        for word in &call.addresses {
+            let read = address(word).ok_or_else(|| {
+                fail(&[format!("no IP address found for {word}"), format!("pfctl: cannot decode {word}")])
+            })?;
+            given.push(read);
+        }
+        if let Some(Input { name, bytes }) = input {
+            let bytes =
+                bytes.map_err(|error| fail(&[format!("pfctl: cannot load {name}: {}", reason(&error))]))?;
+            let read = addresses(&String::from_utf8_lossy(&bytes))
+                .map_err(|why| fail(&[why, format!("pfctl: cannot load {name}")]))?;
+            given.extend(read);
+        }
+        Ok(given)
+    }
+
+    fn test(&mut self, given: &[(bool, IpNet)], table: Table) -> Result<(), Ends> {
+        let inside: Vec<IpAddr> =
+            given.iter().map(|(_, network)| network.addr()).filter(|address| table.holds(*address)).collect();
+        self.say(&format!("{}/{} addresses match.", inside.len(), given.len()));
+        if self.invocation.verbose > 0 {
+            inside.iter().for_each(|address| self.print(format_args!("   {address}")));
+        }
+        if inside.len() < given.len() { Err(Ends(2)) } else { Ok(()) }
+    }
+}
+
+/// `   10.0.0.0/8`, `  !10.1.0.0/16`, a single host without its length.
+fn entry_text((network, left_out): (&IpNet, &bool)) -> String {
+    let sign = if *left_out { '!' } else { ' ' };
+    match network.prefix_len() == network.max_prefix_len() {
+        true => format!("  {sign}{}", network.addr()),
+        false => format!("  {sign}{network}"),
+    }
+}
+
+/// What `-T replace` says.
+fn changes(
+    old: &std::collections::BTreeMap<IpNet, bool>,
+    new: &std::collections::BTreeMap<IpNet, bool>,
+) -> Vec<String> {
+    let added = new.keys().filter(|network| !old.contains_key(network)).count();
+    let deleted = old.keys().filter(|network| !new.contains_key(network)).count();
+    let changed =
+        new.iter().filter(|(network, sign)| old.get(network).is_some_and(|old| old != *sign)).count();
+    let mut said: Vec<String> = [(added, "added"), (deleted, "deleted"), (changed, "changed")]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} addresses {what}."))
+        .collect();
+    if said.is_empty() {
+        said.push("no changes.".to_owned());
+    }
+    said
+}
+
+/// A token that nobody holds. The kernel makes them from an address of its own and the time; so that no two calls give
+/// the same, the process and a count stand for the address here.
+fn new_token(kernel: &Kernel, pid: u32) -> u64 {
+    let mut token = (u64::from(pid) << 40) ^ (os::now().unsigned_abs() << 8);
+    while token == 0 || kernel.holders.iter().any(|holder| holder.token == token) {
+        token = token.wrapping_add(1);
+    }
+    token
+}
+
+/// `0 days 00:01:12`
+fn age(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    format!("{days} days {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// `pfctl -s info`: nothing passes a lab, so every counter stands at 0.
+fn info(kernel: &Kernel, states: usize, now: i64) -> String {
+    let status = match kernel.running_since {
+        Some(since) => format!("Status: Enabled for {}", age(now - since)),
+        None => "Status: Disabled".to_owned(),
+    };
+    let mut text = format!("{status:<44}  Debug: Urgent\n\n");
+    let _ = writeln!(text, "{:<27} {:>14} {:>16}", "State Table", "Total", "Rate");
+    let _ = writeln!(text, "  {:<25} {states:>14} {:>14}", "current entries", "");
+    // pfctl gives no rate in the first second.
+    let rate =
+        if kernel.running_since == Some(now) { format!("{:>14}", "") } else { format!("{:>14.1}/s", 0.0) };
+    let counter = |text: &mut String, name: &str| {
+        let _ = writeln!(text, "  {name:<25} {:>14} {rate}", 0);
+    };
+    ["searches", "inserts", "removals"].iter().for_each(|name| counter(&mut text, name));
+    text.push_str("Counters\n");
+    const COUNTERS: [&str; 17] = [
+        "match",
+        "bad-offset",
+        "fragment",
+        "short",
+        "normalize",
+        "memory",
+        "bad-timestamp",
+        "congestion",
+        "ip-option",
+        "proto-cksum",
+        "state-mismatch",
+        "state-insert",
+        "state-limit",
+        "src-limit",
+        "synproxy",
+        "dummynet",
+        "invalid-port",
+    ];
+    COUNTERS.iter().for_each(|name| counter(&mut text, name));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firewall::read;
+    use crate::status::PfState;
+
+    struct Lab(tempfile::TempDir);
+
+    impl Lab {
+        fn new() -> Self {
+            Lab(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn write(&self, name: &str, text: &str) -> String {
+            std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+            std::fs::write(self.path(name), text).unwrap();
+            self.path(name).display().to_string()
+        }
+
+        fn call(&self, line: &str) -> Reply {
+            let words = line.split_whitespace().map(str::to_owned);
+            run(self.0.path(), &Invocation::parse(words).unwrap())
+        }
+
+        fn shown(&self, line: &str) -> String {
+            let reply = self.call(line);
+            assert_eq!((reply.code, reply.stderr.as_str()), (0, NOISE), "{line}");
+            reply.stdout
+        }
+
+        /// What is said on standard error apart from the noise, after `code`.
+        fn says(&self, line: &str, code: u8) -> String {
+            let reply = self.call(line);
+            assert_eq!(reply.code, code, "{line}: {}", reply.stderr);
+            assert_eq!(reply.stdout, "", "{line}");
+            read::without_noise(&reply.stderr)
+        }
+    }
+
+    #[test]
+    fn a_stock_mac() {
+        let lab = Lab::new();
+        assert_eq!(
+            lab.shown("-sr"),
+            "scrub-anchor \"com.apple/*\" all fragment reassemble\nanchor \"com.apple/*\" all\n"
+        );
+        assert_eq!(lab.shown("-s nat"), "nat-anchor \"com.apple/*\" all\nrdr-anchor \"com.apple/*\" all\n");
+        assert_eq!(lab.shown("-s dummynet"), "dummynet-anchor \"com.apple/*\" all\n");
+        assert_eq!(lab.shown("-sA"), "  com.apple\n");
+        assert_eq!(
+            lab.shown("-v -s Anchors"),
+            "  com.apple\n  com.apple/200.AirDrop\n  com.apple/250.ApplicationFirewall\n"
+        );
+        assert_eq!(
+            lab.shown("-a com.apple -sr"),
+            "anchor \"200.AirDrop/*\" all\nanchor \"250.ApplicationFirewall/*\" all\n"
+        );
+        assert_eq!(lab.shown("-s References"), "No pf starter references held\n");
+        assert_eq!(read::info(&lab.shown("-si")), PfState::Disabled);
+        assert_eq!(lab.shown("-ss"), "");
+        assert_eq!(lab.shown("-sT"), "");
+    }
+
+    #[test]
+    fn info_has_the_columns_that_pfctl_has() {
+        let text = info(&Kernel::at_boot("b"), 0, 0);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "Status: Disabled                              Debug: Urgent");
+        assert_eq!(lines[2], "State Table                          Total             Rate");
+        assert_eq!(lines[3], "  current entries                        0               ");
+        assert_eq!(lines[4], "  searches                               0            0.0/s");
+        let mut kernel = Kernel::at_boot("b");
+        kernel.hold(1, 1, 172);
+        assert!(
+            info(&kernel, 0, 172).contains("  searches                               0               \n")
+        );
+        kernel = Kernel::at_boot("b");
+        kernel.hold(1, 1, 100);
+        let first = info(&kernel, 0, 172).lines().next().map(str::to_owned);
+        assert_eq!(first.unwrap(), "Status: Enabled for 0 days 00:01:12           Debug: Urgent");
+    }
+
+    #[test]
+    fn enabling_and_giving_back() {
+        let lab = Lab::new();
+        assert_eq!(lab.says("-X 1", 1), "pfctl: pf not enabled");
+        let token = |text: String| read::token(&text).unwrap();
+        let first = token(lab.says("-E", 0));
+        let second = token(lab.says("-E", 0));
+        assert_ne!(first, second);
+        assert_eq!(read::info(&lab.shown("-s info")), PfState::Enabled);
+        let holders = read::references(&lab.shown("-sR")).unwrap();
+        assert_eq!(holders.iter().map(|holder| holder.token).collect::<Vec<_>>(), [second, first]);
+        assert_eq!(holders[0].process, "pfctl");
+        assert_eq!(lab.says("-e", 1), "pfctl: pf already enabled");
+        assert_eq!(
+            lab.says(&format!("-X {first}"), 0),
+            "disable request successful. 2 more pf enable reference(s) remaining, pf still enabled."
+        );
+        assert_eq!(lab.says(&format!("-X {first}"), 1), "pfctl: pf: token invalid");
+        assert_eq!(lab.says("-d", 0), "pf disabled");
+        assert_eq!(lab.says(&format!("-X {second}"), 1), "pfctl: pf not enabled");
+        assert_eq!(lab.says("-d", 1), "pfctl: pf not enabled");
+        let last = token(lab.says("-E", 0));
+        assert_eq!(lab.says(&format!("-X {last}"), 0), "pf disabled");
+        assert_eq!(lab.call("-qE").stderr, "");
+    }
+
+    #[test]
+    fn an_anchor_is_replaced_alone_and_as_a_whole() {
+        let lab = Lab::new();
+        let rules =
+            lab.write("r", "table <t> persist { 10.0.0.1 }\npass in proto tcp from <t> to any port 2345\n");
+        assert_eq!(lab.says(&format!("-a com.apple/100.x -f {rules}"), 0), "");
+        let expected = "pass in proto tcp from <t> to any port = 2345 flags S/SA keep state\n";
+        assert_eq!(lab.shown("-a com.apple/100.x -sr"), expected);
+        assert_eq!(lab.shown("-a com.apple/100.x -sT"), "t\n");
+        assert_eq!(lab.shown("-a com.apple/100.x -vsT"), "-pa-r-\tt\tcom.apple/100.x\n");
+        assert_eq!(lab.shown("-a com.apple/100.x -t t -Tshow"), "   10.0.0.1\n");
+        assert!(lab.shown("-vsA").contains("  com.apple/100.x\n"));
+        // Reloading the main ruleset leaves it alone.
+        lab.says("-f /etc/pf.conf", 0);
+        assert_eq!(lab.shown("-a com.apple/100.x -sr"), expected);
+        let bad = lab.write("bad", "pass\n\nblok all\n");
+        let said = lab.says(&format!("-a com.apple/100.x -f {bad}"), 1);
+        assert_eq!(
+            said,
+            format!("{bad}:3: syntax error\npfctl: Syntax error in config file: pf rules not loaded")
+        );
+        assert_eq!(lab.says(&format!("-n -f {bad}"), 1), format!("{bad}:3: syntax error"));
+        assert_eq!(lab.shown("-a com.apple/100.x -sr"), expected);
+        let empty = lab.write("empty", "");
+        lab.says(&format!("-a com.apple/100.x -f {empty}"), 0);
+        assert_eq!(lab.shown("-a com.apple/100.x -sT"), "t\n", "a persistent table stays");
+        lab.call("-a com.apple/100.x -F all");
+        assert_eq!(lab.says("-a com.apple/100.x -sr", 0), "pfctl: DIOCGETRULES: Invalid argument");
+    }
+
+    #[test]
+    fn checking_prints_and_changes_nothing() {
+        let lab = Lab::new();
+        let rules = lab.write(
+            "r",
+            "ports = \"{ 1 2 }\"\nset skip on lo0\nanchor in { block all }\npass proto tcp to port $ports\n",
+        );
+        let before = std::fs::read(lab.path("private/var/pf/kernel.json")).ok();
+        let reply = lab.call(&format!("-nvf {rules}"));
+        assert_eq!(reply.code, 0);
+        assert_eq!(
+            reply.stdout,
+            "ports = \"{ 1 2 }\"\nset skip on { lo0 }\nanchor in all {\n  block drop all\n}\n\
+             pass proto tcp from any to any port = 1 flags S/SA keep state\n\
+             pass proto tcp from any to any port = 2 flags S/SA keep state\n"
+        );
+        assert!(lab.call(&format!("-nvvf {rules}")).stdout.contains("@2 pass proto tcp"));
+        assert_eq!(std::fs::read(lab.path("private/var/pf/kernel.json")).ok(), before);
+        assert_eq!(lab.call("-n -f /no/such/file").code, 1);
+    }
+
+    #[test]
+    fn nameless_anchors_are_shown_where_they_are_called() {
+        let lab = Lab::new();
+        let rules =
+            lab.write("r", "anchor in { block all\nanchor out { pass all } }\nanchor \"x\" { pass all }\n");
+        lab.says(&format!("-f {rules}"), 0);
+        assert_eq!(
+            lab.shown("-sr"),
+            "anchor in all {\n  block drop all\n  anchor out all {\n    pass all flags S/SA keep state\n  }\n}\nanchor \"x\" all\n"
+        );
+        assert_eq!(lab.shown("-sA"), "  com.apple\n  x\n", "the old anchor still holds rules");
+        assert!(lab.shown("-vsA").contains("  _1/_2\n"));
+        assert_eq!(
+            lab.says(&format!("-a _1 -f {rules}"), 1),
+            "pfctl: anchor names beginning with '_' cannot be modified from the command line"
+        );
+        assert_eq!(lab.says("-a nowhere -sA", 0), "Anchor 'nowhere' not found.");
+    }
+
+    #[test]
+    fn interfaces_that_are_skipped() {
+        let lab = Lab::new();
+        let rules = lab.write("r", "set skip on { lo0 bridge100 }\n");
+        lab.says(&format!("-f {rules}"), 0);
+        assert!(lab.shown("-v -s Interfaces").contains("bridge100 (skip)\nen0\nlo0 (skip)\n"));
+        let none = lab.write("none", "pass\n");
+        lab.says(&format!("-a x -f {rules}"), 0);
+        lab.says(&format!("-f {none}"), 0);
+        assert!(!lab.shown("-vsI").contains("skip"));
+    }
+
+    #[test]
+    fn tables() {
+        let lab = Lab::new();
+        assert_eq!(lab.says("-t t -T show", 255), "pfctl: Table does not exist.");
+        assert_eq!(
+            lab.says("-a x -t t -T add 10.0.0.1 10/8 10.0.0.1", 0),
+            "1 table created.\n2/3 addresses added."
+        );
+        assert_eq!(lab.says("-a x -t t -T add !10.1.0.0/16", 0), "1/1 addresses added.");
+        assert_eq!(lab.shown("-a x -t t -T show"), "   10.0.0.0/8\n   10.0.0.1\n  !10.1.0.0/16\n");
+        assert_eq!(lab.says("-a x -t t -T test 10.2.0.1", 0), "1/1 addresses match.");
+        assert_eq!(lab.says("-a x -t t -T test 10.2.0.1 10.1.0.1", 2), "1/2 addresses match.");
+        assert_eq!(lab.says("-a x -t t -T delete 10.0.0.1 10.0.0.2", 0), "1/2 addresses deleted.");
+        assert_eq!(lab.says("-a x -t t -T replace 10.0.0.0/8", 0), "1 addresses deleted.");
+        assert_eq!(lab.says("-a x -t t -T replace 10.0.0.0/8", 0), "no changes.");
+        assert_eq!(lab.says("-a x -t t -T flush", 0), "1 addresses deleted.");
+        assert_eq!(
+            lab.says("-a x -t t -T add example.org", 255),
+            "no IP address found for example.org\npfctl: cannot decode example.org"
+        );
+        assert_eq!(lab.says("-a x -t t -T kill", 0), "1 table deleted.");
+        assert_eq!(lab.shown("-sA"), "  com.apple\n");
+        let file = lab.write("hosts", "10.0.0.1 # me\n10.0.0.2\n");
+        assert_eq!(
+            lab.says(&format!("-t t -T replace -f {file}"), 0),
+            "1 table created.\n2 addresses added."
+        );
+        let rules = lab.write("r", "table <c> const { 10.0.0.1 }\npass from <c>\n");
+        lab.says(&format!("-a y -f {rules}"), 0);
+        assert_eq!(lab.says("-a y -t c -T add 10.0.0.2", 255), "pfctl: Operation not permitted.");
+    }
+
+    #[test]
+    fn states_are_killed_by_host() {
+        let lab = Lab::new();
+        lab.call("-si");
+        lab.write(
+            "private/var/pf/states",
+            "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED\n\
+             ALL tcp 192.168.1.2:2345 <- 192.168.1.10:50000       ESTABLISHED:ESTABLISHED\n\
+             ALL tcp 192.168.1.2:60000 -> 17.57.145.5:5223       ESTABLISHED:ESTABLISHED\n",
+        );
+        assert_eq!(lab.shown("-ss").lines().count(), 3);
+        assert_eq!(lab.says("-k 192.168.1.9", 0), "killed 1 states from 1 sources and 0 destinations");
+        assert_eq!(
+            lab.says("-k 0.0.0.0/0 -k 17.0.0.0/8", 0),
+            "killed 1 states from 1 sources and 1 destinations"
+        );
+        assert_eq!(
+            lab.shown("-ss"),
+            "ALL tcp 192.168.1.2:2345 <- 192.168.1.10:50000       ESTABLISHED:ESTABLISHED\n"
+        );
+        assert_eq!(
+            lab.says("-k example.org", 1),
+            "pfctl: getaddrinfo: nodename nor servname provided, or not known"
+        );
+        assert_eq!(lab.says("-F states", 0), "1 states cleared");
+    }
+
+    #[test]
+    fn flushing_everything() {
+        let lab = Lab::new();
+        let said = lab.says("-F all", 0);
+        assert_eq!(
+            said,
+            "rules cleared\nnat cleared\ndummynet cleared\n0 tables deleted.\n0 states cleared\n\
+             source tracking entries cleared\npf: statistics cleared\npf: interface flags reset"
+        );
+        assert_eq!(lab.shown("-sr"), "");
+        // Anchors that nobody calls are still there.
+        assert!(lab.shown("-vsA").contains("com.apple/200.AirDrop"));
+    }
+
+    #[test]
+    fn everything_at_once() {
+        let shown = Lab::new().call("-sa");
+        assert!(shown.stdout.starts_with("TRANSLATION RULES:\nnat-anchor \"com.apple/*\" all\n"));
+        assert!(shown.stdout.contains("\n\nFILTER RULES:\nscrub-anchor"));
+        assert!(shown.stdout.contains("\n\nINFO:\nStatus: Disabled"));
+        assert!(shown.stderr.contains("a lab has no queues"));
+    }
+
+    #[test]
+    fn ages() {
+        assert_eq!((age(0), age(-5)), ("0 days 00:00:00".into(), "0 days 00:00:00".to_owned()));
+        assert_eq!(age(3 * 86_400 + 2 * 3600 + 61), "3 days 02:01:01");
+    }
+}

@@ -1,0 +1,199 @@
+//! Where a lab keeps what a kernel would: `private/var/pf` in its directory, one call of pfctl at a time.
+//!
+//! The state is one file, replaced as a whole. A state of another boot is forgotten, as a Mac forgets it: pf is as it is
+//! just after the start, with `/etc/pf.conf` loaded and not running. The connections that pf would know are a plain text
+//! file, one on a line as `pfctl -s states` prints them, so that a person or a test can add some.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::LabError;
+use super::kernel::Kernel;
+use super::load::{Files, load};
+use super::states::{State, StateError};
+use crate::os::{self, BootError, FileError, Lock, Tree};
+use crate::world::PF_CONF;
+
+/// Held while a call works.
+const LOCK: &str = "/private/var/pf/lock";
+/// What the kernel holds.
+const KERNEL: &str = "/private/var/pf/kernel.json";
+/// The connections that it knows.
+pub const STATES: &str = "/private/var/pf/states";
+/// How long a call waits for others.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The lab's pf, held for one call.
+#[derive(Debug)]
+pub struct Store {
+    tree: Tree,
+    directory: PathBuf,
+    _lock: Lock,
+}
+
+/// Why the lab's pf cannot be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// There is no lab.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// A file cannot be read or written, or another call never ends.
+    #[error("cannot use the lab's pf: {0}")]
+    File(#[from] FileError),
+    /// Which boot this is cannot be told.
+    #[error("cannot use the lab's pf: {0}")]
+    Boot(#[from] BootError),
+    /// What the kernel holds does not read.
+    #[error("cannot use the lab's pf: {} is damaged ({why}); remove it to restart the pretended Mac", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A connection does not read.
+    #[error("cannot use the lab's pf: {}:{line}: {source}; correct the line or remove it", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: StateError,
+    },
+}
+
+impl Store {
+    /// Makes the lab where it is missing, and waits for its turn. Errors: no lab, or others hold it for a minute.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        super::init(directory)?;
+        let tree = Tree::lab(directory);
+        let lock = tree.lock(LOCK, PATIENCE)?;
+        Ok(Store { tree, directory: directory.to_owned(), _lock: lock })
+    }
+
+    /// The lab's files.
+    pub fn files(&self) -> Files<'_> {
+        Files { directory: &self.directory }
+    }
+
+    /// What the kernel holds; of a boot before this one, nothing.
+    pub fn kernel(&self) -> Result<Kernel, StoreError> {
+        let boot = os::boot_id()?;
+        match self.tree.read(KERNEL)? {
+            None => Ok(self.start(&boot)),
+            Some(bytes) => {
+                let kernel = read_kernel(&bytes)
+                    .map_err(|why| StoreError::Damaged { path: self.tree.place(KERNEL), why })?;
+                Ok(if kernel.boot == boot { kernel } else { self.start(&boot) })
+            }
+        }
+    }
+
+    /// pf just after the start; a pf.conf that does not read is not loaded, there as here.
+    fn start(&self, boot: &str) -> Kernel {
+        let mut kernel = Kernel::at_boot(boot);
+        let files = self.files();
+        let text = files.read(PF_CONF).unwrap_or_default();
+        if let Ok(loaded) = load(files, "", PF_CONF, &text, (1, false)) {
+            kernel.skip = loaded.skip;
+            kernel.replace(loaded.rulesets);
+        }
+        kernel
+    }
+
+    /// Keeps what the kernel holds.
+    pub fn keep(&self, kernel: &Kernel) -> Result<(), StoreError> {
+        let damaged = |error: serde_json::Error| StoreError::Damaged {
+            path: self.tree.place(KERNEL),
+            why: error.to_string(),
+        };
+        let text = serde_json::to_vec_pretty(kernel).map_err(damaged)?;
+        Ok(self.tree.replace(KERNEL, &text, 0o600)?)
+    }
+
+    /// The connections that pf knows.
+    pub fn states(&self) -> Result<Vec<State>, StoreError> {
+        let bytes = self.tree.read(STATES)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        lines
+            .map(|(number, line)| {
+                line.parse().map_err(|source| StoreError::State {
+                    path: self.tree.place(STATES),
+                    line: number + 1,
+                    source,
+                })
+            })
+            .collect()
+    }
+
+    /// Keeps the connections that pf knows.
+    pub fn keep_states(&self, states: &[State]) -> Result<(), StoreError> {
+        let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+        Ok(self.tree.replace(STATES, text.as_bytes(), 0o600)?)
+    }
+}
+
+fn read_kernel(bytes: &[u8]) -> Result<Kernel, String> {
+    let kernel: Kernel = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    match kernel.version {
+        Kernel::VERSION => Ok(kernel),
+        other => Err(format!("its version is {other}, and {} was expected", Kernel::VERSION)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_as_a_stock_mac_and_keeps_what_it_is_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let mut kernel = store.kernel().unwrap();
+        assert!(!kernel.runs());
+        assert!(kernel.knows("com.apple/250.ApplicationFirewall"));
+        kernel.hold(7, 1, 2);
+        store.keep(&kernel).unwrap();
+        assert_eq!(store.kernel().unwrap(), kernel);
+    }
+
+    #[test]
+    fn a_restart_forgets_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let mut kernel = store.kernel().unwrap();
+        kernel.hold(7, 1, 2);
+        kernel.boot = "another".to_owned();
+        kernel.rulesets.clear();
+        store.keep(&kernel).unwrap();
+        let after = store.kernel().unwrap();
+        assert!(!after.runs() && after.holders.is_empty() && after.knows("com.apple"));
+    }
+
+    #[test]
+    fn damage_is_told_and_not_overlooked() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let place = directory.path().join(&KERNEL[1..]);
+        let kernel = serde_json::to_string(&store.kernel().unwrap()).unwrap();
+        for damaged in [
+            "",
+            "{}",
+            "\u{0}",
+            &kernel[..kernel.len() / 2],
+            &kernel.replace("\"version\":1", "\"version\":2"),
+            &kernel.replace("\"skip\"", "\"slip\""),
+        ] {
+            std::fs::write(&place, damaged).unwrap();
+            let error = store.kernel().unwrap_err().to_string();
+            assert!(error.contains("is damaged (") && error.contains("kernel.json"), "{error}");
+        }
+        std::fs::write(directory.path().join(&STATES[1..]), "\nhello\n").unwrap();
+        let error = store.states().unwrap_err().to_string();
+        assert!(error.contains("/states:2: "), "{error}");
+    }
+}
