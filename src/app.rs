@@ -35,7 +35,9 @@ pub enum AppError {
     #[error("{0} stands for itself: give it alone, or give hosts")]
     Mixed(&'static str),
     /// This Mac is on no network.
-    #[error("this Mac is on no local network now, so there is nobody to open the port for: use --from with a host, or --from any")]
+    #[error(
+        "this Mac is on no local network now, so there is nobody to open the port for: use --from with a host, or --from any"
+    )]
     NoNetwork,
     /// The networks could not be read.
     #[error("cannot read the networks this Mac is on: {0}; use --from with a host or network")]
@@ -129,7 +131,8 @@ impl App {
         let preferences_file = match &world {
             World::Lab(dir) => {
                 lab::init(dir)?;
-                world.path("/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml")
+                world
+                    .path("/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml")
             }
             World::Mac => directories::ProjectDirs::from("dev", "portcullis", "Portcullis")
                 .map(|dirs| dirs.config_dir().join("preferences.toml"))
@@ -183,8 +186,11 @@ impl App {
         }
         let changed = Preferences::set(&text, key, value)
             .map_err(|source| AppError::Preferences { path: path.clone(), source })?;
-        os::replace_own(path, changed.as_bytes())
-            .map_err(|source| AppError::PreferencesFile { verb: "write", path: path.clone(), source })
+        os::replace_own(path, changed.as_bytes()).map_err(|source| AppError::PreferencesFile {
+            verb: "write",
+            path: path.clone(),
+            source,
+        })
     }
 
     /// What every face shows now: what root last saw of pf, who listens, the Application Firewall. Looks only.
@@ -291,7 +297,9 @@ mod tests {
         let hosts = |list: &[&str]| Wanted::Hosts(list.iter().map(|host| host.parse().unwrap()).collect());
         assert_eq!(read(&["10.0.0.5,10.0.0.5", "::1"]).unwrap(), hosts(&["10.0.0.5/32", "::1/128"]));
         assert_eq!(read(&["192.168.1.7/24"]).unwrap(), hosts(&["192.168.1.0/24"]));
-        for bad in [&["any", "10.0.0.1"][..], &["lan,any"], &[""], &["all"], &["10.0.0.1/33"], &["example.com"]] {
+        for bad in
+            [&["any", "10.0.0.1"][..], &["lan,any"], &[""], &["all"], &["10.0.0.1/33"], &["example.com"]]
+        {
             assert_eq!(read(bad).unwrap_err().exit_status(), 2, "{bad:?}");
         }
     }

@@ -236,7 +236,9 @@ impl Ledger {
             return false;
         }
         match self.openings.iter().find(|opening| opening.port.contains(port)) {
-            Some(opening) => opening.from.networks().is_some_and(|let_in| !let_in.iter().any(|net| net.contains(&remote))),
+            Some(opening) => {
+                opening.from.networks().is_some_and(|let_in| !let_in.iter().any(|net| net.contains(&remote)))
+            }
             None => self.managed.iter().any(|managed| managed.port.contains(port)),
         }
     }

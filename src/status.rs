@@ -448,7 +448,10 @@ fn port_status(
         listener: bound.words(),
         pf: Reachable::of([&verdict.loopback, &verdict.network, &verdict.anyone]),
         reachable: Reachable::of(reasons.each_ref()),
-        because: because(&reasons),
+        because: match bound {
+            Bound::Nobody => format!("nothing listens on it; {}", pf_words(&verdict)),
+            _ => because(&reasons),
+        },
     }
 }
 
@@ -561,6 +564,31 @@ fn reach(bound: &Bound, origin: Origin, pf: &Reason, app_firewall: &AppFirewall)
         }
     }
     pf.clone()
+}
+
+/// What pf alone does, for a port that nobody listens on.
+fn pf_words(verdict: &PfVerdict) -> String {
+    let from =
+        [("this Mac", &verdict.loopback), ("this network", &verdict.network), ("anyone", &verdict.anyone)];
+    let who = |answer: Answer| -> Vec<&str> {
+        from.iter().filter(|(_, reason)| reason.answer == answer).map(|(name, _)| *name).collect()
+    };
+    let said = [("pf lets in", who(Answer::Yes)), ("pf refuses", who(Answer::No))];
+    let mut parts: Vec<String> = said
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(verb, names)| {
+            if names.len() == 3 {
+                format!("{verb} everyone")
+            } else {
+                format!("{verb} {}", names.join(" and "))
+            }
+        })
+        .collect();
+    if let Some((_, reason)) = from.iter().find(|(_, reason)| reason.answer == Answer::Unknown) {
+        parts.push(format!("what pf does is not known: {}", reason.because));
+    }
+    parts.join(", ").replace("pf lets in everyone", "pf lets everyone in")
 }
 
 /// One sentence over the three origins; what holds for several is said once.
@@ -700,7 +728,7 @@ mod tests {
         let because = |change: fn(&mut Facts, &mut Report)| status(change).ports.remove(0).because;
         assert_eq!(
             because(|_, _| ()),
-            "not reachable from this Mac: nothing listens there; not reachable from this network: our rule for the network; not reachable from anyone: our rule for the rest"
+            "nothing listens on it; pf lets in this Mac, pf refuses this network and anyone"
         );
         assert_eq!(
             because(|facts, report| {
@@ -711,7 +739,7 @@ mod tests {
         );
         assert_eq!(
             because(|_, report| report.pf = PfState::Disabled),
-            "not reachable from anywhere: nothing listens there"
+            "nothing listens on it; pf lets everyone in"
         );
     }
 

@@ -8,7 +8,11 @@ const STOCK: &[u8] = include_bytes!("../resources/stock-pf.conf");
 
 fn port(status: &serde_json::Value, number: u16) -> serde_json::Value {
     let ports = status["ports"].as_array().unwrap();
-    ports.iter().find(|port| port["port"] == number).unwrap_or_else(|| panic!("{number} in {status:#}")).clone()
+    ports
+        .iter()
+        .find(|port| port["port"] == number)
+        .unwrap_or_else(|| panic!("{number} in {status:#}"))
+        .clone()
 }
 
 #[test]
@@ -33,10 +37,14 @@ fn a_day_from_morning_to_evening() {
     let dlv = port(&status, 2345);
     assert_eq!((&dlv["state"], &dlv["from"]), (&"open".into(), &"192.168.1.0/24".into()));
     assert_eq!(dlv["pf"], serde_json::json!({"loopback": "yes", "network": "yes", "anyone": "no"}));
-    assert_eq!(port(&status, 9229)["pf"], serde_json::json!({"loopback": "yes", "network": "no", "anyone": "no"}));
+    assert_eq!(
+        port(&status, 9229)["pf"],
+        serde_json::json!({"loopback": "yes", "network": "no", "anyone": "no"})
+    );
     let rules = lab.rules();
     assert!(rules.contains("from <portcullis_2345> to any port = 2345"), "{rules}");
-    let table = lab.pfctl(&["-a", "com.apple/100.dev.portcullis", "-t", "portcullis_2345", "-T", "show"]).expect(0);
+    let table =
+        lab.pfctl(&["-a", "com.apple/100.dev.portcullis", "-t", "portcullis_2345", "-T", "show"]).expect(0);
     assert_eq!(table.out.trim(), "192.168.1.0/24");
 
     let again = lab.portcullis(&["open", "2345", "--from", "192.168.1.0/24", "--json"]).expect(0).json();
@@ -59,7 +67,8 @@ fn a_day_from_morning_to_evening() {
 #[test]
 fn the_classic_way_leaves_no_trace() {
     let text = String::from_utf8(STOCK.to_vec()).unwrap();
-    let recipe = "anchor \"com.golang.dlv\"\nload anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n";
+    let recipe =
+        "anchor \"com.golang.dlv\"\nload anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n";
     for conf in [
         text.clone(),
         text.replace('\n', "\r\n"),
@@ -116,7 +125,11 @@ fn rules_that_others_loaded_are_not_lost() {
     lab.portcullis(&["prefs", "way", "classic"]).expect(0);
     let before = lab.pfctl(&["-s", "rules"]).expect(0).out;
     let refused = lab.portcullis(&["guard", "on"]).expect(1);
-    assert!(refused.err.contains("anchor \"com.vpn\" all") && refused.err.contains("nothing was changed"), "{}", refused.err);
+    assert!(
+        refused.err.contains("anchor \"com.vpn\" all") && refused.err.contains("nothing was changed"),
+        "{}",
+        refused.err
+    );
     assert_eq!(lab.pfctl(&["-s", "rules"]).expect(0).out, before);
     lab.portcullis(&["prefs", "way", "auto"]).expect(0);
     lab.portcullis(&["guard", "on"]).expect(0);
@@ -203,7 +216,9 @@ fn random_bytes_as_input_end_in_an_error() {
         // NUL cannot stand in an argument.
         let bytes: Vec<u8> = (0..=round % 40).map(|_| next().max(1)).collect();
         let argument = std::ffi::OsStr::from_bytes(&bytes);
-        for (program, verb) in [(env!("CARGO_BIN_EXE_portcullis"), "open"), (env!("CARGO_BIN_EXE_portcullis-helper"), "apply")] {
+        for (program, verb) in
+            [(env!("CARGO_BIN_EXE_portcullis"), "open"), (env!("CARGO_BIN_EXE_portcullis-helper"), "apply")]
+        {
             let mut command = assert_cmd::Command::new(program);
             command.arg("--lab").arg(lab.path()).arg(verb).arg(argument);
             let code = command.output().unwrap().status.code();
@@ -225,7 +240,8 @@ fn random_bytes_as_input_end_in_an_error() {
 #[test]
 fn completions_and_help_need_no_lab() {
     for arguments in [&["completions", "zsh"][..], &["--help"], &["--version"], &["open", "--help"]] {
-        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis")).args(arguments).output().unwrap();
+        let output =
+            assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis")).args(arguments).output().unwrap();
         assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}");
     }
 }

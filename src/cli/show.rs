@@ -43,7 +43,7 @@ pub fn status(status: &Status, json: bool) {
         "off" | "unset" => "off: a closed port is left to this Mac's own policy (portcullis guard on)",
         _ => "not known",
     };
-    text += &format!("    {}\n    guard {guard}\n", sentence_case(&status.firewall.because));
+    text += &format!("    {}\n    guard {guard}\n", status.firewall.because);
     for port in &status.ports {
         text += &port_lines(port);
     }
@@ -77,11 +77,6 @@ pub fn clock(seconds: i64) -> String {
     let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
     let same_day = time.date() == jiff::ZonedDateTime::now().date();
     time.strftime(if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
-}
-
-fn sentence_case(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What a change came to.

@@ -10,7 +10,9 @@ use crate::world::World;
 
 /// States could not be dropped: connections that were open stay open.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot drop the connections that are open ({0}): they stay open until they end; to cut them now, restart the debugger")]
+#[error(
+    "cannot drop the connections that are open ({0}): they stay open until they end; to cut them now, restart the debugger"
+)]
 pub struct StatesError(String);
 
 /// Drops the states of the TCP connections that other machines opened and that are `refused` by now (local port,

@@ -30,7 +30,8 @@ impl Said {
 
     /// Standard output as JSON.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {:?} (stderr {:?})", self.out, self.err))
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("{error} in {:?} (stderr {:?})", self.out, self.err))
     }
 
     /// Standard output of a program that must have ended with `code`.

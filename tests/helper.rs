@@ -1,0 +1,213 @@
+//! The helper by itself: its answers, its exit statuses, and what it leaves when something fails on the way.
+
+mod common;
+
+use common::Lab;
+use portcullis::ledger::{Managed, Source};
+use portcullis::root::request::{Action, Request};
+
+fn open(port: &str, until: Option<i64>) -> String {
+    let ports = vec![Managed { name: "dlv".parse().unwrap(), port: port.parse().unwrap() }];
+    Request::new(Action::Open { ports, from: Source::Any, until }, "ada").encode()
+}
+
+fn ready() -> Lab {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab
+}
+
+/// Replaces the lab's pfctl by a script in front of it.
+fn wrap_pfctl(lab: &Lab, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = lab.file("/sbin/pfctl");
+    std::fs::remove_file(&place).unwrap();
+    std::fs::write(&place, format!("#!/bin/sh\nreal={}\n{script}\n", env!("CARGO_BIN_EXE_pfctl-lab")))
+        .unwrap();
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Files that say what is open; not the log, the copies, and what root saw.
+fn substance(lab: &Lab) -> std::collections::BTreeMap<std::path::PathBuf, String> {
+    let mut tree = lab.tree();
+    tree.retain(|path, _| {
+        let path = path.to_string_lossy();
+        path.starts_with("etc/") || path.ends_with("ledger.json")
+    });
+    tree
+}
+
+#[test]
+fn usage_and_bad_requests_end_with_2() {
+    let lab = ready();
+    let before = lab.tree();
+    for arguments in
+        [&[][..], &["apply"], &["apply", "x", "y"], &["apply", "pass all"], &["fly"], &["apply", ""]]
+    {
+        let said = lab.helper(arguments).expect(2);
+        assert_eq!(said.json()["outcome"], "unchanged", "{arguments:?}");
+        assert!(said.err.contains("nothing was changed"), "{}", said.err);
+    }
+    let low = lab.helper(&["apply", &open("80", None)]).expect(2);
+    assert!(low.err.contains("below 1024"), "{}", low.err);
+    let output =
+        assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis-helper")).arg("status").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "no pf of macOS here, or not root");
+    assert_eq!(lab.tree(), before);
+}
+
+#[test]
+fn a_rule_that_pf_refuses_changes_nothing() {
+    let lab = ready();
+    let before = substance(&lab);
+    wrap_pfctl(
+        &lab,
+        "case \"$*\" in *-n*) cat >/dev/null; echo 'stdin:1: syntax error' >&2; exit 1;; esac\nexec $real \"$@\"",
+    );
+    let said = lab.helper(&["apply", &open("2345", None)]).expect(1);
+    assert!(said.err.contains("syntax error") && said.err.contains("nothing was changed"), "{}", said.err);
+    assert_eq!(substance(&lab), before);
+}
+
+#[test]
+fn a_load_that_fails_is_undone() {
+    let lab = ready();
+    let (before, rules) = (substance(&lab), lab.rules());
+    // The check passes, the first load fails, the undo's load works.
+    let once = lab.file("/failed-once");
+    let script = format!(
+        "case \"$*\" in *-n*) ;; *'-f '*) if ! test -e '{0}'; then : > '{0}'; cat >/dev/null; echo 'pfctl: DIOCXCOMMIT: Device busy' >&2; exit 1; fi;; esac\nexec $real \"$@\"",
+        once.display()
+    );
+    wrap_pfctl(&lab, &script);
+    let said = lab.helper(&["apply", &open("2345", None)]).expect(4);
+    assert_eq!(said.json()["outcome"], "restored");
+    assert!(said.err.contains("Device busy") && said.err.contains("put back"), "{}", said.err);
+    assert_eq!(substance(&lab), before);
+    assert_eq!(lab.rules(), rules);
+}
+
+#[test]
+fn rules_that_do_not_read_back_are_undone() {
+    let lab = ready();
+    let before = substance(&lab);
+    // pf takes the new rules and drops them silently.
+    wrap_pfctl(&lab, "case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; exit 0;; esac\nexec $real \"$@\"");
+    let said = lab.helper(&["apply", &open("2345", None)]).expect(4);
+    assert!(said.err.contains("does not hold what was loaded"), "{}", said.err);
+    assert_eq!(substance(&lab), before);
+}
+
+#[test]
+fn what_cannot_be_undone_is_said() {
+    let lab = ready();
+    wrap_pfctl(
+        &lab,
+        "case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; echo 'pfctl: /dev/pf: Device not configured' >&2; exit 1;; esac\nexec $real \"$@\"",
+    );
+    let said = lab.helper(&["apply", &open("2345", None)]).expect(5);
+    assert_eq!(said.json()["outcome"], "damaged");
+    assert!(said.err.contains("snapshots"), "{}", said.err);
+}
+
+#[test]
+fn what_is_over_is_closed_by_the_next_tick() {
+    let lab = ready();
+    let in_a_moment = portcullis::os::now() + 1;
+    lab.helper(&["apply", &open("2345", Some(in_a_moment))]).expect(0);
+    assert!(lab.rules().contains("pass"));
+    while portcullis::os::now() <= in_a_moment {
+        std::thread::yield_now();
+    }
+    lab.helper(&["tick"]).expect(0);
+    assert!(!lab.rules().contains("pass"), "{}", lab.rules());
+    // An opening that is over before it begins never opens.
+    lab.helper(&["apply", &open("2345", Some(1))]).expect(0);
+    assert!(!lab.rules().contains("pass"));
+}
+
+#[test]
+fn a_tick_puts_back_what_a_restart_took() {
+    let lab = ready();
+    lab.helper(&["apply", &open("2345", None)]).expect(0);
+    let rules = lab.rules();
+    std::fs::remove_file(lab.file("/private/var/pf/kernel.json")).unwrap();
+    assert!(!lab.rules().contains("2345"), "the pretended Mac has restarted");
+    lab.helper(&["tick"]).expect(0);
+    assert_eq!(lab.rules(), rules);
+    assert!(lab.pfctl(&["-s", "info"]).expect(0).out.contains("Enabled"));
+}
+
+#[test]
+fn pf_that_others_hold_stays_on() {
+    let lab = ready();
+    lab.pfctl(&["-E"]).expect(0);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    assert!(lab.pfctl(&["-s", "info"]).expect(0).out.contains("Enabled"));
+}
+
+#[test]
+fn the_guard_goes_on_by_itself_where_others_enabled_pf() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    lab.pfctl(&["-E"]).expect(0);
+    lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["firewall"]["guard"], "on");
+    assert!(lab.rules().contains("block return in quick on ! lo0 proto tcp from any to any port = 9229"));
+}
+
+#[test]
+fn damaged_ledgers_are_refused_and_kept() {
+    let lab = ready();
+    let ledger = "/Library/Application Support/Portcullis/ledger.json";
+    let whole = String::from_utf8(lab.read(ledger)).unwrap();
+    for damaged in [
+        String::new(),
+        "{}".into(),
+        whole[..whole.len() / 2].to_owned(),
+        whole.replace("\"version\": 1", "\"version\": 9"),
+    ] {
+        lab.write(ledger, &damaged);
+        let said = lab.helper(&["apply", &open("2345", None)]).expect(1);
+        assert!(said.err.contains("ledger.json") && said.err.contains("nothing was changed"), "{}", said.err);
+        assert_eq!(lab.read(ledger), damaged.as_bytes());
+    }
+}
+
+#[test]
+fn links_are_not_followed() {
+    let lab = ready();
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::rename(lab.file("/etc/pf.anchors"), outside.path().join("anchors")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("anchors"), lab.file("/etc/pf.anchors")).unwrap();
+    let said = lab.helper(&["apply", &open("2345", None)]).expect(1);
+    assert!(said.err.contains("symbolic link"), "{}", said.err);
+}
+
+#[test]
+fn a_connection_that_is_refused_by_now_is_cut() {
+    let lab = ready();
+    lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+    let kept = "ALL tcp 127.0.0.1:2345 <- 127.0.0.1:50001       ESTABLISHED:ESTABLISHED\nALL tcp 192.168.1.2:22 <- 192.168.1.9:50002       ESTABLISHED:ESTABLISHED\n";
+    let cut = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED\n";
+    lab.write("/private/var/pf/states", format!("{cut}{kept}"));
+    let said = lab.portcullis(&["close", "2345"]).expect(0);
+    assert!(said.out.contains("1 open connection was cut"), "{}", said.out);
+    assert_eq!(lab.read("/private/var/pf/states"), kept.as_bytes());
+}
+
+#[test]
+fn one_request_at_a_time_and_none_is_lost() {
+    let lab = ready();
+    std::thread::scope(|scope| {
+        for port in 4000..4008 {
+            let lab = &lab;
+            scope.spawn(move || lab.helper(&["apply", &open(&port.to_string(), None)]).expect(0));
+        }
+    });
+    let rules = lab.rules();
+    for port in 4000..4008 {
+        assert!(rules.contains(&format!("port = {port}")), "{port} in {rules}");
+    }
+}
