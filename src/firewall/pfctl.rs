@@ -88,6 +88,11 @@ impl Pfctl {
         Ok(read::anchors(&self.show(&["-v", "-s", "Anchors"])?)?)
     }
 
+    /// The interfaces that pf does not look at.
+    pub fn skipped(&self) -> Result<Vec<String>, PfctlError> {
+        Ok(read::skipped(&self.show(&["-v", "-s", "Interfaces"])?)?)
+    }
+
     /// The names of the tables of `anchor`.
     pub fn tables(&self, anchor: Option<&str>) -> Result<Vec<String>, PfctlError> {
         let mut arguments = anchored(anchor);

@@ -129,6 +129,15 @@ pub fn killed(stderr: &str) -> Result<u64, Unreadable> {
         .ok_or_else(|| unreadable("-k", stderr))
 }
 
+/// `pfctl -v -s Interfaces`: those that `set skip on` names.
+pub fn skipped(text: &str) -> Result<Vec<String>, Unreadable> {
+    const SKIPPED: &str = " (skip)";
+    let names: String =
+        text.lines().map(|line| format!("{}\n", line.strip_suffix(SKIPPED).unwrap_or(line))).collect();
+    indented("Interfaces", "", &names)?;
+    Ok(text.lines().filter_map(|line| line.strip_suffix(SKIPPED)).map(str::to_owned).collect())
+}
+
 /// Names, one on a line, each after the same indent and without a space in it.
 fn indented(what: &'static str, indent: &str, text: &str) -> Result<Vec<String>, Unreadable> {
     let name = |line: &str| {
@@ -205,6 +214,13 @@ mod tests {
         assert!(anchors("  two words\n").is_err());
         assert_eq!(tables("portcullis_dlv\nothers\n").unwrap(), ["portcullis_dlv", "others"]);
         assert!(tables("--a-r--\tname\n").is_err());
+    }
+
+    #[test]
+    fn interfaces_that_are_skipped() {
+        assert_eq!(skipped("ALL\nen0\nlo0 (skip)\n").unwrap(), ["lo0"]);
+        assert_eq!(skipped("").unwrap(), Vec::<String>::new());
+        assert!(skipped("lo0 (skipped)\n").is_err());
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub mod states;
 pub mod store;
 
 pub use config::LabConfig;
+use states::StateError;
+use store::Store;
+
+use crate::os::{BootError, FileError};
 
 /// `/etc/pf.conf` of a stock Mac: the statements of Apple's file.
 pub const STOCK_PF_CONF: &str = include_str!("../../resources/stock-pf.conf");
@@ -66,8 +70,13 @@ pub fn default_dir() -> Result<PathBuf, LabError> {
 /// disabled, our stand-ins for its programs, `lab.toml` with its defaults. Files that are there already stay as they
 /// are; two calls at once do no harm.
 ///
-/// Errors: a file or folder that cannot be made.
+/// Errors: a file or folder that cannot be made, what pf holds is damaged.
 pub fn init(directory: &Path) -> Result<(), LabError> {
+    Store::open(directory)?.kernel().map(drop)
+}
+
+/// Makes what lies in `directory` before the pretended Mac starts.
+fn make(directory: &Path) -> Result<(), LabError> {
     for folder in FOLDERS {
         let path = directory.join(folder);
         std::fs::create_dir_all(&path).map_err(|source| LabError::Create { path, source })?;
@@ -129,8 +138,8 @@ fn create(path: &Path, text: &str) -> Result<(), LabError> {
 /// kernel's DIOCKILLSTATES would. Gives how many.
 ///
 /// Errors: a lab that cannot be used.
-pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, store::StoreError> {
-    let store = store::Store::open(directory)?;
+pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, LabError> {
+    let store = Store::open(directory)?;
     let (dropped, kept): (Vec<_>, Vec<_>) = store.states()?.into_iter().partition(|state| {
         let (remote, port) = (state.source.address, state.destination.port);
         state.is_inbound_tcp() && !remote.is_loopback() && port.is_some_and(|port| refused(port, remote))
@@ -141,7 +150,7 @@ pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> R
     Ok(dropped.len())
 }
 
-/// Why there is no lab.
+/// Why a lab cannot be used.
 #[derive(Debug, Error)]
 pub enum LabError {
     /// There is no folder for a user's data.
@@ -162,6 +171,30 @@ pub enum LabError {
         path: PathBuf,
         /// What is wrong, with the line.
         why: String,
+    },
+    /// A file of its pf cannot be read or written, or another call never ends.
+    #[error("cannot use the lab's pf: {0}")]
+    File(#[from] FileError),
+    /// Which boot this is cannot be told.
+    #[error("cannot use the lab's pf: {0}")]
+    Boot(#[from] BootError),
+    /// What its kernel holds does not read.
+    #[error("cannot use the lab's pf: {} is damaged ({why}); remove it to restart the pretended Mac", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A connection does not read.
+    #[error("cannot use the lab's pf: {}:{line}: {source}; correct the line or remove it", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: StateError,
     },
 }
 
@@ -197,6 +230,21 @@ mod tests {
             std::fs::read_to_string(directory.path().join("etc/pf.anchors/com.apple")).unwrap(),
             STOCK_COM_APPLE
         );
+    }
+
+    #[test]
+    fn states_of_other_machines_are_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        init(directory.path()).unwrap();
+        let states = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED\n\
+            ALL tcp 192.168.1.2:9229 <- 192.168.1.9:50001       ESTABLISHED:ESTABLISHED\n\
+            ALL tcp 127.0.0.1:2345 <- 127.0.0.1:50002       ESTABLISHED:ESTABLISHED\n\
+            ALL tcp 192.168.1.2:50003 -> 192.168.1.9:2345       ESTABLISHED:ESTABLISHED\n";
+        let path = directory.path().join(&store::STATES[1..]);
+        std::fs::write(&path, states).unwrap();
+        assert_eq!(drop_states(directory.path(), &|port, _| port == 2345).unwrap(), 1);
+        let expected: String = states.lines().skip(1).map(|line| format!("{line}\n")).collect();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
     }
 
     #[test]

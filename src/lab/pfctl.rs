@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+use super::LabError;
 use super::arguments::{Flush, Invocation, Refused, Show, TableCall, TableCommand, USAGE};
 use super::kernel::{Kernel, Line, Ruleset, Table, is_nameless};
 use super::load::{self, Files, address, addresses, bounded, reason};
 use super::states::State;
-use super::store::{Store, StoreError};
+use super::store::Store;
 use crate::os;
 
 /// What pfctl prints before it works: no macOS kernel has ALTQ.
@@ -123,7 +124,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// Works on the kernel and keeps what came of it, also where the call ends early: pfctl does one thing after another.
-    fn work(&mut self, store: &Store, input: Option<Input>) -> Result<Result<(), Ends>, StoreError> {
+    fn work(&mut self, store: &Store, input: Option<Input>) -> Result<Result<(), Ends>, LabError> {
         let before = store.kernel()?;
         let states_before = store.states()?;
         let (mut kernel, mut states) = (before.clone(), states_before.clone());
@@ -718,6 +719,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_loaded_is_what_was_there_at_the_start() {
+        let lab = Lab::new();
+        super::super::init(lab.0.path()).unwrap();
+        lab.write("etc/pf.conf", "pass all\n");
+        assert!(lab.shown("-sr").contains("com.apple"));
+        lab.says("-f /etc/pf.conf", 0);
+        assert_eq!(lab.shown("-sr"), "pass all flags S/SA keep state\n");
+        std::fs::remove_file(lab.path("private/var/pf/kernel.json")).unwrap();
+        lab.write("etc/pf.conf", "block all\n");
+        assert_eq!(lab.shown("-sr"), "block drop all\n", "the pretended Mac was restarted");
+    }
+
+    #[test]
     fn info_has_the_columns_that_pfctl_has() {
         let text = info(&Kernel::at_boot("b"), 0, 0);
         let lines: Vec<&str> = text.lines().collect();
@@ -799,7 +813,8 @@ mod tests {
             "r",
             "ports = \"{ 1 2 }\"\nset skip on lo0\nanchor in { block all }\npass proto tcp to port $ports\n",
         );
-        let before = std::fs::read(lab.path("private/var/pf/kernel.json")).ok();
+        lab.call("-si");
+        let before = std::fs::read(lab.path("private/var/pf/kernel.json")).unwrap();
         let reply = lab.call(&format!("-nvf {rules}"));
         assert_eq!(reply.code, 0);
         assert_eq!(
@@ -809,7 +824,7 @@ mod tests {
              pass proto tcp from any to any port = 2 flags S/SA keep state\n"
         );
         assert!(lab.call(&format!("-nvvf {rules}")).stdout.contains("@2 pass proto tcp"));
-        assert_eq!(std::fs::read(lab.path("private/var/pf/kernel.json")).ok(), before);
+        assert_eq!(std::fs::read(lab.path("private/var/pf/kernel.json")).unwrap(), before);
         assert_eq!(lab.call("-n -f /no/such/file").code, 1);
     }
 

@@ -112,6 +112,7 @@ mod tests {
         let translated = read("ALL tcp 10.0.0.2:80 <- 1.2.3.4:8080 <- 5.6.7.8:999       SYN_SENT:CLOSED");
         assert_eq!((translated.source.port, translated.destination.port), (Some(999), Some(80)));
         assert_eq!(read("ALL icmp 10.0.0.1 -> 10.0.0.2 0:0").source.port, None);
+        assert!(!out.is_inbound_tcp() && !six.is_inbound_tcp() && translated.is_inbound_tcp());
         assert_eq!(out.to_string().parse::<State>().unwrap(), out);
     }
 

@@ -7,13 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use thiserror::Error;
-
 use super::LabError;
 use super::kernel::Kernel;
 use super::load::{Files, load};
-use super::states::{State, StateError};
-use crate::os::{self, BootError, FileError, Lock, Tree};
+use super::states::State;
+use crate::os::{self, Lock, Tree};
 use crate::world::PF_CONF;
 
 /// Held while a call works.
@@ -33,42 +31,10 @@ pub struct Store {
     _lock: Lock,
 }
 
-/// Why the lab's pf cannot be used.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// There is no lab.
-    #[error(transparent)]
-    Lab(#[from] LabError),
-    /// A file cannot be read or written, or another call never ends.
-    #[error("cannot use the lab's pf: {0}")]
-    File(#[from] FileError),
-    /// Which boot this is cannot be told.
-    #[error("cannot use the lab's pf: {0}")]
-    Boot(#[from] BootError),
-    /// What the kernel holds does not read.
-    #[error("cannot use the lab's pf: {} is damaged ({why}); remove it to restart the pretended Mac", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A connection does not read.
-    #[error("cannot use the lab's pf: {}:{line}: {source}; correct the line or remove it", path.display())]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: StateError,
-    },
-}
-
 impl Store {
     /// Makes the lab where it is missing, and waits for its turn. Errors: no lab, or others hold it for a minute.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        super::init(directory)?;
+    pub fn open(directory: &Path) -> Result<Self, LabError> {
+        super::make(directory)?;
         let tree = Tree::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
         Ok(Store { tree, directory: directory.to_owned(), _lock: lock })
@@ -79,17 +45,20 @@ impl Store {
         Files { directory: &self.directory }
     }
 
-    /// What the kernel holds; of a boot before this one, nothing.
-    pub fn kernel(&self) -> Result<Kernel, StoreError> {
+    /// What the kernel holds. Nothing is left of another boot: then, and in a new lab, the pretended Mac starts.
+    pub fn kernel(&self) -> Result<Kernel, LabError> {
         let boot = os::boot_id()?;
-        match self.tree.read(KERNEL)? {
-            None => Ok(self.start(&boot)),
-            Some(bytes) => {
-                let kernel = read_kernel(&bytes)
-                    .map_err(|why| StoreError::Damaged { path: self.tree.place(KERNEL), why })?;
-                Ok(if kernel.boot == boot { kernel } else { self.start(&boot) })
+        if let Some(bytes) = self.tree.read(KERNEL)? {
+            let kernel = read_kernel(&bytes)
+                .map_err(|why| LabError::Damaged { path: self.tree.place(KERNEL), why })?;
+            if kernel.boot == boot {
+                return Ok(kernel);
             }
         }
+        let kernel = self.start(&boot);
+        self.keep_states(&[])?;
+        self.keep(&kernel)?;
+        Ok(kernel)
     }
 
     /// pf just after the start; a pf.conf that does not read is not loaded, there as here.
@@ -105,8 +74,8 @@ impl Store {
     }
 
     /// Keeps what the kernel holds.
-    pub fn keep(&self, kernel: &Kernel) -> Result<(), StoreError> {
-        let damaged = |error: serde_json::Error| StoreError::Damaged {
+    pub fn keep(&self, kernel: &Kernel) -> Result<(), LabError> {
+        let damaged = |error: serde_json::Error| LabError::Damaged {
             path: self.tree.place(KERNEL),
             why: error.to_string(),
         };
@@ -115,13 +84,13 @@ impl Store {
     }
 
     /// The connections that pf knows.
-    pub fn states(&self) -> Result<Vec<State>, StoreError> {
+    pub fn states(&self) -> Result<Vec<State>, LabError> {
         let bytes = self.tree.read(STATES)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         lines
             .map(|(number, line)| {
-                line.parse().map_err(|source| StoreError::State {
+                line.parse().map_err(|source| LabError::State {
                     path: self.tree.place(STATES),
                     line: number + 1,
                     source,
@@ -131,7 +100,7 @@ impl Store {
     }
 
     /// Keeps the connections that pf knows.
-    pub fn keep_states(&self, states: &[State]) -> Result<(), StoreError> {
+    pub fn keep_states(&self, states: &[State]) -> Result<(), LabError> {
         let text: String = states.iter().map(|state| format!("{state}\n")).collect();
         Ok(self.tree.replace(STATES, text.as_bytes(), 0o600)?)
     }
