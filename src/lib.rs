@@ -19,6 +19,8 @@
 //! | [`world`] | this Mac or a lab: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod app;
 pub mod cli;
 pub mod elevate;

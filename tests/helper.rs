@@ -32,7 +32,7 @@ fn substance(lab: &Lab) -> std::collections::BTreeMap<std::path::PathBuf, String
     let mut tree = lab.tree();
     tree.retain(|path, _| {
         let path = path.to_string_lossy();
-        path.starts_with("etc/") || path.ends_with("ledger.json")
+        path.starts_with("etc/") || path.ends_with("Portcullis/ledger.json")
     });
     tree
 }

@@ -93,8 +93,11 @@ fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
     let Some(program) = beside_us(name) else {
         return Ok(());
     };
-    if std::fs::read_link(path).is_ok_and(|target| target == program) {
-        return Ok(());
+    match std::fs::read_link(path) {
+        Ok(target) if target == program => return Ok(()),
+        // Somebody put a program of their own there.
+        Err(_) if path.symlink_metadata().is_ok() => return Ok(()),
+        _ => {}
     }
     let fail = |source| LabError::Create { path: path.to_owned(), source };
     let temporary = temporary(path);
