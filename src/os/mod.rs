@@ -1,13 +1,19 @@
 //! The one door to the system: atomic files, processes, locks. All `unsafe` lives here.
 
 mod boot;
-pub mod process;
+#[cfg(target_os = "macos")]
+pub mod held;
 mod networks;
+pub mod process;
+#[cfg(target_os = "macos")]
+pub mod sysctl;
 mod tree;
+mod user;
 
 pub use boot::{BootError, boot_id};
 pub use networks::networks;
 pub use tree::{FileError, Lock, Tree};
+pub use user::user_of;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,0 +1,342 @@
+//! One pass over the machine: every TCP listener, every connection on the watched ports, and whose they are.
+//!
+//! It looks only: the kernel's tables and the processes' own entries are read, no port is touched.
+//!
+//! ```
+//! # fn main() -> Result<(), portcullis::reach::sockets::SocketsError> {
+//! use portcullis::reach::sockets;
+//! let mine = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+//! let port = mine.local_addr().unwrap().port();
+//! let table = sockets::read(&[])?;
+//! let found = table.listeners_on(port).next().unwrap();
+//! assert_eq!(found.pid(), Some(std::process::id()));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::port::PortRange;
+use crate::status::Listener;
+
+#[cfg_attr(not(target_os = "macos"), allow(dead_code))]
+mod pcblist;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod platform;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod platform;
+mod redact;
+
+pub use redact::{REDACTED, redact};
+
+/// What one pass saw. Sockets come in the order of port, address and peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// Every TCP listener of the machine.
+    pub listeners: Vec<Socket>,
+    /// Every TCP connection one of whose ends is a watched port, but for those in TIME_WAIT.
+    pub connections: Vec<Socket>,
+    /// Why the table may lack sockets of other users, where it may.
+    pub blind_spot: Option<String>,
+}
+
+/// One TCP socket of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Socket {
+    /// The local end. An unspecified address (`0.0.0.0`, `::`) takes connections to any address of the machine.
+    pub local: SocketAddr,
+    /// The other end; `None` for a listener.
+    pub remote: Option<SocketAddr>,
+    /// Where the connection stands.
+    pub state: TcpState,
+    /// Whether an IPv6 socket refuses IPv4; `None` for IPv4, or where it is not known.
+    pub v6_only: Option<bool>,
+    /// For a listener, how many connections wait to be accepted; `None` where it is not known.
+    pub accept_queue: Option<u32>,
+    /// For a connection, whether a program took it from the listener's queue (or opened it itself).
+    pub accepted: Option<bool>,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose a socket is. A socket that several processes share belongs to the first of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// This process.
+    Process(Arc<Process>),
+    /// It could not be found out: the process is another user's, or it ended meanwhile, or it has not accepted yet.
+    Unknown {
+        /// The user, where the kernel tells.
+        user: Option<String>,
+    },
+}
+
+/// A process, as far as it may be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Short name, such as `dlv`.
+    pub name: Option<String>,
+    /// The program's file.
+    pub path: Option<PathBuf>,
+    /// The user's name, or `uid N` where that has none.
+    pub user: Option<String>,
+    /// The arguments from the program's name on, secrets taken out ([`redact`]). Empty where they may not be read.
+    pub arguments: Vec<String>,
+}
+
+/// The states of TCP (RFC 9293, section 3.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are the standard's own")]
+pub enum TcpState {
+    Closed,
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+    /// A number that the kernel gave and that is none of the others.
+    Unknown(u8),
+}
+
+/// The table could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketsError {
+    /// The kernel did not give it.
+    #[error("cannot read the machine's TCP sockets from {from}: {source}")]
+    Read {
+        /// The kernel's interface that was asked.
+        from: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What the kernel gave does not have the expected form.
+    #[error("cannot understand the machine's TCP sockets as {from} gave them: {problem}")]
+    Form {
+        /// The kernel's interface that was asked.
+        from: &'static str,
+        /// What is wrong with the form.
+        problem: String,
+    },
+}
+
+/// Reads every listener, and the connections on the `watched` ports. Nothing is connected to, nothing is bound.
+///
+/// Errors: the kernel does not give its table. A process that ends meanwhile is no error.
+pub fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
+    let mut table = platform::read(watched)?;
+    table.listeners.sort_by_key(order);
+    table.connections.sort_by_key(order);
+    Ok(table)
+}
+
+/// Reads every listener: [`read`] with no port watched.
+pub fn listeners() -> Result<Vec<Socket>, SocketsError> {
+    read(&[]).map(|table| table.listeners)
+}
+
+/// Every process of the machine whose short name or program's file name passes `wanted`.
+///
+/// For a debugger that has lost its listener: no socket leads to it any more.
+pub fn processes(wanted: impl Fn(&str) -> bool) -> Result<Vec<Process>, SocketsError> {
+    platform::processes(&wanted)
+}
+
+impl Table {
+    /// The listeners on `port`.
+    pub fn listeners_on(&self, port: u16) -> impl Iterator<Item = &Socket> {
+        self.listeners.iter().filter(move |socket| socket.local.port() == port)
+    }
+
+    /// The connections that a program holds on the local port `port`: a debugging session, where a debugger serves it.
+    pub fn sessions_on(&self, port: u16) -> impl Iterator<Item = &Socket> {
+        self.connections.iter().filter(move |socket| {
+            socket.local.port() == port
+                && socket.accepted != Some(false)
+                && matches!(socket.state, TcpState::Established | TcpState::CloseWait)
+        })
+    }
+
+    /// The process at the other end of `socket`, where that is on this machine too.
+    pub fn peer_of(&self, socket: &Socket) -> Option<&Process> {
+        let mirrored =
+            |other: &&Socket| Some(other.local) == socket.remote && other.remote == Some(socket.local);
+        self.connections.iter().find(mirrored)?.owner.process()
+    }
+}
+
+impl Socket {
+    /// Process id of the owner, where it is known.
+    pub fn pid(&self) -> Option<u32> {
+        self.owner.process().map(|process| process.pid)
+    }
+
+    /// Whether only this machine itself can reach it.
+    pub fn is_loopback(&self) -> bool {
+        self.local.ip().to_canonical().is_loopback()
+    }
+}
+
+impl Owner {
+    /// The process, where it is known.
+    pub fn process(&self) -> Option<&Process> {
+        match self {
+            Owner::Process(process) => Some(process),
+            Owner::Unknown { .. } => None,
+        }
+    }
+}
+
+/// `dlv (4711)`, or `unknown owner`.
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Owner::Process(process) => process.fmt(f),
+            Owner::Unknown { user: Some(user) } => write!(f, "unknown owner (user {user})"),
+            Owner::Unknown { user: None } => f.write_str("unknown owner"),
+        }
+    }
+}
+
+/// `dlv (4711)`, or `process 4711`; control characters escaped.
+impl std::fmt::Display for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} ({})", name.escape_debug(), self.pid),
+            None => write!(f, "process {}", self.pid),
+        }
+    }
+}
+
+impl From<&Socket> for Listener {
+    fn from(socket: &Socket) -> Self {
+        Listener {
+            address: socket.local.ip(),
+            port: socket.local.port(),
+            pid: socket.pid(),
+            program: socket.owner.process().and_then(|process| process.name.clone()),
+        }
+    }
+}
+
+fn order(socket: &Socket) -> (u16, IpAddr, Option<SocketAddr>) {
+    (socket.local.port(), socket.local.ip(), socket.remote)
+}
+
+/// Whether a connection with these ends belongs into the table.
+fn is_watched(watched: &[PortRange], local: SocketAddr, remote: SocketAddr) -> bool {
+    watched.iter().any(|range| range.contains(local.port()) || range.contains(remote.port()))
+}
+
+/// Splits what the kernel keeps as one block of NUL-ended strings; what is not UTF-8 is replaced, and at most
+/// the first 64 KiB count.
+fn split_arguments(block: &[u8]) -> Vec<String> {
+    let block = block.get(..64 * 1024).unwrap_or(block);
+    let block = block.strip_suffix(b"\0").unwrap_or(block);
+    if block.is_empty() {
+        return Vec::new();
+    }
+    block.split(|byte| *byte == 0).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn watch(port: u16) -> [PortRange; 1] {
+        [PortRange::single(port).unwrap()]
+    }
+
+    /// Reads until `seen`: the kernel fills its tables a little after the calls return.
+    fn read_until(port: u16, seen: impl Fn(&Table) -> bool) -> Table {
+        let start = Instant::now();
+        loop {
+            let table = read(&watch(port)).unwrap();
+            if seen(&table) || start.elapsed() > Duration::from_secs(5) {
+                return table;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_listener_has_address_family_and_owner() {
+        for (address, v6_only) in [("127.0.0.1:0", None), ("[::1]:0", Some(true)), ("[::]:0", Some(false))] {
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let local = listener.local_addr().unwrap();
+            let table = read(&[]).unwrap();
+            let found: Vec<&Socket> = table.listeners_on(local.port()).collect();
+            let [socket] = found[..] else { panic!("{found:?}") };
+            assert_eq!((socket.local, socket.remote, socket.state), (local, None, TcpState::Listen));
+            assert_eq!((socket.v6_only, socket.accept_queue), (v6_only, Some(0)));
+            let owner = socket.owner.process().unwrap();
+            assert_eq!(owner.pid, std::process::id());
+            assert_eq!(owner.path, std::env::current_exe().ok());
+            assert_eq!(owner.arguments.first(), std::env::args().next().as_ref());
+            assert!(owner.user.is_some());
+        }
+    }
+
+    #[test]
+    fn a_connection_is_a_session_only_once_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+
+        let waiting =
+            read_until(port, |table| table.listeners_on(port).any(|socket| socket.accept_queue == Some(1)));
+        assert_eq!(waiting.listeners_on(port).next().unwrap().accept_queue, Some(1));
+        assert_eq!(waiting.sessions_on(port).count(), 0);
+
+        let (server, _) = listener.accept().unwrap();
+        drop(listener);
+        let table = read_until(port, |table| table.sessions_on(port).count() == 1);
+        assert_eq!(table.listeners_on(port).count(), 0, "the session outlives its listener");
+        let session = table.sessions_on(port).next().unwrap();
+        assert_eq!(session.remote, client.local_addr().ok());
+        assert_eq!(table.peer_of(session).unwrap().pid, std::process::id());
+        drop(server);
+    }
+
+    #[test]
+    fn a_child_that_ends_leaves_no_row_and_no_error() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("1000").stdout(writer).spawn().unwrap();
+        let wanted = |name: &str| name == "sleep";
+        assert!(processes(wanted).unwrap().iter().any(|process| process.pid == child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        reader.read_to_end(&mut Vec::new()).unwrap();
+        assert!(processes(wanted).unwrap().iter().all(|process| process.pid != child.id()));
+    }
+
+    #[test]
+    fn arguments_may_be_junk() {
+        assert_eq!(split_arguments(b"dlv\0dap\0"), ["dlv", "dap"]);
+        assert_eq!(split_arguments(b"a\0\0b"), ["a", "", "b"]);
+        assert_eq!(split_arguments(b"\xff\xfe"), ["\u{fffd}\u{fffd}"]);
+        assert!(split_arguments(b"").is_empty());
+        assert_eq!(split_arguments(&vec![b'x'; 1 << 20]).concat().len(), 64 * 1024);
+        let process =
+            Process { pid: 7, name: Some("a\u{1b}[2J".into()), path: None, user: None, arguments: vec![] };
+        assert_eq!(process.to_string(), "a\\u{1b}[2J (7)");
+    }
+}
