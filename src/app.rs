@@ -270,7 +270,7 @@ impl App {
             Wanted::Lan => {
                 let networks = match &self.world {
                     World::Lab(dir) => lab::LabConfig::read(dir)?.networks,
-                    World::Mac => reach::networks().map_err(AppError::Networks)?,
+                    World::Mac => os::networks().map_err(AppError::Networks)?,
                 };
                 if networks.is_empty() {
                     return Err(AppError::NoNetwork);

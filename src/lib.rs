@@ -13,6 +13,7 @@
 //! | [`firewall`] | asks pf and the Application Firewall |
 //! | [`lab`] | a pf that lives in a directory, for trying and testing |
 //! | [`menu`], [`status`], [`prefs`] | facts in, what is shown out; what the user prefers |
+//! | [`reachability`] | what stands between a client and a debugger: one state, one sentence, one next step |
 //! | [`pf`] | pf's language, its verdicts, and our anchor |
 //! | [`ledger`] | what is open, for whom, until when |
 //! | [`port`] | ports, ranges, presets |
@@ -33,6 +34,7 @@ pub mod pf;
 pub mod port;
 pub mod prefs;
 pub mod reach;
+pub mod reachability;
 pub mod root;
 pub mod status;
 #[cfg(feature = "gui")]

@@ -3,6 +3,7 @@
 mod boot;
 #[cfg(target_os = "macos")]
 pub mod held;
+mod networks;
 pub mod process;
 #[cfg(target_os = "macos")]
 pub mod sysctl;
@@ -10,6 +11,7 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
+pub use networks::networks;
 pub use tree::{FileError, Lock, Tree};
 pub use user::user_of;
 

@@ -1,0 +1,37 @@
+//! The networks this machine is on.
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// The networks of every interface that is up, loopback and point-to-point tunnels apart, each once: IPv4 with the
+/// interface's own mask, of IPv6 the link-local and the interface's prefix. Errors: getifaddrs(3) fails.
+pub fn networks() -> std::io::Result<Vec<IpNet>> {
+    let found = if_addrs::get_if_addrs()?;
+    let mut networks: Vec<IpNet> = found
+        .into_iter()
+        .filter(|interface| !interface.is_loopback())
+        .filter_map(|interface| match interface.addr {
+            if_addrs::IfAddr::V4(v4) => Ipv4Net::with_netmask(v4.ip, v4.netmask).ok().map(IpNet::V4),
+            if_addrs::IfAddr::V6(v6) => Ipv6Net::with_netmask(v6.ip, v6.netmask).ok().map(IpNet::V6),
+        })
+        // A tunnel to one peer is no network; a prefix this short is none that a machine is on.
+        .filter(|network| match network {
+            IpNet::V4(v4) => (8..31).contains(&v4.prefix_len()),
+            IpNet::V6(v6) => (10..127).contains(&v6.prefix_len()),
+        })
+        .map(|network| network.trunc())
+        .collect();
+    networks.sort();
+    networks.dedup();
+    Ok(networks)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn are_networks_without_loopback() {
+        for network in super::networks().unwrap() {
+            assert_eq!(network, network.trunc());
+            assert!(!network.addr().is_loopback());
+        }
+    }
+}

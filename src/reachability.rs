@@ -1,0 +1,531 @@
+//! What stands between a client and a debugger: facts about one port in, one state out, with a sentence, the next
+//! step, and the causes behind it. Pure, and it imports nothing of ours.
+//!
+//! ```
+//! use portcullis::reachability::{Answer, Bind, Both, Pf, Presence, Situation, State, AppFirewall, Queue, Session};
+//! let yes = Both { v4: Answer::Yes, v6: Answer::Yes };
+//! let situation = Situation {
+//!     presence: Presence::Listens,
+//!     bind: Both { v4: Bind::Loopback, v6: Bind::None },
+//!     session: Session::None,
+//!     queue: Queue::Empty,
+//!     pf: Pf { loopback: yes, network: yes, anyone: yes },
+//!     app_firewall: AppFirewall::Off,
+//! };
+//! assert_eq!(situation.state(), State::LoopbackOnly);
+//! ```
+//!
+//! The state is that of the first obstacle that is certain; without one, an obstacle that is only possible makes it
+//! unknown; without any, the port is reachable. So nothing unknown ever ends as reachable. The words are apart from
+//! this, in [`english`].
+
+pub mod english;
+
+use serde::Serialize;
+
+use english::Subject;
+
+/// Yes, no, or not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Answer {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// One thing for each family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Both<T> {
+    /// For IPv4.
+    pub v4: T,
+    /// For IPv6.
+    pub v6: T,
+}
+
+/// Who is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// The socket table could not be read.
+    Unknown,
+    /// No listener, and no debugger that once had it.
+    Nobody,
+    /// No listener, but a debugger is alive that was started to listen here.
+    Orphan,
+    /// A program listens.
+    Listens,
+    /// A program listens that hands connections on: docker, ssh.
+    Forwards,
+}
+
+/// On what a listener of one family is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bind {
+    /// It takes no connections of this family.
+    None,
+    /// On a loopback address.
+    Loopback,
+    /// On one address of the machine that is not loopback.
+    Address,
+    /// On every address.
+    Every,
+}
+
+/// Whether a client is being served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Session {
+    /// Nobody is.
+    None,
+    /// A connection was accepted and is open.
+    Open {
+        /// Whether the debugger serves several clients at a time.
+        takes_many: Answer,
+    },
+    /// It could not be found out.
+    Unknown,
+}
+
+/// The connections that wait to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Queue {
+    /// None waits.
+    Empty,
+    /// One or more have waited for some seconds.
+    Stuck,
+    /// It is not known, or one has just come.
+    Unknown,
+}
+
+/// Whether pf lets a new connection in, by where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Pf {
+    /// From this Mac itself.
+    pub loopback: Both<Answer>,
+    /// From the networks this Mac is on.
+    pub network: Both<Answer>,
+    /// From any other address.
+    pub anyone: Both<Answer>,
+}
+
+/// What the Application Firewall does with a connection from outside to this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppFirewall {
+    /// It is off.
+    Off,
+    /// It is on, and what it does with this program is not known: "permitted" is also said of programs it never saw.
+    Asks,
+    /// It blocks this program.
+    Blocks,
+    /// It blocks every connection that is not essential.
+    BlocksAll,
+    /// It could not be read.
+    Unknown,
+}
+
+/// All that is known of one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Situation {
+    /// Who is there.
+    pub presence: Presence,
+    /// On what it listens; [`Bind::None`] twice where nobody does or it is not known.
+    pub bind: Both<Bind>,
+    /// Whether a client is being served.
+    pub session: Session,
+    /// The connections that wait.
+    pub queue: Queue,
+    /// What pf does.
+    pub pf: Pf,
+    /// What the Application Firewall does.
+    pub app_firewall: AppFirewall,
+}
+
+/// The one state of a port. The order is that of precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Nobody listens.
+    NoListener,
+    /// The debugger is alive, but without listener and session: something connected and left.
+    Bricked,
+    /// A client is being served.
+    InSession,
+    /// The listener takes nobody from its queue.
+    Wedged,
+    /// A proxy listens: what is behind it was not verified.
+    Forwarded,
+    /// pf blocks it from everywhere, from this Mac too.
+    BlockedEverywhere,
+    /// It listens on IPv6 only, and clients come over IPv4.
+    WrongFamily,
+    /// Other machines cannot reach it, whatever pf says.
+    LoopbackOnly,
+    /// pf blocks it from other machines.
+    BlockedByPf,
+    /// The Application Firewall blocks it from other machines.
+    BlockedByAppFirewall,
+    /// Something that decides is not known.
+    Unknown,
+    /// At least the machines of this network, or any other, reach it.
+    Reachable,
+}
+
+/// Something that stands in the way, or may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Cause {
+    /// What it is: never [`State::Unknown`] or [`State::Reachable`].
+    pub state: State,
+    /// Whether it is certain; else it is possible.
+    pub certain: bool,
+}
+
+/// Who gets an answer from the debugger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Reach {
+    /// A client on this Mac.
+    pub loopback: Answer,
+    /// A client on this network.
+    pub network: Answer,
+    /// A client anywhere else.
+    pub anyone: Answer,
+}
+
+/// What is said of a port: the state, who gets an answer, and the words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Assessment {
+    /// The one state.
+    pub state: State,
+    /// Who gets an answer.
+    pub reach: Reach,
+    /// The state as one sentence.
+    pub sentence: String,
+    /// What to do now.
+    pub next_step: String,
+    /// What stands in the way, the surest first, each as a clause.
+    pub causes: Vec<String>,
+}
+
+impl Assessment {
+    /// The situation in the words of [`english`].
+    pub fn of(situation: &Situation, subject: &Subject) -> Self {
+        let state = situation.state();
+        let causes = situation.causes();
+        Assessment {
+            state,
+            reach: situation.reach(),
+            sentence: english::sentence(situation, subject),
+            next_step: english::next_step(situation, subject),
+            causes: causes.into_iter().map(|cause| english::cause(cause, situation, subject)).collect(),
+        }
+    }
+}
+
+impl Situation {
+    /// The one state.
+    pub fn state(&self) -> State {
+        match self.causes().first() {
+            Some(Cause { state, certain: true }) => *state,
+            Some(_) => State::Unknown,
+            None => State::Reachable,
+        }
+    }
+
+    /// What stands in the way: the certain causes first, then the possible ones, each in the order of [`State`].
+    pub fn causes(&self) -> Vec<Cause> {
+        let found: Vec<Cause> =
+            [self.of_presence(), self.of_session(), self.of_queue(), self.of_bind(), self.of_firewalls()]
+                .concat();
+        let (mut causes, mut possible): (Vec<Cause>, Vec<Cause>) =
+            found.into_iter().partition(|cause| cause.certain);
+        causes.sort_by_key(|cause| cause.state);
+        possible.sort_by_key(|cause| cause.state);
+        causes.extend(possible);
+        causes
+    }
+
+    /// Who gets an answer. A possible obstacle leaves it unknown.
+    pub fn reach(&self) -> Reach {
+        let outside =
+            |pf: &Both<Answer>| all([self.served(), self.admitted(pf, Bind::is_outside), self.application()]);
+        Reach {
+            loopback: all([self.served(), self.admitted(&self.pf.loopback, |bind| bind != Bind::None)]),
+            network: outside(&self.pf.network),
+            anyone: outside(&self.pf.anyone),
+        }
+    }
+
+    /// Whether a client that gets through is served.
+    fn served(&self) -> Answer {
+        let present = match self.presence {
+            Presence::Unknown | Presence::Forwards => Answer::Unknown,
+            Presence::Nobody | Presence::Orphan => Answer::No,
+            Presence::Listens => Answer::Yes,
+        };
+        let free = match self.session {
+            Session::None => Answer::Yes,
+            Session::Open { takes_many } => takes_many,
+            Session::Unknown => Answer::Unknown,
+        };
+        let accepting = match (self.queue, self.session) {
+            (Queue::Empty, _) => Answer::Yes,
+            (Queue::Stuck, Session::None) => Answer::No,
+            (Queue::Stuck | Queue::Unknown, _) => Answer::Unknown,
+        };
+        all([present, free, accepting])
+    }
+
+    /// Whether some family that is bound as `wanted` is let in by pf.
+    fn admitted(&self, pf: &Both<Answer>, wanted: impl Fn(Bind) -> bool) -> Answer {
+        if self.presence == Presence::Unknown {
+            return if pf.v4 == Answer::No && pf.v6 == Answer::No { Answer::No } else { Answer::Unknown };
+        }
+        let families = [(self.bind.v4, pf.v4), (self.bind.v6, pf.v6)];
+        any(families.into_iter().filter(|(bind, _)| wanted(*bind)).map(|(_, answer)| answer))
+    }
+
+    fn application(&self) -> Answer {
+        match self.app_firewall {
+            AppFirewall::Off => Answer::Yes,
+            AppFirewall::Blocks | AppFirewall::BlocksAll => Answer::No,
+            AppFirewall::Asks | AppFirewall::Unknown => Answer::Unknown,
+        }
+    }
+
+    fn of_presence(&self) -> Vec<Cause> {
+        match (self.presence, self.session) {
+            (Presence::Unknown, _) => vec![possible(State::NoListener)],
+            // A single-client debugger stops listening while it serves: then its session speaks.
+            (Presence::Nobody | Presence::Orphan, Session::Open { .. }) => vec![],
+            (Presence::Nobody, Session::None) => vec![certain(State::NoListener)],
+            (Presence::Nobody, Session::Unknown) => vec![possible(State::NoListener)],
+            (Presence::Orphan, Session::None) => vec![certain(State::Bricked)],
+            (Presence::Orphan, Session::Unknown) => vec![possible(State::Bricked)],
+            (Presence::Listens, _) => vec![],
+            (Presence::Forwards, _) => vec![certain(State::Forwarded)],
+        }
+    }
+
+    fn of_session(&self) -> Vec<Cause> {
+        match self.session {
+            // What a proxy carries is no session of the debugger behind it.
+            _ if self.presence == Presence::Forwards => vec![],
+            Session::Open { .. } => vec![certain(State::InSession)],
+            Session::Unknown => vec![possible(State::InSession)],
+            Session::None => vec![],
+        }
+    }
+
+    fn of_queue(&self) -> Vec<Cause> {
+        match (self.queue, self.session) {
+            (Queue::Empty, _) => vec![],
+            (Queue::Stuck, Session::None) => vec![certain(State::Wedged)],
+            (Queue::Stuck | Queue::Unknown, _) => vec![possible(State::Wedged)],
+        }
+    }
+
+    fn of_bind(&self) -> Vec<Cause> {
+        let Both { v4, v6 } = self.bind;
+        let outside = v4.is_outside() || v6.is_outside();
+        match (v4, v6) {
+            (Bind::None, Bind::None) => vec![],
+            (Bind::None, _) if outside => vec![certain(State::WrongFamily)],
+            (Bind::None, _) => vec![certain(State::WrongFamily), certain(State::LoopbackOnly)],
+            _ if outside => vec![],
+            _ => vec![certain(State::LoopbackOnly)],
+        }
+    }
+
+    fn of_firewalls(&self) -> Vec<Cause> {
+        let unbound = self.bind == Both { v4: Bind::None, v6: Bind::None };
+        // What nobody listens to is not blocked; what may listen anywhere is judged for both families.
+        let judged = if unbound {
+            Situation { bind: Both { v4: Bind::Every, v6: Bind::Every }, ..*self }
+        } else {
+            *self
+        };
+        let loopback = judged.admitted(&self.pf.loopback, |bind| bind != Bind::None);
+        let outside = [&self.pf.network, &self.pf.anyone].map(|pf| judged.admitted(pf, Bind::is_outside));
+        let is_outside = judged.bind.v4.is_outside() || judged.bind.v6.is_outside();
+        let mut causes = Vec::new();
+        match (loopback, any(outside)) {
+            (Answer::No, Answer::No) => causes.push(certain(State::BlockedEverywhere)),
+            (_, Answer::No) if is_outside => causes.push(certain(State::BlockedByPf)),
+            _ => {}
+        }
+        if self.pf.is_unknown() {
+            causes.push(possible(State::BlockedByPf));
+        }
+        match self.app_firewall {
+            AppFirewall::Off => {}
+            AppFirewall::Blocks | AppFirewall::BlocksAll => causes.push(certain(State::BlockedByAppFirewall)),
+            AppFirewall::Asks | AppFirewall::Unknown => causes.push(possible(State::BlockedByAppFirewall)),
+        }
+        causes
+    }
+}
+
+impl Bind {
+    /// Whether other machines can address it.
+    fn is_outside(self) -> bool {
+        matches!(self, Bind::Address | Bind::Every)
+    }
+}
+
+impl Pf {
+    /// One answer for both families.
+    pub fn same(loopback: Answer, network: Answer, anyone: Answer) -> Self {
+        let both = |answer| Both { v4: answer, v6: answer };
+        Pf { loopback: both(loopback), network: both(network), anyone: both(anyone) }
+    }
+
+    fn is_unknown(&self) -> bool {
+        [self.loopback, self.network, self.anyone].iter().any(|pf| [pf.v4, pf.v6].contains(&Answer::Unknown))
+    }
+}
+
+fn certain(state: State) -> Cause {
+    Cause { state, certain: true }
+}
+
+fn possible(state: State) -> Cause {
+    Cause { state, certain: false }
+}
+
+/// No, where one is no; else unknown, where one is; else yes.
+fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
+    answers.into_iter().fold(Answer::Yes, |sum, answer| match (sum, answer) {
+        (Answer::No, _) | (_, Answer::No) => Answer::No,
+        (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+        (Answer::Yes, Answer::Yes) => Answer::Yes,
+    })
+}
+
+/// Yes, where one is yes; else unknown, where one is; else no.
+fn any(answers: impl IntoIterator<Item = Answer>) -> Answer {
+    answers.into_iter().fold(Answer::No, |sum, answer| match (sum, answer) {
+        (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
+        (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+        (Answer::No, Answer::No) => Answer::No,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWERS: [Answer; 3] = [Answer::Yes, Answer::No, Answer::Unknown];
+    const BINDS: [Bind; 4] = [Bind::None, Bind::Loopback, Bind::Address, Bind::Every];
+
+    /// Every combination of the inputs that can occur: a listener has an address, nobody else has.
+    fn every_situation(mut each: impl FnMut(Situation)) {
+        let listening = BINDS.iter().flat_map(|v4| BINDS.map(|v6| Both { v4: *v4, v6 })).skip(1);
+        let presences =
+            [Presence::Unknown, Presence::Nobody, Presence::Orphan]
+                .map(|presence| (presence, Both { v4: Bind::None, v6: Bind::None }))
+                .into_iter()
+                .chain(listening.flat_map(|bind| {
+                    [Presence::Listens, Presence::Forwards].map(|presence| (presence, bind))
+                }));
+        let open = ANSWERS.map(|takes_many| Session::Open { takes_many });
+        let sessions = [Session::None, Session::Unknown].into_iter().chain(open).collect::<Vec<_>>();
+        let both = || ANSWERS.into_iter().flat_map(|v4| ANSWERS.map(|v6| Both { v4, v6 }));
+        let verdicts: Vec<Pf> = both()
+            .flat_map(|loopback| both().map(move |network| (loopback, network)))
+            .flat_map(|(loopback, network)| both().map(move |anyone| Pf { loopback, network, anyone }))
+            .collect();
+        use AppFirewall::{Asks, Blocks, BlocksAll, Off, Unknown};
+        for (presence, bind) in presences {
+            for &session in &sessions {
+                for queue in [Queue::Empty, Queue::Stuck, Queue::Unknown] {
+                    for &pf in &verdicts {
+                        for app_firewall in [Off, Asks, Blocks, BlocksAll, Unknown] {
+                            each(Situation { presence, bind, session, queue, pf, app_firewall });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn has_unknown(situation: &Situation) -> bool {
+        situation.presence == Presence::Unknown
+            || matches!(situation.session, Session::Unknown | Session::Open { takes_many: Answer::Unknown })
+            || situation.queue == Queue::Unknown
+            || situation.pf.is_unknown()
+            || matches!(situation.app_firewall, AppFirewall::Asks | AppFirewall::Unknown)
+    }
+
+    #[test]
+    fn every_combination_has_one_state_and_nothing_unknown_is_reachable() {
+        let mut count = 0;
+        let mut seen = std::collections::BTreeSet::new();
+        every_situation(|situation| {
+            count += 1;
+            let state = situation.state();
+            seen.insert(state);
+            let causes = situation.causes();
+            let reach = situation.reach();
+            // One state: that of the first certain cause; no state twice among the certain.
+            let sure: Vec<State> =
+                causes.iter().filter(|cause| cause.certain).map(|cause| cause.state).collect();
+            assert!(sure.windows(2).all(|pair| pair[0] < pair[1]), "{situation:?}: {causes:?}");
+            assert_eq!(
+                sure.first().copied(),
+                Some(state).filter(|state| *state < State::Unknown),
+                "{situation:?}"
+            );
+            if state == State::Reachable {
+                assert!(!has_unknown(&situation), "{situation:?}");
+                assert!(reach.network == Answer::Yes || reach.anyone == Answer::Yes, "{situation:?}");
+            }
+            if state == State::Unknown {
+                assert!(has_unknown(&situation), "{situation:?}");
+            }
+            // What is said to be out of reach from other machines is so.
+            let shut = [
+                State::NoListener,
+                State::Bricked,
+                State::Wedged,
+                State::BlockedEverywhere,
+                State::LoopbackOnly,
+                State::BlockedByPf,
+                State::BlockedByAppFirewall,
+            ];
+            if shut.contains(&state) {
+                assert_eq!((reach.network, reach.anyone), (Answer::No, Answer::No), "{situation:?}");
+            }
+            if state == State::Forwarded {
+                assert!(
+                    ![reach.loopback, reach.network, reach.anyone].contains(&Answer::Yes),
+                    "{situation:?}"
+                );
+            }
+        });
+        assert_eq!(count, 33 * 5 * 3 * 729 * 5);
+        assert_eq!(seen.len(), 12, "every state occurs: {seen:?}");
+    }
+
+    #[test]
+    fn a_better_answer_never_shuts_anybody_out() {
+        let rank = |answer: Answer| match answer {
+            Answer::No => 0,
+            Answer::Unknown => 1,
+            Answer::Yes => 2,
+        };
+        every_situation(|situation| {
+            if situation.pf.network.v4 != Answer::No {
+                return;
+            }
+            for better in [Answer::Unknown, Answer::Yes] {
+                let mut other = situation;
+                other.pf.network.v4 = better;
+                assert!(rank(other.reach().network) >= rank(situation.reach().network), "{situation:?}");
+            }
+        });
+    }
+}

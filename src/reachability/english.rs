@@ -1,0 +1,264 @@
+//! The words for a [`Situation`], in English. Another language is another file with the same three functions; what
+//! is decided here is only how to say it.
+
+use super::{Answer, AppFirewall, Bind, Cause, Presence, Reach, Session, Situation, State};
+
+/// What the sentences speak of. Texts come from the system: the caller escapes what may hold control characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The port.
+    pub port: u16,
+    /// The program, such as `dlv dap (4711)`; `None` where it is not known.
+    pub program: Option<String>,
+    /// The addresses it listens on, such as `127.0.0.1`.
+    pub addresses: Vec<String>,
+    /// Who is being served, such as `goland (99)` or `192.168.1.20`.
+    pub client: Option<String>,
+    /// How many connections wait to be accepted.
+    pub waiting: Option<u32>,
+    /// The option that makes it listen for other machines, such as `--listen=:2345`.
+    pub listen_everywhere: Option<String>,
+    /// The option that makes it listen on IPv4 loopback, such as `--listen=127.0.0.1:2345`.
+    pub listen_v4: Option<String>,
+    /// The option that makes it take several clients, such as `--accept-multiclient`.
+    pub take_many: Option<String>,
+    /// A command that starts such a debugger.
+    pub start: Option<String>,
+}
+
+impl Subject {
+    fn program(&self) -> &str {
+        self.program.as_deref().unwrap_or("an unknown program")
+    }
+
+    fn addresses(&self) -> String {
+        if self.addresses.is_empty() { "an unknown address".to_owned() } else { self.addresses.join(" and ") }
+    }
+
+    fn client(&self) -> &str {
+        self.client.as_deref().unwrap_or("an unknown client")
+    }
+}
+
+/// The state as one sentence, without the full stop.
+pub fn sentence(situation: &Situation, subject: &Subject) -> String {
+    let port = subject.port;
+    match (situation.state(), situation.causes().first()) {
+        (State::Unknown, Some(first)) => {
+            format!("whether port {port} can be reached is not known: {}", cause(*first, situation, subject))
+        }
+        (State::Reachable | State::Unknown, _) => {
+            format!(
+                "{} listens on {}, and {} can reach port {port}",
+                subject.program(),
+                subject.addresses(),
+                whom(situation.reach())
+            )
+        }
+        (_, Some(first)) => cause(*first, situation, subject),
+        (_, None) => String::new(),
+    }
+}
+
+/// A cause as one clause.
+pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
+    let port = subject.port;
+    let program = subject.program();
+    let addresses = subject.addresses();
+    match (cause.state, cause.certain) {
+        (State::NoListener, true) => format!("nothing listens on port {port}"),
+        (State::NoListener, false) => format!("who listens on port {port} could not be read"),
+        (State::Bricked, true) => format!(
+            "{program} still runs, but no longer listens on port {port} and serves nobody: something connected and left"
+        ),
+        (State::Bricked, false) => {
+            format!("{program} runs without listening; whether it serves a client is not known")
+        }
+        (State::InSession, true) => match situation.session {
+            Session::Open { takes_many: Answer::Yes } => {
+                format!("{program} is in session with {}, and takes further clients", subject.client())
+            }
+            Session::Open { takes_many: Answer::Unknown } => {
+                format!(
+                    "{program} is in session with {}; whether it takes another client is not known",
+                    subject.client()
+                )
+            }
+            _ => format!("{program} is in session with {}, and takes no other client", subject.client()),
+        },
+        (State::InSession, false) => format!("whether {program} serves a client is not known"),
+        (State::Wedged, true) => match subject.waiting {
+            Some(1) => {
+                format!("{program} listens on port {port}, but a connection waits and is not accepted")
+            }
+            Some(count) => {
+                format!("{program} listens on port {port}, but {count} connections wait and none is accepted")
+            }
+            None => format!("{program} listens on port {port}, but accepts no connection"),
+        },
+        (State::Wedged, false) => format!("whether {program} still accepts connections is not known"),
+        (State::Forwarded, _) => {
+            format!("{program} forwards port {port}; what listens at the other end was not verified")
+        }
+        (State::BlockedEverywhere, _) => format!("pf blocks port {port} from everywhere, from this Mac too"),
+        (State::WrongFamily, _) => {
+            format!(
+                "{program} listens on {addresses} only: clients that use IPv4, such as 127.0.0.1, do not find it"
+            )
+        }
+        (State::LoopbackOnly, _) => {
+            format!("{program} listens on {addresses} only: other machines cannot reach it, whatever pf does")
+        }
+        (State::BlockedByPf, true) => format!("pf blocks port {port} from other machines"),
+        (State::BlockedByPf, false) => format!("what pf does with port {port} is not known"),
+        (State::BlockedByAppFirewall, true) => match situation.app_firewall {
+            AppFirewall::BlocksAll => "the Application Firewall blocks all incoming connections".to_owned(),
+            _ => format!("the Application Firewall blocks incoming connections to {program}"),
+        },
+        (State::BlockedByAppFirewall, false) => match situation.app_firewall {
+            AppFirewall::Asks => format!("the Application Firewall is on, and may block {program}"),
+            _ => "the Application Firewall could not be read".to_owned(),
+        },
+        (State::Unknown | State::Reachable, _) => String::new(),
+    }
+}
+
+/// What to do now, as one sentence without the full stop.
+pub fn next_step(situation: &Situation, subject: &Subject) -> String {
+    let port = subject.port;
+    let first = situation.causes().first().copied();
+    match situation.state() {
+        State::NoListener => match &subject.start {
+            Some(start) => format!("start the debugger first: `{start}`"),
+            None => "start the debugger first, then its client".to_owned(),
+        },
+        State::Bricked => {
+            "stop it and start it again; do not test the port with nc or telnet, they do this to it".to_owned()
+        }
+        State::InSession => match (situation.session, &subject.take_many) {
+            (Session::Open { takes_many: Answer::Yes }, _) => "connect a further client, if you want to".to_owned(),
+            (_, Some(option)) => format!("end that session, or start it with `{option}`"),
+            _ => "end that session, or start a second debugger on another port".to_owned(),
+        },
+        State::Wedged => "stop it and start it again; whoever waits there gets no answer any more".to_owned(),
+        State::Forwarded => format!("look at the debugger where {} leads to", subject.program()),
+        State::BlockedEverywhere => format!("see which rule blocks it: `portcullis explain {port}`"),
+        State::WrongFamily => match (&subject.listen_v4, situation.bind.v6) {
+            (Some(option), _) => format!("start it with `{option}`, or let the client use [::1]:{port}"),
+            (None, Bind::Loopback) => format!("let the client use [::1]:{port}"),
+            (None, _) => "let the client use an IPv6 address of this Mac".to_owned(),
+        },
+        State::LoopbackOnly => {
+            let tunnel = format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@THIS-MAC`");
+            match &subject.listen_everywhere {
+                Some(option) => {
+                    format!("on this Mac, connect to it as it is; for another machine start it with `{option}`, or use {tunnel}")
+                }
+                None => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
+            }
+        }
+        State::BlockedByPf => format!("open it for this network: `portcullis open {port} --from lan`"),
+        State::BlockedByAppFirewall => match situation.app_firewall {
+            AppFirewall::BlocksAll => {
+                "turn \u{201c}Block all incoming connections\u{201d} off in System Settings, Network, Firewall".to_owned()
+            }
+            _ => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
+        },
+        State::Unknown => match first.map(|cause| cause.state) {
+            Some(State::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
+            Some(State::BlockedByAppFirewall) => {
+                "look for the program in System Settings, Network, Firewall, Options".to_owned()
+            }
+            Some(State::Wedged) => "look again in a few seconds".to_owned(),
+            _ if situation.presence == Presence::Unknown => "see why: `portcullis doctor`".to_owned(),
+            _ => "ask the owner of that process, or look again as root".to_owned(),
+        },
+        State::Reachable => "connect".to_owned(),
+    }
+}
+
+fn whom(reach: Reach) -> &'static str {
+    match (reach.network, reach.anyone) {
+        (Answer::Yes, Answer::Yes) => "every machine that finds this Mac",
+        (Answer::Yes, _) => "this network",
+        (_, Answer::Yes) => "every machine outside this network",
+        _ => "this Mac",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Assessment, Both, Pf, Queue};
+    use super::*;
+
+    fn base() -> Situation {
+        Situation {
+            presence: Presence::Listens,
+            bind: Both { v4: Bind::Every, v6: Bind::Every },
+            session: Session::None,
+            queue: Queue::Empty,
+            pf: Pf::same(Answer::Yes, Answer::Yes, Answer::No),
+            app_firewall: AppFirewall::Off,
+        }
+    }
+
+    fn subject() -> Subject {
+        Subject {
+            port: 2345,
+            program: Some("dlv dap (4711)".into()),
+            addresses: vec!["127.0.0.1".into()],
+            client: Some("goland (99)".into()),
+            waiting: Some(2),
+            listen_everywhere: Some("--listen=:2345".into()),
+            listen_v4: Some("--listen=127.0.0.1:2345".into()),
+            take_many: Some("--accept-multiclient".into()),
+            start: Some("dlv debug --headless --listen=127.0.0.1:2345 --accept-multiclient".into()),
+        }
+    }
+
+    #[test]
+    fn every_state_in_words() {
+        let none = Both { v4: Bind::None, v6: Bind::None };
+        let loopback = Both { v4: Bind::Loopback, v6: Bind::None };
+        let open = |takes_many| Session::Open { takes_many };
+        let pf = |answer| Pf::same(answer, answer, answer);
+        let situations = [
+            Situation { presence: Presence::Nobody, bind: none, ..base() },
+            Situation { presence: Presence::Orphan, bind: none, ..base() },
+            Situation { session: open(Answer::No), ..base() },
+            Situation { session: open(Answer::Yes), ..base() },
+            Situation { session: open(Answer::Unknown), ..base() },
+            Situation { queue: Queue::Stuck, bind: loopback, ..base() },
+            Situation { presence: Presence::Forwards, ..base() },
+            Situation { pf: pf(Answer::No), ..base() },
+            Situation { bind: Both { v4: Bind::None, v6: Bind::Loopback }, ..base() },
+            Situation { bind: Both { v4: Bind::None, v6: Bind::Every }, ..base() },
+            Situation { bind: loopback, ..base() },
+            Situation { pf: Pf::same(Answer::Yes, Answer::No, Answer::No), ..base() },
+            Situation { app_firewall: AppFirewall::BlocksAll, ..base() },
+            Situation { app_firewall: AppFirewall::Blocks, ..base() },
+            Situation { app_firewall: AppFirewall::Asks, ..base() },
+            Situation { app_firewall: AppFirewall::Unknown, ..base() },
+            Situation { pf: pf(Answer::Unknown), ..base() },
+            Situation { queue: Queue::Unknown, ..base() },
+            Situation { session: Session::Unknown, ..base() },
+            Situation { presence: Presence::Unknown, bind: none, ..base() },
+            base(),
+            Situation { pf: pf(Answer::Yes), ..base() },
+        ];
+        let mut text = String::new();
+        for situation in situations {
+            for subject in [subject(), Subject { port: 2345, ..Subject::default() }] {
+                let said = Assessment::of(&situation, &subject);
+                let reach = said.reach;
+                text += &format!(
+                    "{:?} ({:?} {:?} {:?})\n",
+                    said.state, reach.loopback, reach.network, reach.anyone
+                );
+                text += &format!("  {}\n  > {}\n", said.sentence, said.next_step);
+                text += &said.causes.iter().skip(1).map(|cause| format!("  - {cause}\n")).collect::<String>();
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+}
