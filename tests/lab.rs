@@ -1,4 +1,5 @@
-//! The lab's programs from outside: `pfctl-lab` and `osascript-lab` as commands, and [`Pfctl`] on top of them.
+//! The lab's programs from outside: `pfctl-lab` and `osascript-lab` as commands, and [`Pfctl`] on top of
+//! them.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -190,6 +191,7 @@ fn the_library_drives_the_lab() {
         ("anchor \"com.apple/*\" all\n", "")
     );
     pf.flush_anchor(APPLE_ANCHOR).unwrap();
+    assert!(pf.tables(Some(APPLE_ANCHOR)).unwrap().is_empty());
     assert_eq!(pf.rules(Some(APPLE_ANCHOR)).unwrap(), "");
     assert_eq!(pf.kill_states("192.168.1.9/32".parse().unwrap(), None).unwrap(), 0);
 }

@@ -49,8 +49,8 @@ pub fn read(world: &World) -> AppFirewall {
     }
 }
 
-/// Whether the Application Firewall stops incoming connections to the program at `path`; asked only where it is on. A lab has no
-/// such list: unknown.
+/// Whether the Application Firewall stops incoming connections to the program at `path`; asked only where it
+/// is on. A lab has no such list: unknown.
 pub fn read_program(world: &World, path: &Path) -> Reason {
     if world.lab().is_some() {
         return Reason::new(Answer::Unknown, "the lab's Application Firewall keeps no list of programs");
@@ -61,7 +61,8 @@ pub fn read_program(world: &World, path: &Path) -> Reason {
     }
 }
 
-/// Reads `--getglobalstate`: `Firewall is enabled. (State = 1)`. The words differ between versions, the number does not.
+/// Reads `--getglobalstate`: `Firewall is enabled. (State = 1)`. The words differ between versions, the
+/// number does not.
 pub fn global_state(text: &str) -> AppFirewall {
     let number = text
         .split_once("(State = ")
@@ -75,7 +76,8 @@ pub fn global_state(text: &str) -> AppFirewall {
     }
 }
 
-/// Reads `--getblockall` of a firewall that is on: `Firewall has block all state set to disabled.` or `enabled.`.
+/// Reads `--getblockall` of a firewall that is on: `Firewall has block all state set to disabled.` or
+/// `enabled.`.
 pub fn block_all(text: &str) -> AppFirewall {
     let text = text.trim();
     match text.to_ascii_lowercase().trim_end_matches(['.', '!']) {
@@ -85,7 +87,8 @@ pub fn block_all(text: &str) -> AppFirewall {
     }
 }
 
-/// Reads `--getappblocked PATH`. Only "blocked" can be trusted: "permitted" is also said of programs that are in no list.
+/// Reads `--getappblocked PATH`. Only "blocked" can be trusted: "permitted" is also said of programs that are
+/// in no list.
 pub fn program_blocked(text: &str) -> Reason {
     let text = text.trim();
     match text.contains("blocked") && !text.contains("permitted") && !text.contains("not blocked") {

@@ -1,7 +1,7 @@
 //! Asks the firewalls: pf through pfctl, the Application Firewall through socketfilterfw.
 //!
-//! Programs are run by their absolute path; what they print is read by pure functions ([`read`], [`app`]). A text that cannot
-//! be read is given back as it is, and never taken for an answer.
+//! Programs are run by their absolute path; what they print is read by pure functions ([`read`], [`app`]). A
+//! text that cannot be read is given back as it is, and never taken for an answer.
 
 pub mod app;
 pub mod pfctl;

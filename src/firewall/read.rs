@@ -7,8 +7,8 @@
 //! assert_eq!(read::info("hello\n"), PfState::Unknown("hello\n".into()));
 //! ```
 //!
-//! pfctl(8) documents none of these forms; they are as macOS 26 was seen to print them, so each reader takes exactly
-//! the form it knows.
+//! pfctl(8) documents none of these forms; they are as macOS 26 was seen to print them, so each reader takes
+//! exactly the form it knows.
 
 use crate::status::PfState;
 
@@ -26,7 +26,8 @@ fn unreadable(what: &'static str, text: &str) -> Unreadable {
     Unreadable { what, text: text.to_owned() }
 }
 
-/// Lines that pfctl prints on standard error without anything being wrong: macOS has no ALTQ, and every `-f` warns of the main ruleset.
+/// Lines that pfctl prints on standard error without anything being wrong: macOS has no ALTQ, and every `-f`
+/// warns of the main ruleset.
 const NOISE: [&str; 5] = [
     "No ALTQ support in kernel",
     "ALTQ related functions disabled",
@@ -76,7 +77,8 @@ pub fn references(text: &str) -> Result<Vec<Reference>, Unreadable> {
     }
 }
 
-/// `4063     pfctl                        15053025338191571182     0 days 00:00:00`, from its end: a name may hold spaces.
+/// `4063     pfctl                        15053025338191571182     0 days 00:00:00`, from its end: a name may
+/// hold spaces.
 fn reference(row: &str) -> Option<Reference> {
     let fields: Vec<&str> = row.split_whitespace().collect();
     let [pid, process @ .., token, days, "days", _clock] = fields.as_slice() else {

@@ -8,8 +8,9 @@
 //! assert!(read(&["-x", "loud"]).unwrap_err().to_string().contains("no -x"));
 //! ```
 //!
-//! Flags may stand together (`-nvf FILE`), a value may follow its flag at once (`-sr`), and the names of what is shown,
-//! flushed or done to a table may be cut short, as far as one letter. What a lab has not is refused by its name.
+//! Flags may stand together (`-nvf FILE`), a value may follow its flag at once (`-sr`), and the names of what
+//! is shown, flushed or done to a table may be cut short, as far as one letter. What a lab has not is refused
+//! by its name.
 
 use thiserror::Error;
 

@@ -9,7 +9,8 @@
 //! assert!(!kernel.runs());
 //! ```
 //!
-//! What is not here cannot be: an anchor is there while it has rules, tables or children, or while a rule calls it.
+//! What is not here cannot be: an anchor is there while it has rules, tables or children, or while a rule
+//! calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -134,8 +135,8 @@ impl Kernel {
         self.running_since.is_some()
     }
 
-    /// DIOCSTART: starts pf. Where it runs already that is an error, but one that still keeps pf running when the
-    /// last token is given back.
+    /// DIOCSTART: starts pf. Where it runs already that is an error, but one that still keeps pf running when
+    /// the last token is given back.
     pub fn start(&mut self, now: Seconds) -> Result<(), Denied> {
         self.held_by_nobody = true;
         if self.runs() {
@@ -177,8 +178,9 @@ impl Kernel {
         Ok(left)
     }
 
-    /// Puts rulesets in the place of those at the same paths, all at once. Tables keep what a ruleset does not say:
-    /// one that is not named stays if it is persistent, one that is named without addresses keeps its own.
+    /// Puts rulesets in the place of those at the same paths, all at once. Tables keep what a ruleset does
+    /// not say: one that is not named stays if it is persistent, one that is named without addresses keeps
+    /// its own.
     pub fn replace(&mut self, rulesets: BTreeMap<String, (Ruleset, BTreeSet<String>)>) {
         for (path, (mut ruleset, unfilled)) in rulesets {
             let old = self.rulesets.remove(&path).unwrap_or_default();
@@ -219,7 +221,8 @@ impl Kernel {
         self.rulesets.get(anchor).cloned().unwrap_or_default()
     }
 
-    /// Whether a rule names `table` of `anchor`: one of the same anchor, or, for a table of the main ruleset, one of any.
+    /// Whether a rule names `table` of `anchor`: one of the same anchor, or, for a table of the main ruleset,
+    /// one of any.
     pub fn names_table(&self, anchor: &str, table: &str) -> bool {
         let name = format!("<{table}>");
         let near = |path: &str| anchor.is_empty() || path == anchor;
@@ -229,8 +232,8 @@ impl Kernel {
             .any(|(_, ruleset)| ruleset.lines().any(|line| line.text.contains(&name)))
     }
 
-    /// Drops what pf drops by itself: tables that are neither persistent nor named, nameless anchors that nothing calls,
-    /// empty rulesets.
+    /// Drops what pf drops by itself: tables that are neither persistent nor named, nameless anchors that
+    /// nothing calls, empty rulesets.
     pub fn forget(&mut self) {
         let names_of = |(path, ruleset): (&String, &Ruleset)| {
             let fleeting = ruleset.tables.iter().filter(|(_, table)| !table.persist);

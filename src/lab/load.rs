@@ -1,6 +1,6 @@
 //! Rules as text become rulesets as a kernel holds them: `pfctl -f`, through the engine in [`crate::pf`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,6 +17,9 @@ use crate::pf::ruleset::{Placed, Section, TableSource};
 /// The largest file that is read, in bytes.
 const MAXIMUM_FILE: u64 = 64 << 20;
 
+/// How many files a ruleset may load anchors from: one that loads itself has no end.
+const MAXIMUM_LOADS: usize = 1_000;
+
 /// The files that pfctl reads, as it finds them in a lab.
 #[derive(Clone, Copy, Debug)]
 pub struct Files<'a> {
@@ -25,8 +28,8 @@ pub struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The bytes of the file that `path` names: in the lab where it is there, else by its real path, so that a file from
-    /// elsewhere can be tried in a lab.
+    /// The bytes of the file that `path` names: in the lab where it is there, else by its real path, so that
+    /// a file from elsewhere can be tried in a lab.
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let inside = self.directory.join(path.trim_start_matches('/'));
         let is_lab_path = Path::new(path).starts_with(self.directory);
@@ -65,10 +68,12 @@ pub struct Loaded {
     pub skip: BTreeSet<String>,
     /// What `-v` prints.
     pub printed: String,
+    /// What `-v` says on standard error.
+    pub told: String,
 }
 
-/// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from. The error is what pfctl
-/// says on standard error, line by line.
+/// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from. The error is what
+/// pfctl says on standard error, line by line.
 pub fn load(
     files: Files,
     anchor: &str,
@@ -77,18 +82,25 @@ pub fn load(
     (pid, numbered): (u32, bool),
 ) -> Result<Loaded, Vec<String>> {
     let mut loading = Loading { files, pid, numbered, nameless: 0, loaded: Loaded::default() };
-    let section = loading.file(anchor, name, bytes)?;
-    // pfctl follows `load anchor` in the main ruleset alone.
-    if anchor.is_empty() {
-        for Placed { item, .. } in &section.loads {
-            let failed = |mut messages: Vec<String>| {
-                messages.extend([NOT_LOADED.to_owned(), "pfctl: load anchors".to_owned()]);
-                messages
-            };
-            let bytes = files.read(&item.file).map_err(|error| failed(unreadable(&item.file, &error)))?;
-            let _ = writeln!(loading.loaded.printed, "\nLoading anchor {} from {}", item.anchor, item.file);
-            loading.file(&below("", &item.anchor), &item.file, &bytes).map_err(failed)?;
-        }
+    let mut loads = VecDeque::from(loading.file(anchor, name, bytes)?);
+    // pfctl follows `load anchor` in the main ruleset alone, and there in the files that it loads as well.
+    let mut followed = 0;
+    while let Some((anchor, name)) = loads.pop_front().filter(|_| anchor.is_empty()) {
+        followed += 1;
+        let more = match files.read(&name) {
+            _ if followed > MAXIMUM_LOADS => {
+                Err(vec![format!("pfctl: {name}: more than {MAXIMUM_LOADS} files")])
+            }
+            Err(error) => Err(unreadable(&name, &error)),
+            Ok(bytes) => {
+                let _ = writeln!(loading.loaded.told, "\nLoading anchor {anchor} from {name}");
+                loading.file(&anchor, &name, &bytes)
+            }
+        };
+        loads.extend(more.map_err(|mut messages| {
+            messages.extend([NOT_LOADED.to_owned(), "pfctl: load anchors".to_owned()]);
+            messages
+        })?);
     }
     Ok(loading.loaded)
 }
@@ -112,7 +124,8 @@ struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    fn file(&mut self, anchor: &str, name: &str, bytes: &[u8]) -> Result<Section, Vec<String>> {
+    /// Takes up one file; what it loads anchors from, as their paths and files.
+    fn file(&mut self, anchor: &str, name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Vec<String>> {
         let files = self.files;
         let mut include = |path: &str| {
             let bytes = files.read(path).map_err(|error| reason(&error))?;
@@ -125,7 +138,11 @@ impl Loading<'_> {
         self.section(anchor, &section).map_err(|message| vec![message])?;
         self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         self.print(&section);
-        Ok(section)
+        let loads = section
+            .loads
+            .iter()
+            .map(|Placed { item, .. }| (below(anchor, &item.anchor), item.file.to_string()));
+        Ok(loads.collect())
     }
 
     fn section(&mut self, anchor: &str, section: &Section) -> Result<(), String> {
@@ -235,7 +252,8 @@ fn bare(rule: &Rule) -> String {
     }
 }
 
-/// The path of the anchor that a rule of `anchor` calls `name`: `/x` stands for itself, `../x` is beside, `x/*` is x.
+/// The path of the anchor that a rule of `anchor` calls `name`: `/x` stands for itself, `../x` is beside,
+/// `x/*` is x.
 fn below(anchor: &str, name: &str) -> String {
     let name = name.strip_suffix("/*").unwrap_or(name);
     let (mut base, mut name) = match name.strip_prefix('/') {
@@ -271,7 +289,8 @@ pub fn addresses(text: &str) -> Result<Vec<(bool, IpNet)>, String> {
     Ok(read)
 }
 
-/// `10.0.0.1`, `10.0.0.0/8`, `10/8`, `!10.0.0.1`: whether it is left out, and the network. The lab looks up no names.
+/// `10.0.0.1`, `10.0.0.0/8`, `10/8`, `!10.0.0.1`: whether it is left out, and the network. The lab looks up
+/// no names.
 pub fn address(word: &str) -> Option<(bool, IpNet)> {
     let (left_out, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
     let network = match word.split_once('/') {
@@ -334,6 +353,23 @@ mod tests {
         assert_eq!(errors[2..], [NOT_LOADED, "pfctl: load anchors"]);
         let errors = try_load(Path::new("/"), "", "table <t> { en0 }\n").unwrap_err();
         assert_eq!(errors, ["x.conf:1: the lab cannot look up the addresses of en0"]);
+    }
+
+    #[test]
+    fn files_that_load_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write("a", "anchor \"x\"\nload anchor \"x\" from \"/b\"\n");
+        write("b", "pass\n");
+        let loaded = try_load(directory.path(), "", "load anchor \"a\" from \"/a\"\n").unwrap();
+        assert_eq!(loaded.rulesets.keys().map(String::as_str).collect::<Vec<_>>(), ["", "a", "a/x"]);
+        assert_eq!(loaded.told, "\nLoading anchor a from /a\n\nLoading anchor a/x from /b\n");
+        // Into an anchor, nothing is loaded but its own file.
+        let loaded = try_load(directory.path(), "y", "load anchor \"a\" from \"/a\"\n").unwrap();
+        assert_eq!(loaded.rulesets.len(), 1);
+        write("b", "load anchor \"x\" from \"/b\"\n");
+        let errors = try_load(directory.path(), "", "load anchor \"a\" from \"/a\"\n").unwrap_err();
+        assert_eq!(errors[0], "pfctl: /b: more than 1000 files");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A pf that lives in a directory: the surface of pfctl over [`crate::pf`], for trying the app and for testing it.
+//! A pf that lives in a directory: the surface of pfctl over [`crate::pf`], for trying the app and for
+//! testing it.
 //!
 //! ```
 //! use portcullis::{lab, world::World};
@@ -9,8 +10,8 @@
 //! # Ok::<(), lab::LabError>(())
 //! ```
 //!
-//! The directory plays `/` of a stock Mac. What the kernel would hold is in `private/var/pf`; how a person would answer is in
-//! `lab.toml` ([`config`]). Nothing outside the directory is ever written.
+//! The directory plays `/` of a stock Mac. What the kernel would hold is in `private/var/pf`; how a person
+//! would answer is in `lab.toml` ([`config`]). Nothing outside the directory is ever written.
 
 use std::io;
 use std::net::IpAddr;
@@ -39,7 +40,8 @@ pub const STOCK_PF_CONF: &str = include_str!("../../resources/stock-pf.conf");
 /// `/etc/pf.anchors/com.apple` of a stock Mac: the statements of Apple's file.
 pub const STOCK_COM_APPLE: &str = include_str!("../../resources/stock-com.apple");
 
-/// The programs that stand in for the system's: where they are on a Mac, and what they are called beside ours.
+/// The programs that stand in for the system's: where they are on a Mac, and what they are called beside
+/// ours.
 const PROGRAMS: [(&str, &str); 2] = [("sbin/pfctl", "pfctl-lab"), ("usr/bin/osascript", "osascript-lab")];
 
 /// The folders of a Mac that we or pf write to.
@@ -66,9 +68,9 @@ pub fn default_dir() -> Result<PathBuf, LabError> {
         .ok_or(LabError::NoHome)
 }
 
-/// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and loaded, pf
-/// disabled, our stand-ins for its programs, `lab.toml` with its defaults. Files that are there already stay as they
-/// are; two calls at once do no harm.
+/// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and
+/// loaded, pf disabled, our stand-ins for its programs, `lab.toml` with its defaults. Files that are there
+/// already stay as they are; two calls at once do no harm.
 ///
 /// Errors: a file or folder that cannot be made, what pf holds is damaged.
 pub fn init(directory: &Path) -> Result<(), LabError> {
@@ -87,8 +89,8 @@ fn make(directory: &Path) -> Result<(), LabError> {
     PROGRAMS.iter().try_for_each(|(path, name)| link_program(&directory.join(path), name))
 }
 
-/// Makes `path` a link to our program `name`, if that is beside the running one; a copy of the helper that runs
-/// elsewhere finds the links that were made before.
+/// Makes `path` a link to our program `name`, if that is beside the running one; a copy of the helper that
+/// runs elsewhere finds the links that were made before.
 fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
     let Some(program) = beside_us(name) else {
         return Ok(());
@@ -105,7 +107,8 @@ fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
     std::fs::rename(&temporary, path).map_err(fail)
 }
 
-/// The program of ours called `name`, in the folder of the running one (cargo keeps tests one folder deeper, in `deps`).
+/// The program of ours called `name`, in the folder of the running one (cargo keeps tests one folder deeper,
+/// in `deps`).
 fn beside_us(name: &str) -> Option<PathBuf> {
     let running = std::env::current_exe().ok()?.canonicalize().ok()?;
     let folder = running.parent()?;
@@ -121,7 +124,8 @@ fn temporary(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes a file that is not there yet, whole or not at all: it is written under another name and then linked.
+/// Writes a file that is not there yet, whole or not at all: it is written under another name and then
+/// linked.
 fn create(path: &Path, text: &str) -> Result<(), LabError> {
     let fail = |source| LabError::Create { path: path.to_owned(), source };
     if path.symlink_metadata().is_ok() {
@@ -137,8 +141,8 @@ fn create(path: &Path, text: &str) -> Result<(), LabError> {
     }
 }
 
-/// Forgets the TCP connections that came in from other machines and are `refused` (local port, remote address), as the
-/// kernel's DIOCKILLSTATES would. Gives how many.
+/// Forgets the TCP connections that came in from other machines and are `refused` (local port, remote
+/// address), as the kernel's DIOCKILLSTATES would. Gives how many.
 ///
 /// Errors: a lab that cannot be used.
 pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, LabError> {

@@ -1,5 +1,5 @@
-//! The stand-in for `/usr/bin/osascript`: reads one AppleScript statement, answers the prompt as `lab.toml` says, and runs
-//! the command through a real shell.
+//! The stand-in for `/usr/bin/osascript`: reads one AppleScript statement, answers the prompt as `lab.toml`
+//! says, and runs the command through a real shell.
 //!
 //! ```
 //! use portcullis::lab::osascript::Statement;
@@ -10,8 +10,8 @@
 //! assert!(Statement::parse("beep").is_err());
 //! ```
 //!
-//! It knows `do shell script` and nothing else, because what it is for is to hold our quoting to AppleScript's
-//! rules: a script that a Mac would read otherwise must fail here.
+//! It knows `do shell script` and nothing else, because what it is for is to hold our quoting to
+//! AppleScript's rules: a script that a Mac would read otherwise must fail here.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -131,7 +131,8 @@ impl<'a> Words<'a> {
         Ok(())
     }
 
-    /// A string literal: everything up to the next bare double quote, with `\\`, `\"`, `\n`, `\r` and `\t` read.
+    /// A string literal: everything up to the next bare double quote, with `\\`, `\"`, `\n`, `\r` and `\t`
+    /// read.
     fn string(&mut self) -> Result<String, SyntaxError> {
         self.skip_space();
         let Some(inside) = self.rest.strip_prefix('"') else {
@@ -197,8 +198,8 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<Answer>
         if let Err(error) = write_down(directory, &statement, config.prompt) {
             return Some(failure(&format!("cannot write {PROMPTS_LOG}: {error}"), -10000));
         }
-        // The numbers are Apple's. Authorization Services' own (-60005 denied, -60007 no interaction) were seen with
-        // the same words.
+        // The numbers are Apple's. Authorization Services' own (-60005 denied, -60007 no interaction) were
+        // seen with the same words.
         const REFUSED: &str = "The administrator user name or password was incorrect.";
         match config.prompt {
             Prompt::Allow => {}

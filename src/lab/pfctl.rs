@@ -1,5 +1,5 @@
-//! pfctl on the pretended Mac: an [`Invocation`] is carried out on what its kernel holds, with the words, streams and exit
-//! codes of pfctl on macOS.
+//! pfctl on the pretended Mac: an [`Invocation`] is carried out on what its kernel holds, with the words,
+//! streams and exit codes of pfctl on macOS.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -123,7 +123,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Works on the kernel and keeps what came of it, also where the call ends early: pfctl does one thing after another.
+    /// Works on the kernel and keeps what came of it, also where the call ends early: pfctl does one thing
+    /// after another.
     fn work(&mut self, store: &Store, input: Option<Input>) -> Result<Result<(), Ends>, LabError> {
         let before = store.kernel()?;
         let states_before = store.states()?;
@@ -236,7 +237,8 @@ impl Call<'_> {
         }
     }
 
-    /// Everything that a lab has, under pfctl's titles; the parts that it has not are named on standard error.
+    /// Everything that a lab has, under pfctl's titles; the parts that it has not are named on standard
+    /// error.
     fn show_all(&mut self, kernel: &Kernel, states: &[State]) {
         let parts = [
             ("TRANSLATION RULES:", Show::Nat),
@@ -316,6 +318,11 @@ impl Call<'_> {
 
     fn show_tables(&mut self, kernel: &Kernel) {
         let anchor = &self.invocation.anchor;
+        if !kernel.knows(anchor) {
+            // Again with exit code 0.
+            let _ = self.complain("Anchor or Ruleset does not exist.");
+            return;
+        }
         for (name, table) in kernel.ruleset(anchor).tables {
             if self.invocation.verbose == 0 {
                 self.print(name);
@@ -452,6 +459,7 @@ impl Call<'_> {
         })?;
         if invocation.verbose > 0 {
             self.reply.stdout.push_str(&loaded.printed);
+            self.reply.stderr.push_str(&loaded.told);
         }
         if !invocation.check_only {
             // Options in an anchor's file have no effect.
@@ -594,8 +602,8 @@ fn changes(
     said
 }
 
-/// A token that nobody holds. The kernel makes them from an address of its own and the time; so that no two calls give
-/// the same, the process and a count stand for the address here.
+/// A token that nobody holds. The kernel makes them from an address of its own and the time; so that no two
+/// calls give the same, the process and a count stand for the address here.
 fn new_token(kernel: &Kernel, pid: u32) -> u64 {
     let mut token = (u64::from(pid) << 40) ^ (os::now().unsigned_abs() << 8);
     while token == 0 || kernel.holders.iter().any(|holder| holder.token == token) {
@@ -845,6 +853,7 @@ mod tests {
             "pfctl: anchor names beginning with '_' cannot be modified from the command line"
         );
         assert_eq!(lab.says("-a nowhere -sA", 0), "Anchor 'nowhere' not found.");
+        assert_eq!(lab.says("-a nowhere -sT", 0), "pfctl: Anchor or Ruleset does not exist.");
     }
 
     #[test]

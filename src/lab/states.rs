@@ -33,12 +33,11 @@ pub struct Endpoint {
     pub port: Option<u16>,
 }
 
+const EXAMPLE: &str = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000 ESTABLISHED:ESTABLISHED";
+
 /// Why a text is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "\"{}\" is no connection: expected something like \"ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000 ESTABLISHED:ESTABLISHED\"",
-    .0.escape_debug()
-)]
+#[error("\"{}\" is no connection: expected {EXAMPLE}", .0.escape_debug())]
 pub struct StateError(String);
 
 /// As it was read.
@@ -56,7 +55,8 @@ impl State {
     }
 }
 
-/// `INTERFACE PROTOCOL A -> B STATES` for what goes out, `B <- A` for what comes in; a translated address stands between.
+/// `INTERFACE PROTOCOL A -> B STATES` for what goes out, `B <- A` for what comes in; a translated address
+/// stands between.
 impl FromStr for State {
     type Err = StateError;
 

@@ -1,8 +1,9 @@
 //! Where a lab keeps what a kernel would: `private/var/pf` in its directory, one call of pfctl at a time.
 //!
-//! The state is one file, replaced as a whole. A state of another boot is forgotten, as a Mac forgets it: pf is as it is
-//! just after the start, with `/etc/pf.conf` loaded and not running. The connections that pf would know are a plain text
-//! file, one on a line as `pfctl -s states` prints them, so that a person or a test can add some.
+//! The state is one file, replaced as a whole. A state of another boot is forgotten, as a Mac forgets it: pf
+//! is as it is just after the start, with `/etc/pf.conf` loaded and not running. The connections that pf
+//! would know are a plain text file, one on a line as `pfctl -s states` prints them, so that a person or a
+//! test can add some.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,7 +33,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes the lab where it is missing, and waits for its turn. Errors: no lab, or others hold it for a minute.
+    /// Makes the lab where it is missing, and waits for its turn. Errors: no lab, or others hold it for a
+    /// minute.
     pub fn open(directory: &Path) -> Result<Self, LabError> {
         super::make(directory)?;
         let tree = Tree::lab(directory);
@@ -45,7 +47,8 @@ impl Store {
         Files { directory: &self.directory }
     }
 
-    /// What the kernel holds. Nothing is left of another boot: then, and in a new lab, the pretended Mac starts.
+    /// What the kernel holds. Nothing is left of another boot: then, and in a new lab, the pretended Mac
+    /// starts.
     pub fn kernel(&self) -> Result<Kernel, LabError> {
         let boot = os::boot_id()?;
         if let Some(bytes) = self.tree.read(KERNEL)? {

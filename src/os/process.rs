@@ -8,8 +8,8 @@
 //! # Ok::<(), portcullis::os::process::ProcessError>(())
 //! ```
 //!
-//! The child gets nothing of our environment (no `PATH`, `DYLD_…`, `IFS` or locale of the caller's), works in `/`,
-//! and leads a process group of its own, so that a time-out ends it and whatever it started.
+//! The child gets nothing of our environment (no `PATH`, `DYLD_…`, `IFS` or locale of the caller's), works in
+//! `/`, and leads a process group of its own, so that a time-out ends it and whatever it started.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -84,8 +84,9 @@ impl Command {
 
     /// Runs it to its end. An exit code other than 0 is no error here: the caller judges it.
     ///
-    /// Errors: a path that is not absolute, a program that cannot start, a time-out, more output than allowed, streams
-    /// that stay open. After a time-out or a stream that stays open the child's work may have been done in part or whole.
+    /// Errors: a path that is not absolute, a program that cannot start, a time-out, more output than
+    /// allowed, streams that stay open. After a time-out or a stream that stays open the child's work may
+    /// have been done in part or whole.
     pub fn run(&self) -> Result<Output, ProcessError> {
         let program = self.program.display().to_string();
         if !self.program.is_absolute() {
@@ -94,7 +95,8 @@ impl Command {
         let mut child =
             self.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin.clone()) {
-            // On a thread of its own: a child that prints before it reads would else wait for us, and we for it.
+            // On a thread of its own: a child that prints before it reads would else wait for us, and we for
+            // it.
             std::thread::spawn(move || {
                 let _ = pipe.write_all(&text);
             });
