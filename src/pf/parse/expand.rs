@@ -1,0 +1,347 @@
+//! Turns a rule with lists into rules without, in pfctl's order, and holds each to what pfctl accepts.
+
+use super::super::names;
+use super::super::rule::{
+    Action, Address, Block, Compare, Family, Icmp, Interface, Owner, PortMatch, Rule, State, StateOptions,
+};
+use super::super::ruleset::{Placed, Section};
+use super::host::Host;
+use super::{MAXIMUM_RULES, Parser, Position, Read};
+
+/// Where in a section rules of a kind go.
+pub(super) type Rules = fn(&mut Section) -> &mut Vec<Placed<Rule>>;
+
+/// A protocol in a list.
+#[derive(Clone, Copy)]
+pub(super) struct Protocol {
+    pub(super) number: u8,
+    pub(super) grev1: bool,
+}
+
+/// The lists of a rule; an empty one does not constrain.
+#[derive(Default)]
+pub(super) struct Lists {
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) protocols: Vec<Protocol>,
+    /// With the protocol that each goes with.
+    pub(super) icmp: Vec<(Icmp, u8)>,
+    pub(super) sources: Vec<Host>,
+    pub(super) source_ports: Vec<PortMatch>,
+    pub(super) systems: Vec<Box<str>>,
+    pub(super) destinations: Vec<Host>,
+    pub(super) destination_ports: Vec<PortMatch>,
+    pub(super) users: Vec<Owner>,
+    pub(super) groups: Vec<Owner>,
+}
+
+impl Lists {
+    /// The family of a rule that gives none, where all the addresses of a list are of one.
+    pub(super) fn decide_family(&self, rule: &mut Rule) {
+        for hosts in [&self.sources, &self.destinations] {
+            let Some((first, rest)) = hosts.split_first() else { continue };
+            if rule.family.is_none() && rest.iter().all(|host| host.family == first.family) {
+                rule.family = first.family;
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        [
+            self.interfaces.len(),
+            self.protocols.len(),
+            self.icmp.len(),
+            self.sources.len(),
+            self.source_ports.len(),
+            self.systems.len(),
+            self.destinations.len(),
+            self.destination_ports.len(),
+            self.users.len(),
+            self.groups.len(),
+        ]
+        .iter()
+        .fold(1, |product: usize, count| product.saturating_mul((*count).max(1)))
+    }
+}
+
+impl Parser<'_, '_, '_> {
+    /// Adds every combination of the lists to the rules of `section`.
+    pub(super) fn expand(
+        &mut self,
+        rule: Rule,
+        lists: Lists,
+        start: Position,
+        rules: Rules,
+        section: &mut Section,
+    ) -> Read<()> {
+        let count = lists.count();
+        if count > MAXIMUM_RULES.saturating_sub(self.shared.rules) {
+            let message =
+                format!("the lists expand to {count} rules; a text may have {MAXIMUM_RULES} in all");
+            return Err(self.wrong(start, &message));
+        }
+        let place = self.place(start);
+        let first = section.count();
+        let mut problems: Vec<&'static str> = Vec::new();
+        for index in 0..count {
+            let choice = Choice::new(&lists, index);
+            let Some(mut chosen) = choice.apply(&rule) else { continue };
+            choice.expand_names(&mut chosen, section.count());
+            match choice.problem(&chosen) {
+                Some(problem) if problems.contains(&problem) => {}
+                Some(problem) => problems.push(problem),
+                None => rules(section).push(Placed { place: place.clone(), item: chosen }),
+            }
+        }
+        self.shared.rules += section.count() - first;
+        if section.count() == first && problems.is_empty() {
+            problems.push("rule expands to no valid combination");
+        }
+        let mut result = Ok(());
+        for problem in problems {
+            result = Err(self.wrong(start, problem));
+        }
+        result
+    }
+}
+
+/// One combination of a rule's lists.
+struct Choice<'l> {
+    interface: Option<&'l Interface>,
+    protocol: Option<&'l Protocol>,
+    icmp: Option<&'l (Icmp, u8)>,
+    source: Option<&'l Host>,
+    source_port: Option<&'l PortMatch>,
+    system: Option<&'l str>,
+    destination: Option<&'l Host>,
+    destination_port: Option<&'l PortMatch>,
+    user: Option<&'l Owner>,
+    group: Option<&'l Owner>,
+}
+
+impl<'l> Choice<'l> {
+    /// The combination with this number: the last list turns fastest.
+    fn new(lists: &'l Lists, mut index: usize) -> Self {
+        fn pick<'l, T>(list: &'l [T], index: &mut usize) -> Option<&'l T> {
+            let count = list.len().max(1);
+            let item = list.get(*index % count);
+            *index /= count;
+            item
+        }
+        let group = pick(&lists.groups, &mut index);
+        let user = pick(&lists.users, &mut index);
+        let destination_port = pick(&lists.destination_ports, &mut index);
+        let destination = pick(&lists.destinations, &mut index);
+        let system = pick(&lists.systems, &mut index).map(|system| &**system);
+        let source_port = pick(&lists.source_ports, &mut index);
+        let source = pick(&lists.sources, &mut index);
+        let icmp = pick(&lists.icmp, &mut index);
+        let protocol = pick(&lists.protocols, &mut index);
+        let interface = pick(&lists.interfaces, &mut index);
+        Choice {
+            interface,
+            protocol,
+            icmp,
+            source,
+            source_port,
+            system,
+            destination,
+            destination_port,
+            user,
+            group,
+        }
+    }
+
+    /// The rule with this combination, or `None` where its addresses are of different families.
+    fn apply(&self, rule: &Rule) -> Option<Rule> {
+        let mut chosen = rule.clone();
+        for family in [self.source, self.destination].into_iter().flatten().filter_map(|host| host.family) {
+            if chosen.family.is_some_and(|known| known != family) {
+                return None;
+            }
+            chosen.family = Some(family);
+        }
+        let scope =
+            [self.source, self.destination].into_iter().flatten().find_map(|host| host.scope.as_ref());
+        chosen.interface = match (self.interface, scope) {
+            // A link-local address holds on its own interface alone.
+            (Some(interface), Some(scope)) if interface.name != *scope => return None,
+            (Some(interface), _) => Some(interface.clone()),
+            (None, Some(scope)) => Some(Interface { name: scope.clone(), negated: false }),
+            (None, None) => None,
+        };
+        chosen.protocol = self.protocol.map(|protocol| protocol.number);
+        chosen.grev1 = self.protocol.is_some_and(|protocol| protocol.grev1);
+        chosen.icmp = self.icmp.map(|(icmp, _)| *icmp);
+        chosen.os = self.system.map(Box::from);
+        chosen.user = self.user.cloned();
+        chosen.group = self.group.cloned();
+        for (peer, host, port) in [
+            (&mut chosen.source, self.source, self.source_port),
+            (&mut chosen.destination, self.destination, self.destination_port),
+        ] {
+            if let Some(host) = host {
+                peer.negated = host.negated;
+                peer.address = match &host.address {
+                    // pf keeps "every address" and 0.0.0.0/0 alike.
+                    Address::Net(net) if net.prefix_len() == 0 => Address::Any,
+                    address => address.clone(),
+                };
+            }
+            peer.port = port.cloned();
+        }
+        let tcp = chosen.protocol.is_none_or(|number| number == 6);
+        if !tcp {
+            chosen.flags = None;
+            if matches!(chosen.state, State::Modulate | State::Synproxy) {
+                chosen.state = State::Keep;
+            }
+        }
+        Some(chosen)
+    }
+
+    /// Puts `$if`, `$srcaddr`, `$dstport` and their like into label and tags.
+    fn expand_names(&self, chosen: &mut Rule, number: usize) {
+        let expand = |text: &str| -> Option<Box<str>> {
+            if !text.contains('$') {
+                return None;
+            }
+            let any = || "any".to_owned();
+            let address = |peer: &super::super::rule::Peer| {
+                let negation = if peer.negated { "! " } else { "" };
+                format!("{negation}{}", peer.address)
+            };
+            let port = |port: &Option<PortMatch>| match port {
+                None | Some(PortMatch::Number(Compare::Range(..))) => String::new(),
+                Some(port) => port.to_string().replace(' ', "").trim_start_matches('=').to_owned(),
+            };
+            let protocol = chosen.protocol.unwrap_or_default();
+            let expanded = text
+                .replace(
+                    "$if",
+                    &chosen.interface.as_ref().map_or_else(any, |interface| interface.name.to_string()),
+                )
+                .replace("$srcaddr", &address(&chosen.source))
+                .replace("$dstaddr", &address(&chosen.destination))
+                .replace("$srcport", &port(&chosen.source.port))
+                .replace("$dstport", &port(&chosen.destination.port))
+                .replace(
+                    "$proto",
+                    &names::protocol_name(protocol).map_or_else(|| protocol.to_string(), str::to_owned),
+                )
+                .replace("$nr", &number.to_string());
+            Some(expanded.into_boxed_str())
+        };
+        let label = chosen.label.as_deref().and_then(expand);
+        let tag = chosen.tag.as_deref().and_then(expand);
+        let tagged = chosen.tagged.as_ref().and_then(|tagged| expand(&tagged.name));
+        if let Some(label) = label {
+            chosen.label = Some(label);
+        }
+        if let Some(tag) = tag {
+            chosen.tag = Some(tag);
+        }
+        if let (Some(tagged), Some(name)) = (&mut chosen.tagged, tagged) {
+            tagged.name = name;
+        }
+    }
+
+    /// Why pfctl would refuse the rule.
+    fn problem(&self, rule: &Rule) -> Option<&'static str> {
+        let names =
+            [rule.label.as_deref(), rule.tag.as_deref(), rule.tagged.as_ref().map(|tagged| &*tagged.name)];
+        if names.into_iter().flatten().any(|name| name.len() > 63) {
+            return Some("a label or tag is too long (max 63 chars)");
+        }
+        if self.dynamic_bits_too_many(rule) {
+            return Some("netmask invalid for IPv4 address");
+        }
+        if self.icmp.is_some_and(|(_, protocol)| rule.protocol != Some(*protocol)) {
+            return Some("icmp-type mismatch");
+        }
+        match rule.action {
+            Action::Pass
+            | Action::Block(_)
+            | Action::Scrub
+            | Action::NoScrub
+            | Action::Dummynet
+            | Action::NoDummynet => filter_problem(rule),
+            Action::Rdr { .. } | Action::NoRdr => rdr_problem(rule),
+            _ => None,
+        }
+    }
+
+    fn dynamic_bits_too_many(&self, rule: &Rule) -> bool {
+        rule.family == Some(Family::Inet)
+            && [&rule.source.address, &rule.destination.address].into_iter().any(|address| match address {
+                Address::Static(interface) => interface.bits.is_some_and(|bits| bits > 32),
+                Address::Name(_, bits) => bits.is_some_and(|bits| bits > 32),
+                _ => false,
+            })
+    }
+}
+
+fn filter_problem(rule: &Rule) -> Option<&'static str> {
+    let ports = rule.source.port.is_some() || rule.destination.port.is_some();
+    let with_ports = matches!(rule.protocol, Some(6 | 17));
+    let options = rule.state_options.as_deref();
+    if ports && !with_ports {
+        return Some("port only applies to tcp/udp");
+    }
+    if rule.icmp.is_some() && !matches!(rule.protocol, Some(1 | 58)) {
+        return Some("icmp-type/code only applies to icmp");
+    }
+    if rule.icmp.is_some() && rule.family.is_none() {
+        return Some("must indicate address family with icmp-type/code");
+    }
+    if options.is_some_and(StateOptions::overloads_without_limit) {
+        return Some("'overload' requires 'max-src-conn' or 'max-src-conn-rate'");
+    }
+    match (rule.protocol, rule.family) {
+        (Some(1), Some(Family::Inet6)) => return Some("proto icmp doesn't match address family inet6"),
+        (Some(58), Some(Family::Inet)) => return Some("proto icmp6 doesn't match address family inet"),
+        _ => {}
+    }
+    if rule.allow_options && rule.action != Action::Pass {
+        return Some("allow-opts can only be specified for pass rules");
+    }
+    if rule.fragment && (ports || rule.flags.is_some_and(|flags| flags.of != 0) || rule.icmp.is_some()) {
+        return Some("fragments can be filtered only on IP header fields");
+    }
+    if matches!(rule.action, Action::Block(Block::ReturnRst(_))) && rule.protocol != Some(6) {
+        return Some("return-rst can only be applied to TCP rules");
+    }
+    if options.is_some_and(|options| options.max_source_nodes != 0 && options.source_track != Some(true)) {
+        return Some("max-src-nodes requires 'source-track rule'");
+    }
+    if matches!(rule.action, Action::Block(_)) && rule.state != State::No {
+        return Some("keep state on block rules doesn't make sense");
+    }
+    None
+}
+
+fn rdr_problem(rule: &Rule) -> Option<&'static str> {
+    let with_ports = matches!(rule.protocol, Some(6 | 17));
+    if !with_ports {
+        if rule.source.port.is_some() {
+            return Some("src port only applies to tcp/udp");
+        }
+        if rule.destination.port.is_some() {
+            return Some("dst port only applies to tcp/udp");
+        }
+        if rule.redirect.as_ref().is_some_and(|redirect| redirect.ports.0 != 0) {
+            return Some("rpool port only applies to tcp/udp");
+        }
+    }
+    match &rule.destination.port {
+        None | Some(PortMatch::Number(Compare::Equal(_) | Compare::Range(..)) | PortMatch::Service(_)) => {
+            None
+        }
+        Some(_) => Some("invalid port operator for rdr destination port"),
+    }
+}
+
+impl StateOptions {
+    fn overloads_without_limit(&self) -> bool {
+        self.overload.is_some() && self.max_source_connections == 0 && self.max_source_rate.1 == 0
+    }
+}

@@ -1,0 +1,540 @@
+//! Addresses and ports as pfctl reads them.
+//!
+//! pfctl looks host names and interfaces up while it reads; here they stay names, so that a file reads the same
+//! everywhere. Only `localhost` is known.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::super::names;
+use super::super::rule::{Address, Compare, Family, InterfaceAddress, PortMatch};
+use super::super::token::{Kind, shortened};
+use super::{MAXIMUM_LIST_DEPTH, Parser, Read};
+
+/// An address in a rule's list.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub(super) address: Address,
+    pub(super) negated: bool,
+    /// The family, where the address says it.
+    pub(super) family: Option<Family>,
+    /// The interface that a link-local address is scoped to.
+    pub(super) scope: Option<Box<str>>,
+}
+
+impl Host {
+    pub(super) fn of(address: Address) -> Self {
+        let family = match &address {
+            Address::Net(IpNet::V4(_)) => Some(Family::Inet),
+            Address::Net(IpNet::V6(_)) => Some(Family::Inet6),
+            Address::Range(range) if range.0.is_ipv4() => Some(Family::Inet),
+            Address::Range(_) => Some(Family::Inet6),
+            _ => None,
+        };
+        Host { address, negated: false, family, scope: None }
+    }
+
+    /// Whether it stands for several addresses that pf takes in turn.
+    pub(super) fn is_pool(&self) -> bool {
+        match &self.address {
+            Address::Table(_) => true,
+            Address::Dynamic(interface) => {
+                !interface.no_alias || !interface.name.ends_with(|last: char| last.is_ascii_digit())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A number as C's `strtoul` reads it with base 0: decimal, 0x hexadecimal, 0 octal.
+pub(super) fn c_number(text: &str) -> Option<i64> {
+    let digits = |text: &str, radix| {
+        let proper = !text.is_empty() && text.bytes().all(|byte| char::from(byte).is_digit(radix));
+        proper.then(|| i64::from_str_radix(text, radix).ok()).flatten()
+    };
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return digits(hex, 16);
+    }
+    match text.strip_prefix('0') {
+        Some(octal) if !octal.is_empty() => digits(octal, 8),
+        _ => digits(text, 10),
+    }
+}
+
+impl Parser<'_, '_, '_> {
+    /// `any`, one address, or a list of them with lists in it; `any` constrains nothing and is left out.
+    pub(super) fn hosts(&mut self) -> Read<Vec<Host>> {
+        let mut hosts = Vec::new();
+        if !self.token.is_punctuation(b'{') {
+            self.host_item(&mut hosts)?;
+            return Ok(hosts);
+        }
+        let mut depth = 0;
+        // Lists in lists are flattened by counting braces: no depth can exhaust the stack.
+        loop {
+            while self.take_punctuation(b'{') {
+                depth += 1;
+                self.open_lists += 1;
+                if depth > MAXIMUM_LIST_DEPTH {
+                    return Err(self.wrong(self.token.at, "lists nest too deeply"));
+                }
+                self.newlines();
+            }
+            self.host_item(&mut hosts)?;
+            self.newlines();
+            while self.token.is_punctuation(b'}') {
+                depth -= 1;
+                self.open_lists -= 1;
+                self.advance();
+                if depth == 0 {
+                    return Ok(hosts);
+                }
+                self.newlines();
+            }
+            if self.take_punctuation(b',') {
+                self.newlines();
+            }
+        }
+    }
+
+    fn host_item(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
+        if self.take("any") {
+            return Ok(());
+        }
+        let negated = self.take_punctuation(b'!');
+        let first = hosts.len();
+        if self.take("no-route") {
+            hosts.push(Host::of(Address::NoRoute));
+        } else if self.take("urpf-failed") {
+            hosts.push(Host::of(Address::UrpfFailed));
+        } else {
+            self.host(hosts)?;
+        }
+        for host in hosts.iter_mut().skip(first) {
+            host.negated = negated;
+        }
+        Ok(())
+    }
+
+    /// One address, or what a name stands for.
+    pub(super) fn host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
+        let at = self.token.at;
+        match self.token.kind {
+            Kind::Punctuation(b'(') => {
+                self.advance();
+                let address = self.dynamic_address()?;
+                hosts.push(Host::of(address));
+            }
+            Kind::Punctuation(b'<') => {
+                self.advance();
+                let name = self.table_name()?;
+                self.require_punctuation(b'>')?;
+                hosts.push(Host::of(Address::Table(name)));
+            }
+            Kind::Keyword if self.token.is("route") => {
+                self.advance();
+                let label = self.string("a route's label")?;
+                if label.len() > 31 {
+                    return Err(self.wrong(at, "route label too long, max 31 chars"));
+                }
+                hosts.push(Host::of(Address::RouteLabel(label)));
+            }
+            Kind::Number(first) => {
+                self.advance();
+                self.require_punctuation(b'/')?;
+                let bits = self.number("the network's bits")?;
+                self.look_up(&first.to_string(), Some(bits), at, hosts)?;
+            }
+            Kind::Word | Kind::Quoted => {
+                let name = self.advance().text;
+                if self.take_punctuation(b'/') {
+                    let bits = self.number("the network's bits")?;
+                    self.look_up(&name, Some(bits), at, hosts)?;
+                } else if self.take_punctuation(b'-') {
+                    let last = self.string("the last address of the range")?;
+                    let address = match (name.parse::<IpAddr>(), last.parse::<IpAddr>()) {
+                        (Ok(first), Ok(last)) if first.is_ipv4() == last.is_ipv4() => {
+                            Address::Range(Box::new((first, last)))
+                        }
+                        _ => return Err(self.wrong(at, "invalid address range")),
+                    };
+                    hosts.push(Host::of(address));
+                } else {
+                    let bits = name.rsplit_once('/').and_then(|(_, bits)| c_number(bits));
+                    let text = if bits.is_some() {
+                        name.rsplit_once('/').map_or("", |(text, _)| text)
+                    } else {
+                        &name
+                    };
+                    self.look_up(text, bits, at, hosts)?;
+                }
+            }
+            _ => return Err(self.expected("an address")),
+        }
+        Ok(())
+    }
+
+    /// `en0)`, `en0:network)`, and the bits behind it.
+    fn dynamic_address(&mut self) -> Read<Address> {
+        let at = self.token.at;
+        let text = self.string("an interface")?;
+        self.require_punctuation(b')')?;
+        let mut name = &*text;
+        if self.shared.listing
+            && let Some((before, count)) = name.rsplit_once(':')
+            && (count == "*" || (count != "0" && count.bytes().all(|byte| byte.is_ascii_digit())))
+        {
+            name = before;
+        }
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return Err(self.wrong(at, &format!("invalid interface name '{}'", shortened(name))));
+        }
+        let Some(mut interface) = interface_address(name) else {
+            return Err(self.wrong(at, &format!("interface {} has bad modifier", shortened(name))));
+        };
+        if usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer) > 1
+        {
+            return Err(self.wrong(at, "illegal combination of interface modifiers"));
+        }
+        if interface.name.len() > 15 {
+            return Err(self.wrong(at, "interface name too long"));
+        }
+        if self.take_punctuation(b'/') {
+            interface.bits = Some(self.number_within("the number of bits", 128)?);
+        }
+        // All the bits is what it has without them.
+        interface.bits = interface.bits.filter(|bits| *bits != 128);
+        Ok(Address::Dynamic(Box::new(interface)))
+    }
+
+    pub(super) fn table_name(&mut self) -> Read<Box<str>> {
+        let at = self.token.at;
+        let name = self.string("a table's name")?;
+        let name = match name.rsplit_once(':') {
+            Some((before, count))
+                if self.shared.listing
+                    && (count == "*" || count.bytes().all(|byte| byte.is_ascii_digit())) =>
+            {
+                Box::from(before)
+            }
+            _ => name,
+        };
+        if name.len() > 31 {
+            return Err(self.wrong(at, "table name too long, max 31 chars"));
+        }
+        Ok(name)
+    }
+
+    /// What a bare text stands for: an address, an interface's addresses, or a host that is not looked up.
+    fn look_up(
+        &mut self,
+        text: &str,
+        bits: Option<i64>,
+        at: super::Position,
+        hosts: &mut Vec<Host>,
+    ) -> Read<()> {
+        if bits.is_some_and(|bits| !(0..=128).contains(&bits)) {
+            return Err(self.wrong(at, "invalid netmask: it has more bits than the address"));
+        }
+        let bits = bits.and_then(|bits| u8::try_from(bits).ok());
+        if let Some(address) = ipv4(text, bits.is_some()) {
+            let Ok(net) = Ipv4Net::new(address, bits.unwrap_or(32)) else {
+                return Err(self.wrong(at, "invalid netmask: an IPv4 address has 32 bits"));
+            };
+            hosts.push(Host::of(Address::Net(net.trunc().into())));
+            return Ok(());
+        }
+        let (plain, scope) = text.split_once('%').map_or((text, None), |(plain, scope)| (plain, Some(scope)));
+        if let Ok(address) = plain.parse::<Ipv6Addr>() {
+            let Ok(net) = Ipv6Net::new(address, bits.unwrap_or(128)) else {
+                return Err(self.wrong(at, "invalid netmask: an IPv6 address has 128 bits"));
+            };
+            let scope = scope.map(Box::from);
+            hosts.push(Host { scope, ..Host::of(Address::Net(net.trunc().into())) });
+            return Ok(());
+        }
+        if text == "localhost" {
+            let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+            for address in loopback {
+                let bits = bits.unwrap_or(128).min(if address.is_ipv4() { 32 } else { 128 });
+                if let Ok(net) = IpNet::new(address, bits) {
+                    hosts.push(Host::of(Address::Net(net.trunc())));
+                }
+            }
+            return Ok(());
+        }
+        if let Some(mut interface) =
+            interface_address(text).filter(|interface| looks_like_interface(text, interface))
+        {
+            if usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer)
+                > 1
+            {
+                return Err(self.wrong(at, "illegal combination of interface modifiers"));
+            }
+            if (interface.network || interface.broadcast) && bits.is_some() {
+                return Err(self.wrong(at, "network or broadcast lookup, but extra netmask given"));
+            }
+            interface.bits = bits;
+            hosts.push(Host::of(Address::Static(Box::new(interface))));
+            return Ok(());
+        }
+        let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let range = text.split_once('-').is_some_and(|(first, _)| ipv4(first, false).is_some());
+        let named =
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        if numeric || range || !named {
+            let cure = if range { ": put blanks around the `-` of a range" } else { "" };
+            return Err(self.wrong(at, &format!("no IP address found for {}{cure}", shortened(text))));
+        }
+        hosts.push(Host::of(Address::Name(Box::from(text), bits)));
+        Ok(())
+    }
+
+    /// The addresses in a table's braces; `true` marks the negated.
+    pub(super) fn table_addresses(&mut self) -> Read<Vec<(bool, Address)>> {
+        let at = self.token.at;
+        let hosts = if self.is_empty_list() { Vec::new() } else { self.hosts()? };
+        let mut addresses = Vec::with_capacity(hosts.len());
+        for host in hosts {
+            let wrong = match &host.address {
+                Address::Net(_) | Address::Static(_) | Address::Name(..) => None,
+                Address::Any => None,
+                Address::Range(_) => Some("address ranges are not permitted inside tables"),
+                Address::Dynamic(_) => Some("dynamic addresses are not permitted inside tables"),
+                Address::Table(_) => Some("tables cannot contain tables"),
+                Address::NoRoute => Some("\"no-route\" is not permitted inside tables"),
+                Address::UrpfFailed => Some("\"urpf-failed\" is not permitted inside tables"),
+                Address::RouteLabel(_) => Some("route labels are not permitted inside tables"),
+            };
+            if let Some(wrong) = wrong {
+                return Err(self.wrong(at, wrong));
+            }
+            addresses.push((host.negated, host.address));
+        }
+        Ok(addresses)
+    }
+
+    /// `{ }`, which only a table may have; takes it.
+    fn is_empty_list(&mut self) -> bool {
+        let (lexer, token) = (self.lexer.clone(), self.token.clone());
+        self.advance();
+        self.newlines();
+        if self.take_punctuation(b'}') {
+            return true;
+        }
+        (self.lexer, self.token) = (lexer, token);
+        false
+    }
+
+    /// The ports of one end.
+    pub(super) fn ports(&mut self) -> Read<Vec<PortMatch>> {
+        self.list(Self::port_item)
+    }
+
+    fn port_item(&mut self) -> Read<PortMatch> {
+        let at = self.token.at;
+        if let Some(operator) = self.operator() {
+            let (port, last) = self.port(at)?;
+            if last.is_some() {
+                return Err(self.wrong(at, "':' cannot be used with an other port operator"));
+            }
+            return Ok(match port {
+                Port::Number(number) => PortMatch::Number(compare(operator, number)),
+                Port::Service(name) => {
+                    PortMatch::Service(compare(operator, name).to_string().into_boxed_str())
+                }
+            });
+        }
+        let (first, last) = self.port(at)?;
+        let outside = match self.token.kind {
+            Kind::Inside => false,
+            Kind::Outside => true,
+            _ => {
+                return Ok(match (first, last) {
+                    (Port::Number(port), None) => PortMatch::Number(Compare::Equal(port)),
+                    (Port::Number(first), Some(Port::Number(last))) => {
+                        PortMatch::Number(Compare::Range(first, last))
+                    }
+                    (Port::Service(name), None) => PortMatch::Service(format!("= {name}").into_boxed_str()),
+                    (first, Some(last)) => PortMatch::Service(format!("{first}:{last}").into_boxed_str()),
+                });
+            }
+        };
+        self.advance();
+        let (second, further) = self.port(at)?;
+        if last.is_some() || further.is_some() {
+            return Err(self.wrong(at, "':' cannot be used with an other port operator"));
+        }
+        Ok(match (first, second, outside) {
+            (Port::Number(a), Port::Number(b), true) => PortMatch::Number(Compare::Outside(a, b)),
+            (Port::Number(a), Port::Number(b), false) => PortMatch::Number(Compare::Inside(a, b)),
+            (a, b, true) => PortMatch::Service(format!("{a} <> {b}").into_boxed_str()),
+            (a, b, false) => PortMatch::Service(format!("{a} >< {b}").into_boxed_str()),
+        })
+    }
+
+    /// `=`, `!=`, `<`, `<=`, `>`, `>=`, where one is next.
+    pub(super) fn operator(&mut self) -> Option<Operator> {
+        let Kind::Punctuation(first @ (b'=' | b'!' | b'<' | b'>')) = self.token.kind else { return None };
+        self.advance();
+        let equal = first != b'=' && self.take_punctuation(b'=');
+        match (first, equal) {
+            (b'=', _) => Some(Operator::Equal),
+            (b'<', false) => Some(Operator::Less),
+            (b'<', true) => Some(Operator::LessOrEqual),
+            (b'>', false) => Some(Operator::Greater),
+            (b'>', true) => Some(Operator::GreaterOrEqual),
+            // A `!` without `=` is left to the number behind it, which will not be there.
+            _ => Some(Operator::NotEqual),
+        }
+    }
+
+    fn port(&mut self, at: super::Position) -> Read<(Port, Option<Port>)> {
+        if let Kind::Number(value) = self.token.kind {
+            self.advance();
+            return Ok((Port::Number(self.port_number(value, at)?), None));
+        }
+        let text = self.string("a port")?;
+        match text.split_once(':') {
+            None => Ok((self.service(&text, at)?, None)),
+            Some((first, last)) => Ok((self.service(first, at)?, Some(self.service(last, at)?))),
+        }
+    }
+
+    /// The port or ports behind `->`: the first, and the last (`None`: as many as the rule's own range has).
+    pub(super) fn redirect_ports(&mut self) -> Read<(u16, Option<u16>)> {
+        let at = self.token.at;
+        if let Kind::Number(value) = self.token.kind {
+            self.advance();
+            return Ok((self.port_number(value, at)?, Some(0)));
+        }
+        let text = self.string("a port")?;
+        let (first, last) = text.split_once(':').map_or((&*text, None), |(first, last)| (first, Some(last)));
+        let known = |parser: &mut Self, name: &str| match parser.service(name, at)? {
+            Port::Number(port) => Ok(port),
+            Port::Service(name) => Err(parser.wrong(at, &format!("unknown port {name}"))),
+        };
+        let first = known(self, first)?;
+        Ok(match last {
+            None => (first, Some(0)),
+            Some("*") => (first, None),
+            Some(last) => (first, Some(known(self, last)?).map(|last| if last == first { 0 } else { last })),
+        })
+    }
+
+    fn port_number(&mut self, value: i64, at: super::Position) -> Read<u16> {
+        u16::try_from(value).map_err(|_| self.wrong(at, &format!("illegal port value {value}")))
+    }
+
+    fn service(&mut self, name: &str, at: super::Position) -> Read<Port> {
+        if let Some(value) = c_number(name) {
+            return Ok(Port::Number(self.port_number(value, at)?));
+        }
+        if let Some(port) = names::service(name) {
+            return Ok(Port::Number(port));
+        }
+        // macOS knows thousands of services by name; what looks like one is kept.
+        let proper = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'.'))
+            && name.bytes().any(|byte| byte.is_ascii_alphabetic())
+            && !name.starts_with(|first: char| !first.is_ascii_alphanumeric());
+        if !proper {
+            return Err(self.wrong(at, &format!("unknown port {}", shortened(name))));
+        }
+        Ok(Port::Service(Box::from(name)))
+    }
+}
+
+/// An operator in front of a number.
+#[derive(Clone, Copy)]
+pub(super) enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+pub(super) fn compare<T>(operator: Operator, value: T) -> Compare<T> {
+    match operator {
+        Operator::Equal => Compare::Equal(value),
+        Operator::NotEqual => Compare::NotEqual(value),
+        Operator::Less => Compare::Less(value),
+        Operator::LessOrEqual => Compare::LessOrEqual(value),
+        Operator::Greater => Compare::Greater(value),
+        Operator::GreaterOrEqual => Compare::GreaterOrEqual(value),
+    }
+}
+
+enum Port {
+    Number(u16),
+    Service(Box<str>),
+}
+
+impl std::fmt::Display for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Port::Number(port) => port.fmt(f),
+            Port::Service(name) => f.write_str(name),
+        }
+    }
+}
+
+/// An IPv4 address. With bits behind it the last octets may be left out (`10/8`); without, C's short forms are read
+/// as it reads them (`127.1`).
+fn ipv4(text: &str, has_bits: bool) -> Option<Ipv4Addr> {
+    let parts: Vec<u32> = text
+        .split('.')
+        .map(|part| {
+            let proper =
+                !part.is_empty() && part.len() <= 10 && part.bytes().all(|byte| byte.is_ascii_digit());
+            proper.then(|| part.parse().ok()).flatten()
+        })
+        .collect::<Option<_>>()?;
+    let (last, first) = parts.split_last()?;
+    if first.len() > 3 || first.iter().any(|part| *part > 255) {
+        return None;
+    }
+    let mut address: u32 = 0;
+    for (index, part) in first.iter().enumerate() {
+        address |= part << (24 - 8 * index);
+    }
+    let rest = 32 - 8 * first.len();
+    if has_bits {
+        return (*last <= 255).then(|| Ipv4Addr::from(address | last << (rest - 8)));
+    }
+    let fits =
+        first.len() == 3 && *last <= 255 || (1..3).contains(&first.len()) && u64::from(*last) < 1 << rest;
+    fits.then(|| Ipv4Addr::from(address | last))
+}
+
+/// An interface and its modifiers, where there is nothing else behind a colon.
+fn interface_address(text: &str) -> Option<InterfaceAddress> {
+    let mut interface = InterfaceAddress::default();
+    let mut name = text;
+    while let Some((before, modifier)) = name.rsplit_once(':') {
+        match modifier {
+            "network" => interface.network = true,
+            "broadcast" => interface.broadcast = true,
+            "peer" => interface.peer = true,
+            "0" => interface.no_alias = true,
+            _ => return None,
+        }
+        name = before;
+    }
+    interface.name = Box::from(name);
+    (!name.is_empty()).then_some(interface)
+}
+
+/// Whether a bare text is an interface's rather than a host's: it has a modifier, is `self`, or letters and a number.
+fn looks_like_interface(text: &str, interface: &InterfaceAddress) -> bool {
+    let name = &*interface.name;
+    let letters = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    let numbered = letters.len() < name.len() && letters.bytes().all(|byte| byte.is_ascii_alphabetic());
+    name.len() <= 15
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && (text.len() > name.len() || name == "self" || (numbered && !letters.is_empty()))
+}

@@ -1,0 +1,574 @@
+//! Cuts the text of a pf.conf into words, as pfctl's own reader does (its `yylex`): macros are put in place here,
+//! lines ending in a backslash are joined, comments end at the line's end, quotes keep blanks and `#`.
+//!
+//! Two habits of pfctl are kept because files rely on them: a macro's value joins the text that follows it
+//! (`$ext_if:network`), and a comment that ends in a backslash goes on in the next line. One is not: pfctl calls the
+//! carriage return of a CRLF file a syntax error; here it is a blank.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The longest word that pfctl reads (its buffer is 8096 bytes).
+const MAXIMUM_WORD: usize = 8095;
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A bare word that is one of the reserved ones.
+    Keyword,
+    /// A bare word.
+    Word,
+    /// A text in quotes, its quotes taken off.
+    Quoted,
+    /// A whole number; its value.
+    Number(i64),
+    /// One character that stands for itself.
+    Punctuation(u8),
+    /// `->`
+    Arrow,
+    /// `><`
+    Inside,
+    /// `<>`
+    Outside,
+    /// The end of a line.
+    Newline,
+    /// The end of the text.
+    End,
+    /// What cannot be a token; the token's text says why. The lexer stands at the end of its line.
+    Bad,
+}
+
+/// One token and where it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) at: Position,
+}
+
+impl Token<'_> {
+    /// Whether the token is this reserved word.
+    pub(crate) fn is(&self, keyword: &str) -> bool {
+        self.kind == Kind::Keyword && self.text == keyword
+    }
+
+    /// Whether the token is this character.
+    pub(crate) fn is_punctuation(&self, character: u8) -> bool {
+        self.kind == Kind::Punctuation(character)
+    }
+
+    /// The token as it is named in "expected …, found …".
+    pub(crate) fn describe(&self) -> String {
+        match self.kind {
+            Kind::Keyword | Kind::Word => format!("`{}`", shortened(&self.text)),
+            Kind::Quoted => format!("\"{}\"", shortened(&self.text)),
+            Kind::Number(value) => format!("`{value}`"),
+            Kind::Punctuation(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),
+            Kind::Punctuation(_) => "a character that pf.conf does not know".to_owned(),
+            Kind::Arrow => "`->`".to_owned(),
+            Kind::Inside => "`><`".to_owned(),
+            Kind::Outside => "`<>`".to_owned(),
+            Kind::Newline => "the end of the line".to_owned(),
+            Kind::End => "the end of the file".to_owned(),
+            Kind::Bad => self.text.to_string(),
+        }
+    }
+}
+
+/// The first 40 characters of a text, for messages.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(40) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+    }
+}
+
+/// A place in a text: the byte, the line from 1, and where that line begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) offset: usize,
+    pub(crate) line: usize,
+    pub(crate) line_start: usize,
+}
+
+/// Where the lexer stands: in the text, and inside of a macro's value.
+#[derive(Clone, Copy)]
+struct Cursor {
+    at: Position,
+    in_macro: Option<usize>,
+}
+
+/// Reads tokens one by one; linear in the text.
+#[derive(Clone)]
+pub(crate) struct Lexer<'a> {
+    text: &'a str,
+    cursor: Cursor,
+    macro_value: Rc<str>,
+    macro_at: Position,
+}
+
+impl<'a> Lexer<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        let at = Position { offset: 0, line: 1, line_start: 0 };
+        Lexer { text, cursor: Cursor { at, in_macro: None }, macro_value: Rc::from(""), macro_at: at }
+    }
+
+    /// The line that `position` lies in, without its end.
+    pub(crate) fn line(&self, position: Position) -> &'a str {
+        let rest = self.text.get(position.line_start..).unwrap_or_default();
+        rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
+    }
+
+    /// The next token. A macro's name is looked up in `macros`.
+    pub(crate) fn next(&mut self, macros: &HashMap<String, Rc<str>>) -> Token<'a> {
+        loop {
+            let start = self.cursor;
+            let Some(byte) = self.read() else { return self.token(Kind::End, "", start) };
+            match byte {
+                b' ' | b'\t' | b'\r' => {}
+                b'#' => {
+                    while let Some(byte) = self.read() {
+                        if byte == b'\n' {
+                            return self.token(Kind::Newline, "", start);
+                        }
+                    }
+                    return self.token(Kind::End, "", start);
+                }
+                b'$' if start.in_macro.is_none() => {
+                    let name = self.name();
+                    match macros.get(&name) {
+                        Some(value) => {
+                            self.macro_value = Rc::clone(value);
+                            self.macro_at = start.at;
+                            self.cursor.in_macro = Some(0);
+                        }
+                        None => {
+                            let problem = format!("the macro `{}` is not defined", shortened(&name));
+                            return self.bad(problem, start);
+                        }
+                    }
+                }
+                b'"' | b'\'' => return self.quoted(byte, start),
+                b'<' => return self.pair(b'>', Kind::Outside, byte, start),
+                b'>' => return self.pair(b'<', Kind::Inside, byte, start),
+                b'-' if self.peek() == Some(b'>') => {
+                    self.read();
+                    return self.token(Kind::Arrow, "", start);
+                }
+                b'-' | b'0'..=b'9' => return self.number_or_word(byte, start),
+                b'\n' => return self.token(Kind::Newline, "", start),
+                _ if byte.is_ascii_alphanumeric() || byte == b':' || byte == b'_' => {
+                    return self.word(start);
+                }
+                _ => return self.token(Kind::Punctuation(byte), "", start),
+            }
+        }
+    }
+
+    fn token(&self, kind: Kind, text: &'a str, start: Cursor) -> Token<'a> {
+        Token { kind, text: Cow::Borrowed(text), at: self.place(start) }
+    }
+
+    /// A token out of a macro is placed where the macro is named.
+    fn place(&self, start: Cursor) -> Position {
+        if start.in_macro.is_some() { self.macro_at } else { start.at }
+    }
+
+    fn bad(&mut self, problem: String, start: Cursor) -> Token<'a> {
+        self.skip_line();
+        Token { kind: Kind::Bad, text: Cow::Owned(problem), at: self.place(start) }
+    }
+
+    /// Goes to the end of the line, without taking it.
+    fn skip_line(&mut self) {
+        self.cursor.in_macro = None;
+        while let Some(byte) = self.peek() {
+            if byte == b'\n' {
+                return;
+            }
+            self.read();
+        }
+    }
+
+    /// The next byte of the macro's value or of the text, lines joined and backslashes taken off.
+    fn read(&mut self) -> Option<u8> {
+        if let Some(index) = self.cursor.in_macro {
+            if let Some(byte) = self.macro_value.as_bytes().get(index) {
+                self.cursor.in_macro = Some(index + 1);
+                return Some(*byte);
+            }
+            self.cursor.in_macro = None;
+        }
+        let mut byte = self.raw()?;
+        while byte == b'\\' {
+            let Some(next) = self.raw() else { return Some(byte) };
+            let joined = next == b'\n' || (next == b'\r' && self.peek_raw() == Some(b'\n'));
+            if !joined {
+                return Some(next);
+            }
+            if next == b'\r' {
+                self.raw();
+            }
+            byte = self.raw()?;
+        }
+        Some(byte)
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        let before = self.cursor;
+        let byte = self.read();
+        self.cursor = before;
+        byte
+    }
+
+    fn peek_raw(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.cursor.at.offset).copied()
+    }
+
+    fn raw(&mut self) -> Option<u8> {
+        let byte = self.peek_raw()?;
+        let at = &mut self.cursor.at;
+        at.offset += 1;
+        if byte == b'\n' {
+            at.line += 1;
+            at.line_start = at.offset;
+        }
+        Some(byte)
+    }
+
+    fn name(&mut self) -> String {
+        let mut name = String::new();
+        while let Some(byte) = self.peek() {
+            if !(byte.is_ascii_alphanumeric() || byte == b'_') || name.len() >= MAXIMUM_WORD {
+                break;
+            }
+            self.read();
+            name.push(char::from(byte));
+        }
+        name
+    }
+
+    fn pair(&mut self, second: u8, kind: Kind, first: u8, start: Cursor) -> Token<'a> {
+        if self.peek() == Some(second) {
+            self.read();
+            return self.token(kind, "", start);
+        }
+        self.token(Kind::Punctuation(first), "", start)
+    }
+
+    /// A text in quotes may go over several lines. One that is never closed costs its own line only; there can be two
+    /// of those in a text, one of each quote, so that the whole stays linear.
+    fn quoted(&mut self, quote: u8, start: Cursor) -> Token<'a> {
+        let mut bytes = Vec::new();
+        loop {
+            let byte = match self.read_quoted() {
+                None => {
+                    self.cursor = start;
+                    return self.bad("the quote is not closed".to_owned(), start);
+                }
+                Some(byte) if byte == quote => break,
+                Some(b'\n') => continue,
+                Some(b'\\') => {
+                    let before = self.cursor;
+                    match self.read_quoted() {
+                        Some(next) if next == quote => next,
+                        Some(b'\n') => continue,
+                        _ => {
+                            self.cursor = before;
+                            b'\\'
+                        }
+                    }
+                }
+                Some(byte) => byte,
+            };
+            if bytes.len() >= MAXIMUM_WORD {
+                return self.bad("the text in quotes is too long".to_owned(), start);
+            }
+            bytes.push(byte);
+        }
+        let text = Cow::Owned(String::from_utf8_lossy(&bytes).into_owned());
+        Token { kind: Kind::Quoted, text, at: self.place(start) }
+    }
+
+    /// Inside of quotes a backslash is not special to the reader below.
+    fn read_quoted(&mut self) -> Option<u8> {
+        if self.cursor.in_macro.is_some_and(|index| index < self.macro_value.len()) {
+            return self.read();
+        }
+        self.cursor.in_macro = None;
+        self.raw()
+    }
+
+    fn number_or_word(&mut self, first: u8, start: Cursor) -> Token<'a> {
+        let after_first = self.cursor;
+        let mut digits = String::from(char::from(first));
+        while let Some(byte) = self.peek().filter(u8::is_ascii_digit) {
+            if digits.len() > MAXIMUM_WORD {
+                return self.bad("the number is too long".to_owned(), start);
+            }
+            self.read();
+            digits.push(char::from(byte));
+        }
+        let has_digits = first != b'-' || digits.len() > 1;
+        let ends = match self.peek() {
+            None => true,
+            Some(byte) => byte.is_ascii_whitespace() || matches!(byte, b')' | b',' | b'/' | b'}' | b'='),
+        };
+        if has_digits && ends {
+            return match digits.parse() {
+                Ok(value) => self.token(Kind::Number(value), "", start),
+                Err(_) => self.bad(format!("the number {} is out of range", shortened(&digits)), start),
+            };
+        }
+        self.cursor = after_first;
+        if first == b'-' { self.token(Kind::Punctuation(b'-'), "", start) } else { self.word(start) }
+    }
+
+    fn word(&mut self, start: Cursor) -> Token<'a> {
+        let text = match self.plain_word(start) {
+            Some(text) => Cow::Borrowed(text),
+            None => {
+                self.cursor = start;
+                let mut word = String::new();
+                while let Some(byte) = self.peek().filter(|byte| word.is_empty() || in_word(*byte)) {
+                    self.read();
+                    word.push(char::from(byte));
+                    if word.len() > MAXIMUM_WORD {
+                        return self.bad("the word is too long".to_owned(), start);
+                    }
+                }
+                Cow::Owned(word)
+            }
+        };
+        // pfctl takes it, but could not print it so that it is read again.
+        if text.contains('\\') {
+            return self.bad("a backslash stands inside of a word".to_owned(), start);
+        }
+        let kind = if is_keyword(&text) { Kind::Keyword } else { Kind::Word };
+        Token { kind, text, at: self.place(start) }
+    }
+
+    /// The word as a slice of the text, where no macro and no backslash has a part in it.
+    fn plain_word(&mut self, start: Cursor) -> Option<&'a str> {
+        if start.in_macro.is_some_and(|index| index < self.macro_value.len()) {
+            return None;
+        }
+        let rest = self.text.as_bytes().get(start.at.offset..)?;
+        let length = rest.iter().position(|byte| !in_word(*byte)).unwrap_or(rest.len());
+        let word = self.text.get(start.at.offset..start.at.offset + length)?;
+        if length == 0 || length > MAXIMUM_WORD || word.contains('\\') {
+            return None;
+        }
+        self.cursor = start;
+        self.cursor.in_macro = None;
+        self.cursor.at.offset += length;
+        Some(word)
+    }
+}
+
+/// What may stand inside of a bare word.
+fn in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || (byte.is_ascii_punctuation()
+            && !matches!(byte, b'(' | b')' | b'{' | b'}' | b'<' | b'>' | b'!' | b'=' | b'/' | b'#' | b','))
+}
+
+/// Whether `text` is read back as one bare word that is not reserved.
+pub(crate) fn is_plain_word(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let starts =
+        bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b':' || byte == b'_');
+    let number = text.bytes().all(|byte| byte.is_ascii_digit());
+    starts && !number && bytes.all(|byte| in_word(byte) && byte != b'\\') && !is_keyword(text)
+}
+
+/// Whether a bare word is reserved; such a word names a table, label or host only in quotes.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    KEYWORDS.binary_search(&word).is_ok()
+}
+
+/// The reserved words, sorted.
+const KEYWORDS: &[&str] = &[
+    "all",
+    "allow-opts",
+    "altq",
+    "anchor",
+    "antispoof",
+    "any",
+    "bandwidth",
+    "binat",
+    "binat-anchor",
+    "bitmask",
+    "block",
+    "block-policy",
+    "cbq",
+    "code",
+    "crop",
+    "debug",
+    "drop",
+    "drop-ovl",
+    "dummynet",
+    "dummynet-anchor",
+    "dup-to",
+    "extfilter",
+    "extmap",
+    "fairq",
+    "fastroute",
+    "file",
+    "fingerprints",
+    "flags",
+    "floating",
+    "flush",
+    "for",
+    "fragment",
+    "from",
+    "global",
+    "group",
+    "hfsc",
+    "hostid",
+    "icmp-type",
+    "icmp6-type",
+    "if-bound",
+    "in",
+    "include",
+    "inet",
+    "inet6",
+    "keep",
+    "label",
+    "limit",
+    "linkshare",
+    "load",
+    "log",
+    "loginterface",
+    "max",
+    "max-mss",
+    "max-src-conn",
+    "max-src-conn-rate",
+    "max-src-nodes",
+    "max-src-states",
+    "min-ttl",
+    "modulate",
+    "nat",
+    "nat-anchor",
+    "no",
+    "no-df",
+    "no-route",
+    "no-sync",
+    "on",
+    "optimization",
+    "os",
+    "out",
+    "overload",
+    "pass",
+    "pipe",
+    "port",
+    "priority",
+    "priq",
+    "probability",
+    "proto",
+    "qlimit",
+    "queue",
+    "quick",
+    "random",
+    "random-id",
+    "rdr",
+    "rdr-anchor",
+    "realtime",
+    "reassemble",
+    "reply-to",
+    "require-order",
+    "return",
+    "return-icmp",
+    "return-icmp6",
+    "return-rst",
+    "round-robin",
+    "route",
+    "route-to",
+    "rtable",
+    "rule",
+    "ruleset-optimization",
+    "scrub",
+    "scrub-anchor",
+    "set",
+    "set-tos",
+    "skip",
+    "source-hash",
+    "source-track",
+    "state",
+    "state-policy",
+    "static-port",
+    "sticky-address",
+    "synproxy",
+    "table",
+    "tag",
+    "tagged",
+    "tbrsize",
+    "timeout",
+    "to",
+    "tos",
+    "ttl",
+    "upperlimit",
+    "urpf-failed",
+    "user",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<String> {
+        let macros = HashMap::from([
+            ("ext_if".to_owned(), Rc::from("en0")),
+            ("list".to_owned(), Rc::from("{ a, b }")),
+        ]);
+        let mut lexer = Lexer::new(text);
+        let mut found = Vec::new();
+        loop {
+            let token = lexer.next(&macros);
+            if token.kind == Kind::End {
+                return found;
+            }
+            found.push(token.describe());
+        }
+    }
+
+    #[test]
+    fn keywords_are_sorted() {
+        assert!(KEYWORDS.is_sorted());
+    }
+
+    #[test]
+    fn words_numbers_and_punctuation() {
+        assert_eq!(tokens("pass in x"), ["`pass`", "`in`", "`x`"]);
+        assert_eq!(tokens("10.0.0.0/8"), ["`10.0.0.0`", "`/`", "`8`"]);
+        assert_eq!(tokens("1000:2000 10/8"), ["`1000:2000`", "`10`", "`/`", "`8`"]);
+        assert_eq!(
+            tokens("1 >< 5 <> 7 -> x - y"),
+            ["`1`", "`><`", "`5`", "`<>`", "`7`", "`->`", "`x`", "`-`", "`y`"]
+        );
+        assert_eq!(tokens("port 1><5"), ["`port`", "`1`", "`><`", "`5`"]);
+        assert_eq!(tokens("fe80::1%en0 ! = <t>"), ["`fe80::1%en0`", "`!`", "`=`", "`<`", "`t`", "`>`"]);
+    }
+
+    #[test]
+    fn macros_join_what_follows() {
+        assert_eq!(tokens("($ext_if:network)"), ["`(`", "`en0:network`", "`)`"]);
+        assert_eq!(tokens("$list x"), ["`{`", "`a`", "`,`", "`b`", "`}`", "`x`"]);
+        assert_eq!(tokens("$nope x\ny")[1..], ["the end of the line", "`y`"]);
+    }
+
+    #[test]
+    fn lines_join_and_comments_end() {
+        assert_eq!(tokens("pass \\\n in # x\nout"), ["`pass`", "`in`", "the end of the line", "`out`"]);
+        assert_eq!(tokens("pass \\\r\n in\r\nout"), ["`pass`", "`in`", "the end of the line", "`out`"]);
+        assert_eq!(tokens("# a \\\npass\nout"), ["the end of the line", "`out`"]);
+    }
+
+    #[test]
+    fn quotes_keep_blanks_and_hashes() {
+        assert_eq!(tokens("\"a # b\" 'c \"d\"'"), ["\"a # b\"", "\"c \"d\"\""]);
+        assert_eq!(tokens(r#""a\"b""#), ["\"a\"b\""]);
+        assert_eq!(tokens("\"open\npass"), ["the quote is not closed", "the end of the line", "`pass`"]);
+    }
+}

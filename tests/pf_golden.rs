@@ -1,0 +1,95 @@
+//! pfctl's language against golden files: `NAME.conf` prints as `NAME.ok`, `NAME.bad` fails as `NAME.err`; every printed
+//! form reads back as what was printed.
+//!
+//! `BLESS=1 cargo test --test pf_golden` writes the `.ok` and `.err` files anew: read their diff before it is kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use portcullis::pf::parse::{Parsed, parse, parse_listing};
+use portcullis::pf::rule::Rule;
+use portcullis::pf::ruleset::Section;
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pf")
+}
+
+fn files(extension: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(data()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    files.sort();
+    assert!(!files.is_empty(), "no .{extension} files");
+    files
+}
+
+fn read(path: &Path) -> Parsed {
+    let text = fs::read_to_string(path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    parse(name, &text, &mut |name| {
+        fs::read_to_string(data().join(name)).map_err(|_| "no such file".to_owned())
+    })
+}
+
+fn compare(path: &Path, found: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(path, found).unwrap();
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(found, expected, "{}", path.display());
+}
+
+fn rules(section: &Section) -> Vec<&Rule> {
+    section.rules().map(|placed| &placed.item).collect()
+}
+
+#[test]
+fn files_print_in_normal_form() {
+    for path in files("conf") {
+        let parsed = read(&path);
+        let problems: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems, [""; 0], "{}", path.display());
+        compare(&path.with_extension("ok"), &parsed.section.to_string());
+    }
+}
+
+#[test]
+fn bad_files_tell_every_problem() {
+    for path in files("bad") {
+        let parsed = read(&path);
+        assert!(!parsed.problems.is_empty(), "{}", path.display());
+        let problems: String = parsed.problems.iter().map(|problem| format!("{problem}\n")).collect();
+        compare(&path.with_extension("err"), &problems);
+    }
+}
+
+#[test]
+fn what_is_printed_reads_back_the_same() {
+    for path in files("conf") {
+        let first = read(&path).section;
+        let text: String = first.rules().map(|placed| format!("{}\n", placed.item)).collect();
+        let again = parse_listing("printed", &text);
+        assert_eq!(again.problems, [], "{}", path.display());
+        assert_eq!(normal(&rules(&first)), normal(&rules(&again.section)), "{}", path.display());
+        let printed: String = again.section.rules().map(|placed| format!("{}\n", placed.item)).collect();
+        assert_eq!(printed, text, "{}", path.display());
+    }
+}
+
+/// The rules without the places of those in inline anchors.
+fn normal(rules: &[&Rule]) -> Vec<String> {
+    rules
+        .iter()
+        .map(|rule| {
+            let mut rule = (*rule).clone();
+            if let Some(call) = &mut rule.anchor
+                && let Some(inline) = call.inline.take()
+            {
+                return format!(
+                    "{rule:?} {:?}",
+                    normal(&inline.rules().map(|placed| &placed.item).collect::<Vec<_>>())
+                );
+            }
+            format!("{rule:?}")
+        })
+        .collect()
+}
