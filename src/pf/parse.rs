@@ -4,7 +4,6 @@
 //! ```
 //! use portcullis::pf::parse::parse_text;
 //! let parsed = parse_text("pf.conf", "block in all\npas in all\nport = x");
-//! assert_eq!(parsed.section.filter.len(), 1);
 //! assert_eq!(parsed.problems[0].to_string(),
 //!     "pf.conf:2:1: expected a rule, an option, a table or a macro, found `pas`\n  pas in all\n  ^");
 //! ```
@@ -38,6 +37,8 @@ const MAXIMUM_PROBLEMS: usize = 1_000;
 const MAXIMUM_TEXT: usize = 64 << 20;
 const MAXIMUM_MACRO: usize = 64 << 10;
 const MAXIMUM_DEPTH: usize = 64;
+/// How much of a line that could not be read is kept.
+const MAXIMUM_LINE: usize = 400;
 const MAXIMUM_LIST_DEPTH: usize = 10_000;
 
 /// What a text holds, and all that is wrong with it.
@@ -195,8 +196,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             if self.token.kind == Kind::End || full || (inline && self.token.is_punctuation(b'}')) {
                 return;
             }
+            let start = self.token.at;
             let result = self.statement(section, inline).and_then(|()| self.end_of_statement(inline));
             if result.is_err() {
+                self.keep_unreadable(section, start);
                 self.recover(inline);
             }
         }
@@ -240,6 +243,38 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             "altq" | "queue" => self.queue_definition(section, start),
             _ => Err(self.expected("a rule, an option, a table or a macro")),
         }
+    }
+
+    /// Keeps a line that could not be read as a rule that may match anything: no verdict may rest on its absence.
+    fn keep_unreadable(&mut self, section: &mut Section, start: Position) {
+        let line = self.lexer.line(start);
+        let text = line.get(start.offset - start.line_start..).unwrap_or(line).trim_end();
+        let text = text.split_at_checked(MAXIMUM_LINE).map_or(text, |(first, _)| first);
+        let words: Vec<&str> = text.split_whitespace().take(50).collect();
+        let first =
+            words.iter().find(|word| !word.starts_with('@') && **word != "no").copied().unwrap_or_default();
+        let (action, rules): (_, expand::Rules) = match first {
+            "pass" => (Action::Pass, |section| &mut section.filter),
+            "block" => (Action::Block(self.bare_block()), |section| &mut section.filter),
+            "nat" | "nat-anchor" => (Action::Unreadable, |section| &mut section.nat),
+            "rdr" | "rdr-anchor" => (Action::Unreadable, |section| &mut section.rdr),
+            "binat" | "binat-anchor" => (Action::Unreadable, |section| &mut section.binat),
+            // These decide nothing about a packet; a table keeps its own doubt.
+            "set" | "table" | "include" | "load" | "altq" | "queue" | "scrub" | "scrub-anchor"
+            | "dummynet" | "dummynet-anchor" => return,
+            _ => (Action::Unreadable, |section| &mut section.filter),
+        };
+        let mut rule = Rule::new(action);
+        rule.quick = words.contains(&"quick");
+        rule.direction =
+            match words.iter().position(|word| *word == first).and_then(|index| words.get(index + 1)) {
+                Some(&"in") => Some(Direction::In),
+                Some(&"out") => Some(Direction::Out),
+                _ => None,
+            };
+        rule.unreadable = Some(Box::from(text));
+        let placed = self.placed(start, rule);
+        rules(section).push(placed);
     }
 
     fn end_of_statement(&mut self, inline: bool) -> Read<()> {
@@ -506,6 +541,15 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         let name = self.table_name()?;
         self.require_punctuation(b'>')?;
         let mut table = Table { name, ..Table::default() };
+        let read = self.table_contents(&mut table);
+        if read.is_err() {
+            table.contents.get_or_insert_default().push(TableSource::Unreadable);
+        }
+        section.preamble.push(self.placed(start, Preamble::Table(table)));
+        read
+    }
+
+    fn table_contents(&mut self, table: &mut Table) -> Read<()> {
         loop {
             match &self.token {
                 token if token.is_punctuation(b'{') => {
@@ -536,11 +580,9 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                     }
                     _ => return Err(self.expected("`persist`, `const`, `file` or a list of addresses")),
                 },
-                _ => break,
+                _ => return Ok(()),
             }
         }
-        section.preamble.push(self.placed(start, Preamble::Table(table)));
-        Ok(())
     }
 
     fn option(&mut self, section: &mut Section, start: Position) -> Read<()> {

@@ -103,6 +103,7 @@ impl fmt::Display for Table {
                     f.write_str(" file ")?;
                     quoted(f, path)?;
                 }
+                TableSource::Unreadable => {}
                 TableSource::Addresses(addresses) => {
                     f.write_str(" {")?;
                     for (negated, address) in addresses {
@@ -128,6 +129,9 @@ impl fmt::Display for Load {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(line) = &self.unreadable {
+            return f.write_str(line);
+        }
         print_action(f, self)?;
         match self.direction {
             Some(Direction::In) => f.write_str(" in")?,
@@ -191,14 +195,15 @@ impl fmt::Display for Rule {
 fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     if let Some(call) = &rule.anchor {
         f.write_str(match rule.action {
-            Action::Pass | Action::Block(_) => "anchor",
+            Action::Pass | Action::Block(_) | Action::Unreadable => "anchor",
             Action::Scrub | Action::NoScrub => "scrub-anchor",
             Action::Nat { .. } | Action::NoNat => "nat-anchor",
             Action::Rdr { .. } | Action::NoRdr => "rdr-anchor",
             Action::Binat { .. } | Action::NoBinat => "binat-anchor",
             Action::Dummynet | Action::NoDummynet => "dummynet-anchor",
         })?;
-        if let Some(path) = &call.path {
+        // What begins with `_` is a name that pf gave.
+        if let Some(path) = call.path.as_deref().filter(|path| !path.starts_with('_')) {
             f.write_str(" ")?;
             quoted(f, path)?;
         }
@@ -218,6 +223,7 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         Action::NoBinat => f.write_str("no binat"),
         Action::Dummynet => f.write_str("dummynet"),
         Action::NoDummynet => f.write_str("no dummynet"),
+        Action::Unreadable => f.write_str("unreadable"),
     }
 }
 

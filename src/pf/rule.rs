@@ -76,6 +76,8 @@ pub struct Rule {
     pub redirect: Option<Box<Redirect>>,
     /// The pipe or queue of dummynet.
     pub pipe: Option<Pipe>,
+    /// The line, where it could not be read: the rule may match anything.
+    pub unreadable: Option<Box<str>>,
 }
 
 impl Rule {
@@ -113,6 +115,7 @@ impl Rule {
             rtable: None,
             redirect: None,
             pipe: None,
+            unreadable: None,
         }
     }
 }
@@ -153,6 +156,15 @@ pub enum Action {
     Dummynet,
     /// Sends it through none (Apple).
     NoDummynet,
+    /// Not known: the line could not be read.
+    Unreadable,
+}
+
+impl Action {
+    /// Whether it is a translation that lets the packet through without a filter rule.
+    pub fn lets_through(&self) -> bool {
+        matches!(self, Action::Nat { pass: true } | Action::Rdr { pass: true } | Action::Binat { pass: true })
+    }
 }
 
 /// How a packet is stopped.
@@ -293,6 +305,19 @@ pub enum Compare<T> {
 }
 
 impl<T: PartialOrd + Copy> Compare<T> {
+    /// The two numbers in it; one twice where there is one.
+    pub fn bounds(&self) -> (T, T) {
+        match *self {
+            Compare::Equal(a)
+            | Compare::NotEqual(a)
+            | Compare::Less(a)
+            | Compare::LessOrEqual(a)
+            | Compare::Greater(a)
+            | Compare::GreaterOrEqual(a) => (a, a),
+            Compare::Inside(a, b) | Compare::Outside(a, b) | Compare::Range(a, b) => (a, b),
+        }
+    }
+
     /// Whether `value` meets the condition.
     pub fn matches(&self, value: T) -> bool {
         match *self {

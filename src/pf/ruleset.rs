@@ -123,6 +123,8 @@ pub enum TableSource {
     Addresses(Vec<(bool, Address)>),
     /// A file.
     File(Box<str>),
+    /// What could not be read: the table holds something else.
+    Unreadable,
 }
 
 /// `load anchor "x" from "f"`: a request that whoever reads files has to follow.

@@ -1,0 +1,373 @@
+//! Whether a rule matches a packet: yes, no, or it depends on something that is not known here.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::loaded::{Contents, InterfaceFacts, Loaded, TableFound};
+use super::packet::{Packet, TCP, UDP};
+use super::rule::{Address, Compare, Interface, InterfaceAddress, Owner, Peer, PortMatch, Rule};
+
+/// Yes, no, or maybe and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Matches {
+    Yes,
+    No,
+    Maybe(Why),
+}
+
+impl Matches {
+    fn from(yes: bool) -> Self {
+        if yes { Matches::Yes } else { Matches::No }
+    }
+
+    fn negated(self, negated: bool) -> Self {
+        match self {
+            Matches::Yes if negated => Matches::No,
+            Matches::No if negated => Matches::Yes,
+            same => same,
+        }
+    }
+
+    /// Both must hold: a certain no decides, then a doubt.
+    pub(super) fn and(self, other: impl FnOnce() -> Matches) -> Self {
+        match self {
+            Matches::No => Matches::No,
+            Matches::Yes => other(),
+            Matches::Maybe(why) => match other() {
+                Matches::No => Matches::No,
+                _ => Matches::Maybe(why),
+            },
+        }
+    }
+}
+
+/// What a match depends on that is not known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The rule could not be read.
+    Unreadable,
+    /// The contents of a table.
+    Table(String),
+    /// The addresses of a host's name.
+    Name(String),
+    /// The addresses of an interface.
+    Interface(String),
+    /// Whether the interface is in a group.
+    Group(String),
+    /// The packet's address.
+    Address,
+    /// The packet's port.
+    Port,
+    /// The number of a service.
+    Service(String),
+    /// Routes.
+    Route(&'static str),
+    /// The sender's operating system.
+    System(String),
+    /// Whose socket it is.
+    Owner,
+    /// Chance.
+    Probability,
+    /// The packet's type of service.
+    TypeOfService,
+    /// The packet's ICMP type.
+    Icmp,
+    /// The packet's tag.
+    Tag(String),
+}
+
+/// A clause that goes on from "depends on".
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Unreadable => f.write_str("a rule that could not be read"),
+            Why::Table(name) => write!(f, "the contents of table <{name}>, which could not be read"),
+            Why::Name(name) => {
+                write!(f, "the addresses of {name}, which pfctl looks up when it loads the rule")
+            }
+            Why::Interface(name) => write!(f, "the addresses of {name}"),
+            Why::Group(name) => write!(f, "which interfaces are in {name}"),
+            Why::Address => f.write_str("an address that a translation leaves open"),
+            Why::Port => f.write_str("the port at the other end"),
+            Why::Service(text) => write!(f, "the number of the service in `port {text}`"),
+            Why::Route(what) => write!(f, "the routing table ({what})"),
+            Why::System(name) => write!(f, "the sender's operating system (\"{name}\")"),
+            Why::Owner => f.write_str("the user who owns the socket"),
+            Why::Probability => f.write_str("chance (probability)"),
+            Why::TypeOfService => f.write_str("the packet's type of service"),
+            Why::Icmp => f.write_str("the packet's ICMP type"),
+            Why::Tag(name) => write!(f, "whether the packet has the tag {name}"),
+        }
+    }
+}
+
+/// Whether `rule`, which stands in `anchor`, matches the packet; `tags` are the tags that it may have.
+pub(super) fn matches(
+    loaded: &Loaded,
+    anchor: &str,
+    rule: &Rule,
+    packet: &Packet,
+    tags: &[Option<&str>],
+) -> Matches {
+    // What is cheap and certain comes first: most rules end there.
+    if rule.direction.is_some_and(|direction| direction != packet.direction)
+        || rule.family.is_some_and(|family| family != packet.family)
+        || rule.protocol.is_some_and(|protocol| protocol != packet.protocol)
+        || rule.fragment
+    {
+        return Matches::No;
+    }
+    if rule.unreadable.is_some() {
+        return Matches::Maybe(Why::Unreadable);
+    }
+    if packet.protocol == TCP && rule.flags.is_some_and(|flags| packet.flags & flags.of != flags.set) {
+        return Matches::No;
+    }
+    let with_ports = packet.protocol == TCP || packet.protocol == UDP;
+    on_interface(rule.interface.as_ref(), &packet.interface)
+        .and(|| port_matches(rule.destination.port.as_ref(), packet.destination_port, with_ports))
+        .and(|| port_matches(rule.source.port.as_ref(), packet.source_port, with_ports))
+        .and(|| peer_matches(loaded, anchor, &rule.source, packet, packet.source))
+        .and(|| peer_matches(loaded, anchor, &rule.destination, packet, packet.destination))
+        .and(|| tag_matches(rule, tags))
+        .and(|| rest_matches(rule))
+}
+
+/// Whether a rule on `wanted` looks at packets of the interface `name`.
+pub(super) fn on_interface(wanted: Option<&Interface>, name: &str) -> Matches {
+    let Some(wanted) = wanted else { return Matches::Yes };
+    interface_matches(&wanted.name, name).negated(wanted.negated)
+}
+
+/// A name that ends in a digit is one interface; else it is a group, and that of the driver is known by its name.
+pub(super) fn interface_matches(wanted: &str, name: &str) -> Matches {
+    let driver = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    if wanted == name || wanted == driver || wanted == "all" {
+        return Matches::Yes;
+    }
+    let other_driver = KNOWN_DRIVERS.contains(&wanted) && KNOWN_DRIVERS.contains(&driver);
+    if wanted.ends_with(|last: char| last.is_ascii_digit()) || other_driver {
+        return Matches::No;
+    }
+    Matches::Maybe(Why::Group(wanted.to_owned()))
+}
+
+/// Names of drivers on macOS: each is the group of its own interfaces alone.
+const KNOWN_DRIVERS: &[&str] = &[
+    "lo", "en", "utun", "bridge", "awdl", "llw", "ap", "anpi", "ppp", "gif", "stf", "ipsec", "feth",
+    "vmenet", "vlan",
+];
+
+fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool) -> Matches {
+    match (wanted, port) {
+        (None, _) => Matches::Yes,
+        (Some(_), _) if !with_ports => Matches::No,
+        (Some(PortMatch::Service(text)), _) => Matches::Maybe(Why::Service(text.to_string())),
+        (Some(PortMatch::Number(compare)), Some(port)) => Matches::from(compare.matches(port)),
+        (Some(PortMatch::Number(compare)), None) => some_high_port(compare),
+    }
+}
+
+/// A client's port is one that its system gave it: somewhere from 1024 up.
+fn some_high_port(compare: &Compare<u16>) -> Matches {
+    let (a, b) = compare.bounds();
+    // The answer changes at these ports only.
+    let ports = [
+        1024,
+        u16::MAX,
+        a.saturating_sub(1),
+        a,
+        a.saturating_add(1),
+        b.saturating_sub(1),
+        b,
+        b.saturating_add(1),
+    ];
+    let mut answers = ports.iter().filter(|port| **port >= 1024).map(|port| compare.matches(*port));
+    let first = answers.next().unwrap_or_default();
+    if answers.all(|answer| answer == first) { Matches::from(first) } else { Matches::Maybe(Why::Port) }
+}
+
+fn peer_matches(
+    loaded: &Loaded,
+    anchor: &str,
+    peer: &Peer,
+    packet: &Packet,
+    address: Option<IpAddr>,
+) -> Matches {
+    if let Address::Static(interface) = &peer.address {
+        return static_matches(loaded, interface, peer.negated, address);
+    }
+    address_matches(loaded, anchor, &peer.address, packet, address).negated(peer.negated)
+}
+
+fn address_matches(
+    loaded: &Loaded,
+    anchor: &str,
+    wanted: &Address,
+    packet: &Packet,
+    address: Option<IpAddr>,
+) -> Matches {
+    if *wanted == Address::Any {
+        return Matches::Yes;
+    }
+    let Some(address) = address else { return Matches::Maybe(Why::Address) };
+    match wanted {
+        Address::Any => Matches::Yes,
+        Address::Net(net) => Matches::from(net.contains(&address)),
+        Address::Range(range) => {
+            let (first, last) = **range;
+            Matches::from(first.is_ipv4() == address.is_ipv4() && first <= address && address <= last)
+        }
+        Address::Table(name) => match loaded.table(anchor, name) {
+            TableFound::Known(contents) => table_matches(loaded, name, contents, address),
+            TableFound::Missing => Matches::No,
+            TableFound::Unknown => Matches::Maybe(Why::Table(name.to_string())),
+        },
+        Address::Dynamic(interface) => of_interface(loaded, interface, address),
+        Address::Static(interface) => of_interface(loaded, interface, address),
+        Address::Name(name, _) => Matches::Maybe(Why::Name(name.to_string())),
+        // A connected network has a route, and it leads to the interface that the packet came in on.
+        Address::NoRoute | Address::UrpfFailed if is_near(loaded, packet, address) => Matches::No,
+        Address::NoRoute => Matches::Maybe(Why::Route("no-route")),
+        Address::UrpfFailed => Matches::Maybe(Why::Route("urpf-failed")),
+        Address::RouteLabel(_) => Matches::Maybe(Why::Route("a route's label")),
+    }
+}
+
+/// Whether the address is on a network of the packet's own interface.
+fn is_near(loaded: &Loaded, packet: &Packet, address: IpAddr) -> bool {
+    let own = loaded.interfaces().iter().find(|facts| facts.name == packet.interface);
+    let loopback = packet.interface.starts_with("lo") && address.is_loopback();
+    loopback || own.is_some_and(|facts| facts.addresses.iter().any(|net| net.contains(&address)))
+}
+
+/// As in pf's tables: the narrowest network that holds the address decides.
+fn table_matches(loaded: &Loaded, name: &str, contents: &Contents, address: IpAddr) -> Matches {
+    let narrowest = contents.narrowest(address);
+    let unknown = || Matches::Maybe(Why::Table(name.to_owned()));
+    if contents.unreadable().is_some() {
+        return unknown();
+    }
+    let mut found = narrowest == Some(false);
+    for other in contents.unresolved() {
+        match other {
+            Address::Static(interface) => match of_interface(loaded, interface, address) {
+                Matches::Yes => found = true,
+                Matches::No => {}
+                Matches::Maybe(why) => return Matches::Maybe(why),
+            },
+            Address::Name(name, _) => return Matches::Maybe(Why::Name(name.to_string())),
+            _ => return unknown(),
+        }
+    }
+    Matches::from(found)
+}
+
+/// `from en0` is loaded as a rule for each address that en0 then has. So `from ! en0` is as many rules, each of which
+/// matches every address but one: with two addresses of a family it matches everything.
+fn static_matches(
+    loaded: &Loaded,
+    interface: &InterfaceAddress,
+    negated: bool,
+    address: Option<IpAddr>,
+) -> Matches {
+    let Some(address) = address else { return Matches::Maybe(Why::Address) };
+    if !negated {
+        return of_interface(loaded, interface, address);
+    }
+    match networks(loaded, interface) {
+        Some(networks) => Matches::from(
+            networks.iter().any(|net| net.addr().is_ipv4() == address.is_ipv4() && !net.contains(&address)),
+        ),
+        None => Matches::Maybe(Why::Interface(interface.name.to_string())),
+    }
+}
+
+/// Whether the address is one of the interface's.
+fn of_interface(loaded: &Loaded, interface: &InterfaceAddress, address: IpAddr) -> Matches {
+    match networks(loaded, interface) {
+        Some(networks) => Matches::from(networks.iter().any(|net| net.contains(&address))),
+        None => Matches::Maybe(Why::Interface(interface.name.to_string())),
+    }
+}
+
+/// What an interface's addresses stand for; `None` where they are not known.
+fn networks(loaded: &Loaded, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
+    if interface.peer {
+        return None;
+    }
+    let known = loaded.interfaces();
+    let facts: Vec<&InterfaceFacts> = if &*interface.name == "self" {
+        known.iter().collect()
+    } else {
+        known.iter().filter(|facts| interface_matches(&interface.name, &facts.name) == Matches::Yes).collect()
+    };
+    let mut addresses: Vec<IpNet> = Vec::new();
+    for facts in &facts {
+        let first_of = |four: bool| facts.addresses.iter().find(|net| net.addr().is_ipv4() == four);
+        match interface.no_alias {
+            true => addresses.extend([true, false].into_iter().filter_map(first_of)),
+            false => addresses.extend(&facts.addresses),
+        }
+    }
+    if matches!(&*interface.name, "lo0" | "lo") && facts.is_empty() {
+        addresses.extend(LOOPBACK.iter().filter_map(|text| text.parse::<IpNet>().ok()));
+    }
+    if addresses.is_empty() {
+        return None;
+    }
+    let narrowed = addresses.into_iter().filter_map(|net| {
+        let bits = match (interface.network, interface.broadcast, interface.bits) {
+            (true, _, _) => net.prefix_len(),
+            (_, true, _) if net.addr().is_ipv6() => return None,
+            (_, true, _) => return IpNet::new(net.broadcast(), 32).ok(),
+            (_, _, Some(bits)) => bits.min(net.max_prefix_len()),
+            _ => net.max_prefix_len(),
+        };
+        IpNet::new(net.addr(), bits).ok().map(|net| net.trunc())
+    });
+    Some(narrowed.collect())
+}
+
+/// lo0's addresses on every Mac.
+const LOOPBACK: &[&str] = &["127.0.0.1/8", "::1/128", "fe80::1/64"];
+
+fn tag_matches(rule: &Rule, tags: &[Option<&str>]) -> Matches {
+    let Some(tagged) = &rule.tagged else { return Matches::Yes };
+    let has = |tag: &Option<&str>| *tag == Some(&*tagged.name);
+    match (tags.iter().any(has), tags.iter().all(has)) {
+        (_, true) => Matches::Yes.negated(tagged.negated),
+        (false, _) => Matches::No.negated(tagged.negated),
+        _ => Matches::Maybe(Why::Tag(tagged.name.to_string())),
+    }
+}
+
+/// What no packet here says.
+fn rest_matches(rule: &Rule) -> Matches {
+    if let Some(system) = &rule.os {
+        return Matches::Maybe(Why::System(system.to_string()));
+    }
+    if rule.icmp.is_some() {
+        return Matches::Maybe(Why::Icmp);
+    }
+    if rule.tos.is_some() {
+        return Matches::Maybe(Why::TypeOfService);
+    }
+    match (&rule.user, &rule.group) {
+        (None, None) => {}
+        (Some(Owner::Number(compare)), None) | (None, Some(Owner::Number(compare)))
+            if all_owners(compare) => {}
+        _ => return Matches::Maybe(Why::Owner),
+    }
+    if rule.probability.is_some_and(|probability| probability < u32::MAX) {
+        return Matches::Maybe(Why::Probability);
+    }
+    Matches::Yes
+}
+
+/// Whether the condition holds for every user.
+fn all_owners(compare: &Compare<u32>) -> bool {
+    matches!(compare, Compare::GreaterOrEqual(0) | Compare::LessOrEqual(u32::MAX))
+}

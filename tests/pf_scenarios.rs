@@ -1,0 +1,354 @@
+//! The rulesets that people have, and what is said of them.
+
+use std::collections::BTreeMap;
+
+use portcullis::pf::loaded::{Listing, Loaded};
+use portcullis::pf::question::{Explanation, From, Question, answers, ask, changes};
+use portcullis::pf::rule::Family;
+use portcullis::pf::verdict::Outcome;
+
+const STOCK: &str = include_str!("../resources/stock-pf.conf");
+const APPLE: &str = include_str!("../resources/stock-com.apple");
+const RECIPE: &str = "pass in proto tcp from any to any port 2345\n";
+
+fn load(conf: &str, files: &[(&str, &str)]) -> Loaded {
+    let (loaded, problems) = Loaded::from_conf("pf.conf", conf, &mut |path| {
+        let found = files.iter().find(|(name, _)| *name == path);
+        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+    });
+    assert_eq!(problems, []);
+    loaded.with_assumed_interfaces()
+}
+
+fn from(loaded: &Loaded, from: From) -> Explanation {
+    ask(loaded, &Question { port: 2345, from, family: Family::Inet, interface: None })
+}
+
+fn sentences(loaded: &Loaded) -> [String; 3] {
+    [From::Loopback, From::Network, From::Anyone].map(|who| from(loaded, who).sentence)
+}
+
+#[test]
+fn the_stock_ruleset_passes_everything() {
+    let loaded = load(STOCK, &[("/etc/pf.anchors/com.apple", APPLE)]);
+    let passed = "passed: no rule matches port 2345; pf passes what no rule matches";
+    assert_eq!(sentences(&loaded), [passed; 3]);
+    assert_eq!(loaded.anchor_paths().collect::<Vec<_>>(), ["", "com.apple"]);
+}
+
+#[test]
+fn the_recipe_without_its_anchor_line_is_never_evaluated() {
+    let conf = format!(
+        "{STOCK}block in all\nload anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n"
+    );
+    let files = [("/etc/pf.anchors/com.apple", APPLE), ("/etc/pf.anchors/com.golang.dlv", RECIPE)];
+    let answer = from(&load(&conf, &files), From::Network);
+    assert_eq!(
+        answer.sentence,
+        "blocked by rule 1, pf.conf:14 `block drop in all`; nothing later passes port 2345"
+    );
+    assert_eq!(
+        answer.notes,
+        [
+            "the client gets no answer and times out",
+            "anchor com.golang.dlv has a rule for port 2345, but no ruleset calls the anchor: its rules are never \
+             evaluated until pf.conf has the line `anchor \"com.golang.dlv\"`"
+        ]
+    );
+}
+
+#[test]
+fn the_recipe_with_its_anchor_line_passes() {
+    let conf = format!(
+        "{STOCK}block in all\nanchor \"com.golang.dlv\"\nload anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n"
+    );
+    let files = [("/etc/pf.anchors/com.apple", APPLE), ("/etc/pf.anchors/com.golang.dlv", RECIPE)];
+    let answer = from(&load(&conf, &files), From::Anyone);
+    assert_eq!(
+        answer.sentence,
+        "passed by rule 0 of anchor com.golang.dlv, /etc/pf.anchors/com.golang.dlv:1 `pass in proto tcp from any to \
+         any port = 2345 flags S/SA keep state`; nothing later blocks port 2345"
+    );
+    assert_eq!(answer.notes, [""; 0]);
+    let effects: Vec<_> = answer.trail.iter().map(|line| (line.effect, line.rule.place.as_str())).collect();
+    assert_eq!(
+        effects,
+        [
+            ("overridden", "pf.conf:14"),
+            ("calls", "pf.conf:15"),
+            ("decides", "/etc/pf.anchors/com.golang.dlv:1")
+        ]
+    );
+}
+
+#[test]
+fn block_all_stops_loopback_too_unless_it_is_skipped() {
+    let loaded = load("block all\n", &[]);
+    assert_eq!(
+        sentences(&loaded),
+        [
+            "on its way out of lo0, blocked by rule 0, pf.conf:1 `block drop all`; nothing later passes port 2345",
+            "blocked by rule 0, pf.conf:1 `block drop all`; nothing later passes port 2345",
+            "blocked by rule 0, pf.conf:1 `block drop all`; nothing later passes port 2345",
+        ]
+    );
+    let loaded = load("set skip on lo0\nblock all\n", &[]);
+    assert_eq!(
+        from(&loaded, From::Loopback).sentence,
+        "passed: pf does not look at the interface (`set skip`)"
+    );
+    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Block);
+}
+
+#[test]
+fn block_in_all_passes_loopback_out_and_stops_it_in() {
+    let loaded = load("block in all\npass out all\n", &[]);
+    assert_eq!(
+        from(&loaded, From::Loopback).sentence,
+        "on its way into lo0, blocked by rule 0, pf.conf:1 `block drop in all`; nothing later passes port 2345"
+    );
+}
+
+#[test]
+fn internet_sharing_changes_nothing_for_the_port() {
+    let conf = format!(
+        "{STOCK}nat-anchor \"com.apple.internet-sharing\"\nanchor \"com.apple.internet-sharing\"\n\
+         load anchor \"com.apple.internet-sharing\" from \"sharing\"\n"
+    )
+    .replace("nat-anchor \"com.apple.internet-sharing\"\n", "");
+    let conf = conf.replace(
+        "rdr-anchor \"com.apple/*\"",
+        "nat-anchor \"com.apple.internet-sharing\"\nrdr-anchor \"com.apple/*\"",
+    );
+    let sharing = "nat on en0 inet from bridge100:network to any -> (en0)\n\
+                   pass on bridge100 inet from any to any\n\
+                   block in on en0 inet proto tcp from bridge100:network to any\n";
+    let files = [("/etc/pf.anchors/com.apple", APPLE), ("sharing", sharing)];
+    let answer = from(&load(&conf, &files), From::Network);
+    // What bridge100's network is nobody said: the last rule may match.
+    assert_eq!(answer.verdict, Outcome::Unknown);
+    let known = load(&conf, &files)
+        .with_interfaces(vec![facts("en0", &["192.168.1.10/24"]), facts("bridge100", &["192.168.2.1/24"])]);
+    assert_eq!(
+        from(&known, From::Network).sentence,
+        "passed: no rule matches port 2345; pf passes what no rule matches"
+    );
+    let bridged = ask(
+        &known,
+        &Question {
+            port: 2345,
+            from: From::Host("192.168.2.7".parse().unwrap()),
+            family: Family::Inet,
+            interface: None,
+        },
+    );
+    assert_eq!(
+        bridged.sentence,
+        "passed by rule 0 of anchor com.apple.internet-sharing, sharing:2 `pass on bridge100 inet all flags S/SA keep \
+         state`; nothing later blocks port 2345"
+    );
+}
+
+fn facts(name: &str, addresses: &[&str]) -> portcullis::pf::loaded::InterfaceFacts {
+    let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    portcullis::pf::loaded::InterfaceFacts { name: name.to_owned(), addresses }
+}
+
+#[test]
+fn a_vpn_that_blocks_all_but_its_tunnel() {
+    let vpn = "set skip on lo0\n\
+               block drop all\n\
+               pass quick on utun3 all\n\
+               pass out quick on en0 inet proto udp from any to 185.65.134.66 port 51820 keep state\n\
+               pass quick on en0 proto udp from any port { 67 68 } to any port { 67 68 }\n";
+    let loaded = load(vpn, &[])
+        .with_interfaces(vec![facts("en0", &["192.168.1.10/24"]), facts("utun3", &["10.64.0.2/32"])]);
+    assert_eq!(
+        from(&loaded, From::Network).sentence,
+        "blocked by rule 0, pf.conf:2 `block drop all`; nothing later passes port 2345"
+    );
+    let tunnel = Question {
+        port: 2345,
+        from: From::Anyone,
+        family: Family::Inet,
+        interface: Some("utun3".to_owned()),
+    };
+    assert_eq!(
+        ask(&loaded, &tunnel).sentence,
+        "passed by rule 1, pf.conf:3 `pass quick on utun3 all flags S/SA keep state`; it is quick: later rules are not \
+         looked at"
+    );
+}
+
+#[test]
+fn a_vpn_that_lets_the_local_network_in() {
+    let vpn = "table <lan> const { 10/8, 172.16/12, 192.168/16, fe80::/10, fd00::/8 }\n\
+               block return in all\n\
+               pass in quick from <lan> to <lan>\n\
+               pass out quick all\n";
+    let loaded = load(vpn, &[]);
+    assert_eq!(
+        sentences(&loaded)[1..],
+        [
+            "passed by rule 1, pf.conf:3 `pass in quick from <lan> to <lan> flags S/SA keep state`; it is quick: later \
+             rules are not looked at",
+            "blocked by rule 0, pf.conf:2 `block return in all`; nothing later passes port 2345",
+        ]
+    );
+    assert_eq!(from(&loaded, From::Anyone).notes, ["the client sees \"connection refused\""]);
+}
+
+#[test]
+fn a_corporate_quick_block_wins_over_what_comes_later() {
+    let conf = "block return in quick on ! lo0 proto tcp to any port 1024:65535\nanchor \"x\"\nload anchor x from x\n";
+    let loaded = load(conf, &[("x", RECIPE)]);
+    assert_eq!(
+        from(&loaded, From::Network).sentence,
+        "blocked by rule 0, pf.conf:1 `block return in quick on ! lo0 proto tcp from any to any port 1024:65535`; it is \
+         quick: later rules are not looked at"
+    );
+    assert_eq!(from(&loaded, From::Loopback).verdict, Outcome::Pass);
+}
+
+#[test]
+fn a_rule_without_state_needs_the_reply_to_pass_too() {
+    let loaded = load("block all\npass in proto tcp to port 2345 no state\n", &[]);
+    assert_eq!(
+        from(&loaded, From::Network).sentence,
+        "the connection comes in, but the reply is blocked by rule 0, pf.conf:1 `block drop all`; nothing later passes \
+         port 2345"
+    );
+    let loaded = load("block all\npass in proto tcp to port 2345 flags any no state\npass out all\n", &[]);
+    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Block, "`flags S/SA` does not match the reply");
+    let loaded =
+        load("block all\npass proto tcp to port 2345 flags any no state\npass out all flags any\n", &[]);
+    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Pass);
+}
+
+#[test]
+fn what_cannot_be_known_is_unknown_unless_it_cannot_matter() {
+    let unread = load("block all\n", &[]);
+    let (loaded, problems) =
+        Loaded::from_conf("pf.conf", "table <t> file \"/etc/t\"\nblock all\npass in from <t>\n", &mut |_| {
+            Err("no such file".to_owned())
+        });
+    assert_eq!(problems, []);
+    let loaded = loaded.with_interfaces(unread.interfaces().to_vec());
+    let answer = from(&loaded, From::Network);
+    assert_eq!(answer.verdict, Outcome::Unknown);
+    assert_eq!(answer.because, "unknown: it depends on the contents of table <t>, which could not be read");
+    for (conf, outcome) in [
+        ("block all\npass in proto tcp user alice\n", Outcome::Unknown),
+        ("block all\npass in proto tcp os \"Linux\"\n", Outcome::Unknown),
+        ("block all\npass in probability 50%\n", Outcome::Unknown),
+        ("block all\npass in from example.org\n", Outcome::Unknown),
+        ("block all\npass in from example.org\nblock in quick all\n", Outcome::Block),
+        ("block all\nblock in from example.org\n", Outcome::Block),
+        ("block in quick all\npass in from example.org\n", Outcome::Block),
+        ("block all\npass in quick from example.org\nblock all\n", Outcome::Unknown),
+        ("block all\npass in from any to self\n", Outcome::Pass),
+        ("block all\npass in from any to (en0)\n", Outcome::Pass),
+        ("block all\npass in on en0 from (en0:network)\n", Outcome::Pass),
+        ("block all\npass in proto tcp to port nosuchservice\n", Outcome::Unknown),
+        ("block all\npass in proto udp to port nosuchservice\n", Outcome::Block),
+        ("pass all\nblock in from no-route\nblock in from urpf-failed\n", Outcome::Pass),
+    ] {
+        assert_eq!(from(&load(conf, &[]), From::Network).verdict, outcome, "{conf}");
+    }
+}
+
+#[test]
+fn redirection_comes_before_the_filter() {
+    let loaded = load(
+        "rdr on en0 proto tcp to any port 2345 -> 127.0.0.1 port 9999\nblock in\npass in proto tcp to port 2345\n",
+        &[],
+    );
+    let answer = from(&loaded, From::Network);
+    assert_eq!(answer.verdict, Outcome::Block, "the filter sees port 9999");
+    assert!(answer.notes.iter().any(|note| note.contains("127.0.0.1 port 9999")), "{:?}", answer.notes);
+    let loaded = load("rdr pass on en0 proto tcp to any port 2345 -> 127.0.0.1 port 9999\nblock in\n", &[]);
+    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Pass);
+}
+
+#[test]
+fn loaded_rules_are_told_by_anchor_and_number() {
+    let tables = BTreeMap::from([("portcullis_dlv".to_owned(), vec!["192.168.1.0/24".to_owned()])]);
+    let none = BTreeMap::new();
+    let main = Listing {
+        rules: "scrub-anchor \"com.apple/*\" all fragment reassemble\nanchor \"com.apple/*\" all\n",
+        nat: "nat-anchor \"com.apple/*\" all\nrdr-anchor \"com.apple/*\" all\n",
+        tables: &none,
+    };
+    let ours = Listing {
+        rules: "pass in quick inet proto tcp from <portcullis_dlv> to any port = 2345 flags S/SA keep state label \"portcullis:dlv:2345\"\n\
+                block return in quick on ! lo0 proto tcp from any to any port = 2345\n",
+        nat: "",
+        tables: &tables,
+    };
+    let apple = Listing { rules: "block drop in all\n", nat: "", tables: &none };
+    let (loaded, problems) = Loaded::from_listings(
+        [("", main), ("com.apple/100.dev.portcullis", ours), ("com.apple/250.ApplicationFirewall", apple)],
+        [],
+    );
+    assert_eq!(problems, []);
+    let loaded = loaded.with_assumed_interfaces();
+    let network = from(&loaded, From::Network);
+    assert_eq!(
+        network.sentence,
+        "passed by rule 0 of anchor com.apple/100.dev.portcullis `pass in quick inet proto tcp from <portcullis_dlv> to \
+         any port = 2345 flags S/SA keep state label \"portcullis:dlv:2345\"`; it is quick: later rules are not looked at"
+    );
+    let rule = network.rule.unwrap();
+    assert_eq!(rule.place, "anchor com.apple/100.dev.portcullis rule 0");
+    assert_eq!(from(&loaded, From::Anyone).rule.unwrap().place, "anchor com.apple/100.dev.portcullis rule 1");
+    // From this Mac the guard does not match, but Apple's rule does.
+    assert_eq!(
+        from(&loaded, From::Loopback).rule.unwrap().place,
+        "anchor com.apple/250.ApplicationFirewall rule 0"
+    );
+}
+
+#[test]
+fn a_listed_line_that_cannot_be_read_makes_the_verdict_unknown() {
+    let none = BTreeMap::new();
+    let listing = |rules: &'static str| {
+        let (loaded, problems) = Loaded::from_listings([("", Listing { rules, nat: "", tables: &none })], []);
+        assert_eq!(problems.len(), 1);
+        from(&loaded.with_assumed_interfaces(), From::Network).verdict
+    };
+    assert_eq!(listing("block drop all\nfrobnicate in all\n"), Outcome::Unknown);
+    assert_eq!(listing("block drop all\npass in frobnicated\n"), Outcome::Unknown);
+    assert_eq!(listing("block drop all\nblock frobnicated\n"), Outcome::Block);
+    assert_eq!(listing("frobnicate in all\nblock drop all\n"), Outcome::Block);
+    assert_eq!(listing("frobnicate in quick all\nblock drop all\n"), Outcome::Unknown);
+    assert_eq!(listing("block drop all\npass out frobnicated\n"), Outcome::Block);
+}
+
+#[test]
+fn who_can_reach_a_port_and_what_a_change_changes() {
+    let before = load("set skip on lo0\nblock in all\nanchor \"dev.portcullis\"\n", &[]);
+    let (after, problems) = before.with_anchor(
+        "dev.portcullis",
+        "planned",
+        "table <t> { 192.168.1.0/24 }\npass in quick proto tcp from <t> to any port 2345\n",
+    );
+    assert_eq!(problems, []);
+    let found = answers(&after, 2345, 2345, &[]);
+    assert_eq!(
+        [found.loopback.verdict, found.network.verdict, found.anyone.verdict],
+        [Outcome::Pass, Outcome::Pass, Outcome::Block]
+    );
+    let table: Vec<String> =
+        changes(&before, &after, &[(2345, 2345, vec![])]).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        table,
+        [
+            "2345         loopback  pass               pf does not look at the interface (`set skip`)",
+            "2345         network   block → pass       over IPv4: passed by rule 0 of anchor dev.portcullis, planned:2 \
+             `pass in quick proto tcp from <t> to any port = 2345 flags S/SA keep state`",
+            "2345         anyone    block              blocked by rule 0, pf.conf:2 `block drop in all`",
+        ]
+    );
+    let range = answers(&after, 2345, 2346, &[]);
+    assert_eq!(range.network.verdict, Outcome::Unknown, "{}", range.network.because);
+}
