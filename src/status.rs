@@ -282,7 +282,7 @@ pub const STALE_AFTER: Seconds = 65 * 60;
 impl Status {
     /// What the facts come to.
     pub fn of(facts: &Facts) -> Status {
-        let report = usable(facts);
+        let report = usable(&facts.report, facts.now, &facts.boot);
         let firewall = firewall(facts, &report);
         let ports = ports(facts, &report);
         let exposed: Vec<&PortStatus> = match &report {
@@ -324,21 +324,21 @@ fn open_sentence(exposed: &[&PortStatus]) -> String {
 }
 
 /// The report, where it can be trusted to speak of now; else why not.
-fn usable(facts: &Facts) -> Result<&Report, String> {
-    match &facts.report {
+pub fn usable<'a>(fact: &'a ReportFact, now: Seconds, boot: &str) -> Result<&'a Report, String> {
+    match fact {
         ReportFact::Missing => Err("nobody has looked at pf yet".to_owned()),
         ReportFact::Unreadable(because) => Err(because.clone()),
         ReportFact::Read(report) if report.version != Report::VERSION => {
             Err(format!("what root saw is written in form {}, unknown to this version", report.version))
         }
-        ReportFact::Read(report) if report.boot != facts.boot => {
+        ReportFact::Read(report) if report.boot != boot => {
             Err("this Mac was restarted since pf was last looked at".to_owned())
         }
-        ReportFact::Read(report) if report.seen > facts.now.saturating_add(60) => {
+        ReportFact::Read(report) if report.seen > now.saturating_add(60) => {
             Err("the clock was set back since pf was last looked at".to_owned())
         }
-        ReportFact::Read(report) if facts.now.saturating_sub(report.seen) > STALE_AFTER => {
-            Err(format!("pf was last looked at {} ago", duration(facts.now.saturating_sub(report.seen))))
+        ReportFact::Read(report) if now.saturating_sub(report.seen) > STALE_AFTER => {
+            Err(format!("pf was last looked at {} ago", duration(now.saturating_sub(report.seen))))
         }
         ReportFact::Read(report) => Ok(report),
     }

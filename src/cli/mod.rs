@@ -9,6 +9,9 @@
 //! | 4 | failed on the way, the system was restored |
 //! | 5 | what became of the system is not known, or it is damaged: the message says what to do |
 
+mod check;
+mod explain;
+mod files;
 mod show;
 
 use std::path::PathBuf;
@@ -67,6 +70,11 @@ enum Command {
     },
     /// List the ports that have a name
     Ports,
+    /// Say whether pf lets a connection to a port in, and which rule decides
+    #[command(after_help = explain::AFTER_HELP)]
+    Explain(explain::Options),
+    /// Check a pf.conf: every problem with its place
+    Check(check::Options),
     /// Block closed ports from other machines, or stop that; while on, pf is held enabled
     Guard {
         /// on or off
@@ -119,6 +127,12 @@ fn run(options: Options) -> Result<u8, AppError> {
         clap_complete::generate(*shell, &mut Options::command(), "portcullis", &mut std::io::stdout());
         return Ok(0);
     }
+    match &options.command {
+        // What needs files alone needs neither a lab nor a pf.
+        Some(Command::Check(wanted)) => return Ok(check::run(wanted, json)),
+        Some(Command::Explain(wanted)) if wanted.conf.is_some() => return Ok(explain::offline(wanted, json)),
+        _ => {}
+    }
     let app = App::new(world(options.lab)?)?;
     match options.command {
         None => return Ok(tray(app)),
@@ -149,7 +163,8 @@ fn run(options: Options) -> Result<u8, AppError> {
         Some(Command::Prefs { .. }) => {
             show::preferences(&app.preferences()?, app.preferences_file(), json);
         }
-        Some(Command::Completions { .. }) => {}
+        Some(Command::Explain(wanted)) => return explain::live(&app, &wanted, json),
+        Some(Command::Completions { .. } | Command::Check(_)) => {}
     }
     Ok(0)
 }

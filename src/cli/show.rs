@@ -88,6 +88,15 @@ pub fn answer(answer: &Answer, status: Option<&Status>, json: bool) {
     print(&format!("{}\n", answer.message));
 }
 
+/// What was wrong with the input: to standard error as text, to standard output as JSON.
+pub fn message(message: &str, json: bool) {
+    if json {
+        print_json(&Change { version: 1, ok: false, outcome: Outcome::Unchanged, message, status: None });
+    } else {
+        eprintln!("portcullis: {message}");
+    }
+}
+
 /// What went wrong: to standard error as text, to standard output as JSON.
 pub fn failure(error: &AppError, json: bool) {
     let message = error.to_string();
@@ -99,7 +108,7 @@ pub fn failure(error: &AppError, json: bool) {
         };
         return print_json(&Change { version: 1, ok: false, outcome, message: &message, status: None });
     }
-    eprintln!("portcullis: {message}");
+    self::message(&message, false);
 }
 
 /// The ports that have a name.
@@ -155,12 +164,12 @@ pub fn preferences(preferences: &Preferences, file: &Path, json: bool) {
     print(&format!("{text}file  {}\n", file.display()));
 }
 
-fn print_json(value: &impl Serialize) {
+pub fn print_json(value: &impl Serialize) {
     // Plain data with text keys: its JSON cannot fail.
     print(&format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()));
 }
 
 /// A reader that went away (`| head`) is no reason to panic.
-fn print(text: &str) {
+pub fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

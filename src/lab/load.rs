@@ -192,6 +192,8 @@ impl Loading<'_> {
 
     fn fill(&self, table: &mut Table, source: &TableSource) -> Result<(), String> {
         match source {
+            // A text with such a table has a problem, and nothing of it is loaded.
+            TableSource::Unreadable => return Err("the addresses of a table do not read".to_owned()),
             TableSource::File(path) => {
                 let bytes = self
                     .files

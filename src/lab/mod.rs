@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ipnet::IpNet;
 use thiserror::Error;
 
 pub mod arguments;
@@ -155,6 +156,18 @@ pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> R
         store.keep_states(&kept)?;
     }
     Ok(dropped.len())
+}
+
+/// The interfaces of the pretended Mac: en0, on each of the lab's networks with the first address of it.
+///
+/// Errors: settings that do not read.
+pub fn interfaces(directory: &Path) -> Result<Vec<(String, Vec<IpNet>)>, LabError> {
+    let networks = LabConfig::read(directory)?.networks;
+    let address = |network: &IpNet| {
+        let host = network.hosts().next().unwrap_or(network.addr());
+        IpNet::new(host, network.prefix_len()).unwrap_or(*network)
+    };
+    Ok(vec![("en0".to_owned(), networks.iter().map(address).collect())])
 }
 
 /// Why a lab cannot be used.

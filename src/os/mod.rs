@@ -11,7 +11,7 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
-pub use networks::networks;
+pub use networks::{interfaces, networks};
 pub use tree::{FileError, Lock, Tree};
 pub use user::user_of;
 

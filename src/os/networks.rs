@@ -25,6 +25,23 @@ pub fn networks() -> std::io::Result<Vec<IpNet>> {
     Ok(networks)
 }
 
+/// Every interface with its addresses, each with the bits of its network; loopback apart. Errors: getifaddrs(3) fails.
+pub fn interfaces() -> std::io::Result<Vec<(String, Vec<IpNet>)>> {
+    let mut interfaces: Vec<(String, Vec<IpNet>)> = Vec::new();
+    for found in if_addrs::get_if_addrs()?.into_iter().filter(|found| !found.is_loopback()) {
+        let bits = match &found.addr {
+            if_addrs::IfAddr::V4(v4) => v4.prefixlen,
+            if_addrs::IfAddr::V6(v6) => v6.prefixlen,
+        };
+        let Ok(address) = IpNet::new(found.ip(), bits) else { continue };
+        match interfaces.iter_mut().find(|(name, _)| *name == found.name) {
+            Some((_, addresses)) => addresses.push(address),
+            None => interfaces.push((found.name, vec![address])),
+        }
+    }
+    Ok(interfaces)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

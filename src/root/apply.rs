@@ -8,10 +8,12 @@
 use std::time::Duration;
 
 use crate::firewall::{Pfctl, PfctlError, Rules, states};
+use crate::lab;
 use crate::ledger::{Guard, Ledger, Managed, Opening, Source, Token, host_text};
 use crate::os::{self, FileError, Tree};
 use crate::pf::anchor::Header;
 use crate::pf::conf;
+use crate::pf::loaded::InterfaceFacts;
 use crate::root::answer::{Answer, Outcome};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{Loaded, Observed, Plan, PlanError, Step, plan};
@@ -68,7 +70,8 @@ pub fn apply(world: &World, request: &Request) -> Answer {
     };
     let answer = match (tree.lock(LOCK, PATIENCE), Pfctl::new(world)) {
         (Ok(_lock), Ok(pf)) => {
-            let helper = Helper { world: world.clone(), tree: tree.clone(), pf, now };
+            let helper =
+                Helper { world: world.clone(), tree: tree.clone(), interfaces: interfaces(world), pf, now };
             helper.carry_out(request).unwrap_or_else(|refusal| refused(&refusal))
         }
         (Err(error), _) => refused(&error),
@@ -87,6 +90,7 @@ pub fn apply(world: &World, request: &Request) -> Answer {
 struct Helper {
     world: World,
     tree: Tree,
+    interfaces: Vec<InterfaceFacts>,
     pf: Pfctl,
     now: i64,
 }
@@ -282,7 +286,7 @@ impl Helper {
         if new.guard == Guard::On && live.state != PfState::Enabled {
             return wrong("pf is not enabled although it was asked to be".to_owned());
         }
-        if let Some(problem) = report::contradiction(live, new) {
+        if let Some(problem) = report::contradiction(live, &self.interfaces, new) {
             return wrong(problem);
         }
         Ok(())
@@ -378,11 +382,22 @@ impl Helper {
         boot: &str,
         notes: &[String],
     ) -> Result<(), FileError> {
-        let report = report::report(&self.tree, ledger, live, boot, self.now, notes);
+        let report = report::report(&self.tree, ledger, live, &self.interfaces, boot, self.now, notes);
         // Plain data with text keys: its JSON cannot fail.
         let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
         self.tree.replace(STATUS, &json, 0o644)
     }
+}
+
+/// The interfaces of this Mac; none where they cannot be read, which leaves verdicts unknown.
+fn interfaces(world: &World) -> Vec<InterfaceFacts> {
+    match world {
+        World::Mac => os::interfaces().unwrap_or_default(),
+        World::Lab(directory) => lab::interfaces(directory).unwrap_or_default(),
+    }
+    .into_iter()
+    .map(|(name, addresses)| InterfaceFacts { name, addresses })
+    .collect()
 }
 
 /// How far a change came.

@@ -22,6 +22,8 @@ pub struct Live {
     pub tokens: Option<Vec<u64>>,
     /// The rulesets by anchor path; `""` is the main ruleset.
     pub rulesets: BTreeMap<String, LoadedRules>,
+    /// Interfaces that pf does not look at; `None` where that could not be read.
+    pub skip: Option<Vec<String>>,
 }
 
 impl Live {
@@ -34,7 +36,7 @@ impl Live {
         }
         // Who holds pf is only shown: a listing in a form we do not know takes nothing away.
         let tokens = pf.references().ok().map(|held| held.iter().map(|reference| reference.token).collect());
-        Ok(Live { state: pf.info()?, tokens, rulesets })
+        Ok(Live { state: pf.info()?, tokens, rulesets, skip: pf.skipped().ok() })
     }
 
     /// Whether pf still counts `token`. Where that cannot be read, a token of this boot counts while pf is enabled.

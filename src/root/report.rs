@@ -1,17 +1,23 @@
 //! What root saw, for the user's programs to read: pf's state, our ports, and pf's verdict on each.
 
-use crate::ledger::{Ledger, Managed, Opening};
+use ipnet::IpNet;
+
+use crate::ledger::{Guard, Ledger, Managed, Opening};
 use crate::os::Tree;
+use crate::pf::loaded::{InterfaceFacts, Listing, Loaded};
+use crate::pf::question::{Answers, Combined, answers};
+use crate::pf::verdict::Outcome;
 use crate::port::PortRange;
 use crate::root::foreign;
 use crate::root::live::Live;
-use crate::status::{Answer, PfVerdict, Reason, Report, Seconds};
+use crate::status::{Answer, PfState, PfVerdict, Reason, Report, Seconds};
 
-/// The report on `live`, and on `ledger` in it.
+/// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
     tree: &Tree,
     ledger: &Ledger,
     live: &Live,
+    interfaces: &[InterfaceFacts],
     boot: &str,
     now: Seconds,
     notes: &[String],
@@ -19,6 +25,7 @@ pub fn report(
     let ranges = ranges(ledger);
     let mut said = notes.to_vec();
     said.extend(foreign::notes(tree, live, &ranges));
+    let loaded = loaded(live, interfaces);
     Report {
         version: Report::VERSION,
         seen: now,
@@ -29,10 +36,10 @@ pub fn report(
         way: ledger.way,
         openings: ledger.openings.clone(),
         managed: ledger.managed.clone(),
-        verdicts: ranges.into_iter().map(|port| verdict(live, ledger, port)).collect(),
+        verdicts: ranges.into_iter().map(|port| verdict(live, &loaded, ledger, port)).collect(),
         notes: said,
         rulesets: live.rulesets.clone(),
-        skip: Vec::new(),
+        skip: live.skip.clone().unwrap_or_default(),
     }
 }
 
@@ -46,12 +53,70 @@ fn ranges(ledger: &Ledger) -> Vec<PortRange> {
     ranges
 }
 
-fn verdict(_live: &Live, _ledger: &Ledger, port: PortRange) -> PfVerdict {
-    let unknown = Reason::new(Answer::Unknown, "not evaluated");
-    PfVerdict { port, loopback: unknown.clone(), network: unknown.clone(), anyone: unknown }
+/// What pf holds, ready to be asked. What it does not look at, where that could not be read, is in doubt: it is
+/// asked as if pf looked at everything, and [`verdict`] makes what hangs on it unknown.
+fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Loaded {
+    let listings = live.rulesets.iter().map(|(anchor, rules)| {
+        (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
+    });
+    let skip = live.skip.iter().flatten().map(String::as_str);
+    let (loaded, _) = Loaded::from_listings(listings, skip);
+    loaded.with_interfaces(interfaces.to_vec())
 }
 
-/// Where pf would do otherwise than the ledger says: the rule that decides, in a sentence; `None` where all is well.
-pub fn contradiction(_live: &Live, _ledger: &Ledger) -> Option<String> {
+fn ask(loaded: &Loaded, ledger: &Ledger, port: PortRange) -> Answers {
+    answers(loaded, port.first(), port.last(), near(ledger, port))
+}
+
+/// Whom "this network" means for a port: those it is open for, where they are chosen.
+fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
+    let opening = ledger.openings.iter().find(|opening| opening.port.overlaps(port));
+    opening.and_then(|opening| opening.from.networks()).unwrap_or_default()
+}
+
+fn verdict(live: &Live, loaded: &Loaded, ledger: &Ledger, port: PortRange) -> PfVerdict {
+    let reason = |combined: Combined| match (&live.state, combined.verdict) {
+        (PfState::Disabled, _) => Reason::new(Answer::Yes, "pf is off"),
+        (PfState::Unknown(_), _) => Reason::new(Answer::Unknown, "whether pf is on is not known"),
+        (PfState::Enabled, _) if live.skip.is_none() => {
+            Reason::new(Answer::Unknown, "which interfaces pf does not look at could not be read")
+        }
+        (PfState::Enabled, Outcome::Pass) => Reason::new(Answer::Yes, combined.because),
+        (PfState::Enabled, Outcome::Block) => Reason::new(Answer::No, combined.because),
+        (PfState::Enabled, Outcome::Unknown) => Reason::new(Answer::Unknown, combined.because),
+    };
+    let Answers { loopback, network, anyone } = ask(loaded, ledger, port);
+    PfVerdict { port, loopback: reason(loopback), network: reason(network), anyone: reason(anyone) }
+}
+
+/// Where pf, were it enabled, would do the opposite of what the ledger says: the rule that decides, in a sentence. `None`
+/// where all is well, or not known: a rule of others that depends on something unknown is no reason to undo.
+pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Option<String> {
+    let loaded = loaded(live, interfaces);
+    for opening in &ledger.openings {
+        let asked = ask(&loaded, ledger, opening.port);
+        for (who, combined) in [("this Mac", &asked.loopback), ("those it was opened for", &asked.network)] {
+            if combined.verdict == Outcome::Block {
+                let (port, because) = (opening.port, &combined.because);
+                return Some(format!("port {port} would stay closed for {who}: {because}"));
+            }
+        }
+        if ledger.guard == Guard::On
+            && opening.from.networks().is_some()
+            && asked.anyone.verdict == Outcome::Pass
+        {
+            let (port, because) = (opening.port, &asked.anyone.because);
+            return Some(format!("port {port} would be open for others too: {because}"));
+        }
+    }
+    for closed in ledger.closed() {
+        let asked = ask(&loaded, ledger, closed.port);
+        for combined in [&asked.network, &asked.anyone] {
+            if combined.verdict == Outcome::Pass {
+                let (port, because) = (closed.port, &combined.because);
+                return Some(format!("port {port} would stay open: {because}"));
+            }
+        }
+    }
     None
 }

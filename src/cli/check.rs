@@ -1,0 +1,97 @@
+//! `portcullis check FILE`: all problems of a pf.conf.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::files::Files;
+use super::show::print;
+use crate::pf::parse::{Problem, parse};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The file
+    file: PathBuf,
+    /// The folder that stands for /etc/pf.anchors: loaded anchors are checked too
+    #[arg(long, value_name = "DIR")]
+    anchors: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    file: PathBuf,
+    ok: bool,
+    problems: Vec<Entry>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    path: String,
+    line: usize,
+    column: usize,
+    message: String,
+    text: String,
+}
+
+/// Exit status 0: no problem; 1: problems; 2: the file cannot be read.
+pub fn run(options: &Options, json: bool) -> u8 {
+    let mut files = Files::new(options.anchors.clone());
+    let text = match files.main(&options.file) {
+        Ok(text) => text,
+        Err(message) => {
+            super::show::message(&message, json);
+            return 2;
+        }
+    };
+    let name = options.file.display().to_string();
+    let parsed = parse(&name, &text, &mut |path| files.include(path));
+    let mut problems = parsed.problems;
+    if options.anchors.is_some() {
+        for load in &parsed.section.loads {
+            match files.include(&load.item.file) {
+                Ok(text) => {
+                    problems.extend(parse(&load.item.file, &text, &mut |path| files.include(path)).problems)
+                }
+                Err(why) => problems.push(Problem {
+                    path: load.place.path.clone(),
+                    line: load.place.line,
+                    column: 1,
+                    message: format!("cannot load {}: {why}", load.item.file),
+                    text: String::new(),
+                    caret: 0,
+                    syntax: false,
+                }),
+            }
+        }
+    }
+    let ok = problems.is_empty();
+    if json {
+        let entry = |problem: &Problem| Entry {
+            path: problem.path.to_string(),
+            line: problem.line,
+            column: problem.column,
+            message: problem.message.clone(),
+            text: problem.text.clone(),
+        };
+        let problems = problems.iter().map(entry).collect();
+        super::show::print_json(&Report {
+            version: 1,
+            file: options.file.clone(),
+            ok,
+            problems,
+            notes: files.notes,
+        });
+    } else {
+        let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+        text.extend(files.notes.iter().map(|note| format!("note: {note}\n")));
+        text += &match problems.len() {
+            0 => format!("{name}: no problem\n"),
+            1 => format!("{name}: 1 problem; pfctl would load nothing of it\n"),
+            count => format!("{name}: {count} problems; pfctl would load nothing of it\n"),
+        };
+        print(&text);
+    }
+    u8::from(!ok)
+}

@@ -1,0 +1,240 @@
+//! `portcullis explain PORT`: whether pf lets a connection in, and which rule decides.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::files::Files;
+use super::show::{print, print_json};
+use crate::app::{App, AppError};
+use crate::os;
+use crate::pf::loaded::{InterfaceFacts, Listing, Loaded};
+use crate::pf::question::{Answers, Explanation, From, Question, answers, ask};
+use crate::pf::rule::Family;
+use crate::pf::verdict::Outcome;
+use crate::prefs::{Preferences, ports_of};
+use crate::status::{PfState, Report, usable};
+use crate::world::World;
+use crate::{lab, port};
+
+pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
+that root last saw (`portcullis status --check` has root look).";
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The port, or its name
+    port: String,
+    /// Who connects: an address, or loopback, network (the networks of the Mac), anyone
+    #[arg(long, value_name = "ADDR", default_value = "network", value_parser = read_from)]
+    from: From,
+    /// The interface that the connection comes in by
+    #[arg(long, value_name = "IF")]
+    on: Option<String>,
+    /// Explain this file instead of the rules that are loaded
+    #[arg(long, value_name = "FILE")]
+    pub conf: Option<PathBuf>,
+    /// The folder that stands for /etc/pf.anchors
+    #[arg(long, value_name = "DIR", requires = "conf")]
+    anchors: Option<PathBuf>,
+}
+
+fn read_from(text: &str) -> Result<From, String> {
+    match text {
+        "loopback" => Ok(From::Loopback),
+        "network" | "lan" => Ok(From::Network),
+        "anyone" | "any" => Ok(From::Anyone),
+        _ => text
+            .parse::<IpAddr>()
+            .map(From::Host)
+            .map_err(|_| "say an address, or loopback, network or anyone".to_owned()),
+    }
+}
+
+/// What is printed in JSON.
+#[derive(Serialize)]
+struct Answered {
+    version: u32,
+    #[serde(flatten)]
+    explanation: Explanation,
+    /// The answers for everybody, in short.
+    answers: Short,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Short {
+    loopback: Outcome,
+    network: Outcome,
+    anyone: Outcome,
+}
+
+/// What is printed in JSON where no rule could be asked.
+#[derive(Serialize)]
+struct Unasked<'a> {
+    version: u32,
+    verdict: &'static str,
+    sentence: &'a str,
+    because: &'a str,
+    rule: Option<()>,
+    trail: [(); 0],
+    notes: [(); 0],
+}
+
+/// Explains a file. Exit status: see [`AFTER_HELP`].
+pub fn offline(options: &Options, json: bool) -> u8 {
+    let bad = |message: String| {
+        super::show::message(&message, json);
+        2
+    };
+    let Some(conf) = &options.conf else { return bad("no file was given".to_owned()) };
+    let port = match port_of(&options.port, &Preferences::default()) {
+        Ok(port) => port,
+        Err(error) => return bad(error.to_string()),
+    };
+    let mut files = Files::new(options.anchors.clone());
+    let text = match files.main(conf) {
+        Ok(text) => text,
+        Err(message) => return bad(message),
+    };
+    let (loaded, problems) =
+        Loaded::from_conf(&conf.display().to_string(), &text, &mut |path| files.include(path));
+    let problems = problems.iter().map(ToString::to_string).collect();
+    answer(&loaded.with_assumed_interfaces(), options, port, files.notes, problems, json)
+}
+
+/// Explains the rules that root last saw.
+pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
+    let port = port_of(&options.port, &app.preferences()?)?;
+    let fact = app.report();
+    let report = match usable(&fact, os::now(), &os::boot_id()?) {
+        Ok(report) => report,
+        Err(because) => {
+            let sentence = format!(
+                "whether pf lets it in is not known: {because}; look now with `portcullis status --check`"
+            );
+            return Ok(unasked(Outcome::Unknown, &sentence, &because, json));
+        }
+    };
+    match &report.pf {
+        PfState::Enabled => {}
+        PfState::Disabled => {
+            let sentence =
+                format!("passed: pf is off and filters nothing, so nothing keeps anybody from port {port}");
+            return Ok(unasked(Outcome::Pass, &sentence, "pf is off", json));
+        }
+        PfState::Unknown(text) => {
+            let because = format!("pf's answer was not understood: {text}");
+            return Ok(unasked(
+                Outcome::Unknown,
+                &format!("whether pf lets it in is not known: {because}"),
+                &because,
+                json,
+            ));
+        }
+    }
+    let loaded = loaded(report).with_interfaces(interfaces(app.world()));
+    let age = crate::status::duration(os::now().saturating_sub(report.seen));
+    Ok(answer(
+        &loaded,
+        options,
+        port,
+        vec![format!("by the rules that root saw {age} ago")],
+        Vec::new(),
+        json,
+    ))
+}
+
+fn loaded(report: &Report) -> Loaded {
+    let listings = report.rulesets.iter().map(|(anchor, rules)| {
+        (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
+    });
+    Loaded::from_listings(listings, report.skip.iter().map(String::as_str)).0
+}
+
+fn interfaces(world: &World) -> Vec<InterfaceFacts> {
+    let found = match world {
+        World::Mac => os::interfaces().unwrap_or_default(),
+        World::Lab(directory) => lab::interfaces(directory).unwrap_or_default(),
+    };
+    found.into_iter().map(|(name, addresses)| InterfaceFacts { name, addresses }).collect()
+}
+
+fn port_of(text: &str, preferences: &Preferences) -> Result<u16, port::PortError> {
+    // The first of a range stands for it: its ports have one rule.
+    ports_of(text, preferences).map(|ports| ports.first().map_or(0, |managed| managed.port.first()))
+}
+
+fn answer(
+    loaded: &Loaded,
+    options: &Options,
+    port: u16,
+    notes: Vec<String>,
+    problems: Vec<String>,
+    json: bool,
+) -> u8 {
+    let families = match options.from {
+        From::Host(IpAddr::V6(_)) => vec![Family::Inet6],
+        From::Host(IpAddr::V4(_)) => vec![Family::Inet],
+        _ => vec![Family::Inet, Family::Inet6],
+    };
+    let asked = families.into_iter().map(|family| {
+        ask(loaded, &Question { port, from: options.from, family, interface: options.on.clone() })
+    });
+    // IPv4 speaks for both, unless IPv6 alone is let in.
+    let rank = |explanation: &Explanation| match explanation.verdict {
+        Outcome::Pass => 0,
+        Outcome::Unknown => 1,
+        Outcome::Block => 2,
+    };
+    let Some(mut explanation) = asked.min_by_key(rank) else { return 2 };
+    explanation.notes.extend(notes);
+    let status = exit_status(explanation.verdict);
+    if json {
+        let Answers { loopback, network, anyone } = answers(loaded, port, port, &[]);
+        let answers = Short { loopback: loopback.verdict, network: network.verdict, anyone: anyone.verdict };
+        print_json(&Answered { version: 1, explanation, answers, problems });
+    } else {
+        let mut text = explanation.to_string();
+        if !problems.is_empty() {
+            text += "\nproblems, each kept as a rule that may do anything:\n";
+            text.extend(problems.iter().map(|problem| format!("{problem}\n")));
+        }
+        print(&text);
+    }
+    status
+}
+
+fn unasked(outcome: Outcome, sentence: &str, because: &str, json: bool) -> u8 {
+    let verdict = match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Block => "block",
+        Outcome::Unknown => "unknown",
+    };
+    if json {
+        print_json(&Unasked { version: 1, verdict, sentence, because, rule: None, trail: [], notes: [] });
+    } else {
+        print(&format!("{sentence}\n"));
+    }
+    exit_status(outcome)
+}
+
+fn exit_status(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Pass => 0,
+        Outcome::Block => 1,
+        Outcome::Unknown => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_connects_reads() {
+        assert_eq!(read_from("lan"), Ok(From::Network));
+        assert_eq!(read_from("fe80::1"), Ok(From::Host("fe80::1".parse().unwrap())));
+        assert!(read_from("10.0.0.0/8").is_err());
+    }
+}

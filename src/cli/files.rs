@@ -1,0 +1,64 @@
+//! The files that a pf.conf names, where it is looked at away from its Mac.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// More than any pf.conf has.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+const ANCHORS: &str = "/etc/pf.anchors/";
+
+/// Reads files for the parser, and keeps what is to be said about them.
+pub struct Files {
+    anchors: Option<PathBuf>,
+    pub notes: Vec<String>,
+}
+
+impl Files {
+    /// `anchors` stands for /etc/pf.anchors.
+    pub fn new(anchors: Option<PathBuf>) -> Self {
+        Files { anchors, notes: Vec::new() }
+    }
+
+    /// The text of the file that is looked at. Errors: it cannot be read.
+    pub fn main(&self, path: &Path) -> Result<String, String> {
+        read(path).map_err(|why| format!("cannot read {}: {why}", path.display()))
+    }
+
+    /// The text of a file that it names. Apple's own anchor file, where there is none, is a stock Mac's.
+    pub fn include(&mut self, path: &str) -> Result<String, String> {
+        let place = match (&self.anchors, path.strip_prefix(ANCHORS)) {
+            (Some(folder), Some(name)) if !name.split('/').any(|part| part == "..") => folder.join(name),
+            _ => PathBuf::from(path),
+        };
+        match read(&place) {
+            Err(_) if path == "/etc/pf.anchors/com.apple" => {
+                self.note(format!("{path} is not here: taken to be a stock Mac's"));
+                Ok(crate::lab::STOCK_COM_APPLE.to_owned())
+            }
+            Err(why) => {
+                self.note(format!("{} cannot be read: {why}", place.display()));
+                Err(why)
+            }
+            Ok(text) => Ok(text),
+        }
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+        return Err("it is no plain file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it has more than {MAX_BYTES} bytes"));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
