@@ -1,0 +1,25 @@
+# Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
+
+.PHONY: help run test bench macos app clean
+
+help: ## what there is
+	@echo 'make TARGET, where TARGET is:'
+	@sed -n 's/^\([a-z]*\): ## /  \1\t/p' Makefile | expand -t 12
+
+run: ## start the tray; without a display, show the same job as text in a lab
+	@scripts/run.sh
+
+test: ## everything that CI runs
+	@scripts/test.sh
+
+bench: ## measure parsing and verdicts
+	@scripts/bench.sh
+
+macos: ## type-check and lint for both Apple targets, on Linux too
+	@scripts/macos.sh
+
+app: ## dist/Portcullis.zip: the app for both Apple targets, ad-hoc signed
+	@bundle/app.sh
+
+clean: ## remove what was built
+	rm -rf target dist

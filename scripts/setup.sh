@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Installs what is missing, and says what before it does.
+#
+#   scripts/setup.sh PART...
+#
+#   build   a Rust compiler and a linker                 tray   the tray's libraries
+#   lint    rustfmt and clippy                           test   a display and a session bus without a screen
+#   macos   the standard library for both Apple targets  app    linker, signer and packer of the app
+#
+# On Debian and Ubuntu by apt, as root or through sudo; on a Mac with Apple's command line tools and rustup.
+# A Rust toolchain that is there and new enough is used as it is.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/common.sh
+
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
+# Whether version $1 is at least version $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+rust_is_new_enough() {
+    have cargo && have rustc && at_least "$(rustc --version | cut -d' ' -f2 | cut -d- -f1)" "$wanted"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        die "cannot run \"$*\": it needs root and there is no sudo; run it as root, then try again"
+    fi
+}
+
+# Refreshes the package lists, once in a run.
+refreshed=
+refresh() {
+    [ -n "$refreshed" ] && return
+    say "setup: apt-get update"
+    as_root apt-get update -qq
+    refreshed=yes
+}
+
+# The version that apt would install of $1, without epoch and Debian revision; nothing if there is none.
+candidate() {
+    apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p' | grep -v '(none)' | sed 's/[+-].*//' || true
+}
+
+# Installs those of the named packages that are missing.
+packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -q '^installed$' || missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && return
+    say "setup: apt-get install ${missing[*]}"
+    refresh
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        -o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null </dev/null
+}
+
+rustup_install() {
+    say "setup: Rust by rustup, into ~/.rustup and ~/.cargo"
+    have curl || packages curl ca-certificates
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default --no-modify-path
+}
+
+build() {
+    if is_mac; then
+        xcode-select -p >/dev/null 2>&1 || die "Apple's command line tools are missing: run xcode-select --install, then try again"
+    else
+        have cc || packages gcc libc6-dev
+        packages ca-certificates
+    fi
+    rust_is_new_enough && return
+    if have rustup && rustup show active-toolchain >/dev/null 2>&1; then
+        say "setup: rustup update stable (Rust $wanted or later is needed)"
+        rustup update stable
+    elif ! is_mac && { refresh; at_least "$(candidate rustc-web)" "$wanted"; }; then
+        packages rustc-web cargo-web
+    else
+        rustup_install
+    fi
+    hash -r
+    rust_is_new_enough || die "Rust $wanted or later is needed, and $(rustc --version 2>&1) is first on the PATH: remove it, or put the newer one before it"
+}
+
+lint() {
+    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return
+    if have rustup; then
+        say "setup: rustup component add rustfmt clippy"
+        rustup component add rustfmt clippy
+    else
+        packages rustfmt-web rust-web-clippy
+    fi
+}
+
+tray() {
+    is_mac || packages libgtk-3-dev pkg-config libayatana-appindicator3-1
+}
+
+test() {
+    is_mac || packages xvfb xauth dbus
+}
+
+macos() {
+    if is_mac; then
+        rustup target add aarch64-apple-darwin x86_64-apple-darwin
+    elif [ -n "$(candidate rust-web-src)" ] || { refresh; [ -n "$(candidate rust-web-src)" ]; }; then
+        packages rustc-web cargo-web rust-web-src rust-web-clippy
+    else
+        have rustup || rustup_install
+        rustup target add aarch64-apple-darwin x86_64-apple-darwin
+    fi
+}
+
+app() {
+    is_mac && return
+    packages lld-22 llvm-22 python3-minimal zip librsvg2-bin
+    local tools=$PWD/target/tools
+    [ -x "$tools/bin/rcodesign" ] && return
+    say "setup: cargo install apple-codesign, into target/tools (five minutes, once)"
+    CARGO_TARGET_DIR=$tools/build cargo install apple-codesign --version 0.29.0 --locked --no-default-features --root "$tools" --quiet
+    rm -rf "$tools/build"
+}
+
+is_mac || have apt-get || die "set-up knows Debian, Ubuntu and macOS; elsewhere install Rust $wanted, GTK 3 and libayatana-appindicator, then use cargo"
+for part in "$@"; do
+    case $part in
+    build | lint | tray | test | macos | app) "$part" ;;
+    *) die "no such part: $part" ;;
+    esac
+done

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# `make test`: sets up, then runs everything that CI runs. Stops at the first failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/common.sh
+
+section "Set-up"
+scripts/setup.sh build lint tray test
+say "$(rustc --version), $(cargo fmt --version), $(cargo clippy --version)"
+
+section "Format"
+cargo fmt --check
+say "formatted"
+
+section "Lint, without the tray"
+cargo clippy --locked --no-default-features --all-targets -- -D warnings
+
+section "Lint, with the tray"
+cargo clippy --locked --all-targets -- -D warnings
+
+section "macOS gate"
+scripts/macos.sh
+
+section "Tray tests, on a bus and a display of their own"
+tray_tests=(--lib)
+for file in tests/tray*.rs; do
+    [ -e "$file" ] && tray_tests+=(--test "$(basename "$file" .rs)")
+done
+# The bus's configuration is the only thing taken from the system; no accessibility bus, no saved session.
+on_a_screen=()
+is_mac || on_a_screen=(env NO_AT_BRIDGE=1 dbus-run-session -- xvfb-run -a)
+${on_a_screen[@]+"${on_a_screen[@]}"} cargo test --locked --bins "${tray_tests[@]}" -- tray
+
+section "Tests, without the tray: units, examples, command line, helper"
+cargo test --locked --no-default-features
