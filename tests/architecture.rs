@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 10] = [
     &["elevate"],
     &["root"],
     &["reach", "firewall", "lab"],
-    &["menu", "status", "prefs"],
+    &["menu", "status", "prefs", "reachability"],
     &["pf"],
     &["ledger", "port"],
     &["world", "os"],
@@ -24,7 +24,8 @@ const ALLOWED: [(&str, &str, &str); 2] = [
 ];
 
 /// What takes everything it needs from its caller.
-const PURE: [&str; 6] = ["pf", "port.rs", "status.rs", "menu.rs", "root/plan.rs", "root/request.rs"];
+const PURE: [&str; 8] =
+    ["pf", "port.rs", "ledger.rs", "status.rs", "reachability", "menu.rs", "root/plan.rs", "root/request.rs"];
 
 /// What a pure module never names: ways to a clock, a file, a process, the environment.
 const IMPURE: [&str; 12] = [
