@@ -287,9 +287,11 @@ fn process(pid: u32) -> Process {
     let folder = format!("/proc/{pid}");
     let uid = rustix::fs::statat(rustix::fs::CWD, &*folder, AtFlags::empty()).ok().map(|stat| stat.st_uid);
     let arguments = std::fs::read(format!("{folder}/cmdline")).unwrap_or_default();
+    let (name, parent) = name_and_parent(pid).map_or((None, None), |(name, parent)| (Some(name), parent));
     Process {
         pid,
-        name: short_name(pid),
+        parent,
+        name,
         path: std::fs::read_link(format!("{folder}/exe")).ok().map(without_deleted),
         user: uid.map(user_of),
         arguments: redact(split_arguments(&arguments)),
@@ -297,8 +299,18 @@ fn process(pid: u32) -> Process {
 }
 
 fn short_name(pid: u32) -> Option<String> {
-    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
-    Some(String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)).into_owned())
+    name_and_parent(pid).map(|(name, _)| name)
+}
+
+/// The first fields of `/proc/PID/stat` (proc_pid_stat(5)): `PID (NAME) STATE PARENT …`, where NAME may hold
+/// anything, parentheses too.
+fn name_and_parent(pid: u32) -> Option<(String, Option<u32>)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let open = stat.iter().position(|byte| *byte == b'(')?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let name = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
+    let after = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    Some((name, after.split_ascii_whitespace().nth(1).and_then(|parent| parent.parse().ok())))
 }
 
 /// The kernel adds ` (deleted)` to the path of a program whose file is gone, as after an update.

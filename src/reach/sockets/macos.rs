@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use libproc::bsd_info::BSDInfo;
 use libproc::proc_pid;
 use libproc::processes::{ProcFilter, pids_by_type};
 

@@ -83,6 +83,8 @@ pub enum Owner {
 pub struct Process {
     /// Process id.
     pub pid: u32,
+    /// Process id of its parent.
+    pub parent: Option<u32>,
     /// Short name, such as `dlv`.
     pub name: Option<String>,
     /// The program's file.
@@ -335,8 +337,14 @@ mod tests {
         assert_eq!(split_arguments(b"\xff\xfe"), ["\u{fffd}\u{fffd}"]);
         assert!(split_arguments(b"").is_empty());
         assert_eq!(split_arguments(&vec![b'x'; 1 << 20]).concat().len(), 64 * 1024);
-        let process =
-            Process { pid: 7, name: Some("a\u{1b}[2J".into()), path: None, user: None, arguments: vec![] };
+        let process = Process {
+            pid: 7,
+            parent: None,
+            name: Some("a\u{1b}[2J".into()),
+            path: None,
+            user: None,
+            arguments: vec![],
+        };
         assert_eq!(process.to_string(), "a\\u{1b}[2J (7)");
     }
 }

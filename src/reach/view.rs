@@ -1,0 +1,329 @@
+//! One port as the socket table shows it: from sockets and servers to the [`Situation`] that is judged.
+//!
+//! ```
+//! # fn main() -> Result<(), portcullis::reach::sockets::SocketsError> {
+//! use portcullis::reach::{sockets, view::View};
+//! use portcullis::reachability::State;
+//! let view = View::of(2345, &sockets::Table::default(), None, &[]);
+//! let yes = portcullis::reachability::Answer::Yes;
+//! let pf = portcullis::reachability::Pf::same(yes, yes, yes);
+//! let said = view.assess(pf, portcullis::reachability::AppFirewall::Off);
+//! assert_eq!(said.state, State::NoListener);
+//! # Ok(())
+//! # }
+//! ```
+
+use serde::Serialize;
+
+use super::servers::{Kind, Server, classify_process};
+use super::sockets::{Process, Socket, Table};
+use crate::reachability::english::Subject;
+use crate::reachability::{
+    Answer, AppFirewall, Assessment, Bind, Both, Pf, Presence, Queue, Session, Situation,
+};
+use crate::status;
+
+/// One port, as the table shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct View {
+    /// The port.
+    pub port: u16,
+    /// Its listeners.
+    pub listeners: Vec<Socket>,
+    /// The connections that are being served.
+    pub sessions: Vec<Socket>,
+    /// Which debugger it is, where it is one.
+    pub server: Option<Server>,
+    /// The process that listens, or else serves, or else has lost its listener.
+    pub process: Option<Process>,
+    /// Who is being served, in words.
+    pub clients: Vec<String>,
+    #[serde(skip)]
+    presence: Presence,
+    #[serde(skip)]
+    queue: Queue,
+}
+
+impl View {
+    /// The view of `port` in `table`.
+    ///
+    /// `earlier` is a table from some seconds before: only with it is a queue that does not move told from one that
+    /// has just filled. `delves` are the processes that [`super::servers::is_delve_or_go`] names: among them is found
+    /// a Delve that has lost its listener. It shows for a moment also of one that is about to listen.
+    pub fn of(port: u16, table: &Table, earlier: Option<&Table>, delves: &[Process]) -> View {
+        let listeners: Vec<Socket> = table.listeners_on(port).cloned().collect();
+        let sessions: Vec<Socket> = table.sessions_on(port).cloned().collect();
+        let orphan = delves.iter().find(|process| is_orphan(process, port, delves));
+        let is_proxy =
+            |socket: &Socket| server_of(socket, port).is_some_and(|server| server.kind == Kind::Proxy);
+        // Where a debugger and a proxy share a port, the debugger is meant.
+        let listener = listeners.iter().find(|socket| !is_proxy(socket)).or(listeners.first());
+        let (presence, owner) = match (listener, sessions.first()) {
+            (Some(listener), _) if is_proxy(listener) => (Presence::Forwards, listener.owner.process()),
+            (Some(listener), _) => (Presence::Listens, listener.owner.process()),
+            (None, Some(session)) => (Presence::Nobody, session.owner.process()),
+            (None, None) if orphan.is_some() => (Presence::Orphan, orphan),
+            (None, None) => (Presence::Nobody, None),
+        };
+        let server = owner.and_then(|process| classify_process(process, Some(port)));
+        let clients = sessions.iter().map(|session| client_of(table, session)).collect();
+        let queue = queue(&listeners, earlier, port);
+        View { port, server, process: owner.cloned(), clients, presence, queue, listeners, sessions }
+    }
+
+    /// What is to be said of it, with what pf and the Application Firewall do.
+    pub fn assess(&self, pf: Pf, app_firewall: AppFirewall) -> Assessment {
+        Assessment::of(&self.situation(pf, app_firewall), &self.subject())
+    }
+
+    /// The situation, with what pf and the Application Firewall do.
+    pub fn situation(&self, pf: Pf, app_firewall: AppFirewall) -> Situation {
+        let takes_many = self.server.as_ref().map_or(Answer::Unknown, Server::takes_many);
+        let session = if self.sessions.is_empty() { Session::None } else { Session::Open { takes_many } };
+        let bind =
+            self.listeners.iter().map(bind).fold(Both { v4: Bind::None, v6: Bind::None }, |sum, one| Both {
+                v4: wider(sum.v4, one.v4),
+                v6: wider(sum.v6, one.v6),
+            });
+        Situation { presence: self.presence, bind, session, queue: self.queue, pf, app_firewall }
+    }
+
+    /// What the sentences speak of.
+    pub fn subject(&self) -> Subject {
+        let port = self.port;
+        let server = self.server.as_ref();
+        let title = |process: &Process| match server {
+            Some(server) if server.kind != Kind::Proxy => format!("{} ({})", server.title(), process.pid),
+            _ => process.to_string(),
+        };
+        let mut addresses: Vec<String> = self.listeners.iter().map(address).collect();
+        addresses.dedup();
+        let take_many =
+            server.filter(|server| server.kind == Kind::DelveHeadless).map(|_| "--accept-multiclient".into());
+        Subject {
+            port,
+            program: self.process.as_ref().map(title),
+            addresses,
+            client: (!self.clients.is_empty()).then(|| self.clients.join(", ")),
+            waiting: self.listeners.iter().filter_map(|socket| socket.accept_queue).max(),
+            listen_everywhere: server.and_then(|server| server.listen_option("", port)),
+            listen_v4: server.and_then(|server| server.listen_option("127.0.0.1", port)),
+            take_many,
+            start: start(port),
+        }
+    }
+}
+
+/// pf's verdict on a port in the terms of the judgement; root's verdict speaks for both families.
+pub fn pf_of(verdict: &status::PfVerdict) -> Pf {
+    let answer = |reason: &status::Reason| match reason.answer {
+        status::Answer::Yes => Answer::Yes,
+        status::Answer::No => Answer::No,
+        status::Answer::Unknown => Answer::Unknown,
+    };
+    Pf::same(answer(&verdict.loopback), answer(&verdict.network), answer(&verdict.anyone))
+}
+
+/// The Application Firewall in the terms of the judgement. `blocked` is its answer for the listener's program, where
+/// it was asked; only "blocked" is to be trusted there.
+pub fn app_firewall_of(state: &status::AppFirewall, blocked: Option<&status::Reason>) -> AppFirewall {
+    match (state, blocked.map(|reason| reason.answer)) {
+        (status::AppFirewall::Off, _) => AppFirewall::Off,
+        (status::AppFirewall::BlockAll, _) => AppFirewall::BlocksAll,
+        (status::AppFirewall::On, Some(status::Answer::Yes)) => AppFirewall::Blocks,
+        (status::AppFirewall::On, _) => AppFirewall::Asks,
+        (status::AppFirewall::Unknown(_), _) => AppFirewall::Unknown,
+    }
+}
+
+fn server_of(socket: &Socket, port: u16) -> Option<Server> {
+    classify_process(socket.owner.process()?, Some(port))
+}
+
+/// Whether `process` is a single-client Delve that was told to listen on `port`, and is not still building.
+fn is_orphan(process: &Process, port: u16, all: &[Process]) -> bool {
+    let is_go = |child: &Process| child.name.as_deref() == Some("go") && child.parent == Some(process.pid);
+    classify_process(process, Some(port)).is_some_and(|server| {
+        server.kind == Kind::DelveHeadless
+            && server.traps.is_empty()
+            && server.listen.is_some_and(|listen| listen.port == Some(port))
+    }) && !all.iter().any(is_go)
+}
+
+fn client_of(table: &Table, session: &Socket) -> String {
+    match (table.peer_of(session), session.remote) {
+        (Some(process), _) => process.to_string(),
+        (None, Some(remote)) => remote.ip().to_canonical().to_string(),
+        (None, None) => "an unknown client".to_owned(),
+    }
+}
+
+fn queue(listeners: &[Socket], earlier: Option<&Table>, port: u16) -> Queue {
+    let waited = |socket: &Socket| {
+        let before = earlier.into_iter().flat_map(|table| table.listeners_on(port));
+        before.into_iter().any(|old| {
+            old.local == socket.local
+                && old.pid() == socket.pid()
+                && old.accept_queue.is_some_and(|count| count > 0)
+        })
+    };
+    let of_one = |socket: &Socket| match socket.accept_queue {
+        Some(0) => Queue::Empty,
+        Some(_) if waited(socket) => Queue::Stuck,
+        Some(_) | None => Queue::Unknown,
+    };
+    let all: Vec<Queue> = listeners.iter().map(of_one).collect();
+    [Queue::Stuck, Queue::Unknown].into_iter().find(|worst| all.contains(worst)).unwrap_or(Queue::Empty)
+}
+
+fn bind(socket: &Socket) -> Both<Bind> {
+    let address = socket.local.ip().to_canonical();
+    let bind = match address {
+        address if address.is_unspecified() => Bind::Every,
+        address if address.is_loopback() => Bind::Loopback,
+        _ => Bind::Address,
+    };
+    match address {
+        std::net::IpAddr::V4(_) => Both { v4: bind, v6: Bind::None },
+        // A socket on `::` takes IPv4 too, unless it was told not to.
+        std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => {
+            Both { v4: bind, v6: bind }
+        }
+        std::net::IpAddr::V6(_) => Both { v4: Bind::None, v6: bind },
+    }
+}
+
+fn wider(a: Bind, b: Bind) -> Bind {
+    let rank = |bind: Bind| match bind {
+        Bind::None => 0,
+        Bind::Loopback => 1,
+        Bind::Address => 2,
+        Bind::Every => 3,
+    };
+    if rank(a) >= rank(b) { a } else { b }
+}
+
+fn address(socket: &Socket) -> String {
+    let address = socket.local.ip().to_canonical();
+    match address.is_unspecified() {
+        true if socket.v6_only == Some(true) => "every IPv6 address".to_owned(),
+        true => "every address".to_owned(),
+        false => address.to_string(),
+    }
+}
+
+/// A command that starts the debugger that usually listens on `port`.
+fn start(port: u16) -> Option<String> {
+    Some(match port {
+        2345 => "dlv debug --headless --accept-multiclient --listen=127.0.0.1:2345".to_owned(),
+        9229 => "node --inspect-brk app.js".to_owned(),
+        5678 => "python3 -m debugpy --listen 5678 --wait-for-client app.py".to_owned(),
+        5005 => "java -agentlib:jdwp=transport=dt_socket,server=y,suspend=y,address=5005 …".to_owned(),
+        1234 => "gdbserver :1234 ./app".to_owned(),
+        12345 => "rdbg --open --port 12345 app.rb".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use super::super::sockets::{Owner, TcpState};
+    use super::*;
+    use crate::reachability::State;
+
+    fn process(pid: u32, line: &str) -> Process {
+        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let path = arguments.first().map(Into::into);
+        let name = arguments.first().map(|first| first.rsplit('/').next().unwrap_or(first).to_owned());
+        Process { pid, parent: Some(1), name, path, user: Some("me".into()), arguments }
+    }
+
+    fn socket(local: &str, remote: Option<&str>, owner: &Process) -> Socket {
+        let local: SocketAddr = local.parse().unwrap();
+        Socket {
+            local,
+            remote: remote.map(|remote| remote.parse().unwrap()),
+            state: if remote.is_some() { TcpState::Established } else { TcpState::Listen },
+            v6_only: local.is_ipv6().then_some(!local.ip().is_unspecified()),
+            accept_queue: remote.is_none().then_some(0),
+            accepted: remote.map(|_| true),
+            owner: Owner::Process(Arc::new(owner.clone())),
+        }
+    }
+
+    fn state(view: &View) -> State {
+        view.assess(Pf::same(Answer::Yes, Answer::Yes, Answer::Yes), AppFirewall::Off).state
+    }
+
+    #[test]
+    fn the_states_of_a_port() {
+        let dap = process(7, "/usr/bin/dlv dap --listen=127.0.0.1:2345");
+        let headless = process(8, "dlv exec ./x --headless --listen=127.0.0.1:2345");
+        let goland = process(9, "/opt/goland");
+        let ssh = process(10, "/usr/bin/ssh -NL 2345:127.0.0.1:2345 box");
+        let go = Process { parent: Some(8), ..process(11, "go build") };
+        let listening = |address: &str, owner: &Process| Table {
+            listeners: vec![socket(address, None, owner)],
+            ..Table::default()
+        };
+        let queued = |count| {
+            let mut table = listening("127.0.0.1:2345", &dap);
+            table.listeners[0].accept_queue = Some(count);
+            table
+        };
+        let served = Table {
+            connections: vec![
+                socket("127.0.0.1:2345", Some("127.0.0.1:50000"), &headless),
+                socket("127.0.0.1:50000", Some("127.0.0.1:2345"), &goland),
+            ],
+            ..Table::default()
+        };
+        let none = Table::default();
+        let of = |table: &Table, earlier: Option<&Table>, delves: &[Process]| {
+            View::of(2345, table, earlier, delves)
+        };
+        for (view, expected) in [
+            (of(&none, None, &[]), State::NoListener),
+            (of(&none, None, std::slice::from_ref(&headless)), State::Bricked),
+            (of(&none, None, &[headless.clone(), go]), State::NoListener),
+            (of(&none, None, std::slice::from_ref(&dap)), State::NoListener),
+            (of(&served, None, std::slice::from_ref(&headless)), State::InSession),
+            (of(&listening("127.0.0.1:2345", &dap), None, &[]), State::LoopbackOnly),
+            (of(&listening("[::1]:2345", &dap), None, &[]), State::WrongFamily),
+            (of(&listening("[::]:2345", &dap), None, &[]), State::Reachable),
+            (of(&listening("0.0.0.0:2345", &dap), None, &[]), State::Reachable),
+            (of(&listening("192.168.1.7:2345", &dap), None, &[]), State::Reachable),
+            (of(&listening("127.0.0.1:2345", &ssh), None, &[]), State::Forwarded),
+            (of(&queued(1), Some(&queued(1)), &[]), State::Wedged),
+            (of(&queued(1), Some(&queued(0)), &[]), State::LoopbackOnly),
+        ] {
+            assert_eq!(state(&view), expected, "{view:?}");
+        }
+        let view = of(&served, None, &[]);
+        assert_eq!(view.subject().client.as_deref(), Some("goland (9)"));
+        assert_eq!(view.subject().program.as_deref(), Some("dlv headless (8)"));
+    }
+
+    #[test]
+    fn a_queue_that_has_just_filled_is_not_called_reachable() {
+        let dlv = process(7, "dlv exec ./x --headless --accept-multiclient --listen=:2345");
+        let mut table = Table { listeners: vec![socket("[::]:2345", None, &dlv)], ..Table::default() };
+        table.listeners[0].accept_queue = Some(1);
+        assert_eq!(state(&View::of(2345, &table, None, &[])), State::Unknown);
+    }
+
+    #[test]
+    fn what_is_not_known_stays_so() {
+        use status::{Answer as A, AppFirewall as F, Reason};
+        let blocked = Reason::new(A::Yes, "");
+        let unsure = Reason::new(A::Unknown, "");
+        assert_eq!(app_firewall_of(&F::On, Some(&blocked)), AppFirewall::Blocks);
+        assert_eq!(app_firewall_of(&F::On, Some(&unsure)), AppFirewall::Asks);
+        assert_eq!(app_firewall_of(&F::On, None), AppFirewall::Asks);
+        assert_eq!(app_firewall_of(&F::Off, Some(&blocked)), AppFirewall::Off);
+        assert_eq!(app_firewall_of(&F::Unknown(String::new()), Some(&blocked)), AppFirewall::Unknown);
+    }
+}
