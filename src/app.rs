@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::elevate::{self, ElevateError};
 use crate::lab::LabError;
-use crate::ledger::Source;
+use crate::ledger::{Managed, Source};
 use crate::port::PortError;
 use crate::prefs::{Preferences, PreferencesError, ports_of};
 use crate::root::answer::{Answer, Outcome};
@@ -66,6 +66,9 @@ pub enum AppError {
     /// The lab cannot be used.
     #[error("{0}")]
     Lab(#[from] LabError),
+    /// What root saw says nothing of now.
+    #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
+    NotSeen(String),
     /// The boot could not be told.
     #[error("{0}")]
     Boot(#[from] os::BootError),
@@ -227,16 +230,21 @@ impl App {
         firewall::app::read(&self.world)
     }
 
+    /// The ports that a person typed, by the names that the preferences know.
+    pub fn ports(&self, text: &str) -> Result<Vec<Managed>, AppError> {
+        Ok(ports_of(text, &self.preferences()?)?)
+    }
+
     /// Opens ports for whom is wanted.
     pub fn open(&self, ports: &str, from: &Wanted) -> Result<Answer, AppError> {
-        let ports = ports_of(ports, &self.preferences()?)?;
+        let ports = self.ports(ports)?;
         let from = self.source(from)?;
         self.ask(Action::Open { ports, from, until: None })
     }
 
     /// Closes ports.
     pub fn close(&self, ports: &str) -> Result<Answer, AppError> {
-        let ports = ports_of(ports, &self.preferences()?)?;
+        let ports = self.ports(ports)?;
         self.ask(Action::Close { ports })
     }
 
@@ -263,7 +271,8 @@ impl App {
         Ok(elevate::ask(&self.world, &request)?)
     }
 
-    fn source(&self, wanted: &Wanted) -> Result<Source, AppError> {
+    /// Whom a source means now: of `lan`, the networks this Mac is on.
+    pub fn source(&self, wanted: &Wanted) -> Result<Source, AppError> {
         Ok(match wanted {
             Wanted::Any => Source::Any,
             Wanted::Hosts(hosts) => Source::Hosts { hosts: hosts.clone() },

@@ -245,3 +245,173 @@ fn completions_and_help_need_no_lab() {
         assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_dry_run_shows_and_changes_nothing() {
+    let lab = Lab::new();
+    let unseen = lab.portcullis(&["open", "2345", "--dry-run"]).expect(1);
+    assert!(unseen.err.contains("status --check"), "{}", unseen.err);
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let before = lab.tree();
+    let shown = lab.portcullis(&["open", "2345", "--from", "any", "--dry-run", "--json"]).expect(0).json();
+    let diff = shown["diff"].to_string();
+    assert!(diff.contains("+pass in quick on ! lo0 proto tcp from any to any port = 2345"), "{diff}");
+    let anyone = shown["verdicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["first"] == 2345 && row["from"] == "anyone");
+    let anyone = anyone.unwrap();
+    assert_eq!((&anyone["before"], &anyone["after"]), (&"block".into(), &"pass".into()));
+    assert!(
+        lab.portcullis(&["close", "--all", "--dry-run"])
+            .expect(0)
+            .out
+            .contains("nobody would reach more or less")
+    );
+    lab.portcullis(&["open", "22", "--dry-run"]).expect(2);
+    assert_eq!(lab.tree(), before);
+}
+
+#[test]
+fn explain_and_check_need_files_alone() {
+    let lab = Lab::new();
+    lab.write("/anchors/com.golang.dlv", "pass in proto tcp from any to any port 2345\n");
+    let conf = |rules: &str| {
+        lab.write("/pf.conf", rules);
+        lab.file("/pf.conf").to_str().unwrap().to_owned()
+    };
+    let anchors = lab.file("/anchors").to_str().unwrap().to_owned();
+    let run = |arguments: &[&str]| {
+        let output =
+            assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis")).args(arguments).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), out)
+    };
+    let load = "load anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n";
+    for (rules, code, says) in [
+        ("block drop in all\n".to_owned(), 1, "blocked by rule 0"),
+        (
+            format!("block drop in all\nanchor \"com.golang.dlv\"\n{load}"),
+            0,
+            "passed by rule 0 of anchor com.golang.dlv",
+        ),
+        (format!("block drop in all\n{load}"), 1, "no ruleset calls the anchor"),
+        ("block in from 192.0.2.7\n".to_owned(), 0, "no rule matches"),
+        ("block in proto tcp to port 2345 probability 50%\n".to_owned(), 3, "unknown"),
+    ] {
+        let file = conf(&rules);
+        let (status, out) = run(&["explain", "2345", "--conf", &file, "--anchors", &anchors]);
+        assert_eq!(status, Some(code), "{rules}: {out}");
+        assert!(out.contains(says), "{rules}: {out}");
+        let (status, out) = run(&["explain", "dlv", "--conf", &file, "--anchors", &anchors, "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let verdict = match code {
+            0 => "pass",
+            1 => "block",
+            _ => "unknown",
+        };
+        assert_eq!((status, &json["verdict"]), (Some(code), &verdict.into()));
+        assert!(json["because"].is_string() && json["trail"].is_array());
+    }
+    let file = conf("block in from 192.0.2.7\n");
+    assert_eq!(run(&["explain", "2345", "--conf", &file, "--from", "192.0.2.7"]).0, Some(1));
+    assert_eq!(run(&["explain", "2345", "--conf", "/nowhere/pf.conf"]).0, Some(2));
+    assert_eq!(run(&["explain", "0", "--conf", &file]).0, Some(2));
+    assert_eq!(run(&["explain", "2345", "--conf", &file, "--from", "somebody"]).0, Some(2));
+    assert_eq!(run(&["check", &file]).0, Some(0));
+    let file = conf("block in from\npas in\nblock all\n");
+    let (status, out) = run(&["check", &file, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((status, json["problems"].as_array().unwrap().len()), (Some(1), 2));
+    assert_eq!(json["problems"][1]["line"], 2);
+    assert_eq!(run(&["check", "/nowhere/pf.conf"]).0, Some(2));
+}
+
+#[test]
+fn explain_follows_what_is_loaded() {
+    let lab = Lab::new();
+    assert_eq!(lab.portcullis(&["explain", "2345", "--json"]).expect(3).json()["verdict"], "unknown");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let blocked = lab.portcullis(&["explain", "2345"]).expect(1);
+    assert!(
+        blocked.out.starts_with("blocked by rule") && blocked.out.contains("portcullis:dlv:2345"),
+        "{}",
+        blocked.out
+    );
+    lab.portcullis(&["open", "2345", "--from", "10.0.0.0/8"]).expect(0);
+    lab.portcullis(&["explain", "2345", "--from", "10.1.2.3"]).expect(0);
+    lab.portcullis(&["explain", "2345", "--from", "192.168.1.9"]).expect(1);
+    lab.portcullis(&["explain", "2345", "--from", "loopback"]).expect(0);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    lab.portcullis(&["close", "--all"]).expect(0);
+    assert!(lab.portcullis(&["explain", "2345"]).expect(0).out.contains("pf is off"));
+}
+
+#[test]
+fn a_change_that_would_not_do_what_was_asked_is_undone() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    // A policy of somebody's before our anchor's call, quick: no rule of ours can pass.
+    let conf = String::from_utf8(include_bytes!("../resources/stock-pf.conf").to_vec()).unwrap();
+    let conf = conf.replace(
+        "anchor \"com.apple/*\"\nload",
+        "block drop in quick proto tcp to port 2345\nanchor \"com.apple/*\"\nload",
+    );
+    assert!(conf.contains("quick"));
+    lab.write("/etc/pf.conf", &conf);
+    lab.pfctl(&["-f", lab.file("/etc/pf.conf").to_str().unwrap()]).expect(0);
+    let rules = lab.rules();
+    let refused = lab.portcullis(&["open", "2345", "--from", "any"]).expect(4);
+    assert!(
+        refused.err.contains("block drop in quick") && refused.err.contains("put back"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(lab.rules(), rules);
+}
+
+/// `nc -zv` makes a waiting `dlv dap` exit; nothing of ours does.
+#[test]
+fn a_waiting_debugger_is_not_harmed() {
+    use std::io::BufRead as _;
+    let Ok(mut dlv) = std::process::Command::new("dlv")
+        .args(["dap", "--listen=127.0.0.1:2345"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+    else {
+        println!("skipped: there is no dlv here");
+        return;
+    };
+    let mut line = String::new();
+    std::io::BufReader::new(dlv.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("2345"), "dlv does not listen: {line}");
+    let lab = Lab::new();
+    for arguments in [
+        &["status"][..],
+        &["guard", "on"],
+        &["open", "2345", "--from", "any"],
+        &["status", "--json"],
+        &["status", "--check"],
+        &["explain", "2345"],
+        &["open", "9229", "--dry-run"],
+        &["close", "2345"],
+        &["close", "--all"],
+        &["guard", "off"],
+    ] {
+        lab.portcullis(arguments);
+    }
+    lab.portcullis(&["open", "2345"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    let port = port(&status, 2345);
+    assert!(port["listener"].as_str().unwrap().contains("dlv"), "{port:#}");
+    assert_eq!(
+        (&port["reachable"]["loopback"], &port["reachable"]["network"]),
+        (&"yes".into(), &"no".into())
+    );
+    assert!(port["because"].as_str().unwrap().contains("127.0.0.1 only"), "{port:#}");
+    let alive = dlv.try_wait().unwrap().is_none();
+    let _ = dlv.kill();
+    let _ = dlv.wait();
+    assert!(alive, "dlv has ended");
+}

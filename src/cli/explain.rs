@@ -145,14 +145,16 @@ pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
     ))
 }
 
-fn loaded(report: &Report) -> Loaded {
+/// What pf held when root looked.
+pub fn loaded(report: &Report) -> Loaded {
     let listings = report.rulesets.iter().map(|(anchor, rules)| {
         (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
     Loaded::from_listings(listings, report.skip.iter().map(String::as_str)).0
 }
 
-fn interfaces(world: &World) -> Vec<InterfaceFacts> {
+/// The interfaces that the verdicts are for.
+pub fn interfaces(world: &World) -> Vec<InterfaceFacts> {
     let found = match world {
         World::Mac => os::interfaces().unwrap_or_default(),
         World::Lab(directory) => lab::interfaces(directory).unwrap_or_default(),

@@ -10,6 +10,7 @@
 //! | 5 | what became of the system is not known, or it is damaged: the message says what to do |
 
 mod check;
+mod dry_run;
 mod explain;
 mod files;
 mod show;
@@ -58,6 +59,9 @@ enum Command {
         /// Whom to let in: any, lan (the networks this Mac is on now), or hosts and networks [default: as preferred]
         #[arg(long, value_name = "SOURCE", num_args = 1..)]
         from: Vec<String>,
+        /// Show what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Close ports
     Close {
@@ -67,6 +71,9 @@ enum Command {
         /// Every port that is open
         #[arg(long, conflicts_with = "ports")]
         all: bool,
+        /// Show what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List the ports that have a name
     Ports,
@@ -142,16 +149,28 @@ fn run(options: Options) -> Result<u8, AppError> {
             }
             show::status(&app.status()?, json);
         }
-        Some(Command::Open { ports, from }) => {
+        Some(Command::Open { ports, from, dry_run }) => {
             let preferred = app.preferences()?.from;
             let wanted = if from.is_empty() {
                 Wanted::parse([preferred.as_str()])?
             } else {
                 Wanted::parse(from.iter().map(String::as_str))?
             };
-            changed(&app, &app.open(&ports.join(","), &wanted)?, json)?;
+            let ports = ports.join(",");
+            if dry_run {
+                let (ports, source) = (app.ports(&ports)?, app.source(&wanted)?);
+                dry_run::show(&app, dry_run::Wanted::Open(ports, source), json)?;
+            } else {
+                changed(&app, &app.open(&ports, &wanted)?, json)?;
+            }
+        }
+        Some(Command::Close { all: true, dry_run: true, .. }) => {
+            dry_run::show(&app, dry_run::Wanted::CloseAll, json)?;
         }
         Some(Command::Close { all: true, .. }) => changed(&app, &app.close_all()?, json)?,
+        Some(Command::Close { ports, dry_run: true, .. }) => {
+            dry_run::show(&app, dry_run::Wanted::Close(app.ports(&ports.join(","))?), json)?;
+        }
         Some(Command::Close { ports, .. }) => changed(&app, &app.close(&ports.join(","))?, json)?,
         Some(Command::Guard { state }) => changed(&app, &app.guard(matches!(state, Switch::On))?, json)?,
         Some(Command::Ports) => show::ports(&app.preferences()?.known(), json),
