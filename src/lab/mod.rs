@@ -16,7 +16,6 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 use thiserror::Error;
@@ -34,7 +33,8 @@ pub use config::LabConfig;
 use states::StateError;
 use store::Store;
 
-use crate::os::{BootError, FileError};
+use crate::os::{BootError, FileError, Tree};
+use crate::world::PF_CONF;
 
 /// `/etc/pf.conf` of a stock Mac: the statements of Apple's file.
 pub const STOCK_PF_CONF: &str = include_str!("../../resources/stock-pf.conf");
@@ -78,15 +78,23 @@ pub fn init(directory: &Path) -> Result<(), LabError> {
     Store::open(directory)?.kernel().map(drop)
 }
 
-/// Makes what lies in `directory` before the pretended Mac starts.
+/// Makes what lies in `directory` before the pretended Mac starts; whoever calls holds the lab.
 fn make(directory: &Path) -> Result<(), LabError> {
     for folder in FOLDERS {
         let path = directory.join(folder);
         std::fs::create_dir_all(&path).map_err(|source| LabError::Create { path, source })?;
     }
-    create(&directory.join("etc/pf.conf"), STOCK_PF_CONF)?;
-    create(&directory.join("etc/pf.anchors/com.apple"), STOCK_COM_APPLE)?;
-    create(&directory.join(config::FILE), config::DEFAULT)?;
+    let tree = Tree::lab(directory);
+    let files = [
+        (PF_CONF, STOCK_PF_CONF),
+        ("/etc/pf.anchors/com.apple", STOCK_COM_APPLE),
+        (config::FILE, config::DEFAULT),
+    ];
+    for (path, text) in files {
+        if tree.place(path).symlink_metadata().is_err() {
+            tree.replace(path, text.as_bytes(), 0o644)?;
+        }
+    }
     PROGRAMS.iter().try_for_each(|(path, name)| link_program(&directory.join(path), name))
 }
 
@@ -103,7 +111,8 @@ fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
         _ => {}
     }
     let fail = |source| LabError::Create { path: path.to_owned(), source };
-    let temporary = temporary(path);
+    let temporary = path.with_extension("new");
+    let _ = std::fs::remove_file(&temporary);
     std::os::unix::fs::symlink(program, &temporary).map_err(fail)?;
     std::fs::rename(&temporary, path).map_err(fail)
 }
@@ -115,31 +124,6 @@ fn beside_us(name: &str) -> Option<PathBuf> {
     let folder = running.parent()?;
     let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
     Some(folder.join(name)).filter(|program| program.is_file())
-}
-
-/// A name beside `path` that no other call uses.
-fn temporary(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    name.into()
-}
-
-/// Writes a file that is not there yet, whole or not at all: it is written under another name and then
-/// linked.
-fn create(path: &Path, text: &str) -> Result<(), LabError> {
-    let fail = |source| LabError::Create { path: path.to_owned(), source };
-    if path.symlink_metadata().is_ok() {
-        return Ok(());
-    }
-    let temporary = temporary(path);
-    std::fs::write(&temporary, text).map_err(fail)?;
-    let linked = std::fs::hard_link(&temporary, path);
-    std::fs::remove_file(&temporary).map_err(fail)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fail(error)),
-        _ => Ok(()),
-    }
 }
 
 /// Forgets the TCP connections that came in from other machines and are `refused` (local port, remote
@@ -198,6 +182,12 @@ pub enum LabError {
     /// Which boot this is cannot be told.
     #[error("cannot use the lab's pf: {0}")]
     Boot(#[from] BootError),
+    /// More rules than a lab can hold.
+    #[error("the lab's pf holds {max} bytes of rules and tables at most; nothing was changed")]
+    Full {
+        /// The bound in bytes.
+        max: usize,
+    },
     /// What its kernel holds does not read.
     #[error("cannot use the lab's pf: {} is damaged ({why}); remove it to restart the pretended Mac", path.display())]
     Damaged {

@@ -21,6 +21,8 @@ const LOCK: &str = "/private/var/pf/lock";
 const KERNEL: &str = "/private/var/pf/kernel.json";
 /// The connections that it knows.
 pub const STATES: &str = "/private/var/pf/states";
+/// How much the kernel may hold, in bytes: what [`Tree::read`] reads.
+const LARGEST: usize = 16 << 20;
 /// How long a call waits for others.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,9 +38,11 @@ impl Store {
     /// Makes the lab where it is missing, and waits for its turn. Errors: no lab, or others hold it for a
     /// minute.
     pub fn open(directory: &Path) -> Result<Self, LabError> {
-        super::make(directory)?;
+        let fail = |source| LabError::Create { path: directory.to_owned(), source };
+        std::fs::create_dir_all(directory).map_err(fail)?;
         let tree = Tree::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
+        super::make(directory)?;
         Ok(Store { tree, directory: directory.to_owned(), _lock: lock })
     }
 
@@ -82,7 +86,10 @@ impl Store {
             path: self.tree.place(KERNEL),
             why: error.to_string(),
         };
-        let text = serde_json::to_vec_pretty(kernel).map_err(damaged)?;
+        let text = serde_json::to_vec(kernel).map_err(damaged)?;
+        if text.len() > LARGEST {
+            return Err(LabError::Full { max: LARGEST });
+        }
         Ok(self.tree.replace(KERNEL, &text, 0o600)?)
     }
 
