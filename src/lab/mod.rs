@@ -13,8 +13,10 @@
 //! The directory plays `/` of a stock Mac. What the kernel would hold is in `private/var/pf`; how a person
 //! would answer is in `lab.toml` ([`config`]). Nothing outside the directory is ever written.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -67,6 +69,22 @@ pub fn default_dir() -> Result<PathBuf, LabError> {
     directories::ProjectDirs::from("dev", "portcullis", "Portcullis")
         .map(|folders| folders.data_local_dir().join("lab"))
         .ok_or(LabError::NoHome)
+}
+
+/// Takes the lab's directory off the front of a program's arguments: `--lab DIR`, `--lab=DIR`, else the default one.
+/// It comes out absolute. Errors: no directory behind `--lab`, or none to be found.
+fn take_directory(arguments: &mut Vec<OsString>) -> Result<PathBuf, String> {
+    let first = arguments.first().map(|word| word.as_encoded_bytes().to_vec()).unwrap_or_default();
+    let directory = match first.strip_prefix(b"--lab=") {
+        Some(directory) => {
+            arguments.remove(0);
+            PathBuf::from(OsStr::from_bytes(directory))
+        }
+        None if first != b"--lab" => return default_dir().map_err(|error| error.to_string()),
+        None if arguments.len() < 2 => return Err("option requires an argument -- --lab".to_owned()),
+        None => arguments.drain(..2).next_back().unwrap_or_default().into(),
+    };
+    std::path::absolute(directory).map_err(|error| format!("--lab needs a directory: {error}"))
 }
 
 /// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and
@@ -226,6 +244,19 @@ mod tests {
         let left: Vec<_> =
             std::fs::read_dir(lab.join("etc")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn the_directory_stands_first() {
+        let take = |words: &[&str]| {
+            let mut words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            take_directory(&mut words).map(|directory| (directory, words.len()))
+        };
+        assert_eq!(take(&["--lab", "/a b", "-sr"]), Ok(("/a b".into(), 1)));
+        assert_eq!(take(&["--lab=/a", "-sr"]), Ok(("/a".into(), 1)));
+        assert!(take(&["--lab", "a"]).unwrap().0.is_absolute());
+        assert_eq!(take(&["--lab"]).unwrap_err(), "option requires an argument -- --lab");
+        assert!(take(&["--lab", ""]).is_err() && take(&["--lab="]).is_err());
     }
 
     #[test]

@@ -285,29 +285,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Vec<String>), String> {
-    let mut directory = None;
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let directory = super::take_directory(&mut arguments)?;
     let mut scripts = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
-        let shown = argument.display().to_string();
-        let mut value = || arguments.next().ok_or_else(|| format!("option requires an argument -- {shown}"));
-        match argument.to_str() {
-            Some("--lab") => directory = Some(PathBuf::from(value()?)),
-            Some("-e") => {
-                let script = value()?.into_string().map_err(|_| "the script is not UTF-8".to_owned())?;
-                scripts.push(script);
-            }
-            _ => return Err(format!("unknown argument \"{shown}\"")),
+        if argument != "-e" {
+            return Err(format!("unknown argument \"{}\"", argument.display()));
         }
+        let script = arguments.next().ok_or("option requires an argument -- e")?;
+        scripts.push(script.into_string().map_err(|_| "the script is not UTF-8")?);
     }
-    if scripts.is_empty() {
-        return Err("no script: give one with -e".to_owned());
+    match scripts.is_empty() {
+        true => Err("no script: give one with -e".to_owned()),
+        false => Ok((directory, scripts)),
     }
-    let directory = match directory {
-        Some(directory) => directory,
-        None => super::default_dir().map_err(|error| error.to_string())?,
-    };
-    Ok((directory, scripts))
 }
 
 #[cfg(test)]

@@ -60,20 +60,7 @@ fn read_arguments(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<(PathBuf, Invocation), Refused> {
     let mut words: Vec<std::ffi::OsString> = arguments.into_iter().collect();
-    let named = words.first().is_some_and(|word| word == "--lab");
-    let directory = match named {
-        true if words.len() < 2 => {
-            return Err(Refused::Usage("option requires an argument -- --lab".to_owned()));
-        }
-        true => words.drain(..2).next_back().map(PathBuf::from),
-        false => None,
-    };
-    let directory = match directory {
-        Some(directory) => {
-            std::path::absolute(directory).map_err(|error| Refused::NotInALab(error.to_string()))?
-        }
-        None => super::default_dir().map_err(|error| Refused::NotInALab(error.to_string()))?,
-    };
+    let directory = super::take_directory(&mut words).map_err(Refused::Usage)?;
     let words: Result<Vec<String>, _> = words.into_iter().map(std::ffi::OsString::into_string).collect();
     let words =
         words.map_err(|word| Refused::Usage(format!("the argument \"{}\" is not UTF-8", word.display())))?;
@@ -515,6 +502,15 @@ mod tests {
         );
         assert_eq!(lab.says("-a nowhere -sA", 0), "Anchor 'nowhere' not found.");
         assert_eq!(lab.says("-a nowhere -sT", 0), "pfctl: Anchor or Ruleset does not exist.");
+    }
+
+    #[test]
+    fn labels() {
+        let lab = Lab::new();
+        let rules = lab.write("r", "pass in proto tcp to port 2345 label \"dlv:$dstport\"\nblock in\n");
+        lab.says(&format!("-a x -f {rules}"), 0);
+        assert_eq!(lab.shown("-a x -s labels"), "dlv:2345 0 0 0 0 0 0 0\n");
+        assert_eq!(lab.shown("-sl"), "");
     }
 
     #[test]

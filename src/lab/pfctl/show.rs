@@ -27,6 +27,7 @@ impl Call<'_> {
             Show::References => self.show_references(kernel),
             Show::Info => self.reply.stdout.push_str(&info(kernel, states.len(), os::now())),
             Show::Interfaces => self.show_interfaces(kernel),
+            Show::Labels => self.show_labels(kernel),
             Show::States => states.iter().for_each(|state| self.print(state)),
             Show::All => self.show_all(kernel, states),
         }
@@ -41,6 +42,7 @@ impl Call<'_> {
             ("DUMMYNET RULES:", Show::Dummynet),
             ("STATES:", Show::States),
             ("INFO:", Show::Info),
+            ("LABEL COUNTERS:", Show::Labels),
             ("TABLES:", Show::Tables),
         ];
         for (title, part) in parts {
@@ -52,9 +54,7 @@ impl Call<'_> {
                 let _ = write!(self.reply.stdout, "{gap}{title}\n{shown}");
             }
         }
-        self.say(
-            "pfctl-lab: a lab has no queues, sources, labels, timeouts, limits and fingerprints to show",
-        );
+        self.say("pfctl-lab: a lab has no queues, sources, timeouts, limits and fingerprints to show");
     }
 
     fn show_nat(&mut self, kernel: &Kernel) {
@@ -70,6 +70,15 @@ impl Call<'_> {
         }
         for kind in kinds {
             self.show_lines(kernel, anchor, *kind, 0);
+        }
+    }
+
+    /// The filter rules that have a label: evaluations, then packets and bytes in all, in, and out.
+    fn show_labels(&mut self, kernel: &Kernel) {
+        for label in
+            kernel.ruleset(&self.invocation.anchor).filter.iter().filter_map(|line| line.label.as_ref())
+        {
+            self.print(format_args!("{label} 0 0 0 0 0 0 0"));
         }
     }
 
