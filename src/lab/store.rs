@@ -15,6 +15,8 @@ use super::states::State;
 use crate::os::{self, Lock, Tree};
 use crate::world::PF_CONF;
 
+/// The folder of all that follows.
+const FOLDER: &str = "/private/var/pf";
 /// Held while a call works.
 const LOCK: &str = "/private/var/pf/lock";
 /// What the kernel holds.
@@ -43,6 +45,10 @@ impl Store {
         let tree = Tree::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
         super::make(directory)?;
+        // What a call that was killed had begun to write; whoever holds the lock is the only one that writes here.
+        for name in tree.list(FOLDER)?.iter().filter(|name| name.starts_with('.')) {
+            tree.remove(&format!("{FOLDER}/{name}"))?;
+        }
         Ok(Store { tree, directory: directory.to_owned(), _lock: lock })
     }
 
@@ -138,6 +144,16 @@ mod tests {
         kernel.hold(7, 1, 2);
         store.keep(&kernel).unwrap();
         assert_eq!(store.kernel().unwrap(), kernel);
+    }
+
+    #[test]
+    fn what_a_killed_call_left_is_swept_up() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Store::open(directory.path()).unwrap());
+        let left = directory.path().join("private/var/pf/.kernel.json.1.portcullis");
+        std::fs::write(&left, "half a").unwrap();
+        drop(Store::open(directory.path()).unwrap());
+        assert!(!left.exists());
     }
 
     #[test]
