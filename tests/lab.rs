@@ -75,7 +75,7 @@ fn what_is_refused_is_named() {
     refused(&["-s", "memory"], "pfctl-lab: the lab has no -s memory", false);
     refused(&["-s", "x"], "pfctl: Unknown show modifier 'x'", true);
     refused(&["-Z"], "pfctl: illegal option -- Z", true);
-    refused(&["--lab"], "pfctl: illegal option -- -", true);
+    refused(&["--lab", "x"], "pfctl: illegal option -- -", true);
     assert!(lab.path().read_dir().unwrap().next().is_none(), "a refused call makes no lab");
 }
 

@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::LabError;
 use crate::status::AppFirewall;
+use crate::world::World;
 
 /// What a new lab starts with, comments and all.
 pub const DEFAULT: &str = include_str!("../../resources/lab.toml");
-/// The file's name in the lab's directory.
-pub const FILE: &str = "lab.toml";
+/// Where it is in a lab.
+pub const FILE: &str = "/lab.toml";
 
 /// How the administrator prompt is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prompt {
     /// The password is given.
@@ -84,7 +85,7 @@ impl LabConfig {
     ///
     /// Errors: a file that cannot be read, text that is no TOML, an unknown key or value, each with its line.
     pub fn read(directory: &Path) -> Result<Self, LabError> {
-        let path = directory.join(FILE);
+        let path = World::Lab(directory.to_owned()).path(FILE);
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
         text.and_then(|text| Self::parse(&text)).map_err(|why| LabError::Settings { path, why })
     }

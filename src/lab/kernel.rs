@@ -85,6 +85,9 @@ pub struct Line {
     /// The path of the anchor that it calls, without `/*`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<String>,
+    /// What it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// A table.
@@ -283,7 +286,7 @@ mod tests {
     fn lines(texts: &[(&str, Option<&str>)]) -> Vec<Line> {
         texts
             .iter()
-            .map(|(text, calls)| Line { text: (*text).into(), calls: calls.map(str::to_owned) })
+            .map(|(text, calls)| Line { text: (*text).into(), calls: calls.map(str::to_owned), label: None })
             .collect()
     }
 

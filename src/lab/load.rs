@@ -174,8 +174,9 @@ impl Loading<'_> {
     }
 
     fn line(&mut self, anchor: &str, rule: &Rule) -> Result<Line, String> {
+        let label = rule.label.as_deref().map(str::to_owned);
         let Some(call) = &rule.anchor else {
-            return Ok(Line { text: rule.to_string(), calls: None });
+            return Ok(Line { text: rule.to_string(), calls: None, label });
         };
         let path = match &call.path {
             Some(path) => below(anchor, path),
@@ -187,7 +188,7 @@ impl Loading<'_> {
         if let Some(section) = &call.inline {
             self.section(&path, section)?;
         }
-        Ok(Line { text: bare(rule), calls: Some(path) })
+        Ok(Line { text: bare(rule), calls: Some(path), label })
     }
 
     fn fill(&self, table: &mut Table, source: &TableSource) -> Result<(), String> {
@@ -341,7 +342,10 @@ mod tests {
         let paths: Vec<&str> = loaded.rulesets.keys().map(String::as_str).collect();
         assert_eq!(paths, ["a", "a/_1", "a/_1/x"]);
         let (outer, _) = &loaded.rulesets["a"];
-        assert_eq!(outer.filter[0], Line { text: "anchor in all".into(), calls: Some("a/_1".into()) });
+        assert_eq!(
+            outer.filter[0],
+            Line { text: "anchor in all".into(), calls: Some("a/_1".into()), label: None }
+        );
         assert_eq!(loaded.printed.lines().next(), Some("anchor in all {"));
         assert_eq!(loaded.printed.lines().last(), Some("}"));
     }

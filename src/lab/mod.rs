@@ -13,10 +13,11 @@
 //! The directory plays `/` of a stock Mac. What the kernel would hold is in `private/var/pf`; how a person
 //! would answer is in `lab.toml` ([`config`]). Nothing outside the directory is ever written.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
 use thiserror::Error;
@@ -34,7 +35,8 @@ pub use config::LabConfig;
 use states::StateError;
 use store::Store;
 
-use crate::os::{BootError, FileError};
+use crate::os::{BootError, FileError, Tree};
+use crate::world::PF_CONF;
 
 /// `/etc/pf.conf` of a stock Mac: the statements of Apple's file.
 pub const STOCK_PF_CONF: &str = include_str!("../../resources/stock-pf.conf");
@@ -69,6 +71,22 @@ pub fn default_dir() -> Result<PathBuf, LabError> {
         .ok_or(LabError::NoHome)
 }
 
+/// Takes the lab's directory off the front of a program's arguments: `--lab DIR`, `--lab=DIR`, else the default one.
+/// It comes out absolute. Errors: no directory behind `--lab`, or none to be found.
+fn take_directory(arguments: &mut Vec<OsString>) -> Result<PathBuf, String> {
+    let first = arguments.first().map(|word| word.as_encoded_bytes().to_vec()).unwrap_or_default();
+    let directory = match first.strip_prefix(b"--lab=") {
+        Some(directory) => {
+            arguments.remove(0);
+            PathBuf::from(OsStr::from_bytes(directory))
+        }
+        None if first != b"--lab" => return default_dir().map_err(|error| error.to_string()),
+        None if arguments.len() < 2 => return Err("option requires an argument -- --lab".to_owned()),
+        None => arguments.drain(..2).next_back().unwrap_or_default().into(),
+    };
+    std::path::absolute(directory).map_err(|error| format!("--lab needs a directory: {error}"))
+}
+
 /// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and
 /// loaded, pf disabled, our stand-ins for its programs, `lab.toml` with its defaults. Files that are there
 /// already stay as they are; two calls at once do no harm.
@@ -78,15 +96,23 @@ pub fn init(directory: &Path) -> Result<(), LabError> {
     Store::open(directory)?.kernel().map(drop)
 }
 
-/// Makes what lies in `directory` before the pretended Mac starts.
+/// Makes what lies in `directory` before the pretended Mac starts; whoever calls holds the lab.
 fn make(directory: &Path) -> Result<(), LabError> {
     for folder in FOLDERS {
         let path = directory.join(folder);
         std::fs::create_dir_all(&path).map_err(|source| LabError::Create { path, source })?;
     }
-    create(&directory.join("etc/pf.conf"), STOCK_PF_CONF)?;
-    create(&directory.join("etc/pf.anchors/com.apple"), STOCK_COM_APPLE)?;
-    create(&directory.join(config::FILE), config::DEFAULT)?;
+    let tree = Tree::lab(directory);
+    let files = [
+        (PF_CONF, STOCK_PF_CONF),
+        ("/etc/pf.anchors/com.apple", STOCK_COM_APPLE),
+        (config::FILE, config::DEFAULT),
+    ];
+    for (path, text) in files {
+        if tree.place(path).symlink_metadata().is_err() {
+            tree.replace(path, text.as_bytes(), 0o644)?;
+        }
+    }
     PROGRAMS.iter().try_for_each(|(path, name)| link_program(&directory.join(path), name))
 }
 
@@ -103,7 +129,8 @@ fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
         _ => {}
     }
     let fail = |source| LabError::Create { path: path.to_owned(), source };
-    let temporary = temporary(path);
+    let temporary = path.with_extension("new");
+    let _ = std::fs::remove_file(&temporary);
     std::os::unix::fs::symlink(program, &temporary).map_err(fail)?;
     std::fs::rename(&temporary, path).map_err(fail)
 }
@@ -115,31 +142,6 @@ fn beside_us(name: &str) -> Option<PathBuf> {
     let folder = running.parent()?;
     let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
     Some(folder.join(name)).filter(|program| program.is_file())
-}
-
-/// A name beside `path` that no other call uses.
-fn temporary(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    name.into()
-}
-
-/// Writes a file that is not there yet, whole or not at all: it is written under another name and then
-/// linked.
-fn create(path: &Path, text: &str) -> Result<(), LabError> {
-    let fail = |source| LabError::Create { path: path.to_owned(), source };
-    if path.symlink_metadata().is_ok() {
-        return Ok(());
-    }
-    let temporary = temporary(path);
-    std::fs::write(&temporary, text).map_err(fail)?;
-    let linked = std::fs::hard_link(&temporary, path);
-    std::fs::remove_file(&temporary).map_err(fail)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fail(error)),
-        _ => Ok(()),
-    }
 }
 
 /// Forgets the TCP connections that came in from other machines and are `refused` (local port, remote
@@ -198,6 +200,12 @@ pub enum LabError {
     /// Which boot this is cannot be told.
     #[error("cannot use the lab's pf: {0}")]
     Boot(#[from] BootError),
+    /// More rules than a lab can hold.
+    #[error("the lab's pf holds {max} bytes of rules and tables at most; nothing was changed")]
+    Full {
+        /// The bound in bytes.
+        max: usize,
+    },
     /// What its kernel holds does not read.
     #[error("cannot use the lab's pf: {} is damaged ({why}); remove it to restart the pretended Mac", path.display())]
     Damaged {
@@ -236,6 +244,19 @@ mod tests {
         let left: Vec<_> =
             std::fs::read_dir(lab.join("etc")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn the_directory_stands_first() {
+        let take = |words: &[&str]| {
+            let mut words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            take_directory(&mut words).map(|directory| (directory, words.len()))
+        };
+        assert_eq!(take(&["--lab", "/a b", "-sr"]), Ok(("/a b".into(), 1)));
+        assert_eq!(take(&["--lab=/a", "-sr"]), Ok(("/a".into(), 1)));
+        assert!(take(&["--lab", "a"]).unwrap().0.is_absolute());
+        assert_eq!(take(&["--lab"]).unwrap_err(), "option requires an argument -- --lab");
+        assert!(take(&["--lab", ""]).is_err() && take(&["--lab="]).is_err());
     }
 
     #[test]

@@ -21,12 +21,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::config::{LabConfig, Prompt};
+use crate::os::Tree;
 use crate::os::process::{Command, ProcessError};
 
 /// How long a command may run: longer than any caller waits.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 /// Where the prompts that were shown are written down, one line of JSON for each.
-pub const PROMPTS_LOG: &str = "private/var/log/prompts.log";
+pub const PROMPTS_LOG: &str = "/private/var/log/prompts.log";
 
 const USAGE: &str = "usage: osascript-lab [--lab DIR] -e 'do shell script \"...\" ...'";
 
@@ -196,7 +197,7 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<Answer>
     };
     if statement.administrator {
         if let Err(error) = write_down(directory, &statement, config.prompt) {
-            return Some(failure(&format!("cannot write {PROMPTS_LOG}: {error}"), -10000));
+            return Some(failure(&error, -10000));
         }
         // The numbers are Apple's. Authorization Services' own (-60005 denied, -60007 no interaction) were
         // seen with the same words.
@@ -240,23 +241,18 @@ struct Shown<'a> {
     time: String,
     prompt: &'a str,
     command: &'a str,
-    answer: String,
+    answer: Prompt,
 }
 
-fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> io::Result<()> {
+fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> Result<(), String> {
     let shown = Shown {
         time: jiff::Timestamp::now().to_string(),
         prompt: statement.prompt.as_deref().unwrap_or_default(),
         command: &statement.command,
-        answer: format!("{answer:?}"),
+        answer,
     };
-    let path = directory.join(PROMPTS_LOG);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let line = serde_json::to_string(&shown)? + "\n";
-    // One write in append mode, so that the lines of concurrent prompts stay whole.
-    std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(line.as_bytes())
+    let line = serde_json::to_string(&shown).map_err(|error| error.to_string())?;
+    Tree::lab(directory).append_line(PROMPTS_LOG, &line).map_err(|error| error.to_string())
 }
 
 /// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.
@@ -289,29 +285,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Vec<String>), String> {
-    let mut directory = None;
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let directory = super::take_directory(&mut arguments)?;
     let mut scripts = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
-        let shown = argument.display().to_string();
-        let mut value = || arguments.next().ok_or_else(|| format!("option requires an argument -- {shown}"));
-        match argument.to_str() {
-            Some("--lab") => directory = Some(PathBuf::from(value()?)),
-            Some("-e") => {
-                let script = value()?.into_string().map_err(|_| "the script is not UTF-8".to_owned())?;
-                scripts.push(script);
-            }
-            _ => return Err(format!("unknown argument \"{shown}\"")),
+        if argument != "-e" {
+            return Err(format!("unknown argument \"{}\"", argument.display()));
         }
+        let script = arguments.next().ok_or("option requires an argument -- e")?;
+        scripts.push(script.into_string().map_err(|_| "the script is not UTF-8")?);
     }
-    if scripts.is_empty() {
-        return Err("no script: give one with -e".to_owned());
+    match scripts.is_empty() {
+        true => Err("no script: give one with -e".to_owned()),
+        false => Ok((directory, scripts)),
     }
-    let directory = match directory {
-        Some(directory) => directory,
-        None => super::default_dir().map_err(|error| error.to_string())?,
-    };
-    Ok((directory, scripts))
 }
 
 #[cfg(test)]
@@ -408,10 +396,10 @@ mod tests {
             assert!(answer.stderr.trim_end().ends_with(number), "{prompt:?}: {}", answer.stderr);
         }
         assert_eq!(answer(Prompt::Hang, script), None);
-        let log = std::fs::read_to_string(directory.path().join(PROMPTS_LOG)).unwrap();
+        let log = std::fs::read_to_string(Tree::lab(directory.path()).place(PROMPTS_LOG)).unwrap();
         assert_eq!(log.lines().count(), expected.len());
         let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
-        assert_eq!((first["prompt"].as_str(), first["answer"].as_str()), (Some("May I?"), Some("Cancel")));
+        assert_eq!((first["prompt"].as_str(), first["answer"].as_str()), (Some("May I?"), Some("cancel")));
         // Without administrator privileges nobody is asked.
         assert_eq!(answer(Prompt::Cancel, "do shell script \"echo ran\"").unwrap().stdout, "ran\n");
     }

@@ -15,12 +15,16 @@ use super::states::State;
 use crate::os::{self, Lock, Tree};
 use crate::world::PF_CONF;
 
+/// The folder of all that follows.
+const FOLDER: &str = "/private/var/pf";
 /// Held while a call works.
 const LOCK: &str = "/private/var/pf/lock";
 /// What the kernel holds.
 const KERNEL: &str = "/private/var/pf/kernel.json";
 /// The connections that it knows.
 pub const STATES: &str = "/private/var/pf/states";
+/// How much the kernel may hold, in bytes: what [`Tree::read`] reads.
+const LARGEST: usize = 16 << 20;
 /// How long a call waits for others.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,9 +40,15 @@ impl Store {
     /// Makes the lab where it is missing, and waits for its turn. Errors: no lab, or others hold it for a
     /// minute.
     pub fn open(directory: &Path) -> Result<Self, LabError> {
-        super::make(directory)?;
+        let fail = |source| LabError::Create { path: directory.to_owned(), source };
+        std::fs::create_dir_all(directory).map_err(fail)?;
         let tree = Tree::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
+        super::make(directory)?;
+        // What a call that was killed had begun to write; whoever holds the lock is the only one that writes here.
+        for name in tree.list(FOLDER)?.iter().filter(|name| name.starts_with('.')) {
+            tree.remove(&format!("{FOLDER}/{name}"))?;
+        }
         Ok(Store { tree, directory: directory.to_owned(), _lock: lock })
     }
 
@@ -82,7 +92,10 @@ impl Store {
             path: self.tree.place(KERNEL),
             why: error.to_string(),
         };
-        let text = serde_json::to_vec_pretty(kernel).map_err(damaged)?;
+        let text = serde_json::to_vec(kernel).map_err(damaged)?;
+        if text.len() > LARGEST {
+            return Err(LabError::Full { max: LARGEST });
+        }
         Ok(self.tree.replace(KERNEL, &text, 0o600)?)
     }
 
@@ -131,6 +144,16 @@ mod tests {
         kernel.hold(7, 1, 2);
         store.keep(&kernel).unwrap();
         assert_eq!(store.kernel().unwrap(), kernel);
+    }
+
+    #[test]
+    fn what_a_killed_call_left_is_swept_up() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Store::open(directory.path()).unwrap());
+        let left = directory.path().join("private/var/pf/.kernel.json.1.portcullis");
+        std::fs::write(&left, "half a").unwrap();
+        drop(Store::open(directory.path()).unwrap());
+        assert!(!left.exists());
     }
 
     #[test]

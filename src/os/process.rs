@@ -295,7 +295,7 @@ mod tests {
         let pid = directory.path().join("pid");
         let started = Instant::now();
         let script = format!("sleep 30 & echo $! > {}; wait", pid.display());
-        let error = sh(&script).timeout(Duration::from_millis(300)).run().unwrap_err();
+        let error = sh(&script).timeout(Duration::from_millis(1500)).run().unwrap_err();
         assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
         let pid = std::fs::read_to_string(pid).unwrap();
         let gone = || sh(&format!("ps -o stat= -p {pid} | grep -v Z")).run().unwrap().stdout.is_empty();
