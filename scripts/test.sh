@@ -22,14 +22,20 @@ section "macOS gate"
 scripts/macos.sh
 
 section "Tray tests, on a bus and a display of their own"
-tray_tests=(--lib)
+on_a_screen() {
+    if is_mac; then
+        "$@"
+    else
+        env NO_AT_BRIDGE=1 dbus-run-session -- xvfb-run -a "$@"
+    fi
+}
+# What the helper links matters most in a build that has the tray.
+tests=(--test helper_links)
 for file in tests/tray*.rs; do
-    [ -e "$file" ] && tray_tests+=(--test "$(basename "$file" .rs)")
+    [ -e "$file" ] && tests+=(--test "$(basename "$file" .rs)")
 done
-# The bus's configuration is the only thing taken from the system; no accessibility bus, no saved session.
-on_a_screen=()
-is_mac || on_a_screen=(env NO_AT_BRIDGE=1 dbus-run-session -- xvfb-run -a)
-${on_a_screen[@]+"${on_a_screen[@]}"} cargo test --locked --bins "${tray_tests[@]}" -- tray
+on_a_screen cargo test --locked --lib -- tray::
+on_a_screen cargo test --locked "${tests[@]}"
 
 section "Tests, without the tray: units, examples, command line, helper"
 cargo test --locked --no-default-features
