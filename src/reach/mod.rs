@@ -1,6 +1,8 @@
 //! Who listens, how, and what a connection would do to them. Looks only, never touches: nothing here connects to a
 //! debug port or binds one, but for the one probe that a person asks for, and only where it is harmless.
 
+pub mod pflog;
+pub mod probe;
 pub mod servers;
 pub mod sockets;
 pub mod view;

@@ -462,10 +462,10 @@ fn lldb_dap(line: &Line) -> Option<Server> {
 
 fn rdbg(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
     const DEFAULT: u16 = 12345;
-    let script = line.own.iter().position(|argument| file_name(argument) == "rdbg");
+    let script = line.own.iter().position(|argument| is_named(argument, &["rdbg"]));
     let options = match script {
         Some(script) => line.own.get(script + 1..).unwrap_or(&[]),
-        None if file_name(file) == "rdbg" => &line.own[..],
+        None if is_named(file, &["rdbg"]) => &line.own[..],
         // rdbg hands its options on in RUBYOPT and becomes ruby: only the port speaks.
         None if is_named(file, &["ruby"]) && port == Some(DEFAULT) => return Some(Server::new(Kind::Rdbg)),
         None => return None,

@@ -129,10 +129,11 @@ fn process(pid: u32, uid: Option<u32>) -> Process {
     let path = path(pid);
     let file_name = || Some(path.as_ref()?.file_name()?.to_string_lossy().into_owned());
     let block = sysctl::process_arguments(number).unwrap_or_default();
-    let uid = uid
-        .or_else(|| proc_pid::pidinfo::<libproc::bsd_info::BSDInfo>(number, 0).ok().map(|info| info.pbi_uid));
+    let info = proc_pid::pidinfo::<BSDInfo>(number, 0).ok();
+    let uid = uid.or(info.map(|info| info.pbi_uid));
     Process {
         pid,
+        parent: info.map(|info| info.pbi_ppid),
         name: file_name().or_else(|| short_name(pid)),
         path,
         user: uid.map(user_of),

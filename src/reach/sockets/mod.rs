@@ -165,11 +165,11 @@ impl Table {
     }
 
     /// The connections that a program holds on the local port `port`: a debugging session, where a debugger serves it.
+    /// One whose other end has closed is none: a single-client dlv that was bricked keeps such a one for good.
     pub fn sessions_on(&self, port: u16) -> impl Iterator<Item = &Socket> {
         self.connections.iter().filter(move |socket| {
-            socket.local.port() == port
-                && socket.accepted != Some(false)
-                && matches!(socket.state, TcpState::Established | TcpState::CloseWait)
+            let served = socket.accepted != Some(false) && socket.state == TcpState::Established;
+            served && socket.local.port() == port
         })
     }
 

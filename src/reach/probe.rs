@@ -1,0 +1,257 @@
+//! The one thing that ever connects to a debug port: a question to a server that was measured not to mind.
+//!
+//! It is asked only when a person asks for it, and only of node and Chrome (HTTP `GET /json/version`) and of
+//! `dlv --accept-multiclient` (JSON-RPC `GetVersion`). For every other server the answer is a refusal with its reason;
+//! there is no way to force it. The port is looked at again right before, so that a server that has taken another's
+//! place is not mistaken for it.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::servers::{Kind, Server};
+use super::sockets::{self, SocketsError};
+use super::view::View;
+use crate::port::PortRange;
+
+/// How long the server may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How much it may answer.
+const LONGEST_ANSWER: u64 = 64 * 1024;
+
+/// What the server said of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Answered {
+    /// Where it was asked.
+    pub address: SocketAddr,
+    /// Its name and version, such as `node.js/v20.20.2` or `Delve 1.20.2`.
+    pub product: String,
+    /// The protocol and its version, such as `CDP 1.1` or `JSON-RPC API 2`.
+    pub protocol: String,
+}
+
+/// Nothing was asked, or nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Nothing was asked: a connection might do harm, or there is nobody to ask.
+    #[error("did not probe port {port}: {reason}")]
+    Refused {
+        /// The port.
+        port: u16,
+        /// Why.
+        reason: String,
+    },
+    /// Who listens could not be read.
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
+    /// The server did not answer as it should.
+    #[error("probed port {port} at {address}, but {problem}")]
+    Failed {
+        /// The port.
+        port: u16,
+        /// Where it was asked.
+        address: SocketAddr,
+        /// What went wrong.
+        problem: String,
+    },
+}
+
+/// Asks the server on `port` what it is, if that is harmless.
+pub fn probe(port: u16) -> Result<Answered, ProbeError> {
+    let refused = |reason: String| ProbeError::Refused { port, reason };
+    let watched: Vec<PortRange> = PortRange::single(port).into_iter().collect();
+    let view = View::of(port, &sockets::read(&watched)?, None, &[]);
+    let question = question(&view).map_err(refused)?;
+    let address = address(&view).ok_or_else(|| refused("nothing listens there".to_owned()))?;
+    let failed = |problem: String| ProbeError::Failed { port, address, problem };
+    match question {
+        Question::Http => http(address).map_err(failed),
+        Question::Delve => delve(address).map_err(failed),
+    }
+}
+
+/// What may be asked of whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Http,
+    Delve,
+}
+
+/// The question that is harmless for the server in view, or why there is none.
+fn question(view: &View) -> Result<Question, String> {
+    if view.listeners.is_empty() {
+        return Err(match view.sessions.is_empty() {
+            true => "nothing listens there".to_owned(),
+            false => "its debugger is in session and has stopped listening".to_owned(),
+        });
+    }
+    let Some(server) = &view.server else {
+        return Err(match &view.process {
+            Some(process) => format!("{process} is no debug server known to be harmless to ask"),
+            None => "who listens there is not known, and an unknown server may be harmed by a connection"
+                .to_owned(),
+        });
+    };
+    // Another process on the same port would get the connection instead, for all that can be told from here.
+    let mut owners: Vec<Option<u32>> = view.listeners.iter().map(sockets::Socket::pid).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    if owners.len() > 1 {
+        return Err(
+            "several processes listen there, and one of them may be harmed by a connection".to_owned()
+        );
+    }
+    match server.kind {
+        Kind::Node | Kind::Chrome => Ok(Question::Http),
+        Kind::DelveMulticlient => Ok(Question::Delve),
+        _ => Err(format!("{}: {}", server.title(), refusal(server))),
+    }
+}
+
+/// What a connection does to a server that is not asked, as measured.
+pub fn refusal(server: &Server) -> &'static str {
+    match server.kind {
+        Kind::DelveDap => "it exits as soon as a connection closes",
+        Kind::DelveHeadless => {
+            "its first connection is its only one; when that closes, its program is killed or left frozen"
+        }
+        Kind::Debugpy => "a connection that closes again can stop it from accepting its real client",
+        Kind::Jdwp => "a handshake lets a suspended program run, even when it comes too late",
+        Kind::Gdbserver => "it takes whoever connects for its debugger",
+        Kind::LldbServer => "it exits when a connection closes, and its program runs on without it",
+        Kind::LldbDap => "it exits when a connection closes",
+        Kind::Rdbg => "a client that greets it lets the waiting program run",
+        Kind::Xdebug => "an editor waits there for PHP, and would take the connection for a debuggee",
+        Kind::Proxy => "what is behind the proxy is not known, and may be harmed by a connection",
+        Kind::Node | Kind::Chrome | Kind::DelveMulticlient => "it is harmless to ask",
+    }
+}
+
+/// An address at which the listener is found from this Mac: the loopback one, where it listens on every address.
+fn address(view: &View) -> Option<SocketAddr> {
+    let local = view.listeners.first()?.local;
+    let address = match local.ip().to_canonical() {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    Some(SocketAddr::new(address, view.port))
+}
+
+/// `GET /json/version`. The Host header is the address: the inspector refuses names, to fend off DNS rebinding.
+fn http(address: SocketAddr) -> Result<Answered, String> {
+    let request = format!("GET /json/version HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let answer = exchange(address, request.as_bytes(), &|answer| http_body(answer).is_some())?;
+    let (status, body) = http_body(&answer).ok_or("its answer ends too early")?;
+    if status != "200" {
+        return Err(format!("it answered with HTTP status {}", status.escape_debug()));
+    }
+    let value: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| format!("its answer is not the expected JSON: {error}"))?;
+    let text = |key: &str| {
+        value.get(key).and_then(|value| value.as_str()).map(|text| text.escape_debug().to_string())
+    };
+    let product = text("Browser").ok_or("its answer names no product")?;
+    let protocol =
+        format!("CDP {}", text("Protocol-Version").unwrap_or_else(|| "of an unknown version".into()));
+    Ok(Answered { address, product, protocol })
+}
+
+/// Status and body of an answer that is complete by its Content-Length.
+fn http_body(answer: &[u8]) -> Option<(String, &[u8])> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(answer.get(..end)?).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.to_owned();
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    })?;
+    let start = end + 4;
+    Some((status, answer.get(start..start.checked_add(length)?)?))
+}
+
+/// `RPCServer.GetVersion` (Delve: service/rpc2/server.go).
+fn delve(address: SocketAddr) -> Result<Answered, String> {
+    let request = b"{\"method\":\"RPCServer.GetVersion\",\"params\":[{}],\"id\":1}\n";
+    let parse = |answer: &[u8]| serde_json::from_slice::<serde_json::Value>(answer).ok();
+    let answer = exchange(address, request, &|answer| parse(answer).is_some())?;
+    let value = parse(&answer).ok_or("its answer is not the expected JSON")?;
+    let result = value.get("result").ok_or("its answer holds no result")?;
+    let version = result.get("DelveVersion").and_then(|version| version.as_str()).unwrap_or_default();
+    let number = version.split_once("Version: ").map_or(version, |(_, rest)| rest);
+    let number = number.lines().next().unwrap_or_default().escape_debug().to_string();
+    let api = result.get("APIVersion").and_then(serde_json::Value::as_i64);
+    Ok(Answered {
+        address,
+        product: format!("Delve {number}"),
+        protocol: api.map_or_else(|| "JSON-RPC".to_owned(), |api| format!("JSON-RPC API {api}")),
+    })
+}
+
+/// Sends the question and reads until the answer is complete, the server closes, or the time is over.
+fn exchange(
+    address: SocketAddr,
+    request: &[u8],
+    complete: &dyn Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, String> {
+    let start = Instant::now();
+    let mut stream =
+        TcpStream::connect_timeout(&address, TIMEOUT).map_err(|error| format!("cannot connect: {error}"))?;
+    let _ = stream.set_write_timeout(Some(TIMEOUT));
+    stream.write_all(request).map_err(|error| format!("cannot send the question: {error}"))?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    while !complete(&answer) && (answer.len() as u64) < LONGEST_ANSWER {
+        let left = TIMEOUT.checked_sub(start.elapsed()).filter(|left| !left.is_zero());
+        let left = left.ok_or("it did not answer in time")?;
+        stream
+            .set_read_timeout(Some(left))
+            .map_err(|error| format!("cannot wait for the answer: {error}"))?;
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => answer.extend_from_slice(piece.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error)
+                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+            {
+                return Err("it did not answer in time".to_owned());
+            }
+            Err(error) => return Err(format!("cannot read the answer: {error}")),
+        }
+    }
+    if answer.is_empty() { Err("it closed the connection without a word".to_owned()) } else { Ok(answer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_server_is_refused_and_not_touched() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = probe(port).unwrap_err();
+        assert!(matches!(error, ProbeError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("no debug server known to be harmless"), "{error}");
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        drop(listener);
+        assert!(probe(port).unwrap_err().to_string().contains("nothing listens there"));
+    }
+
+    #[test]
+    fn http_answers_are_read_by_their_length() {
+        let answer = b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}x";
+        assert_eq!(http_body(answer), Some(("200".to_owned(), &b"{}"[..])));
+        for end in 0..answer.len() - 1 {
+            assert_eq!(http_body(&answer[..end]), None);
+        }
+        assert_eq!(http_body(b"HTTP/1.0 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n"), None);
+        assert_eq!(http_body(b"HTTP/1.0 200 OK\r\ncontent-length: 18446744073709551615\r\n\r\n"), None);
+    }
+}
