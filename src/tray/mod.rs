@@ -1,1 +1,3 @@
 //! The tray: event loop, icon, menu items.
+
+pub mod icon;
