@@ -1,1 +1,590 @@
-//! What the menu shows, computed from the status: rows, and the action behind each.
+//! What the menu shows, computed from the status: rows, and the action behind each. Pure.
+//!
+//! ```
+//! use portcullis::menu::{Kind, MenuState, rows};
+//! use portcullis::status::{AppFirewall, Facts, ReportFact, Status};
+//! let facts = Facts {
+//!     lab: None,
+//!     now: 0,
+//!     boot: "this one".into(),
+//!     report: ReportFact::Missing,
+//!     listeners: Ok(vec![]),
+//!     app_firewall: AppFirewall::Off,
+//!     ports: portcullis::port::presets(),
+//! };
+//! let rows = rows(&Status::of(&facts), &MenuState::default());
+//! assert_eq!(rows[0].text, "Not known: nobody has looked at pf yet");
+//! assert_eq!(rows[2].text, "2345  dlv — not known");
+//! assert_eq!(rows[2].kind, Kind::Check { checked: false });
+//! ```
+
+use crate::port::PortRange;
+use crate::status::{Answer, PortState, PortStatus, Status};
+
+/// No menu has more rows than this: ports and notes that find no room are counted in one row.
+pub const MOST_ROWS: usize = 20;
+
+/// What the menu shows that is not in the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MenuState {
+    /// The action that waits for permission, if one does: there is one prompt at a time.
+    pub waiting: Option<Action>,
+    /// Why the last action failed, until another succeeds.
+    pub failure: Option<String>,
+}
+
+/// What a click asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open these ports for whom is preferred.
+    Open(PortRange),
+    /// Close these ports.
+    Close(PortRange),
+    /// Close every port that is open.
+    CloseAll,
+    /// Switch the guard on or off.
+    Guard(bool),
+    /// Have root look at pf.
+    Check,
+    /// End the app; what is open stays open.
+    Quit,
+}
+
+/// One row of the menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Names the row for as long as the menu lives; unique in it.
+    pub id: String,
+    /// What sort of row.
+    pub kind: Kind,
+    /// What it says; empty for a separator.
+    pub text: String,
+    /// Whether it can be clicked.
+    pub enabled: bool,
+}
+
+/// What sort of row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Says something; cannot be clicked.
+    Text,
+    /// Has a check mark, or room for one.
+    Check {
+        /// Whether the mark is shown.
+        checked: bool,
+    },
+    /// Does something.
+    Action,
+    /// A line between groups.
+    Separator,
+}
+
+const HEADER: &str = "header";
+const LAB: &str = "lab";
+const PORT: &str = "port:";
+const MORE: &str = "more";
+const GUARD: &str = "guard";
+const CLOSE_ALL: &str = "close-all";
+const CHECK: &str = "check";
+const FAILURE: &str = "failure";
+const NOTE: &str = "note:";
+const QUIT: &str = "quit";
+
+/// The rows, top to bottom: at most [`MOST_ROWS`], every id once.
+pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
+    let mut above = paragraph(HEADER, &status.sentence, 2);
+    above.extend(status.lab.is_some().then(|| text_row(LAB, words::LAB)));
+    above.push(separator("above-ports"));
+
+    let closable = status.ports.iter().any(|port| matches!(port.state, PortState::Open | PortState::Unknown));
+    let guarded = Kind::Check { checked: status.firewall.guard == "on" };
+    let mut below = vec![separator("above-actions")];
+    below.push(action_row(state, GUARD, guarded, words::GUARD, guard_action(status), true));
+    below.push(action_row(state, CLOSE_ALL, Kind::Action, words::CLOSE_ALL, Action::CloseAll, closable));
+    below.push(action_row(state, CHECK, Kind::Action, words::CHECK, Action::Check, true));
+    if let Some(failure) = &state.failure {
+        below.extend(paragraph(FAILURE, &words::failure(failure), 3));
+    }
+    let end =
+        vec![separator("above-quit"), action_row(state, QUIT, Kind::Action, words::QUIT, Action::Quit, true)];
+
+    // Ports come before notes where there is no room for both, and what is open before what is not.
+    let room = MOST_ROWS - (above.len() + below.len() + end.len()).min(MOST_ROWS);
+    let ports = ports_that_fit(&status.ports, room);
+    let mut middle: Vec<Row> = ports.iter().map(|port| port_row(status, state, port)).collect();
+    if ports.len() < status.ports.len() {
+        middle.push(text_row(MORE, words::more(status.ports.len() - ports.len())));
+    }
+    let notes = status.notes.iter().enumerate();
+    let notes = notes.flat_map(|(number, note)| paragraph(&format!("{NOTE}{number}"), note, 2));
+    below.extend(notes.take(room - middle.len().min(room)));
+
+    [above, middle, below, end].concat()
+}
+
+/// What a click on the row `id` asks for; `None` where the row only says something, or is no more.
+/// A port that is open closes, any other opens.
+pub fn action_of(id: &str, status: &Status) -> Option<Action> {
+    if let Some(range) = id.strip_prefix(PORT) {
+        let port = status.ports.iter().find(|port| port.port.to_string() == range)?;
+        return Some(port_action(port));
+    }
+    match id {
+        GUARD => Some(guard_action(status)),
+        CLOSE_ALL => Some(Action::CloseAll),
+        CHECK => Some(Action::Check),
+        QUIT => Some(Action::Quit),
+        _ => None,
+    }
+}
+
+fn port_action(port: &PortStatus) -> Action {
+    match port.state {
+        PortState::Open => Action::Close(port.port),
+        PortState::Closed | PortState::Unmanaged | PortState::Unknown => Action::Open(port.port),
+    }
+}
+
+fn guard_action(status: &Status) -> Action {
+    Action::Guard(status.firewall.guard != "on")
+}
+
+/// The ports that `room` rows can show, one row kept for the number of those left out.
+fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStatus> {
+    if ports.len() <= room {
+        return ports.iter().collect();
+    }
+    let room = room.saturating_sub(1);
+    let open = ports.iter().filter(|port| port.state == PortState::Open).count();
+    let mut left_for_closed = room.saturating_sub(open);
+    let mut shown = Vec::new();
+    for port in ports {
+        let is_open = port.state == PortState::Open;
+        if shown.len() < room && (is_open || left_for_closed > 0) {
+            left_for_closed -= usize::from(!is_open);
+            shown.push(port);
+        }
+    }
+    shown
+}
+
+fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
+    let waits = match state.waiting {
+        Some(Action::Open(range) | Action::Close(range)) => range == port.port,
+        _ => false,
+    };
+    let says = if waits { words::WAITING.to_owned() } else { words::port(status, port) };
+    Row {
+        id: format!("{PORT}{}", port.port),
+        kind: Kind::Check { checked: port.state == PortState::Open },
+        text: format!("{}  {} — {says}", port.port, port.name),
+        enabled: state.waiting.is_none(),
+    }
+}
+
+/// A row that does `action`: says that it waits while it does, and cannot be clicked while anything waits.
+fn action_row(state: &MenuState, id: &str, kind: Kind, text: &str, action: Action, possible: bool) -> Row {
+    let text = match &state.waiting {
+        Some(waiting) if *waiting == action => format!("{text} — {}", words::WAITING),
+        _ => text.to_owned(),
+    };
+    // Quit while a prompt is up would leave nobody to say what became of it; Cancel is a click away there.
+    Row { id: id.to_owned(), kind, text, enabled: possible && state.waiting.is_none() }
+}
+
+fn text_row(id: &str, text: impl Into<String>) -> Row {
+    Row { id: id.to_owned(), kind: Kind::Text, text: text.into(), enabled: false }
+}
+
+fn separator(id: &str) -> Row {
+    Row { id: id.to_owned(), kind: Kind::Separator, text: String::new(), enabled: false }
+}
+
+/// How many characters a row of running text holds: a menu is as wide as its widest row.
+const WIDTH: usize = 64;
+
+/// Running text over at most `most` rows; what does not fit ends in `…`.
+fn paragraph(id: &str, text: &str, most: usize) -> Vec<Row> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        // A path or a number may be longer than a row.
+        for piece in word.chars().collect::<Vec<_>>().chunks(WIDTH) {
+            if length > 0 && length + 1 + piece.len() > WIDTH {
+                lines.push(String::new());
+                length = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                let gap = (length > 0).then_some(' ');
+                line.extend(gap.iter().chain(piece));
+                length += gap.iter().len() + piece.len();
+            }
+        }
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(line) = lines.last_mut() {
+            line.push('…');
+        }
+    }
+    lines.into_iter().enumerate().map(|(number, line)| text_row(&format!("{id}:{number}"), line)).collect()
+}
+
+/// Every word that is written here and not in the status, so that another language has one place to go to.
+mod words {
+    use super::{Answer, PortState, PortStatus, Status};
+
+    pub const LAB: &str = "Lab: nothing on this machine is changed";
+    pub const GUARD: &str = "Guard Closed Ports";
+    pub const CLOSE_ALL: &str = "Close All";
+    pub const CHECK: &str = "Check Now";
+    pub const QUIT: &str = "Quit Portcullis";
+    pub const WAITING: &str = "waiting for permission…";
+
+    pub fn failure(because: &str) -> String {
+        format!("Failed: {because}")
+    }
+
+    pub fn more(count: usize) -> String {
+        format!("{count} more: run portcullis status")
+    }
+
+    pub fn port(status: &Status, port: &PortStatus) -> String {
+        let state = state(status, port);
+        match &port.listener {
+            Some(listener) => format!("{state} · {listener}"),
+            None => state,
+        }
+    }
+
+    fn state(status: &Status, port: &PortStatus) -> String {
+        let let_in = (port.pf.network, port.pf.anyone);
+        match (port.state, status.firewall.state) {
+            (PortState::Unknown, _) => "not known".to_owned(),
+            (PortState::Open, "enabled") => match let_in {
+                (Answer::No, Answer::No) => "open, yet another rule blocks it".to_owned(),
+                _ => format!("open for {}", source(port)),
+            },
+            (PortState::Open, "disabled") => format!("open for {}, and pf is off", source(port)),
+            (PortState::Closed, "enabled") => match let_in {
+                (Answer::No, Answer::No) => "closed".to_owned(),
+                (Answer::Yes, _) | (_, Answer::Yes) => "let in by another rule".to_owned(),
+                _ => "closed, whether for all is not known".to_owned(),
+            },
+            (PortState::Unmanaged, "enabled") => "unmanaged".to_owned(),
+            (_, "disabled") => "not filtered".to_owned(),
+            _ => "not known".to_owned(),
+        }
+    }
+
+    fn source(port: &PortStatus) -> String {
+        match port.from.as_deref() {
+            Some("any") => "everyone".to_owned(),
+            Some("lan") | None => "this network".to_owned(),
+            Some(hosts) => match hosts.split(',').collect::<Vec<_>>().as_slice() {
+                [one] => (*one).to_owned(),
+                [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+                [] => hosts.to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{
+        AppFirewall, Facts, Guard, Listener, Managed, Opening, PfState, PfVerdict, Reason, Report,
+        ReportFact, Source, Way,
+    };
+    use std::collections::BTreeMap;
+
+    /// The menu as a person reads it.
+    fn drawn(rows: &[Row]) -> String {
+        let draw = |row: &Row| {
+            let mark = match row.kind {
+                Kind::Check { checked: true } => "[x] ",
+                Kind::Check { checked: false } => "[ ] ",
+                Kind::Action => "    ",
+                Kind::Text | Kind::Separator => "",
+            };
+            let text = if row.kind == Kind::Separator { "---" } else { &row.text };
+            let grey = if row.enabled || row.kind == Kind::Separator { "" } else { "  (grey)" };
+            format!("{mark}{text}{grey}")
+        };
+        rows.iter().map(draw).collect::<Vec<_>>().join("\n")
+    }
+
+    fn range(text: &str) -> PortRange {
+        text.parse().unwrap()
+    }
+
+    fn verdict(port: PortRange, outside: Answer) -> PfVerdict {
+        let reason = |answer| Reason::new(answer, "a rule");
+        PfVerdict {
+            port,
+            loopback: reason(Answer::Yes),
+            network: reason(outside),
+            anyone: reason(Answer::No),
+        }
+    }
+
+    /// Guard on, three ports of which the first is as `change` makes it.
+    fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
+        let ports = crate::port::presets()[..3].to_vec();
+        let mut report = Report {
+            version: Report::VERSION,
+            seen: 1000,
+            boot: "boot".into(),
+            pf: PfState::Enabled,
+            references: Some(1),
+            guard: Guard::On,
+            way: Some(Way::Apple),
+            openings: vec![],
+            managed: ports.iter().map(|port| Managed { name: port.name.clone(), port: port.port }).collect(),
+            verdicts: ports.iter().map(|port| verdict(port.port, Answer::No)).collect(),
+            notes: vec![],
+            rulesets: BTreeMap::new(),
+            skip: vec![],
+        };
+        let mut facts = Facts {
+            lab: None,
+            now: 1010,
+            boot: "boot".into(),
+            report: ReportFact::Missing,
+            listeners: Ok(vec![]),
+            app_firewall: AppFirewall::Off,
+            ports,
+        };
+        change(&mut facts, &mut report);
+        facts.report = ReportFact::Read(Box::new(report));
+        Status::of(&facts)
+    }
+
+    fn open(report: &mut Report, from: Source) {
+        let (name, port) = ("dlv".parse().unwrap(), range("2345"));
+        report.openings.push(Opening { name, port, from, until: None, since: 900, by: "ada".into() });
+        report.verdicts[0] = verdict(port, Answer::Yes);
+    }
+
+    fn hosts(list: &[&str]) -> Source {
+        Source::Hosts { hosts: list.iter().map(|host| host.parse().unwrap()).collect() }
+    }
+
+    fn dlv_row(status: &Status) -> String {
+        rows(status, &MenuState::default())
+            .into_iter()
+            .find(|row| row.id == "port:2345")
+            .map(|row| drawn(&[row]))
+            .unwrap()
+    }
+
+    #[test]
+    fn all_closed() {
+        let status = status(|_, _| ());
+        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
+        All debug ports are closed  (grey)
+        ---
+        [ ] 2345  dlv — closed
+        [ ] 9229  node — closed
+        [ ] 5678  debugpy — closed
+        ---
+        [x] Guard Closed Ports
+            Close All  (grey)
+            Check Now
+        ---
+            Quit Portcullis
+        ");
+    }
+
+    #[test]
+    fn one_open_in_a_lab_with_its_listener() {
+        let status = status(|facts, report| {
+            open(report, hosts(&["192.168.1.0/24"]));
+            facts.lab = Some("/tmp/lab".into());
+            let program = Some("dlv".to_owned());
+            let address = "127.0.0.1".parse().unwrap();
+            facts.listeners = Ok(vec![Listener { address, port: 2345, pid: Some(7), program }]);
+            report.notes = vec!["the anchor com.golang.dlv also has rules for 2345: it is left alone".into()];
+        });
+        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
+        1 port is open: 2345 (dlv)  (grey)
+        Lab: nothing on this machine is changed  (grey)
+        ---
+        [x] 2345  dlv — open for 192.168.1.0/24 · dlv (pid 7) on 127.0.0.1
+        [ ] 9229  node — closed
+        [ ] 5678  debugpy — closed
+        ---
+        [x] Guard Closed Ports
+            Close All
+            Check Now
+        the anchor com.golang.dlv also has rules for 2345: it is left  (grey)
+        alone  (grey)
+        ---
+            Quit Portcullis
+        ");
+    }
+
+    #[test]
+    fn waiting_for_permission() {
+        let status = status(|_, _| ());
+        let waiting = |action| drawn(&rows(&status, &MenuState { waiting: Some(action), failure: None }));
+        insta::assert_snapshot!(waiting(Action::Open(range("2345"))), @r"
+        All debug ports are closed  (grey)
+        ---
+        [ ] 2345  dlv — waiting for permission…  (grey)
+        [ ] 9229  node — closed  (grey)
+        [ ] 5678  debugpy — closed  (grey)
+        ---
+        [x] Guard Closed Ports  (grey)
+            Close All  (grey)
+            Check Now  (grey)
+        ---
+            Quit Portcullis  (grey)
+        ");
+        insta::assert_snapshot!(waiting(Action::Guard(false)), @r"
+        All debug ports are closed  (grey)
+        ---
+        [ ] 2345  dlv — closed  (grey)
+        [ ] 9229  node — closed  (grey)
+        [ ] 5678  debugpy — closed  (grey)
+        ---
+        [x] Guard Closed Ports — waiting for permission…  (grey)
+            Close All  (grey)
+            Check Now  (grey)
+        ---
+            Quit Portcullis  (grey)
+        ");
+    }
+
+    #[test]
+    fn a_failure_is_said_in_full() {
+        let failure = Some("cannot load the anchor: pfctl says \"syntax error\"; everything was put back as it was, try again".into());
+        let status = status(|_, _| ());
+        insta::assert_snapshot!(drawn(&rows(&status, &MenuState { waiting: None, failure })), @r#"
+        All debug ports are closed  (grey)
+        ---
+        [ ] 2345  dlv — closed
+        [ ] 9229  node — closed
+        [ ] 5678  debugpy — closed
+        ---
+        [x] Guard Closed Ports
+            Close All  (grey)
+            Check Now
+        Failed: cannot load the anchor: pfctl says "syntax error";  (grey)
+        everything was put back as it was, try again  (grey)
+        ---
+            Quit Portcullis
+        "#);
+    }
+
+    #[test]
+    fn not_known_is_neither_closed_nor_open() {
+        let status = status(|facts, _| {
+            facts.boot = "other".into();
+            facts.listeners = Err("no permission".into());
+        });
+        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
+        Not known: this Mac was restarted since pf was last looked at  (grey)
+        ---
+        [ ] 2345  dlv — not known
+        [ ] 9229  node — not known
+        [ ] 5678  debugpy — not known
+        ---
+        [ ] Guard Closed Ports
+            Close All
+            Check Now
+        who listens is not known: no permission  (grey)
+        ---
+            Quit Portcullis
+        ");
+    }
+
+    #[test]
+    fn every_state_of_a_port_has_its_words() {
+        let words: Vec<String> = [
+            status(|_, report| open(report, Source::Any)),
+            status(|_, report| open(report, Source::Lan { networks: vec!["10.0.0.0/8".parse().unwrap()] })),
+            status(|_, report| open(report, hosts(&["10.0.0.5/32", "10.0.0.6/32", "10.0.0.7/32"]))),
+            status(|_, report| {
+                open(report, Source::Any);
+                report.verdicts[0] = verdict(range("2345"), Answer::No);
+            }),
+            status(|_, report| {
+                open(report, Source::Any);
+                report.pf = PfState::Disabled;
+            }),
+            status(|_, report| report.pf = PfState::Disabled),
+            status(|_, report| report.pf = PfState::Unknown("?".into())),
+            status(|_, report| report.guard = Guard::Off),
+            status(|_, report| report.verdicts[0] = verdict(range("2345"), Answer::Yes)),
+            status(|_, report| report.verdicts[0] = verdict(range("2345"), Answer::Unknown)),
+        ]
+        .iter()
+        .map(dlv_row)
+        .collect();
+        insta::assert_snapshot!(words.join("\n"), @r"
+        [x] 2345  dlv — open for everyone
+        [x] 2345  dlv — open for this network
+        [x] 2345  dlv — open for 10.0.0.5 and 2 more
+        [x] 2345  dlv — open, yet another rule blocks it
+        [x] 2345  dlv — open for everyone, and pf is off
+        [ ] 2345  dlv — not filtered
+        [ ] 2345  dlv — not known
+        [ ] 2345  dlv — unmanaged
+        [ ] 2345  dlv — let in by another rule
+        [ ] 2345  dlv — closed, whether for all is not known
+        ");
+    }
+
+    #[test]
+    fn a_click_does_what_the_row_says() {
+        let closed = status(|_, _| ());
+        let opened = status(|_, report| open(report, Source::Any));
+        assert_eq!(action_of("port:2345", &closed), Some(Action::Open(range("2345"))));
+        assert_eq!(action_of("port:2345", &opened), Some(Action::Close(range("2345"))));
+        assert_eq!(action_of("port:1", &opened), None);
+        assert_eq!(action_of("guard", &closed), Some(Action::Guard(false)));
+        let unset = status(|_, report| report.guard = Guard::Unset);
+        assert_eq!(action_of("guard", &unset), Some(Action::Guard(true)));
+        for row in rows(&opened, &MenuState::default()) {
+            assert_eq!(action_of(&row.id, &opened).is_some(), row.enabled, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_menu_is_never_long_and_open_ports_are_never_left_out() {
+        for count in [0, 5, 9, 10, 11, 40] {
+            for failure in [None, Some("word ".repeat(200)), Some("x".repeat(500))] {
+                let last = format!("{}", 30_000 + count);
+                let status = status(|facts, report| {
+                    facts.lab = Some("/tmp/lab".into());
+                    let numbered = |number: usize| {
+                        let mut port = crate::port::presets().remove(0);
+                        (port.name, port.port) =
+                            (format!("own-{number}").parse().unwrap(), range(&(30_000 + number).to_string()));
+                        port
+                    };
+                    facts.ports = (1..=count).map(numbered).collect();
+                    let opening = |number: usize| Opening {
+                        name: "own".parse().unwrap(),
+                        port: range(&(30_000 + number).to_string()),
+                        from: Source::Any,
+                        until: None,
+                        since: 0,
+                        by: "ada".into(),
+                    };
+                    report.openings = (count..=count).filter(|count| *count > 0).map(opening).collect();
+                    report.notes =
+                        (0..30).map(|number| format!("note {number} {}", "long ".repeat(40))).collect();
+                });
+                let rows = rows(&status, &MenuState { waiting: None, failure });
+                assert!(rows.len() <= MOST_ROWS, "{count}: {}", drawn(&rows));
+                let ids: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+                assert_eq!(ids.len(), rows.len(), "every id once");
+                assert_eq!(ids.contains(format!("port:{last}").as_str()), count > 0, "{}", drawn(&rows));
+                assert!(rows.iter().all(|row| row.text.chars().count() <= WIDTH + 1), "{}", drawn(&rows));
+            }
+        }
+    }
+}

@@ -3,6 +3,8 @@
 mod boot;
 #[cfg(target_os = "macos")]
 pub mod held;
+#[cfg(all(target_os = "linux", feature = "gui"))]
+pub mod library;
 mod networks;
 pub mod process;
 #[cfg(target_os = "macos")]

@@ -1,1 +1,222 @@
-//! The tray: event loop, icon, menu items.
+//! The tray: event loop, icon, menu items. It shows what [`crate::menu`] says and carries out what is clicked.
+//!
+//! Three threads. The main thread owns the icon and the menu, and never blocks. The watcher looks again whenever what
+//! root saw, or the preferences, change on disk. A click starts one worker, which waits for the prompt and the helper.
+//! All three talk through one channel of [`Event`]s; nothing is polled.
+
+mod draw;
+pub mod icon;
+mod place;
+mod watch;
+
+use std::path::PathBuf;
+
+use tao::event::{Event as LoopEvent, StartCause};
+use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
+use tao::platform::run_return::EventLoopExtRunReturn as _;
+use tray_icon::TrayIconEvent;
+use tray_icon::menu::MenuEvent;
+
+use crate::app::{App, AppError, Wanted};
+use crate::elevate::ElevateError;
+use crate::menu::{Action, MenuState, action_of, rows};
+use crate::status::Status;
+use draw::Tray;
+use watch::Watcher;
+
+/// Why there is no tray.
+#[derive(Debug, thiserror::Error)]
+pub enum TrayError {
+    /// There is no screen.
+    #[error(
+        "cannot show the tray: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); see `portcullis --help` for the commands"
+    )]
+    NoDisplay,
+    /// The screen does not answer.
+    #[error("cannot show the tray: the display does not answer; check DISPLAY and WAYLAND_DISPLAY")]
+    Display,
+    /// The library that draws the icon is missing.
+    #[error(
+        "cannot show the tray: the library libayatana-appindicator3.so.1 is missing; install the package libayatana-appindicator3-1 (Debian, Ubuntu) or libayatana-appindicator-gtk3 (Fedora)"
+    )]
+    NoIndicator,
+    /// There is no place for the icon's files.
+    #[error("cannot show the tray: cannot make the directory {}: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An icon could not be drawn.
+    #[error("cannot show the tray: the icon \"{0}\" does not draw; install Portcullis again")]
+    Icon(&'static str),
+    /// The system refused the icon.
+    #[error("cannot show the tray: the icon was refused: {0}")]
+    Tray(#[from] tray_icon::Error),
+    /// The system refused the menu.
+    #[error("cannot show the tray: the menu was refused: {0}")]
+    Menu(#[from] tray_icon::menu::Error),
+}
+
+/// Everything that happens.
+#[derive(Debug)]
+enum Event {
+    /// The row of this id was clicked.
+    Clicked(String),
+    /// The status is another one now.
+    Seen(Status),
+    /// An action came to its end.
+    Done(Result<(), AppError>, Status),
+    /// Changes made elsewhere will not show by themselves; says why.
+    Blind(String),
+}
+
+/// Shows the tray until Quit is clicked. To be called on the main thread.
+pub fn run(app: App) -> Result<(), TrayError> {
+    place::check()?;
+    // Outlives the icon, whose files are in it.
+    let directory = place::icon_directory()?;
+    let mut event_loop = {
+        let build = || EventLoopBuilder::<Event>::with_user_event().build();
+        place::without_panic(build).ok_or(TrayError::Display)?
+    };
+    #[cfg(target_os = "macos")]
+    {
+        use tao::platform::macos::{ActivationPolicy, EventLoopExtMacOS as _};
+        // No Dock icon and no stolen focus. The bundle's LSUIElement says the same, but comes too late for the focus.
+        event_loop.set_activation_policy(ActivationPolicy::Accessory);
+        event_loop.set_activate_ignoring_other_apps(false);
+    }
+    let proxy = event_loop.create_proxy();
+    let clicks = proxy.clone();
+    MenuEvent::set_event_handler(Some(move |event: MenuEvent| send(&clicks, Event::Clicked(event.id.0))));
+
+    let mut session: Option<Session> = None;
+    let mut outcome = Ok(());
+    event_loop.run_return(|event, _, control_flow| {
+        *control_flow = ControlFlow::Wait;
+        match event {
+            // Not earlier: on macOS there is no status bar before the application has started.
+            LoopEvent::NewEvents(StartCause::Init) => match Session::start(&app, &proxy, directory.path()) {
+                Ok(started) => session = Some(started),
+                Err(error) => {
+                    outcome = Err(error);
+                    *control_flow = ControlFlow::Exit;
+                }
+            },
+            LoopEvent::UserEvent(event) => {
+                let next = session.as_mut().map_or(Next::Wait, |session| session.handle(event));
+                if next == Next::Quit {
+                    *control_flow = ControlFlow::Exit;
+                }
+            }
+            // The icon goes before the loop, whatever ends the loop.
+            LoopEvent::LoopDestroyed => session = None,
+            _ => {}
+        }
+    });
+    outcome
+}
+
+/// Sends an event to the main thread. It fails only when the loop has ended, and then nobody is left to tell.
+fn send(proxy: &EventLoopProxy<Event>, event: Event) {
+    let _ = proxy.send_event(event);
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Wait,
+    Quit,
+}
+
+/// The tray while it is shown.
+struct Session {
+    app: App,
+    proxy: EventLoopProxy<Event>,
+    status: Status,
+    state: MenuState,
+    tray: Tray,
+}
+
+impl Session {
+    fn start(
+        app: &App,
+        proxy: &EventLoopProxy<Event>,
+        directory: &std::path::Path,
+    ) -> Result<Self, TrayError> {
+        let status = watch::look(app);
+        let state = MenuState::default();
+        let tray = Tray::new(&status, &rows(&status, &state), directory)?;
+        let watcher = Watcher::start(app.clone(), status.clone(), {
+            let proxy = proxy.clone();
+            move |event| send(&proxy, event)
+        });
+        // On macOS the pointer enters the icon before it clicks: who listens is read anew just before the menu opens,
+        // since nothing tells when a program starts to listen. A change while it is open would close it.
+        TrayIconEvent::set_event_handler(Some(move |event| {
+            if matches!(event, TrayIconEvent::Enter { .. }) {
+                watcher.look_again();
+            }
+        }));
+        Ok(Session { app: app.clone(), proxy: proxy.clone(), status, state, tray })
+    }
+
+    fn handle(&mut self, event: Event) -> Next {
+        match event {
+            Event::Clicked(id) => match action_of(&id, &self.status) {
+                // A panel may send the click of a row that turned grey under the pointer.
+                Some(_) if self.state.waiting.is_some() => {}
+                Some(Action::Quit) => return Next::Quit,
+                Some(action) => self.begin(action),
+                None => {}
+            },
+            Event::Seen(status) => self.status = status,
+            Event::Done(result, status) => {
+                self.status = status;
+                self.state.waiting = None;
+                self.state.failure = match result {
+                    Ok(()) | Err(AppError::Elevate(ElevateError::Cancelled)) => None,
+                    Err(error) => Some(error.to_string()),
+                };
+            }
+            Event::Blind(because) => self.state.failure = Some(because),
+        }
+        // A check row has toggled itself when its click arrives; this puts the mark back until the status says so.
+        self.tray.show(&self.status, &rows(&self.status, &self.state));
+        Next::Wait
+    }
+
+    /// Starts a worker: the prompt may take minutes.
+    fn begin(&mut self, action: Action) {
+        self.state.waiting = Some(action.clone());
+        let (app, proxy) = (self.app.clone(), self.proxy.clone());
+        std::thread::spawn(move || {
+            let result = carry_out(&app, &action);
+            send(&proxy, Event::Done(result, watch::look(&app)));
+        });
+    }
+}
+
+fn carry_out(app: &App, action: &Action) -> Result<(), AppError> {
+    match action {
+        Action::Open(range) => {
+            let from = Wanted::parse([app.preferences()?.from.as_str()])?;
+            app.open(&range.to_string(), &from)?;
+        }
+        Action::Close(range) => {
+            app.close(&range.to_string())?;
+        }
+        Action::CloseAll => {
+            app.close_all()?;
+        }
+        Action::Guard(on) => {
+            app.guard(*on)?;
+        }
+        Action::Check => {
+            app.check()?;
+        }
+        Action::Quit => {}
+    }
+    Ok(())
+}

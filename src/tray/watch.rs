@@ -1,0 +1,216 @@
+//! Looks again when there is something new to see: what root saw, or the preferences, changed on disk; what root saw
+//! has become too old; or somebody asks.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::Event;
+use crate::app::App;
+use crate::menu::{MenuState, Row, rows};
+use crate::os;
+use crate::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Status};
+
+/// A change of several files comes as several events: what follows within this time is looked at once.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Asks the watcher thread to look.
+pub struct Watcher {
+    signal: Sender<()>,
+}
+
+impl Watcher {
+    /// Starts the thread: `report` is told of every status that shows otherwise than the one before, `shown` at first.
+    pub fn start(app: App, shown: Status, report: impl Fn(Event) + Send + 'static) -> Self {
+        let (signal, signals) = channel();
+        let changed = signal.clone();
+        std::thread::spawn(move || watch(&app, shown, &report, changed, &signals));
+        Watcher { signal }
+    }
+
+    /// Looks again now.
+    pub fn look_again(&self) {
+        // The thread has ended only when the app has.
+        let _ = self.signal.send(());
+    }
+}
+
+/// The status now. What keeps it from being known makes it unknown.
+pub fn look(app: &App) -> Status {
+    app.status().unwrap_or_else(|error| {
+        Status::of(&Facts {
+            lab: app.world().lab().map(|directory| directory.display().to_string()),
+            now: os::now(),
+            boot: String::new(),
+            report: ReportFact::Unreadable(error.to_string()),
+            listeners: Ok(Vec::new()),
+            app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
+            ports: Vec::new(),
+        })
+    })
+}
+
+fn watch(app: &App, shown: Status, report: &impl Fn(Event), changed: Sender<()>, signals: &Receiver<()>) {
+    let files = [app.status_file(), app.preferences_file().to_owned()];
+    let mut directories = match Directories::new(&files, changed) {
+        Ok(directories) => Some(directories),
+        Err(error) => {
+            report(blind(&error));
+            None
+        }
+    };
+    let mut shown = appearance(&shown);
+    loop {
+        // Watching comes before looking: a change between the two is then seen twice, not never.
+        if let Some(Err(error)) = directories.as_mut().map(|directories| directories.arm(&files)) {
+            report(blind(&error));
+        }
+        let status = look(app);
+        let stale = until_stale(&status);
+        let now = appearance(&status);
+        if shown != now {
+            shown = now;
+            report(Event::Seen(status));
+        }
+        match stale {
+            Some(left) => match signals.recv_timeout(left) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            },
+            None if signals.recv().is_err() => return,
+            None => {}
+        }
+        while signals.recv_timeout(SETTLE).is_ok() {}
+    }
+}
+
+fn blind(error: &notify::Error) -> Event {
+    Event::Blind(format!("changes made elsewhere show only after Check Now: {error}"))
+}
+
+/// What of a status can be seen. Its age cannot, so that time alone wakes nobody.
+fn appearance(status: &Status) -> (Icon, Vec<Row>) {
+    (status.icon, rows(status, &MenuState::default()))
+}
+
+/// How long until what root saw is too old to go by, if it is not yet.
+fn until_stale(status: &Status) -> Option<Duration> {
+    let left = STALE_AFTER.saturating_add(1).saturating_sub(status.firewall.age?);
+    u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_secs)
+}
+
+/// Watches the directories that the files are in, or will be in.
+struct Directories {
+    watcher: RecommendedWatcher,
+    watched: Vec<PathBuf>,
+}
+
+impl Directories {
+    fn new(files: &[PathBuf], changed: Sender<()>) -> notify::Result<Self> {
+        let names: Vec<OsString> =
+            files.iter().flat_map(|file| file.iter()).map(|name| name.to_owned()).collect();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // An error, such as a queue that ran over, may hide a change.
+            if event.map_or(true, |event| concerns(&event, &names)) {
+                let _ = changed.send(());
+            }
+        })?;
+        Ok(Directories { watcher, watched: Vec::new() })
+    }
+
+    /// Watches for each file the nearest directory that exists, anew each time: a directory that was removed and
+    /// made again has the same name, and nobody would watch it.
+    fn arm(&mut self, files: &[PathBuf]) -> notify::Result<()> {
+        for directory in self.watched.drain(..) {
+            // It fails where the directory is gone, and the watch with it.
+            let _ = self.watcher.unwatch(&directory);
+        }
+        for file in files {
+            self.arm_one(file)?;
+        }
+        Ok(())
+    }
+
+    fn arm_one(&mut self, file: &Path) -> notify::Result<()> {
+        loop {
+            let directory = nearest_directory(file);
+            if !self.watched.contains(&directory) {
+                match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
+                    Ok(()) => self.watched.push(directory.clone()),
+                    Err(_) if !directory.is_dir() => continue,
+                    Err(error) => return Err(error),
+                }
+            }
+            // A directory made before the watch began was not told of.
+            if nearest_directory(file) == directory {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The innermost directory above `file` that exists.
+fn nearest_directory(file: &Path) -> PathBuf {
+    let exists = |path: &&Path| path.is_dir();
+    file.ancestors().skip(1).find(exists).unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Whether an event is a change of a file that is watched for, or of a directory on the way to it. Compares names only:
+/// macOS tells the real path, which links make another one.
+fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
+    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+    // Looking opens the files: to count that as a change would go on for ever.
+    let is_change = !event.kind.is_access() || event.kind == written;
+    let named = |path: &PathBuf| path.file_name().is_none_or(|name| names.iter().any(|one| one == name));
+    is_change && (event.paths.is_empty() || event.paths.iter().any(named))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_directory_exists() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("a/b/status.json");
+        assert_eq!(nearest_directory(&file), base.path());
+        std::fs::create_dir_all(base.path().join("a/b")).unwrap();
+        assert_eq!(nearest_directory(&file), base.path().join("a/b"));
+        assert_eq!(nearest_directory(Path::new("relative")), Path::new("/"));
+    }
+
+    #[test]
+    fn a_change_is_seen_where_the_directory_was_made_later_and_made_again() {
+        let base = tempfile::tempdir().unwrap();
+        let files = [base.path().join("a/b/status.json")];
+        let (changed, signals) = channel();
+        let mut directories = Directories::new(&files, changed).unwrap();
+        directories.arm(&files).unwrap();
+        for round in 0..3 {
+            let mut await_change = || {
+                signals
+                    .recv_timeout(Duration::from_secs(5))
+                    .unwrap_or_else(|_| panic!("round {round}: not seen"));
+                directories.arm(&files).unwrap();
+                while signals.recv_timeout(SETTLE).is_ok() {
+                    directories.arm(&files).unwrap();
+                }
+            };
+            std::fs::create_dir_all(base.path().join("a/b")).unwrap();
+            await_change();
+            std::fs::write(base.path().join("a/b/new"), "1").unwrap();
+            std::fs::rename(base.path().join("a/b/new"), &files[0]).unwrap();
+            await_change();
+            // Reading is no change, nor is a neighbour.
+            std::fs::read(&files[0]).unwrap();
+            std::fs::write(base.path().join("a/b/neighbour"), "1").unwrap();
+            assert!(signals.recv_timeout(SETTLE * 3).is_err(), "round {round}");
+            std::fs::remove_dir_all(base.path().join("a")).unwrap();
+            await_change();
+        }
+    }
+}
