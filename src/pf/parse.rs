@@ -241,7 +241,16 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             "load" => self.load(section, start),
             "include" => self.include(section),
             "altq" | "queue" => self.queue_definition(section, start),
-            _ => Err(self.expected("a rule, an option, a table or a macro")),
+            _ => {
+                let expected = self.expected("a rule, an option, a table or a macro");
+                self.advance();
+                if self.token.is_punctuation(b'=')
+                    && let Some(problem) = self.shared.problems.last_mut()
+                {
+                    problem.message = format!("`{keyword}` is a reserved word: a macro needs another name");
+                }
+                Err(expected)
+            }
         }
     }
 

@@ -1292,8 +1292,8 @@ fn binat_problem(
     if rule.family.is_none() && !no && !named {
         return Some("address family (inet/inet6) undefined");
     }
-    if sources.iter().chain(&*targets).any(Host::is_pool) {
-        return Some("invalid use of a table or interface as an address of a binat rule");
+    if sources.iter().chain(&*targets).any(|host| matches!(host.address, Address::Table(_))) {
+        return Some("invalid use of a table as an address of a binat rule");
     }
     let fits = |host: &Host| host.family.is_none() || rule.family.is_none() || host.family == rule.family;
     for hosts in [&mut *sources, &mut *targets] {
