@@ -77,7 +77,11 @@ impl fmt::Display for SetOption {
             SetOption::Limit(name, value) => write!(f, "set limit {name} {value}"),
             SetOption::Other(name, value) => {
                 write!(f, "set {name} ")?;
-                if &**name == "fingerprints" { quoted(f, value) } else { word(f, value) }
+                match (&**name, &**value) {
+                    ("fingerprints", value) => quoted(f, value),
+                    (_, "all") => f.write_str("all"),
+                    (_, value) => word(f, value),
+                }
             }
         }
     }

@@ -335,7 +335,8 @@ impl<'a> Search<'a> {
         self.worlds.push(World { packet: packet.clone(), translation: None, doubt: None });
     }
 
-    /// Looks for a translation in one ruleset. `doubt`: why it may not be looked at at all.
+    /// Looks for a translation in one ruleset. `doubt`: why it may not be looked at at all; over means that, if it is,
+    /// nothing behind what was found can match.
     fn translation(
         &mut self,
         path: &'a str,
@@ -363,7 +364,7 @@ impl<'a> Search<'a> {
                 }
                 _ => self.translates(rule, packet, why),
             };
-            if left == Left::Over {
+            if (left == Left::Over && matched == Matches::Yes) || self.budget == 0 {
                 return Left::Over;
             }
         }
@@ -399,7 +400,6 @@ impl<'a> Search<'a> {
             return Left::On;
         }
         let at_once = item.action.lets_through();
-        let left = if why.is_none() { Left::Over } else { Left::On };
         if at_once {
             let because = Because::TranslationPass;
             self.finals.push(Final {
@@ -418,9 +418,8 @@ impl<'a> Search<'a> {
             });
         } else {
             self.budget = 0;
-            return Left::Over;
         }
-        left
+        Left::Over
     }
 
     /// A translation that could not be read may let the packet through, or send it anywhere.
@@ -454,7 +453,7 @@ impl<'a> Search<'a> {
         }];
         self.ended.clear();
         if let Some((path, section)) = self.main() {
-            self.section(path, section, &world.packet, 0, None);
+            self.section(path, section, &world.packet, 0);
         }
         let ends = std::mem::take(&mut self.ended).into_iter().chain(std::mem::take(&mut self.candidates));
         self.finals.extend(ends.map(|mut end| {
@@ -470,34 +469,24 @@ impl<'a> Search<'a> {
         self.loaded.anchor("").map(|section| ("", section))
     }
 
-    /// Looks at the rules of one ruleset. `doubt`: why it may not be looked at at all.
-    fn section(
-        &mut self,
-        path: &'a str,
-        section: &'a Section,
-        packet: &Packet,
-        depth: usize,
-        doubt: Option<&Why>,
-    ) -> Left {
+    /// Looks at the rules of one ruleset.
+    fn section(&mut self, path: &'a str, section: &'a Section, packet: &Packet, depth: usize) -> Left {
         for (number, placed) in section.filter.iter().enumerate() {
             if !self.pay() {
                 return Left::Over;
             }
             let item = &placed.item;
-            let matched = match matches(self.loaded, path, item, packet, &self.tags) {
-                Matches::No => continue,
-                Matches::Yes => doubt.cloned().map_or(Matches::Yes, Matches::Maybe),
-                maybe => maybe,
-            };
-            self.tag(item.tag.as_deref(), &matched);
-            let rule = RuleRef { anchor: path, number, rule: placed };
-            if item.anchor.is_some() {
-                if self.call(rule, packet, depth, &matched) == Left::Over {
-                    return Left::Over;
-                }
+            let matched = matches(self.loaded, path, item, packet, &self.tags);
+            if matched == Matches::No {
                 continue;
             }
-            if self.matched(rule, matched) == Left::Over {
+            let rule = RuleRef { anchor: path, number, rule: placed };
+            let left = match (&item.anchor, matched) {
+                (Some(_), Matches::Maybe(why)) => self.uncertain_call(rule, packet, depth, &why),
+                (Some(_), _) => self.call(rule, packet, depth),
+                (None, matched) => self.matched(rule, matched),
+            };
+            if left == Left::Over {
                 return Left::Over;
             }
         }
@@ -507,6 +496,7 @@ impl<'a> Search<'a> {
     /// Takes a rule that matches, or may, as what decides.
     fn matched(&mut self, rule: RuleRef<'a>, matched: Matches) -> Left {
         let item = &rule.rule.item;
+        self.tag(item.tag.as_deref(), &matched);
         let (outcome, state) = match item.action {
             Action::Pass => (Outcome::Pass, item.state != State::No),
             Action::Block(_) => (Outcome::Block, false),
@@ -536,46 +526,66 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Steps into an anchor.
-    fn call(&mut self, rule: RuleRef<'a>, packet: &Packet, depth: usize, matched: &Matches) -> Left {
-        let Some(call) = &rule.rule.item.anchor else { return Left::On };
-        // The kernel's stack holds so many; a call beyond is passed over.
-        if depth >= MAXIMUM_ANCHORS {
-            return Left::On;
-        }
-        let doubt = match matched {
-            Matches::Maybe(why) => Some(why.clone()),
-            _ => None,
-        };
+    /// Steps into an anchor. The kernel's stack holds so many; a call beyond is passed over.
+    fn call(&mut self, rule: RuleRef<'a>, packet: &Packet, depth: usize) -> Left {
+        let item = &rule.rule.item;
+        let path = item.anchor.as_ref().and_then(|call| call.path.as_deref());
+        let Some(path) = path.filter(|_| depth < MAXIMUM_ANCHORS) else { return Left::On };
+        self.tag(item.tag.as_deref(), &Matches::Yes);
         let step = self.trail.len();
-        self.trail.push(Step { rule, part: doubt.clone().map_or(Part::Calls, Part::MayCall) });
-        let before = self.candidates.len();
-        let certain = self.certain;
+        self.trail.push(Step { rule, part: Part::Calls });
+        let (before, certain) = (self.candidates.len(), self.certain);
         let loaded = self.loaded;
-        let mut left = Left::On;
-        if let Some(name) = &call.path {
-            for child in loaded.targets(&target(rule.anchor, name)) {
-                let Some(section) = loaded.anchor(child) else { continue };
-                left = self.section(child, section, packet, depth + 1, doubt.as_ref());
-                if left == Left::Over {
-                    break;
-                }
+        for child in loaded.targets(&target(rule.anchor, path)) {
+            let Some(section) = loaded.anchor(child) else { continue };
+            if self.section(child, section, packet, depth + 1) == Left::Over {
+                return Left::Over;
             }
         }
         if self.trail.len() == step + 1 {
             // Nothing inside matched: the call has no part in the verdict.
             self.trail.pop();
         }
-        if left == Left::Over || !rule.rule.item.quick {
-            return left;
-        }
         // A quick call ends the search when something inside matched.
-        if self.certain != certain {
-            return Left::Over;
+        match (item.quick, self.certain != certain) {
+            (false, _) => Left::On,
+            (true, true) => Left::Over,
+            (true, false) => {
+                let inside = self.candidates.split_off(before);
+                self.ended.extend(inside);
+                Left::On
+            }
         }
-        let inside = self.candidates.split_off(before);
-        self.ended.extend(inside);
-        Left::On
+    }
+
+    /// Steps into an anchor that may not be called at all: what was before stays possible.
+    fn uncertain_call(&mut self, rule: RuleRef<'a>, packet: &Packet, depth: usize, why: &Why) -> Left {
+        let before = std::mem::take(&mut self.candidates);
+        let (certain, ended, step) = (self.certain, self.ended.len(), self.trail.len());
+        let mut tags = self.tags.clone();
+        let left = self.call(rule, packet, depth);
+        let mut inside = std::mem::replace(&mut self.candidates, before);
+        for end in inside.iter_mut().chain(self.ended.iter_mut().skip(ended)) {
+            end.doubt.get_or_insert_with(|| why.clone());
+        }
+        for step in self.trail.iter_mut().skip(step) {
+            match step.part {
+                Part::Matches => step.part = Part::MayMatch(why.clone()),
+                Part::Calls => step.part = Part::MayCall(why.clone()),
+                _ => {}
+            }
+        }
+        let over = left == Left::Over;
+        if over {
+            self.ended.extend(inside)
+        } else {
+            self.candidates.extend(inside)
+        }
+        self.certain = certain;
+        std::mem::swap(&mut tags, &mut self.tags);
+        tags.retain(|tag| !self.tags.contains(tag));
+        self.tags.append(&mut tags);
+        if self.budget == 0 { Left::Over } else { Left::On }
     }
 
     /// The tag that a match puts on the packet.
