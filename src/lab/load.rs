@@ -72,37 +72,28 @@ pub struct Loaded {
     pub told: String,
 }
 
-/// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from. The error is what
-/// pfctl says on standard error, line by line.
+/// A load that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// What pfctl says on standard error, line by line.
+    pub messages: Vec<String>,
+    /// The interfaces that `set skip on` names: pfctl sets them while it reads, before it knows that the rest is wrong.
+    pub skip: BTreeSet<String>,
+}
+
+/// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from.
 pub fn load(
     files: Files,
     anchor: &str,
     name: &str,
     bytes: &[u8],
     (pid, numbered): (u32, bool),
-) -> Result<Loaded, Vec<String>> {
+) -> Result<Loaded, Failed> {
     let mut loading = Loading { files, pid, numbered, nameless: 0, loaded: Loaded::default() };
-    let mut loads = VecDeque::from(loading.file(anchor, name, bytes)?);
-    // pfctl follows `load anchor` in the main ruleset alone, and there in the files that it loads as well.
-    let mut followed = 0;
-    while let Some((anchor, name)) = loads.pop_front().filter(|_| anchor.is_empty()) {
-        followed += 1;
-        let more = match files.read(&name) {
-            _ if followed > MAXIMUM_LOADS => {
-                Err(vec![format!("pfctl: {name}: more than {MAXIMUM_LOADS} files")])
-            }
-            Err(error) => Err(unreadable(&name, &error)),
-            Ok(bytes) => {
-                let _ = writeln!(loading.loaded.told, "\nLoading anchor {anchor} from {name}");
-                loading.file(&anchor, &name, &bytes)
-            }
-        };
-        loads.extend(more.map_err(|mut messages| {
-            messages.extend([NOT_LOADED.to_owned(), "pfctl: load anchors".to_owned()]);
-            messages
-        })?);
+    match loading.files(anchor, name, bytes) {
+        Ok(()) => Ok(loading.loaded),
+        Err(messages) => Err(Failed { messages, skip: loading.loaded.skip }),
     }
-    Ok(loading.loaded)
 }
 
 /// What pfctl says when a text does not read and was to be loaded.
@@ -124,6 +115,30 @@ struct Loading<'a> {
 }
 
 impl Loading<'_> {
+    fn files(&mut self, anchor: &str, name: &str, bytes: &[u8]) -> Result<(), Vec<String>> {
+        let mut loads = VecDeque::from(self.file(anchor, name, bytes)?);
+        // pfctl follows `load anchor` in the main ruleset alone, and there in the files that it loads as well.
+        let mut followed = 0;
+        while let Some((path, name)) = loads.pop_front().filter(|_| anchor.is_empty()) {
+            followed += 1;
+            let more = match self.files.read(&name) {
+                _ if followed > MAXIMUM_LOADS => {
+                    Err(vec![format!("pfctl: {name}: more than {MAXIMUM_LOADS} files")])
+                }
+                Err(error) => Err(unreadable(&name, &error)),
+                Ok(bytes) => {
+                    let _ = writeln!(self.loaded.told, "\nLoading anchor {path} from {name}");
+                    self.file(&path, &name, &bytes)
+                }
+            };
+            loads.extend(more.map_err(|mut messages| {
+                messages.extend([NOT_LOADED.to_owned(), "pfctl: load anchors".to_owned()]);
+                messages
+            })?);
+        }
+        Ok(())
+    }
+
     /// Takes up one file; what it loads anchors from, as their paths and files.
     fn file(&mut self, anchor: &str, name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Vec<String>> {
         let files = self.files;
@@ -132,11 +147,11 @@ impl Loading<'_> {
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
         let Parsed { section, problems } = parse_bytes(name, bytes, &mut include);
+        self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         if !problems.is_empty() {
             return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());
         }
         self.section(anchor, &section).map_err(|message| vec![message])?;
-        self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         self.print(&section);
         let loads = section
             .loads
@@ -316,7 +331,8 @@ mod tests {
     use super::*;
 
     fn try_load(directory: &Path, anchor: &str, text: &str) -> Result<Loaded, Vec<String>> {
-        load(Files { directory }, anchor, "x.conf", text.as_bytes(), (1, false))
+        let loaded = load(Files { directory }, anchor, "x.conf", text.as_bytes(), (1, false));
+        loaded.map_err(|failed| failed.messages)
     }
 
     fn texts(lines: &[Line]) -> Vec<&str> {
