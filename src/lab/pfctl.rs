@@ -1,7 +1,6 @@
 //! pfctl on the pretended Mac: an [`Invocation`] is carried out on what its kernel holds, with the words,
 //! streams and exit codes of pfctl on macOS.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::LabError;
 use super::arguments::{Flush, Invocation, Refused, USAGE};
 use super::kernel::{Kernel, Ruleset};
-use super::load::{self, Failed, Files, address, bounded};
+use super::load::{Files, How, address, bounded, load};
 use super::states::State;
 use super::store::Store;
 use crate::os;
@@ -285,22 +284,12 @@ impl Call<'_> {
     fn load(&mut self, files: Files, kernel: &mut Kernel, input: Input) -> Result<(), Ends> {
         let invocation = self.invocation;
         let anchor = invocation.anchor.as_str();
-        let how = (self.pid, invocation.verbose > 1);
-        let loaded = match &input.bytes {
-            Ok(bytes) => load::load(files, anchor, &input.name, bytes, how),
-            Err(error) => {
-                let messages = load::unreadable(&input.name, error);
-                Err(Failed { messages, skip: BTreeSet::new() })
-            }
-        };
+        let how = How { pid: self.pid, numbered: invocation.verbose > 1, check_only: invocation.check_only };
         // Options in an anchor's file have no effect.
         let sets_skip = anchor.is_empty() && !invocation.check_only;
-        let loaded = loaded.map_err(|failed| {
+        let loaded = load(files, anchor, &input.name, input.bytes, how).map_err(|failed| {
             for message in failed.messages {
                 let _ = writeln!(self.reply.stderr, "{message}");
-            }
-            if !invocation.check_only {
-                let _ = writeln!(self.reply.stderr, "{}", load::NOT_LOADED);
             }
             if sets_skip {
                 kernel.skip = failed.skip;
