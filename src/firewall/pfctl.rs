@@ -183,8 +183,8 @@ impl Pfctl {
         }
     }
 
-    /// Standard output of a call that prints nothing but noise on standard error, whatever its exit code: pfctl's is 0
-    /// also where it could not read what it was asked for.
+    /// Standard output of a call that prints nothing but noise on standard error, whatever its exit code:
+    /// pfctl's is 0 also where it could not read what it was asked for.
     fn show(&self, arguments: &[&str]) -> Result<String, PfctlError> {
         let output = self.run(arguments)?;
         match read::without_noise(&output.stderr).as_str() {

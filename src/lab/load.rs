@@ -72,71 +72,102 @@ pub struct Loaded {
     pub told: String,
 }
 
-/// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from. The error is what
-/// pfctl says on standard error, line by line.
+/// A load that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// What pfctl says on standard error, line by line.
+    pub messages: Vec<String>,
+    /// The interfaces that `set skip on` names: pfctl sets them while it reads, before it knows that the rest
+    /// is wrong.
+    pub skip: BTreeSet<String>,
+}
+
+/// Who loads, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// The pfctl that does it.
+    pub pid: u32,
+    /// `-vv`: rules are printed with their numbers.
+    pub numbered: bool,
+    /// `-n`: nothing is going to be loaded.
+    pub check_only: bool,
+}
+
+/// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from.
 pub fn load(
     files: Files,
     anchor: &str,
     name: &str,
-    bytes: &[u8],
-    (pid, numbered): (u32, bool),
-) -> Result<Loaded, Vec<String>> {
-    let mut loading = Loading { files, pid, numbered, nameless: 0, loaded: Loaded::default() };
-    let mut loads = VecDeque::from(loading.file(anchor, name, bytes)?);
-    // pfctl follows `load anchor` in the main ruleset alone, and there in the files that it loads as well.
-    let mut followed = 0;
-    while let Some((anchor, name)) = loads.pop_front().filter(|_| anchor.is_empty()) {
-        followed += 1;
-        let more = match files.read(&name) {
-            _ if followed > MAXIMUM_LOADS => {
-                Err(vec![format!("pfctl: {name}: more than {MAXIMUM_LOADS} files")])
-            }
-            Err(error) => Err(unreadable(&name, &error)),
-            Ok(bytes) => {
-                let _ = writeln!(loading.loaded.told, "\nLoading anchor {anchor} from {name}");
-                loading.file(&anchor, &name, &bytes)
-            }
-        };
-        loads.extend(more.map_err(|mut messages| {
-            messages.extend([NOT_LOADED.to_owned(), "pfctl: load anchors".to_owned()]);
-            messages
-        })?);
+    bytes: io::Result<Vec<u8>>,
+    how: How,
+) -> Result<Loaded, Failed> {
+    let mut loading = Loading { files, how, nameless: 0, loaded: Loaded::default() };
+    match loading.files(anchor, name, bytes) {
+        Ok(()) => Ok(loading.loaded),
+        Err(messages) => Err(Failed { messages, skip: loading.loaded.skip }),
     }
-    Ok(loading.loaded)
-}
-
-/// What pfctl says when a text does not read and was to be loaded.
-pub const NOT_LOADED: &str = "pfctl: Syntax error in config file: pf rules not loaded";
-
-/// What pfctl says of a file of rules that cannot be read.
-pub fn unreadable(name: &str, error: &io::Error) -> Vec<String> {
-    let reason = reason(error);
-    vec![format!("pfctl: {name}: {reason}"), format!("pfctl: cannot open the main config file!: {reason}")]
 }
 
 struct Loading<'a> {
     files: Files<'a>,
-    pid: u32,
-    numbered: bool,
+    how: How,
     /// How many anchors without a name there were: they are called `_1`, `_2`, … .
     nameless: usize,
     loaded: Loaded,
 }
 
 impl Loading<'_> {
+    fn files(&mut self, anchor: &str, name: &str, bytes: io::Result<Vec<u8>>) -> Result<(), Vec<String>> {
+        let mut loads = VecDeque::from(self.file(anchor, name, bytes)?);
+        // pfctl follows `load anchor` in the main ruleset alone, and there in the files that it loads as
+        // well.
+        let mut followed = 0;
+        while let Some((path, name)) = loads.pop_front().filter(|_| anchor.is_empty()) {
+            followed += 1;
+            let bytes = match followed > MAXIMUM_LOADS {
+                true => Err(io::Error::other(format!("more than {MAXIMUM_LOADS} files"))),
+                false => self.files.read(&name),
+            };
+            let _ = writeln!(self.loaded.told, "\nLoading anchor {path} from {name}");
+            loads.extend(self.file(&path, &name, bytes).map_err(|mut messages| {
+                messages.push("pfctl: load anchors".to_owned());
+                messages
+            })?);
+        }
+        Ok(())
+    }
+
     /// Takes up one file; what it loads anchors from, as their paths and files.
-    fn file(&mut self, anchor: &str, name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Vec<String>> {
+    fn file(
+        &mut self,
+        anchor: &str,
+        name: &str,
+        bytes: io::Result<Vec<u8>>,
+    ) -> Result<Vec<(String, String)>, Vec<String>> {
+        let read = match bytes {
+            Ok(bytes) => self.text(anchor, name, &bytes),
+            Err(error) => Err(unreadable(name, &error)),
+        };
+        read.map_err(|mut messages| {
+            if !self.how.check_only {
+                messages.push("pfctl: Syntax error in config file: pf rules not loaded".to_owned());
+            }
+            messages
+        })
+    }
+
+    fn text(&mut self, anchor: &str, name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Vec<String>> {
         let files = self.files;
         let mut include = |path: &str| {
             let bytes = files.read(path).map_err(|error| reason(&error))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
         let Parsed { section, problems } = parse_bytes(name, bytes, &mut include);
+        self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         if !problems.is_empty() {
             return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());
         }
         self.section(anchor, &section).map_err(|message| vec![message])?;
-        self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         self.print(&section);
         let loads = section
             .loads
@@ -146,7 +177,7 @@ impl Loading<'_> {
     }
 
     fn section(&mut self, anchor: &str, section: &Section) -> Result<(), String> {
-        let mut ruleset = Ruleset { loaded_by: self.pid, ..Ruleset::default() };
+        let mut ruleset = Ruleset { loaded_by: self.how.pid, ..Ruleset::default() };
         ruleset.scrub = self.lines(anchor, &section.scrub)?;
         ruleset.nat = self.lines(anchor, &section.nat)?;
         ruleset.rdr = self.lines(anchor, &section.rdr)?;
@@ -220,8 +251,14 @@ impl Loading<'_> {
         for placed in &section.preamble {
             let _ = writeln!(self.loaded.printed, "{}", placed.item);
         }
-        print_rules(&mut self.loaded.printed, section, self.numbered, 0);
+        print_rules(&mut self.loaded.printed, section, self.how.numbered, 0);
     }
+}
+
+/// What pfctl says of a file of rules that cannot be read.
+fn unreadable(name: &str, error: &io::Error) -> Vec<String> {
+    let reason = reason(error);
+    vec![format!("pfctl: {name}: {reason}"), format!("pfctl: cannot open the main config file!: {reason}")]
 }
 
 /// Rules in the order in which pfctl loads and prints them.
@@ -316,7 +353,9 @@ mod tests {
     use super::*;
 
     fn try_load(directory: &Path, anchor: &str, text: &str) -> Result<Loaded, Vec<String>> {
-        load(Files { directory }, anchor, "x.conf", text.as_bytes(), (1, false))
+        let how = How { pid: 1, numbered: false, check_only: false };
+        let loaded = load(Files { directory }, anchor, "x.conf", Ok(text.into()), how);
+        loaded.map_err(|failed| failed.messages)
     }
 
     fn texts(lines: &[Line]) -> Vec<&str> {
@@ -353,12 +392,13 @@ mod tests {
     #[test]
     fn problems_are_worded_as_pfctl_words_them() {
         let errors = try_load(Path::new("/"), "", "pass all\npas all\n").unwrap_err();
-        assert_eq!(errors, ["x.conf:2: syntax error"]);
+        const NOT_LOADED: &str = "pfctl: Syntax error in config file: pf rules not loaded";
+        assert_eq!(errors, ["x.conf:2: syntax error", NOT_LOADED]);
         let errors = try_load(Path::new("/"), "", "load anchor \"a\" from \"/no/such\"\n").unwrap_err();
         assert_eq!(errors[0], "pfctl: /no/such: No such file or directory");
         assert_eq!(errors[2..], [NOT_LOADED, "pfctl: load anchors"]);
         let errors = try_load(Path::new("/"), "", "table <t> { en0 }\n").unwrap_err();
-        assert_eq!(errors, ["x.conf:1: the lab cannot look up the addresses of en0"]);
+        assert_eq!(errors[0], "x.conf:1: the lab cannot look up the addresses of en0");
     }
 
     #[test]

@@ -71,8 +71,8 @@ pub fn default_dir() -> Result<PathBuf, LabError> {
         .ok_or(LabError::NoHome)
 }
 
-/// Takes the lab's directory off the front of a program's arguments: `--lab DIR`, `--lab=DIR`, else the default one.
-/// It comes out absolute. Errors: no directory behind `--lab`, or none to be found.
+/// Takes the lab's directory off the front of a program's arguments: `--lab DIR`, `--lab=DIR`, else the
+/// default one. It comes out absolute. Errors: no directory behind `--lab`, or none to be found.
 fn take_directory(arguments: &mut Vec<OsString>) -> Result<PathBuf, String> {
     let first = arguments.first().map(|word| word.as_encoded_bytes().to_vec()).unwrap_or_default();
     let directory = match first.strip_prefix(b"--lab=") {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::LabError;
 use super::arguments::{Flush, Invocation, Refused, USAGE};
 use super::kernel::{Kernel, Ruleset};
-use super::load::{self, Files, address, bounded};
+use super::load::{Files, How, address, bounded, load};
 use super::states::State;
 use super::store::Store;
 use crate::os;
@@ -284,16 +284,15 @@ impl Call<'_> {
     fn load(&mut self, files: Files, kernel: &mut Kernel, input: Input) -> Result<(), Ends> {
         let invocation = self.invocation;
         let anchor = invocation.anchor.as_str();
-        let loaded = match &input.bytes {
-            Ok(bytes) => load::load(files, anchor, &input.name, bytes, (self.pid, invocation.verbose > 1)),
-            Err(error) => Err(load::unreadable(&input.name, error)),
-        };
-        let loaded = loaded.map_err(|messages| {
-            for message in messages {
+        let how = How { pid: self.pid, numbered: invocation.verbose > 1, check_only: invocation.check_only };
+        // Options in an anchor's file have no effect.
+        let sets_skip = anchor.is_empty() && !invocation.check_only;
+        let loaded = load(files, anchor, &input.name, input.bytes, how).map_err(|failed| {
+            for message in failed.messages {
                 let _ = writeln!(self.reply.stderr, "{message}");
             }
-            if !invocation.check_only {
-                let _ = writeln!(self.reply.stderr, "{}", load::NOT_LOADED);
+            if sets_skip {
+                kernel.skip = failed.skip;
             }
             Ends(1)
         })?;
@@ -301,11 +300,10 @@ impl Call<'_> {
             self.reply.stdout.push_str(&loaded.printed);
             self.reply.stderr.push_str(&loaded.told);
         }
+        if sets_skip {
+            kernel.skip = loaded.skip;
+        }
         if !invocation.check_only {
-            // Options in an anchor's file have no effect.
-            if anchor.is_empty() {
-                kernel.skip = loaded.skip;
-            }
             kernel.replace(loaded.rulesets);
         }
         Ok(())
@@ -519,6 +517,13 @@ mod tests {
         let rules = lab.write("r", "set skip on { lo0 bridge100 }\n");
         lab.says(&format!("-f {rules}"), 0);
         assert!(lab.shown("-v -s Interfaces").contains("bridge100 (skip)\nen0\nlo0 (skip)\n"));
+        // A main ruleset that does not load changes them all the same, as on a Mac.
+        let bad = lab.write("bad", "set skip on en5\nblok\n");
+        lab.says(&format!("-n -f {bad}"), 1);
+        assert!(lab.shown("-vsI").contains("lo0 (skip)"));
+        lab.says(&format!("-f {bad}"), 1);
+        assert_eq!(lab.shown("-vsI").matches("(skip)").count(), 1);
+        assert!(lab.shown("-vsI").contains("en5 (skip)"));
         let none = lab.write("none", "pass\n");
         lab.says(&format!("-a x -f {rules}"), 0);
         lab.says(&format!("-f {none}"), 0);

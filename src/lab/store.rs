@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::LabError;
 use super::kernel::Kernel;
-use super::load::{Files, load};
+use super::load::{Files, How, load};
 use super::states::State;
 use crate::os::{self, Lock, Tree};
 use crate::world::PF_CONF;
@@ -45,7 +45,8 @@ impl Store {
         let tree = Tree::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
         super::make(directory)?;
-        // What a call that was killed had begun to write; whoever holds the lock is the only one that writes here.
+        // What a call that was killed had begun to write; whoever holds the lock is the only one that writes
+        // here.
         for name in tree.list(FOLDER)?.iter().filter(|name| name.starts_with('.')) {
             tree.remove(&format!("{FOLDER}/{name}"))?;
         }
@@ -78,8 +79,8 @@ impl Store {
     fn start(&self, boot: &str) -> Kernel {
         let mut kernel = Kernel::at_boot(boot);
         let files = self.files();
-        let text = files.read(PF_CONF).unwrap_or_default();
-        if let Ok(loaded) = load(files, "", PF_CONF, &text, (1, false)) {
+        let how = How { pid: 1, numbered: false, check_only: false };
+        if let Ok(loaded) = load(files, "", PF_CONF, files.read(PF_CONF), how) {
             kernel.skip = loaded.skip;
             kernel.replace(loaded.rulesets);
         }
