@@ -116,7 +116,7 @@ macos() {
 
 app() {
     is_mac && return
-    packages lld-22 llvm-22 python3-minimal zip librsvg2-bin
+    packages lld-22 llvm-22 python3-minimal zip
     local tools=$PWD/target/tools
     [ -x "$tools/bin/rcodesign" ] && return
     say "setup: cargo install apple-codesign, into target/tools (five minutes, once)"
