@@ -23,11 +23,18 @@ fn main() -> ExitCode {
         println!("debuggers: test");
         return ExitCode::SUCCESS;
     }
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, mode, ports @ ..] = &arguments[..]
+        && ["look", "probe"].contains(&mode.as_str())
+    {
+        return look(mode == "probe", ports.iter().filter_map(|port| port.parse().ok()));
+    }
     let seconds = std::env::var("PORTCULLIS_DEBUGGERS_SECONDS").ok().and_then(|text| text.parse().ok());
     let seconds = Duration::from_secs(seconds.unwrap_or(2));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (running, skipped) = start_all(folder.path());
     watch(&running, seconds, folder.path());
+    let touched = touched_ports(&running, folder.path());
 
     let servers = running.len();
     let mut harmed = 0;
@@ -42,7 +49,7 @@ fn main() -> ExitCode {
     }
     let wrong = states_after_harm(folder.path());
     println!("servers {servers}, skipped {skipped}, harmed {harmed}");
-    if harmed == 0 && wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if harmed == 0 && wrong == 0 && touched == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A way to start a server, and what to expect of it.
@@ -305,28 +312,89 @@ fn watch(running: &[Running], seconds: Duration, folder: &Path) {
     );
 }
 
-/// Every command that shows or changes something, in a lab of its own.
+/// Every command that shows or changes something, in a lab of its own. Gives their number.
 fn run_commands(running: &[Running], folder: &Path) -> usize {
-    let lab = folder.join("lab");
-    let mut count = 0;
-    for server in running {
-        let port = server.port.to_string();
-        for arguments in [
-            &["status", "--json"][..],
-            &["ports"],
-            &["open", &port, "--from", "any"],
-            &["status"],
-            &["explain", &port],
-            &["close", &port],
-            &["doctor"],
-            &["connect", &port],
-        ] {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-            command.arg("--lab").arg(&lab).args(arguments).stdin(Stdio::null());
-            count += usize::from(command.output().is_ok());
+    let ports = running.iter().map(|server| server.port);
+    let runs = ports.flat_map(commands).map(|arguments| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.arg("--lab").arg(folder.join("lab")).args(arguments).stdin(Stdio::null());
+        command.output().expect("the program starts")
+    });
+    runs.count()
+}
+
+fn commands(port: u16) -> Vec<Vec<String>> {
+    let port = port.to_string();
+    let lines = [
+        &["status", "--json"][..],
+        &["ports"],
+        &["open", &port, "--from", "any"],
+        &["status"],
+        &["explain", &port],
+        &["close", &port],
+        &["doctor"],
+        &["connect", &port],
+    ];
+    lines.iter().map(|line| line.iter().map(|word| (*word).to_owned()).collect()).collect()
+}
+
+/// What a traced child of ours does: look at the ports as often as it likes, or ask them.
+fn look(ask: bool, ports: impl Iterator<Item = u16>) -> ExitCode {
+    let ports: Vec<u16> = ports.collect();
+    let watched: Vec<PortRange> = ports.iter().filter_map(|port| PortRange::single(*port)).collect();
+    for port in ports {
+        let table = sockets::read(&watched).expect("the socket table");
+        let delves = sockets::processes(is_delve_or_go).expect("the processes");
+        let said = View::of(port, &table, Some(&table), &delves).assess(open_pf(), AppFirewall::Off);
+        assert!(!said.sentence.is_empty());
+        if ask {
+            let _ = probe::probe(port);
         }
     }
-    count
+    ExitCode::SUCCESS
+}
+
+/// How many of the servers' ports are named in a connect, bind or send of ours, by strace(1). To show that this
+/// would be seen, the probe of a server that does not mind is traced too.
+fn touched_ports(running: &[Running], folder: &Path) -> usize {
+    let Some(strace) = find(&["strace"]) else {
+        println!("strace: skipped, it is not installed");
+        return 0;
+    };
+    let trace = folder.join("trace");
+    let traced = |program: &Path, arguments: &[String]| -> String {
+        let mut command = Command::new(&strace);
+        command.args(["-f", "-qq", "-e", "trace=connect,bind,sendto,sendmsg,sendmmsg", "-o"]).arg(&trace);
+        let output =
+            command.arg(program).args(arguments).stdin(Stdio::null()).output().expect("strace starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        std::fs::read_to_string(&trace).unwrap_or(said)
+    };
+    let names = |trace: &str, port: u16| trace.contains(&format!("_port=htons({port})"));
+    let me = std::env::current_exe().expect("this program");
+    let mode = |mode: &str, ports: &[u16]| -> Vec<String> {
+        std::iter::once(mode.to_owned()).chain(ports.iter().map(u16::to_string)).collect()
+    };
+    if let Some(node) = running.iter().find(|server| server.kind == Kind::Node) {
+        let control = traced(&me, &mode("probe", &[node.port]));
+        if control.contains("ptrace") || control.contains("Operation not permitted") {
+            println!("strace: skipped, it may not trace here");
+            return 0;
+        }
+        assert!(names(&control, node.port), "the probe's connect is not seen: {control}");
+    }
+    let ports: Vec<u16> = running.iter().map(|server| server.port).collect();
+    let mut lines = traced(&me, &mode("look", &ports));
+    let mut count = 1;
+    // One server's commands show the ports of all: the table is the same.
+    for arguments in ports.first().into_iter().flat_map(|port| commands(*port)) {
+        let lab = ["--lab".to_owned(), folder.join("lab").display().to_string()];
+        lines += &traced(Path::new(env!("CARGO_BIN_EXE_portcullis")), &[&lab[..], &arguments].concat());
+        count += 1;
+    }
+    let touched = ports.iter().filter(|port| names(&lines, **port)).count();
+    println!("strace: {count} runs name {touched} of {} ports in a connect, bind or send", ports.len());
+    touched
 }
 
 impl Running {
