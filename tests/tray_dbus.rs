@@ -302,7 +302,8 @@ fn a_click_opens_the_port_and_another_closes_it() {
     tray.until_icon(Icon::Open);
     tray.until_checked("2345  dlv", true);
     assert_eq!(tray.rows()[0].label, "1 port is open: 2345 (dlv)");
-    assert_eq!(tray.row("2345").unwrap().label, "2345  dlv — open for this network");
+    // Somebody may listen there on the machine that runs the test, and is then named behind it.
+    assert!(tray.row("2345  dlv — open for this network").is_some(), "{:?}", tray.rows());
     assert_ne!(tray.icon_file(), closed_file);
     let rules = lab.rules();
     let passes = |line: &str| line.starts_with("pass in") && line.contains("port = 2345");
@@ -325,7 +326,7 @@ fn a_cancelled_prompt_changes_nothing_and_puts_the_mark_back() {
     tray.click("2345  dlv");
     tray.until(PATIENCE, "the prompt was shown", |_| prompts(&lab) > asked);
     tray.until_checked("2345  dlv", false);
-    assert_eq!(tray.row("2345").unwrap().label, "2345  dlv — closed");
+    assert!(tray.row("2345  dlv — closed").is_some(), "{:?}", tray.rows());
     assert_eq!(tray.icon(), Some(Icon::Closed));
     assert_eq!(unchanging(&lab), tree);
     assert_eq!(tray.rows().len(), rows.len(), "a person who cancels needs no telling: {:?}", tray.rows());
