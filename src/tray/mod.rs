@@ -1,8 +1,8 @@
 //! The tray: event loop, icon, menu items. It shows what [`crate::menu`] says and carries out what is clicked.
 //!
 //! Three threads. The main thread owns the icon and the menu, and never blocks. The watcher looks again whenever what
-//! root saw, or the preferences, change on disk. A click starts one worker, which waits for the prompt and the helper.
-//! All three talk through one channel of [`Event`]s; nothing is polled.
+//! root saw, or the preferences, change on disk. A click starts one worker, which waits for the prompt and the helper
+//! and leaves it to the watcher to look what came of it. Nothing is polled: whatever happens is one of the [`Event`]s.
 
 mod draw;
 pub mod icon;
@@ -66,7 +66,7 @@ enum Event {
     Clicked(String),
     /// The status is another one now.
     Seen(Status),
-    /// An action came to its end.
+    /// An action came to its end, and this is the status after it.
     Done(Result<(), AppError>, Status),
     /// Changes made elsewhere will not show by themselves; says why.
     Blind(String),
@@ -133,7 +133,7 @@ enum Next {
 /// The tray while it is shown.
 struct Session {
     app: App,
-    proxy: EventLoopProxy<Event>,
+    watcher: Watcher,
     status: Status,
     state: MenuState,
     tray: Tray,
@@ -154,12 +154,13 @@ impl Session {
         });
         // On macOS the pointer enters the icon before it clicks: who listens is read anew just before the menu opens,
         // since nothing tells when a program starts to listen. A change while it is open would close it.
+        let entered = watcher.clone();
         TrayIconEvent::set_event_handler(Some(move |event| {
             if matches!(event, TrayIconEvent::Enter { .. }) {
-                watcher.look_again();
+                entered.look_again();
             }
         }));
-        Ok(Session { app: app.clone(), proxy: proxy.clone(), status, state, tray })
+        Ok(Session { app: app.clone(), watcher, status, state, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
@@ -190,11 +191,8 @@ impl Session {
     /// Starts a worker: the prompt may take minutes.
     fn begin(&mut self, action: Action) {
         self.state.waiting = Some(action.clone());
-        let (app, proxy) = (self.app.clone(), self.proxy.clone());
-        std::thread::spawn(move || {
-            let result = carry_out(&app, &action);
-            send(&proxy, Event::Done(result, watch::look(&app)));
-        });
+        let (app, watcher) = (self.app.clone(), self.watcher.clone());
+        std::thread::spawn(move || watcher.done(carry_out(&app, &action)));
     }
 }
 

@@ -10,7 +10,7 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::Event;
-use crate::app::App;
+use crate::app::{App, AppError};
 use crate::menu::{MenuState, Row, rows};
 use crate::os;
 use crate::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Status};
@@ -19,12 +19,23 @@ use crate::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Status};
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// Asks the watcher thread to look.
+#[derive(Clone)]
 pub struct Watcher {
-    signal: Sender<()>,
+    signal: Sender<Signal>,
+}
+
+/// Why to look.
+enum Signal {
+    /// Something may be different.
+    Changed,
+    /// An action came to its end: there is something to say even where all looks the same.
+    Done(Result<(), AppError>),
 }
 
 impl Watcher {
     /// Starts the thread: `report` is told of every status that shows otherwise than the one before, `shown` at first.
+    ///
+    /// Only this thread looks from then on. Were there two, what one saw earlier could be told later.
     pub fn start(app: App, shown: Status, report: impl Fn(Event) + Send + 'static) -> Self {
         let (signal, signals) = channel();
         let changed = signal.clone();
@@ -32,10 +43,19 @@ impl Watcher {
         Watcher { signal }
     }
 
-    /// Looks again now.
+    /// Looks again soon.
     pub fn look_again(&self) {
+        self.send(Signal::Changed);
+    }
+
+    /// Looks at once, and tells what became of an action together with what is seen after it.
+    pub fn done(&self, result: Result<(), AppError>) {
+        self.send(Signal::Done(result));
+    }
+
+    fn send(&self, signal: Signal) {
         // The thread has ended only when the app has.
-        let _ = self.signal.send(());
+        let _ = self.signal.send(signal);
     }
 }
 
@@ -54,9 +74,19 @@ pub fn look(app: &App) -> Status {
     })
 }
 
-fn watch(app: &App, shown: Status, report: &impl Fn(Event), changed: Sender<()>, signals: &Receiver<()>) {
+fn watch(
+    app: &App,
+    shown: Status,
+    report: &impl Fn(Event),
+    changed: Sender<Signal>,
+    signals: &Receiver<Signal>,
+) {
     let files = [app.status_file(), app.preferences_file().to_owned()];
-    let mut directories = match Directories::new(&files, changed) {
+    let notice = move || {
+        // As in `send` above.
+        let _ = changed.send(Signal::Changed);
+    };
+    let mut directories = match Directories::new(&files, notice) {
         Ok(directories) => Some(directories),
         Err(error) => {
             report(blind(&error));
@@ -64,28 +94,45 @@ fn watch(app: &App, shown: Status, report: &impl Fn(Event), changed: Sender<()>,
         }
     };
     let mut shown = appearance(&shown);
+    let mut why = Signal::Changed;
     loop {
         // Watching comes before looking: a change between the two is then seen twice, not never.
         if let Some(Err(error)) = directories.as_mut().map(|directories| directories.arm(&files)) {
             report(blind(&error));
         }
         let status = look(app);
-        let stale = until_stale(&status);
-        let now = appearance(&status);
-        if shown != now {
-            shown = now;
-            report(Event::Seen(status));
+        let left = until_stale(&status);
+        let before = std::mem::replace(&mut shown, appearance(&status));
+        match why {
+            Signal::Done(result) => report(Event::Done(result, status)),
+            Signal::Changed if before != shown => report(Event::Seen(status)),
+            Signal::Changed => {}
         }
-        match stale {
-            Some(left) => match signals.recv_timeout(left) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            },
-            None if signals.recv().is_err() => return,
-            None => {}
+        match next(signals, left) {
+            Some(signal) => why = signal,
+            None => return,
         }
-        while signals.recv_timeout(SETTLE).is_ok() {}
     }
+}
+
+/// Waits for the next signal, or until what root saw is too old; `None` when nobody can send one any more.
+fn next(signals: &Receiver<Signal>, left: Option<Duration>) -> Option<Signal> {
+    let first = match left {
+        None => signals.recv().ok()?,
+        Some(left) => match signals.recv_timeout(left) {
+            Ok(signal) => signal,
+            Err(RecvTimeoutError::Timeout) => return Some(Signal::Changed),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        },
+    };
+    let mut signal = first;
+    while matches!(signal, Signal::Changed) {
+        match signals.recv_timeout(SETTLE) {
+            Ok(next) => signal = next,
+            Err(_) => break,
+        }
+    }
+    Some(signal)
 }
 
 fn blind(error: &notify::Error) -> Event {
@@ -110,13 +157,13 @@ struct Directories {
 }
 
 impl Directories {
-    fn new(files: &[PathBuf], changed: Sender<()>) -> notify::Result<Self> {
+    fn new(files: &[PathBuf], changed: impl Fn() + Send + 'static) -> notify::Result<Self> {
         let names: Vec<OsString> =
             files.iter().flat_map(|file| file.iter()).map(|name| name.to_owned()).collect();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // An error, such as a queue that ran over, may hide a change.
             if event.map_or(true, |event| concerns(&event, &names)) {
-                let _ = changed.send(());
+                changed();
             }
         })?;
         Ok(Directories { watcher, watched: Vec::new() })
@@ -188,7 +235,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let files = [base.path().join("a/b/status.json")];
         let (changed, signals) = channel();
-        let mut directories = Directories::new(&files, changed).unwrap();
+        let mut directories = Directories::new(&files, move || changed.send(()).unwrap_or(())).unwrap();
         directories.arm(&files).unwrap();
         for round in 0..3 {
             let mut await_change = || {

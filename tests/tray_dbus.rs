@@ -1,0 +1,472 @@
+//! The main job, end to end and by hand: the real tray in a lab, its real menu clicked over D-Bus.
+//!
+//! Each test is a desktop of its own: a session bus, a screen (Xvfb), and this process as the panel. The panel holds
+//! the name `org.kde.StatusNotifierWatcher`, to which the icon announces itself; it reads the icon from the file that
+//! the icon names, and the menu by `com.canonical.dbusmenu`. Nothing of the app is replaced: a click goes through the
+//! prompt's stand-in to the real helper, and pfctl-lab shows what came of it.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use common::Lab;
+use portcullis::status::Icon;
+use zbus::blocking::{Connection, Proxy, connection, proxy};
+use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
+
+/// For whatever takes as long as the machine takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Within this a change made elsewhere must show.
+const PROMPTLY: Duration = Duration::from_secs(1);
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a program that prints where it is to be found on its first line.
+fn start(program: &str, arguments: &[&str]) -> (Running, String) {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (Running(child), line.trim().to_owned())
+}
+
+/// The panel's side of the announcement: passes on who announced, and by which path.
+struct Announcements(Sender<(String, String)>);
+
+#[zbus::interface(name = "org.kde.StatusNotifierWatcher")]
+impl Announcements {
+    fn register_status_notifier_item(&self, path: String, #[zbus(header)] header: zbus::message::Header<'_>) {
+        let sender = header.sender().map(ToString::to_string).unwrap_or_default();
+        let _ = self.0.send((sender, path));
+    }
+    #[zbus(property)]
+    fn is_status_notifier_host_registered(&self) -> bool {
+        true
+    }
+    #[zbus(property)]
+    fn registered_status_notifier_items(&self) -> Vec<String> {
+        Vec::new()
+    }
+    #[zbus(property)]
+    fn protocol_version(&self) -> i32 {
+        0
+    }
+}
+
+/// A bus, a screen, and a panel.
+struct Desktop {
+    bus: String,
+    display: String,
+    connection: Connection,
+    announced: Receiver<(String, String)>,
+    home: tempfile::TempDir,
+    _programs: [Running; 2],
+}
+
+impl Desktop {
+    fn new() -> Self {
+        let (dbus, bus) = start("dbus-daemon", &["--session", "--nofork", "--print-address=1"]);
+        let screen = ["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"];
+        let (xvfb, display) = start("Xvfb", &screen);
+        let (sender, announced) = channel();
+        let connection = connection::Builder::address(bus.as_str())
+            .and_then(|builder| builder.serve_at("/StatusNotifierWatcher", Announcements(sender)))
+            .and_then(|builder| builder.name("org.kde.StatusNotifierWatcher"))
+            .and_then(|builder| builder.build())
+            .unwrap();
+        let home = tempfile::tempdir().unwrap();
+        for directory in ["runtime", "temporary"] {
+            std::fs::create_dir(home.path().join(directory)).unwrap();
+        }
+        let display = format!(":{display}");
+        Desktop { bus, display, connection, announced, home, _programs: [dbus, xvfb] }
+    }
+
+    /// Starts the tray in this lab, and waits until it is in the panel.
+    fn tray(&self, lab: &Lab) -> Tray {
+        let home = self.home.path();
+        let child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .arg("--lab")
+            .arg(lab.path())
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
+            .env("DISPLAY", &self.display)
+            .env_remove("WAYLAND_DISPLAY")
+            .env("GDK_BACKEND", "x11")
+            .env("NO_AT_BRIDGE", "1")
+            .env("GSETTINGS_BACKEND", "memory")
+            .env("HOME", home)
+            .env("XDG_RUNTIME_DIR", home.join("runtime"))
+            .env("TMPDIR", home.join("temporary"))
+            .env("USER", "ada")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let child = Running(child);
+        let (sender, path) = self.announced.recv_timeout(PATIENCE).expect("no icon announced itself");
+        let item = self.proxy(&sender, path, "org.kde.StatusNotifierItem");
+        let menu: OwnedObjectPath = item.get_property("Menu").unwrap();
+        let menu = self.proxy(&sender, menu.to_string(), "com.canonical.dbusmenu");
+        let tray = Tray { child, item, menu };
+        tray.until(PATIENCE, "the menu is there", |tray| tray.row("Quit Portcullis").is_some());
+        tray
+    }
+
+    fn proxy(&self, owner: &str, path: String, interface: &'static str) -> Proxy<'static> {
+        proxy::Builder::new(&self.connection)
+            .destination(owner.to_owned())
+            .and_then(|builder| builder.path(path))
+            .and_then(|builder| builder.interface(interface))
+            // Icons announce changes by signals of their own, so that cached properties would stay for ever.
+            .and_then(|builder| builder.cache_properties(zbus::proxy::CacheProperties::No).build())
+            .unwrap()
+    }
+
+    /// What the tray left in the places for files that pass.
+    fn left_over(&self) -> Vec<PathBuf> {
+        let inside = |directory: &str| std::fs::read_dir(self.home.path().join(directory)).unwrap();
+        inside("runtime").chain(inside("temporary")).map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// A row as the panel draws it.
+#[derive(Clone, Debug)]
+struct Row {
+    number: i32,
+    label: String,
+    enabled: bool,
+    checked: Option<bool>,
+}
+
+/// The icon in the panel.
+struct Tray {
+    child: Running,
+    item: Proxy<'static>,
+    menu: Proxy<'static>,
+}
+
+impl Tray {
+    fn rows(&self) -> Vec<Row> {
+        type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+        let everything = (0i32, -1i32, Vec::<&str>::new());
+        let (_, (_, _, children)): (u32, Layout) = self.menu.call("GetLayout", &everything).unwrap();
+        children.into_iter().map(row).collect()
+    }
+
+    /// The row that begins so.
+    fn row(&self, beginning: &str) -> Option<Row> {
+        self.rows().into_iter().find(|row| row.label.starts_with(beginning))
+    }
+
+    /// Clicks the row that begins so, as soon as a person can: a grey row takes no click.
+    fn click(&self, beginning: &str) {
+        self.until(PATIENCE, &format!("{beginning:?} can be clicked"), |tray| {
+            tray.row(beginning).is_some_and(|row| row.enabled)
+        });
+        self.send_click(&self.row(beginning).unwrap());
+    }
+
+    fn send_click(&self, row: &Row) {
+        // No answer is waited for: Quit leaves nobody to give one.
+        self.menu.call_noreply("Event", &(row.number, "clicked", Value::from(0i32), 0u32)).unwrap();
+    }
+
+    /// Which icon the panel draws: the picture in the file that it was told of.
+    fn icon(&self) -> Option<Icon> {
+        let picture = read_picture(&self.icon_file())?;
+        [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown]
+            .into_iter()
+            .find(|icon| portcullis::tray::icon::rgba(*icon).as_ref() == Some(&picture))
+    }
+
+    fn icon_file(&self) -> PathBuf {
+        PathBuf::from(self.item.get_property::<String>("IconName").unwrap())
+    }
+
+    /// Waits until this holds, and gives how long that took.
+    fn until(&self, patience: Duration, what: &str, holds: impl Fn(&Tray) -> bool) -> Duration {
+        let begin = Instant::now();
+        while !holds(self) {
+            let rows: Vec<String> = self.rows().iter().map(|row| format!("\n  {row:?}")).collect();
+            assert!(
+                begin.elapsed() < patience,
+                "not within {patience:?}: {what}; {:?}{}",
+                self.icon(),
+                rows.concat()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        begin.elapsed()
+    }
+
+    fn until_icon(&self, icon: Icon) {
+        self.until(PATIENCE, &format!("the icon is {icon:?}"), |tray| tray.icon() == Some(icon));
+    }
+
+    /// Waits until the row that begins so can be clicked and has, or has not, its check mark.
+    fn until_checked(&self, beginning: &str, checked: bool) {
+        self.until(PATIENCE, &format!("{beginning:?} is checked: {checked}"), |tray| {
+            tray.row(beginning).is_some_and(|row| row.enabled && row.checked == Some(checked))
+        });
+    }
+
+    /// Clicks Quit and gives the exit status.
+    fn quit(mut self) -> Option<i32> {
+        self.click("Quit");
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(begin.elapsed() < PATIENCE, "Quit does not quit");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn row(value: OwnedValue) -> Row {
+    let fields = Structure::try_from(value).unwrap().into_fields();
+    let [number, properties, _] = <[Value<'_>; 3]>::try_from(fields).unwrap();
+    let properties = HashMap::<String, OwnedValue>::try_from(properties).unwrap();
+    let number_of = |key: &str| properties.get(key).and_then(|value| i32::try_from(value).ok());
+    let has_mark =
+        properties.get("toggle-type").and_then(|value| <&str>::try_from(value).ok()) == Some("checkmark");
+    Row {
+        number: number.try_into().unwrap(),
+        label: properties
+            .get("label")
+            .and_then(|value| <&str>::try_from(value).ok())
+            .unwrap_or("")
+            .to_owned(),
+        enabled: properties.get("enabled").and_then(|value| bool::try_from(value).ok()).unwrap_or(true),
+        checked: has_mark.then(|| number_of("toggle-state") == Some(1)),
+    }
+}
+
+/// The pixels of a PNG as straight RGBA; `None` while it is being replaced.
+fn read_picture(path: &Path) -> Option<Vec<u8>> {
+    let file = BufReader::new(std::fs::File::open(path).ok()?);
+    let mut reader = png::Decoder::new(file).read_info().ok()?;
+    let mut pixels = vec![0; reader.output_buffer_size()?];
+    reader.next_frame(&mut pixels).ok()?;
+    Some(pixels)
+}
+
+/// A lab in which root has looked once, and the guard is as given.
+fn lab(guard: &str) -> Lab {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", guard]).expect(0);
+    lab
+}
+
+fn set_prompt(lab: &Lab, answer: &str) {
+    lab.write("lab.toml", format!("prompt = \"{answer}\"\nnetworks = [\"192.168.1.0/24\"]\n"));
+}
+
+/// What of the lab must not change when nothing is changed: everything but the record of the prompts.
+fn unchanging(lab: &Lab) -> std::collections::BTreeMap<PathBuf, String> {
+    let mut tree = lab.tree();
+    tree.retain(|path, _| !path.ends_with("private/var/log/prompts.log"));
+    tree
+}
+
+fn prompts(lab: &Lab) -> usize {
+    let log = std::fs::read_to_string(lab.file("private/var/log/prompts.log")).unwrap_or_default();
+    log.lines().count()
+}
+
+#[test]
+fn a_click_opens_the_port_and_another_closes_it() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    assert_eq!(tray.icon(), Some(Icon::Closed));
+    assert_eq!(tray.rows()[0].label, "All debug ports are closed");
+    assert_eq!(tray.row("Close All").map(|row| row.enabled), Some(false));
+    let closed_file = tray.icon_file();
+
+    tray.click("2345  dlv");
+    tray.until_icon(Icon::Open);
+    tray.until_checked("2345  dlv", true);
+    assert_eq!(tray.rows()[0].label, "1 port is open: 2345 (dlv)");
+    // Somebody may listen there on the machine that runs the test, and is then named behind it.
+    assert!(tray.row("2345  dlv — open for this network").is_some(), "{:?}", tray.rows());
+    assert_ne!(tray.icon_file(), closed_file);
+    let rules = lab.rules();
+    let passes = |line: &str| line.starts_with("pass in") && line.contains("port = 2345");
+    assert!(rules.lines().any(passes), "{rules}");
+
+    tray.click("2345  dlv");
+    tray.until_icon(Icon::Closed);
+    tray.until_checked("2345  dlv", false);
+    let rules = lab.rules();
+    assert!(!rules.lines().any(passes), "{rules}");
+}
+
+#[test]
+fn a_cancelled_prompt_changes_nothing_and_puts_the_mark_back() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    set_prompt(&lab, "cancel");
+    let tray = desktop.tray(&lab);
+    let (tree, rows, asked) = (unchanging(&lab), tray.rows(), prompts(&lab));
+
+    tray.click("2345  dlv");
+    tray.until(PATIENCE, "the prompt was shown", |_| prompts(&lab) > asked);
+    tray.until_checked("2345  dlv", false);
+    assert!(tray.row("2345  dlv — closed").is_some(), "{:?}", tray.rows());
+    assert_eq!(tray.icon(), Some(Icon::Closed));
+    assert_eq!(unchanging(&lab), tree);
+    assert_eq!(tray.rows().len(), rows.len(), "a person who cancels needs no telling: {:?}", tray.rows());
+}
+
+#[test]
+fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    set_prompt(&lab, "hang");
+    let tray = desktop.tray(&lab);
+    let asked = prompts(&lab);
+
+    tray.click("2345  dlv");
+    tray.until(PATIENCE, "the prompt waits", |tray| {
+        prompts(&lab) > asked && tray.row("2345  dlv — waiting for permission…").is_some()
+    });
+    let rows = tray.rows();
+    assert!(rows.iter().all(|row| !row.enabled || row.label.is_empty()), "{rows:?}");
+    assert_eq!(tray.row("2345").unwrap().checked, Some(false), "not open before it is");
+    // A panel may send the click of a row that turned grey under the pointer.
+    tray.send_click(&tray.row("9229").unwrap());
+    tray.until(PATIENCE, "its own mark is taken back", |tray| {
+        tray.row("9229").unwrap().checked == Some(false)
+    });
+
+    end_prompt(&lab);
+    tray.until(PATIENCE, "the failure is said", |tray| tray.row("Failed: ").is_some());
+    tray.until_checked("2345  dlv — closed", false);
+    assert_eq!(prompts(&lab), asked + 1, "one prompt at a time");
+
+    set_prompt(&lab, "allow");
+    tray.click("2345  dlv");
+    tray.until_checked("2345  dlv — open", true);
+    assert!(tray.row("Failed: ").is_none(), "it is over: {:?}", tray.rows());
+}
+
+/// Ends the stand-in for the prompt of this lab, as a crash of the real one would.
+fn end_prompt(lab: &Lab) {
+    let lab = lab.path().to_str().unwrap();
+    let is_prompt = |pid: &str| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).into_owned();
+        command.split('\0').next().is_some_and(|program| program.contains("osascript"))
+            && command.contains(lab)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let names = processes.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    let pid = names.filter(|name| name.parse::<u32>().is_ok()).find(|pid| is_prompt(pid)).expect("no prompt");
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+}
+
+#[test]
+fn what_the_command_line_changes_shows_within_a_second() {
+    let (desktop, lab) = (Desktop::new(), Lab::new());
+    let tray = desktop.tray(&lab);
+    // Nobody has looked yet: the directory of what root saw is not there, and watching begins above it.
+    assert_eq!(tray.icon(), Some(Icon::Unknown));
+    lab.portcullis(&["guard", "on"]).expect(0);
+    tray.until(PROMPTLY, "the guard shows", |tray| tray.icon() == Some(Icon::Closed));
+    lab.portcullis(&["open", "9229", "--from", "10.0.0.5"]).expect(0);
+    let took = tray.until(PROMPTLY, "the open port shows", |tray| {
+        tray.icon() == Some(Icon::Open)
+            && tray.row("9229  node — open for 10.0.0.5").is_some_and(|row| row.checked == Some(true))
+    });
+    eprintln!("shown after {took:?}");
+    lab.portcullis(&["close", "9229"]).expect(0);
+    tray.until(PROMPTLY, "the closed port shows", |tray| tray.icon() == Some(Icon::Closed));
+    lab.portcullis(&["prefs", "show", "dlv"]).expect(0);
+    tray.until(PROMPTLY, "the preference shows", |tray| {
+        tray.row("9229").is_none() && tray.row("2345").is_some()
+    });
+}
+
+#[test]
+fn guard_and_close_all() {
+    let (desktop, lab) = (Desktop::new(), lab("off"));
+    let tray = desktop.tray(&lab);
+    assert_eq!(tray.row("Guard").unwrap().checked, Some(false));
+    tray.click("Guard");
+    tray.until_icon(Icon::Closed);
+    tray.until_checked("Guard", true);
+    for port in ["2345", "9229"] {
+        tray.click(port);
+        tray.until_checked(port, true);
+        tray.until_icon(Icon::Open);
+    }
+    tray.click("Close All");
+    tray.until_icon(Icon::Closed);
+    for port in ["2345", "9229"] {
+        tray.until_checked(port, false);
+    }
+    tray.until(PATIENCE, "nothing is left to close", |tray| !tray.row("Close All").unwrap().enabled);
+    let rules = lab.rules();
+    assert!(rules.contains("block") && !rules.lines().any(|line| line.starts_with("pass in")), "{rules}");
+}
+
+#[test]
+fn what_was_seen_before_a_restart_is_not_shown_as_now() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    assert_eq!(tray.icon(), Some(Icon::Closed));
+    let path = portcullis::world::STATUS;
+    let mut report: serde_json::Value = serde_json::from_slice(&lab.read(path)).unwrap();
+    report["boot"] = "another".into();
+    lab.write(path, report.to_string());
+    tray.until(PROMPTLY, "the icon is unknown", |tray| tray.icon() == Some(Icon::Unknown));
+    // The menu's changes reach the panel one by one.
+    tray.until(PATIENCE, "no port is known", |tray| tray.row("2345  dlv — not known").is_some());
+    assert_eq!(tray.rows()[0].label, "Not known: this Mac was restarted since pf was last looked at");
+    tray.click("Check Now");
+    tray.until_icon(Icon::Closed);
+}
+
+#[test]
+fn quit_leaves_nothing_behind() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    assert!(tray.icon_file().exists());
+    assert!(tray.icon_file().starts_with(desktop.home.path().join("runtime")), "{:?}", tray.icon_file());
+    assert_eq!(tray.quit(), Some(0));
+    assert_eq!(desktop.left_over(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn without_a_display_it_says_so_in_one_line() {
+    let lab = Lab::new();
+    let run = |display: &[(&str, &str)]| {
+        Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .arg("--lab")
+            .arg(lab.path())
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .envs(display.iter().copied())
+            .output()
+            .unwrap()
+    };
+    for (display, says) in [(&[][..], "there is no display"), (&[("DISPLAY", ":65000")], "does not answer")] {
+        let output = run(display);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.starts_with("portcullis: cannot show the tray: ") && said.contains(says), "{said}");
+    }
+}
