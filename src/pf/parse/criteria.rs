@@ -152,12 +152,11 @@ impl Parser<'_, '_, '_> {
             self.require_punctuation(b')')?;
             return Ok(Block::ReturnRst(ttl));
         }
-        const PORT_UNREACHABLE: (u8, u8) = (3, 4);
         let six = self.token.is("return-icmp6");
         if !self.take("return-icmp") && !self.take("return-icmp6") {
             return Ok(self.bare_block());
         }
-        let mut codes = PORT_UNREACHABLE;
+        let mut codes = expand::PORT_UNREACHABLE;
         if self.take_punctuation(b'(') {
             if six {
                 codes.1 = self.return_code(true)?;
@@ -289,6 +288,12 @@ impl Parser<'_, '_, '_> {
             let at = self.token.at;
             if self.token.is_punctuation(b'!') {
                 rule.tagged = self.tagged()?;
+                continue;
+            }
+            // pfctl prints the probability between `keep state` and the state's options, where it could not read them.
+            let printed = self.shared.listing && given.state && rule.probability.is_some();
+            if printed && rule.state_options.is_none() && self.token.is_punctuation(b'(') {
+                self.state_options(rule)?;
                 continue;
             }
             if self.token.kind != Kind::Keyword {

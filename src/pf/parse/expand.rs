@@ -11,6 +11,9 @@ use super::{MAXIMUM_RULES, Parser, Position, Read};
 /// Where in a section rules of a kind go.
 pub(super) type Rules = fn(&mut Section) -> &mut Vec<Placed<Rule>>;
 
+/// "Port unreachable" for IPv4 and IPv6: what return-icmp sends unless told otherwise.
+pub(super) const PORT_UNREACHABLE: (u8, u8) = (3, 4);
+
 /// A protocol in a list.
 #[derive(Clone, Copy)]
 pub(super) struct Protocol {
@@ -188,6 +191,14 @@ impl<'l> Choice<'l> {
                 };
             }
             peer.port = port.cloned();
+        }
+        // The code of the other family can neither be sent nor printed.
+        if let Action::Block(Block::ReturnIcmp(four, six)) = &mut chosen.action {
+            match chosen.family {
+                Some(Family::Inet) => *six = PORT_UNREACHABLE.1,
+                Some(Family::Inet6) => *four = PORT_UNREACHABLE.0,
+                None => {}
+            }
         }
         let tcp = chosen.protocol.is_none_or(|number| number == 6);
         if !tcp {
