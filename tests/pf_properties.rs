@@ -1,8 +1,6 @@
-//! Properties of pf's language: nothing panics, what is printed reads back as it was, reading is linear.
+//! Properties of pf's language: nothing panics, what is printed reads back as it was, nothing explodes.
 //!
 //! 256 cases of each; `PROPTEST_CASES=100000` for more.
-
-use std::time::{Duration, Instant};
 
 use portcullis::pf::parse::{parse_bytes, parse_listing, parse_text};
 use portcullis::pf::rule::Rule;
@@ -259,39 +257,6 @@ proptest! {
     #[test]
     fn characters_of_the_language_never_panic(text in "[a-z0-9 \\n\\\\\"'#$={}()<>!,/:.*-]{0,300}") {
         reads_back(&text)?;
-    }
-}
-
-fn time(text: &str) -> Duration {
-    let start = Instant::now();
-    let parsed = parse_text("long", text);
-    assert!(parsed.problems.len() <= 1_000);
-    start.elapsed()
-}
-
-/// Texts that would take long if anything were quadratic: each is read at one size and at eight times that.
-#[test]
-fn reading_is_linear() {
-    let shapes: [(&str, fn(usize) -> String); 12] = [
-        ("rules", |n| "pass in on en0 proto tcp from 10.0.0.0/8 to any port 2345\n".repeat(n)),
-        ("errors", |n| "pas in\n".repeat(n)),
-        ("quotes", |n| "pass label \"x\n".repeat(n)),
-        ("single quotes", |n| "' \" \n".repeat(n)),
-        ("open braces", |n| "pass from {\n".repeat(n)),
-        ("nested lists", |n| format!("pass from {}", "{ ".repeat(n))),
-        ("one long list", |n| format!("pass from {{ {} }} to any", "10.0.0.1 ".repeat(n))),
-        ("one long table", |n| format!("table <t> {{ {} }}", "10.0.0.1 ".repeat(n))),
-        ("one long line", |n| format!("pass {}", "x ".repeat(n))),
-        ("undefined macros", |n| "pass on $x\n".repeat(n)),
-        ("joined lines", |n| format!("pass {}", "\\\n".repeat(n))),
-        ("macros", |n| format!("x = \"en0\"\n{}", "pass on $x from ($x:network)\n".repeat(n))),
-    ];
-    for (name, make) in shapes {
-        let (small, large) = (make(2_000), make(16_000));
-        // The fastest of five, because machines are busy. Were it quadratic, eight times the text would take 64 times.
-        let fastest = |text: &str| (0..4).map(|_| time(text)).min().unwrap_or_default();
-        let (before, after) = (fastest(&small).max(Duration::from_millis(1)), fastest(&large));
-        assert!(after < before * 32, "{name}: {before:?}, then {after:?}");
     }
 }
 

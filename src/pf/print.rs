@@ -179,8 +179,8 @@ impl fmt::Display for Rule {
         if self.allow_options {
             f.write_str(" allow-opts")?;
         }
-        if self.action == Action::Scrub {
-            print_scrub(f, self.scrub.as_deref().unwrap_or(&Scrub::default()))?;
+        if matches!(self.action, Action::Scrub | Action::NoScrub) {
+            print_scrub(f, self.scrub.as_deref().unwrap_or(&Scrub::default()), &self.action)?;
         }
         print_names(f, self)?;
         if let Some(redirect) = &self.redirect {
@@ -557,7 +557,7 @@ fn print_state_options(f: &mut Formatter<'_>, options: &StateOptions) -> fmt::Re
     if items.is_empty() { Ok(()) } else { write!(f, " ({})", items.join(", ")) }
 }
 
-fn print_scrub(f: &mut Formatter<'_>, scrub: &Scrub) -> fmt::Result {
+fn print_scrub(f: &mut Formatter<'_>, scrub: &Scrub, action: &Action) -> fmt::Result {
     if scrub.no_df {
         f.write_str(" no-df")?;
     }
@@ -572,6 +572,9 @@ fn print_scrub(f: &mut Formatter<'_>, scrub: &Scrub) -> fmt::Result {
     }
     if let Some(tos) = scrub.set_tos {
         write!(f, " set-tos {tos:#04x}")?;
+    }
+    if *action == Action::NoScrub {
+        return Ok(());
     }
     if scrub.reassemble_tcp {
         f.write_str(" reassemble tcp")?;

@@ -466,6 +466,10 @@ impl Parser<'_, '_, '_> {
         if rule.flags.is_some_and(|flags| flags.set & flags.of != flags.set) {
             return Err(self.wrong(start, "flags always false"));
         }
+        // pfctl expands such a rule to one for each protocol, and prints what it would not read.
+        if self.shared.listing {
+            return Ok(());
+        }
         let tcp = lists.protocols.is_empty() || lists.protocols.iter().any(|protocol| protocol.number == 6);
         if !tcp && rule.flags.is_some() {
             return Err(self.wrong(start, "flags only apply to tcp"));
@@ -972,6 +976,11 @@ impl Parser<'_, '_, '_> {
             if twice {
                 return Err(self.wrong(at, "a scrub option cannot be respecified"));
             }
+        }
+        if rule.action == Action::NoScrub {
+            // Without scrub there is nothing to put together.
+            scrub.reassemble_tcp = false;
+            scrub.fragments = Fragments::Reassemble;
         }
         rule.scrub = (scrub != Scrub::default()).then(|| Box::new(scrub));
         Ok(())

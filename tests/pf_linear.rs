@@ -1,0 +1,38 @@
+//! Reading pf's language takes time in proportion to the text. Alone in its program: it measures.
+
+use std::time::{Duration, Instant};
+
+use portcullis::pf::parse::parse_text;
+
+fn time(text: &str) -> Duration {
+    let start = Instant::now();
+    let parsed = parse_text("long", text);
+    assert!(parsed.problems.len() <= 1_000);
+    start.elapsed()
+}
+
+/// Texts that would take long if anything were quadratic: each is read at one size and at eight times that.
+#[test]
+fn reading_is_linear() {
+    let shapes: [(&str, fn(usize) -> String); 12] = [
+        ("rules", |n| "pass in on en0 proto tcp from 10.0.0.0/8 to any port 2345\n".repeat(n)),
+        ("errors", |n| "pas in\n".repeat(n)),
+        ("quotes", |n| "pass label \"x\n".repeat(n)),
+        ("single quotes", |n| "' \" \n".repeat(n)),
+        ("open braces", |n| "pass from {\n".repeat(n)),
+        ("nested lists", |n| format!("pass from {}", "{ ".repeat(n))),
+        ("one long list", |n| format!("pass from {{ {} }} to any", "10.0.0.1 ".repeat(n))),
+        ("one long table", |n| format!("table <t> {{ {} }}", "10.0.0.1 ".repeat(n))),
+        ("one long line", |n| format!("pass {}", "x ".repeat(n))),
+        ("undefined macros", |n| "pass on $x\n".repeat(n)),
+        ("joined lines", |n| format!("pass {}", "\\\n".repeat(n))),
+        ("macros", |n| format!("x = \"en0\"\n{}", "pass on $x from ($x:network)\n".repeat(n))),
+    ];
+    for (name, make) in shapes {
+        let (small, large) = (make(2_000), make(16_000));
+        // The fastest of five, because machines are busy. Were it quadratic, eight times the text would take 64 times.
+        let fastest = |text: &str| (0..4).map(|_| time(text)).min().unwrap_or_default();
+        let (before, after) = (fastest(&small).max(Duration::from_millis(1)), fastest(&large));
+        assert!(after < before * 32, "{name}: {before:?}, then {after:?}");
+    }
+}
