@@ -12,9 +12,12 @@ fn time(text: &str) -> Duration {
 }
 
 /// Texts that would take long if anything were quadratic: each is read at one size and at eight times that.
+/// A text of `size` statements of one kind.
+type Shape = fn(usize) -> String;
+
 #[test]
 fn reading_is_linear() {
-    let shapes: [(&str, fn(usize) -> String); 12] = [
+    let shapes: [(&str, Shape); 12] = [
         ("rules", |n| "pass in on en0 proto tcp from 10.0.0.0/8 to any port 2345\n".repeat(n)),
         ("errors", |n| "pas in\n".repeat(n)),
         ("quotes", |n| "pass label \"x\n".repeat(n)),

@@ -193,10 +193,13 @@ struct End {
     state: bool,
 }
 
+/// The networks of a table; `true` marks those that are excepted.
+type Networks = Vec<(&'static str, bool)>;
+
 struct World {
     skip: Option<&'static str>,
     /// Of main and of each anchor: tables by number, with their networks and whether each is excepted.
-    tables: Vec<Vec<Option<Vec<(&'static str, bool)>>>>,
+    tables: Vec<Vec<Option<Networks>>>,
     rules: Vec<Vec<Rule>>,
 }
 
@@ -262,12 +265,12 @@ impl World {
 
     fn files(&self) -> Vec<(String, String)> {
         let mut files = Vec::new();
-        for anchor in 0..ANCHORS.len() {
+        for (anchor, name) in ANCHORS.iter().enumerate() {
             let mut text = self.head(anchor);
             for rule in &self.rules[anchor] {
                 writeln!(text, "{}", rule.text()).unwrap();
             }
-            files.push((if anchor == 0 { "main".to_owned() } else { ANCHORS[anchor].to_owned() }, text));
+            files.push((if anchor == 0 { "main".to_owned() } else { (*name).to_owned() }, text));
         }
         for anchor in &ANCHORS[1..] {
             writeln!(files[0].1, "load anchor \"{anchor}\" from \"{anchor}\"").unwrap();

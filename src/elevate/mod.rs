@@ -32,7 +32,9 @@ pub enum ElevateError {
     #[error("the administrator prompt was cancelled: nothing was changed")]
     Cancelled,
     /// The name or password was wrong too often.
-    #[error("the administrator name or password was not right: nothing was changed; try again (over ssh, where macOS can show no prompt, it may say the same: then run portcullis with sudo)")]
+    #[error(
+        "the administrator name or password was not right: nothing was changed; try again (over ssh, where macOS can show no prompt, it may say the same: then run portcullis with sudo)"
+    )]
     WrongPassword,
     /// The person may not become root.
     #[error(
