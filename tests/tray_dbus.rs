@@ -163,8 +163,11 @@ impl Tray {
     fn rows(&self) -> Vec<Row> {
         type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
         let everything = (0i32, -1i32, Vec::<&str>::new());
-        let (_, (_, _, children)): (u32, Layout) = self.menu.call("GetLayout", &everything).unwrap();
-        children.into_iter().map(row).collect()
+        // The icon announces itself before its menu can be asked: no menu yet is no rows.
+        match self.menu.call::<_, _, (u32, Layout)>("GetLayout", &everything) {
+            Ok((_, (_, _, children))) => children.into_iter().map(row).collect(),
+            Err(_) => Vec::new(),
+        }
     }
 
     /// The row that begins so.
