@@ -1,16 +1,63 @@
 //! Who listens, how, and what a connection would do to them. Looks only, never touches: nothing here connects to a
 //! debug port or binds one, but for the one probe that a person asks for, and only where it is harmless.
 
+pub mod connect;
+pub mod doctor;
 pub mod pflog;
 pub mod probe;
 pub mod servers;
 pub mod sockets;
 pub mod view;
 
+use serde::Serialize;
+
+use crate::port::PortRange;
 use crate::status::Listener;
-use sockets::SocketsError;
+use sockets::{Process, SocketsError, Table};
+use view::View;
 
 /// Every TCP listener of this machine, as the status needs it. Errors: see [`sockets::read`].
 pub fn listeners() -> Result<Vec<Listener>, SocketsError> {
     Ok(sockets::listeners()?.iter().map(Listener::from).collect())
+}
+
+/// One look at the watched ports.
+#[derive(Clone, Debug, Serialize)]
+pub struct Look {
+    /// The socket table: keep it, to give it as `earlier` to the next look.
+    pub table: Table,
+    /// The processes of Delve and Go, see [`servers::is_delve_or_go`].
+    pub delves: Vec<Process>,
+    /// Every watched port that stands alone, and those of the watched ranges that are in use, in rising order.
+    pub views: Vec<View>,
+}
+
+/// Looks at the `watched` ports. With the table of a look some seconds `earlier`, a queue that does not move is told
+/// from one that has just filled. Errors: see [`sockets::read`].
+pub fn look(watched: &[PortRange], earlier: Option<&Table>) -> Result<Look, SocketsError> {
+    let table = sockets::read(watched)?;
+    let delves = sockets::processes(servers::is_delve_or_go)?;
+    let used = table.listeners.iter().chain(&table.connections).map(|socket| socket.local.port());
+    let used = used.filter(|port| watched.iter().any(|range| range.contains(*port)));
+    let mut ports: Vec<u16> = watched.iter().filter_map(|range| range.as_single()).chain(used).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let views = ports.into_iter().map(|port| View::of(port, &table, earlier, &delves)).collect();
+    Ok(Look { table, delves, views })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_ports_are_always_in_view_and_ranges_only_where_used() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let used = PortRange::new(port, port.saturating_add(1)).unwrap();
+        let look = look(&[PortRange::single(1).unwrap(), used], None).unwrap();
+        assert!(look.views.iter().any(|view| view.port == 1 && view.listeners.is_empty()));
+        let view = look.views.iter().find(|view| view.port == port).unwrap();
+        assert_eq!(view.process.as_ref().unwrap().pid, std::process::id());
+    }
 }

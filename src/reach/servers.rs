@@ -312,7 +312,7 @@ fn delve(line: &Line) -> Option<Server> {
     if listen.is_some() && !dap && !headless {
         traps.push(Trap::ListenWithoutHeadless);
     }
-    if headless && listen.is_none() && !dap {
+    if headless && listen.is_none() && !dap && traps.is_empty() {
         traps.push(Trap::HeadlessWithoutListen);
     }
     if listen.is_some_and(|listen| !listen.contains(':') && !listen.starts_with("unix")) {

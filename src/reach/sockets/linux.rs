@@ -4,6 +4,7 @@
 //! users' processes may not be read: their sockets are there all the same, without the process.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,10 +13,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use super::{Owner, Process, Socket, SocketsError, Table, TcpState, is_watched, redact, split_arguments};
+use super::{
+    LONGEST_ARGUMENTS, Owner, Process, Socket, SocketsError, Table, TcpState, is_watched, redact,
+    split_arguments,
+};
 use crate::os::user_of;
 use crate::port::PortRange;
 
@@ -35,14 +40,15 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
     }
     let inodes = found.iter().map(|socket| socket.inode).filter(|inode| *inode != 0).collect::<Vec<u32>>();
     let owners = owners(&inodes)?;
+    let mut details = Details::default();
     let mut processes: HashMap<u32, Arc<Process>> = HashMap::new();
     let mut table = Table::default();
     for socket in found {
         let owner = match owners.get(&socket.inode) {
-            Some(Some(pid)) => {
-                Owner::Process(Arc::clone(processes.entry(*pid).or_insert_with(|| Arc::new(process(*pid)))))
-            }
-            _ => Owner::Unknown { user: Some(user_of(socket.uid)) },
+            Some(Some(pid)) => Owner::Process(Arc::clone(
+                processes.entry(*pid).or_insert_with(|| Arc::new(details.process(*pid))),
+            )),
+            _ => Owner::Unknown { user: Some(details.user(socket.uid)) },
         };
         let listens = socket.state == TcpState::Listen;
         let rows = if listens { &mut table.listeners } else { &mut table.connections };
@@ -61,13 +67,14 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
 
 pub(super) fn processes(wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Process>, SocketsError> {
     let mut found = Vec::new();
+    let mut details = Details::default();
     for_each_pid(&mut |pid| {
         // A script's interpreter may rename itself, so both names count: the thread's and the program's.
         let name = short_name(pid);
         let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
         let file = path.as_deref().and_then(|path| path.file_name()).and_then(|file| file.to_str());
         if name.as_deref().is_some_and(wanted) || file.is_some_and(wanted) {
-            found.push(process(pid));
+            found.push(details.process(pid));
         }
         true
     })?;
@@ -236,12 +243,12 @@ fn owners(inodes: &[u32]) -> Result<HashMap<u32, Option<u32>>, SocketsError> {
         return Ok(owners);
     }
     let mut entries = [MaybeUninit::uninit(); 8192];
+    let mut link = [MaybeUninit::uninit(); 64];
     for_each_pid(&mut |pid| {
         // No permission, or the process has ended: its sockets, if any are left, stay without an owner.
         let Ok(folder) = open_folder(&format!("/proc/{pid}/fd")) else { return true };
         let mut names = RawDir::new(&folder, &mut entries);
         while let Some(Ok(entry)) = names.next() {
-            let mut link = [MaybeUninit::uninit(); 64];
             let Ok((target, _)) = rustix::fs::readlinkat_raw(&folder, entry.file_name(), &mut link) else {
                 continue;
             };
@@ -283,29 +290,59 @@ fn open_folder(path: &str) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn process(pid: u32) -> Process {
-    let folder = format!("/proc/{pid}");
-    let uid = rustix::fs::statat(rustix::fs::CWD, &*folder, AtFlags::empty()).ok().map(|stat| stat.st_uid);
-    let arguments = std::fs::read(format!("{folder}/cmdline")).unwrap_or_default();
-    let (name, parent) = name_and_parent(pid).map_or((None, None), |(name, parent)| (Some(name), parent));
-    Process {
-        pid,
-        parent,
-        name,
-        path: std::fs::read_link(format!("{folder}/exe")).ok().map(without_deleted),
-        user: uid.map(user_of),
-        arguments: redact(split_arguments(&arguments)),
+/// Reads processes, asking for the name of each user once.
+#[derive(Default)]
+struct Details {
+    users: HashMap<u32, String>,
+}
+
+impl Details {
+    fn user(&mut self, uid: u32) -> String {
+        self.users.entry(uid).or_insert_with(|| user_of(uid)).clone()
+    }
+
+    fn process(&mut self, pid: u32) -> Process {
+        let nothing =
+            Process { pid, parent: None, name: None, path: None, user: None, arguments: Vec::new() };
+        // Through one handle, so that all of it is of the same process even where its id is given anew.
+        let Ok(folder) = open_folder(&format!("/proc/{pid}")) else { return nothing };
+        let (name, parent) = name_and_parent(&folder).unzip();
+        let path = rustix::fs::readlinkat(&folder, "exe", Vec::new()).ok();
+        Process {
+            pid,
+            parent: parent.flatten(),
+            name,
+            path: path.map(|path| without_deleted(OsStr::from_bytes(path.to_bytes()).into())),
+            user: rustix::fs::fstat(&folder).ok().map(|stat| self.user(stat.st_uid)),
+            arguments: redact(split_arguments(&contents(&folder, "cmdline"))),
+        }
     }
 }
 
+/// A file of a process, or what can be had of it; the process may end while it is read.
+fn contents(folder: &OwnedFd, name: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4096);
+    if let Ok(file) = rustix::fs::openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        while bytes.len() < LONGEST_ARGUMENTS {
+            bytes.reserve(4096);
+            match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
 fn short_name(pid: u32) -> Option<String> {
-    name_and_parent(pid).map(|(name, _)| name)
+    let folder = open_folder(&format!("/proc/{pid}")).ok()?;
+    name_and_parent(&folder).map(|(name, _)| name)
 }
 
 /// The first fields of `/proc/PID/stat` (proc_pid_stat(5)): `PID (NAME) STATE PARENT …`, where NAME may hold
 /// anything, parentheses too.
-fn name_and_parent(pid: u32) -> Option<(String, Option<u32>)> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+fn name_and_parent(folder: &OwnedFd) -> Option<(String, Option<u32>)> {
+    let stat = contents(folder, "stat");
     let open = stat.iter().position(|byte| *byte == b'(')?;
     let close = stat.iter().rposition(|byte| *byte == b')')?;
     let name = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
@@ -316,7 +353,7 @@ fn name_and_parent(pid: u32) -> Option<(String, Option<u32>)> {
 /// The kernel adds ` (deleted)` to the path of a program whose file is gone, as after an update.
 fn without_deleted(path: PathBuf) -> PathBuf {
     match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
-        Some(kept) => PathBuf::from(std::ffi::OsStr::from_bytes(kept)),
+        Some(kept) => PathBuf::from(OsStr::from_bytes(kept)),
         None => path,
     }
 }

@@ -35,6 +35,9 @@ mod redact;
 
 pub use redact::{REDACTED, redact};
 
+/// More of a process's arguments than this is not read, in bytes.
+const LONGEST_ARGUMENTS: usize = 64 * 1024;
+
 /// What one pass saw. Sockets come in the order of port, address and peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Table {
@@ -244,10 +247,9 @@ fn is_watched(watched: &[PortRange], local: SocketAddr, remote: SocketAddr) -> b
     watched.iter().any(|range| range.contains(local.port()) || range.contains(remote.port()))
 }
 
-/// Splits what the kernel keeps as one block of NUL-ended strings; what is not UTF-8 is replaced, and at most
-/// the first 64 KiB count.
+/// Splits what the kernel keeps as one block of NUL-ended strings; what is not UTF-8 is replaced.
 fn split_arguments(block: &[u8]) -> Vec<String> {
-    let block = block.get(..64 * 1024).unwrap_or(block);
+    let block = block.get(..LONGEST_ARGUMENTS).unwrap_or(block);
     let block = block.strip_suffix(b"\0").unwrap_or(block);
     if block.is_empty() {
         return Vec::new();

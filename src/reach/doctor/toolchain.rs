@@ -1,0 +1,162 @@
+//! Go and Delve as the caller's PATH finds them.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::os::process::Command;
+
+/// What is installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Toolchain {
+    /// Every go on the PATH, in its order, each file once.
+    pub go: Vec<Tool>,
+    /// Every dlv on the PATH.
+    pub dlv: Vec<Tool>,
+    /// A dlv in a usual folder that is not on the PATH, where the PATH has none.
+    pub unlisted_dlv: Option<String>,
+    /// What is wrong with the environment's GOROOT, where something is.
+    pub goroot: Option<String>,
+    /// The PATH that was searched.
+    pub path: String,
+}
+
+/// One program and its version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tool {
+    /// Its file.
+    pub path: String,
+    /// Its version, such as `1.22.3`, or why it is not known.
+    pub version: Result<String, String>,
+}
+
+/// Looks for go and dlv along `path`, and asks each for its version. `goroot` and `home` are the environment's.
+pub fn collect(path: &OsStr, goroot: Option<&Path>, home: Option<&Path>) -> Toolchain {
+    let folders: Vec<PathBuf> = std::env::split_paths(path).filter(|folder| folder.is_absolute()).collect();
+    let go = tools(&folders, "go", go_version);
+    let dlv = tools(&folders, "dlv", dlv_version);
+    let usual = home.map(|home| home.join("go/bin/dlv")).filter(|file| file.is_file());
+    Toolchain {
+        unlisted_dlv: if dlv.is_empty() { usual.map(|file| file.display().to_string()) } else { None },
+        goroot: goroot.and_then(|goroot| goroot_problem(goroot, go.first())),
+        path: path.to_string_lossy().into_owned(),
+        go,
+        dlv,
+    }
+}
+
+/// Reads `go version go1.22.3 darwin/arm64`.
+pub fn go_version(text: &str) -> Option<String> {
+    let version = text.split_ascii_whitespace().find_map(|word| word.strip_prefix("go1"))?;
+    Some(format!("1{version}"))
+}
+
+/// Reads the `Version: 1.22.1` of `dlv version`.
+pub fn dlv_version(text: &str) -> Option<String> {
+    text.lines().find_map(|line| Some(line.trim().strip_prefix("Version:")?.trim().to_owned()))
+}
+
+/// Whether this dlv refuses programs of this Go. Since 1.20, dlv 1.N knows Go up to 1.N; what is not written as
+/// numbers is not judged.
+pub fn is_delve_too_old(dlv: &str, go: &str) -> bool {
+    let minor = |version: &str| -> Option<u32> {
+        let mut parts = version.split('.');
+        let first = parts.next()?;
+        let second: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+        (first == "1").then_some(())?;
+        second.parse().ok()
+    };
+    let newest = match minor(dlv) {
+        Some(9) => 19,
+        Some(8) => 18,
+        Some(dlv) if dlv >= 20 => dlv,
+        _ => return false,
+    };
+    minor(go).is_some_and(|go| go > newest)
+}
+
+fn tools(folders: &[PathBuf], name: &str, read: fn(&str) -> Option<String>) -> Vec<Tool> {
+    let mut seen = BTreeSet::new();
+    let files = folders.iter().map(|folder| folder.join(name)).filter(|file| file.is_file());
+    // Links to one file are one program.
+    let distinct = files.filter(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    distinct.take(8).map(|file| tool(&file, read)).collect()
+}
+
+fn tool(file: &Path, read: fn(&str) -> Option<String>) -> Tool {
+    let output = Command::new(file).args(["version"]).timeout(Duration::from_secs(5)).run();
+    let version = match output {
+        Err(error) => Err(error.to_string()),
+        Ok(output) => {
+            let unread = || format!("\"{}\" was not understood", output.stdout.trim().escape_debug());
+            read(&output.stdout).ok_or_else(unread)
+        }
+    };
+    Tool { path: file.display().to_string(), version }
+}
+
+fn goroot_problem(goroot: &Path, go: Option<&Tool>) -> Option<String> {
+    let own = goroot.join("bin/go");
+    let Ok(own) = own.canonicalize() else {
+        return Some(format!("GOROOT names {}, where there is no bin/go", goroot.display()));
+    };
+    let used = Path::new(&go?.path).canonicalize().ok()?;
+    (own != used)
+        .then(|| format!("GOROOT names {}, but the go on the PATH is {}", goroot.display(), used.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_read() {
+        assert_eq!(go_version("go version go1.22.3 darwin/arm64\n").as_deref(), Some("1.22.3"));
+        assert_eq!(go_version("go version devel"), None);
+        assert_eq!(dlv_version("Delve Debugger\nVersion: 1.20.2\nBuild: x\n").as_deref(), Some("1.20.2"));
+        assert_eq!(dlv_version(""), None);
+    }
+
+    #[test]
+    fn an_old_delve_is_too_old_for_a_new_go() {
+        for (dlv, go, too_old) in [
+            ("1.20.2", "1.21.0", true),
+            ("1.20.2", "1.20.14", false),
+            ("1.25.0", "1.25rc1", false),
+            ("1.9.1", "1.20", true),
+            ("1.9.1", "1.19.8", false),
+            ("junk", "1.25", false),
+            ("1.20.2", "", false),
+            ("1.", "1.x", false),
+        ] {
+            assert_eq!(is_delve_too_old(dlv, go), too_old, "{dlv} {go}");
+        }
+    }
+
+    #[test]
+    fn several_files_count_and_links_do_not() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let root = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = root.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            folder
+        };
+        let (a, b, c) = (folder("a"), folder("b"), folder("c"));
+        for (at, version) in [(&a, "1.20.2"), (&b, "1.25.0")] {
+            let file = at.join("dlv");
+            std::fs::write(&file, format!("#!/bin/sh\necho 'Version: {version}'\n")).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        symlink(a.join("dlv"), c.join("dlv")).unwrap();
+        let path = std::env::join_paths([&a, &b, &c, Path::new("relative")]).unwrap();
+        let found = collect(&path, Some(Path::new("/nowhere")), None);
+        let versions: Vec<_> = found.dlv.iter().map(|tool| tool.version.clone().unwrap()).collect();
+        assert_eq!(versions, ["1.20.2", "1.25.0"]);
+        assert!(found.go.is_empty());
+        assert_eq!(found.goroot.as_deref(), Some("GOROOT names /nowhere, where there is no bin/go"));
+    }
+}
