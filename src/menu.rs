@@ -252,9 +252,22 @@ mod words {
     pub fn port(status: &Status, port: &PortStatus) -> String {
         let state = state(status, port);
         match &port.listener {
-            Some(listener) => format!("{state} · {listener}"),
+            Some(listener) => format!("{state} · {}", one_line(listener)),
             None => state,
         }
+    }
+
+    /// A program names itself, so its name may be long, or hold what would make a row read otherwise.
+    fn one_line(text: &str) -> String {
+        const MOST: usize = 48;
+        let plain = |c: char| if c.is_control() || is_invisible(c) { '?' } else { c };
+        let line: String = text.chars().take(MOST).map(plain).collect();
+        if text.chars().nth(MOST).is_some() { format!("{line}…") } else { line }
+    }
+
+    /// Marks that turn the direction of writing or take no room (Unicode Standard, 23.2 and 23.3).
+    fn is_invisible(c: char) -> bool {
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     }
 
     fn state(status: &Status, port: &PortStatus) -> String {
@@ -535,6 +548,18 @@ mod tests {
         [ ] 2345  dlv — let in by another rule
         [ ] 2345  dlv — closed, whether for all is not known
         ");
+    }
+
+    #[test]
+    fn a_program_cannot_write_rows_by_its_name() {
+        let named = |name: &str| {
+            let (address, program) = ("127.0.0.1".parse().unwrap(), Some(name.to_owned()));
+            dlv_row(&status(|facts, _| {
+                facts.listeners = Ok(vec![Listener { address, port: 2345, pid: Some(7), program }]);
+            }))
+        };
+        assert_eq!(named("a\nb\u{202e}c"), "[ ] 2345  dlv — closed · a?b?c (pid 7) on 127.0.0.1");
+        assert_eq!(named(&"x".repeat(300)), format!("[ ] 2345  dlv — closed · {}…", "x".repeat(48)));
     }
 
     #[test]

@@ -221,6 +221,46 @@ mod tests {
     use super::*;
 
     #[test]
+    fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
+        let (signal, signals) = channel();
+        let soon = Some(Duration::from_millis(1));
+        assert!(matches!(next(&signals, soon), Some(Signal::Changed)), "what root saw became too old");
+        for _ in 0..3 {
+            signal.send(Signal::Changed).unwrap();
+        }
+        signal.send(Signal::Done(Ok(()))).unwrap();
+        signal.send(Signal::Changed).unwrap();
+        assert!(
+            matches!(next(&signals, None), Some(Signal::Done(Ok(())))),
+            "the end of an action waits for nothing"
+        );
+        assert!(matches!(next(&signals, None), Some(Signal::Changed)), "what came after it is not lost");
+        drop(signal);
+        assert!(next(&signals, None).is_none());
+    }
+
+    #[test]
+    fn what_root_saw_is_looked_at_again_when_it_is_too_old() {
+        let mut status = Status::of(&Facts {
+            lab: None,
+            now: 0,
+            boot: String::new(),
+            report: ReportFact::Missing,
+            listeners: Ok(Vec::new()),
+            app_firewall: AppFirewall::Off,
+            ports: Vec::new(),
+        });
+        let mut left = |age| {
+            status.firewall.age = age;
+            until_stale(&status)
+        };
+        assert_eq!(left(Some(0)), Some(Duration::from_secs(STALE_AFTER as u64 + 1)));
+        assert_eq!(left(Some(STALE_AFTER)), Some(Duration::from_secs(1)), "still good, but not for long");
+        assert_eq!(left(Some(STALE_AFTER + 1)), None, "it is shown as unknown already");
+        assert_eq!(left(None), None);
+    }
+
+    #[test]
     fn the_nearest_directory_exists() {
         let base = tempfile::tempdir().unwrap();
         let file = base.path().join("a/b/status.json");
