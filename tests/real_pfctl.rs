@@ -1,103 +1,148 @@
-//! The real pfctl, on a Mac, as root: `sudo PORTCULLIS_REAL_PF=1 cargo test --test real_pfctl -- --nocapture`.
+//! What we believe of pfctl, held to a pfctl through the code that asks it: to the lab's everywhere, and on a Mac, as root
+//! and where it is wanted, to the real one: `sudo PORTCULLIS_REAL_PF=1 cargo test --test real_pfctl -- --nocapture`.
 //!
-//! Reads, and loads one rule for a port nobody uses into an anchor of the test's own, which is emptied again. It neither
-//! enables nor disables pf, and loads no main ruleset. Elsewhere each test says that it is skipped, and why.
+//! Of the real pf it reads, and it loads rules for a port nobody uses into an anchor of its own, which is emptied again.
+//! It neither enables nor disables pf, loads no main ruleset, and drops no connection.
+
+mod common;
 
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+
+use common::Lab;
+use portcullis::firewall::{Pfctl, PfctlError, Rules};
+use portcullis::ledger::{Guard, Ledger, Managed, Opening, Source};
+use portcullis::pf::anchor;
+use portcullis::pf::parse::{Parsed, parse_listing, parse_text};
+use portcullis::port::PortRange;
+use portcullis::status::PfState;
+use portcullis::world::{PF_CONF, World};
 
 /// Below Apple's `anchor "com.apple/*"`, as our own anchor is, but not it.
 const ANCHOR: &str = "com.apple/100.dev.portcullis.test";
-/// Blocks a port that no service is registered for, from a documentation network: harmless even if it stayed.
-const RULE: &str = "block return in quick on ! lo0 inet proto tcp from 192.0.2.0/24 to any port = 49151 \
-                    label \"portcullis:test:49151\"";
 
 #[test]
-fn pfctl_speaks_as_we_read_it() {
-    let Some(()) = real("pfctl_speaks_as_we_read_it") else { return };
-    let info = pfctl(&["-s", "info"], "");
-    assert!(info.status.success(), "{info:?}");
-    assert!(text(&info.stdout).starts_with("Status: "), "{}", text(&info.stdout));
-    let rules = pfctl(&["-s", "rules"], "");
-    assert!(rules.status.success(), "{rules:?}");
-    for line in text(&rules.stderr).lines() {
-        let noise = line.contains("ALTQ") || line.trim().is_empty();
-        assert!(noise, "a line on standard error that is no known noise: {line}");
-    }
+fn what_pfctl_shows_is_understood() {
+    everywhere("what_pfctl_shows_is_understood", |pf, _| {
+        let state = pf.info().unwrap();
+        assert!(!matches!(state, PfState::Unknown(_)), "{state:?}");
+        pf.references().unwrap();
+        pf.skipped().unwrap();
+        pf.states().unwrap();
+        assert!(!understood(parse_listing("main", &pf.rules(None).unwrap())).is_empty());
+        for anchor in pf.anchors().unwrap() {
+            understood(parse_listing(&anchor, &pf.rules(Some(&anchor)).unwrap()));
+            for table in pf.tables(Some(&anchor)).unwrap() {
+                pf.table_addresses(Some(&anchor), &table).unwrap();
+            }
+        }
+    });
 }
 
 #[test]
-fn the_stock_ruleset_calls_the_anchors_of_apple() {
-    let Some(()) = real("the_stock_ruleset_calls_the_anchors_of_apple") else { return };
-    let check = pfctl(&["-n", "-f", "/etc/pf.conf"], "");
-    assert!(check.status.success(), "{}", text(&check.stderr));
-    assert!(std::fs::read_to_string("/etc/pf.conf").unwrap().contains("anchor \"com.apple/*\""));
+fn pf_conf_is_accepted_and_calls_the_anchors_of_apple() {
+    everywhere("pf_conf_is_accepted_and_calls_the_anchors_of_apple", |pf, conf| {
+        pf.check(None, Rules::File(conf)).unwrap();
+        let text = std::fs::read_to_string(conf).unwrap();
+        assert!(
+            understood(parse_text(PF_CONF, &text)).contains(&"anchor \"com.apple/*\" all".to_owned()),
+            "{text}"
+        );
+    });
 }
 
 #[test]
 fn a_bad_rule_is_refused_and_nothing_is_loaded() {
-    let Some(()) = real("a_bad_rule_is_refused_and_nothing_is_loaded") else { return };
-    let check = pfctl(&["-n", "-a", ANCHOR, "-f", "-"], "pass in prto tcp\n");
-    assert!(!check.status.success());
-    assert!(text(&check.stderr).contains("syntax error"), "{}", text(&check.stderr));
+    everywhere("a_bad_rule_is_refused_and_nothing_is_loaded", |pf, _| {
+        let before = pf.rules(Some(ANCHOR)).unwrap();
+        for bad in ["pass in prto tcp\n", "pass in quick on ! lo0 proto tcp from any to any port = 70000\n"] {
+            let refused = pf.check(Some(ANCHOR), Rules::Text(bad));
+            assert!(matches!(refused, Err(PfctlError::Failed { code: 1, .. })), "{bad}: {refused:?}");
+        }
+        assert_eq!(pf.rules(Some(ANCHOR)).unwrap(), before);
+    });
 }
 
 #[test]
-fn an_anchor_of_our_own_is_loaded_read_back_and_emptied() {
-    let Some(()) = real("an_anchor_of_our_own_is_loaded_read_back_and_emptied") else { return };
-    let _emptied = Emptied;
-    let rule = format!("{RULE}\n");
-    let check = pfctl(&["-n", "-a", ANCHOR, "-f", "-"], &rule);
-    assert!(check.status.success(), "{}", text(&check.stderr));
-    let load = pfctl(&["-a", ANCHOR, "-f", "-"], &rule);
-    assert!(load.status.success(), "{}", text(&load.stderr));
-    let read = text(&pfctl(&["-a", ANCHOR, "-s", "rules"], "").stdout);
-    assert_eq!(read.trim(), RULE, "pfctl prints our rule otherwise than we write it");
-    drop(_emptied);
-    let read = text(&pfctl(&["-a", ANCHOR, "-s", "rules"], "").stdout);
-    assert_eq!(read.trim(), "");
+fn our_rules_are_loaded_read_back_as_they_are_written_and_emptied() {
+    everywhere("our_rules_are_loaded_read_back_as_they_are_written_and_emptied", |pf, _| {
+        let emptied = Emptied(pf);
+        let wanted = anchor::rules(&ledger());
+        pf.check(Some(ANCHOR), Rules::Text(&wanted)).unwrap();
+        assert_eq!(pf.rules(Some(ANCHOR)).unwrap(), "", "checking loaded something");
+        pf.load_anchor(ANCHOR, Rules::Text(&wanted)).unwrap();
+
+        let read = pf.rules(Some(ANCHOR)).unwrap();
+        assert_eq!(
+            understood(parse_listing(ANCHOR, &read)),
+            understood(parse_text("ours", &wanted)),
+            "{read}"
+        );
+        assert_eq!(pf.tables(Some(ANCHOR)).unwrap(), ["portcullis_49151"]);
+        let mut addresses = pf.table_addresses(Some(ANCHOR), "portcullis_49151").unwrap();
+        addresses.sort();
+        assert_eq!(addresses, ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]);
+        assert!(pf.anchors().unwrap().contains(&ANCHOR.to_owned()));
+
+        drop(emptied);
+        assert_eq!(pf.rules(Some(ANCHOR)).unwrap(), "");
+        assert_eq!(pf.tables(Some(ANCHOR)).unwrap(), [""; 0]);
+    });
 }
 
-/// Empties the test's anchor, also when a test fails.
-struct Emptied;
+/// Ports that no service is registered for, for documentation networks: harmless even if it stayed loaded.
+fn ledger() -> Ledger {
+    let name = "test".parse::<portcullis::port::PortName>().unwrap();
+    let port = PortRange::single(49151).unwrap();
+    let hosts =
+        ["192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap()).to_vec();
+    let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
+    for port in [port, PortRange::new(49140, 49150).unwrap()] {
+        ledger.manage(&Managed { name: name.clone(), port });
+    }
+    let (from, by) = (Source::Hosts { hosts }, "ada".to_owned());
+    ledger.open(Opening { name, port, from, until: None, since: 0, by });
+    ledger
+}
 
-impl Drop for Emptied {
-    fn drop(&mut self) {
-        let emptied = pfctl(&["-a", ANCHOR, "-F", "rules"], "");
-        if !emptied.status.success() {
-            eprintln!("cannot empty {ANCHOR}: {}", text(&emptied.stderr));
-        }
+/// The rules of a text that must read without a problem, in pfctl's normal form.
+fn understood(parsed: Parsed) -> Vec<String> {
+    assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
+    parsed.section.listed_rules().map(|rule| rule.item.to_string()).collect()
+}
+
+/// Runs `check`, with pf and the real path of pf.conf, in a lab, and on a Mac where it is wanted.
+fn everywhere(test: &str, check: impl Fn(&Pfctl, &Path)) {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    check(&Pfctl::new(&World::Lab(lab.path().to_owned())).unwrap(), &lab.file(PF_CONF));
+    match real() {
+        Ok(()) => check(&Pfctl::new(&World::Mac).unwrap(), &PathBuf::from(PF_CONF)),
+        // Past the test runner's capture, so that what is skipped is seen.
+        Err(why) => drop(writeln!(std::io::stderr(), "skipped: {test} with the real pfctl: {why}")),
     }
 }
 
-/// Something on a Mac where these tests are wanted and may run; otherwise it says why `test` is skipped.
-fn real(test: &str) -> Option<()> {
-    let why = if !cfg!(target_os = "macos") {
-        "there is a real pfctl on a Mac only"
-    } else if std::env::var_os("PORTCULLIS_REAL_PF").is_none() {
-        "PORTCULLIS_REAL_PF is not set"
+/// Whether this is a Mac where the real pf is to be asked; otherwise why it is not.
+fn real() -> Result<(), &'static str> {
+    if !cfg!(target_os = "macos") {
+        Err("there is one on a Mac only")
+    } else if std::env::var_os("PORTCULLIS_REAL_PF").is_none_or(|value| value != "1") {
+        Err("PORTCULLIS_REAL_PF is not 1")
     } else if !rustix::process::geteuid().is_root() {
-        "pf is read by root only: run it with sudo"
+        Err("only root may ask it: run it with sudo")
     } else {
-        return Some(());
-    };
-    // Past the test runner's capture, so that a skipped test is seen.
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
-    None
+        Ok(())
+    }
 }
 
-fn pfctl(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new("/sbin/pfctl")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
+/// Empties the test's anchor, also when a test fails.
+struct Emptied<'a>(&'a Pfctl);
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+impl Drop for Emptied<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.flush_anchor(ANCHOR) {
+            eprintln!("cannot empty {ANCHOR}: {error}");
+        }
+    }
 }
