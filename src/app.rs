@@ -7,11 +7,13 @@ use ipnet::IpNet;
 use crate::elevate::{self, ElevateError};
 use crate::lab::LabError;
 use crate::ledger::{Managed, Source};
-use crate::port::PortError;
+use crate::port::{PortError, PortRange};
 use crate::prefs::{Preferences, PreferencesError, ports_of};
 use crate::root::answer::{Answer, Outcome};
 use crate::root::request::{Action, Request};
-use crate::status::{AppFirewall, Facts, Listener, Report, ReportFact, Status};
+use crate::status::{
+    AppFirewall, Facts, Listener, PfVerdict, Report, ReportFact, Status, pf_verdict, usable,
+};
 use crate::world::{STATUS, World};
 use crate::{firewall, lab, os, reach};
 
@@ -226,7 +228,14 @@ impl App {
         }
     }
 
-    fn app_firewall(&self) -> AppFirewall {
+    /// What pf does with a range, by what root last saw; unknown where that says nothing of now.
+    pub fn verdict(&self, port: PortRange) -> Result<PfVerdict, AppError> {
+        let fact = self.report();
+        Ok(pf_verdict(&usable(&fact, os::now(), &os::boot_id()?), port))
+    }
+
+    /// The Application Firewall.
+    pub fn app_firewall(&self) -> AppFirewall {
         firewall::app::read(&self.world)
     }
 

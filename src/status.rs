@@ -464,7 +464,7 @@ fn is_managed(report: &Report, port: PortRange) -> bool {
 }
 
 /// What pf would do: root's verdict; without one, unknown, unless pf is off.
-fn pf_verdict(report: &Result<&Report, String>, port: PortRange) -> PfVerdict {
+pub fn pf_verdict(report: &Result<&Report, String>, port: PortRange) -> PfVerdict {
     let same = |reason: Reason| PfVerdict {
         port,
         loopback: reason.clone(),

@@ -13,6 +13,7 @@ mod check;
 mod dry_run;
 mod explain;
 mod files;
+mod look;
 mod show;
 
 use std::path::PathBuf;
@@ -87,6 +88,29 @@ enum Command {
         /// on or off
         state: Switch,
     },
+    /// Report everything that may stand in the way of debugging
+    Doctor,
+    /// Ask the server on a port what it is: only where a connection does it no harm, else refused
+    Probe {
+        /// The port, or its name
+        port: String,
+    },
+    /// Show the settings with which an editor connects to a port
+    Connect {
+        /// The port, or its name
+        port: String,
+        /// This Mac as the client names it
+        #[arg(long, value_name = "HOST")]
+        host: Option<String>,
+    },
+    /// Show what pf logged, from a file that `tcpdump -i pflog0 -w FILE` recorded
+    Log {
+        /// The file
+        file: PathBuf,
+        /// Only packets from or to this port
+        #[arg(long, value_name = "PORT")]
+        port: Option<u16>,
+    },
     /// Show the preferences, or change one
     Prefs {
         /// The preference: show, from or way
@@ -137,6 +161,7 @@ fn run(options: Options) -> Result<u8, AppError> {
     match &options.command {
         // What needs files alone needs neither a lab nor a pf.
         Some(Command::Check(wanted)) => return Ok(check::run(wanted, json)),
+        Some(Command::Log { file, port }) => return Ok(look::log(file, *port, json)),
         Some(Command::Explain(wanted)) if wanted.conf.is_some() => return Ok(explain::offline(wanted, json)),
         _ => {}
     }
@@ -183,7 +208,10 @@ fn run(options: Options) -> Result<u8, AppError> {
             show::preferences(&app.preferences()?, app.preferences_file(), json);
         }
         Some(Command::Explain(wanted)) => return explain::live(&app, &wanted, json),
-        Some(Command::Completions { .. } | Command::Check(_)) => {}
+        Some(Command::Doctor) => return look::doctor(&app, json),
+        Some(Command::Probe { port }) => return look::probe(&app, &port, json),
+        Some(Command::Connect { port, host }) => return look::connect(&app, &port, host.as_deref(), json),
+        Some(Command::Completions { .. } | Command::Check(_) | Command::Log { .. }) => {}
     }
     Ok(0)
 }
