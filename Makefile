@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench macos app clean
+.PHONY: help run test bench debuggers macos app clean
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -12,8 +12,11 @@ run: ## start the tray; without a display, show the same job as text in a lab
 test: ## everything that CI runs
 	@scripts/test.sh
 
-bench: ## measure parsing and verdicts
+bench: ## measure parsing, verdicts and the socket table
 	@scripts/bench.sh
+
+debuggers: ## look at the real debug servers, and show that none was harmed
+	@scripts/debuggers.sh
 
 macos: ## type-check and lint for both Apple targets, on Linux too
 	@scripts/macos.sh

@@ -6,6 +6,7 @@
 #   build   a Rust compiler and a linker                 tray   the tray's libraries
 #   lint    rustfmt and clippy                           test   a display and a session bus without a screen
 #   macos   the standard library for both Apple targets  app    linker, signer and packer of the app
+#   debuggers  the real debug servers, as far as they are to be had
 #
 # On Debian and Ubuntu by apt, as root or through sudo; on a Mac with Apple's command line tools and rustup.
 # A Rust toolchain that is there and new enough is used as it is.
@@ -124,10 +125,35 @@ app() {
     rm -rf "$tools/build"
 }
 
+# Those that cannot be had are skipped by the tests, with a word.
+debuggers() {
+    is_mac && return
+    local package python=$PWD/target/tools/python
+    for package in strace delve golang-go nodejs default-jdk-headless gdbserver lldb python3-venv; do
+        { have "$(command_of "$package")" || packages "$package"; } || say "setup: $package is not to be had"
+    done
+    [ -x "$python/bin/python" ] && return
+    say "setup: debugpy from PyPI, into target/tools/python"
+    { python3 -m venv "$python" && "$python/bin/pip" install --quiet debugpy; } || say "setup: debugpy is not to be had"
+}
+
+# The command by which a package is known to be there already.
+command_of() {
+    case $1 in
+    delve) echo dlv ;;
+    golang-go) echo go ;;
+    nodejs) echo node ;;
+    default-jdk-headless) echo java ;;
+    lldb) echo lldb-server ;;
+    python3-venv) echo nothing-tells ;;
+    *) echo "$1" ;;
+    esac
+}
+
 is_mac || have apt-get || die "set-up knows Debian, Ubuntu and macOS; elsewhere install Rust $wanted, GTK 3 and libayatana-appindicator, then use cargo"
 for part in "$@"; do
     case $part in
-    build | lint | tray | test | macos | app) "$part" ;;
+    build | lint | tray | test | macos | app | debuggers) "$part" ;;
     *) die "no such part: $part" ;;
     esac
 done

@@ -25,9 +25,9 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, mode, ports @ ..] = &arguments[..]
-        && ["look", "probe"].contains(&mode.as_str())
+        && ["look", "probe", "owner"].contains(&mode.as_str())
     {
-        return look(mode == "probe", ports.iter().filter_map(|port| port.parse().ok()));
+        return look(mode, ports.iter().filter_map(|port| port.parse().ok()));
     }
     let seconds = std::env::var("PORTCULLIS_DEBUGGERS_SECONDS").ok().and_then(|text| text.parse().ok());
     let seconds = Duration::from_secs(seconds.unwrap_or(2));
@@ -338,8 +338,8 @@ fn commands(port: u16) -> Vec<Vec<String>> {
     lines.iter().map(|line| line.iter().map(|word| (*word).to_owned()).collect()).collect()
 }
 
-/// What a traced child of ours does: look at the ports as often as it likes, or ask them.
-fn look(ask: bool, ports: impl Iterator<Item = u16>) -> ExitCode {
+/// What a child of ours does: look at the ports, ask them, or say whose they are.
+fn look(mode: &str, ports: impl Iterator<Item = u16>) -> ExitCode {
     let ports: Vec<u16> = ports.collect();
     let watched: Vec<PortRange> = ports.iter().filter_map(|port| PortRange::single(*port)).collect();
     for port in ports {
@@ -347,8 +347,11 @@ fn look(ask: bool, ports: impl Iterator<Item = u16>) -> ExitCode {
         let delves = sockets::processes(is_delve_or_go).expect("the processes");
         let said = View::of(port, &table, Some(&table), &delves).assess(open_pf(), AppFirewall::Off);
         assert!(!said.sentence.is_empty());
-        if ask {
+        if mode == "probe" {
             let _ = probe::probe(port);
+        }
+        if mode == "owner" {
+            table.listeners_on(port).for_each(|socket| println!("{}", socket.owner));
         }
     }
     ExitCode::SUCCESS
@@ -499,7 +502,36 @@ fn states_after_harm(folder: &Path) -> usize {
     if let Ok(six) = TcpListener::bind("[::1]:0") {
         expect("a server on ::1", six.local_addr().expect("its address").port(), State::WrongFamily);
     }
-    wrong
+    wrong + owner_seen_by_another()
+}
+
+/// Another user's listener is in the table, without its process. Only root can try it; gives 1 where it is wrong.
+fn owner_seen_by_another() -> usize {
+    use std::os::unix::process::CommandExt;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let port = listener.local_addr().expect("its address").port().to_string();
+    let me = std::env::current_exe().expect("this program");
+    let mut command = Command::new(me);
+    match command.args(["owner", &port]).uid(65534).gid(65534).current_dir("/").output() {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let right = said.trim() == "unknown owner (user root)";
+            println!(
+                "{:<28} {}shows as {:?}",
+                "another user's listener",
+                if right { "" } else { "WRONG: " },
+                said.trim()
+            );
+            usize::from(!right)
+        }
+        _ => {
+            println!(
+                "{:<28} skipped: this needs root, and a folder that others may read",
+                "another user's listener"
+            );
+            0
+        }
+    }
 }
 
 fn table(port: u16) -> sockets::Table {

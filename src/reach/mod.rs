@@ -8,6 +8,7 @@ pub mod probe;
 pub mod servers;
 pub mod sockets;
 pub mod view;
+pub mod watch;
 
 use serde::Serialize;
 
