@@ -4,7 +4,7 @@
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
-	@sed -n 's/^\([a-z]*\): ## /  \1\t/p' Makefile | expand -t 12
+	@awk -F ': ## ' '/^[a-z]+: ## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 run: ## start the tray; without a display, show the same job as text in a lab
 	@scripts/run.sh

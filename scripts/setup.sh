@@ -4,7 +4,7 @@
 #   scripts/setup.sh PART...
 #
 #   build   a Rust compiler and a linker                 tray   the tray's libraries
-#   lint    rustfmt and clippy                           test   a display and a session bus without a screen
+#   lint    rustfmt and clippy                           test   a display and a bus without a screen, a debugger
 #   macos   the standard library for both Apple targets  app    linker, signer and packer of the app
 #   debuggers  the real debug servers, as far as they are to be had
 #
@@ -101,11 +101,15 @@ tray() {
 }
 
 test() {
-    is_mac || packages xvfb xauth dbus
+    is_mac && return
+    packages xvfb xauth dbus
+    # A debugger that the tests must not disturb; they say so where there is none.
+    have dlv || { refresh; [ -z "$(candidate delve)" ] || packages delve; }
 }
 
 macos() {
     if is_mac; then
+        have rustup || die "the standard library for both Apple targets comes by rustup, and this Rust is not rustup's: install rustup, then try again"
         rustup target add aarch64-apple-darwin x86_64-apple-darwin
     elif [ -n "$(candidate rust-web-src)" ] || { refresh; [ -n "$(candidate rust-web-src)" ]; }; then
         packages rustc-web cargo-web rust-web-src rust-web-clippy
