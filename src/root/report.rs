@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use crate::ledger::{Guard, Ledger, Managed, Opening};
+use crate::ledger::{Guard, Ledger, Managed, Opening, Way};
 use crate::os::Tree;
 use crate::pf::loaded::{InterfaceFacts, Listing, Loaded};
 use crate::pf::question::{Answers, Combined, answers};
@@ -81,12 +81,28 @@ fn verdict(live: &Live, loaded: &Loaded, ledger: &Ledger, port: PortRange) -> Pf
         (PfState::Enabled, _) if live.skip.is_none() => {
             Reason::new(Answer::Unknown, "which interfaces pf does not look at could not be read")
         }
+        (PfState::Enabled, Outcome::Pass) if is_ours(&combined) => {
+            Reason::new(Answer::Yes, "our rule lets it in")
+        }
+        (PfState::Enabled, Outcome::Block) if is_ours(&combined) => {
+            Reason::new(Answer::No, "our guard blocks it")
+        }
         (PfState::Enabled, Outcome::Pass) => Reason::new(Answer::Yes, combined.because),
         (PfState::Enabled, Outcome::Block) => Reason::new(Answer::No, combined.because),
         (PfState::Enabled, Outcome::Unknown) => Reason::new(Answer::Unknown, combined.because),
     };
     let Answers { loopback, network, anyone } = ask(loaded, ledger, port);
     PfVerdict { port, loopback: reason(loopback), network: reason(network), anyone: reason(anyone) }
+}
+
+/// Whether every rule that decides is one of ours: then a word says it, and `explain` has the rule.
+fn is_ours(combined: &Combined) -> bool {
+    let ours = [Way::Apple.anchor(), Way::Classic.anchor()];
+    let deciding = combined.families.iter().filter(|answer| answer.verdict == combined.verdict);
+    deciding.clone().count() > 0
+        && deciding
+            .clone()
+            .all(|answer| answer.rule.as_ref().is_some_and(|rule| ours.contains(&rule.anchor.as_str())))
 }
 
 /// Where pf, were it enabled, would do the opposite of what the ledger says: the rule that decides, in a sentence. `None`
