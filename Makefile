@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers macos app clean
+.PHONY: help run test bench debuggers macos app clean fuzz verdicts
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -17,6 +17,12 @@ bench: ## measure parsing, verdicts and the socket table
 
 debuggers: ## look at the real debug servers, and show that none was harmed
 	@scripts/debuggers.sh
+
+fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each
+	@scripts/fuzz.sh
+
+verdicts: ## 100,000 generated rulesets against the second evaluator
+	@PF_CASES=100000 cargo test --locked --no-default-features --test pf_verdicts -- --nocapture
 
 macos: ## type-check and lint for both Apple targets, on Linux too
 	@scripts/macos.sh

@@ -1,0 +1,45 @@
+//! Any rules, in the main ruleset and in anchors that call each other: a verdict is always reached, and what is unknown
+//! stays unknown however the question is put.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portcullis::pf::loaded::Loaded;
+use portcullis::pf::question::{From, Question, answers, ask};
+use portcullis::pf::rule::Family;
+use portcullis::pf::verdict::Outcome;
+
+fuzz_target!(|text: &str| {
+    // Pieces between lines of `---` are anchors.
+    let mut pieces = text.split("---\n");
+    let mut main = pieces.next().unwrap_or_default().to_owned();
+    let anchors: Vec<&str> = pieces.take(4).collect();
+    for index in 0..anchors.len() {
+        main.push_str(&format!("\nload anchor \"a/{index}\" from \"{index}\"\n"));
+    }
+    let (loaded, problems) = Loaded::from_conf("main", &main, &mut |name| {
+        let anchor = name.parse::<usize>().ok().and_then(|index| anchors.get(index));
+        anchor.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+    });
+    let loaded = loaded.with_assumed_interfaces();
+    for from in [From::Loopback, From::Network, From::Anyone] {
+        for family in [Family::Inet, Family::Inet6] {
+            let answer = ask(&loaded, &Question { port: 2345, from, family, interface: None });
+            assert!(!answer.sentence.is_empty() && !answer.to_string().is_empty());
+            if answer.verdict == Outcome::Block && problems.is_empty() {
+                assert!(answer.rule.is_some(), "{answer}");
+            }
+        }
+    }
+    let found = answers(&loaded, 2345, 2345, &[]);
+    // A quick rule in front of everything decides alone.
+    let (blocked, _) = Loaded::from_conf("blocked", &format!("set require-order no\nblock quick all\n{main}"), &mut |_| {
+        Err("not read".to_owned())
+    });
+    let translated = main.contains("rdr") || main.contains("nat") || main.contains("skip");
+    if !translated && !main.contains('$') && !main.contains('\\') {
+        let blocked = answers(&blocked.with_assumed_interfaces(), 2345, 2345, &[]);
+        assert_eq!(blocked.network.verdict, Outcome::Block, "{}", blocked.network.because);
+    }
+    let _ = found;
+});
