@@ -3,12 +3,13 @@
 //! A socket's owner is the process one of whose `/proc/PID/fd` entries reads `socket:[INODE]`. Entries of other
 //! users' processes may not be read: their sockets are there all the same, without the process.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,17 +39,14 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
             }
         })?;
     }
-    let inodes = found.iter().map(|socket| socket.inode).filter(|inode| *inode != 0).collect::<Vec<u32>>();
+    let inodes = found.iter().map(|socket| socket.inode).filter(|inode| *inode != 0).collect();
     let owners = owners(&inodes)?;
-    let mut details = Details::default();
-    let mut processes: HashMap<u32, Arc<Process>> = HashMap::new();
+    let mut users = Users::default();
     let mut table = Table::default();
     for socket in found {
         let owner = match owners.get(&socket.inode) {
-            Some(Some(pid)) => Owner::Process(Arc::clone(
-                processes.entry(*pid).or_insert_with(|| Arc::new(details.process(*pid))),
-            )),
-            _ => Owner::Unknown { user: Some(details.user(socket.uid)) },
+            Some(process) => Owner::Process(Arc::clone(process)),
+            None => Owner::Unknown { user: Some(users.name(socket.uid)) },
         };
         let listens = socket.state == TcpState::Listen;
         let rows = if listens { &mut table.listeners } else { &mut table.connections };
@@ -66,19 +64,19 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
 }
 
 pub(super) fn processes(wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Process>, SocketsError> {
-    let mut found = Vec::new();
-    let mut details = Details::default();
-    for_each_pid(&mut |pid| {
+    let mut users = Users::default();
+    let found = pids()?.into_iter().filter_map(|pid| {
+        let folder = open_folder(&format!("/proc/{pid}")).ok()?;
         // A script's interpreter may rename itself, so both names count: the thread's and the program's.
-        let name = short_name(pid);
-        let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
-        let file = path.as_deref().and_then(|path| path.file_name()).and_then(|file| file.to_str());
-        if name.as_deref().is_some_and(wanted) || file.is_some_and(wanted) {
-            found.push(details.process(pid));
-        }
-        true
-    })?;
-    Ok(found)
+        let name = name_and_parent(&folder).map(|(name, _)| name);
+        let is_wanted = name.as_deref().is_some_and(wanted) || {
+            let path = path(&folder);
+            let file = path.as_deref().and_then(|path| path.file_name()).and_then(OsStr::to_str);
+            file.is_some_and(wanted)
+        };
+        is_wanted.then(|| process(pid, &folder, &mut users))
+    });
+    Ok(found.collect())
 }
 
 /// A row of `struct inet_diag_msg` (linux/inet_diag.h).
@@ -235,32 +233,59 @@ fn form(from: &'static str, problem: &str) -> SocketsError {
     SocketsError::Form { from, problem: problem.to_owned() }
 }
 
-/// The owner of each socket: the lowest process id that holds it, `None` where no readable process does.
-fn owners(inodes: &[u32]) -> Result<HashMap<u32, Option<u32>>, SocketsError> {
-    let mut owners: HashMap<u32, Option<u32>> = inodes.iter().map(|inode| (*inode, None)).collect();
-    let mut missing = owners.len();
-    if missing == 0 {
+/// The owner of each socket: the lowest process id that holds it. A socket that no readable process holds has none.
+///
+/// Nearly all the time goes into asking the kernel for every file of every process, so a few threads share them.
+fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsError> {
+    let mut owners: HashMap<u32, Arc<Process>> = HashMap::with_capacity(inodes.len());
+    if inodes.is_empty() {
         return Ok(owners);
     }
-    let mut entries = [MaybeUninit::uninit(); 8192];
-    let mut link = [MaybeUninit::uninit(); 64];
-    for_each_pid(&mut |pid| {
-        // No permission, or the process has ended: its sockets, if any are left, stay without an owner.
-        let Ok(folder) = open_folder(&format!("/proc/{pid}/fd")) else { return true };
-        let mut names = RawDir::new(&folder, &mut entries);
-        while let Some(Ok(entry)) = names.next() {
-            let Ok((target, _)) = rustix::fs::readlinkat_raw(&folder, entry.file_name(), &mut link) else {
-                continue;
-            };
-            let owner = socket_inode(target).and_then(|inode| owners.get_mut(&inode));
-            if let Some(owner @ None) = owner {
-                *owner = Some(pid);
-                missing -= 1;
+    let pids = pids()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let shares: Vec<Vec<(Vec<u32>, Process)>> = std::thread::scope(|scope| {
+        let share = |first: usize| {
+            let pids = pids.iter().skip(first).step_by(threads);
+            scope.spawn(|| held_by(pids, inodes))
+        };
+        let running: Vec<_> = (0..threads).map(share).collect();
+        running.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    for (held, process) in shares.into_iter().flatten() {
+        let process = Arc::new(process);
+        for inode in held {
+            match owners.entry(inode) {
+                Entry::Occupied(known) if known.get().pid < process.pid => {}
+                Entry::Occupied(mut known) => drop(known.insert(Arc::clone(&process))),
+                Entry::Vacant(free) => drop(free.insert(Arc::clone(&process))),
             }
         }
-        missing > 0
-    })?;
+    }
     Ok(owners)
+}
+
+/// Which of the sockets each of the processes holds; those that hold none are left out.
+fn held_by<'a>(pids: impl Iterator<Item = &'a u32>, inodes: &HashSet<u32>) -> Vec<(Vec<u32>, Process)> {
+    let mut users = Users::default();
+    let mut entries = [MaybeUninit::uninit(); 8192];
+    let mut link = [MaybeUninit::uninit(); 64];
+    let mut found = Vec::new();
+    for &pid in pids {
+        // No permission, or the process has ended: its sockets, if any are left, stay without an owner.
+        let Ok(folder) = open_folder(&format!("/proc/{pid}")) else { continue };
+        let Ok(files) = open_folder_at(&folder, "fd") else { continue };
+        let mut held = Vec::new();
+        let mut names = RawDir::new(&files, &mut entries);
+        while let Some(Ok(entry)) = names.next() {
+            let target = rustix::fs::readlinkat_raw(&files, entry.file_name(), &mut link);
+            let inode = target.ok().and_then(|(target, _)| socket_inode(target));
+            held.extend(inode.filter(|inode| inodes.contains(inode)));
+        }
+        if !held.is_empty() {
+            found.push((held, process(pid, &folder, &mut users)));
+        }
+    }
+    found
 }
 
 /// The number in `socket:[NUMBER]`.
@@ -269,74 +294,71 @@ fn socket_inode(link: &[u8]) -> Option<u32> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Calls `each` with every process id in rising order, until it says `false`.
-fn for_each_pid(each: &mut dyn FnMut(u32) -> bool) -> Result<(), SocketsError> {
+/// Every process id, in rising order.
+fn pids() -> Result<Vec<u32>, SocketsError> {
     let failed = |error: rustix::io::Errno| SocketsError::Read { from: PROC, source: error.into() };
     let folder = open_folder(PROC).map_err(failed)?;
     let mut entries = [MaybeUninit::uninit(); 8192];
     let mut names = RawDir::new(&folder, &mut entries);
+    let mut pids = Vec::new();
     while let Some(entry) = names.next() {
         let entry = entry.map_err(failed)?;
-        if let Some(pid) = entry.file_name().to_str().ok().and_then(|name| name.parse().ok())
-            && !each(pid)
-        {
-            break;
-        }
+        pids.extend(entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
     }
-    Ok(())
+    pids.sort_unstable();
+    Ok(pids)
 }
 
 fn open_folder(path: &str) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    open_folder_at(rustix::fs::CWD, path)
 }
 
-/// Reads processes, asking for the name of each user once.
+fn open_folder_at(folder: impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(folder, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The names of users, each asked for once.
 #[derive(Default)]
-struct Details {
-    users: HashMap<u32, String>,
-}
+struct Users(HashMap<u32, String>);
 
-impl Details {
-    fn user(&mut self, uid: u32) -> String {
-        self.users.entry(uid).or_insert_with(|| user_of(uid)).clone()
-    }
-
-    fn process(&mut self, pid: u32) -> Process {
-        let nothing =
-            Process { pid, parent: None, name: None, path: None, user: None, arguments: Vec::new() };
-        // Through one handle, so that all of it is of the same process even where its id is given anew.
-        let Ok(folder) = open_folder(&format!("/proc/{pid}")) else { return nothing };
-        let (name, parent) = name_and_parent(&folder).unzip();
-        let path = rustix::fs::readlinkat(&folder, "exe", Vec::new()).ok();
-        Process {
-            pid,
-            parent: parent.flatten(),
-            name,
-            path: path.map(|path| without_deleted(OsStr::from_bytes(path.to_bytes()).into())),
-            user: rustix::fs::fstat(&folder).ok().map(|stat| self.user(stat.st_uid)),
-            arguments: redact(split_arguments(&contents(&folder, "cmdline"))),
-        }
+impl Users {
+    fn name(&mut self, uid: u32) -> String {
+        self.0.entry(uid).or_insert_with(|| user_of(uid)).clone()
     }
 }
 
-/// A file of a process, or what can be had of it; the process may end while it is read.
+/// A process by its folder in `/proc`: all of it is of the same process, even where its id is given anew meanwhile.
+fn process(pid: u32, folder: &OwnedFd, users: &mut Users) -> Process {
+    let (name, parent) = name_and_parent(folder).unzip();
+    Process {
+        pid,
+        parent: parent.flatten(),
+        name,
+        path: path(folder),
+        user: rustix::fs::fstat(folder).ok().map(|stat| users.name(stat.st_uid)),
+        arguments: redact(split_arguments(&contents(folder, "cmdline"))),
+    }
+}
+
+/// A file of a process, or what can be had of it: the process may end while it is read. The kernel gives such a file
+/// in one piece, as long as there is room.
 fn contents(folder: &OwnedFd, name: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4096);
+    let mut bytes = Vec::new();
     if let Ok(file) = rustix::fs::openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         while bytes.len() < LONGEST_ARGUMENTS {
             bytes.reserve(4096);
             match rustix::io::read(&file, spare_capacity(&mut bytes)) {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
+                Ok(read) if read > 0 && bytes.len() == bytes.capacity() => {}
+                Ok(_) | Err(_) => break,
             }
         }
     }
     bytes
 }
 
-fn short_name(pid: u32) -> Option<String> {
-    let folder = open_folder(&format!("/proc/{pid}")).ok()?;
-    name_and_parent(&folder).map(|(name, _)| name)
+fn path(folder: &OwnedFd) -> Option<PathBuf> {
+    let path = rustix::fs::readlinkat(folder, "exe", Vec::new()).ok()?;
+    Some(without_deleted(OsStr::from_bytes(path.to_bytes()).into()))
 }
 
 /// The first fields of `/proc/PID/stat` (proc_pid_stat(5)): `PID (NAME) STATE PARENT …`, where NAME may hold
