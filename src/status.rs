@@ -289,12 +289,12 @@ impl Status {
             Ok(report) => ports.iter().filter(|port| lets_in(report, port.port) != Answer::No).collect(),
             Err(_) => Vec::new(),
         };
-        let unsure = |report: &Report| ports.iter().any(|port| lets_in(report, port.port) == Answer::Unknown);
+        let unsure = ports.iter().any(|port| port_unsure(&report, port));
         let icon = match report {
             Err(_) => Icon::Unknown,
             Ok(Report { pf: PfState::Unknown(_), .. }) => Icon::Unknown,
             Ok(Report { pf: PfState::Disabled, .. }) => Icon::Off,
-            Ok(report) if unsure(report) => Icon::Unknown,
+            Ok(_) if unsure => Icon::Unknown,
             Ok(_) if exposed.is_empty() => Icon::Closed,
             Ok(_) => Icon::Open,
         };
@@ -305,7 +305,12 @@ impl Status {
             Icon::Open => open_sentence(&exposed),
             Icon::Off if opened > 0 => "pf is off: it filters nothing, open or closed".to_owned(),
             Icon::Off => "pf is off: it filters nothing".to_owned(),
-            Icon::Unknown => format!("Not known: {}", firewall.because),
+            Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
+                (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
+                    format!("Not known: who reaches port {} ({})", port.port, port.name)
+                }
+                _ => format!("Not known: {}", firewall.because),
+            },
         };
         let mut notes: Vec<String> = report.map_or_else(|_| Vec::new(), |report| report.notes.clone());
         if let Err(because) = &facts.listeners {
@@ -314,6 +319,11 @@ impl Status {
         let lab = facts.lab.clone();
         Status { version: 1, lab, icon, open, sentence, firewall, ports, notes }
     }
+}
+
+/// Whether it is not known if pf lets anybody in to the port.
+fn port_unsure(report: &Result<&Report, String>, port: &PortStatus) -> bool {
+    report.as_ref().is_ok_and(|report| lets_in(report, port.port) == Answer::Unknown)
 }
 
 fn open_sentence(exposed: &[&PortStatus]) -> String {
@@ -716,6 +726,8 @@ mod tests {
 
     #[test]
     fn a_port_without_verdict_is_not_green() {
+        let sentence = status(|_, report| report.verdicts.clear()).sentence;
+        assert_eq!(sentence, "Not known: who reaches port 2345 (dlv)");
         assert_eq!(status(|_, report| report.verdicts.clear()).icon, Icon::Unknown);
         assert_eq!(
             status(|_, report| report.verdicts = vec![verdict(Answer::Unknown, Answer::No)]).icon,
