@@ -379,3 +379,61 @@ fn without_deleted(path: PathBuf) -> PathBuf {
         None => path,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A netlink message with one listener, as the kernel lays it out.
+    fn message(port: u16, inode: u32) -> Vec<u8> {
+        let mut body = vec![0; 72];
+        body[0] = 10;
+        body[1] = 10;
+        body[4..6].copy_from_slice(&port.to_be_bytes());
+        body[56..60].copy_from_slice(&3u32.to_ne_bytes());
+        body[68..72].copy_from_slice(&inode.to_ne_bytes());
+        for (kind, value) in [(5u16, 0u8), (INET_DIAG_SKV6ONLY, 1)] {
+            body.extend(5u16.to_ne_bytes());
+            body.extend(kind.to_ne_bytes());
+            body.extend([value, 0, 0, 0]);
+        }
+        let mut message = Vec::new();
+        message.extend((16 + body.len() as u32).to_ne_bytes());
+        message.extend(20u16.to_ne_bytes());
+        message.extend([0; 10]);
+        message.extend(body);
+        message
+    }
+
+    #[test]
+    fn every_port_may_be_listened_to() {
+        let bytes: Vec<u8> = (1..=u16::MAX).flat_map(|port| message(port, u32::from(port))).collect();
+        let mut rest = &bytes[..];
+        let mut ports = 0u32;
+        while let Some((Message::Row(body), next)) = Message::split(rest) {
+            ports += 1;
+            let row = Diagnosed::parse(body).unwrap();
+            assert_eq!((u32::from(row.local.port()), row.inode), (ports, ports));
+            assert_eq!((row.state, row.receive_queue, row.v6_only), (TcpState::Listen, 3, Some(true)));
+            rest = next;
+        }
+        assert_eq!((ports, rest.len()), (65_535, 0));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn junk_never_panics(junk in proptest::collection::vec(proptest::num::u8::ANY, 0..200), at in 0usize..200, byte: u8) {
+            let mut bent = message(2345, 7);
+            let at = at % bent.len();
+            bent[at] = byte;
+            for bytes in [&junk, &bent] {
+                let _ = Diagnosed::parse(bytes);
+                let _ = attribute(bytes, INET_DIAG_SKV6ONLY);
+                if let Some((Message::Row(body), _)) = Message::split(bytes) {
+                    let _ = Diagnosed::parse(body);
+                }
+                let _ = socket_inode(bytes);
+            }
+        }
+    }
+}
