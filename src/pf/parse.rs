@@ -222,8 +222,8 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         if self.token.kind != Kind::Keyword {
             return Err(self.expected("a rule, an option, a table or a macro"));
         }
-        let keyword = self.token.text.to_string();
-        match keyword.as_str() {
+        let keyword = self.token.text.clone();
+        match &*keyword {
             "pass" | "block" => self.filter_rule(section, start),
             "anchor" => self.anchor(section, start),
             _ if inline => Err(self.expected("`pass`, `block`, `anchor` or `}`")),

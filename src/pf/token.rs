@@ -385,8 +385,22 @@ pub(crate) fn is_plain_word(text: &str) -> bool {
 
 /// Whether a bare word is reserved; such a word names a table, label or host only in quotes.
 pub(crate) fn is_keyword(word: &str) -> bool {
-    KEYWORDS.binary_search(&word).is_ok()
+    let Some(first) = word.bytes().next().filter(u8::is_ascii_lowercase) else { return false };
+    let from = FIRST.get(usize::from(first - b'a')).copied().unwrap_or(KEYWORDS.len());
+    let same_letter = KEYWORDS.iter().skip(from).take_while(|known| known.as_bytes().first() == Some(&first));
+    same_letter.into_iter().any(|known| *known == word)
 }
+
+/// Where in the reserved words each letter begins: every word of every file is looked up.
+const FIRST: [usize; 26] = {
+    let mut first = [KEYWORDS.len(); 26];
+    let mut index = KEYWORDS.len();
+    while index > 0 {
+        index -= 1;
+        first[(KEYWORDS[index].as_bytes()[0] - b'a') as usize] = index;
+    }
+    first
+};
 
 /// The reserved words, sorted.
 const KEYWORDS: &[&str] = &[

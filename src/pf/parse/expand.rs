@@ -85,9 +85,12 @@ impl Parser<'_, '_, '_> {
         let place = self.place(start);
         let first = section.count();
         let mut problems: Vec<&'static str> = Vec::new();
+        let mut rule = Some(rule);
         for index in 0..count {
             let choice = Choice::new(&lists, index);
-            let Some(mut chosen) = choice.apply(&rule) else { continue };
+            // Most rules have no list: theirs is the last combination and the first.
+            let template = if index + 1 == count { rule.take() } else { rule.clone() };
+            let Some(mut chosen) = template.and_then(|template| choice.apply(template)) else { continue };
             choice.expand_names(&mut chosen, section.count());
             match choice.problem(&chosen) {
                 Some(problem) if problems.contains(&problem) => {}
@@ -155,8 +158,7 @@ impl<'l> Choice<'l> {
     }
 
     /// The rule with this combination, or `None` where its addresses are of different families.
-    fn apply(&self, rule: &Rule) -> Option<Rule> {
-        let mut chosen = rule.clone();
+    fn apply(&self, mut chosen: Rule) -> Option<Rule> {
         for family in [self.source, self.destination].into_iter().flatten().filter_map(|host| host.family) {
             if chosen.family.is_some_and(|known| known != family) {
                 return None;
