@@ -124,9 +124,24 @@ impl Loaded {
         let parsed = parse::parse(path, text, read);
         loaded.skip = parsed.section.skipped().into_iter().map(str::to_owned).collect();
         let mut waiting = vec![(String::new(), parsed)];
-        let mut files = 0;
+        let (mut files, mut rules) = (0, 0);
         while let Some((anchor, parsed)) = waiting.pop() {
             problems.extend(parsed.problems);
+            rules += parsed.section.count();
+            // Each text is bounded; many of them together must be too.
+            if rules > parse::MAXIMUM_RULES {
+                let place = parsed.section.rules().next().map(|placed| placed.place.clone());
+                problems.extend(place.map(|place| Problem {
+                    path: place.path,
+                    line: place.line,
+                    column: 1,
+                    message: format!("the files hold more than {} rules together", parse::MAXIMUM_RULES),
+                    text: String::new(),
+                    caret: 0,
+                    syntax: false,
+                }));
+                break;
+            }
             for load in &parsed.section.loads {
                 let name = load.item.anchor.trim_matches('/');
                 let below = if anchor.is_empty() { name.to_owned() } else { format!("{anchor}/{name}") };

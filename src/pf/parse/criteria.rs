@@ -9,7 +9,7 @@ use super::super::rule::{
 use super::super::ruleset::{Section, StatePolicy};
 use super::super::token::{Kind, shortened};
 use super::expand::{self, Lists, Protocol};
-use super::host::{Host, Operator, c_number, compare};
+use super::host::{self, Host, Operator, c_number, compare};
 use super::{Order, Parser, Position, Read};
 
 /// The first of the ports that nat gives out unless told otherwise; the last is 65535.
@@ -1230,8 +1230,14 @@ impl Parser<'_, '_, '_> {
                     network,
                     ..Default::default()
                 };
-                let interface = Box::new(interface);
-                Host::of(if dynamic { Address::Dynamic(interface) } else { Address::Static(interface) })
+                Host::of(match (dynamic, network) {
+                    (true, _) => Address::Dynamic(Box::new(interface)),
+                    (_, false) if !host::looks_like_interface(&name, &interface) => {
+                        // A group's name alone reads as any other name does.
+                        Address::Name(name.clone(), None)
+                    }
+                    _ => Address::Static(Box::new(interface)),
+                })
             };
             let elsewhere = Lists {
                 interfaces: vec![Interface { name: name.clone(), negated: true }],

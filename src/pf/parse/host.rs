@@ -530,7 +530,7 @@ fn interface_address(text: &str) -> Option<InterfaceAddress> {
 }
 
 /// Whether a bare text is an interface's rather than a host's: it has a modifier, is `self`, or letters and a number.
-fn looks_like_interface(text: &str, interface: &InterfaceAddress) -> bool {
+pub(super) fn looks_like_interface(text: &str, interface: &InterfaceAddress) -> bool {
     let name = &*interface.name;
     let letters = name.trim_end_matches(|last: char| last.is_ascii_digit());
     let numbered = letters.len() < name.len() && letters.bytes().all(|byte| byte.is_ascii_alphabetic());
