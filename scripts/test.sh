@@ -34,7 +34,7 @@ tests=(--test helper_links)
 for file in tests/tray*.rs; do
     [ -e "$file" ] && tests+=(--test "$(basename "$file" .rs)")
 done
-on_a_screen cargo test --locked --lib -- tray::
+on_a_screen cargo test --locked --bin portcullis -- tray::
 on_a_screen cargo test --locked "${tests[@]}"
 
 section "Tests, without the tray: units, examples, command line, helper"

@@ -1,11 +1,13 @@
 //! Portcullis opens debug ports on a Mac, closes them in the evening, and says why a port cannot be
 //! reached.
 //!
+//! The two faces, the command line (`src/cli/`) and the tray (`src/tray/`), belong to the program in `src/main.rs` and
+//! stand above this library: the root helper is built from the library alone.
+//!
 //! The map of the house, in reading order; imports point down this list only (a test holds it to that):
 //!
 //! | module | what |
 //! |---|---|
-//! | [`cli`], [`tray`] | the two faces: text and JSON, icon and menu |
 //! | [`app`] | what both faces do: read the status, ask for a change |
 //! | [`elevate`] | how root is reached: the prompt, the code-signature check |
 //! | [`root`] | what runs as root: request, plan, apply |
@@ -23,7 +25,6 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod app;
-pub mod cli;
 pub mod elevate;
 pub mod firewall;
 pub mod lab;
@@ -37,6 +38,4 @@ pub mod reach;
 pub mod reachability;
 pub mod root;
 pub mod status;
-#[cfg(feature = "gui")]
-pub mod tray;
 pub mod world;

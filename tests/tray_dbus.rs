@@ -7,6 +7,9 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+/// The pictures as the program draws them.
+#[path = "../src/tray/icon.rs"]
+mod icon;
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -193,7 +196,7 @@ impl Tray {
         let picture = read_picture(&self.icon_file())?;
         [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown]
             .into_iter()
-            .find(|icon| portcullis::tray::icon::rgba(*icon).as_ref() == Some(&picture))
+            .find(|icon| icon::rgba(*icon).as_ref() == Some(&picture))
     }
 
     fn icon_file(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::show::print;
-use crate::pf::parse::{Problem, parse};
+use portcullis::pf::parse::{Problem, parse};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

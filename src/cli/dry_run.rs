@@ -5,13 +5,13 @@ use similar::TextDiff;
 
 use super::explain::loaded;
 use super::show::{print, print_json};
-use crate::app::{App, AppError};
-use crate::ledger::{Guard, Ledger, Managed, Opening, Source, Way};
-use crate::os;
-use crate::pf::anchor;
-use crate::pf::question::{Change, changes};
-use crate::root::request::{Action, Request};
-use crate::status::{PfState, Report, usable};
+use portcullis::app::{App, AppError};
+use portcullis::ledger::{Guard, Ledger, Managed, Opening, Source, Way};
+use portcullis::os;
+use portcullis::pf::anchor;
+use portcullis::pf::question::{Change, changes};
+use portcullis::root::request::{Action, Request};
+use portcullis::status::{PfState, Report, usable};
 
 /// What would be changed.
 pub enum Wanted {

@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::show::{print, print_json};
-use crate::app::{App, AppError};
-use crate::os;
-use crate::pf::loaded::{InterfaceFacts, Listing, Loaded};
-use crate::pf::question::{Answers, Explanation, From, Question, answers, ask};
-use crate::pf::rule::Family;
-use crate::pf::verdict::Outcome;
-use crate::prefs::{Preferences, ports_of};
-use crate::status::{PfState, Report, usable};
-use crate::world::World;
-use crate::{lab, port};
+use portcullis::app::{App, AppError};
+use portcullis::os;
+use portcullis::pf::loaded::{InterfaceFacts, Listing, Loaded};
+use portcullis::pf::question::{Answers, Explanation, From, Question, answers, ask};
+use portcullis::pf::rule::Family;
+use portcullis::pf::verdict::Outcome;
+use portcullis::prefs::{Preferences, ports_of};
+use portcullis::status::{PfState, Report, usable};
+use portcullis::world::World;
+use portcullis::{lab, port};
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
 that root last saw (`portcullis status --check` has root look).";
@@ -134,7 +134,7 @@ pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
         }
     }
     let loaded = loaded(report).with_interfaces(interfaces(app.world()));
-    let age = crate::status::duration(os::now().saturating_sub(report.seen));
+    let age = portcullis::status::duration(os::now().saturating_sub(report.seen));
     Ok(answer(
         &loaded,
         options,

@@ -33,7 +33,7 @@ impl Files {
         match read(&place) {
             Err(_) if path == "/etc/pf.anchors/com.apple" => {
                 self.note(format!("{path} is not here: taken to be a stock Mac's"));
-                Ok(crate::lab::STOCK_COM_APPLE.to_owned())
+                Ok(portcullis::lab::STOCK_COM_APPLE.to_owned())
             }
             Err(why) => {
                 self.note(format!("{} cannot be read: {why}", place.display()));

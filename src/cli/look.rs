@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::show::{message, print, print_json};
-use crate::app::{App, AppError};
-use crate::port::PortRange;
-use crate::reach::doctor::{self, Finding, Level, project, toolchain};
-use crate::reach::pflog::{Action, Attempts, Direction, End, Entry, PflogError, Reader, blocked};
-use crate::reach::servers::{Kind, is_delve_or_go};
-use crate::reach::sockets::{self, Process, Table};
-use crate::reach::view::{View, app_firewall_of, pf_of};
-use crate::reach::{connect, probe};
-use crate::reachability::{Assessment, State};
-use crate::status::Status;
+use portcullis::app::{App, AppError};
+use portcullis::port::PortRange;
+use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
+use portcullis::reach::pflog::{Action, Attempts, Direction, End, Entry, PflogError, Reader, blocked};
+use portcullis::reach::servers::{Kind, is_delve_or_go};
+use portcullis::reach::sockets::{self, Process, Table};
+use portcullis::reach::view::{View, app_firewall_of, pf_of};
+use portcullis::reach::{connect, probe};
+use portcullis::reachability::{Assessment, State};
+use portcullis::status::Status;
 
 /// Everything in one report. Exit status 1 where something stands in the way.
 pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {

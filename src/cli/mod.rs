@@ -21,10 +21,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::app::{App, AppError, Wanted};
-use crate::lab;
-use crate::root::answer::{Answer, Outcome};
-use crate::world::World;
+use portcullis::app::{App, AppError, Wanted};
+use portcullis::lab;
+use portcullis::root::answer::{Answer, Outcome};
+use portcullis::world::World;
 
 /// Opens debug ports on this Mac, closes them in the evening, and says why a port cannot be reached.
 /// Without a command: the tray.

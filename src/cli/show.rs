@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::app::AppError;
-use crate::port::{DebugPort, Harm};
-use crate::prefs::Preferences;
-use crate::root::answer::{Answer, Outcome};
-use crate::status::{Icon, PortState, PortStatus, Status};
+use portcullis::app::AppError;
+use portcullis::port::{DebugPort, Harm};
+use portcullis::prefs::Preferences;
+use portcullis::root::answer::{Answer, Outcome};
+use portcullis::status::{Icon, PortState, PortStatus, Status};
 
 /// What a command that changes something prints in JSON.
 #[derive(Serialize)]

@@ -7,8 +7,8 @@ use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuI
 use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 
 use super::{TrayError, icon};
-use crate::menu::{Kind, Row};
-use crate::status::{Icon, Status};
+use portcullis::menu::{Kind, Row};
+use portcullis::status::{Icon, Status};
 
 /// The tray as it stands on the screen.
 pub struct Tray {

@@ -6,7 +6,7 @@
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 
-use crate::status::Icon;
+use portcullis::status::Icon;
 
 /// Width and height in pixels.
 pub const SIZE: u32 = 44;

@@ -1,4 +1,4 @@
-//! The tray: event loop, icon, menu items. It shows what [`crate::menu`] says and carries out what is clicked.
+//! The tray: event loop, icon, menu items. It shows what [`portcullis::menu`] says and carries out what is clicked.
 //!
 //! Three threads. The main thread owns the icon and the menu, and never blocks. The watcher looks again whenever what
 //! root saw, or the preferences, change on disk. A click starts one worker, which waits for the prompt and the helper
@@ -17,11 +17,11 @@ use tao::platform::run_return::EventLoopExtRunReturn as _;
 use tray_icon::TrayIconEvent;
 use tray_icon::menu::MenuEvent;
 
-use crate::app::{App, AppError, Wanted};
-use crate::elevate::ElevateError;
-use crate::menu::{Action, MenuState, action_of, rows};
-use crate::status::Status;
 use draw::Tray;
+use portcullis::app::{App, AppError, Wanted};
+use portcullis::elevate::ElevateError;
+use portcullis::menu::{Action, MenuState, action_of, rows};
+use portcullis::status::Status;
 use watch::Watcher;
 
 /// Why there is no tray.

@@ -13,7 +13,7 @@ pub fn check() -> Result<(), TrayError> {
             return Err(TrayError::NoDisplay);
         }
         let libraries = ["libayatana-appindicator3.so.1", "libappindicator3.so.1"];
-        if !libraries.into_iter().any(crate::os::library::is_installed) {
+        if !libraries.into_iter().any(portcullis::os::library::is_installed) {
             return Err(TrayError::NoIndicator);
         }
     }

@@ -10,10 +10,10 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::Event;
-use crate::app::{App, AppError};
-use crate::menu::{MenuState, Row, rows};
-use crate::os;
-use crate::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Status};
+use portcullis::app::{App, AppError};
+use portcullis::menu::{MenuState, Row, rows};
+use portcullis::os;
+use portcullis::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
