@@ -28,6 +28,7 @@ use watch::Watcher;
 #[derive(Debug, thiserror::Error)]
 pub enum TrayError {
     /// There is no screen.
+    #[cfg(target_os = "linux")]
     #[error(
         "cannot show the tray: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); see `portcullis --help` for the commands"
     )]
@@ -36,6 +37,7 @@ pub enum TrayError {
     #[error("cannot show the tray: the display does not answer; check DISPLAY and WAYLAND_DISPLAY")]
     Display,
     /// The library that draws the icon is missing.
+    #[cfg(target_os = "linux")]
     #[error(
         "cannot show the tray: the library libayatana-appindicator3.so.1 is missing; install the package libayatana-appindicator3-1 (Debian, Ubuntu) or libayatana-appindicator-gtk3 (Fedora)"
     )]
