@@ -9,12 +9,13 @@ use portcullis::app::{App, AppError};
 use portcullis::port::PortRange;
 use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::reach::pflog::{Action, Attempts, Direction, End, Entry, PflogError, Reader, blocked};
-use portcullis::reach::servers::{Kind, is_delve_or_go};
-use portcullis::reach::sockets::{self, Process, Table};
+use portcullis::reach::servers::{Kind, Server};
+use portcullis::reach::sockets::Process;
 use portcullis::reach::view::{View, app_firewall_of, pf_of};
-use portcullis::reach::{connect, probe};
-use portcullis::reachability::{Assessment, State};
-use portcullis::status::Status;
+use portcullis::reach::{self, connect, probe, version};
+use portcullis::reachability::{Answer, Assessment, Pf, State};
+use portcullis::status::{AppFirewall, Status, usable};
+use portcullis::{firewall, os};
 
 /// Everything in one report. Exit status 1 where something stands in the way.
 pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
@@ -23,63 +24,111 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
         version: u32,
         ok: bool,
         findings: &'a [Finding],
+        ports: Vec<PortReport<'a>>,
     }
     let status = app.status()?;
-    let watched: Vec<PortRange> = status.ports.iter().map(|port| port.port).collect();
-    let table = sockets::read(&watched);
-    let delves = sockets::processes(is_delve_or_go).unwrap_or_default();
-    let (ports, blind_spot) = match &table {
-        Ok(table) => (views(app, &status, table, &delves)?, table.blind_spot.clone()),
-        Err(error) => (Vec::new(), Some(error.to_string())),
-    };
-    let folder = |key: &str| std::env::var_os(key).map(PathBuf::from);
     let here = std::env::current_dir().unwrap_or_default();
+    let project = project::collect(&here);
+    let looked = reach::look_well(&watched(&status, &project));
+    let (ports, delves, blind_spot) = match looked {
+        Ok(look) => {
+            let ports = look.views.into_iter().map(|view| assess(app, &status, view));
+            (ports.collect::<Result<_, _>>()?, look.delves, look.table.blind_spot)
+        }
+        Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
+    };
+    let report = app.report();
+    let interfaces = os::interfaces().unwrap_or_default();
     let facts = doctor::Facts {
+        seen: usable(&report, os::now(), &os::boot_id().unwrap_or_default()).ok().cloned(),
+        notes: status.notes,
         firewall: Some(status.firewall),
         app_firewall: Some(app.app_firewall()),
         ports,
+        addresses: interfaces.into_iter().flat_map(|(_, nets)| nets).map(|net| net.addr()).collect(),
         blind_spot,
         delves,
-        toolchain: toolchain::collect(
-            &std::env::var_os("PATH").unwrap_or_default(),
-            folder("GOROOT").as_deref(),
-            folder("HOME").as_deref(),
-        ),
-        project: project::collect(&here),
+        toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {
+            std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+        }),
+        project,
         macos: doctor::macos_version(),
         developer_tools: doctor::developer_tools(),
     };
     let findings = doctor::examine(&facts);
     let ok = !findings.iter().any(|finding| finding.level == Level::Problem);
     if json {
-        print_json(&Report { version: 1, ok, findings: &findings });
+        let ports = facts.ports.iter().map(PortReport::of).collect();
+        print_json(&Report { version: 1, ok, findings: &findings, ports });
     } else {
         print(&doctor::render(&findings));
     }
     Ok(u8::from(!ok))
 }
 
-/// What is to be said of each port that is shown or in use.
-fn views(
-    app: &App,
-    status: &Status,
-    table: &Table,
-    delves: &[Process],
-) -> Result<Vec<(View, Assessment)>, AppError> {
-    let app_firewall = app.app_firewall();
-    let mut views = Vec::new();
-    for port in &status.ports {
-        // Of a wide range only what is listened on is worth a word.
-        let range = port.port;
-        let used = |number: &u16| range.as_single().is_some() || table.listeners_on(*number).next().is_some();
-        for number in (range.first()..=range.last()).filter(used) {
-            let view = View::of(number, table, None, delves);
-            let verdict = app.verdict(range)?;
-            let assessment = view.assess(pf_of(&verdict), app_firewall_of(&app_firewall, None));
-            views.push((view, assessment));
+/// A port in the report.
+#[derive(Serialize)]
+struct PortReport<'a> {
+    port: u16,
+    /// The debugger, with its title and protocol in words; null where none is known there.
+    server: Option<&'a Server>,
+    title: Option<&'static str>,
+    protocol: Option<&'static str>,
+    /// The debugger's version, where its file tells.
+    version: &'a Option<String>,
+    /// Who listens, or else serves, or else has lost its listener.
+    process: &'a Option<Process>,
+    addresses: Vec<std::net::IpAddr>,
+    clients: &'a [String],
+    #[serde(flatten)]
+    said: &'a Assessment,
+}
+
+impl<'a> PortReport<'a> {
+    fn of(port: &'a doctor::Port) -> Self {
+        let view = &port.view;
+        PortReport {
+            port: view.port,
+            server: view.server.as_ref(),
+            title: view.server.as_ref().map(Server::title),
+            protocol: view.server.as_ref().map(Server::protocol),
+            version: &port.version,
+            process: &view.process,
+            addresses: view.listeners.iter().map(|socket| socket.local.ip()).collect(),
+            clients: &view.clients,
+            said: &port.said,
         }
     }
-    Ok(views)
+}
+
+/// What is looked at: the ports that are shown, those of the project, and those of every debugger that runs.
+fn watched(status: &Status, project: &project::Project) -> Vec<PortRange> {
+    let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
+    // Where the sockets cannot be read, the look itself says so.
+    let running = reach::debugger_ports().unwrap_or_default();
+    let single = of_project.chain(running).filter_map(PortRange::single);
+    status.ports.iter().map(|port| port.port).chain(single).collect()
+}
+
+/// What is to be said of a port.
+fn assess(app: &App, status: &Status, view: View) -> Result<doctor::Port, AppError> {
+    // Root's verdict is on the range that is shown, as it is written there.
+    let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
+    let verdict = shown.or(PortRange::single(view.port)).map(|range| app.verdict(range)).transpose()?;
+    let unknown = || Pf::same(Answer::Unknown, Answer::Unknown, Answer::Unknown);
+    let pf = verdict.map_or_else(unknown, |verdict| pf_of(&verdict));
+    let program = view.process.as_ref().and_then(|process| process.path.as_deref());
+    let app_firewall = app.app_firewall();
+    let blocked = match app_firewall {
+        AppFirewall::On => program.map(|program| firewall::app::read_program(app.world(), program)),
+        _ => None,
+    };
+    let said = view.assess(pf, app_firewall_of(&app_firewall, blocked.as_ref()));
+    let is_delve = view.server.as_ref().is_some_and(|server| {
+        matches!(server.kind, Kind::DelveDap | Kind::DelveHeadless | Kind::DelveMulticlient)
+    });
+    let version = program.filter(|_| is_delve).and_then(version::of_delve);
+    Ok(doctor::Port { view, said, version })
 }
 
 /// The one port that a person named.
@@ -121,15 +170,14 @@ pub fn connect(app: &App, port: &str, host: Option<&str>, json: bool) -> Result<
     }
     let number = one_port(app, port)?;
     let watched: Vec<PortRange> = PortRange::single(number).into_iter().collect();
-    let table = match sockets::read(&watched) {
-        Ok(table) => table,
+    let look = match reach::look(&watched, None) {
+        Ok(look) => look,
         Err(error) => {
             message(&error.to_string(), json);
             return Ok(1);
         }
     };
-    let delves = sockets::processes(is_delve_or_go).unwrap_or_default();
-    let view = View::of(number, &table, None, &delves);
+    let view = View::of(number, &look.table, None, &look.delves);
     let Some(kind) = view.server.as_ref().map(|server| server.kind).or_else(|| usual(number)) else {
         message(&format!("no debugger is known on port {number}: start it first, then ask again"), json);
         return Ok(1);
