@@ -313,7 +313,14 @@ fn ports(facts: &Facts) -> Vec<Finding> {
             "look as root: `sudo portcullis doctor`",
         )
     });
-    facts.ports.iter().map(of_port).chain(blind).collect()
+    let (unused, used): (Vec<&Port>, Vec<&Port>) =
+        facts.ports.iter().partition(|port| port.said.state == State::NoListener);
+    let unused: Vec<String> = unused.iter().map(|port| port.view.port.to_string()).collect();
+    let unused = (!unused.is_empty()).then(|| {
+        let what = format!("nothing listens on {}", unused.join(", "));
+        finding(Level::Fine, "ports", what, "the socket table", "")
+    });
+    used.into_iter().map(of_port).chain(unused).chain(blind).collect()
 }
 
 /// A command line as one line, and no longer than is read.
@@ -559,7 +566,8 @@ fn configuration_finding(configuration: &Configuration, facts: &Facts) -> Option
         };
     };
     if let Some(next) = mismatch(configuration.client, server.kind) {
-        let what = format!("{}, but on port {port} is a {}", configuration.client.words(), server.title());
+        let what =
+            format!("{}, but a {} listens on port {port}", configuration.client.words(), server.title());
         let alternative =
             connect::settings(&connect::Target { kind: server.kind, host, port, tunnel: false });
         let hint = alternative
