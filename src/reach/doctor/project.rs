@@ -308,7 +308,9 @@ pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
 mod tests {
     use super::*;
 
-    fn short(found: &[Configuration]) -> Vec<(&str, Client, Option<&str>, Result<u16, &str>)> {
+    type Short<'a> = (&'a str, Client, Option<&'a str>, Result<u16, &'a str>);
+
+    fn short(found: &[Configuration]) -> Vec<Short<'_>> {
         let one = |c| {
             let Configuration { name, client, host, port, .. }: &Configuration = c;
             (name.as_str(), *client, host.as_deref(), port.as_ref().copied().map_err(String::as_str))
