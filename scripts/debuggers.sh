@@ -12,5 +12,5 @@ export PORTCULLIS_DEBUGGERS_SECONDS=${PORTCULLIS_DEBUGGERS_SECONDS:-30}
 build=(cargo test --locked --no-default-features --test debuggers --no-run)
 "${build[@]}"
 # Run by itself, since cargo has a word of its own after a test that fails.
-program=$("${build[@]}" 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p')
+program=$("${build[@]}" --color never 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p')
 exec "$program"
