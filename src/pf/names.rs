@@ -79,6 +79,79 @@ pub(crate) const TIMEOUTS: &[&str] = &[
 /// What `set limit` can limit.
 pub(crate) const LIMITS: &[&str] = &["states", "app-states", "src-nodes", "frags", "tables", "table-entries"];
 
+/// What to write instead of a word that pf elsewhere has and macOS's pf has not; such words are common in what is to be
+/// read about pf.
+pub(crate) fn instead_of(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "match" => {
+            "OpenBSD has `match` since 4.7, macOS has not: use `scrub`, `nat`, `rdr`, or `pass` without `quick`"
+        }
+        "rdr-to" => {
+            "OpenBSD has it since 4.7, macOS has not: write `rdr … -> ADDRESS port PORT` before the filter rules"
+        }
+        "nat-to" => {
+            "OpenBSD has it since 4.7, macOS has not: write `nat on IF … -> ADDRESS` before the filter rules"
+        }
+        "binat-to" => {
+            "OpenBSD has it since 4.7, macOS has not: write `binat … -> ADDRESS` before the filter rules"
+        }
+        "af-to" => "OpenBSD has it since 5.1, macOS has not",
+        "divert-to" | "divert-reply" | "divert-packet" => "macOS's pf has no divert sockets: use `rdr`",
+        "sloppy" | "pflow" | "state-defaults" | "prio" | "received-on" | "once" | "rdomain" | "set-delay"
+        | "least-states" | "max-pkt-rate" | "delay" => "later versions of OpenBSD have it, macOS has not",
+        "ether"
+        | "dnpipe"
+        | "dnqueue"
+        | "bridge-to"
+        | "fail-policy"
+        | "ridentifier"
+        | "keepcounters"
+        | "syncookies"
+        | "allow-related"
+        | "endpoint-independent"
+        | "map-e-portset"
+        | "codel" => "FreeBSD has it, macOS has not",
+        _ => return None,
+    })
+}
+
+/// The types of service that have a name: the field's whole byte. Diffserv and Apple's service classes as XNU has them
+/// (net/pfvar.h: `DSCP_EF`, `SC_BE`, …).
+const TYPES_OF_SERVICE: &[(&str, u8)] = &[
+    ("lowdelay", 0x10),
+    ("throughput", 0x08),
+    ("reliability", 0x04),
+    ("ef", 0xb8),
+    ("af11", 0x28),
+    ("af12", 0x30),
+    ("af13", 0x38),
+    ("af21", 0x48),
+    ("af22", 0x50),
+    ("af23", 0x58),
+    ("af31", 0x68),
+    ("af32", 0x70),
+    ("af33", 0x78),
+    ("af41", 0x88),
+    ("af42", 0x90),
+    ("af43", 0x98),
+    ("be", 0x10),
+    ("bk_sys", 0x11),
+    ("bk", 0x12),
+    ("rd", 0x13),
+    ("oam", 0x14),
+    ("av", 0x15),
+    ("rv", 0x16),
+    ("vi", 0x17),
+    ("sig", 0x17),
+    ("vo", 0x18),
+    ("ctl", 0x19),
+];
+
+/// The type of service of this name.
+pub(crate) fn type_of_service(name: &str) -> Option<u8> {
+    TYPES_OF_SERVICE.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
 const ICMP_TYPES: &[(&str, u8)] = &[
     ("echoreq", 8),
     ("echorep", 0),

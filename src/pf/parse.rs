@@ -430,7 +430,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     fn expected(&mut self, what: &str) -> Failed {
         let message = match self.token.kind {
             Kind::Bad => self.token.text.to_string(),
-            _ => format!("expected {what}, found {}", self.token.describe()),
+            _ => advised(format!("expected {what}, found {}", self.token.describe()), &self.token),
         };
         self.note(self.token.at, message, true)
     }
@@ -484,11 +484,14 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     fn define(&mut self, section: &mut Section) -> Read<()> {
         let name = self.advance();
+        if name.text == "nat64" && name.kind == Kind::Word && !self.token.is_punctuation(b'=') {
+            return self.translation_behind("nat64", section, name.at, false);
+        }
         if !self.take_punctuation(b'=') {
             // A word with nothing behind it that makes it a macro: the word itself is what is wrong.
             let found = name.describe();
             let message = format!("expected a rule, an option, a table or a macro, found {found}");
-            return Err(self.note(name.at, message, true));
+            return Err(self.note(name.at, advised(message, &name), true));
         }
         let mut value = String::new();
         loop {
@@ -840,6 +843,14 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             BlockPolicy::Drop => Block::Drop,
             BlockPolicy::Return => Block::Return,
         }
+    }
+}
+
+/// The message, with what to write instead where the token is known from other versions of pf.
+fn advised(message: String, found: &Token<'_>) -> String {
+    match super::names::instead_of(&found.text).filter(|_| found.kind == Kind::Word) {
+        Some(advice) => format!("{message}; {advice}"),
+        None => message,
     }
 }
 

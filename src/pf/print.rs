@@ -179,6 +179,9 @@ impl fmt::Display for Rule {
         if self.allow_options {
             f.write_str(" allow-opts")?;
         }
+        if let Some(kind) = &self.extfilter {
+            write!(f, " extfilter {kind}")?;
+        }
         if matches!(self.action, Action::Scrub | Action::NoScrub) {
             print_scrub(f, self.scrub.as_deref().unwrap_or(&Scrub::default()), &self.action)?;
         }
@@ -202,7 +205,7 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
             Action::Pass | Action::Block(_) | Action::Unreadable => "anchor",
             Action::Scrub | Action::NoScrub => "scrub-anchor",
             Action::Nat { .. } | Action::NoNat => "nat-anchor",
-            Action::Rdr { .. } | Action::NoRdr => "rdr-anchor",
+            Action::Rdr { .. } | Action::NoRdr | Action::Nat64 { .. } | Action::NoNat64 => "rdr-anchor",
             Action::Binat { .. } | Action::NoBinat => "binat-anchor",
             Action::Dummynet | Action::NoDummynet => "dummynet-anchor",
         })?;
@@ -223,6 +226,8 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         Action::NoNat => f.write_str("no nat"),
         Action::Rdr { pass: at_once } => write!(f, "rdr{}", pass(at_once)),
         Action::NoRdr => f.write_str("no rdr"),
+        Action::Nat64 { pass: at_once } => write!(f, "nat64{}", pass(at_once)),
+        Action::NoNat64 => f.write_str("no nat64"),
         Action::Binat { pass: at_once } => write!(f, "binat{}", pass(at_once)),
         Action::NoBinat => f.write_str("no binat"),
         Action::Dummynet => f.write_str("dummynet"),

@@ -58,6 +58,8 @@ pub struct Rule {
     pub fragment: bool,
     /// Whether IP options are let through.
     pub allow_options: bool,
+    /// Which packets a state of UDP lets back in: `apd`, `ad` or `ei` (Apple).
+    pub extfilter: Option<Box<str>>,
     /// What scrub does to the packet.
     pub scrub: Option<Box<Scrub>>,
     /// How probable a match is, as pf keeps it: out of 2³².
@@ -106,6 +108,7 @@ impl Rule {
             state_options: None,
             fragment: false,
             allow_options: false,
+            extfilter: None,
             scrub: None,
             probability: None,
             label: None,
@@ -145,6 +148,13 @@ pub enum Action {
     },
     /// Redirects nothing.
     NoRdr,
+    /// Translates what comes in by IPv6 to IPv4 (Apple).
+    Nat64 {
+        /// Lets the packet through at once.
+        pass: bool,
+    },
+    /// Translates none of it (Apple).
+    NoNat64,
     /// Translates in both ways.
     Binat {
         /// Lets the packet through at once.
@@ -163,7 +173,13 @@ pub enum Action {
 impl Action {
     /// Whether it is a translation that lets the packet through without a filter rule.
     pub fn lets_through(&self) -> bool {
-        matches!(self, Action::Nat { pass: true } | Action::Rdr { pass: true } | Action::Binat { pass: true })
+        matches!(
+            self,
+            Action::Nat { pass: true }
+                | Action::Rdr { pass: true }
+                | Action::Nat64 { pass: true }
+                | Action::Binat { pass: true }
+        )
     }
 }
 

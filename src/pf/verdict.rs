@@ -25,7 +25,7 @@ use serde::Serialize;
 use super::loaded::{Loaded, target};
 use super::matching::{Matches, Why, interface_matches, matches};
 use super::packet::Packet;
-use super::rule::{Action, Address, Block, Compare, Direction, PortMatch, Rule, State};
+use super::rule::{Action, Address, Block, Compare, Direction, Family, PortMatch, Rule, State};
 use super::ruleset::{Placed, Section};
 
 /// What becomes of a packet.
@@ -634,8 +634,7 @@ fn translated(loaded: &Loaded, rule: &Rule, packet: &Packet) -> Packet {
         [Address::Dynamic(interface) | Address::Static(interface)] => {
             let facts = loaded.interfaces().iter().find(|facts| facts.name == *interface.name);
             let mut own = facts.into_iter().flat_map(|facts| &facts.addresses);
-            let family =
-                own.by_ref().find(|net| net.addr().is_ipv4() == (packet.family == super::rule::Family::Inet));
+            let family = own.by_ref().find(|net| net.addr().is_ipv4() == (packet.family == Family::Inet));
             family.map(|net| net.addr())
         }
         _ => None,
@@ -644,6 +643,11 @@ fn translated(loaded: &Loaded, rule: &Rule, packet: &Packet) -> Packet {
         (Action::Rdr { .. }, _) => {
             changed.destination = address;
             changed.destination_port = redirected_port(rule, redirect.ports, packet.destination_port);
+        }
+        (Action::Nat64 { .. }, _) => {
+            // The IPv4 address is part of the IPv6 address, by a prefix that the rule alone does not tell.
+            changed.family = Family::Inet;
+            (changed.source, changed.source_port, changed.destination) = (None, None, None);
         }
         (Action::Binat { .. }, Direction::In) => {
             changed.destination = match &rule.source.address {

@@ -15,6 +15,9 @@ use super::{Order, Parser, Position, Read};
 /// The first of the ports that nat gives out unless told otherwise; the last is 65535.
 const NAT_FIRST_PORT: u16 = 50001;
 
+/// Bound to address and port, to the address, or to neither (XNU, net/pfvar.h: `pf_extmap`, `pf_extfilter`).
+const EXTERNAL_KINDS: &[&str] = &["apd", "ad", "ei"];
+
 /// Which criteria a rule gave.
 #[derive(Default)]
 pub(super) struct Given {
@@ -57,6 +60,8 @@ impl Parser<'_, '_, '_> {
     /// `scrub`, `nat`, `rdr`, `binat`, `dummynet`, with `no` before them or without.
     pub(super) fn other_rule(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
         match &*self.token.text {
+            // Not a reserved word: files may well have a macro of this name.
+            "nat64" if self.token.kind == Kind::Word => return self.translation(section, start, no),
             _ if self.token.kind != Kind::Keyword => {}
             "scrub" => return self.scrub_rule(section, start, no),
             "nat" | "rdr" => return self.translation(section, start, no),
@@ -338,6 +343,10 @@ impl Parser<'_, '_, '_> {
                     self.advance();
                     rule.allow_options = true;
                 }
+                "extfilter" => {
+                    self.advance();
+                    rule.extfilter = Some(self.one_of(EXTERNAL_KINDS)?);
+                }
                 "label" => {
                     if rule.label.is_some() {
                         return Err(self.wrong(at, "label cannot be redefined"));
@@ -526,11 +535,8 @@ impl Parser<'_, '_, '_> {
                 Some(value)
             }
             _ => match &*self.string("a type of service")? {
-                "lowdelay" => Some(0x10),
-                "throughput" => Some(0x08),
-                "reliability" => Some(0x04),
                 text if text.starts_with("0x") => c_number(text),
-                _ => None,
+                text => names::type_of_service(text).map(i64::from),
             },
         };
         let value = value.and_then(|value| u8::try_from(value).ok()).filter(|value| *value > 0);
@@ -616,7 +622,11 @@ impl Parser<'_, '_, '_> {
                 let name = self.string("a state option")?;
                 let known = names::TIMEOUTS.iter().position(|known| *known == &*name && known.contains('.'));
                 let Some(index) = known.and_then(|index| u8::try_from(index).ok()) else {
-                    return Err(self.wrong(at, &format!("illegal state timeout {}", shortened(&name))));
+                    let advice =
+                        names::instead_of(&name).map(|advice| format!("; {advice}")).unwrap_or_default();
+                    return Err(
+                        self.wrong(at, &format!("illegal state timeout {}{advice}", shortened(&name)))
+                    );
                 };
                 let seconds: u32 = self.number_within("a timeout", u32::MAX.into())?;
                 let known = options.timeouts.iter().any(|(known, _)| *known == index);
@@ -878,7 +888,7 @@ impl Parser<'_, '_, '_> {
                         continue;
                     }
                     Some(redirect) if self.take("extmap") => {
-                        redirect.extmap = Some(self.one_of(&["apd", "ad", "ei"])?);
+                        redirect.extmap = Some(self.one_of(EXTERNAL_KINDS)?);
                         continue;
                     }
                     _ => return Ok(()),
@@ -986,17 +996,30 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    fn translation(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
-        let nat = self.advance().text == "nat";
+    pub(super) fn translation(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
+        let keyword = self.advance().text;
+        self.translation_behind(&keyword, section, start, no)
+    }
+
+    /// What follows `nat`, `rdr` or `nat64`.
+    pub(super) fn translation_behind(
+        &mut self,
+        keyword: &str,
+        section: &mut Section,
+        start: Position,
+        no: bool,
+    ) -> Read<()> {
         let pass = self.take("pass");
         if no && pass {
             return Err(self.wrong(start, "\"pass\" not valid with \"no\""));
         }
-        let mut rule = Rule::new(match (nat, no) {
-            (true, true) => Action::NoNat,
-            (true, false) => Action::Nat { pass },
-            (false, true) => Action::NoRdr,
-            (false, false) => Action::Rdr { pass },
+        let mut rule = Rule::new(match (keyword, no) {
+            ("nat", true) => Action::NoNat,
+            ("nat", false) => Action::Nat { pass },
+            ("nat64", true) => Action::NoNat64,
+            ("nat64", false) => Action::Nat64 { pass },
+            (_, true) => Action::NoRdr,
+            (_, false) => Action::Rdr { pass },
         });
         let mut lists = Lists::default();
         rule.log = self.log()?;
@@ -1021,7 +1044,9 @@ impl Parser<'_, '_, '_> {
             let redirect = self.redirect(&mut rule, &lists, target, start)?;
             rule.redirect = Some(Box::new(redirect));
         }
-        let rules: expand::Rules = if nat { |section| &mut section.nat } else { |section| &mut section.rdr };
+        // The kernel keeps nat64 among the rdr rules: it looks at what comes in.
+        let rules: expand::Rules =
+            if keyword == "nat" { |section| &mut section.nat } else { |section| &mut section.rdr };
         self.expand(rule, lists, start, rules, section)
     }
 
@@ -1067,12 +1092,16 @@ impl Parser<'_, '_, '_> {
         start: Position,
     ) -> Read<Redirect> {
         let Target { mut hosts, ports, mut redirect } = target;
-        if rule.family.is_none() {
+        // What nat64 leads to is of the other family.
+        let across = matches!(rule.action, Action::Nat64 { .. });
+        if rule.family.is_none() && !across {
             let families: Vec<Family> = hosts.iter().filter_map(|host| host.family).collect();
             // `localhost` is both; with nothing else to go by, IPv4 is what is meant.
             rule.family = families.first().copied();
         }
-        hosts.retain(|host| host.family.is_none() || rule.family.is_none() || host.family == rule.family);
+        hosts.retain(|host| {
+            across || host.family.is_none() || rule.family.is_none() || host.family == rule.family
+        });
         if hosts.is_empty() {
             return Err(self.wrong(start, "no translation address with matching address family found."));
         }

@@ -278,7 +278,7 @@ impl<'l> Choice<'l> {
             | Action::NoScrub
             | Action::Dummynet
             | Action::NoDummynet => filter_problem(rule),
-            Action::Rdr { .. } | Action::NoRdr => rdr_problem(rule),
+            Action::Rdr { .. } | Action::NoRdr | Action::Nat64 { .. } | Action::NoNat64 => rdr_problem(rule),
             _ => None,
         }
     }
