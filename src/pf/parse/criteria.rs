@@ -1230,7 +1230,11 @@ impl Parser<'_, '_, '_> {
         self.require("for")?;
         let interfaces = self.list(|parser| {
             let dynamic = parser.take_punctuation(b'(');
+            let at = parser.token.at;
             let name = parser.interface_name()?;
+            if !host::is_name(&name) {
+                return Err(parser.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
+            }
             if dynamic {
                 parser.require_punctuation(b')')?;
             }

@@ -281,9 +281,7 @@ impl Parser<'_, '_, '_> {
         }
         let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let range = text.split_once('-').is_some_and(|(first, _)| ipv4(first, false).is_some());
-        let named =
-            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-        if numeric || range || !named {
+        if numeric || range || !is_name(text) {
             let cure = if range { ": put blanks around the `-` of a range" } else { "" };
             return Err(self.wrong(at, &format!("no IP address found for {}{cure}", shortened(text))));
         }
@@ -527,6 +525,11 @@ fn interface_address(text: &str) -> Option<InterfaceAddress> {
     }
     interface.name = Box::from(name);
     (!name.is_empty()).then_some(interface)
+}
+
+/// Whether a text can be the name of a host or an interface.
+pub(super) fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 /// Whether a bare text is an interface's rather than a host's: it has a modifier, is `self`, or letters and a number.
