@@ -165,10 +165,13 @@ impl<'l> Choice<'l> {
             }
             chosen.family = Some(family);
         }
-        let scope =
-            [self.source, self.destination].into_iter().flatten().find_map(|host| host.scope.as_ref());
+        let scope = |host: Option<&'l Host>| host.and_then(|host| host.scope.as_ref());
+        // A link-local address holds on its own interface alone.
+        let scope = match (scope(self.source), scope(self.destination)) {
+            (Some(source), Some(destination)) if source != destination => return None,
+            (source, destination) => source.or(destination),
+        };
         chosen.interface = match (self.interface, scope) {
-            // A link-local address holds on its own interface alone.
             (Some(interface), Some(scope)) if interface.name != *scope => return None,
             (Some(interface), _) => Some(interface.clone()),
             (None, Some(scope)) => Some(Interface { name: scope.clone(), negated: false }),

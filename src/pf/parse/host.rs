@@ -250,6 +250,9 @@ impl Parser<'_, '_, '_> {
             let Ok(net) = Ipv6Net::new(address, bits.unwrap_or(128)) else {
                 return Err(self.wrong(at, "invalid netmask: an IPv6 address has 128 bits"));
             };
+            if scope.is_some_and(|scope| scope.is_empty() || scope.len() > 15 || !is_name(scope)) {
+                return Err(self.wrong(at, &format!("no IP address found for {}", shortened(text))));
+            }
             let scope = scope.map(Box::from);
             hosts.push(Host { scope, ..Host::of(Address::Net(net.trunc().into())) });
             return Ok(());
