@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::kernel::{Line, Ruleset, Table};
-use crate::pf::parse::{Parsed, parse_bytes};
+use crate::pf::loaded::InterfaceFacts;
+use crate::pf::parse::{Parsed, parse_on};
 use crate::pf::rule::{Address, Rule};
 use crate::pf::ruleset::{Placed, Section, TableSource};
 
@@ -101,15 +102,34 @@ pub fn load(
     bytes: io::Result<Vec<u8>>,
     how: How,
 ) -> Result<Loaded, Failed> {
-    let mut loading = Loading { files, how, nameless: 0, loaded: Loaded::default() };
+    let mut loading = Loading {
+        files,
+        interfaces: interfaces(files.directory),
+        how,
+        nameless: 0,
+        loaded: Loaded::default(),
+    };
     match loading.files(anchor, name, bytes) {
         Ok(()) => Ok(loading.loaded),
         Err(messages) => Err(Failed { messages, skip: loading.loaded.skip }),
     }
 }
 
+/// The interfaces that pfctl finds here, loopback first. Settings that do not read are told where they are asked for;
+/// names then stay names.
+fn interfaces(directory: &Path) -> Vec<InterfaceFacts> {
+    let loopback =
+        [Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).into(), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))];
+    let others = super::interfaces(directory).unwrap_or_default();
+    std::iter::once(("lo0".to_owned(), loopback.to_vec()))
+        .chain(others)
+        .map(|(name, addresses)| InterfaceFacts { name, addresses })
+        .collect()
+}
+
 struct Loading<'a> {
     files: Files<'a>,
+    interfaces: Vec<InterfaceFacts>,
     how: How,
     /// How many anchors without a name there were: they are called `_1`, `_2`, … .
     nameless: usize,
@@ -162,7 +182,7 @@ impl Loading<'_> {
             let bytes = files.read(path).map_err(|error| reason(&error))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let Parsed { section, problems } = parse_bytes(name, bytes, &mut include);
+        let Parsed { section, problems } = parse_on(name, bytes, &mut include, &self.interfaces);
         self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         if !problems.is_empty() {
             return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());

@@ -20,6 +20,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::loaded::InterfaceFacts;
 use super::rule::{Action, AnchorCall, Block, Direction, Family, Interface, Rule};
 use super::ruleset::{
     BlockPolicy, Load, Place, Placed, Preamble, Section, SetOption, StatePolicy, Table, TableSource,
@@ -89,12 +90,12 @@ impl fmt::Display for Problem {
 
 /// Reads the text of the file `path`. `include` gives the text of a file that it includes, or why it cannot.
 pub fn parse(path: &str, text: &str, include: &mut dyn FnMut(&str) -> Result<String, String>) -> Parsed {
-    run(path, text, include, false)
+    run(path, text, include, &[], false)
 }
 
 /// Reads a text that includes nothing.
 pub fn parse_text(path: &str, text: &str) -> Parsed {
-    run(path, text, &mut |_| Err("this text may not include files".to_owned()), false)
+    run(path, text, &mut |_| Err("this text may not include files".to_owned()), &[], false)
 }
 
 /// Reads a text that may not be UTF-8: what is not is replaced, and stands in comments and names at most.
@@ -103,23 +104,36 @@ pub fn parse_bytes(
     bytes: &[u8],
     include: &mut dyn FnMut(&str) -> Result<String, String>,
 ) -> Parsed {
-    run(path, &String::from_utf8_lossy(bytes), include, false)
+    run(path, &String::from_utf8_lossy(bytes), include, &[], false)
+}
+
+/// Reads a text as pfctl does on a machine with these `interfaces`: `from en0` and `antispoof for en0` become rules for
+/// the addresses that en0 has now. Other names stay names.
+pub fn parse_on(
+    path: &str,
+    bytes: &[u8],
+    include: &mut dyn FnMut(&str) -> Result<String, String>,
+    interfaces: &[InterfaceFacts],
+) -> Parsed {
+    run(path, &String::from_utf8_lossy(bytes), include, interfaces, false)
 }
 
 /// Reads what pfctl prints: as a file, but rule numbers (`@0`), counters (`[ Evaluations: …`) and the counts in
 /// `<table:3>` and `(en0:1)` are passed over, and sections may come in any order.
 pub fn parse_listing(name: &str, text: &str) -> Parsed {
-    run(name, text, &mut |_| Err("a listing includes nothing".to_owned()), true)
+    run(name, text, &mut |_| Err("a listing includes nothing".to_owned()), &[], true)
 }
 
 fn run(
     path: &str,
     text: &str,
     include: &mut dyn FnMut(&str) -> Result<String, String>,
+    interfaces: &[InterfaceFacts],
     listing: bool,
 ) -> Parsed {
     let mut shared = Shared {
         include,
+        interfaces,
         macros: HashMap::new(),
         problems: Vec::new(),
         order: Order::Start,
@@ -158,6 +172,7 @@ enum Order {
 /// What goes on over included files.
 struct Shared<'i> {
     include: &'i mut dyn FnMut(&str) -> Result<String, String>,
+    interfaces: &'i [InterfaceFacts],
     macros: HashMap<String, Rc<str>>,
     problems: Vec<Problem>,
     order: Order,

@@ -2,9 +2,9 @@
 
 use super::super::names;
 use super::super::rule::{
-    Action, Address, AnchorCall, Block, Compare, Direction, Family, Flags, Fragments, Icmp, Interface, Log,
-    Owner, Pipe, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
-    Tagged,
+    Action, Address, AnchorCall, Block, Compare, Direction, Family, Flags, Fragments, Icmp, Interface,
+    InterfaceAddress, Log, Owner, Pipe, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub,
+    State, StateOptions, Tagged,
 };
 use super::super::ruleset::{Section, StatePolicy};
 use super::super::token::{Kind, shortened};
@@ -1257,31 +1257,27 @@ impl Parser<'_, '_, '_> {
         self.end_of_rule()?;
         self.in_order(Order::Filter, start)?;
         for (name, dynamic) in interfaces {
-            let address = |network| {
-                let interface = super::super::rule::InterfaceAddress {
-                    name: name.clone(),
-                    network,
-                    ..Default::default()
-                };
-                Host::of(match (dynamic, network) {
-                    (true, _) => Address::Dynamic(Box::new(interface)),
-                    (_, false) if !host::looks_like_interface(&name, &interface) => {
-                        // A group's name alone reads as any other name does.
-                        Address::Name(name.clone(), None)
-                    }
-                    _ => Address::Static(Box::new(interface)),
-                })
+            let sources = |parser: &Self, network| {
+                let interface = InterfaceAddress { name: name.clone(), network, ..Default::default() };
+                if dynamic {
+                    vec![Host::of(Address::Dynamic(Box::new(interface)))]
+                } else if network || host::looks_like_interface(&name, &interface) {
+                    parser.addresses_of(interface)
+                } else {
+                    // A group's name alone reads as any other name does.
+                    vec![Host::of(Address::Name(name.clone(), None))]
+                }
             };
             let elsewhere = Lists {
                 interfaces: vec![Interface { name: name.clone(), negated: true }],
-                sources: vec![address(true)],
+                sources: sources(self, true),
                 ..Lists::default()
             };
             self.expand(rule.clone(), elsewhere, start, |section| &mut section.filter, section)?;
             let loopback =
                 name.strip_prefix("lo").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
             if !loopback {
-                let own = Lists { sources: vec![address(false)], ..Lists::default() };
+                let own = Lists { sources: sources(self, false), ..Lists::default() };
                 self.expand(rule.clone(), own, start, |section| &mut section.filter, section)?;
             }
         }

@@ -279,7 +279,7 @@ impl Parser<'_, '_, '_> {
                 return Err(self.wrong(at, "network or broadcast lookup, but extra netmask given"));
             }
             interface.bits = bits;
-            hosts.push(Host::of(Address::Static(Box::new(interface))));
+            hosts.extend(self.addresses_of(interface));
             return Ok(());
         }
         let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -290,6 +290,28 @@ impl Parser<'_, '_, '_> {
         }
         hosts.push(Host::of(Address::Name(Box::from(text), bits)));
         Ok(())
+    }
+
+    /// What an interface's name stands for: its addresses, where they are known.
+    pub(super) fn addresses_of(&self, interface: InterfaceAddress) -> Vec<Host> {
+        let every = &*interface.name == "self";
+        let known = self.shared.interfaces.iter().filter(|facts| every || facts.name == *interface.name);
+        let known: Vec<IpNet> = known.flat_map(|facts| facts.addresses.iter().copied()).collect();
+        // Of a peer nothing is known, and a name that nobody has may be one of another machine's.
+        if known.is_empty() || interface.peer {
+            return vec![Host::of(Address::Static(Box::new(interface)))];
+        }
+        let first = |net: &IpNet| known.iter().find(|other| other.addr().is_ipv4() == net.addr().is_ipv4());
+        let taken = known.iter().filter(|net| !interface.no_alias || first(net) == Some(*net));
+        let address = |net: &IpNet| {
+            let own = IpNet::from(net.addr());
+            match (interface.network, interface.broadcast) {
+                (true, _) => Some(net.trunc()),
+                (_, true) => net.addr().is_ipv4().then(|| IpNet::from(net.broadcast())),
+                _ => Some(own.with_bits(interface.bits)),
+            }
+        };
+        taken.filter_map(address).map(|net| Host::of(Address::Net(net))).collect()
     }
 
     /// The addresses in a table's braces; `true` marks the negated.
@@ -528,6 +550,17 @@ fn interface_address(text: &str) -> Option<InterfaceAddress> {
     }
     interface.name = Box::from(name);
     (!name.is_empty()).then_some(interface)
+}
+
+trait WithBits {
+    /// The network of so many bits around the address; the address alone where its family has fewer.
+    fn with_bits(self, bits: Option<u8>) -> Self;
+}
+
+impl WithBits for IpNet {
+    fn with_bits(self, bits: Option<u8>) -> Self {
+        bits.and_then(|bits| IpNet::new(self.addr(), bits).ok()).map_or(self, |net| net.trunc())
+    }
 }
 
 /// Whether a text can be the name of a host or an interface.
