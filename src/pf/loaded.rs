@@ -153,15 +153,18 @@ impl Loaded {
                 };
                 match text {
                     Ok(text) => waiting.push((below, parse::parse(&load.item.file, &text, read))),
-                    Err(why) => problems.push(Problem {
-                        path: load.place.path.clone(),
-                        line: load.place.line,
-                        column: 1,
-                        message: format!("cannot load anchor {below} from {}: {why}", load.item.file),
-                        text: load.item.to_string(),
-                        caret: 0,
-                        syntax: false,
-                    }),
+                    Err(why) => {
+                        loaded.add(&below, Section::unread(&load.item.file, &load.place));
+                        problems.push(Problem {
+                            path: load.place.path.clone(),
+                            line: load.place.line,
+                            column: 1,
+                            message: format!("cannot load anchor {below} from {}: {why}", load.item.file),
+                            text: load.item.to_string(),
+                            caret: 0,
+                            syntax: false,
+                        });
+                    }
                 }
             }
             loaded.add_tables(&anchor, &parsed.section, read);

@@ -539,6 +539,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         let text = match (self.shared.include)(&path) {
             Ok(text) => text,
             Err(why) => {
+                section.add_unread(&path, &self.place(at));
                 return Err(self.wrong(at, &format!("failed to include file {}: {why}", shortened(&path))));
             }
         };

@@ -134,6 +134,7 @@ impl fmt::Display for Load {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(line) = &self.unreadable {
+            f.write_str(if self.action == Action::Unread { "the rules in " } else { "" })?;
             return f.write_str(line);
         }
         print_action(f, self)?;
@@ -202,7 +203,7 @@ impl fmt::Display for Rule {
 fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     if let Some(call) = &rule.anchor {
         f.write_str(match rule.action {
-            Action::Pass | Action::Block(_) | Action::Unreadable => "anchor",
+            Action::Pass | Action::Block(_) | Action::Unreadable | Action::Unread => "anchor",
             Action::Scrub | Action::NoScrub => "scrub-anchor",
             Action::Nat { .. } | Action::NoNat => "nat-anchor",
             Action::Rdr { .. } | Action::NoRdr | Action::Nat64 { .. } | Action::NoNat64 => "rdr-anchor",
@@ -232,7 +233,7 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         Action::NoBinat => f.write_str("no binat"),
         Action::Dummynet => f.write_str("dummynet"),
         Action::NoDummynet => f.write_str("no dummynet"),
-        Action::Unreadable => f.write_str("unreadable"),
+        Action::Unreadable | Action::Unread => f.write_str("unreadable"),
     }
 }
 

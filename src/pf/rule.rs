@@ -78,11 +78,16 @@ pub struct Rule {
     pub redirect: Option<Box<Redirect>>,
     /// The pipe or queue of dummynet.
     pub pipe: Option<Pipe>,
-    /// The line, where it could not be read: the rule may match anything.
+    /// The line or the file's path, where it could not be read: the rule may match anything.
     pub unreadable: Option<Box<str>>,
 }
 
 impl Rule {
+    /// What stands for the rules of the file at `path`, which could not be read: any of them may decide.
+    pub fn unread(path: &str) -> Self {
+        Rule { quick: true, unreadable: Some(Box::from(path)), ..Rule::new(Action::Unread) }
+    }
+
     /// A rule of this kind that matches every packet.
     pub fn new(action: Action) -> Self {
         Rule {
@@ -168,6 +173,8 @@ pub enum Action {
     NoDummynet,
     /// Not known: the line could not be read.
     Unreadable,
+    /// Not known: these are the rules of a file that could not be read.
+    Unread,
 }
 
 impl Action {

@@ -23,7 +23,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::loaded::{Loaded, target};
-use super::matching::{Matches, Why, interface_matches, matches};
+use super::matching::{Matches, Why, is_skipped, matches};
 use super::packet::Packet;
 use super::rule::{Action, Address, Block, Compare, Direction, Family, PortMatch, Rule, State};
 use super::ruleset::{Placed, Section};
@@ -173,15 +173,9 @@ pub(super) fn verdict_tagged<'a>(
     if packet.established {
         return verdict;
     }
-    let skips = loaded.skipped().iter().map(|name| interface_matches(name, &packet.interface));
-    let mut may_skip = None;
-    for skip in skips {
-        match skip {
-            // A packet that pf does not look at needs no state in either way.
-            Matches::Yes => return Verdict { because: Because::Skipped, ..verdict },
-            Matches::Maybe(why) => may_skip = Some(why),
-            Matches::No => {}
-        }
+    // A packet that pf does not look at needs no state in either way.
+    if loaded.skipped().iter().any(|filter| is_skipped(filter, &packet.interface)) {
+        return Verdict { because: Because::Skipped, ..verdict };
     }
     let mut search = Search::new(loaded, std::mem::take(&mut verdict.tags));
     search.translate(packet);
@@ -195,15 +189,6 @@ pub(super) fn verdict_tagged<'a>(
     }
     // A translation with `pass` leaves no world to filter.
     search.tags = if tags_after.is_empty() { tags } else { tags_after };
-    if let Some(why) = may_skip {
-        search.finals.push(Final {
-            rule: None,
-            outcome: Outcome::Pass,
-            because: Because::Skipped,
-            state: true,
-            doubt: Some(why),
-        });
-    }
     verdict.trail = search.trail;
     verdict.tags = search.tags;
     if search.budget == 0 {
@@ -416,7 +401,7 @@ impl<'a> Search<'a> {
         let item = &rule.rule.item;
         self.record(rule, why.clone().map_or(Part::Translates, Part::MayTranslate));
         if item.unreadable.is_some() {
-            self.unreadable_translation(rule, packet);
+            self.unreadable_translation(rule, packet, why.unwrap_or(Why::Unreadable));
             return Left::On;
         }
         let at_once = item.action.lets_through();
@@ -443,8 +428,8 @@ impl<'a> Search<'a> {
     }
 
     /// A translation that could not be read may let the packet through, or send it anywhere.
-    fn unreadable_translation(&mut self, rule: RuleRef<'a>, packet: &Packet) {
-        let doubt = Some(Why::Unreadable);
+    fn unreadable_translation(&mut self, rule: RuleRef<'a>, packet: &Packet, why: Why) {
+        let doubt = Some(why);
         let because = Because::TranslationPass;
         self.finals.push(Final {
             rule: Some(rule),
