@@ -46,7 +46,15 @@ pub fn run(options: &Options, json: bool) -> u8 {
         }
     };
     let name = options.file.display().to_string();
-    let parsed = parse(&name, &text, &mut |path| files.include(path));
+    let mut notes = remarks(&text);
+    // What is not on this machine is no mistake of the file.
+    let mut include = |path: &str| {
+        files.include(path).or_else(|why| {
+            notes.push(format!("{path} is included and was not checked: {why}"));
+            Ok(String::new())
+        })
+    };
+    let parsed = parse(&name, &text, &mut include);
     let mut problems = parsed.problems;
     if options.anchors.is_some() {
         for load in &parsed.section.loads {
@@ -67,6 +75,9 @@ pub fn run(options: &Options, json: bool) -> u8 {
         }
     }
     let ok = problems.is_empty();
+    let told: Vec<String> =
+        problems.iter().map(|problem| problem.message.clone()).chain(notes.clone()).collect();
+    notes.extend(files.notes(&told));
     if json {
         let entry = |problem: &Problem| Entry {
             path: problem.path.to_string(),
@@ -76,16 +87,10 @@ pub fn run(options: &Options, json: bool) -> u8 {
             text: problem.text.clone(),
         };
         let problems = problems.iter().map(entry).collect();
-        super::show::print_json(&Report {
-            version: 1,
-            file: options.file.clone(),
-            ok,
-            problems,
-            notes: files.notes,
-        });
+        super::show::print_json(&Report { version: 1, file: options.file.clone(), ok, problems, notes });
     } else {
         let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
-        text.extend(files.notes.iter().map(|note| format!("note: {note}\n")));
+        text.extend(notes.iter().map(|note| format!("note: {note}\n")));
         text += &match problems.len() {
             0 => format!("{name}: no problem\n"),
             1 => format!("{name}: 1 problem; pfctl would load nothing of it\n"),
@@ -94,4 +99,34 @@ pub fn run(options: &Options, json: bool) -> u8 {
         print(&text);
     }
     u8::from(!ok)
+}
+
+/// What macOS's pfctl minds and is easily overlooked, since the text reads without it.
+fn remarks(text: &str) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if text.contains('\r') {
+        remarks.push(
+            "lines end in CR LF: macOS's pfctl calls the CR a syntax error; save it with LF alone".to_owned(),
+        );
+    }
+    let last = text.rsplit('\n').next().unwrap_or_default().trim();
+    if !last.is_empty() && !last.starts_with('#') {
+        remarks.push(
+            "the last line has no line end: macOS's pfctl calls that a syntax error; add one".to_owned(),
+        );
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remarks;
+
+    #[test]
+    fn says_what_pfctl_minds() {
+        assert_eq!(remarks("pass all\n# end").len(), 0);
+        assert_eq!(remarks("").len(), 0);
+        assert_eq!(remarks("pass all").len(), 1);
+        assert_eq!(remarks("pass all\r\nblock all\r\n").len(), 1);
+    }
 }

@@ -1118,6 +1118,8 @@ impl Parser<'_, '_, '_> {
         redirect.ports = match (nat, first, last) {
             (true, 0, 0) => (NAT_FIRST_PORT, u16::MAX),
             (true, first, 0) => (first, first),
+            // A redirection to port 0 leaves the port as it is, whatever its range.
+            (false, 0, _) => (0, 0),
             (_, first, last) => (first, if last == first { 0 } else { last }),
         };
         if redirect.static_port {
