@@ -862,9 +862,16 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 }
 
-/// The message, with what to write instead where the token is known from other versions of pf.
+/// The message, with what to write instead where that is known: words of other versions of pf, common slips.
 fn advised(message: String, found: &Token<'_>) -> String {
-    match super::names::instead_of(&found.text).filter(|_| found.kind == Kind::Word) {
+    let advice = match found.kind {
+        Kind::Word => super::names::instead_of(&found.text),
+        Kind::Punctuation(b'$') => {
+            Some("macros are not put in place inside of quotes: end the quote before it, `\"…\" $name \"…\"`")
+        }
+        _ => None,
+    };
+    match advice {
         Some(advice) => format!("{message}; {advice}"),
         None => message,
     }

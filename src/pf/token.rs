@@ -143,6 +143,11 @@ impl<'a> Lexer<'a> {
                             self.macro_at = start.at;
                             self.cursor.in_macro = Some(0);
                         }
+                        None if name.is_empty() => {
+                            let problem =
+                                "expected a macro's name behind `$`: `${…}` and `$(…)` are a shell's";
+                            return self.bad(problem.to_owned(), start);
+                        }
                         None => {
                             let problem = format!("the macro `{}` is not defined", shortened(&name));
                             return self.bad(problem, start);

@@ -137,7 +137,22 @@ impl Parser<'_, '_, '_> {
     fn end_of_rule(&mut self) -> Read<()> {
         match self.token.kind {
             Kind::Newline | Kind::End | Kind::Punctuation(b'}') => Ok(()),
-            _ => Err(self.expected("a criterion or the end of the line")),
+            _ => {
+                let misplaced = match &*self.token.text {
+                    _ if self.token.kind != Kind::Keyword => None,
+                    "port" => Some("`port` stands behind `from …` or `to …`"),
+                    "in" | "out" | "log" | "quick" | "on" | "route-to" | "reply-to" | "dup-to" | "inet"
+                    | "inet6" | "proto" | "from" | "to" => Some(
+                        "the order is: in or out, log, quick, on, route-to, inet or inet6, proto, from, to, then the rest",
+                    ),
+                    _ => None,
+                };
+                let failed = self.expected("a criterion or the end of the line");
+                if let (Some(advice), Some(problem)) = (misplaced, self.shared.problems.last_mut()) {
+                    problem.message = format!("{}; {advice}", problem.message);
+                }
+                Err(failed)
+            }
         }
     }
 
