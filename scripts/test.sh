@@ -39,3 +39,6 @@ on_a_screen cargo test --locked "${tests[@]}"
 
 section "Tests, without the tray: units, examples, command line, helper"
 cargo test --locked --no-default-features
+
+section "Fuzz, shortly: make fuzz takes longer"
+FUZZ_SECONDS=${FUZZ_SECONDS:-15} scripts/fuzz.sh
