@@ -46,7 +46,7 @@ pub fn run(options: &Options, json: bool) -> u8 {
         }
     };
     let name = options.file.display().to_string();
-    let mut notes = remarks(&text);
+    let mut notes = Vec::new();
     // What is not on this machine is no mistake of the file.
     let mut include = |path: &str| {
         files.include(path).or_else(|why| {
@@ -55,6 +55,12 @@ pub fn run(options: &Options, json: bool) -> u8 {
         })
     };
     let parsed = parse(&name, &text, &mut include);
+    let doubts = parsed.doubts.iter();
+    notes.extend(
+        doubts.map(|doubt| {
+            format!("{}:{}: macOS's pfctl minds this: {}", doubt.path, doubt.line, doubt.message)
+        }),
+    );
     let mut problems = parsed.problems;
     if options.anchors.is_some() {
         for load in &parsed.section.loads {
@@ -99,34 +105,4 @@ pub fn run(options: &Options, json: bool) -> u8 {
         print(&text);
     }
     u8::from(!ok)
-}
-
-/// What macOS's pfctl minds and is easily overlooked, since the text reads without it.
-fn remarks(text: &str) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if text.contains('\r') {
-        remarks.push(
-            "lines end in CR LF: macOS's pfctl calls the CR a syntax error; save it with LF alone".to_owned(),
-        );
-    }
-    let last = text.rsplit('\n').next().unwrap_or_default().trim();
-    if !last.is_empty() && !last.starts_with('#') {
-        remarks.push(
-            "the last line has no line end: macOS's pfctl calls that a syntax error; add one".to_owned(),
-        );
-    }
-    remarks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::remarks;
-
-    #[test]
-    fn says_what_pfctl_minds() {
-        assert_eq!(remarks("pass all\n# end").len(), 0);
-        assert_eq!(remarks("").len(), 0);
-        assert_eq!(remarks("pass all").len(), 1);
-        assert_eq!(remarks("pass all\r\nblock all\r\n").len(), 1);
-    }
 }

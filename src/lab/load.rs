@@ -182,7 +182,7 @@ impl Loading<'_> {
             let bytes = files.read(path).map_err(|error| reason(&error))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let Parsed { section, problems } = parse_on(name, bytes, &mut include, &self.interfaces);
+        let Parsed { section, problems, .. } = parse_on(name, bytes, &mut include, &self.interfaces);
         self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         if !problems.is_empty() {
             return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());
@@ -289,13 +289,25 @@ fn print_rules(out: &mut String, section: &Section, numbered: bool, depth: usize
         for (number, Placed { item: rule, .. }) in rules.iter().enumerate() {
             let indent = if numbered { format!("@{number} ") } else { "  ".repeat(depth) };
             let inline = rule.anchor.as_ref().and_then(|call| call.inline.as_deref());
-            let _ = writeln!(out, "{indent}{}{}", bare(rule), if inline.is_some() { " {" } else { "" });
+            let _ = writeln!(out, "{indent}{}{}", as_loaded(rule), if inline.is_some() { " {" } else { "" });
             if let Some(section) = inline {
                 print_rules(out, section, numbered, depth + 1);
                 let _ = writeln!(out, "{}}}", "  ".repeat(depth));
             }
         }
     }
+}
+
+/// A rule as it is shown while it is loaded: of an anchor's path only the last name, with its slash (seen on macOS:
+/// `anchor "/*" all` for com.apple/*).
+fn as_loaded(rule: &Rule) -> String {
+    let path = rule.anchor.as_ref().and_then(|call| call.path.as_deref());
+    let Some((above, _)) = path.and_then(|path| path.rsplit_once('/')) else { return bare(rule) };
+    let mut shown = rule.clone();
+    if let Some(path) = shown.anchor.as_mut().and_then(|call| call.path.as_mut()) {
+        *path = path.chars().skip(above.chars().count()).collect();
+    }
+    bare(&shown)
 }
 
 /// A rule in its normal form, without the braces of an inline anchor.
@@ -397,7 +409,7 @@ mod tests {
     #[test]
     fn inline_anchors_become_anchors() {
         let loaded =
-            try_load(Path::new("/"), "a", "anchor in { pass all\nanchor \"x\" { block all } }").unwrap();
+            try_load(Path::new("/"), "a", "anchor in { pass all\nanchor \"x\" { block all } }\n").unwrap();
         let paths: Vec<&str> = loaded.rulesets.keys().map(String::as_str).collect();
         assert_eq!(paths, ["a", "a/_1", "a/_1/x"]);
         let (outer, _) = &loaded.rulesets["a"];

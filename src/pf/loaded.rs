@@ -184,7 +184,7 @@ impl Loaded {
         let mut problems = Vec::new();
         for (anchor, listing) in listings {
             let name = if anchor.is_empty() { "main ruleset".to_owned() } else { format!("anchor {anchor}") };
-            let Parsed { mut section, problems: of_rules } = parse::parse_listing(&name, listing.rules);
+            let Parsed { mut section, problems: of_rules, .. } = parse::parse_listing(&name, listing.rules);
             let nat = parse::parse_listing(&name, listing.nat);
             section.nat.extend(nat.section.nat);
             section.rdr.extend(nat.section.rdr);

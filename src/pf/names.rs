@@ -115,12 +115,8 @@ pub(crate) fn instead_of(word: &str) -> Option<&'static str> {
     })
 }
 
-/// The types of service that have a name: the field's whole byte. Diffserv and Apple's service classes as XNU has them
-/// (net/pfvar.h: `DSCP_EF`, `SC_BE`, …).
-const TYPES_OF_SERVICE: &[(&str, u8)] = &[
-    ("lowdelay", 0x10),
-    ("throughput", 0x08),
-    ("reliability", 0x04),
+/// Code points of differentiated services, in their place in the byte (XNU, net/pfvar.h: `DSCP_EF`, …).
+const CODE_POINTS: &[(&str, u8)] = &[
     ("ef", 0xb8),
     ("af11", 0x28),
     ("af12", 0x30),
@@ -134,6 +130,15 @@ const TYPES_OF_SERVICE: &[(&str, u8)] = &[
     ("af41", 0x88),
     ("af42", 0x90),
     ("af43", 0x98),
+];
+
+/// The code point of this name, in any case.
+pub(crate) fn code_point(name: &str) -> Option<u8> {
+    CODE_POINTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+}
+
+/// Apple's service classes (XNU, net/pfvar.h: `SC_BE`, …).
+const CLASSES: &[(&str, u8)] = &[
     ("be", 0x10),
     ("bk_sys", 0x11),
     ("bk", 0x12),
@@ -142,14 +147,18 @@ const TYPES_OF_SERVICE: &[(&str, u8)] = &[
     ("av", 0x15),
     ("rv", 0x16),
     ("vi", 0x17),
-    ("sig", 0x17),
     ("vo", 0x18),
     ("ctl", 0x19),
 ];
 
-/// The type of service of this name.
-pub(crate) fn type_of_service(name: &str) -> Option<u8> {
-    TYPES_OF_SERVICE.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+/// The service class of this name.
+pub(crate) fn service_class(name: &str) -> Option<u8> {
+    CLASSES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
+/// The name of a service class.
+pub(crate) fn service_class_name(class: u8) -> Option<&'static str> {
+    CLASSES.iter().find(|(_, value)| *value == class).map(|(name, _)| *name)
 }
 
 const ICMP_TYPES: &[(&str, u8)] = &[

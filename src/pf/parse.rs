@@ -49,6 +49,9 @@ pub struct Parsed {
     pub section: Section,
     /// What could not; in the order of the text. pfctl loads nothing of a text with a problem.
     pub problems: Vec<Problem>,
+    /// What is read here, since other pfctls take it or since it is clear, and macOS's refuses by all that is known of
+    /// it; each kind once, where it is met first.
+    pub doubts: Vec<Problem>,
 }
 
 /// A mistake in a text and where it is.
@@ -136,6 +139,7 @@ fn run(
         interfaces,
         macros: HashMap::new(),
         problems: Vec::new(),
+        doubts: Vec::new(),
         order: Order::Start,
         require_order: !listing,
         block_policy: BlockPolicy::Drop,
@@ -147,7 +151,8 @@ fn run(
     };
     let mut section = Section::default();
     Parser::new(path, text, &mut shared).statements(&mut section, false);
-    Parsed { section, problems: shared.problems }
+    let Shared { problems, doubts, .. } = shared;
+    Parsed { section, problems, doubts }
 }
 
 /// A statement could not be read; the problem is noted already.
@@ -175,6 +180,7 @@ struct Shared<'i> {
     interfaces: &'i [InterfaceFacts],
     macros: HashMap<String, Rc<str>>,
     problems: Vec<Problem>,
+    doubts: Vec<Problem>,
     order: Order,
     require_order: bool,
     block_policy: BlockPolicy,
@@ -198,7 +204,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     fn new(path: &str, text: &'a str, shared: &'s mut Shared<'i>) -> Self {
         let mut lexer = Lexer::new(text);
         let token = lexer.next(&shared.macros);
-        Parser { path: Arc::from(path), lexer, token, shared, open_lists: 0 }
+        let mut parser = Parser { path: Arc::from(path), lexer, token, shared, open_lists: 0 };
+        if text.contains('\r') {
+            parser.doubt("lines end in LF alone, not in CR LF");
+        }
+        parser
     }
 
     /// Reads statements to the end of the text, or to the brace that closes an inline anchor.
@@ -226,8 +236,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 self.advance();
                 self.number("a rule's number")?;
             } else if self.token.is_punctuation(b'[') {
-                self.skip_line();
-                return Ok(());
+                return self.counters(section);
             }
         }
         let start = self.token.at;
@@ -269,6 +278,21 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
     }
 
+    /// Passes over a line of counters. Behind that of a call of an anchor whose rules are listed with it stands the
+    /// brace that opens them.
+    fn counters(&mut self, section: &mut Section) -> Read<()> {
+        while !matches!(self.token.kind, Kind::Newline | Kind::End | Kind::Punctuation(b'{')) {
+            self.advance();
+        }
+        if self.take_punctuation(b'{') {
+            let inline = Arc::new(self.inline_anchor()?);
+            if let Some(call) = section.filter.last_mut().and_then(|placed| placed.item.anchor.as_mut()) {
+                call.inline = Some(inline);
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps a line that could not be read as a rule that may match anything: no verdict may rest on its absence.
     fn keep_unreadable(&mut self, section: &mut Section, start: Position) {
         let line = self.lexer.line(start);
@@ -303,7 +327,14 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     fn end_of_statement(&mut self, inline: bool) -> Read<()> {
         match self.token.kind {
-            Kind::Newline | Kind::End => Ok(()),
+            Kind::Newline => Ok(()),
+            Kind::End => {
+                // The line that includes a file ends its last one.
+                if self.shared.depth == 0 {
+                    self.doubt("the last line of a file needs a line end");
+                }
+                Ok(())
+            }
             Kind::Punctuation(b'}') if inline => Ok(()),
             _ => Err(self.expected("the end of the line")),
         }
@@ -434,7 +465,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         Ok(items)
     }
 
+    /// Passes over the ends of lines in a list.
     fn newlines(&mut self) {
+        if self.token.kind == Kind::Newline {
+            self.doubt("a list goes on in the next line only behind a `\\`, or in quotes");
+        }
         while self.token.kind == Kind::Newline {
             self.advance();
         }
@@ -455,6 +490,21 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     fn note(&mut self, at: Position, message: String, syntax: bool) -> Failed {
+        let problem = self.problem(at, message, syntax);
+        self.shared.problems.push(problem);
+        Failed
+    }
+
+    /// Notes what macOS's pfctl minds at this token, unless it is noted already.
+    fn doubt(&mut self, message: &str) {
+        let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
+        if !self.shared.listing && !known(&self.shared.doubts) {
+            let doubt = self.problem(self.token.at, message.to_owned(), true);
+            self.shared.doubts.push(doubt);
+        }
+    }
+
+    fn problem(&self, at: Position, message: String, syntax: bool) -> Problem {
         let line = self.lexer.line(at);
         let before = line.get(..at.offset.saturating_sub(at.line_start)).unwrap_or(line);
         let column = before.chars().count();
@@ -464,16 +514,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             line.chars().skip(first).take(120).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let path = Arc::clone(&self.path);
         let caret = column - first;
-        self.shared.problems.push(Problem {
-            path,
-            line: at.line,
-            column: column + 1,
-            message,
-            text,
-            caret,
-            syntax,
-        });
-        Failed
+        Problem { path, line: at.line, column: column + 1, message, text, caret, syntax }
     }
 
     fn in_order(&mut self, order: Order, at: Position) -> Read<()> {
@@ -511,7 +552,12 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         let mut value = String::new();
         loop {
             match self.token.kind {
-                Kind::Number(number) => value.push_str(&number.to_string()),
+                Kind::Number(number) => {
+                    if !value.is_empty() {
+                        self.doubt("a macro's value is one number, or words: put quotes around what is more");
+                    }
+                    value.push_str(&number.to_string());
+                }
                 Kind::Word | Kind::Quoted => value.push_str(&self.token.text),
                 Kind::Newline | Kind::End if value.ends_with(' ') => break,
                 _ => return Err(self.expected("the macro's value, in quotes if it is more than words")),
@@ -604,6 +650,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                         self.advance();
                     }
                     "counters" => {
+                        self.doubt("there is no `counters` for tables");
                         self.advance();
                     }
                     _ => return Err(self.expected("`persist`, `const`, `file` or a list of addresses")),
@@ -619,8 +666,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             Kind::Keyword => self.advance(),
             _ => return Err(self.expected("an option")),
         };
-        let ordered =
-            !matches!(&*name.text, "skip" | "require-order" | "state-policy" | "ruleset-optimization");
+        let ordered = !matches!(
+            &*name.text,
+            "skip" | "require-order" | "state-policy" | "ruleset-optimization" | "hostid"
+        );
         let options = self.option_values(&name)?;
         if ordered {
             self.in_order(Order::Option, start)?;
@@ -694,7 +743,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     fn one_of(&mut self, values: &[&str]) -> Read<Box<str>> {
-        let known = values.iter().any(|value| *value == self.token.text);
+        let known = values.iter().any(|value| value.eq_ignore_ascii_case(&self.token.text));
         if known && matches!(self.token.kind, Kind::Word | Kind::Quoted | Kind::Keyword) {
             return Ok(Box::from(&*self.advance().text));
         }

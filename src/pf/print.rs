@@ -19,8 +19,9 @@ use std::net::IpAddr;
 
 use super::names;
 use super::rule::{
-    Action, Address, Block, Compare, Direction, Family, Fragments, Interface, InterfaceAddress, Owner, Peer,
-    Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
+    Action, Address, Block, Compare, Direction, External, Family, Fragments, Interface, InterfaceAddress,
+    Owner, Peer, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
+    TypeOfService,
 };
 use super::ruleset::{BlockPolicy, Load, Preamble, Section, SetOption, StatePolicy, Table, TableSource};
 use super::token;
@@ -164,8 +165,13 @@ impl fmt::Display for Rule {
         print_owner(f, "group", self.group.as_ref())?;
         print_flags(f, self)?;
         print_icmp(f, self)?;
-        if let Some(tos) = self.tos {
-            write!(f, " tos {tos:#04x}")?;
+        match self.tos {
+            None => {}
+            Some(TypeOfService::Tos(tos)) => write!(f, " tos {tos:#04x}")?,
+            Some(TypeOfService::Dscp(dscp)) => write!(f, " dscp {dscp:#04x}")?,
+            Some(TypeOfService::Class(class)) => {
+                write!(f, " sc {}", names::service_class_name(class).unwrap_or("be"))?;
+            }
         }
         print_state(f, self)?;
         if let Some(probability) = self.probability {
@@ -180,9 +186,6 @@ impl fmt::Display for Rule {
         if self.allow_options {
             f.write_str(" allow-opts")?;
         }
-        if let Some(kind) = &self.extfilter {
-            write!(f, " extfilter {kind}")?;
-        }
         if matches!(self.action, Action::Scrub | Action::NoScrub) {
             print_scrub(f, self.scrub.as_deref().unwrap_or(&Scrub::default()), &self.action)?;
         }
@@ -190,8 +193,11 @@ impl fmt::Display for Rule {
         if let Some(redirect) = &self.redirect {
             print_redirect(f, self, redirect)?;
         }
-        if let Some(pipe) = self.pipe {
-            write!(f, " {} {}", if pipe.queue { "queue" } else { "pipe" }, pipe.number)?;
+        if let Some(external) = self.extfilter {
+            write!(f, " extfilter {external}")?;
+        }
+        if let Some(external) = self.redirect.as_ref().and_then(|redirect| redirect.extmap) {
+            write!(f, " extmap {external}")?;
         }
         if let Some(section) = self.anchor.as_ref().and_then(|call| call.inline.as_deref()) {
             print_inline(f, section)?;
@@ -597,6 +603,9 @@ fn print_names(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         f.write_str(" label ")?;
         quoted(f, label)?;
     }
+    if let Some(pipe) = rule.pipe {
+        write!(f, " {} {}", if pipe.queue { "queue" } else { "pipe" }, pipe.number)?;
+    }
     match &rule.queue {
         None => {}
         Some((queue, None)) => {
@@ -619,9 +628,23 @@ fn print_names(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         f.write_str(if tagged.negated { " ! tagged " } else { " tagged " })?;
         word(f, &tagged.name)?;
     }
-    match rule.rtable {
+    match &rule.rtable {
         None => Ok(()),
-        Some(table) => write!(f, " rtable {table}"),
+        Some(table) if table.bytes().all(|byte| byte.is_ascii_digit()) => write!(f, " rtable {table}"),
+        Some(table) => {
+            f.write_str(" rtable ")?;
+            word(f, table)
+        }
+    }
+}
+
+/// `ad`, `ei`
+impl fmt::Display for External {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            External::Address => "ad",
+            External::Any => "ei",
+        })
     }
 }
 
@@ -641,7 +664,7 @@ fn print_redirect(f: &mut Formatter<'_>, rule: &Rule, redirect: &Redirect) -> fm
         f.write_str(" }")?;
     }
     let (first, last) = redirect.ports;
-    let nat = matches!(rule.action, Action::Nat { .. });
+    let nat = matches!(rule.action, Action::Nat { .. } | Action::Nat64 { .. });
     if first != 0 || (nat && last != 0) {
         if last == first || (last == 0 && !nat) {
             write!(f, " port {first}")?;
@@ -653,10 +676,7 @@ fn print_redirect(f: &mut Formatter<'_>, rule: &Rule, redirect: &Redirect) -> fm
     if redirect.static_port {
         f.write_str(" static-port")?;
     }
-    match &redirect.extmap {
-        None => Ok(()),
-        Some(kind) => write!(f, " extmap {kind}"),
-    }
+    Ok(())
 }
 
 fn print_inline(f: &mut Formatter<'_>, section: &Section) -> fmt::Result {

@@ -48,8 +48,8 @@ pub struct Rule {
     pub flags: Option<Flags>,
     /// ICMP type and code.
     pub icmp: Option<Icmp>,
-    /// The type-of-service field.
-    pub tos: Option<u8>,
+    /// The type of service.
+    pub tos: Option<TypeOfService>,
     /// Whether a match opens a state.
     pub state: State,
     /// Limits and time-outs of that state.
@@ -58,8 +58,6 @@ pub struct Rule {
     pub fragment: bool,
     /// Whether IP options are let through.
     pub allow_options: bool,
-    /// Which packets a state of UDP lets back in: `apd`, `ad` or `ei` (Apple).
-    pub extfilter: Option<Box<str>>,
     /// What scrub does to the packet.
     pub scrub: Option<Box<Scrub>>,
     /// How probable a match is, as pf keeps it: out of 2³².
@@ -72,8 +70,10 @@ pub struct Rule {
     pub tagged: Option<Tagged>,
     /// The queue, and the one for empty acknowledgements.
     pub queue: Option<(Box<str>, Option<Box<str>>)>,
-    /// The routing table.
-    pub rtable: Option<u8>,
+    /// The routing table: a number, or the interface that it belongs to (Apple).
+    pub rtable: Option<Box<str>>,
+    /// Which packets a state of UDP lets back in (Apple); `None`: those of the same address and port.
+    pub extfilter: Option<External>,
     /// Where a translation leads.
     pub redirect: Option<Box<Redirect>>,
     /// The pipe or queue of dummynet.
@@ -113,7 +113,6 @@ impl Rule {
             state_options: None,
             fragment: false,
             allow_options: false,
-            extfilter: None,
             scrub: None,
             probability: None,
             label: None,
@@ -121,6 +120,7 @@ impl Rule {
             tagged: None,
             queue: None,
             rtable: None,
+            extfilter: None,
             redirect: None,
             pipe: None,
             unreadable: None,
@@ -188,6 +188,27 @@ impl Action {
                 | Action::Binat { pass: true }
         )
     }
+}
+
+/// The type of service that a packet asks for, in one of three ways to read its byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeOfService {
+    /// The whole byte.
+    Tos(u8),
+    /// The code point of differentiated services, in its place in the byte (Apple).
+    Dscp(u8),
+    /// Apple's service class.
+    Class(u8),
+}
+
+/// What a state of UDP is bound to, beside this machine's end, from the narrowest (Apple; XNU, net/pfvar.h:
+/// `pf_extmap`, `pf_extfilter`). The narrowest of all, address and port, is what there is without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum External {
+    /// `ad`: the address.
+    Address,
+    /// `ei`: neither.
+    Any,
 }
 
 /// How a packet is stopped.
@@ -535,8 +556,8 @@ pub struct Redirect {
     pub pool: Pool,
     /// The source port stays.
     pub static_port: bool,
-    /// How a mapping is shared between destinations (Apple): `apd`, `ad`, `ei`.
-    pub extmap: Option<Box<str>>,
+    /// What a mapping is bound to (Apple), where that is wider than [`Rule::extfilter`].
+    pub extmap: Option<External>,
 }
 
 /// A pipe or queue of dummynet.

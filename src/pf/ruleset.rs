@@ -202,6 +202,6 @@ impl Section {
 
     /// Every rule, in the order in which `pfctl -nvf` prints them.
     pub fn rules(&self) -> impl Iterator<Item = &Placed<Rule>> {
-        self.listed_nat().chain(self.listed_rules()).chain(&self.dummynet)
+        self.scrub.iter().chain(self.listed_nat()).chain(&self.filter).chain(&self.dummynet)
     }
 }

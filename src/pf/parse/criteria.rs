@@ -1,10 +1,12 @@
 //! The rules themselves: what stands between `pass` and the end of the line.
 
+use sha2::{Digest as _, Sha256};
+
 use super::super::names;
 use super::super::rule::{
-    Action, Address, AnchorCall, Block, Compare, Direction, Family, Flags, Fragments, Icmp, Interface,
-    InterfaceAddress, Log, Owner, Pipe, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub,
-    State, StateOptions, Tagged,
+    Action, Address, AnchorCall, Block, Compare, Direction, External, Family, Flags, Fragments, Icmp,
+    Interface, InterfaceAddress, Log, Owner, Pipe, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind,
+    Rule, Scrub, State, StateOptions, Tagged, TypeOfService,
 };
 use super::super::ruleset::{Section, StatePolicy};
 use super::super::token::{Kind, shortened};
@@ -12,18 +14,14 @@ use super::expand::{self, Lists, Protocol};
 use super::host::{self, Host, Operator, c_number, compare};
 use super::{Order, Parser, Position, Read};
 
-/// The first of the ports that nat gives out unless told otherwise; the last is 65535.
-const NAT_FIRST_PORT: u16 = 50001;
-
-/// Bound to address and port, to the address, or to neither (XNU, net/pfvar.h: `pf_extmap`, `pf_extfilter`).
-const EXTERNAL_KINDS: &[&str] = &["apd", "ad", "ei"];
+/// The ports that nat gives out unless told otherwise: Apple's, others have 50001 to 65535.
+const NAT_PORTS: (u16, u16) = (32768, 49151);
 
 /// Which criteria a rule gave.
 #[derive(Default)]
 pub(super) struct Given {
     pub(super) state: bool,
     flags: bool,
-    tos: bool,
 }
 
 impl Parser<'_, '_, '_> {
@@ -50,6 +48,9 @@ impl Parser<'_, '_, '_> {
             if !given.flags && !rule.fragment && rule.state != State::No {
                 rule.flags = Some(Flags { set: 0x02, of: 0x12 });
             }
+        }
+        if rule.extfilter.is_some() && rule.state == State::No {
+            return Err(self.wrong(start, "extfilter needs a rule that keeps state"));
         }
         self.finish_state(&mut rule);
         lists.decide_family(&mut rule);
@@ -102,13 +103,19 @@ impl Parser<'_, '_, '_> {
         rule.family = self.family();
         lists.protocols = self.protocols()?;
         self.peers(&mut lists)?;
+        let mut given = Given::default();
         if rule.action == Action::Scrub {
             self.scrub_options(&mut rule)?;
+        } else if rule.action == Action::Dummynet {
+            given = self.criteria(&mut rule, &mut lists)?;
         }
         rule.rtable = self.rtable()?.or(rule.rtable);
         self.end_of_rule()?;
         if let Some(order) = order {
             self.in_order(order, start)?;
+        }
+        if given.state {
+            return Err(self.wrong(start, "cannot specify state handling on anchors"));
         }
         if binat && lists.protocols.len() > 1 {
             return Err(self.wrong(start, "proto list expansion not supported in binat-anchor"));
@@ -335,13 +342,15 @@ impl Parser<'_, '_, '_> {
                     let six = self.advance().text == "icmp6-type";
                     lists.icmp = self.list(if six { Self::icmp6 } else { Self::icmp4 })?;
                 }
-                "tos" => {
-                    if given.tos {
-                        return Err(self.wrong(at, "tos cannot be redefined"));
+                "tos" | "dscp" | "sc" => {
+                    if rule.tos.is_some() {
+                        return Err(self.wrong(at, "tos, dscp and sc cannot be redefined or used together"));
                     }
-                    given.tos = true;
-                    self.advance();
-                    rule.tos = Some(self.tos()?);
+                    rule.tos = Some(match &*self.advance().text {
+                        "tos" => TypeOfService::Tos(self.tos()?),
+                        "dscp" => TypeOfService::Dscp(self.code_point()?),
+                        _ => TypeOfService::Class(self.service_class()?),
+                    });
                 }
                 "no" | "keep" | "modulate" | "synproxy" => {
                     if given.state {
@@ -358,10 +367,7 @@ impl Parser<'_, '_, '_> {
                     self.advance();
                     rule.allow_options = true;
                 }
-                "extfilter" => {
-                    self.advance();
-                    rule.extfilter = Some(self.one_of(EXTERNAL_KINDS)?);
-                }
+                "extfilter" => rule.extfilter = self.external()?,
                 "label" => {
                     if rule.label.is_some() {
                         return Err(self.wrong(at, "label cannot be redefined"));
@@ -550,13 +556,50 @@ impl Parser<'_, '_, '_> {
                 Some(value)
             }
             _ => match &*self.string("a type of service")? {
+                "lowdelay" => Some(0x10),
+                "throughput" => Some(0x08),
+                "reliability" => Some(0x04),
                 text if text.starts_with("0x") => c_number(text),
-                text => names::type_of_service(text).map(i64::from),
+                _ => None,
             },
         };
         let value = value.and_then(|value| u8::try_from(value).ok()).filter(|value| *value > 0);
         value.ok_or_else(|| {
             self.wrong(at, "illegal tos value: give 1 to 255, lowdelay, throughput or reliability")
+        })
+    }
+
+    /// `ef`, `af11`, a number: the upper six bits of the byte.
+    fn code_point(&mut self) -> Read<u8> {
+        let at = self.token.at;
+        let value = match self.token.kind {
+            Kind::Number(value) => {
+                self.advance();
+                Some(value)
+            }
+            _ => {
+                let name = self.string("a code point, such as `ef` or `af11`")?;
+                names::code_point(&name).map(i64::from).or_else(|| c_number(&name))
+            }
+        };
+        let value = value.and_then(|value| u8::try_from(value).ok()).map(|value| value & 0xfc);
+        value.filter(|value| *value > 0).ok_or_else(|| self.wrong(at, "illegal dscp value"))
+    }
+
+    fn service_class(&mut self) -> Read<u8> {
+        let at = self.token.at;
+        let name = self.string("a service class, such as `be` or `vi`")?;
+        names::service_class(&name)
+            .ok_or_else(|| self.wrong(at, &format!("illegal sc value {}", shortened(&name))))
+    }
+
+    /// `extfilter ad`, `extmap ei`; `None` for `apd`, which says nothing new.
+    fn external(&mut self) -> Read<Option<External>> {
+        self.advance();
+        Ok(match &*self.one_of(&["apd", "ad", "ei"])? {
+            "ad" => Some(External::Address),
+            "ei" => Some(External::Any),
+            _ => None,
         })
     }
 
@@ -767,12 +810,13 @@ impl Parser<'_, '_, '_> {
         if rule.action != Action::Dummynet {
             return Err(self.note(at, "`pipe` belongs to dummynet rules only".to_owned(), true));
         }
+        let bracketed = self.take_punctuation(b'(');
         let number = self.number_within("a pipe's number", u16::MAX.into())?;
+        if bracketed {
+            self.require_punctuation(b')')?;
+        }
         if number == 0 {
             return Err(self.wrong(at, "a pipe's number must be from 1 to 65535"));
-        }
-        if rule.pipe.is_some() {
-            return Err(self.wrong(at, "pipe cannot be redefined"));
         }
         rule.pipe = Some(Pipe { number, queue });
         Ok(())
@@ -804,8 +848,16 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    fn rtable(&mut self) -> Read<Option<u8>> {
-        if self.take("rtable") { Ok(Some(self.number_within("a routing table", 255)?)) } else { Ok(None) }
+    /// The number of a routing table, or the interface that it belongs to; 0 is the one that there is anyway.
+    fn rtable(&mut self) -> Read<Option<Box<str>>> {
+        if !self.take("rtable") {
+            return Ok(None);
+        }
+        if !matches!(self.token.kind, Kind::Number(_)) {
+            return Ok(Some(self.interface_name()?));
+        }
+        let number: u32 = self.number_within("a routing table", i32::MAX.into())?;
+        Ok((number != 0).then(|| number.to_string().into_boxed_str()))
     }
 
     // Routes and pools.
@@ -902,8 +954,8 @@ impl Parser<'_, '_, '_> {
                         redirect.static_port = true;
                         continue;
                     }
-                    Some(redirect) if self.take("extmap") => {
-                        redirect.extmap = Some(self.one_of(EXTERNAL_KINDS)?);
+                    Some(redirect) if self.token.is("extmap") => {
+                        redirect.extmap = self.external()?;
                         continue;
                     }
                     _ => return Ok(()),
@@ -915,18 +967,22 @@ impl Parser<'_, '_, '_> {
         }
     }
 
+    /// The key as pfctl keeps it: 128 bits in hexadecimal, or of any other text the first half of its SHA-256.
     fn hash_key(&mut self) -> Read<Option<Box<str>>> {
         if !matches!(self.token.kind, Kind::Word | Kind::Quoted) {
             return Ok(None);
         }
         let at = self.token.at;
         let key = self.strings("a key")?;
-        if let Some(hex) = key.strip_prefix("0x")
-            && (hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        {
+        let Some(hex) = key.strip_prefix("0x") else {
+            let hash = Sha256::digest(key.as_bytes());
+            let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            return Ok(Some(format!("0x{hex}").into_boxed_str()));
+        };
+        if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(self.wrong(at, "hex key must be 128 bits (32 hex digits) long"));
         }
-        Ok(Some(key))
+        Ok(Some(key.to_ascii_lowercase().into_boxed_str()))
     }
 
     // Normalization, translation, dummynet, antispoof.
@@ -969,7 +1025,11 @@ impl Parser<'_, '_, '_> {
                     let value = self.number_within("a max-mss", 65535)?;
                     std::mem::replace(&mut scrub.max_mss, value) != 0
                 }
-                () if self.take("set-tos") => scrub.set_tos.replace(self.tos()?).is_some(),
+                () if self.token.is("set-tos") => {
+                    self.doubt("there is no `set-tos` for scrub");
+                    self.advance();
+                    scrub.set_tos.replace(self.tos()?).is_some()
+                }
                 () if self.take("fragment") => {
                     scrub.fragments = match () {
                         () if self.take("reassemble") => Fragments::Reassemble,
@@ -993,6 +1053,7 @@ impl Parser<'_, '_, '_> {
                     false
                 }
                 () if self.token.is("tagged") || self.token.is_punctuation(b'!') => {
+                    self.doubt("there is no `tagged` for scrub");
                     rule.tagged = self.tagged()?;
                     false
                 }
@@ -1094,9 +1155,16 @@ impl Parser<'_, '_, '_> {
             extmap: None,
         };
         let mut pool = Pool::default();
+        let mut extfilter = None;
         self.pool(&mut pool, Some(&mut redirect))?;
+        while self.token.is("extfilter") {
+            extfilter = self.external()?;
+            self.pool(&mut pool, Some(&mut redirect))?;
+        }
         redirect.pool = pool;
-        Ok(Some(Target { hosts, ports, redirect }))
+        // A mapping is at least as wide as what it lets back in, and is told only where it is wider.
+        redirect.extmap = redirect.extmap.filter(|extmap| extfilter.is_none_or(|filter| *extmap > filter));
+        Ok(Some(Target { hosts, ports, extfilter, redirect }))
     }
 
     fn redirect(
@@ -1106,7 +1174,8 @@ impl Parser<'_, '_, '_> {
         target: Target,
         start: Position,
     ) -> Read<Redirect> {
-        let Target { mut hosts, ports, mut redirect } = target;
+        let Target { mut hosts, ports, extfilter, mut redirect } = target;
+        rule.extfilter = extfilter;
         // What nat64 leads to is of the other family.
         let across = matches!(rule.action, Action::Nat64 { .. });
         if rule.family.is_none() && !across {
@@ -1121,7 +1190,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(start, "no translation address with matching address family found."));
         }
         let (first, last) = ports.unwrap_or((0, Some(0)));
-        let nat = matches!(rule.action, Action::Nat { .. });
+        let nat = matches!(rule.action, Action::Nat { .. } | Action::Nat64 { .. });
         let last = match (last, lists.destination_ports.first()) {
             (Some(last), _) => last,
             // `port 1000:*`: as many as the rule's own range has.
@@ -1131,7 +1200,7 @@ impl Parser<'_, '_, '_> {
             (None, _) => 0,
         };
         redirect.ports = match (nat, first, last) {
-            (true, 0, 0) => (NAT_FIRST_PORT, u16::MAX),
+            (true, 0, 0) => NAT_PORTS,
             (true, first, 0) => (first, first),
             // A redirection to port 0 leaves the port as it is, whatever its range.
             (false, 0, _) => (0, 0),
@@ -1141,13 +1210,13 @@ impl Parser<'_, '_, '_> {
             if !nat {
                 return Err(self.wrong(start, "the 'static-port' option is only valid with nat rules"));
             }
-            if redirect.ports.0 != NAT_FIRST_PORT && redirect.ports.1 != u16::MAX {
+            if redirect.ports.0 != NAT_PORTS.0 && redirect.ports.1 != NAT_PORTS.1 {
                 return Err(
                     self.wrong(start, "the 'static-port' option can't be used when specifying a port range")
                 );
             }
             redirect.ports = (0, 0);
-        } else if redirect.ports == (NAT_FIRST_PORT, u16::MAX) {
+        } else if redirect.ports == NAT_PORTS {
             redirect.ports = (0, 0);
         }
         let many = hosts.len() > 1 || hosts.iter().any(Host::is_pool);
@@ -1228,11 +1297,14 @@ impl Parser<'_, '_, '_> {
         self.end_of_rule()?;
         match (no, rule.pipe) {
             (true, Some(_)) => return Err(self.wrong(start, "dummynet rule with 'no' does not need a pipe")),
-            (false, None) => return Err(self.expected("`pipe` and its number")),
+            // pfctl shows the label of a rule in the place of its pipe.
+            (false, None) if !self.shared.listing => return Err(self.expected("`pipe` and its number")),
             _ => {}
         }
         if no {
             rule.action = Action::NoDummynet;
+        } else if rule.direction.is_none() {
+            self.doubt("a dummynet rule needs `in` or `out`");
         }
         lists.decide_family(&mut rule);
         self.expand(rule, lists, start, |section| &mut section.dummynet, section)
@@ -1307,6 +1379,7 @@ struct Target {
     hosts: Vec<Host>,
     /// The first port, and the last; see [`Parser::redirect_ports`].
     ports: Option<(u16, Option<u16>)>,
+    extfilter: Option<External>,
     redirect: Redirect,
 }
 

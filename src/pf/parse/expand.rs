@@ -205,6 +205,12 @@ impl<'l> Choice<'l> {
                 None => {}
             }
         }
+        if chosen.protocol.is_some_and(|number| number != 17) {
+            chosen.extfilter = None;
+            if let Some(redirect) = &mut chosen.redirect {
+                redirect.extmap = None;
+            }
+        }
         let tcp = chosen.protocol.is_none_or(|number| number == 6);
         if !tcp {
             chosen.flags = None;
@@ -281,7 +287,7 @@ impl<'l> Choice<'l> {
             | Action::NoScrub
             | Action::Dummynet
             | Action::NoDummynet => filter_problem(rule),
-            Action::Rdr { .. } | Action::NoRdr | Action::Nat64 { .. } | Action::NoNat64 => rdr_problem(rule),
+            Action::Rdr { .. } | Action::NoRdr => rdr_problem(rule),
             _ => None,
         }
     }
@@ -317,7 +323,8 @@ fn filter_problem(rule: &Rule) -> Option<&'static str> {
         (Some(58), Some(Family::Inet)) => return Some("proto icmp6 doesn't match address family inet"),
         _ => {}
     }
-    if rule.allow_options && rule.action != Action::Pass {
+    let may_have_options = matches!(rule.action, Action::Pass | Action::Dummynet | Action::NoDummynet);
+    if rule.allow_options && !may_have_options {
         return Some("allow-opts can only be specified for pass rules");
     }
     if rule.fragment && (ports || rule.flags.is_some_and(|flags| flags.of != 0) || rule.icmp.is_some()) {
