@@ -522,7 +522,11 @@ impl Parser<'_, '_, '_> {
         let at = self.token.at;
         let kind = match self.token.kind {
             Kind::Number(_) => self.number_within("an icmp type", 255)?,
-            // `skip` is a reserved word and an ICMP type; pfctl takes it by number only.
+            // `skip` is a reserved word and an ICMP type: pfctl prints it by name, and takes it by number only.
+            _ if self.shared.listing && self.token.is("skip") => {
+                self.advance();
+                39
+            }
             _ => {
                 let name = self.string("an icmp type")?;
                 match names::icmp_type(&name, six) {
