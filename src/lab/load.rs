@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::kernel::{Line, Ruleset, Table};
 use crate::pf::loaded::InterfaceFacts;
@@ -118,8 +118,11 @@ pub fn load(
 /// The interfaces that pfctl finds here, loopback first. Settings that do not read are told where they are asked for;
 /// names then stay names.
 fn interfaces(directory: &Path) -> Vec<InterfaceFacts> {
-    let loopback =
-        [Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).into(), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))];
+    let loopback = [
+        Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).into(),
+        IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64).into(),
+    ];
     let others = super::interfaces(directory).unwrap_or_default();
     std::iter::once(("lo0".to_owned(), loopback.to_vec()))
         .chain(others)

@@ -2,7 +2,8 @@
 
 use super::super::names;
 use super::super::rule::{
-    Action, Address, Block, Compare, Family, Icmp, Interface, Owner, PortMatch, Rule, State, StateOptions,
+    Action, Address, Block, Compare, Family, Icmp, Interface, InterfaceAddress, Owner, PortMatch, Rule,
+    State, StateOptions,
 };
 use super::super::ruleset::{Placed, Section};
 use super::host::Host;
@@ -190,6 +191,14 @@ impl<'l> Choice<'l> {
             if let Some(host) = host {
                 peer.negated = host.negated;
                 peer.address = match &host.address {
+                    // More bits than the family has are all of them.
+                    Address::Dynamic(interface)
+                        if chosen.family == Some(Family::Inet)
+                            && interface.bits.is_some_and(|bits| bits >= 32) =>
+                    {
+                        let interface = InterfaceAddress { bits: None, ..(**interface).clone() };
+                        Address::Dynamic(Box::new(interface))
+                    }
                     // pf keeps "every address" and 0.0.0.0/0 alike.
                     Address::Net(net) if net.prefix_len() == 0 => Address::Any,
                     address => address.clone(),
@@ -257,7 +266,7 @@ impl<'l> Choice<'l> {
         let tag = chosen.tag.as_deref().and_then(expand);
         let tagged = chosen.tagged.as_ref().and_then(|tagged| expand(&tagged.name));
         if let Some(label) = label {
-            chosen.label = Some(label);
+            chosen.label = Some(label).filter(|label| !label.is_empty());
         }
         if let Some(tag) = tag {
             chosen.tag = Some(tag);

@@ -103,6 +103,11 @@ impl Parser<'_, '_, '_> {
             return Ok(());
         }
         let negated = self.take_punctuation(b'!');
+        // What `! ::/0` is printed as; pfctl itself does not read it.
+        if negated && self.shared.listing && self.take("any") {
+            hosts.push(Host { negated, ..Host::of(Address::Any) });
+            return Ok(());
+        }
         let first = hosts.len();
         if self.take("no-route") {
             hosts.push(Host::of(Address::NoRoute));
@@ -311,7 +316,12 @@ impl Parser<'_, '_, '_> {
                 _ => Some(own.with_bits(interface.bits)),
             }
         };
-        taken.filter_map(address).map(|net| Host::of(Address::Net(net))).collect()
+        let scope = (!every).then(|| interface.name.clone());
+        let of_link = |net: &IpNet| matches!(net.addr(), IpAddr::V6(six) if six.is_unicast_link_local());
+        taken
+            .filter_map(address)
+            .map(|net| Host { scope: scope.clone().filter(|_| of_link(&net)), ..Host::of(Address::Net(net)) })
+            .collect()
     }
 
     /// The addresses in a table's braces; `true` marks the negated.
