@@ -1325,7 +1325,7 @@ impl Parser<'_, '_, '_> {
             let dynamic = parser.take_punctuation(b'(');
             let at = parser.token.at;
             let name = parser.interface_name()?;
-            if !host::is_name(&name) {
+            if !host::is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
                 return Err(parser.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
             }
             if dynamic {
