@@ -303,7 +303,7 @@ fn explain_and_check_need_files_alone() {
         (
             "pas all\nblock quick all\n".to_owned(),
             1,
-            "pfctl loads nothing of this file until its problem is mended",
+            "pfctl loads nothing of this file until its mistake is mended",
         ),
         ("anchor \"y\"\nload anchor \"y\" from \"/nowhere/y\"\n".to_owned(), 3, "the rules in /nowhere/y"),
     ] {

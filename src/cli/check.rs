@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::show::print;
-use portcullis::pf::parse::{Problem, parse};
+use portcullis::pf::parse::{Fault, Problem, parse};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -75,7 +75,7 @@ pub fn run(options: &Options, json: bool) -> u8 {
                     message: format!("cannot load {}: {why}", load.item.file),
                     text: String::new(),
                     caret: 0,
-                    syntax: false,
+                    fault: Fault::File,
                 }),
             }
         }

@@ -10,6 +10,7 @@ use super::show::{print, print_json};
 use portcullis::app::{App, AppError};
 use portcullis::os;
 use portcullis::pf::loaded::{InterfaceFacts, Listing, Loaded};
+use portcullis::pf::parse::Fault;
 use portcullis::pf::question::{Answers, Explanation, From, Question, answers, ask};
 use portcullis::pf::rule::Family;
 use portcullis::pf::verdict::Outcome;
@@ -99,10 +100,11 @@ pub fn offline(options: &Options, json: bool) -> u8 {
     };
     let (loaded, problems) =
         Loaded::from_conf(&conf.display().to_string(), &text, &mut |path| files.include(path));
+    let mistakes = problems.iter().filter(|problem| problem.fault != Fault::File).count();
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let mut notes = files.notes(&problems);
-    if !problems.is_empty() {
-        let them = if problems.len() == 1 { "its problem is" } else { "its problems are" };
+    if mistakes > 0 {
+        let them = if mistakes == 1 { "its mistake is" } else { "its mistakes are" };
         notes.insert(
             0,
             format!("pfctl loads nothing of this file until {them} mended; this is what the rest would do"),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ipnet::IpNet;
 
-use super::parse::{self, Parsed, Problem};
+use super::parse::{self, Fault, Parsed, Problem};
 use super::rule::{Address, Rule};
 use super::ruleset::{Placed, Preamble, Section, TableSource};
 
@@ -138,7 +138,7 @@ impl Loaded {
                     message: format!("the files hold more than {} rules together", parse::MAXIMUM_RULES),
                     text: String::new(),
                     caret: 0,
-                    syntax: false,
+                    fault: Fault::Meaning,
                 }));
                 break;
             }
@@ -162,7 +162,7 @@ impl Loaded {
                             message: format!("cannot load anchor {below} from {}: {why}", load.item.file),
                             text: load.item.to_string(),
                             caret: 0,
-                            syntax: false,
+                            fault: Fault::File,
                         });
                     }
                 }

@@ -69,14 +69,25 @@ pub struct Problem {
     pub text: String,
     /// Where the column is in `text`, in characters from 0.
     pub caret: usize,
-    /// Whether the text breaks the grammar; else it is grammar that means nothing.
-    pub syntax: bool,
+    /// What sort of mistake.
+    pub fault: Fault,
+}
+
+/// A sort of mistake in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It breaks the grammar.
+    Syntax,
+    /// It is grammar that means nothing.
+    Meaning,
+    /// It names a file that could not be read here; where it is there, nothing is wrong.
+    File,
 }
 
 impl Problem {
     /// The problem as pfctl words it, `FILE:LINE: syntax error`.
     pub fn pfctl_form(&self) -> String {
-        let message = if self.syntax { "syntax error" } else { &self.message };
+        let message = if self.fault == Fault::Syntax { "syntax error" } else { &self.message };
         format!("{}:{}: {message}", self.path, self.line)
     }
 }
@@ -482,15 +493,15 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             Kind::Bad => self.token.text.to_string(),
             _ => advised(format!("expected {what}, found {}", self.token.describe()), &self.token),
         };
-        self.note(self.token.at, message, true)
+        self.note(self.token.at, message, Fault::Syntax)
     }
 
     fn wrong(&mut self, at: Position, message: &str) -> Failed {
-        self.note(at, message.to_owned(), false)
+        self.note(at, message.to_owned(), Fault::Meaning)
     }
 
-    fn note(&mut self, at: Position, message: String, syntax: bool) -> Failed {
-        let problem = self.problem(at, message, syntax);
+    fn note(&mut self, at: Position, message: String, fault: Fault) -> Failed {
+        let problem = self.problem(at, message, fault);
         self.shared.problems.push(problem);
         Failed
     }
@@ -499,12 +510,12 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     fn doubt(&mut self, message: &str) {
         let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
         if !self.shared.listing && !known(&self.shared.doubts) {
-            let doubt = self.problem(self.token.at, message.to_owned(), true);
+            let doubt = self.problem(self.token.at, message.to_owned(), Fault::Syntax);
             self.shared.doubts.push(doubt);
         }
     }
 
-    fn problem(&self, at: Position, message: String, syntax: bool) -> Problem {
+    fn problem(&self, at: Position, message: String, fault: Fault) -> Problem {
         let line = self.lexer.line(at);
         let before = line.get(..at.offset.saturating_sub(at.line_start)).unwrap_or(line);
         let column = before.chars().count();
@@ -514,7 +525,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             line.chars().skip(first).take(120).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let path = Arc::clone(&self.path);
         let caret = column - first;
-        Problem { path, line: at.line, column: column + 1, message, text, caret, syntax }
+        Problem { path, line: at.line, column: column + 1, message, text, caret, fault }
     }
 
     fn in_order(&mut self, order: Order, at: Position) -> Read<()> {
@@ -547,7 +558,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             // A word with nothing behind it that makes it a macro: the word itself is what is wrong.
             let found = name.describe();
             let message = format!("expected a rule, an option, a table or a macro, found {found}");
-            return Err(self.note(name.at, advised(message, &name), true));
+            return Err(self.note(name.at, advised(message, &name), Fault::Syntax));
         }
         let mut value = String::new();
         loop {
@@ -586,7 +597,8 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             Ok(text) => text,
             Err(why) => {
                 section.add_unread(&path, &self.place(at));
-                return Err(self.wrong(at, &format!("failed to include file {}: {why}", shortened(&path))));
+                let message = format!("failed to include file {}: {why}", shortened(&path));
+                return Err(self.note(at, message, Fault::File));
             }
         };
         self.shared.read += text.len();
@@ -736,7 +748,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 return Err(self.note(
                     name.at,
                     format!("expected an option, found {}", name.describe()),
-                    true,
+                    Fault::Syntax,
                 ));
             }
         })

@@ -12,7 +12,7 @@ use super::super::ruleset::{Section, StatePolicy};
 use super::super::token::{Kind, shortened};
 use super::expand::{self, Lists, Protocol};
 use super::host::{self, Host, Operator, c_number, compare};
-use super::{Order, Parser, Position, Read};
+use super::{Fault, Order, Parser, Position, Read};
 
 /// The ports that nat gives out unless told otherwise: Apple's, others have 50001 to 65535.
 const NAT_PORTS: (u16, u16) = (32768, 49151);
@@ -677,7 +677,7 @@ impl Parser<'_, '_, '_> {
                     "floating" => lock.replace(false).is_some(),
                     _ => {
                         let message = format!("expected a state option, found `{keyword}`");
-                        return Err(self.note(at, message, true));
+                        return Err(self.note(at, message, Fault::Syntax));
                     }
                 }
             } else {
@@ -812,7 +812,7 @@ impl Parser<'_, '_, '_> {
         let at = self.token.at;
         let queue = self.advance().text == "queue";
         if rule.action != Action::Dummynet {
-            return Err(self.note(at, "`pipe` belongs to dummynet rules only".to_owned(), true));
+            return Err(self.note(at, "`pipe` belongs to dummynet rules only".to_owned(), Fault::Syntax));
         }
         let bracketed = self.take_punctuation(b'(');
         let number = self.number_within("a pipe's number", u16::MAX.into())?;
