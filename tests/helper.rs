@@ -154,7 +154,7 @@ fn the_guard_goes_on_by_itself_where_others_enabled_pf() {
     lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
     let status = lab.portcullis(&["status", "--json"]).expect(0).json();
     assert_eq!(status["firewall"]["guard"], "on");
-    assert!(lab.rules().contains("block return in quick on ! lo0 proto tcp from any to any port = 9229"));
+    assert!(lab.rules().contains("block return in log quick on ! lo0 proto tcp from any to any port = 9229"));
 }
 
 #[test]
