@@ -211,3 +211,15 @@ fn one_request_at_a_time_and_none_is_lost() {
         assert!(rules.contains(&format!("port = {port}")), "{port} in {rules}");
     }
 }
+
+#[test]
+fn users_can_read_what_root_writes_for_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = ready();
+    let mode = |path: &str| lab.file(path).metadata().unwrap().permissions().mode() & 0o7777;
+    // The shell behind the prompt has a umask of 077.
+    assert_eq!(mode("/Library/Application Support/Portcullis"), 0o755);
+    assert_eq!(mode("/Library/Application Support/Portcullis/status.json"), 0o644);
+    assert_eq!(mode("/Library/Logs/Portcullis"), 0o755);
+    assert_eq!(mode("/Library/Logs/Portcullis/audit.jsonl"), 0o644);
+}

@@ -32,6 +32,12 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Makes what this process creates have just the mode that it asks for, closed to others' writes. The shell behind the
+/// prompt works with 077 while it copies the helper: with that, no user could read what root writes for them.
+pub fn set_usual_umask() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+}
+
 /// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the
 /// environment names nobody or somebody with other letters. For people to read; nothing is decided by it.
 pub fn user_name() -> String {

@@ -19,6 +19,7 @@ const USAGE: &str = "usage: portcullis-helper [--lab DIR] apply REQUEST | status
 
 /// Runs the helper on this process's arguments; gives its exit status.
 pub fn main() -> ExitCode {
+    os::set_usual_umask();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let answer = match read_arguments(&arguments) {
         Ok((world, request)) => apply(&world, &request),
