@@ -148,6 +148,17 @@ pub enum AppFirewall {
     Unknown(String),
 }
 
+/// Connections to a port that were begun from elsewhere and that pf blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempts {
+    /// How many.
+    pub attempts: u64,
+    /// The address of the last one.
+    pub last_from: std::net::IpAddr,
+    /// When that was.
+    pub last: Seconds,
+}
+
 /// Everything that the status is computed from.
 #[derive(Clone, Debug)]
 pub struct Facts {

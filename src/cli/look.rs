@@ -8,13 +8,13 @@ use super::show::{message, print, print_json};
 use portcullis::app::{App, AppError};
 use portcullis::port::PortRange;
 use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
-use portcullis::reach::pflog::{Action, Attempts, Direction, End, Entry, PflogError, Reader, blocked};
+use portcullis::reach::pflog::{Action, Direction, End, Entry, PflogError, Reader, blocked};
 use portcullis::reach::servers::{Kind, is_delve_or_go};
 use portcullis::reach::sockets::{self, Process, Table};
 use portcullis::reach::view::{View, app_firewall_of, pf_of};
 use portcullis::reach::{connect, probe};
 use portcullis::reachability::{Assessment, State};
-use portcullis::status::Status;
+use portcullis::status::{Attempts, Status};
 
 /// Everything in one report. Exit status 1 where something stands in the way.
 pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
@@ -204,8 +204,8 @@ pub fn log(file: &Path, port: Option<u16>, json: bool) -> u8 {
         return status;
     }
     let mut text: String = entries.iter().map(line).collect();
-    for (port, Attempts { packets, last_from, .. }) in blocked {
-        text += &format!("port {port}: {packets} packets blocked, the last from {last_from}\n");
+    for (port, Attempts { attempts, last_from, .. }) in blocked {
+        text += &format!("port {port}: {attempts} attempts blocked, the last from {last_from}\n");
     }
     text.extend(problems.iter().map(|problem| format!("! {problem}\n")));
     print(&text);

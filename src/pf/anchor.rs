@@ -100,8 +100,10 @@ impl Entry<'_> {
 /// of pflog0 tells who tried; where there is no pflog0, the kernel does nothing more (XNU: bsd/net/if_pflog.c).
 fn block(rules: &mut String, port: PortRange, label: &str) {
     let port = port_term(port);
-    let _ =
-        writeln!(rules, "block return in log quick on ! lo0 proto tcp from any to any port {port} label {label}");
+    let _ = writeln!(
+        rules,
+        "block return in log quick on ! lo0 proto tcp from any to any port {port} label {label}"
+    );
 }
 
 fn port_term(port: PortRange) -> String {
