@@ -62,9 +62,10 @@ fn port_lines(port: &PortStatus) -> String {
     };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {from}"));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
+    let blocked = port.blocked.as_ref().map_or(String::new(), |blocked| format!("              {blocked}\n"));
     let listener = port.listener.as_ref().map_or(String::new(), |listener| format!(", {listener}"));
     format!(
-        "  {:<11} {:<10} {state}{from}{until}{listener}\n              {}\n",
+        "  {:<11} {:<10} {state}{from}{until}{listener}\n              {}\n{blocked}",
         port.port.to_string(),
         port.name.as_str(),
         port.because

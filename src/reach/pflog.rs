@@ -248,6 +248,12 @@ impl Decoder {
     }
 }
 
+/// Whether the numbers in the frames of a capture of pf's log, of which this is the header, are big-endian. Errors: it is
+/// no such capture.
+pub fn is_big_endian(header: &[u8]) -> Result<bool, PflogError> {
+    form(header).map(|form| form.big_endian)
+}
+
 /// Reads the header of a pcap file. Errors: it is none, or of another kind of interface.
 fn form(header: &[u8]) -> Result<Form, PflogError> {
     let Ok((_, header)) = parse_pcap_header(header) else { return Err(PflogError::NotPcap) };
@@ -467,7 +473,7 @@ impl std::fmt::Display for Entry {
 }
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 #[cfg(test)]
 mod tests {

@@ -70,6 +70,7 @@ pub fn look(app: &App) -> Status {
             listeners: Ok(Vec::new()),
             app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
             ports: Vec::new(),
+            blocked: None,
         })
     })
 }
@@ -249,6 +250,7 @@ mod tests {
             listeners: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
             ports: Vec::new(),
+            blocked: None,
         });
         let mut left = |age| {
             status.firewall.age = age;

@@ -108,3 +108,12 @@ fn hash(base: &Path, directory: &Path, tree: &mut BTreeMap<PathBuf, String>) {
         }
     }
 }
+
+/// Waits until `done`, a while at most: what is waited for comes from another process.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
