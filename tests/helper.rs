@@ -41,9 +41,19 @@ fn substance(lab: &Lab) -> std::collections::BTreeMap<std::path::PathBuf, String
 fn usage_and_bad_requests_end_with_2() {
     let lab = ready();
     let before = lab.tree();
-    for arguments in
-        [&[][..], &["apply"], &["apply", "x", "y"], &["apply", "pass all"], &["fly"], &["apply", ""]]
-    {
+    for arguments in [
+        &[][..],
+        &["apply"],
+        &["apply", "x", "y"],
+        &["apply", "pass all"],
+        &["fly"],
+        &["apply", ""],
+        &["record"],
+        &["record", "0"],
+        &["record", "721"],
+        &["record", "-1"],
+        &["record", "1", "/etc/x"],
+    ] {
         let said = lab.helper(arguments).expect(2);
         assert_eq!(said.json()["outcome"], "unchanged", "{arguments:?}");
         assert!(said.err.contains("nothing was changed"), "{}", said.err);

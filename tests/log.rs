@@ -2,54 +2,18 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use common::capture::{append, blocked, frame, header};
 use common::{Lab, until};
 use portcullis::root::record::{MAX_BYTES, Recording};
 use portcullis::world::{APPLE_ANCHOR, PFLOG, RECORDING, World};
 
 const PFLOG0: &str = portcullis::lab::pflog::PFLOG0;
-
-fn header(link_type: u32) -> Vec<u8> {
-    let mut bytes = 0xa1b2_c3d4u32.to_le_bytes().to_vec();
-    bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0]);
-    bytes.extend(link_type.to_le_bytes());
-    bytes
-}
-
-/// The frame of a SYN that the rule of these numbers in `anchor` blocked at `seconds`.
-fn frame(seconds: u32, anchor: &str, rule: (u32, u32), from_port: u16, port: u16) -> Vec<u8> {
-    let mut packet = vec![61, 2, 1, 0];
-    packet.extend(b"en0".iter().chain(&[0; 13]));
-    packet.extend(anchor.bytes().chain(std::iter::repeat(0)).take(16));
-    packet.extend(rule.0.to_be_bytes());
-    packet.extend(rule.1.to_be_bytes());
-    packet.extend([0; 16]);
-    packet.extend([1, 0, 0, 0]);
-    let builder = etherparse::PacketBuilder::ipv4([192, 168, 1, 20], [192, 168, 1, 1], 64);
-    builder.tcp(from_port, port, 1, 1024).syn().write(&mut packet, &[]).unwrap();
-    let mut bytes = seconds.to_le_bytes().to_vec();
-    bytes.extend(7u32.to_le_bytes());
-    bytes.extend((packet.len() as u32).to_le_bytes().repeat(2));
-    bytes.extend(packet);
-    bytes
-}
-
-/// What pf logs of a client that tries `port`, blocked by the rule of this number in our anchor.
-fn blocked(rule: u32, from_port: u16, port: u16) -> Vec<u8> {
-    let now = u32::try_from(portcullis::os::now()).unwrap();
-    // Apple's main ruleset calls com.apple/* by its only filter rule; the name is cut at 15 bytes.
-    frame(now, "100.dev.portcul", (0, rule), from_port, port)
-}
-
-fn append(path: &Path, bytes: &[u8]) {
-    OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
-}
 
 /// A program that runs on; killed with the test.
 struct Running {
@@ -388,6 +352,13 @@ fn what_goes_wrong_leaves_nothing_behind() {
     assert!(lab.portcullis(&["log", "--for", "1h"]).expect(1).err.contains("symbolic link"));
     assert!(!outside.path().join("logs/pflog.pcap").exists() && !lab.file(PFLOG0).exists());
     std::fs::remove_file(lab.file("/Library/Logs/Portcullis")).unwrap();
+    // What is known of the last recording does not read: the next one begins all the same.
+    lab.write(RECORDING, "junk");
+    assert!(lab.portcullis(&["log", "--stop"]).expect(1).err.contains("does not read"));
+    lab.portcullis(&["log", "--for", "1h"]).expect(0);
+    lab.write(RECORDING, "junk");
+    until("a recording ends that nobody can tell to", || !lab.file(PFLOG0).exists());
+    assert!(recorded.ended().contains("does not read"));
     // tcpdump that fails, and one that records something else.
     let tcpdump = lab.file("/usr/sbin/tcpdump");
     let script = |text: &str| {

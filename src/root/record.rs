@@ -151,9 +151,8 @@ fn go_on_until(
     if !is_held(tree)? {
         return Ok(None);
     }
-    let Some(recording) = Recording::read(tree)?.filter(|recording| recording.ended.is_none()) else {
-        return Ok(None);
-    };
+    let goes_on = |recording: &Recording| recording.ended.is_none() && !recording.stop;
+    let Some(recording) = Recording::read(tree)?.filter(goes_on) else { return Ok(None) };
     if recording.until >= until {
         let left = recording.until.saturating_sub(now) / 60;
         let message = format!("pf's log is being recorded already, for {left} min more");

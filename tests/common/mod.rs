@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: a lab of one's own, and the programs run in it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod capture;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
