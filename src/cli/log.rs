@@ -204,7 +204,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// `12:31  block in  en0    192.168.1.20:50000 -> 192.168.1.7:2345  (pf.conf:31 block return …)`
+    /// `12:31:05  block in  en0    192.168.1.20:50000 -> 192.168.1.7:2345  (pf.conf:31 block return …)`
     fn line(&self) -> String {
         let entry = self.entry;
         let action = match entry.action {
@@ -223,7 +223,7 @@ impl<'a> Shown<'a> {
             (None, Some(subrule), why) => format!("rule {subrule} of {}; {why}", entry.anchor),
             (None, None, why) => format!("rule {}; {why}", entry.rule),
         };
-        let when = show::clock(i64::from(entry.seconds));
+        let when = show::clock_with_seconds(i64::from(entry.seconds));
         let (interface, from, to) = (&entry.interface, end(entry.from), end(entry.to));
         format!("{when}  {action:<5} {direction:<3} {interface:<6} {from} -> {to}  ({rule})\n")
     }

@@ -74,10 +74,20 @@ fn port_lines(port: &PortStatus) -> String {
 
 /// A time of day here, with the date where it is not today.
 pub fn clock(seconds: i64) -> String {
+    time_here(seconds, "%H:%M")
+}
+
+/// The same to the second.
+pub fn clock_with_seconds(seconds: i64) -> String {
+    time_here(seconds, "%H:%M:%S")
+}
+
+fn time_here(seconds: i64, of_day: &str) -> String {
     let Ok(time) = jiff::Timestamp::from_second(seconds) else { return format!("{seconds} s after 1970") };
     let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
     let same_day = time.date() == jiff::ZonedDateTime::now().date();
-    time.strftime(if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
+    let form = if same_day { of_day.to_owned() } else { format!("%Y-%m-%d {of_day}") };
+    time.strftime(&form).to_string()
 }
 
 /// What a change came to.
