@@ -34,12 +34,14 @@ pub enum Heard {
     Out(Vec<u8>),
     /// A line of its standard error, without its end.
     Said(String),
-    /// Its standard output came to an end.
+    /// Its standard output came to an end, and its last words were heard.
     Ended,
 }
 
 /// How many pieces wait for us; then it waits.
 const WAITING: usize = 16;
+/// How long after the end of standard output something may still come on standard error.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The longest line of standard error that is kept.
 const LONGEST_LINE: u64 = 4096;
 
@@ -53,12 +55,21 @@ impl Stream {
             command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped())
         })?;
         let (sender, heard) = sync_channel(WAITING);
+        let (saying, said_all) = sync_channel::<()>(0);
         if let Some(stderr) = child.stderr.take() {
             let sender = sender.clone();
-            std::thread::spawn(move || lines(stderr, &sender));
+            std::thread::spawn(move || {
+                lines(stderr, &sender);
+                drop(saying);
+            });
         }
         if let Some(stdout) = child.stdout.take() {
-            std::thread::spawn(move || pieces(stdout, &sender));
+            std::thread::spawn(move || {
+                pieces(stdout, &sender);
+                // Its last words come before its end, unless something that it started keeps the line open.
+                let _ = said_all.recv_timeout(LAST_WORDS);
+                let _ = sender.send(Heard::Ended);
+            });
         }
         Ok(Stream { child, heard })
     }
@@ -100,7 +111,6 @@ fn pieces(mut stdout: impl Read, sender: &SyncSender<Heard>) {
             }
         }
     }
-    let _ = sender.send(Heard::Ended);
 }
 
 fn lines(stderr: impl Read, sender: &SyncSender<Heard>) {
@@ -182,6 +192,15 @@ mod tests {
             }
         }
         assert_eq!(stream.next(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn last_words_come_before_the_end() {
+        for _ in 0..50 {
+            let stream = sh("echo no >&2; exit 1");
+            assert_eq!(stream.next(SOON), Some(Heard::Said("no".into())));
+            assert_eq!(stream.next(SOON), Some(Heard::Ended));
+        }
     }
 
     #[test]

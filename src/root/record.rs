@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long tcpdump may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A tcpdump that runs so long without a word works, although its words are others than we know.
-const QUIET_START: Duration = Duration::from_secs(3);
+const QUIET_START: Duration = Duration::from_secs(5);
 
 /// A recording, as it stands in [`RECORDING`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
