@@ -487,7 +487,8 @@ fn trail_line(packet: &str, step: &Step<'_>, decides: bool) -> TrailLine {
     TrailLine { packet: packet.to_owned(), rule: rule_text(&step.rule), effect, why }
 }
 
-fn rule_text(rule: &RuleRef<'_>) -> RuleText {
+/// The rule as it is shown.
+pub(super) fn rule_text(rule: &RuleRef<'_>) -> RuleText {
     let place = &rule.rule.place;
     let anchor = rule.anchor.to_owned();
     let number = rule.number;
