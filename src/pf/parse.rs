@@ -15,7 +15,7 @@
 //! Bounds: lists nest 10,000 deep, inline anchors and includes 64 deep, a file expands to at most
 //! [`MAXIMUM_RULES`] rules, all included text together is at most 64 MiB.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ use super::token::{Kind, Lexer, Position, Token, shortened};
 mod criteria;
 mod expand;
 mod host;
+mod queue;
 
 /// How many rules one text may expand to.
 pub const MAXIMUM_RULES: usize = 250_000;
@@ -149,6 +150,8 @@ fn run(
         include,
         interfaces,
         macros: HashMap::new(),
+        queues: HashSet::new(),
+        queues_are_known: true,
         problems: Vec::new(),
         doubts: Vec::new(),
         order: Order::Start,
@@ -190,6 +193,10 @@ struct Shared<'i> {
     include: &'i mut dyn FnMut(&str) -> Result<String, String>,
     interfaces: &'i [InterfaceFacts],
     macros: HashMap<String, Rc<str>>,
+    /// The queues that a definition before has as children.
+    queues: HashSet<String>,
+    /// Whether all of them are known.
+    queues_are_known: bool,
     problems: Vec<Problem>,
     doubts: Vec<Problem>,
     order: Order,
@@ -793,44 +800,6 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             [only] if &*only.name == "none" => Vec::new(),
             _ => interfaces.into_iter().map(|interface| interface.name).collect(),
         }))
-    }
-
-    /// macOS's kernel has no ALTQ; pfctl reads the definitions and drops them, and so are they kept as text.
-    fn queue_definition(&mut self, section: &mut Section, start: Position) -> Read<()> {
-        let mut words = vec![self.advance().text.to_string()];
-        let mut braces = 0_usize;
-        loop {
-            match self.token.kind {
-                Kind::Newline if braces > 0 => {}
-                Kind::Newline | Kind::End => break,
-                Kind::Bad => return Err(self.expected("a queue")),
-                Kind::Punctuation(b'{') => {
-                    braces += 1;
-                    self.open_lists += 1;
-                    words.push("{".to_owned());
-                }
-                Kind::Punctuation(b'}') if braces == 0 => return Err(self.expected("the end of the line")),
-                Kind::Punctuation(b'}') => {
-                    braces -= 1;
-                    self.open_lists -= 1;
-                    words.push("}".to_owned());
-                }
-                Kind::Punctuation(byte) => words.push(char::from(byte).to_string()),
-                Kind::Number(number) => words.push(number.to_string()),
-                Kind::Quoted => words.push(format!("\"{}\"", self.token.text.replace('"', "\\\""))),
-                _ => words.push(self.token.text.to_string()),
-            }
-            self.advance();
-        }
-        if braces > 0 {
-            return Err(self.expected("`}`"));
-        }
-        if words.len() < 2 {
-            return Err(self.expected("a queue"));
-        }
-        self.in_order(Order::Queue, start)?;
-        section.preamble.push(self.placed(start, Preamble::Queue(words.join(" "))));
-        Ok(())
     }
 
     // Parts that statements share.
