@@ -43,3 +43,6 @@ export PORTCULLIS_DEBUGGERS_SECONDS=${PORTCULLIS_DEBUGGERS_SECONDS:-3}
 is_mac || export PORTCULLIS_DEBUGGERS_LEAST=${PORTCULLIS_DEBUGGERS_LEAST:-8}
 [ -x "$PWD/target/tools/python/bin/python" ] && export PORTCULLIS_PYTHON=$PWD/target/tools/python/bin/python
 cargo test --locked --no-default-features
+
+section "Fuzz, shortly: make fuzz takes longer"
+FUZZ_SECONDS=${FUZZ_SECONDS:-15} scripts/fuzz.sh

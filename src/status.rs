@@ -148,6 +148,27 @@ pub enum AppFirewall {
     Unknown(String),
 }
 
+/// Connections to a port that were begun from elsewhere and that pf blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempts {
+    /// How many.
+    pub attempts: u64,
+    /// The address of the last one.
+    pub last_from: std::net::IpAddr,
+    /// When that was.
+    pub last: Seconds,
+}
+
+/// `3 attempts blocked in the last hour, last from 192.168.1.20`
+impl std::fmt::Display for Attempts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.attempts {
+            1 => write!(f, "1 attempt blocked in the last hour, from {}", self.last_from),
+            count => write!(f, "{count} attempts blocked in the last hour, last from {}", self.last_from),
+        }
+    }
+}
+
 /// Everything that the status is computed from.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -165,6 +186,8 @@ pub struct Facts {
     pub app_firewall: AppFirewall,
     /// The ports to show, in order.
     pub ports: Vec<DebugPort>,
+    /// Who was blocked in the last hour, by port; `None` where that was not recorded.
+    pub blocked: Option<BTreeMap<u16, Attempts>>,
 }
 
 /// What the icon says.
@@ -253,6 +276,8 @@ pub struct PortStatus {
     pub reachable: Reachable,
     /// One sentence on it.
     pub because: String,
+    /// Who was blocked in the last hour; `None` where nobody was, or it was not recorded.
+    pub blocked: Option<Attempts>,
 }
 
 /// What every face shows.
@@ -462,7 +487,17 @@ fn port_status(
             Bound::Nobody => format!("nothing listens on it; {}", pf_words(&verdict)),
             _ => because(&reasons),
         },
+        blocked: facts.blocked.as_ref().and_then(|blocked| attempts_on(blocked, port)),
     }
+}
+
+/// The attempts on every port of a range together.
+fn attempts_on(blocked: &BTreeMap<u16, Attempts>, range: PortRange) -> Option<Attempts> {
+    let each = blocked.range(range.first()..=range.last()).map(|(_, attempts)| attempts.clone());
+    each.reduce(|sum, next| {
+        let attempts = sum.attempts.saturating_add(next.attempts);
+        Attempts { attempts, ..if next.last > sum.last { next } else { sum } }
+    })
 }
 
 fn is_managed(report: &Report, port: PortRange) -> bool {
@@ -671,6 +706,7 @@ mod tests {
             listeners: Ok(vec![]),
             app_firewall: AppFirewall::Off,
             ports: vec![dlv()],
+            blocked: None,
         }
     }
 
@@ -787,5 +823,22 @@ mod tests {
             facts.listeners = listening("::");
         });
         insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
+    }
+
+    #[test]
+    fn attempts_on_a_range_are_counted_together() {
+        let attempts =
+            |attempts, from: &str, last| Attempts { attempts, last_from: from.parse().unwrap(), last };
+        let blocked = [
+            (2344, attempts(9, "10.0.0.9", 99)),
+            (2345, attempts(2, "10.0.0.1", 50)),
+            (2346, attempts(3, "10.0.0.2", 40)),
+        ];
+        let range = |text: &str| attempts_on(&blocked.clone().into(), text.parse().unwrap());
+        assert_eq!(range("2345"), Some(attempts(2, "10.0.0.1", 50)));
+        assert_eq!(range("2345-2400"), Some(attempts(5, "10.0.0.1", 50)));
+        assert_eq!(range("9000"), None);
+        let status = status(|facts, _| facts.blocked = Some(blocked.clone().into()));
+        assert_eq!(status.ports[0].blocked, Some(attempts(2, "10.0.0.1", 50)));
     }
 }

@@ -62,9 +62,10 @@ fn port_lines(port: &PortStatus) -> String {
     };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {from}"));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
+    let blocked = port.blocked.as_ref().map_or(String::new(), |blocked| format!("              {blocked}\n"));
     let listener = port.listener.as_ref().map_or(String::new(), |listener| format!(", {listener}"));
     format!(
-        "  {:<11} {:<10} {state}{from}{until}{listener}\n              {}\n",
+        "  {:<11} {:<10} {state}{from}{until}{listener}\n              {}\n{blocked}",
         port.port.to_string(),
         port.name.as_str(),
         port.because
@@ -73,10 +74,20 @@ fn port_lines(port: &PortStatus) -> String {
 
 /// A time of day here, with the date where it is not today.
 pub fn clock(seconds: i64) -> String {
+    time_here(seconds, "%H:%M")
+}
+
+/// The same to the second.
+pub fn clock_with_seconds(seconds: i64) -> String {
+    time_here(seconds, "%H:%M:%S")
+}
+
+fn time_here(seconds: i64, of_day: &str) -> String {
     let Ok(time) = jiff::Timestamp::from_second(seconds) else { return format!("{seconds} s after 1970") };
     let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
     let same_day = time.date() == jiff::ZonedDateTime::now().date();
-    time.strftime(if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
+    let form = if same_day { of_day.to_owned() } else { format!("%Y-%m-%d {of_day}") };
+    time.strftime(&form).to_string()
 }
 
 /// What a change came to.

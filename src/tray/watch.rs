@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -18,6 +18,9 @@ use portcullis::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Stat
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// pf's log grows packet by packet: it is looked at this often at most.
+const LOG_EVERY: Duration = Duration::from_secs(5);
+
 /// Asks the watcher thread to look.
 #[derive(Clone)]
 pub struct Watcher {
@@ -28,6 +31,8 @@ pub struct Watcher {
 enum Signal {
     /// Something may be different.
     Changed,
+    /// Something was logged, which can wait a little.
+    Logged,
     /// An action came to its end: there is something to say even where all looks the same.
     Done(Result<(), AppError>),
 }
@@ -70,6 +75,7 @@ pub fn look(app: &App) -> Status {
             listeners: Ok(Vec::new()),
             app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
             ports: Vec::new(),
+            blocked: None,
         })
     })
 }
@@ -81,10 +87,13 @@ fn watch(
     changed: Sender<Signal>,
     signals: &Receiver<Signal>,
 ) {
-    let files = [app.status_file(), app.preferences_file().to_owned()];
-    let notice = move || {
+    let log = app.log_file();
+    let files = [app.status_file(), app.preferences_file().to_owned(), log.clone()];
+    let notice = move |paths: &[PathBuf]| {
+        let of_log = |path: &PathBuf| path.file_name() == log.file_name();
+        let only_log = !paths.is_empty() && paths.iter().all(of_log);
         // As in `send` above.
-        let _ = changed.send(Signal::Changed);
+        let _ = changed.send(if only_log { Signal::Logged } else { Signal::Changed });
     };
     let mut directories = match Directories::new(&files, notice) {
         Ok(directories) => Some(directories),
@@ -101,22 +110,23 @@ fn watch(
             report(blind(&error));
         }
         let status = look(app);
-        let left = until_stale(&status);
+        let left = [until_stale(&status), until_forgotten(&status)].into_iter().flatten().min();
         let before = std::mem::replace(&mut shown, appearance(&status));
         match why {
             Signal::Done(result) => report(Event::Done(result, status)),
-            Signal::Changed if before != shown => report(Event::Seen(status)),
-            Signal::Changed => {}
+            Signal::Changed | Signal::Logged if before != shown => report(Event::Seen(status)),
+            Signal::Changed | Signal::Logged => {}
         }
-        match next(signals, left) {
+        match next(signals, left, LOG_EVERY) {
             Some(signal) => why = signal,
             None => return,
         }
     }
 }
 
-/// Waits for the next signal, or until what root saw is too old; `None` when nobody can send one any more.
-fn next(signals: &Receiver<Signal>, left: Option<Duration>) -> Option<Signal> {
+/// Waits for the next signal, or until what is shown is too old; `None` when nobody can send one any more. What was
+/// logged is told after `log_every`, unless something else comes first.
+fn next(signals: &Receiver<Signal>, left: Option<Duration>, log_every: Duration) -> Option<Signal> {
     let first = match left {
         None => signals.recv().ok()?,
         Some(left) => match signals.recv_timeout(left) {
@@ -126,10 +136,19 @@ fn next(signals: &Receiver<Signal>, left: Option<Duration>) -> Option<Signal> {
         },
     };
     let mut signal = first;
+    let told = Instant::now() + log_every;
+    while matches!(signal, Signal::Logged) {
+        match signals.recv_timeout(told.saturating_duration_since(Instant::now())) {
+            Ok(next) => signal = next,
+            Err(RecvTimeoutError::Timeout) => return Some(Signal::Logged),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
     while matches!(signal, Signal::Changed) {
         match signals.recv_timeout(SETTLE) {
+            // What is looked at now is looked at with all that was logged.
+            Ok(Signal::Logged) | Err(_) => break,
             Ok(next) => signal = next,
-            Err(_) => break,
         }
     }
     Some(signal)
@@ -150,6 +169,15 @@ fn until_stale(status: &Status) -> Option<Duration> {
     u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_secs)
 }
 
+/// How long until an attempt that is shown lies more than an hour back.
+fn until_forgotten(status: &Status) -> Option<Duration> {
+    let now = status.firewall.seen?.saturating_add(status.firewall.age?);
+    let attempts = status.ports.iter().filter_map(|port| port.blocked.as_ref());
+    let first = attempts.map(|attempts| attempts.last).min()?;
+    let left = first.saturating_add(3601).saturating_sub(now);
+    u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_secs)
+}
+
 /// Watches the directories that the files are in, or will be in.
 struct Directories {
     watcher: RecommendedWatcher,
@@ -157,13 +185,15 @@ struct Directories {
 }
 
 impl Directories {
-    fn new(files: &[PathBuf], changed: impl Fn() + Send + 'static) -> notify::Result<Self> {
+    fn new(files: &[PathBuf], changed: impl Fn(&[PathBuf]) + Send + 'static) -> notify::Result<Self> {
         let names: Vec<OsString> =
             files.iter().flat_map(|file| file.iter()).map(|name| name.to_owned()).collect();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // An error, such as a queue that ran over, may hide a change.
-            if event.map_or(true, |event| concerns(&event, &names)) {
-                changed();
+            match event {
+                Ok(event) if concerns(&event, &names) => changed(&event.paths),
+                Ok(_) => {}
+                Err(_) => changed(&[]),
             }
         })?;
         Ok(Directories { watcher, watched: Vec::new() })
@@ -219,24 +249,55 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::port::presets;
+    use portcullis::status::Attempts;
 
     #[test]
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
         let (signal, signals) = channel();
         let soon = Some(Duration::from_millis(1));
-        assert!(matches!(next(&signals, soon), Some(Signal::Changed)), "what root saw became too old");
+        assert!(
+            matches!(next(&signals, soon, LOG_EVERY), Some(Signal::Changed)),
+            "what root saw became too old"
+        );
         for _ in 0..3 {
             signal.send(Signal::Changed).unwrap();
         }
         signal.send(Signal::Done(Ok(()))).unwrap();
         signal.send(Signal::Changed).unwrap();
         assert!(
-            matches!(next(&signals, None), Some(Signal::Done(Ok(())))),
+            matches!(next(&signals, None, LOG_EVERY), Some(Signal::Done(Ok(())))),
             "the end of an action waits for nothing"
         );
-        assert!(matches!(next(&signals, None), Some(Signal::Changed)), "what came after it is not lost");
+        assert!(
+            matches!(next(&signals, None, LOG_EVERY), Some(Signal::Changed)),
+            "what came after it is not lost"
+        );
         drop(signal);
-        assert!(next(&signals, None).is_none());
+        assert!(next(&signals, None, LOG_EVERY).is_none());
+    }
+
+    #[test]
+    fn what_is_logged_waits_and_nothing_else_waits_for_it() {
+        let (signal, signals) = channel();
+        let (never, soon) = (Duration::from_secs(3600), Duration::from_millis(1));
+        for _ in 0..3 {
+            signal.send(Signal::Logged).unwrap();
+        }
+        signal.send(Signal::Done(Ok(()))).unwrap();
+        assert!(matches!(next(&signals, None, never), Some(Signal::Done(Ok(())))));
+        signal.send(Signal::Logged).unwrap();
+        signal.send(Signal::Changed).unwrap();
+        signal.send(Signal::Logged).unwrap();
+        assert!(
+            matches!(next(&signals, None, never), Some(Signal::Changed)),
+            "a change settles though pf logs"
+        );
+        signal.send(Signal::Logged).unwrap();
+        signal.send(Signal::Logged).unwrap();
+        assert!(matches!(next(&signals, None, soon), Some(Signal::Logged)));
+        drop(signal);
+        assert!(next(&signals, None, never).is_none(), "both were told as one");
     }
 
     #[test]
@@ -249,6 +310,7 @@ mod tests {
             listeners: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
             ports: Vec::new(),
+            blocked: None,
         });
         let mut left = |age| {
             status.firewall.age = age;
@@ -258,6 +320,27 @@ mod tests {
         assert_eq!(left(Some(STALE_AFTER)), Some(Duration::from_secs(1)), "still good, but not for long");
         assert_eq!(left(Some(STALE_AFTER + 1)), None, "it is shown as unknown already");
         assert_eq!(left(None), None);
+    }
+
+    #[test]
+    fn an_attempt_is_forgotten_after_an_hour() {
+        let last_from = "192.168.1.20".parse().unwrap();
+        let attempts = |last| Attempts { attempts: 1, last_from, last };
+        let mut status = Status::of(&Facts {
+            lab: None,
+            now: 5000,
+            boot: String::new(),
+            report: ReportFact::Missing,
+            listeners: Ok(Vec::new()),
+            app_firewall: AppFirewall::Off,
+            ports: presets(),
+            blocked: Some([(2345, attempts(4000)), (9229, attempts(3000))].into()),
+        });
+        assert_eq!(until_forgotten(&status), None, "the time of the status is not known");
+        (status.firewall.seen, status.firewall.age) = (Some(4990), Some(10));
+        assert_eq!(until_forgotten(&status), Some(Duration::from_secs(3000 + 3601 - 5000)));
+        status.firewall.age = Some(5000);
+        assert_eq!(until_forgotten(&status), None, "it is gone already");
     }
 
     #[test]
@@ -275,7 +358,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let files = [base.path().join("a/b/status.json")];
         let (changed, signals) = channel();
-        let mut directories = Directories::new(&files, move || changed.send(()).unwrap_or(())).unwrap();
+        let mut directories = Directories::new(&files, move |_| changed.send(()).unwrap_or(())).unwrap();
         directories.arm(&files).unwrap();
         for round in 0..3 {
             let mut await_change = || {
