@@ -13,14 +13,8 @@ pub mod watch;
 use serde::Serialize;
 
 use crate::port::PortRange;
-use crate::status::Listener;
 use sockets::{Process, SocketsError, Table};
 use view::View;
-
-/// Every TCP listener of this machine, as the status needs it. Errors: see [`sockets::read`].
-pub fn listeners() -> Result<Vec<Listener>, SocketsError> {
-    Ok(sockets::listeners()?.iter().map(Listener::from).collect())
-}
 
 /// One look at the watched ports.
 #[derive(Clone, Debug, Serialize)]

@@ -1,22 +1,31 @@
 //! Looks again when there is something new to see: what root saw, or the preferences, changed on disk; what root saw
-//! has become too old; or somebody asks.
+//! has become too old; somebody asks; or some seconds have gone by while a port is open or in use.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::Event;
-use portcullis::app::{App, AppError};
+use portcullis::app::{App, AppError, Sight};
+use portcullis::firewall::app::Asked;
 use portcullis::menu::{MenuState, Row, rows};
 use portcullis::os;
-use portcullis::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Status};
+use portcullis::reach::sockets::Table;
+use portcullis::reach::watch::{Interest, on_battery, pause};
+use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// What it costs a process to ask is asked at most so often while nothing is known to have changed.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// A table must be older than this to tell, by comparison, a queue that does not move from one that has just filled.
+const SOME_SECONDS: Duration = Duration::from_secs(2);
 
 /// Asks the watcher thread to look.
 #[derive(Clone)]
@@ -28,6 +37,8 @@ pub struct Watcher {
 enum Signal {
     /// Something may be different.
     Changed,
+    /// Time has gone by: who listens may be different.
+    Time,
     /// An action came to its end: there is something to say even where all looks the same.
     Done(Result<(), AppError>),
 }
@@ -59,18 +70,64 @@ impl Watcher {
     }
 }
 
-/// The status now. What keeps it from being known makes it unknown.
-pub fn look(app: &App) -> Status {
-    app.status().unwrap_or_else(|error| {
-        Status::of(&Facts {
-            lab: app.world().lab().map(|directory| directory.display().to_string()),
-            now: os::now(),
-            boot: String::new(),
-            report: ReportFact::Unreadable(error.to_string()),
-            listeners: Ok(Vec::new()),
-            app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
-            ports: Vec::new(),
-        })
+/// The status now.
+pub fn first_look(app: &App) -> Status {
+    Looker::new(app).look(app, &Signal::Changed).0
+}
+
+/// What is kept from one look to the next.
+struct Looker {
+    app_firewall: Asked,
+    on_battery: bool,
+    asked: Instant,
+    earlier: Option<(Instant, Table)>,
+}
+
+impl Looker {
+    fn new(app: &App) -> Self {
+        let (app_firewall, on_battery) = (app.app_firewall(), on_battery());
+        Looker { app_firewall, on_battery, asked: Instant::now(), earlier: None }
+    }
+
+    /// The status now, and when to look again if nothing happens before. What keeps it from being known makes it unknown.
+    fn look(&mut self, app: &App, why: &Signal) -> (Status, Option<Duration>) {
+        if !matches!(why, Signal::Time) || self.asked.elapsed() >= ASK_AGAIN {
+            *self = Looker { earlier: self.earlier.take(), ..Looker::new(app) };
+        }
+        let is_old = |earlier: &(Instant, Table)| earlier.0.elapsed() >= SOME_SECONDS;
+        let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
+        let Sight { status, look, .. } = match app.sight(&[], old, &mut self.app_firewall) {
+            Ok(sight) => sight,
+            Err(error) => return (unknown(app, &error), None),
+        };
+        if let Ok(look) = look
+            && self.earlier.as_ref().is_none_or(is_old)
+        {
+            self.earlier = Some((Instant::now(), look.table));
+        }
+        let pause = pause(interest(&status), self.on_battery);
+        let next = [until_stale(&status), pause].into_iter().flatten().min();
+        (status, next)
+    }
+}
+
+/// Why somebody would care to see it change.
+fn interest(status: &Status) -> Interest {
+    Interest {
+        in_use: status.ports.iter().any(|port| port.in_use),
+        open: status.ports.iter().any(|port| port.state == PortState::Open),
+    }
+}
+
+fn unknown(app: &App, error: &AppError) -> Status {
+    Status::of(&Facts {
+        lab: app.world().lab().map(|directory| directory.display().to_string()),
+        now: os::now(),
+        boot: String::new(),
+        report: ReportFact::Unreadable(error.to_string()),
+        seen: Ok(Vec::new()),
+        app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
+        ports: Vec::new(),
     })
 }
 
@@ -95,18 +152,21 @@ fn watch(
     };
     let mut shown = appearance(&shown);
     let mut why = Signal::Changed;
+    let mut looker = Looker::new(app);
     loop {
         // Watching comes before looking: a change between the two is then seen twice, not never.
-        if let Some(Err(error)) = directories.as_mut().map(|directories| directories.arm(&files)) {
+        if !matches!(why, Signal::Time)
+            && let Some(Err(error)) = directories.as_mut().map(|directories| directories.arm(&files))
+        {
             report(blind(&error));
         }
-        let status = look(app);
-        let left = until_stale(&status);
+        let (status, left) = looker.look(app, &why);
         let before = std::mem::replace(&mut shown, appearance(&status));
         match why {
             Signal::Done(result) => report(Event::Done(result, status)),
-            Signal::Changed if before != shown => report(Event::Seen(status)),
-            Signal::Changed => {}
+            // Whatever wakes the loop closes a menu that is open on macOS (tao#1324): the same again is not sent.
+            Signal::Changed | Signal::Time if before != shown => report(Event::Seen(status)),
+            Signal::Changed | Signal::Time => {}
         }
         match next(signals, left) {
             Some(signal) => why = signal,
@@ -115,13 +175,13 @@ fn watch(
     }
 }
 
-/// Waits for the next signal, or until what root saw is too old; `None` when nobody can send one any more.
+/// Waits for the next signal, or until the time `left` is over; `None` when nobody can send one any more.
 fn next(signals: &Receiver<Signal>, left: Option<Duration>) -> Option<Signal> {
     let first = match left {
         None => signals.recv().ok()?,
         Some(left) => match signals.recv_timeout(left) {
             Ok(signal) => signal,
-            Err(RecvTimeoutError::Timeout) => return Some(Signal::Changed),
+            Err(RecvTimeoutError::Timeout) => return Some(Signal::Time),
             Err(RecvTimeoutError::Disconnected) => return None,
         },
     };
@@ -224,7 +284,7 @@ mod tests {
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
         let (signal, signals) = channel();
         let soon = Some(Duration::from_millis(1));
-        assert!(matches!(next(&signals, soon), Some(Signal::Changed)), "what root saw became too old");
+        assert!(matches!(next(&signals, soon), Some(Signal::Time)), "the time is over");
         for _ in 0..3 {
             signal.send(Signal::Changed).unwrap();
         }
@@ -246,7 +306,7 @@ mod tests {
             now: 0,
             boot: String::new(),
             report: ReportFact::Missing,
-            listeners: Ok(Vec::new()),
+            seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
             ports: Vec::new(),
         });
