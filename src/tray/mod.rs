@@ -159,7 +159,8 @@ impl Session {
             move |event| send(&proxy, event)
         });
         // On macOS the pointer enters the icon before it clicks: who listens is read anew just before the menu opens,
-        // since nothing tells when a program starts to listen. A change while it is open would close it.
+        // since nothing tells when a program starts to listen. A change while it is open would close it. On Linux nothing
+        // tells that the menu opens either: the indicator library keeps dbusmenu's AboutToShow to itself.
         let entered = watcher.clone();
         TrayIconEvent::set_event_handler(Some(move |event| {
             if matches!(event, TrayIconEvent::Enter { .. }) {

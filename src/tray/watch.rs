@@ -279,6 +279,7 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::world::World;
 
     #[test]
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
@@ -297,6 +298,42 @@ mod tests {
         assert!(matches!(next(&signals, None), Some(Signal::Changed)), "what came after it is not lost");
         drop(signal);
         assert!(next(&signals, None).is_none());
+    }
+
+    #[test]
+    fn nothing_is_told_where_nothing_shown_is_different() {
+        let lab = tempfile::tempdir().unwrap();
+        let app = App::new(World::Lab(lab.path().to_owned())).unwrap();
+        // A port of its own: others come and go while tests run.
+        app.set_preference("show", "chrome").unwrap();
+        let (told, events) = channel();
+        let watcher =
+            Watcher::start(app.clone(), first_look(&app), move |event| told.send(event).unwrap_or(()));
+        for _ in 0..3 {
+            watcher.look_again();
+            watcher.send(Signal::Time);
+        }
+        watcher.done(Ok(()));
+        let first = events.recv_timeout(Duration::from_secs(20));
+        assert!(matches!(first, Ok(Event::Done(Ok(()), _))), "{first:?}");
+    }
+
+    #[test]
+    fn only_what_is_open_or_in_use_is_looked_at_again_and_again() {
+        let mut status = Status::of(&Facts {
+            lab: None,
+            now: 0,
+            boot: String::new(),
+            report: ReportFact::Missing,
+            seen: Ok(Vec::new()),
+            app_firewall: AppFirewall::Off,
+            ports: portcullis::port::presets(),
+        });
+        assert_eq!(interest(&status), Interest { in_use: false, open: false });
+        status.ports[1].state = PortState::Open;
+        assert_eq!(interest(&status), Interest { in_use: false, open: true });
+        status.ports[2].in_use = true;
+        assert_eq!(interest(&status), Interest { in_use: true, open: true });
     }
 
     #[test]
