@@ -225,6 +225,7 @@ fn connect_row(status: &Status) -> Option<Row> {
 fn connect_rows(number: u16, port: &PortStatus) -> Vec<Row> {
     let mut rows = paragraph(&format!("because:{number}"), &port.because, 5);
     if port.situation != State::Reachable {
+        rows.push(separator(&format!("above-next:{number}")));
         rows.extend(paragraph(&format!("next:{number}"), &words::next(&port.next), 5));
     }
     if !port.connect.is_empty() {
@@ -554,6 +555,7 @@ mod tests {
           > Connect to 2345
               | dlv dap (7) listens on 127.0.0.1 only: other machines cannot  (grey)
               | reach it, whatever pf does  (grey)
+              | ---
               | Next: on this Mac, connect to it as it is; for another machine  (grey)
               | use an SSH tunnel: `ssh -L 2345:127.0.0.1:2345 USER@THIS-MAC`  (grey)
               | ---
@@ -736,6 +738,7 @@ mod tests {
         ---
           > Connect to 2345
               | pf blocks port 2345 from other machines (a rule)  (grey)
+              | ---
               | Next: open it for this network: `portcullis open 2345 --from  (grey)
               | lan`  (grey)
               | ---
@@ -761,6 +764,7 @@ mod tests {
           > Connect
               |   > 2345  dlv dap (7)
               |       | pf blocks port 2345 from other machines (a rule)  (grey)
+              |       | ---
               |       | Next: open it for this network: `portcullis open 2345 --from  (grey)
               |       | lan`  (grey)
               |       | ---
@@ -769,6 +773,7 @@ mod tests {
               |   > 9229  node (8)
               |       | node (8) listens on 127.0.0.1 only: other machines cannot reach  (grey)
               |       | it, whatever pf does  (grey)
+              |       | ---
               |       | Next: on this Mac, connect to it as it is; for another machine  (grey)
               |       | use an SSH tunnel: `ssh -L 9229:127.0.0.1:9229 USER@THIS-MAC`  (grey)
         [x] Guard Closed Ports
