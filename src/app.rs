@@ -12,7 +12,7 @@ use crate::os::clipboard::ClipboardError;
 use crate::port::{PortError, PortRange};
 use crate::prefs::{Preferences, PreferencesError, ports_of};
 use crate::reach::connect::{self, Setting};
-use crate::reach::sockets::{SocketsError, Table};
+use crate::reach::sockets::SocketsError;
 use crate::reach::view::View;
 use crate::reach::{self, Look};
 use crate::reachability::{Assessment, Seen};
@@ -245,15 +245,15 @@ impl App {
 
     /// What every face shows now: what root last saw of pf, who listens, the Application Firewall. Looks only.
     pub fn status(&self) -> Result<Status, AppError> {
-        Ok(self.sight(&[], None, &mut self.app_firewall())?.status)
+        Ok(self.sight(&[], reach::look_well, &mut self.app_firewall())?.status)
     }
 
     /// The status, and what it was made from. Ports beyond those that are shown are looked at where they are among
-    /// `more`; for the table of an `earlier` look see [`reach::look`]. Looks only.
+    /// `more`. `look` is [`reach::look`] for who looks again and again, [`reach::look_well`] for who looks once.
     pub fn sight(
         &self,
         more: &[PortRange],
-        earlier: Option<&Table>,
+        look: impl FnOnce(&[PortRange]) -> Result<Look, SocketsError>,
         app_firewall: &mut Asked,
     ) -> Result<Sight, AppError> {
         let ports = self.preferences()?.shown();
@@ -265,7 +265,7 @@ impl App {
         let shown = ports.iter().map(|port| port.port);
         let watched: Vec<PortRange> =
             shown.chain(openings.iter().map(|opening| opening.port)).chain(more.iter().copied()).collect();
-        let look = reach::look(&watched, earlier);
+        let look = look(&watched);
         let facts = Facts {
             lab: self.world.lab().map(|dir| dir.display().to_string()),
             now: os::now(),
@@ -284,7 +284,7 @@ impl App {
     pub fn connection(&self, port: u16, host: Option<&str>) -> Result<Connection, AppError> {
         let unknown = || AppError::NoDebugger(port);
         let range = PortRange::single(port).ok_or_else(unknown)?;
-        let Sight { facts, look, .. } = self.sight(&[range], None, &mut self.app_firewall())?;
+        let Sight { facts, look, .. } = self.sight(&[range], reach::look_well, &mut self.app_firewall())?;
         let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
         let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
         let said = facts.assess(range, seen);

@@ -6,12 +6,17 @@ use serde::Serialize;
 
 use super::show::{message, print, print_json};
 use portcullis::app::{App, AppError, Connection};
+use portcullis::os;
+use portcullis::port::PortRange;
 use portcullis::reach::connect::Setting;
 use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::reach::pflog::{Action, Attempts, Direction, End, Entry, PflogError, Reader, blocked};
-use portcullis::reach::probe;
+use portcullis::reach::servers::{Kind, Server};
+use portcullis::reach::sockets::Process;
 use portcullis::reach::view::View;
-use portcullis::reachability::{Reach, State};
+use portcullis::reach::{self, probe, version};
+use portcullis::reachability::{Assessment, Reach, State};
+use portcullis::status::{Facts, Status, usable};
 
 /// Everything in one report. Exit status 1 where something stands in the way.
 pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
@@ -20,44 +25,102 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
         version: u32,
         ok: bool,
         findings: &'a [Finding],
+        ports: Vec<PortReport<'a>>,
     }
-    let sight = app.sight(&[], None, &mut app.app_firewall())?;
-    let views = sight.look.as_ref().map_or(&[][..], |look| &look.views);
-    // Of a wide range only what is in use is in view, each port by itself.
-    let of_view = |view: &View| {
-        let range = sight.status.ports.iter().find(|port| port.port.contains(view.port))?.port;
-        Some((view.clone(), sight.facts.assess(range, &view.seen())))
-    };
-    let ports = views.iter().filter_map(of_view).collect();
-    let blind_spot = match &sight.look {
-        Ok(look) => look.table.blind_spot.clone(),
-        Err(error) => Some(error.to_string()),
-    };
-    let folder = |key: &str| std::env::var_os(key).map(PathBuf::from);
     let here = std::env::current_dir().unwrap_or_default();
+    let project = project::collect(&here);
+    let sight = app.sight(&watched(&project), reach::look_well, &mut app.app_firewall())?;
+    let (ports, delves, blind_spot) = match sight.look {
+        Ok(look) => {
+            let ports =
+                look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
+            (ports.collect(), look.delves, look.table.blind_spot)
+        }
+        Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
+    };
+    let interfaces = os::interfaces().unwrap_or_default();
     let facts = doctor::Facts {
+        seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
+        notes: sight.status.notes,
         firewall: Some(sight.status.firewall),
         app_firewall: Some(sight.facts.app_firewall),
         ports,
+        addresses: interfaces.into_iter().flat_map(|(_, nets)| nets).map(|net| net.addr()).collect(),
         blind_spot,
-        delves: sight.look.map(|look| look.delves).unwrap_or_default(),
-        toolchain: toolchain::collect(
-            &std::env::var_os("PATH").unwrap_or_default(),
-            folder("GOROOT").as_deref(),
-            folder("HOME").as_deref(),
-        ),
-        project: project::collect(&here),
+        delves,
+        toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {
+            std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+        }),
+        project,
         macos: doctor::macos_version(),
         developer_tools: doctor::developer_tools(),
     };
     let findings = doctor::examine(&facts);
     let ok = !findings.iter().any(|finding| finding.level == Level::Problem);
     if json {
-        print_json(&Report { version: 1, ok, findings: &findings });
+        let ports = facts.ports.iter().map(PortReport::of).collect();
+        print_json(&Report { version: 1, ok, findings: &findings, ports });
     } else {
         print(&doctor::render(&findings));
     }
     Ok(u8::from(!ok))
+}
+
+/// A port in the report.
+#[derive(Serialize)]
+struct PortReport<'a> {
+    port: u16,
+    /// The debugger, with its title and protocol in words; null where none is known there.
+    server: Option<&'a Server>,
+    title: Option<&'static str>,
+    protocol: Option<&'static str>,
+    /// The debugger's version, where its file tells.
+    version: &'a Option<String>,
+    /// Who listens, or else serves, or else has lost its listener.
+    process: &'a Option<Process>,
+    addresses: Vec<std::net::IpAddr>,
+    clients: &'a [String],
+    #[serde(flatten)]
+    said: &'a Assessment,
+}
+
+impl<'a> PortReport<'a> {
+    fn of(port: &'a doctor::Port) -> Self {
+        let view = &port.view;
+        PortReport {
+            port: view.port,
+            server: view.server.as_ref(),
+            title: view.server.as_ref().map(Server::title),
+            protocol: view.server.as_ref().map(Server::protocol),
+            version: &port.version,
+            process: &view.process,
+            addresses: view.listeners.iter().map(|socket| socket.local.ip()).collect(),
+            clients: &view.clients,
+            said: &port.said,
+        }
+    }
+}
+
+/// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
+fn watched(project: &project::Project) -> Vec<PortRange> {
+    let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
+    // Where the sockets cannot be read, the look itself says so.
+    let running = reach::debugger_ports().unwrap_or_default();
+    of_project.chain(running).filter_map(PortRange::single).collect()
+}
+
+/// What is to be said of a port.
+fn report_on(facts: &Facts, status: &Status, view: View) -> Option<doctor::Port> {
+    // Root's verdict is on the range that is shown, as it is written there.
+    let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
+    let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
+    let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
+    let is_delve = view.server.as_ref().is_some_and(|server| {
+        matches!(server.kind, Kind::DelveDap | Kind::DelveHeadless | Kind::DelveMulticlient)
+    });
+    let program = view.process.as_ref().and_then(|process| process.path.as_deref());
+    let version = program.filter(|_| is_delve).and_then(version::of_delve);
+    Some(doctor::Port { view, said, version })
 }
 
 /// The one port that a person named.

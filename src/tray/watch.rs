@@ -14,8 +14,8 @@ use portcullis::app::{App, AppError, Sight};
 use portcullis::firewall::app::Asked;
 use portcullis::menu::{MenuState, Row, rows};
 use portcullis::os;
-use portcullis::reach::sockets::Table;
 use portcullis::reach::watch::{Interest, on_battery, pause};
+use portcullis::reach::{self, sockets::Table};
 use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
@@ -96,10 +96,11 @@ impl Looker {
         }
         let is_old = |earlier: &(Instant, Table)| earlier.0.elapsed() >= SOME_SECONDS;
         let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
-        let Sight { status, look, .. } = match app.sight(&[], old, &mut self.app_firewall) {
-            Ok(sight) => sight,
-            Err(error) => return (unknown(app, &error), None),
-        };
+        let Sight { status, look, .. } =
+            match app.sight(&[], |ports| reach::look(ports, old), &mut self.app_firewall) {
+                Ok(sight) => sight,
+                Err(error) => return (unknown(app, &error), None),
+            };
         if let Ok(look) = look
             && self.earlier.as_ref().is_none_or(is_old)
         {

@@ -238,10 +238,9 @@ fn is_watched(watched: &[PortRange], local: SocketAddr, remote: SocketAddr) -> b
 /// Splits what the kernel keeps as one block of NUL-ended strings; what is not UTF-8 is replaced.
 fn split_arguments(block: &[u8]) -> Vec<String> {
     let block = block.get(..LONGEST_ARGUMENTS).unwrap_or(block);
-    let block = block.strip_suffix(b"\0").unwrap_or(block);
-    if block.is_empty() {
-        return Vec::new();
-    }
+    // A program that writes its own title leaves the rest of the block empty.
+    let Some(last) = block.iter().rposition(|byte| *byte != 0) else { return Vec::new() };
+    let block = block.get(..=last).unwrap_or(block);
     block.split(|byte| *byte == 0).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 
@@ -324,6 +323,7 @@ mod tests {
     fn arguments_may_be_junk() {
         assert_eq!(split_arguments(b"dlv\0dap\0"), ["dlv", "dap"]);
         assert_eq!(split_arguments(b"a\0\0b"), ["a", "", "b"]);
+        assert_eq!(split_arguments(b"ssh: /x [mux]\0\0\0\0"), ["ssh: /x [mux]"]);
         assert_eq!(split_arguments(b"\xff\xfe"), ["\u{fffd}\u{fffd}"]);
         assert!(split_arguments(b"").is_empty());
         assert_eq!(split_arguments(&vec![b'x'; 1 << 20]).concat().len(), 64 * 1024);
