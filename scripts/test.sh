@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . scripts/common.sh
 
 section "Set-up"
-scripts/setup.sh build lint tray test
+scripts/setup.sh build lint tray test debuggers
 say "$(rustc --version), $(cargo fmt --version), $(cargo clippy --version)"
 
 section "Format"
@@ -37,5 +37,9 @@ done
 on_a_screen cargo test --locked --bin portcullis -- tray::
 on_a_screen cargo test --locked "${tests[@]}"
 
-section "Tests, without the tray: units, examples, command line, helper"
+section "Tests, without the tray: units, examples, command line, helper, real debuggers"
+# `make debuggers` looks at them for longer. A Mac has what its owner has installed.
+export PORTCULLIS_DEBUGGERS_SECONDS=${PORTCULLIS_DEBUGGERS_SECONDS:-3}
+is_mac || export PORTCULLIS_DEBUGGERS_LEAST=${PORTCULLIS_DEBUGGERS_LEAST:-8}
+[ -x "$PWD/target/tools/python/bin/python" ] && export PORTCULLIS_PYTHON=$PWD/target/tools/python/bin/python
 cargo test --locked --no-default-features

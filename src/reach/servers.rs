@@ -605,7 +605,8 @@ fn rdbg(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
     let options = match script {
         Some(script) => line.own.get(script + 1..).unwrap_or(&[]),
         None if is_named(file, &["rdbg"]) => &line.own[..],
-        // rdbg hands its options on in RUBYOPT and becomes ruby: only the port speaks.
+        // rdbg hands its options on in RUBYOPT and becomes ruby; where it does not, ruby writes the script's name over
+        // its command line (seen with rdbg 1.4 on Linux). Then only the port speaks.
         None if is_named(file, &["ruby"]) && port == Some(DEFAULT) => {
             return Some(Server::guessed(Kind::Rdbg));
         }

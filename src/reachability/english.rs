@@ -57,7 +57,7 @@ pub fn sentence(situation: &Situation, subject: &Subject) -> String {
         }
         (State::Reachable | State::Unknown, _) => {
             format!(
-                "{} listens on {}, and {} can reach port {port}",
+                "{} listens on {}, and {} can reach it",
                 subject.program(),
                 subject.addresses(),
                 whom(situation.reach(), subject)
@@ -80,7 +80,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
             "{program} still runs, but no longer listens on port {port} and serves nobody: something connected and left"
         ),
         (State::Bricked, false) => {
-            format!("{program} runs without listening; whether it serves a client is not known")
+            format!("{program} runs, but does not listen on port {port}; it may be serving a client")
         }
         (State::InSession, true) => match situation.session {
             Session::Open { takes_many: Answer::Yes } => {
@@ -94,7 +94,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
             }
             _ => format!("{program} is in session with {}, and takes no other client", subject.client()),
         },
-        (State::InSession, false) => format!("whether {program} serves a client is not known"),
+        (State::InSession, false) => format!("{program} may be serving another client"),
         (State::Wedged, true) => match subject.waiting {
             Some(1) => {
                 format!("{program} listens on port {port}, but a connection waits and is not accepted")
@@ -104,7 +104,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
             }
             None => format!("{program} listens on port {port}, but accepts no connection"),
         },
-        (State::Wedged, false) => format!("whether {program} still accepts connections is not known"),
+        (State::Wedged, false) => format!("{program} may have stopped accepting connections"),
         (State::Forwarded, _) => {
             format!("{program} forwards port {port}; what listens at the other end was not verified")
         }
@@ -116,7 +116,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
         }
         (State::WrongFamily, _) => {
             format!(
-                "{program} listens on {addresses} only: clients that use IPv4, such as 127.0.0.1, do not find it"
+                "{program} listens on {addresses} only: clients that use IPv4, 127.0.0.1 among them, do not find it"
             )
         }
         (State::LoopbackOnly, _) => {
@@ -126,7 +126,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
             format!("pf blocks port {port} from other machines{}", in_parentheses(&subject.pf_blocks))
         }
         (State::BlockedByPf, false) => {
-            format!("what pf does with port {port} is not known{}", in_parentheses(&subject.pf_unknown))
+            format!("pf may block port {port}{}", in_parentheses(&subject.pf_unknown))
         }
         (State::BlockedByAppFirewall, true) => match situation.app_firewall {
             AppFirewall::BlocksAll => "the Application Firewall blocks all incoming connections".to_owned(),
@@ -150,18 +150,18 @@ pub fn next_step(situation: &Situation, subject: &Subject) -> String {
             None => "start the debugger first, then its client".to_owned(),
         },
         State::Bricked => {
-            "stop it and start it again; do not test the port with nc or telnet, they do this to it".to_owned()
+            "stop it and start it again; a test of its port with nc or telnet is what does this".to_owned()
         }
         State::InSession => match (situation.session, &subject.take_many) {
-            (Session::Open { takes_many: Answer::Yes }, _) => "connect a further client, if you want to".to_owned(),
-            (_, Some(option)) => format!("end that session, or start it with `{option}`"),
+            (Session::Open { takes_many: Answer::Yes }, _) => format!("connect another client, if you want to: `portcullis connect {port}` prints the settings"),
+            (_, Some(option)) => format!("end that session, or restart it with `{option}`"),
             _ => "end that session, or start a second debugger on another port".to_owned(),
         },
-        State::Wedged => "stop it and start it again; whoever waits there gets no answer any more".to_owned(),
-        State::Forwarded => format!("look at the debugger where {} leads to", subject.program()),
+        State::Wedged => "stop it and start it again; clients that wait there will get no answer".to_owned(),
+        State::Forwarded => format!("look at the debugger at the other end of {}", subject.program()),
         State::BlockedEverywhere => format!("see which rule blocks it: `portcullis explain {port}`"),
         State::WrongFamily => match (&subject.listen_v4, situation.bind.v6) {
-            (Some(option), _) => format!("start it with `{option}`, or let the client use [::1]:{port}"),
+            (Some(option), _) => format!("restart it with `{option}`, or let the client use [::1]:{port}"),
             (None, Bind::Loopback) => format!("let the client use [::1]:{port}"),
             (None, _) => "let the client use an IPv6 address of this Mac".to_owned(),
         },
@@ -169,7 +169,7 @@ pub fn next_step(situation: &Situation, subject: &Subject) -> String {
             let tunnel = format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@THIS-MAC`");
             match &subject.listen_everywhere {
                 Some(option) => {
-                    format!("on this Mac, connect to it as it is; for another machine start it with `{option}`, or use {tunnel}")
+                    format!("on this Mac, connect to it as it is; for another machine restart it with `{option}`, or use {tunnel}")
                 }
                 None => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
@@ -185,23 +185,23 @@ pub fn next_step(situation: &Situation, subject: &Subject) -> String {
         State::Unknown => match first.map(|cause| cause.state) {
             Some(State::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
             Some(State::BlockedByAppFirewall) => {
-                "look for the program in System Settings, Network, Firewall, Options".to_owned()
+                "see whether the program is allowed in System Settings, Network, Firewall, Options".to_owned()
             }
             Some(State::Wedged) => "look again in a few seconds".to_owned(),
             _ if situation.presence == Presence::Unknown => "see why: `portcullis doctor`".to_owned(),
             _ => "ask the owner of that process, or look again as root".to_owned(),
         },
-        State::Reachable => "connect".to_owned(),
+        State::Reachable => format!("connect: `portcullis connect {port}` prints the settings"),
     }
 }
 
 fn whom(reach: Reach, subject: &Subject) -> String {
-    let near = subject.near.as_deref().unwrap_or("this network");
+    let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
         (Answer::Yes, Answer::Yes) => "every machine that finds this Mac".to_owned(),
-        (Answer::Yes, _) => near.to_owned(),
-        (_, Answer::Yes) => format!("every machine but {near}"),
-        _ => "this Mac".to_owned(),
+        (Answer::Yes, _) => near.unwrap_or("the machines of this network").to_owned(),
+        (_, Answer::Yes) => format!("every machine but {}", near.unwrap_or("those of this network")),
+        _ => "only this Mac".to_owned(),
     }
 }
 

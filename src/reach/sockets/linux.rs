@@ -233,7 +233,8 @@ fn form(from: &'static str, problem: &str) -> SocketsError {
     SocketsError::Form { from, problem: problem.to_owned() }
 }
 
-/// The owner of each socket: the lowest process id that holds it. A socket that no readable process holds has none.
+/// The owner of each socket: of those that hold it a parent before its children, who were only handed it (lldb-dap does
+/// that to the lldb-server it starts), else the lowest process id. A socket that no readable process holds has none.
 ///
 /// Nearly all the time goes into asking the kernel for every file of every process, so a few threads share them.
 fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsError> {
@@ -255,13 +256,22 @@ fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsEr
         let process = Arc::new(process);
         for inode in held {
             match owners.entry(inode) {
-                Entry::Occupied(known) if known.get().pid < process.pid => {}
+                Entry::Occupied(known) if !comes_before(&process, known.get()) => {}
                 Entry::Occupied(mut known) => drop(known.insert(Arc::clone(&process))),
                 Entry::Vacant(free) => drop(free.insert(Arc::clone(&process))),
             }
         }
     }
     Ok(owners)
+}
+
+/// Whether `one` rather than `other` is the owner of a socket that both hold.
+fn comes_before(one: &Process, other: &Process) -> bool {
+    match (one.parent == Some(other.pid), other.parent == Some(one.pid)) {
+        (true, _) => false,
+        (_, true) => true,
+        _ => one.pid < other.pid,
+    }
 }
 
 /// Which of the sockets each of the processes holds; those that hold none are left out.
@@ -403,6 +413,22 @@ mod tests {
         message.extend([0; 10]);
         message.extend(body);
         message
+    }
+
+    #[test]
+    fn a_parent_owns_what_its_child_was_handed() {
+        let process = |pid, parent| Process {
+            pid,
+            parent: Some(parent),
+            name: None,
+            path: None,
+            user: None,
+            arguments: vec![],
+        };
+        // Process ids begin anew when they are used up.
+        let (parent, child, other) = (process(30_000, 1), process(400, 30_000), process(500, 1));
+        assert!(comes_before(&parent, &child) && !comes_before(&child, &parent));
+        assert!(comes_before(&other, &parent) && !comes_before(&parent, &other));
     }
 
     #[test]

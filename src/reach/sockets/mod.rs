@@ -177,8 +177,11 @@ impl Table {
 
     /// The process at the other end of `socket`, where that is on this machine too.
     pub fn peer_of(&self, socket: &Socket) -> Option<&Process> {
+        // One end may be an IPv6 socket that speaks IPv4, as Java's are.
+        let plain = |end: SocketAddr| (end.ip().to_canonical(), end.port());
+        let (local, remote) = (plain(socket.local), plain(socket.remote?));
         let mirrored =
-            |other: &&Socket| Some(other.local) == socket.remote && other.remote == Some(socket.local);
+            |other: &&Socket| plain(other.local) == remote && other.remote.map(plain) == Some(local);
         self.connections.iter().find(mirrored)?.owner.process()
     }
 }
@@ -305,6 +308,18 @@ mod tests {
         assert_eq!(session.remote, client.local_addr().ok());
         assert_eq!(table.peer_of(session).unwrap().pid, std::process::id());
         drop(server);
+    }
+
+    #[test]
+    fn the_ends_of_a_connection_find_each_other_across_families() {
+        let Ok(listener) = TcpListener::bind("[::]:0") else { return };
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (_server, _) = listener.accept().unwrap();
+        let table = read_until(port, |table| table.sessions_on(port).count() == 1);
+        let session = table.sessions_on(port).next().unwrap();
+        assert_ne!(session.remote, client.local_addr().ok(), "an IPv6 socket that speaks IPv4");
+        assert_eq!(table.peer_of(session).unwrap().pid, std::process::id());
     }
 
     #[test]
