@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::connect;
-use super::servers::{Kind, Trap, classify_process};
+use super::servers::{Kind, Trap, classify, classify_process};
 use super::sockets::Process;
 use super::view::View;
 use crate::ledger::{Guard, Way};
@@ -24,7 +24,7 @@ use crate::os::process::Command;
 use crate::pf::parse::parse_listing;
 use crate::reachability::{Assessment, State};
 use crate::status::{AppFirewall, Firewall, PfState, Report};
-use project::{Client, Configuration, Project};
+use project::{Client, Configuration, Project, Task};
 use toolchain::Toolchain;
 
 /// Everything that the report is made from.
@@ -65,6 +65,13 @@ pub struct Port {
     pub said: Assessment,
     /// The version of its debugger, where the program's file tells.
     pub version: Option<String>,
+}
+
+impl Facts {
+    /// Whether Go is debugged here.
+    fn is_about_go(&self) -> bool {
+        self.project.is_go || !self.delves.is_empty()
+    }
 }
 
 /// How much a finding matters.
@@ -346,7 +353,18 @@ fn traps(facts: &Facts) -> Vec<Finding> {
         };
         server.traps.iter().map(of_trap).collect()
     };
-    processes.iter().flat_map(of_process).collect()
+    let of_task = |task: &Task| -> Vec<Finding> {
+        let program = task.arguments.first().map(String::as_str).unwrap_or_default();
+        let Some(server) = classify(program, &task.arguments, None) else { return vec![] };
+        let line = format!("{}: `{}`", task.file, shortened(&task.arguments.join(" ")));
+        let about = format!("project, \"{}\"", task.name.escape_debug());
+        let of_trap = |trap: &Trap| {
+            let (level, what, next) = trap_words(*trap);
+            finding(level, &about, what, &line, next)
+        };
+        server.traps.iter().map(of_trap).collect()
+    };
+    processes.iter().flat_map(of_process).chain(facts.project.tasks.iter().flat_map(of_task)).collect()
 }
 
 fn trap_words(trap: Trap) -> (Level, &'static str, &'static str) {
@@ -379,14 +397,14 @@ fn trap_words(trap: Trap) -> (Level, &'static str, &'static str) {
         Trap::GdbserverIgnoresHost => (
             Level::Advice,
             "gdbserver listens on every address, whatever host it is given",
-            "keep the port closed for other machines: `portcullis close`",
+            "keep its port closed for other machines: `portcullis close PORT`",
         ),
     }
 }
 
 fn go_and_delve(facts: &Facts) -> Vec<Finding> {
     let Toolchain { go, dlv, unlisted_dlv, goroot, .. } = &facts.toolchain;
-    let wanted = facts.project.is_go || !facts.delves.is_empty();
+    let wanted = facts.is_about_go();
     let mut findings = Vec::new();
     match (go.first(), wanted) {
         (None, true) => findings.push(finding(
@@ -671,8 +689,9 @@ fn system(facts: &Facts) -> Vec<Finding> {
         let lower = said.to_ascii_lowercase();
         let (level, what, next) = match () {
             () if lower.contains("enabled") => (Level::Fine, "debuggers may attach to programs", ""),
+            // A debugger of node or Java attaches to nothing.
             () if lower.contains("disabled") => (
-                Level::Problem,
+                if facts.is_about_go() { Level::Problem } else { Level::Advice },
                 "debuggers may not attach to programs: it looks like a network fault, and is none",
                 "`sudo DevToolsSecurity -enable`",
             ),
@@ -771,6 +790,11 @@ mod tests {
                         ..configuration(Client::GoRemoteAttach, "localhost", 0)
                     },
                 ],
+                tasks: vec![Task {
+                    file: ".vscode/tasks.json".into(),
+                    name: "dlv".into(),
+                    arguments: ["dlv", "debug", "--headless", "--listen=2345"].map(String::from).into(),
+                }],
                 problems: vec![".idea/runConfigurations/x.xml: cut short".into()],
                 ..Project::default()
             },

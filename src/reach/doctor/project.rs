@@ -1,10 +1,12 @@
-//! The debug configurations of a project: `.vscode/launch.json` and `*.code-workspace` (JSON with comments), `.idea`
-//! and `.run` (XML).
+//! The debug configurations of a project: `.vscode/launch.json`, `tasks.json` and `*.code-workspace` (JSON with comments),
+//! `.idea` and `.run` (XML).
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
+
+use super::super::sockets::redact;
 
 /// No configuration file is longer than this.
 const LONGEST_FILE: u64 = 4 << 20;
@@ -23,8 +25,21 @@ pub struct Project {
     pub go: Option<String>,
     /// Every configuration that connects to a port.
     pub configurations: Vec<Configuration>,
+    /// Every task that starts a dlv.
+    pub tasks: Vec<Task>,
     /// Files that do not read, and why.
     pub problems: Vec<String>,
+}
+
+/// A task of VS Code that starts a dlv: one that is mistaken ends at once, so it is never seen running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Task {
+    /// Its file, below the project's folder.
+    pub file: String,
+    /// Its label.
+    pub name: String,
+    /// Its command line, secrets taken out.
+    pub arguments: Vec<String>,
 }
 
 /// A configuration that connects to a debugger.
@@ -96,7 +111,11 @@ pub fn collect(folder: &Path) -> Project {
         project.see_go(&file);
     }
     project.see_go(&root.join("go.work"));
-    let mut files = vec![root.join(".vscode/launch.json"), root.join(".idea/workspace.xml")];
+    let mut files = vec![
+        root.join(".vscode/launch.json"),
+        root.join(".vscode/tasks.json"),
+        root.join(".idea/workspace.xml"),
+    ];
     files.extend(list(&root.join(".idea/runConfigurations"), ".xml"));
     files.extend(list(&root.join(".run"), ".xml"));
     for workspace in list(root, ".code-workspace") {
@@ -121,6 +140,9 @@ pub fn collect(folder: &Path) -> Project {
         match parsed {
             Ok(found) => project.configurations.extend(found),
             Err(problem) => project.problems.push(format!("{name}: {problem}")),
+        }
+        if !name.ends_with(".xml") {
+            project.tasks.extend(tasks_json(&name, &text));
         }
     }
     project
@@ -262,6 +284,34 @@ fn launch_entry(file: &str, entry: &Value) -> Option<Configuration> {
     })
 }
 
+/// The tasks in a `tasks.json`, or in the `tasks` of a `.code-workspace`, that start a dlv; none where it does not read.
+pub fn tasks_json(file: &str, text: &str) -> Vec<Task> {
+    let Ok(Some(parsed)) = parse_jsonc(text) else { return Vec::new() };
+    let tasks = parsed.get("tasks").map(|tasks| tasks.get("tasks").unwrap_or(tasks));
+    tasks.and_then(Value::as_array).into_iter().flatten().filter_map(|task| task_entry(file, task)).collect()
+}
+
+fn task_entry(file: &str, task: &Value) -> Option<Task> {
+    let system = task.get(if cfg!(target_os = "macos") { "osx" } else { "linux" });
+    let get = |key: &str| system.and_then(|system| system.get(key)).or_else(|| task.get(key));
+    // A word may be written with how it is to be quoted: { "value": "x", "quoting": "strong" }.
+    let word = |value: &Value| value.as_str().or_else(|| value.get("value")?.as_str()).map(str::to_owned);
+    let command = word(get("command")?)?;
+    let given = get("args").and_then(Value::as_array).into_iter().flatten().filter_map(word);
+    let arguments: Vec<String> = command.split_whitespace().map(str::to_owned).chain(given).collect();
+    let program = Path::new(arguments.first()?).file_name()?;
+    let is_dlv = program == "dlv";
+    is_dlv.then(|| Task {
+        file: file.to_owned(),
+        name: get("label")
+            .or_else(|| get("taskName"))
+            .and_then(Value::as_str)
+            .unwrap_or("unnamed")
+            .to_owned(),
+        arguments: redact(arguments),
+    })
+}
+
 /// A port as a string, or that string.
 fn written_port(text: &str) -> Result<u16, String> {
     text.trim().parse().map_err(|_| text.to_owned())
@@ -308,7 +358,9 @@ pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
 mod tests {
     use super::*;
 
-    fn short(found: &[Configuration]) -> Vec<(&str, Client, Option<&str>, Result<u16, &str>)> {
+    type Short<'a> = (&'a str, Client, Option<&'a str>, Result<u16, &'a str>);
+
+    fn short(found: &[Configuration]) -> Vec<Short<'_>> {
         let one = |c| {
             let Configuration { name, client, host, port, .. }: &Configuration = c;
             (name.as_str(), *client, host.as_deref(), port.as_ref().copied().map_err(String::as_str))
@@ -382,6 +434,30 @@ mod tests {
     }
 
     #[test]
+    fn the_tasks_that_start_a_dlv() {
+        let text = r#"{ // tasks
+            "version": "2.0.0",
+            "tasks": [
+                { "label": "one line", "type": "shell", "command": "dlv debug --headless --listen=2345" },
+                { "label": "words", "command": "/opt/bin/dlv", "args": ["dap", { "value": "-l=:1", "quoting": "strong" }] },
+                { "label": "build", "command": "go build" }, { "label": "none" }, 7,
+            ],
+        }"#;
+        let found = tasks_json("tasks.json", text);
+        let short: Vec<_> = found.iter().map(|task| (task.name.as_str(), task.arguments.join(" "))).collect();
+        let expected = [
+            ("one line", "dlv debug --headless --listen=2345".to_owned()),
+            ("words", "/opt/bin/dlv dap -l=:1".to_owned()),
+        ];
+        assert_eq!(short, expected);
+        assert_eq!(
+            tasks_json("x.code-workspace", &format!(r#"{{ "tasks": {text} }}"#)),
+            tasks_json("x.code-workspace", text)
+        );
+        assert_eq!(tasks_json("tasks.json", "{"), []);
+    }
+
+    #[test]
     fn every_file_of_a_project_is_found_from_below() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
@@ -441,6 +517,7 @@ mod tests {
         fn junk_never_panics(text in "[\\[\\]{}\",:a-z0-9<>/= ]{0,80}") {
             let _ = launch_json("x", &text);
             let _ = idea_xml("x", &text);
+            let _ = tasks_json("x", &text);
         }
     }
 }

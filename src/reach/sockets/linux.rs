@@ -65,6 +65,7 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
 
 pub(super) fn processes(wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Process>, SocketsError> {
     let mut users = Users::default();
+    let own_network = open_folder("/proc/self").ok().and_then(|folder| network(&folder));
     let found = pids()?.into_iter().filter_map(|pid| {
         let folder = open_folder(&format!("/proc/{pid}")).ok()?;
         // A script's interpreter may rename itself, so both names count: the thread's and the program's.
@@ -74,9 +75,16 @@ pub(super) fn processes(wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Process>, S
             let file = path.as_deref().and_then(|path| path.file_name()).and_then(OsStr::to_str);
             file.is_some_and(wanted)
         };
-        is_wanted.then(|| process(pid, &folder, &mut users))
+        // One in a container has its listeners there, in no table of ours.
+        let is_elsewhere = || network(&folder).is_some_and(|network| own_network.as_ref() != Some(&network));
+        (is_wanted && !is_elsewhere()).then(|| process(pid, &folder, &mut users))
     });
     Ok(found.collect())
+}
+
+/// The network namespace of a process, as the kernel names it; `None` where it may not be read.
+fn network(folder: &OwnedFd) -> Option<Vec<u8>> {
+    Some(rustix::fs::readlinkat(folder, "ns/net", Vec::new()).ok()?.into_bytes())
 }
 
 /// A row of `struct inet_diag_msg` (linux/inet_diag.h).
@@ -413,6 +421,25 @@ mod tests {
         message.extend([0; 10]);
         message.extend(body);
         message
+    }
+
+    #[test]
+    fn a_process_in_another_network_is_none_of_ours() {
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sleep", "1000"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else { return };
+        let comm = format!("/proc/{}/comm", child.id());
+        // Where it may not make one it ends.
+        while std::fs::read_to_string(&comm).is_ok_and(|name| name.trim() == "unshare")
+            && child.try_wait().is_ok_and(|end| end.is_none())
+        {
+            std::thread::yield_now();
+        }
+        let found = processes(&|name| name == "sleep").unwrap();
+        assert!(found.iter().all(|process| process.pid != child.id()));
+        let _ = child.kill();
+        let _ = child.wait();
     }
 
     #[test]
