@@ -47,7 +47,7 @@ pub struct Connection {
     pub view: View,
     /// What is to be said of it.
     pub said: Assessment,
-    /// The settings for each client, those of what usually sits there where nobody does; at least one.
+    /// The settings for each client; where it is not known who is there, those of what usually is. At least one.
     pub settings: Vec<Setting>,
 }
 
@@ -289,7 +289,8 @@ impl App {
         let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
         let said = facts.assess(range, seen);
         let mut settings = view.settings(host);
-        if settings.is_empty() && view.listeners.is_empty() {
+        // Nobody is there, or somebody of whom nothing may be read.
+        if settings.is_empty() && view.process.is_none() {
             let host = host.unwrap_or("127.0.0.1");
             let kind = connect::usual(port).ok_or_else(unknown)?;
             settings = connect::settings(&connect::Target { kind, host, port, tunnel: false });

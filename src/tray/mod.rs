@@ -1,9 +1,9 @@
 //! The tray: event loop, icon, menu items. It shows what [`portcullis::menu`] says and carries out what is clicked.
 //!
 //! Three threads. The main thread owns the icon and the menu, and never blocks. The watcher looks again whenever what
-//! root saw, or the preferences, change on disk, and every few seconds while a port is open or in use. A click starts one worker, which waits for the prompt and the helper
-//! and leaves it to the watcher to look what came of it. Whatever happens is one of the
-//! [`Event`]s.
+//! root saw, or the preferences, change on disk, and every few seconds while a port is open or in use. A click starts one
+//! worker, which waits for the prompt and the helper and leaves it to the watcher to look what came of it, or for the
+//! clipboard. Whatever happens is one of the [`Event`]s.
 
 mod draw;
 pub mod icon;
