@@ -13,7 +13,8 @@ is_mac || scripts/setup.sh tray test
 python=$PWD/target/tools/python/bin/python
 [ -x "$python" ] && export PORTCULLIS_PYTHON=$python
 export PORTCULLIS_DEBUGGERS_SECONDS=${PORTCULLIS_DEBUGGERS_SECONDS:-30}
+build=(cargo test --locked $features --test debuggers --no-run)
+"${build[@]}"
 # Run by itself, since cargo has a word of its own after a test that fails.
-built=$(cargo test --locked $features --test debuggers --no-run 2>&1 | tee /dev/stderr)
-program=$(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' <<<"$built")
+program=$("${build[@]}" --color never 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p')
 exec "$program"

@@ -76,8 +76,9 @@ impl Client {
                 talk(find(&["gdb"]), &["-nx", "-q"], "", &ask, "sp  ")
             }
             Client::Lldb => {
-                let ask = format!("gdb-remote {at}\nregister read sp");
-                talk(find_llvm("lldb"), &["--no-lldbinit"], "", &ask, "sp = 0x")
+                let connect = format!("gdb-remote {at}");
+                let arguments = ["--no-lldbinit", "-o", &connect];
+                talk(find_llvm("lldb"), &arguments, "stop reason", "register read sp", "sp = 0x")
             }
             Client::Rdbg => {
                 talk(find_rdbg(), &["--attach", "127.0.0.1", &port.to_string()], "rdbg", "p 6 * 7", "=> 42")

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, RawDir};
@@ -252,13 +253,15 @@ fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsEr
     }
     let pids = pids()?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    // This thread is one of them, and each takes the next process as it gets to it: on a busy machine a thread that is
+    // late keeps nobody waiting.
+    let next = AtomicUsize::new(0);
+    let take = || pids.get(next.fetch_add(1, Ordering::Relaxed));
+    let share = || held_by(std::iter::from_fn(take), inodes);
     let shares: Vec<Vec<(Vec<u32>, Process)>> = std::thread::scope(|scope| {
-        let share = |first: usize| {
-            let pids = pids.iter().skip(first).step_by(threads);
-            scope.spawn(|| held_by(pids, inodes))
-        };
-        let running: Vec<_> = (0..threads).map(share).collect();
-        running.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        let own = share();
+        others.into_iter().filter_map(|thread| thread.join().ok()).chain([own]).collect()
     });
     for (held, process) in shares.into_iter().flatten() {
         let process = Arc::new(process);
