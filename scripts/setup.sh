@@ -6,6 +6,7 @@
 #   build   a Rust compiler and a linker                 tray   the tray's libraries
 #   lint    rustfmt and clippy                           test   a display and a bus without a screen, a debugger
 #   macos   the standard library for both Apple targets  app    linker, signer and packer of the app
+#   fuzz    cargo-fuzz, and a compiler for its library
 #   debuggers  the real debug servers and their clients, as far as they are to be had, and strace
 #
 # On Debian and Ubuntu by apt, as root or through sudo; on a Mac with Apple's command line tools and rustup.
@@ -129,6 +130,15 @@ app() {
     rm -rf "$tools/build"
 }
 
+fuzz() {
+    is_mac || have g++ || packages g++
+    local tools=$PWD/target/tools
+    [ -x "$tools/bin/cargo-fuzz" ] && return
+    say "setup: cargo install cargo-fuzz, into target/tools (a minute, once)"
+    CARGO_TARGET_DIR=$tools/build cargo install cargo-fuzz --version 0.13.2 --locked --root "$tools" --quiet
+    rm -rf "$tools/build"
+}
+
 # Those that cannot be had are skipped by the tests, with a word.
 debuggers() {
     is_mac && return
@@ -161,7 +171,7 @@ command_of() {
 is_mac || have apt-get || die "set-up knows Debian, Ubuntu and macOS; elsewhere install Rust $wanted, GTK 3 and libayatana-appindicator, then use cargo"
 for part in "$@"; do
     case $part in
-    build | lint | tray | test | macos | app | debuggers) "$part" ;;
+    build | lint | tray | test | macos | app | fuzz | debuggers) "$part" ;;
     *) die "no such part: $part" ;;
     esac
 done

@@ -47,3 +47,6 @@ env PORTCULLIS_DEBUGGERS_SECONDS="${PORTCULLIS_DEBUGGERS_SECONDS:-3}" PORTCULLIS
 
 section "Tests, without the tray: units, examples, command line, helper, the debuggers once more and quickly"
 cargo test --locked --no-default-features
+
+section "Fuzz, shortly: make fuzz takes longer"
+FUZZ_SECONDS=${FUZZ_SECONDS:-15} scripts/fuzz.sh

@@ -1,5 +1,6 @@
 //! What both faces do: read the status, and carry out an action through the helper.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -14,12 +15,13 @@ use crate::prefs::{Preferences, PreferencesError, ports_of};
 use crate::reach::connect::{self, Setting};
 use crate::reach::sockets::SocketsError;
 use crate::reach::view::View;
-use crate::reach::{self, Look};
+use crate::reach::{self, Look, pflog};
 use crate::reachability::{Assessment, Seen};
 use crate::root::answer::{Answer, Outcome};
+use crate::root::record::Recording;
 use crate::root::request::{Action, Request};
-use crate::status::{Facts, Report, ReportFact, Status};
-use crate::world::{STATUS, World};
+use crate::status::{Attempts, Facts, Report, ReportFact, Seconds, Status};
+use crate::world::{PFLOG, STATUS, World};
 use crate::{lab, os};
 
 /// One user in one world.
@@ -266,14 +268,16 @@ impl App {
         let watched: Vec<PortRange> =
             shown.chain(openings.iter().map(|opening| opening.port)).chain(more.iter().copied()).collect();
         let look = look(&watched);
+        let now = os::now();
         let facts = Facts {
             lab: self.world.lab().map(|dir| dir.display().to_string()),
-            now: os::now(),
+            now,
             boot: os::boot_id()?,
             report,
             seen: look.as_ref().map(|look| seen(look, app_firewall)).map_err(ToString::to_string),
             app_firewall: app_firewall.state.clone(),
             ports,
+            blocked: self.blocked(now),
         };
         Ok(Sight { status: Status::of(&facts), facts, look })
     }
@@ -358,6 +362,41 @@ impl App {
     /// Has root look at pf.
     pub fn check(&self) -> Result<Answer, AppError> {
         self.ask(Action::Status {})
+    }
+
+    /// Has root record what pf logs, for so many minutes from now on.
+    pub fn record_log(&self, minutes: u16) -> Result<Answer, AppError> {
+        self.ask(Action::Log { minutes })
+    }
+
+    /// Ends the recording of what pf logs.
+    pub fn stop_log(&self) -> Result<Answer, AppError> {
+        self.ask(Action::StopLog {})
+    }
+
+    /// The file of what pf logged, which may not be there.
+    pub fn log_file(&self) -> PathBuf {
+        self.world.path(PFLOG)
+    }
+
+    /// The last recording of what pf logged, and whether it goes on; `None` where there was none, or it is not known.
+    pub fn recording(&self) -> Option<(Recording, bool)> {
+        let recording = Recording::read(&self.world.tree()).ok().flatten()?;
+        let goes_on = recording.is_under_way(os::now(), &os::boot_id().ok()?);
+        Some((recording, goes_on))
+    }
+
+    /// What pf blocked in the hour before `now`; `None` where it was not recorded, or cannot be read.
+    fn blocked(&self, now: Seconds) -> Option<BTreeMap<u16, Attempts>> {
+        const HOUR: Seconds = 3600;
+        let written = self.log_file().symlink_metadata().ok()?.modified().ok()?;
+        let age = written.elapsed().map_or(0, |age| age.as_secs());
+        if age > HOUR.unsigned_abs() {
+            return None;
+        }
+        let bytes = self.world.tree().read(PFLOG).ok()??;
+        let entries: Vec<_> = pflog::Reader::new(&bytes[..]).ok()?.filter_map(Result::ok).collect();
+        Some(pflog::blocked(&entries, now.saturating_sub(HOUR)))
     }
 
     fn ask(&self, action: Action) -> Result<Answer, AppError> {

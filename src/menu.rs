@@ -11,6 +11,7 @@
 //!     seen: Ok(vec![]),
 //!     app_firewall: AppFirewall::Off,
 //!     ports: portcullis::port::presets(),
+//!     blocked: None,
 //! };
 //! let rows = rows(&Status::of(&facts), &MenuState::default());
 //! assert_eq!(rows[0].text, "Not known: nobody has looked at pf yet");
@@ -101,6 +102,7 @@ const GUARD: &str = "guard";
 const CLOSE_ALL: &str = "close-all";
 const CHECK: &str = "check";
 const FAILURE: &str = "failure";
+const BLOCKED: &str = "blocked:";
 const NOTE: &str = "note:";
 const QUIT: &str = "quit";
 
@@ -132,9 +134,17 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
     }
     let notes = status.notes.iter().enumerate();
     let notes = notes.flat_map(|(number, note)| paragraph(&format!("{NOTE}{number}"), note, 2));
-    below.extend(notes.take(room - middle.len().min(room)));
+    below.extend(blocked_rows(status).chain(notes).take(room - middle.len().min(room)));
 
     [above, middle, below, end].concat()
+}
+
+/// Who was blocked in the last hour, port by port.
+fn blocked_rows(status: &Status) -> impl Iterator<Item = Row> {
+    let blocked = status.ports.iter().filter_map(|port| Some((port.port, port.blocked.as_ref()?)));
+    blocked.flat_map(|(port, attempts)| {
+        paragraph(&format!("{BLOCKED}{port}"), &format!("{port}: {attempts}"), 2)
+    })
 }
 
 /// What a click on the row `id` asks for; `None` where the row only says something, or is no more.
@@ -420,8 +430,8 @@ mod tests {
     use super::*;
     use crate::reachability::{Bind, Presence, Seen};
     use crate::status::{
-        AppFirewall, Facts, Guard, Managed, Opening, PfState, PfVerdict, Reason, Report, ReportFact, Source,
-        Way,
+        AppFirewall, Attempts, Facts, Guard, Managed, Opening, PfState, PfVerdict, Reason, Report,
+        ReportFact, Source, Way,
     };
     use std::collections::BTreeMap;
 
@@ -483,6 +493,7 @@ mod tests {
             seen: Ok(ports.iter().map(|port| nobody(port.port)).collect()),
             app_firewall: AppFirewall::Off,
             ports,
+            blocked: None,
         };
         change(&mut facts, &mut report);
         facts.report = ReportFact::Read(Box::new(report));
@@ -695,6 +706,20 @@ mod tests {
         assert_eq!(named("a\nb\u{202e}c"), "[ ] 2345  dlv — closed · a?b?c, this Mac only");
         let long = format!("[ ] 2345  dlv — closed · {}…, this Mac only", "x".repeat(32));
         assert_eq!(named(&"x".repeat(300)), long);
+    }
+
+    #[test]
+    fn who_was_blocked_has_a_row() {
+        let last_from = "192.168.1.20".parse().unwrap();
+        let status = status(|facts, _| {
+            let attempts = |attempts| Attempts { attempts, last_from, last: 1000 };
+            facts.blocked = Some([(2345, attempts(3)), (9229, attempts(1)), (22, attempts(9))].into());
+        });
+        let drawn = drawn(&rows(&status, &MenuState::default()));
+        assert!(drawn.contains("\n2345: 3 attempts blocked in the last hour, last from"), "{drawn}");
+        assert!(drawn.contains("\n192.168.1.20  (grey)\n"), "{drawn}");
+        assert!(drawn.contains("\n9229: 1 attempt blocked in the last hour, from 192.168.1.20  (grey)\n"));
+        assert!(!drawn.contains("9 attempts"), "a port that is not shown");
     }
 
     #[test]

@@ -156,6 +156,27 @@ pub enum AppFirewall {
     Unknown(String),
 }
 
+/// Connections to a port that were begun from elsewhere and that pf blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempts {
+    /// How many.
+    pub attempts: u64,
+    /// The address of the last one.
+    pub last_from: std::net::IpAddr,
+    /// When that was.
+    pub last: Seconds,
+}
+
+/// `3 attempts blocked in the last hour, last from 192.168.1.20`
+impl std::fmt::Display for Attempts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.attempts {
+            1 => write!(f, "1 attempt blocked in the last hour, from {}", self.last_from),
+            count => write!(f, "{count} attempts blocked in the last hour, last from {}", self.last_from),
+        }
+    }
+}
+
 /// Everything that the status is computed from.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -173,6 +194,8 @@ pub struct Facts {
     pub app_firewall: AppFirewall,
     /// The ports to show, in order.
     pub ports: Vec<DebugPort>,
+    /// Who was blocked in the last hour, by port; `None` where that was not recorded.
+    pub blocked: Option<BTreeMap<u16, Attempts>>,
 }
 
 /// What the icon says.
@@ -257,6 +280,8 @@ pub struct PortStatus {
     pub in_use: bool,
     /// For which clients there are settings to connect with, such as `VS Code`.
     pub connect: Vec<String>,
+    /// Who was blocked in the last hour; `None` where nobody was, or it was not recorded.
+    pub blocked: Option<Attempts>,
 }
 
 /// What every face shows.
@@ -482,6 +507,7 @@ fn port_status(
         causes: said.causes,
         in_use: seen.is_in_use(),
         connect: seen.clients.clone(),
+        blocked: facts.blocked.as_ref().and_then(|blocked| attempts_on(blocked, port)),
     }
 }
 
@@ -555,6 +581,15 @@ fn listener(seen: &Seen) -> Option<String> {
     is_there.then(|| format!("{program} on {}", seen.subject.addresses.join(" and ")))
 }
 
+/// The attempts on every port of a range together.
+fn attempts_on(blocked: &BTreeMap<u16, Attempts>, range: PortRange) -> Option<Attempts> {
+    let each = blocked.range(range.first()..=range.last()).map(|(_, attempts)| attempts.clone());
+    each.reduce(|sum, next| {
+        let attempts = sum.attempts.saturating_add(next.attempts);
+        Attempts { attempts, ..if next.last > sum.last { next } else { sum } }
+    })
+}
+
 fn is_managed(report: &Report, port: PortRange) -> bool {
     let mut left = vec![port];
     for managed in &report.managed {
@@ -625,6 +660,7 @@ mod tests {
             seen: nobody(),
             app_firewall: AppFirewall::Off,
             ports: vec![dlv()],
+            blocked: None,
         }
     }
 
@@ -836,5 +872,22 @@ mod tests {
             facts.seen = listening("every address");
         });
         insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
+    }
+
+    #[test]
+    fn attempts_on_a_range_are_counted_together() {
+        let attempts =
+            |attempts, from: &str, last| Attempts { attempts, last_from: from.parse().unwrap(), last };
+        let blocked = [
+            (2344, attempts(9, "10.0.0.9", 99)),
+            (2345, attempts(2, "10.0.0.1", 50)),
+            (2346, attempts(3, "10.0.0.2", 40)),
+        ];
+        let range = |text: &str| attempts_on(&blocked.clone().into(), text.parse().unwrap());
+        assert_eq!(range("2345"), Some(attempts(2, "10.0.0.1", 50)));
+        assert_eq!(range("2345-2400"), Some(attempts(5, "10.0.0.1", 50)));
+        assert_eq!(range("9000"), None);
+        let status = status(|facts, _| facts.blocked = Some(blocked.clone().into()));
+        assert_eq!(status.ports[0].blocked, Some(attempts(2, "10.0.0.1", 50)));
     }
 }

@@ -33,6 +33,14 @@ pub const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots";
 pub const LOCK: &str = "/Library/Application Support/Portcullis/lock";
 /// One line for each request.
 pub const AUDIT: &str = "/Library/Logs/Portcullis/audit.jsonl";
+/// What pf logged, while a recording was or is under way.
+pub const PFLOG: &str = "/Library/Logs/Portcullis/pflog.pcap";
+/// Since when it is recorded, until when, and how it ended.
+pub const RECORDING: &str = "/Library/Application Support/Portcullis/recording.json";
+/// Held while a recording is under way.
+pub const RECORDING_LOCK: &str = "/Library/Application Support/Portcullis/recording.lock";
+/// Held while [`RECORDING`] is read and changed.
+pub const RECORDING_CHANGE_LOCK: &str = "/Library/Application Support/Portcullis/recording.change.lock";
 
 /// Where the app works: the system itself, or a directory that plays `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -299,6 +299,13 @@ fn explain_and_check_need_files_alone() {
         (format!("block drop in all\n{load}"), 1, "no ruleset calls the anchor"),
         ("block in from 192.0.2.7\n".to_owned(), 0, "no rule matches"),
         ("block in proto tcp to port 2345 probability 50%\n".to_owned(), 3, "unknown"),
+        ("block in inet from 192.168.0.0/16\n".to_owned(), 1, "over IPv6: passed: no rule matches"),
+        (
+            "pas all\nblock quick all\n".to_owned(),
+            1,
+            "pfctl loads nothing of this file until its mistake is mended",
+        ),
+        ("anchor \"y\"\nload anchor \"y\" from \"/nowhere/y\"\n".to_owned(), 3, "the rules in /nowhere/y"),
     ] {
         let file = conf(&rules);
         let (status, out) = run(&["explain", "2345", "--conf", &file, "--anchors", &anchors]);

@@ -41,9 +41,19 @@ fn substance(lab: &Lab) -> std::collections::BTreeMap<std::path::PathBuf, String
 fn usage_and_bad_requests_end_with_2() {
     let lab = ready();
     let before = lab.tree();
-    for arguments in
-        [&[][..], &["apply"], &["apply", "x", "y"], &["apply", "pass all"], &["fly"], &["apply", ""]]
-    {
+    for arguments in [
+        &[][..],
+        &["apply"],
+        &["apply", "x", "y"],
+        &["apply", "pass all"],
+        &["fly"],
+        &["apply", ""],
+        &["record"],
+        &["record", "0"],
+        &["record", "721"],
+        &["record", "-1"],
+        &["record", "1", "/etc/x"],
+    ] {
         let said = lab.helper(arguments).expect(2);
         assert_eq!(said.json()["outcome"], "unchanged", "{arguments:?}");
         assert!(said.err.contains("nothing was changed"), "{}", said.err);
@@ -154,7 +164,7 @@ fn the_guard_goes_on_by_itself_where_others_enabled_pf() {
     lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
     let status = lab.portcullis(&["status", "--json"]).expect(0).json();
     assert_eq!(status["firewall"]["guard"], "on");
-    assert!(lab.rules().contains("block return in quick on ! lo0 proto tcp from any to any port = 9229"));
+    assert!(lab.rules().contains("block return in log quick on ! lo0 proto tcp from any to any port = 9229"));
 }
 
 #[test]
@@ -210,4 +220,16 @@ fn one_request_at_a_time_and_none_is_lost() {
     for port in 4000..4008 {
         assert!(rules.contains(&format!("port = {port}")), "{port} in {rules}");
     }
+}
+
+#[test]
+fn users_can_read_what_root_writes_for_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = ready();
+    let mode = |path: &str| lab.file(path).metadata().unwrap().permissions().mode() & 0o7777;
+    // The shell behind the prompt has a umask of 077.
+    assert_eq!(mode("/Library/Application Support/Portcullis"), 0o755);
+    assert_eq!(mode("/Library/Application Support/Portcullis/status.json"), 0o644);
+    assert_eq!(mode("/Library/Logs/Portcullis"), 0o755);
+    assert_eq!(mode("/Library/Logs/Portcullis/audit.jsonl"), 0o644);
 }

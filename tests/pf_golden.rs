@@ -6,7 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use portcullis::pf::parse::{Parsed, parse, parse_listing};
+use portcullis::pf::loaded::InterfaceFacts;
+use portcullis::pf::parse::{Parsed, parse, parse_listing, parse_on, parse_text};
 use portcullis::pf::rule::Rule;
 use portcullis::pf::ruleset::Section;
 
@@ -93,4 +94,65 @@ fn normal(rules: &[&Rule]) -> Vec<String> {
             format!("{rule:?}")
         })
         .collect()
+}
+
+/// As on a machine that has these interfaces: names become addresses, as `pfctl -nvf` shows them.
+#[test]
+fn names_of_interfaces_become_their_addresses() {
+    let interfaces = [
+        ("lo0", &["127.0.0.1/8", "::1/128"][..]),
+        ("en0", &["192.168.1.10/24", "10.0.0.5/16", "fd00::10/64"]),
+    ];
+    let facts = interfaces.map(|(name, addresses)| InterfaceFacts {
+        name: name.to_owned(),
+        addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+    });
+    let text = "nat on en0 inet from 10.0.0.0/8 to any -> en0:0\n\
+        antispoof quick for { lo0 en0 } inet\n\
+        pass in proto tcp from en0:network port { 1 2 } to en0:0 port 2345\n\
+        pass out inet from en0:broadcast/32 to en5\n\
+        pass out inet from en0/24 to (en0)\n\
+        table <own> { self, en0:network }\n";
+    let parsed = parse_on("x", text.as_bytes(), &mut |_| Err(String::new()), &facts);
+    assert_eq!(parsed.problems.len(), 1, "{:?}", parsed.problems);
+    assert_eq!(parsed.problems[0].line, 4, "a mask has no place behind :broadcast");
+    let text = text.replace("en0:broadcast/32", "en0:broadcast");
+    let parsed = parse_on("x", text.as_bytes(), &mut |_| Err(String::new()), &facts);
+    assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
+    insta::assert_snapshot!(parsed.section.to_string());
+}
+
+/// What is read, and what macOS's pfctl minds all the same: each kind once.
+#[test]
+fn what_pfctl_may_refuse_is_told_once() {
+    let told = |text: &str| -> Vec<String> {
+        let parsed = parse_text("x", text);
+        assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
+        parsed
+            .doubts
+            .iter()
+            .map(|doubt| format!("{}:{} {}", doubt.line, doubt.column, doubt.message))
+            .collect()
+    };
+    let text = fs::read_to_string(data().join("doubtful.conf")).unwrap();
+    insta::assert_snapshot!(told(&text).join("\n"));
+    assert_eq!(told("pass all\r\n").len(), 1);
+    assert_eq!(told("pass all\n# no end").len(), 0);
+    assert_eq!(told("").len(), 0);
+    let listing = parse_listing("x", "pass all\r\npass in proto { tcp\nudp }");
+    assert_eq!(listing.doubts.len(), 0, "a listing is what pfctl wrote");
+}
+
+/// As `pfctl -vvs rules` shows an anchor with its rules: the brace stands behind the line of its owner.
+#[test]
+fn a_listing_with_owners_keeps_rules_in_their_anchor() {
+    let text = "@0 anchor \"x\" all\n  [ Owner : nil          Priority : 0     ] {\n\
+        @0 block drop all\n  [ Evaluations: 1         Packets: 0         Bytes: 0           States: 0     ]\n}\n\
+        @1 pass all flags S/SA keep state\n  [ Owner : nil          Priority : 0     ]\n";
+    let parsed = parse_listing("x", text);
+    assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
+    assert_eq!(
+        parsed.section.to_string(),
+        "anchor \"x\" all {\n  block drop all\n}\npass all flags S/SA keep state\n"
+    );
 }

@@ -352,3 +352,114 @@ fn who_can_reach_a_port_and_what_a_change_changes() {
     let range = answers(&after, 2345, 2346, &[]);
     assert_eq!(range.network.verdict, Outcome::Unknown, "{}", range.network.because);
 }
+
+/// What is said of a file of which others are missing.
+fn without_files(conf: &str) -> Explanation {
+    let (loaded, problems) = Loaded::from_conf("pf.conf", conf, &mut |_| Err("no such file".to_owned()));
+    assert_ne!(problems, []);
+    from(&loaded.with_assumed_interfaces(), From::Network)
+}
+
+#[test]
+fn rules_that_are_not_here_may_do_anything() {
+    let load = "load anchor \"x\" from \"/etc/pf.anchors/x\"\n";
+    for rules in [
+        format!("anchor \"x\"\n{load}"),
+        format!("anchor \"x\"\npass quick all\n{load}"),
+        format!("block all\nanchor \"x\" quick\n{load}"),
+        format!("rdr-anchor \"x\"\nblock in to 10.0.0.0/8\n{load}"),
+        "block all\ninclude \"/etc/more.conf\"\n".to_owned(),
+    ] {
+        let answer = without_files(&rules);
+        assert_eq!(answer.verdict, Outcome::Unknown, "{rules}{answer}");
+        assert!(answer.to_string().contains("the rules in /etc/"), "{rules}{answer}");
+    }
+    // What they say is of no matter where nothing leads to them.
+    for (rules, verdict) in [
+        (format!("block quick all\nanchor \"x\"\n{load}"), Outcome::Block),
+        (format!("pass in proto tcp\nanchor \"x\" proto udp\n{load}"), Outcome::Pass),
+        (format!("block all\n{load}"), Outcome::Block),
+    ] {
+        let answer = without_files(&rules);
+        assert_eq!(answer.verdict, verdict, "{rules}");
+        assert!(!answer.notes.iter().any(|note| note.contains("anchor x has a rule")), "{answer}");
+    }
+}
+
+#[test]
+fn interfaces_are_matched_by_their_whole_names() {
+    // macOS's kernel knows no groups of interfaces; a driver's name means its interfaces in `set skip` alone.
+    for (rules, who, verdict) in [
+        ("block all\npass in on egress\n", From::Network, Outcome::Block),
+        ("block in on ! egress\n", From::Network, Outcome::Block),
+        ("block all\npass on lo\n", From::Loopback, Outcome::Block),
+        ("set skip on lo\nblock all\n", From::Loopback, Outcome::Pass),
+        ("set skip on lo\nblock all\n", From::Network, Outcome::Block),
+        ("set skip on l\nblock all\n", From::Loopback, Outcome::Block),
+        ("block all\npass in from (egress:network)\n", From::Network, Outcome::Block),
+        ("block all\npass in from (en0:network)\n", From::Network, Outcome::Pass),
+        ("block all\npass in on en0 from (en0:network) to (self)\n", From::Network, Outcome::Unknown),
+    ] {
+        let answer = from(&load(rules, &[]), who);
+        assert_eq!(answer.verdict, verdict, "{rules}{answer}");
+    }
+}
+
+#[test]
+fn a_link_local_client_is_not_in_the_interfaces_own_networks() {
+    let rules = "block in on en0 inet6\npass in on en0 inet6 from (en0:network)\n";
+    let loaded = load(rules, &[]).with_interfaces(vec![facts("en0", &["fd00::1/64", "fe80::1/64"])]);
+    let of = |host: &str| from(&loaded, From::Host(host.parse().unwrap())).verdict;
+    assert_eq!((of("fd00::2"), of("fe80::2")), (Outcome::Pass, Outcome::Block));
+}
+
+#[test]
+fn a_redirection_to_another_machine_is_told() {
+    let conf = "rdr on en0 proto tcp from any to any port 2345 -> 10.0.42.1 port 22\npass all\n";
+    let answer = from(&load(conf, &[]), From::Network);
+    assert!(
+        answer
+            .sentence
+            .starts_with("redirected to 10.0.42.1:22, which is not this Mac, and passed by rule 0"),
+        "{answer}"
+    );
+    let conf = conf.replace("10.0.42.1 port 22", "127.0.0.1 port 8080");
+    assert!(from(&load(&conf, &[]), From::Network).sentence.starts_with("passed by rule 0"));
+    let conf = format!("no rdr on en0 proto tcp to port 2345\n{conf}");
+    assert_eq!(from(&load(&conf, &[]), From::Network).trail[0].effect, "exempts");
+}
+
+#[test]
+fn the_interface_to_the_outside_is_meant() {
+    for (rules, interface) in [
+        ("pass all\n", "en0"),
+        ("pass on p2p0\npass on utun3\nblock all\n", "en0"),
+        ("pass on em1\next_if = \"em0\"\nblock in on $ext_if\n", "em0"),
+        ("pass on em1\nblock in on em0\n", "em1"),
+        ("pass on en5\nblock in on en0\n", "en0"),
+        ("pass on bridge100\nblock in on en1\n", "en1"),
+    ] {
+        assert_eq!(from(&load(rules, &[]), From::Network).interface, interface, "{rules}");
+    }
+}
+
+#[test]
+fn what_depends_on_a_state_reads_as_a_sentence() {
+    let conf = "block all\npass in proto tcp to port 2345 no state\npass in proto tcp to port 2345 probability 50%\n";
+    let answer = from(&load(conf, &[]), From::Network);
+    assert_eq!(answer.verdict, Outcome::Unknown);
+    assert!(!answer.sentence.contains("without which unknown"), "{answer}");
+    let conf = "block all\npass in proto tcp to port 2345 no state\n";
+    let answer = from(&load(conf, &[]), From::Network);
+    assert_eq!(answer.verdict, Outcome::Block);
+    assert_eq!(answer.notes[0], "what passes it opens no state, so pf judges the replies by themselves");
+}
+
+#[test]
+fn nat64_leads_to_an_address_that_nobody_knows() {
+    let conf = "nat64 on en0 inet6 from any to any -> (en1)\nblock in inet to 192.0.2.1\n";
+    let loaded = load(conf, &[]);
+    let six = |from| ask(&loaded, &Question { port: 2345, from, family: Family::Inet6, interface: None });
+    assert_eq!(six(From::Network).verdict, Outcome::Unknown);
+    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Pass, "IPv4 is not touched");
+}

@@ -423,6 +423,23 @@ fn what_the_command_line_changes_shows_within_a_second() {
 }
 
 #[test]
+fn who_was_blocked_shows_soon() {
+    use common::capture::{append, blocked};
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    lab.portcullis(&["log", "--for", "10m"]).expect(0);
+    let shows = |beginning: &str| {
+        tray.until(PATIENCE, beginning, |tray| tray.row(beginning).is_some());
+    };
+    for (from_port, says) in [(50_000, "2345: 1 attempt blocked"), (50_001, "2345: 2 attempts blocked")] {
+        append(&lab.file(portcullis::lab::pflog::PFLOG0), &blocked(0, from_port, 2345));
+        shows(says);
+    }
+    lab.portcullis(&["log", "--stop"]).expect(0);
+    shows("2345: 2 attempts blocked");
+}
+
+#[test]
 fn guard_and_close_all() {
     let (desktop, lab) = (Desktop::new(), lab("off"));
     let tray = desktop.tray(&lab);

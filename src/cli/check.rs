@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::files::Files;
 use super::show::print;
-use portcullis::pf::parse::{Problem, parse};
+use portcullis::pf::parse::{Fault, Problem, parse};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -46,7 +46,21 @@ pub fn run(options: &Options, json: bool) -> u8 {
         }
     };
     let name = options.file.display().to_string();
-    let parsed = parse(&name, &text, &mut |path| files.include(path));
+    let mut notes = Vec::new();
+    // What is not on this machine is no mistake of the file.
+    let mut include = |path: &str| {
+        files.include(path).or_else(|why| {
+            notes.push(format!("{path} is included and was not checked: {why}"));
+            Ok(String::new())
+        })
+    };
+    let parsed = parse(&name, &text, &mut include);
+    let doubts = parsed.doubts.iter();
+    notes.extend(
+        doubts.map(|doubt| {
+            format!("{}:{}: macOS's pfctl minds this: {}", doubt.path, doubt.line, doubt.message)
+        }),
+    );
     let mut problems = parsed.problems;
     if options.anchors.is_some() {
         for load in &parsed.section.loads {
@@ -61,12 +75,15 @@ pub fn run(options: &Options, json: bool) -> u8 {
                     message: format!("cannot load {}: {why}", load.item.file),
                     text: String::new(),
                     caret: 0,
-                    syntax: false,
+                    fault: Fault::File,
                 }),
             }
         }
     }
     let ok = problems.is_empty();
+    let told: Vec<String> =
+        problems.iter().map(|problem| problem.message.clone()).chain(notes.clone()).collect();
+    notes.extend(files.notes(&told));
     if json {
         let entry = |problem: &Problem| Entry {
             path: problem.path.to_string(),
@@ -76,16 +93,10 @@ pub fn run(options: &Options, json: bool) -> u8 {
             text: problem.text.clone(),
         };
         let problems = problems.iter().map(entry).collect();
-        super::show::print_json(&Report {
-            version: 1,
-            file: options.file.clone(),
-            ok,
-            problems,
-            notes: files.notes,
-        });
+        super::show::print_json(&Report { version: 1, file: options.file.clone(), ok, problems, notes });
     } else {
         let mut text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
-        text.extend(files.notes.iter().map(|note| format!("note: {note}\n")));
+        text.extend(notes.iter().map(|note| format!("note: {note}\n")));
         text += &match problems.len() {
             0 => format!("{name}: no problem\n"),
             1 => format!("{name}: 1 problem; pfctl would load nothing of it\n"),

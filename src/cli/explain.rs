@@ -10,6 +10,7 @@ use super::show::{print, print_json};
 use portcullis::app::{App, AppError};
 use portcullis::os;
 use portcullis::pf::loaded::{InterfaceFacts, Listing, Loaded};
+use portcullis::pf::parse::Fault;
 use portcullis::pf::question::{Answers, Explanation, From, Question, answers, ask};
 use portcullis::pf::rule::Family;
 use portcullis::pf::verdict::Outcome;
@@ -99,8 +100,17 @@ pub fn offline(options: &Options, json: bool) -> u8 {
     };
     let (loaded, problems) =
         Loaded::from_conf(&conf.display().to_string(), &text, &mut |path| files.include(path));
-    let problems = problems.iter().map(ToString::to_string).collect();
-    answer(&loaded.with_assumed_interfaces(), options, port, files.notes, problems, json)
+    let mistakes = problems.iter().filter(|problem| problem.fault != Fault::File).count();
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let mut notes = files.notes(&problems);
+    if mistakes > 0 {
+        let them = if mistakes == 1 { "its mistake is" } else { "its mistakes are" };
+        notes.insert(
+            0,
+            format!("pfctl loads nothing of this file until {them} mended; this is what the rest would do"),
+        );
+    }
+    answer(&loaded.with_assumed_interfaces(), options, port, notes, problems, json)
 }
 
 /// Explains the rules that root last saw.
@@ -180,17 +190,23 @@ fn answer(
         From::Host(IpAddr::V4(_)) => vec![Family::Inet],
         _ => vec![Family::Inet, Family::Inet6],
     };
-    let asked = families.into_iter().map(|family| {
+    let mut asked = families.into_iter().map(|family| {
         ask(loaded, &Question { port, from: options.from, family, interface: options.on.clone() })
     });
-    // IPv4 speaks for both, unless IPv6 alone is let in.
-    let rank = |explanation: &Explanation| match explanation.verdict {
-        Outcome::Pass => 0,
-        Outcome::Unknown => 1,
-        Outcome::Block => 2,
-    };
-    let Some(mut explanation) = asked.min_by_key(rank) else { return 2 };
+    let Some(mut explanation) = asked.next() else { return 2 };
+    // IPv4 speaks for both, unless IPv6 fares otherwise.
+    if let Some(six) = asked.next().filter(|six| six.verdict != explanation.verdict) {
+        explanation.sentence += &format!("; over IPv6: {}", six.sentence);
+        explanation.trail.extend(six.trail);
+        explanation.notes.extend(six.notes.into_iter().map(|note| format!("over IPv6: {note}")));
+    }
     explanation.notes.extend(notes);
+    if options.conf.is_some() && !matches!(options.from, From::Loopback) {
+        let Explanation { from, interface, .. } = &explanation;
+        explanation
+            .notes
+            .push(format!("asked for {from}, which comes in by {interface}: see --from and --on"));
+    }
     let status = exit_status(explanation.verdict);
     if json {
         let Answers { loopback, network, anyone } = answers(loaded, port, port, &[]);
@@ -199,7 +215,7 @@ fn answer(
     } else {
         let mut text = explanation.to_string();
         if !problems.is_empty() {
-            text += "\nproblems, each kept as a rule that may do anything:\n";
+            text += "\nproblems; what could not be read is taken for a rule that may do anything:\n";
             text.extend(problems.iter().map(|problem| format!("{problem}\n")));
         }
         print(&text);

@@ -10,13 +10,15 @@ const ANCHORS: &str = "/etc/pf.anchors/";
 /// Reads files for the parser, and keeps what is to be said about them.
 pub struct Files {
     anchors: Option<PathBuf>,
-    pub notes: Vec<String>,
+    notes: Vec<String>,
+    /// The files that could not be read, as they are named, and why.
+    unread: Vec<(String, String)>,
 }
 
 impl Files {
     /// `anchors` stands for /etc/pf.anchors.
     pub fn new(anchors: Option<PathBuf>) -> Self {
-        Files { anchors, notes: Vec::new() }
+        Files { anchors, notes: Vec::new(), unread: Vec::new() }
     }
 
     /// The text of the file that is looked at. Errors: it cannot be read.
@@ -32,21 +34,28 @@ impl Files {
         };
         match read(&place) {
             Err(_) if path == "/etc/pf.anchors/com.apple" => {
-                self.note(format!("{path} is not here: taken to be a stock Mac's"));
+                let note = format!("{path} is not here: taken to be a stock Mac's");
+                if !self.notes.contains(&note) {
+                    self.notes.push(note);
+                }
                 Ok(portcullis::lab::STOCK_COM_APPLE.to_owned())
             }
             Err(why) => {
-                self.note(format!("{} cannot be read: {why}", place.display()));
+                let note = format!("{} cannot be read: {why}", place.display());
+                if !self.unread.iter().any(|(_, known)| *known == note) {
+                    self.unread.push((path.to_owned(), note));
+                }
                 Err(why)
             }
             Ok(text) => Ok(text),
         }
     }
 
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
+    /// What is to be said beside the `problems`, which name some of the files already.
+    pub fn notes(self, problems: &[String]) -> Vec<String> {
+        let untold = |path: &String| !problems.iter().any(|problem| problem.contains(path.as_str()));
+        let unread = self.unread.into_iter().filter(|(path, _)| untold(path)).map(|(_, note)| note);
+        self.notes.into_iter().chain(unread).collect()
     }
 }
 

@@ -1,6 +1,6 @@
-//! `doctor`, `probe`, `connect`, `log`: what stands in the way, without touching the debugger.
+//! `doctor`, `probe`, `connect`: what stands in the way, without touching the debugger.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -10,7 +10,6 @@ use portcullis::os;
 use portcullis::port::PortRange;
 use portcullis::reach::connect::Setting;
 use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
-use portcullis::reach::pflog::{Action, Attempts, Direction, End, Entry, PflogError, Reader, blocked};
 use portcullis::reach::servers::{Kind, Server};
 use portcullis::reach::sockets::Process;
 use portcullis::reach::view::View;
@@ -205,70 +204,4 @@ pub fn connect(
     }
     print(&text);
     Ok(0)
-}
-
-/// What pf logged, from a file that tcpdump recorded on pflog0.
-pub fn log(file: &Path, port: Option<u16>, json: bool) -> u8 {
-    #[derive(Serialize)]
-    struct Logged {
-        version: u32,
-        entries: Vec<Entry>,
-        blocked: std::collections::BTreeMap<u16, Attempts>,
-        problems: Vec<String>,
-    }
-    let opened = std::fs::File::open(file).map_err(PflogError::from).and_then(Reader::new);
-    let reader = match opened {
-        Ok(reader) => reader,
-        Err(error) => {
-            message(&format!("{}: {error}", file.display()), json);
-            return 2;
-        }
-    };
-    let (mut entries, mut problems) = (Vec::new(), Vec::new());
-    for entry in reader {
-        match entry {
-            Ok(entry) => entries.push(entry),
-            Err(error) => problems.push(error.to_string()),
-        }
-    }
-    let names = |end: &Option<End>| end.is_some_and(|end| end.port == port);
-    entries.retain(|entry| port.is_none() || names(&entry.from) || names(&entry.to));
-    let blocked = blocked(&entries, 0);
-    let status = u8::from(!problems.is_empty());
-    if json {
-        print_json(&Logged { version: 1, entries, blocked, problems });
-        return status;
-    }
-    let mut text: String = entries.iter().map(line).collect();
-    for (port, Attempts { packets, last_from, .. }) in blocked {
-        text += &format!("port {port}: {packets} packets blocked, the last from {last_from}\n");
-    }
-    text.extend(problems.iter().map(|problem| format!("! {problem}\n")));
-    print(&text);
-    status
-}
-
-fn line(entry: &Entry) -> String {
-    let action = match entry.action {
-        Action::Pass => "pass".to_owned(),
-        Action::Block => "block".to_owned(),
-        Action::Other(number) => format!("action {number}"),
-    };
-    let direction = match entry.direction {
-        Direction::In => "in",
-        Direction::Out => "out",
-        Direction::Unknown => "?",
-    };
-    let end = |end: &Option<End>| match end {
-        None => "?".to_owned(),
-        Some(End { address, port: None }) => address.to_string(),
-        Some(End { address, port: Some(port) }) => std::net::SocketAddr::new(*address, *port).to_string(),
-    };
-    let rule = match (&entry.subrule, entry.anchor.as_str()) {
-        (Some(subrule), anchor) => format!("rule {subrule} of {anchor}"),
-        (None, _) => format!("rule {}", entry.rule),
-    };
-    let when = super::show::clock(i64::from(entry.seconds));
-    let (interface, from, to) = (&entry.interface, end(&entry.from), end(&entry.to));
-    format!("{when}  {action:<5} {direction:<3} {interface:<6} {from} -> {to}  ({rule})\n")
 }

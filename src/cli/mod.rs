@@ -13,6 +13,7 @@ mod check;
 mod dry_run;
 mod explain;
 mod files;
+mod log;
 mod look;
 mod show;
 
@@ -106,14 +107,9 @@ enum Command {
         #[arg(long, value_name = "CLIENT", num_args = 0..=1, default_missing_value = "")]
         copy: Option<String>,
     },
-    /// Show what pf logged, from a file that `tcpdump -i pflog0 -w FILE` recorded
-    Log {
-        /// The file
-        file: PathBuf,
-        /// Only packets from or to this port
-        #[arg(long, value_name = "PORT")]
-        port: Option<u16>,
-    },
+    /// Show what pf logged, and whom it blocked
+    #[command(after_help = log::AFTER_HELP)]
+    Log(log::Options),
     /// Show the preferences, or change one
     Prefs {
         /// The preference: show, from or way
@@ -164,7 +160,9 @@ fn run(options: Options) -> Result<u8, AppError> {
     match &options.command {
         // What needs files alone needs neither a lab nor a pf.
         Some(Command::Check(wanted)) => return Ok(check::run(wanted, json)),
-        Some(Command::Log { file, port }) => return Ok(look::log(file, *port, json)),
+        Some(Command::Log(wanted)) if let Some(file) = &wanted.file => {
+            return Ok(log::offline(wanted, file, json));
+        }
         Some(Command::Explain(wanted)) if wanted.conf.is_some() => return Ok(explain::offline(wanted, json)),
         _ => {}
     }
@@ -216,7 +214,8 @@ fn run(options: Options) -> Result<u8, AppError> {
         Some(Command::Connect { port, host, copy }) => {
             return look::connect(&app, &port, host.as_deref(), copy.as_deref(), json);
         }
-        Some(Command::Completions { .. } | Command::Check(_) | Command::Log { .. }) => {}
+        Some(Command::Log(wanted)) => return log::live(&app, &wanted, json),
+        Some(Command::Completions { .. } | Command::Check(_)) => {}
     }
     Ok(0)
 }

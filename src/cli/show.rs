@@ -70,22 +70,32 @@ fn port_lines(port: &PortStatus) -> String {
     let (range, name) = (port.port.to_string(), port.name.as_str());
     let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{found}\n");
     // That nobody listens is in the way of nobody who did not open the port.
-    if port.situation == State::NoListener && port.state != PortState::Open {
-        return text;
+    if port.situation != State::NoListener || port.state == PortState::Open {
+        text += &format!("              {}\n", port.because);
+        if port.situation != State::Reachable {
+            text += &format!("              next: {}\n", port.next);
+        }
     }
-    text += &format!("              {}\n", port.because);
-    if port.situation != State::Reachable {
-        text += &format!("              next: {}\n", port.next);
-    }
+    text.extend(port.blocked.iter().map(|blocked| format!("              {blocked}\n")));
     text
 }
 
 /// A time of day here, with the date where it is not today.
 pub fn clock(seconds: i64) -> String {
+    time_here(seconds, "%H:%M")
+}
+
+/// The same to the second.
+pub fn clock_with_seconds(seconds: i64) -> String {
+    time_here(seconds, "%H:%M:%S")
+}
+
+fn time_here(seconds: i64, of_day: &str) -> String {
     let Ok(time) = jiff::Timestamp::from_second(seconds) else { return format!("{seconds} s after 1970") };
     let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
     let same_day = time.date() == jiff::ZonedDateTime::now().date();
-    time.strftime(if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" }).to_string()
+    let form = if same_day { of_day.to_owned() } else { format!("%Y-%m-%d {of_day}") };
+    time.strftime(&form).to_string()
 }
 
 /// What a change came to.

@@ -179,9 +179,22 @@ pub fn describe(request: &Request) -> String {
             "turn the firewall pf on and block closed debug ports from other machines".to_owned()
         }
         Action::Guard { on: false } => "stop blocking closed debug ports".to_owned(),
+        Action::Log { minutes } => {
+            format!("record the headers of what the firewall logs for {}", minute_words(*minutes))
+        }
+        Action::StopLog {} => "stop recording what the firewall logs".to_owned(),
         Action::Status {} | Action::Tick {} => "look at the firewall".to_owned(),
     };
     format!("Portcullis wants to {what}.")
+}
+
+/// `45 min`, `1 h`, `1 h 30 min`
+fn minute_words(minutes: u16) -> String {
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 /// `port 2345 (dlv)`, `ports 2345 (dlv), 9229 (node)`; at most four are named.
@@ -340,6 +353,12 @@ mod tests {
             open(vec![named("dlv", "2345")], lan),
             "Portcullis wants to open port 2345 (dlv) for this network."
         );
+        let log = |minutes| describe(&Request::new(Action::Log { minutes }, "ada"));
+        assert_eq!(
+            log(90),
+            "Portcullis wants to record the headers of what the firewall logs for 1 h 30 min."
+        );
+        assert!(log(45).ends_with("for 45 min.") && log(720).ends_with("for 12 h."));
         let many = (1..=6).map(|index| named("port", &format!("700{index}"))).collect();
         assert_eq!(
             open(many, Source::Any),

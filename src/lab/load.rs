@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::kernel::{Line, Ruleset, Table};
-use crate::pf::parse::{Parsed, parse_bytes};
+use crate::pf::loaded::InterfaceFacts;
+use crate::pf::parse::{Parsed, parse_on};
 use crate::pf::rule::{Address, Rule};
 use crate::pf::ruleset::{Placed, Section, TableSource};
 
@@ -101,15 +102,37 @@ pub fn load(
     bytes: io::Result<Vec<u8>>,
     how: How,
 ) -> Result<Loaded, Failed> {
-    let mut loading = Loading { files, how, nameless: 0, loaded: Loaded::default() };
+    let mut loading = Loading {
+        files,
+        interfaces: interfaces(files.directory),
+        how,
+        nameless: 0,
+        loaded: Loaded::default(),
+    };
     match loading.files(anchor, name, bytes) {
         Ok(()) => Ok(loading.loaded),
         Err(messages) => Err(Failed { messages, skip: loading.loaded.skip }),
     }
 }
 
+/// The interfaces that pfctl finds here, loopback first. Settings that do not read are told where they are asked for;
+/// names then stay names.
+fn interfaces(directory: &Path) -> Vec<InterfaceFacts> {
+    let loopback = [
+        Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).into(),
+        IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64).into(),
+    ];
+    let others = super::interfaces(directory).unwrap_or_default();
+    std::iter::once(("lo0".to_owned(), loopback.to_vec()))
+        .chain(others)
+        .map(|(name, addresses)| InterfaceFacts { name, addresses })
+        .collect()
+}
+
 struct Loading<'a> {
     files: Files<'a>,
+    interfaces: Vec<InterfaceFacts>,
     how: How,
     /// How many anchors without a name there were: they are called `_1`, `_2`, … .
     nameless: usize,
@@ -162,7 +185,7 @@ impl Loading<'_> {
             let bytes = files.read(path).map_err(|error| reason(&error))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let Parsed { section, problems } = parse_bytes(name, bytes, &mut include);
+        let Parsed { section, problems, .. } = parse_on(name, bytes, &mut include, &self.interfaces);
         self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
         if !problems.is_empty() {
             return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());
@@ -269,13 +292,25 @@ fn print_rules(out: &mut String, section: &Section, numbered: bool, depth: usize
         for (number, Placed { item: rule, .. }) in rules.iter().enumerate() {
             let indent = if numbered { format!("@{number} ") } else { "  ".repeat(depth) };
             let inline = rule.anchor.as_ref().and_then(|call| call.inline.as_deref());
-            let _ = writeln!(out, "{indent}{}{}", bare(rule), if inline.is_some() { " {" } else { "" });
+            let _ = writeln!(out, "{indent}{}{}", as_loaded(rule), if inline.is_some() { " {" } else { "" });
             if let Some(section) = inline {
                 print_rules(out, section, numbered, depth + 1);
                 let _ = writeln!(out, "{}}}", "  ".repeat(depth));
             }
         }
     }
+}
+
+/// A rule as it is shown while it is loaded: of an anchor's path only the last name, with its slash (seen on macOS:
+/// `anchor "/*" all` for com.apple/*).
+fn as_loaded(rule: &Rule) -> String {
+    let path = rule.anchor.as_ref().and_then(|call| call.path.as_deref());
+    let Some((above, _)) = path.and_then(|path| path.rsplit_once('/')) else { return bare(rule) };
+    let mut shown = rule.clone();
+    if let Some(path) = shown.anchor.as_mut().and_then(|call| call.path.as_mut()) {
+        *path = path.chars().skip(above.chars().count()).collect();
+    }
+    bare(&shown)
 }
 
 /// A rule in its normal form, without the braces of an inline anchor.
@@ -377,7 +412,7 @@ mod tests {
     #[test]
     fn inline_anchors_become_anchors() {
         let loaded =
-            try_load(Path::new("/"), "a", "anchor in { pass all\nanchor \"x\" { block all } }").unwrap();
+            try_load(Path::new("/"), "a", "anchor in { pass all\nanchor \"x\" { block all } }\n").unwrap();
         let paths: Vec<&str> = loaded.rulesets.keys().map(String::as_str).collect();
         assert_eq!(paths, ["a", "a/_1", "a/_1/x"]);
         let (outer, _) = &loaded.rulesets["a"];

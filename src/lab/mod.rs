@@ -28,6 +28,7 @@ pub mod kernel;
 pub mod load;
 pub mod osascript;
 pub mod pfctl;
+pub mod pflog;
 pub mod states;
 pub mod store;
 
@@ -45,12 +46,18 @@ pub const STOCK_COM_APPLE: &str = include_str!("../../resources/stock-com.apple"
 
 /// The programs that stand in for the system's: where they are on a Mac, and what they are called beside
 /// ours.
-const PROGRAMS: [(&str, &str); 2] = [("sbin/pfctl", "pfctl-lab"), ("usr/bin/osascript", "osascript-lab")];
+const PROGRAMS: [(&str, &str); 4] = [
+    ("sbin/pfctl", "pfctl-lab"),
+    ("usr/bin/osascript", "osascript-lab"),
+    ("sbin/ifconfig", "pflog-lab"),
+    ("usr/sbin/tcpdump", "pflog-lab"),
+];
 
 /// The folders of a Mac that we or pf write to.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "sbin",
     "usr/bin",
+    "usr/sbin",
     "etc/pf.anchors",
     "Library/Application Support",
     "Library/Logs",

@@ -8,6 +8,7 @@ pub mod held;
 pub mod library;
 mod networks;
 pub mod process;
+pub mod stream;
 #[cfg(target_os = "macos")]
 pub mod sysctl;
 mod tree;
@@ -31,6 +32,31 @@ pub fn now() -> i64 {
 /// Whether this process runs as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Makes what this process creates have just the mode that it asks for, closed to others' writes. The shell behind the
+/// prompt works with 077 while it copies the helper: with that, no user could read what root writes for them.
+pub fn set_usual_umask() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+}
+
+/// Leaves the session and the terminal of whoever started us, so that we outlive them. Errors: this process leads a
+/// group.
+pub fn leave_session() -> std::io::Result<()> {
+    Ok(rustix::process::setsid().map(drop)?)
+}
+
+/// Lets go of standard output: whoever reads it sees its end, and what is printed from now on goes nowhere.
+pub fn let_go_of_stdout() -> std::io::Result<()> {
+    std::io::Write::flush(&mut std::io::stdout())?;
+    let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}
+
+/// Whether there is a process of this number, whoever's it is.
+pub fn process_exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
 /// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the

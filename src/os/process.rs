@@ -23,7 +23,7 @@ use thiserror::Error;
 use wait_timeout::ChildExt;
 
 /// The whole environment of a child: the system's own folders, and answers in English.
-const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"), ("LANG", "C")];
+pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"), ("LANG", "C")];
 /// How long a child may run unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much it may print on each stream unless told otherwise: 16 MiB, some 150,000 rules.
@@ -248,7 +248,8 @@ fn output(
     Ok(Output { code, stdout: text(stdout), stderr: text(stderr) })
 }
 
-fn kill_group(child: &mut Child) {
+/// Kills a leader of a process group and whatever else is in it.
+pub(super) fn kill_group(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }

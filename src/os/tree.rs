@@ -126,27 +126,13 @@ impl Tree {
         let Some((directory, name)) = self.walk(path, Some(0o755))? else {
             return Err(FileError::system("make a directory for", &place, Errno::NOENT));
         };
-        let old = match rustix::fs::statat(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Some(stat),
-            Err(Errno::NOENT) => None,
-            Err(error) => return Err(FileError::system("look at", &place, error)),
-        };
-        if let Some(stat) = &old
-            && rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile
-        {
-            return Err(FileError::refuse(&place, "it is no plain file"));
-        }
-        let temporary = format!(".{name}.{}.portcullis", std::process::id());
+        let old = plain_file(&directory, name, &place)?;
+        let temporary = temporary_name(name);
         let fail = |verb, error: std::io::Error| {
             let _ = rustix::fs::unlinkat(directory.as_fd(), temporary.as_str(), AtFlags::empty());
             FileError::system(verb, &place, error)
         };
-        // What a crash left under this name is ours; nobody else can write here.
-        let _ = rustix::fs::unlinkat(directory.as_fd(), temporary.as_str(), AtFlags::empty());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(directory.as_fd(), temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| FileError::system("write beside", &place, error))?;
-        let mut file = File::from(file);
+        let mut file = write_beside(&directory, &temporary, &place)?;
         file.write_all(bytes).map_err(|error| fail("write", error))?;
         let bits = old.as_ref().map_or(mode, |stat| mode_bits(stat.st_mode) & 0o7777);
         if let Some(stat) = &old {
@@ -170,6 +156,27 @@ impl Tree {
             Some(back) if back == bytes => Ok(()),
             _ => Err(FileError::refuse(&place, "it does not read back as it was written")),
         }
+    }
+
+    /// Puts a new, empty file with `mode` (octal) in the place of what is there, and gives it to write to. Whoever reads
+    /// the old one goes on with that. Directories that are missing are made with 0o755.
+    pub fn create(&self, path: &str, mode: u32) -> Result<File, FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
+            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
+        };
+        plain_file(&directory, name, &place)?;
+        let temporary = temporary_name(name);
+        let file = write_beside(&directory, &temporary, &place)?;
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode as _))
+            .and_then(|()| {
+                rustix::fs::renameat(directory.as_fd(), temporary.as_str(), directory.as_fd(), name)
+            })
+            .map_err(|error| {
+                let _ = rustix::fs::unlinkat(directory.as_fd(), temporary.as_str(), AtFlags::empty());
+                FileError::system("replace", &place, error)
+            })?;
+        Ok(file)
     }
 
     /// Removes a plain file; nothing where there is none.
@@ -349,6 +356,34 @@ impl Tree {
     }
 }
 
+/// What is there to be replaced: a plain file, or nothing.
+fn plain_file(directory: &OwnedFd, name: &str, place: &Path) -> Result<Option<rustix::fs::Stat>, FileError> {
+    match rustix::fs::statat(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat)
+            if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile =>
+        {
+            Err(FileError::refuse(place, "it is no plain file"))
+        }
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(FileError::system("look at", place, error)),
+    }
+}
+
+fn temporary_name(name: &str) -> String {
+    format!(".{name}.{}.portcullis", std::process::id())
+}
+
+/// Opens a new file for writing.
+fn write_beside(directory: &OwnedFd, temporary: &str, place: &Path) -> Result<File, FileError> {
+    // What a crash left under this name is ours; nobody else can write here.
+    let _ = rustix::fs::unlinkat(directory.as_fd(), temporary, AtFlags::empty());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory.as_fd(), temporary, flags, Mode::RUSR | Mode::WUSR)
+        .map(File::from)
+        .map_err(|error| FileError::system("write beside", place, error))
+}
+
 /// On the system, what is not root's or can be written by others is not trusted.
 fn judge_owner(user: u32, mode: u32, place: &Path) -> Result<(), FileError> {
     // /Library's own folders are root:admin 0775 on some systems: root's, but open to administrators, who can
@@ -404,6 +439,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_made_anew_leaves_the_old_one_to_its_readers() {
+        let (directory, tree) = tree();
+        tree.replace("/log/pcap", b"old", 0o600).unwrap();
+        let mut reader = File::open(directory.path().join("log/pcap")).unwrap();
+        tree.create("/log/pcap", 0o644).unwrap().write_all(b"new").unwrap();
+        let mut old = String::new();
+        reader.read_to_string(&mut old).unwrap();
+        assert_eq!((old.as_str(), tree.read("/log/pcap").unwrap().unwrap()), ("old", b"new".to_vec()));
+        let mode = std::fs::metadata(directory.path().join("log/pcap")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o644);
+        assert_eq!(tree.list("/log").unwrap(), ["pcap"], "nothing is left beside it");
+    }
+
+    #[test]
     fn follows_no_link() {
         let (directory, tree) = tree();
         tree.replace("/real/file", b"mine", 0o600).unwrap();
@@ -412,6 +461,7 @@ mod tests {
         for path in ["/linked/file", "/real/alias"] {
             assert!(matches!(tree.read(path), Err(FileError::Unsafe { .. })), "{path}");
             assert!(matches!(tree.replace(path, b"x", 0o600), Err(FileError::Unsafe { .. })), "{path}");
+            assert!(matches!(tree.create(path, 0o600), Err(FileError::Unsafe { .. })), "{path}");
         }
         assert!(tree.read("/real/../real/file").is_err());
         assert_eq!(tree.read("/real/file").unwrap().unwrap(), b"mine");

@@ -96,11 +96,14 @@ impl Entry<'_> {
     }
 }
 
-/// `return` rather than `drop`: the client is told at once, instead of waiting for a time-out.
+/// `return` rather than `drop`: the client is told at once, instead of waiting for a time-out. `log`, so that a capture
+/// of pflog0 tells who tried; where there is no pflog0, the kernel does nothing more (XNU: bsd/net/if_pflog.c).
 fn block(rules: &mut String, port: PortRange, label: &str) {
     let port = port_term(port);
-    let _ =
-        writeln!(rules, "block return in quick on ! lo0 proto tcp from any to any port {port} label {label}");
+    let _ = writeln!(
+        rules,
+        "block return in log quick on ! lo0 proto tcp from any to any port {port} label {label}"
+    );
 }
 
 fn port_term(port: PortRange) -> String {
@@ -154,10 +157,10 @@ mod tests {
         table <portcullis_2345> const { 192.168.1.0/24, 10.0.0.5 }
         pass quick on lo0 proto tcp from any to any port = 2345 flags S/SA keep state label "portcullis:dlv:2345"
         pass in quick on ! lo0 proto tcp from <portcullis_2345> to any port = 2345 flags S/SA keep state label "portcullis:dlv:2345"
-        block return in quick on ! lo0 proto tcp from any to any port = 2345 label "portcullis:dlv:2345"
+        block return in log quick on ! lo0 proto tcp from any to any port = 2345 label "portcullis:dlv:2345"
         pass quick on lo0 proto tcp from any to any port = 9229 flags S/SA keep state label "portcullis:node:9229"
         pass in quick on ! lo0 proto tcp from any to any port = 9229 flags S/SA keep state label "portcullis:node:9229"
-        block return in quick on ! lo0 proto tcp from any to any port 30000:30100 label "portcullis:many:30000-30100"
+        block return in log quick on ! lo0 proto tcp from any to any port 30000:30100 label "portcullis:many:30000-30100"
         "#);
     }
 

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ipnet::IpNet;
 
-use super::parse::{self, Parsed, Problem};
+use super::parse::{self, Fault, Parsed, Problem};
 use super::rule::{Address, Rule};
-use super::ruleset::{Placed, Section, TableSource};
+use super::ruleset::{Placed, Preamble, Section, TableSource};
 
 /// What is known of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Loaded {
                     message: format!("the files hold more than {} rules together", parse::MAXIMUM_RULES),
                     text: String::new(),
                     caret: 0,
-                    syntax: false,
+                    fault: Fault::Meaning,
                 }));
                 break;
             }
@@ -153,15 +153,18 @@ impl Loaded {
                 };
                 match text {
                     Ok(text) => waiting.push((below, parse::parse(&load.item.file, &text, read))),
-                    Err(why) => problems.push(Problem {
-                        path: load.place.path.clone(),
-                        line: load.place.line,
-                        column: 1,
-                        message: format!("cannot load anchor {below} from {}: {why}", load.item.file),
-                        text: load.item.to_string(),
-                        caret: 0,
-                        syntax: false,
-                    }),
+                    Err(why) => {
+                        loaded.add(&below, Section::unread(&load.item.file, &load.place));
+                        problems.push(Problem {
+                            path: load.place.path.clone(),
+                            line: load.place.line,
+                            column: 1,
+                            message: format!("cannot load anchor {below} from {}: {why}", load.item.file),
+                            text: load.item.to_string(),
+                            caret: 0,
+                            fault: Fault::File,
+                        });
+                    }
                 }
             }
             loaded.add_tables(&anchor, &parsed.section, read);
@@ -181,7 +184,7 @@ impl Loaded {
         let mut problems = Vec::new();
         for (anchor, listing) in listings {
             let name = if anchor.is_empty() { "main ruleset".to_owned() } else { format!("anchor {anchor}") };
-            let Parsed { mut section, problems: of_rules } = parse::parse_listing(&name, listing.rules);
+            let Parsed { mut section, problems: of_rules, .. } = parse::parse_listing(&name, listing.rules);
             let nat = parse::parse_listing(&name, listing.nat);
             section.nat.extend(nat.section.nat);
             section.rdr.extend(nat.section.rdr);
@@ -205,19 +208,28 @@ impl Loaded {
         self
     }
 
-    /// The same for a Mac that nothing is known of: on the first Ethernet or Wi-Fi interface that the rules name, else
-    /// the first of another kind, else en0, with an address of a private network in each family.
+    /// The same for a machine that nothing is known of: on the interface that the rules seem to mean by the outside,
+    /// with an address of a private network in each family. That is en0 or another `en…` where they name one, else what
+    /// a macro called `ext_if` or the like holds, else the first that is no tunnel, else en0.
     pub fn with_assumed_interfaces(self) -> Loaded {
         let rules = self.anchors.values().flat_map(|section| section.filter.iter().chain(&section.rdr));
         let mut names: Vec<&str> = Vec::new();
         for interface in rules.filter_map(|placed| placed.item.interface.as_ref()) {
-            let one = interface.name.ends_with(|last: char| last.is_ascii_digit());
-            if one && !interface.negated && !interface.name.starts_with("lo") {
+            if !interface.negated && is_outside(&interface.name) {
                 names.push(&interface.name);
             }
         }
-        let ethernet = names.iter().find(|name| name.starts_with("en"));
-        let name = ethernet.or(names.first()).copied().unwrap_or("en0").to_owned();
+        let macros = self.anchors.values().flat_map(|section| &section.preamble);
+        let outside = macros.filter_map(|placed| match &placed.item {
+            Preamble::Macro(name, value) if is_name_of_outside(name) => Some(value.as_str()),
+            _ => None,
+        });
+        let named = |wanted: &str| names.iter().copied().find(|name| *name == wanted);
+        let name = named("en0")
+            .or_else(|| names.iter().copied().find(|name| name.starts_with("en")))
+            .or_else(|| outside.filter_map(named).next())
+            .or_else(|| names.first().copied());
+        let name = name.unwrap_or("en0").to_owned();
         let addresses = ["192.168.1.10/24", "fd00:6d61:6300:1::10/64"];
         let addresses = addresses.iter().filter_map(|text| text.parse().ok()).collect();
         self.with_interfaces(vec![InterfaceFacts { name, addresses }])
@@ -380,6 +392,22 @@ impl Loaded {
             self.tables.entry(anchor.to_owned()).or_default().insert(table.name.clone(), contents);
         }
     }
+}
+
+/// Whether hosts outside may come in by an interface of this name: it is one, and neither loopback nor a tunnel.
+fn is_outside(name: &str) -> bool {
+    const INSIDE: &[&str] = &[
+        "lo", "l", "utun", "tun", "tap", "ipsec", "ppp", "gif", "gre", "stf", "wg", "bridge", "vmnet",
+        "vmenet", "feth", "awdl", "llw", "p2p", "anpi", "ap", "epair", "pflog", "pfsync", "enc",
+    ];
+    let driver = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    driver.len() < name.len() && !INSIDE.contains(&driver)
+}
+
+/// Whether a macro of this name usually holds the interface to the outside.
+fn is_name_of_outside(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["ext", "wan", "egress", "if_ext", "outside"].iter().any(|start| name.starts_with(start))
 }
 
 /// How many files one pf.conf may load.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::loaded::{Contents, InterfaceFacts, Loaded, TableFound};
 use super::packet::{Packet, TCP, UDP};
-use super::rule::{Address, Compare, Interface, InterfaceAddress, Owner, Peer, PortMatch, Rule};
+use super::rule::{Action, Address, Compare, Interface, InterfaceAddress, Owner, Peer, PortMatch, Rule};
 
 /// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub enum Why {
     Name(String),
     /// The addresses of an interface.
     Interface(String),
-    /// Whether the interface is in a group.
-    Group(String),
+    /// The rules of a file.
+    File(String),
     /// The packet's address.
     Address,
     /// The packet's port.
@@ -88,7 +88,7 @@ impl fmt::Display for Why {
                 write!(f, "the addresses of {name}, which pfctl looks up when it loads the rule")
             }
             Why::Interface(name) => write!(f, "the addresses of {name}"),
-            Why::Group(name) => write!(f, "which interfaces are in {name}"),
+            Why::File(path) => write!(f, "the rules in {path}, which could not be read"),
             Why::Address => f.write_str("an address that a translation leaves open"),
             Why::Port => f.write_str("the port at the other end"),
             Why::Service(text) => write!(f, "the number of the service in `port {text}`"),
@@ -119,8 +119,11 @@ pub(super) fn matches(
     {
         return Matches::No;
     }
-    if rule.unreadable.is_some() {
-        return Matches::Maybe(Why::Unreadable);
+    if let Some(text) = &rule.unreadable {
+        return Matches::Maybe(match rule.action {
+            Action::Unread => Why::File(text.to_string()),
+            _ => Why::Unreadable,
+        });
     }
     if packet.protocol == TCP && rule.flags.is_some_and(|flags| packet.flags & flags.of != flags.set) {
         return Matches::No;
@@ -138,27 +141,17 @@ pub(super) fn matches(
 /// Whether a rule on `wanted` looks at packets of the interface `name`.
 pub(super) fn on_interface(wanted: Option<&Interface>, name: &str) -> Matches {
     let Some(wanted) = wanted else { return Matches::Yes };
-    interface_matches(&wanted.name, name).negated(wanted.negated)
+    Matches::from(*wanted.name == *name).negated(wanted.negated)
 }
 
-/// A name that ends in a digit is one interface; else it is a group, and that of the driver is known by its name.
-pub(super) fn interface_matches(wanted: &str, name: &str) -> Matches {
-    let driver = name.trim_end_matches(|last: char| last.is_ascii_digit());
-    if wanted == name || wanted == driver || wanted == "all" {
-        return Matches::Yes;
-    }
-    let other_driver = KNOWN_DRIVERS.contains(&wanted) && KNOWN_DRIVERS.contains(&driver);
-    if wanted.ends_with(|last: char| last.is_ascii_digit()) || other_driver {
-        return Matches::No;
-    }
-    Matches::Maybe(Why::Group(wanted.to_owned()))
+/// Whether `set skip on filter` means the interface `name`: by its whole name, or by that of its driver (XNU,
+/// net/pf_if.c: `pfi_skip_if`). Groups of interfaces, which pf has elsewhere, are not in macOS's kernel: `on egress` is
+/// an interface that nobody has.
+pub(super) fn is_skipped(filter: &str, name: &str) -> bool {
+    let is_driver = !filter.is_empty() && !filter.ends_with(|last: char| last.is_ascii_digit());
+    let unit = name.strip_prefix(filter).filter(|_| is_driver);
+    filter == name || unit.is_some_and(|unit| unit.starts_with(|first: char| first.is_ascii_digit()))
 }
-
-/// Names of drivers on macOS: each is the group of its own interfaces alone.
-const KNOWN_DRIVERS: &[&str] = &[
-    "lo", "en", "utun", "bridge", "awdl", "llw", "ap", "anpi", "ppp", "gif", "stf", "ipsec", "feth",
-    "vmenet", "vlan",
-];
 
 fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool) -> Matches {
     match (wanted, port) {
@@ -225,7 +218,7 @@ fn address_matches(
             TableFound::Missing => Matches::No,
             TableFound::Unknown => Matches::Maybe(Why::Table(name.to_string())),
         },
-        Address::Dynamic(interface) => of_interface(loaded, interface, address),
+        Address::Dynamic(interface) => dynamic_matches(loaded, interface, address),
         Address::Static(interface) => of_interface(loaded, interface, address),
         Address::Name(name, _) => Matches::Maybe(Why::Name(name.to_string())),
         // A connected network has a route, and it leads to the interface that the packet came in on.
@@ -285,6 +278,22 @@ fn static_matches(
     }
 }
 
+/// `(en0)`: the addresses that en0 has when the packet comes, but for link-local ones (XNU, net/pf_if.c:
+/// `pfi_instance_add`). What is no interface's name has none.
+fn dynamic_matches(loaded: &Loaded, interface: &InterfaceAddress, address: IpAddr) -> Matches {
+    let is_name = interface.name.ends_with(|last: char| last.is_ascii_digit());
+    let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
+    match &*interface.name {
+        // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
+        "self" => match of_interface(loaded, interface, address) {
+            Matches::No => Matches::No,
+            _ => Matches::Maybe(Why::Interface("(self)".to_owned())),
+        },
+        _ if !is_name || link_local => Matches::No,
+        _ => of_interface(loaded, interface, address),
+    }
+}
+
 /// Whether the address is one of the interface's.
 fn of_interface(loaded: &Loaded, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     match networks(loaded, interface) {
@@ -302,7 +311,7 @@ fn networks(loaded: &Loaded, interface: &InterfaceAddress) -> Option<Vec<IpNet>>
     let facts: Vec<&InterfaceFacts> = if &*interface.name == "self" {
         known.iter().collect()
     } else {
-        known.iter().filter(|facts| interface_matches(&interface.name, &facts.name) == Matches::Yes).collect()
+        known.iter().filter(|facts| facts.name == *interface.name).collect()
     };
     let mut addresses: Vec<IpNet> = Vec::new();
     for facts in &facts {

@@ -8,11 +8,13 @@
 //! | [`loaded`] | what pf holds: main ruleset, anchors, tables |
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
 //! | [`question`] | can a host reach a port of this Mac, and why |
+//! | [`logged`] | which rule logged a packet |
 //! | [`anchor`], [`conf`] | our own rules, and our block in pf.conf |
 
 pub mod anchor;
 pub mod conf;
 pub mod loaded;
+pub mod logged;
 mod matching;
 mod names;
 pub mod packet;

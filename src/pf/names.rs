@@ -79,6 +79,88 @@ pub(crate) const TIMEOUTS: &[&str] = &[
 /// What `set limit` can limit.
 pub(crate) const LIMITS: &[&str] = &["states", "app-states", "src-nodes", "frags", "tables", "table-entries"];
 
+/// What to write instead of a word that pf elsewhere has and macOS's pf has not; such words are common in what is to be
+/// read about pf.
+pub(crate) fn instead_of(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "match" => {
+            "OpenBSD has `match` since 4.7, macOS has not: use `scrub`, `nat`, `rdr`, or `pass` without `quick`"
+        }
+        "rdr-to" => {
+            "OpenBSD has it since 4.7, macOS has not: write `rdr … -> ADDRESS port PORT` before the filter rules"
+        }
+        "nat-to" => {
+            "OpenBSD has it since 4.7, macOS has not: write `nat on IF … -> ADDRESS` before the filter rules"
+        }
+        "binat-to" => {
+            "OpenBSD has it since 4.7, macOS has not: write `binat … -> ADDRESS` before the filter rules"
+        }
+        "af-to" => "OpenBSD has it since 5.1, macOS has not",
+        "divert-to" | "divert-reply" | "divert-packet" => "macOS's pf has no divert sockets: use `rdr`",
+        "sloppy" | "pflow" | "state-defaults" | "prio" | "received-on" | "once" | "rdomain" | "set-delay"
+        | "least-states" | "max-pkt-rate" | "delay" => "later versions of OpenBSD have it, macOS has not",
+        "ether"
+        | "dnpipe"
+        | "dnqueue"
+        | "bridge-to"
+        | "fail-policy"
+        | "ridentifier"
+        | "keepcounters"
+        | "syncookies"
+        | "allow-related"
+        | "endpoint-independent"
+        | "map-e-portset"
+        | "codel" => "FreeBSD has it, macOS has not",
+        _ => return None,
+    })
+}
+
+/// Code points of differentiated services, in their place in the byte (XNU, net/pfvar.h: `DSCP_EF`, …).
+const CODE_POINTS: &[(&str, u8)] = &[
+    ("ef", 0xb8),
+    ("af11", 0x28),
+    ("af12", 0x30),
+    ("af13", 0x38),
+    ("af21", 0x48),
+    ("af22", 0x50),
+    ("af23", 0x58),
+    ("af31", 0x68),
+    ("af32", 0x70),
+    ("af33", 0x78),
+    ("af41", 0x88),
+    ("af42", 0x90),
+    ("af43", 0x98),
+];
+
+/// The code point of this name, in any case.
+pub(crate) fn code_point(name: &str) -> Option<u8> {
+    CODE_POINTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+}
+
+/// Apple's service classes (XNU, net/pfvar.h: `SC_BE`, …).
+const CLASSES: &[(&str, u8)] = &[
+    ("be", 0x10),
+    ("bk_sys", 0x11),
+    ("bk", 0x12),
+    ("rd", 0x13),
+    ("oam", 0x14),
+    ("av", 0x15),
+    ("rv", 0x16),
+    ("vi", 0x17),
+    ("vo", 0x18),
+    ("ctl", 0x19),
+];
+
+/// The service class of this name.
+pub(crate) fn service_class(name: &str) -> Option<u8> {
+    CLASSES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
+/// The name of a service class.
+pub(crate) fn service_class_name(class: u8) -> Option<&'static str> {
+    CLASSES.iter().find(|(_, value)| *value == class).map(|(name, _)| *name)
+}
+
 const ICMP_TYPES: &[(&str, u8)] = &[
     ("echoreq", 8),
     ("echorep", 0),

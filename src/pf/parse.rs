@@ -20,6 +20,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::loaded::InterfaceFacts;
 use super::rule::{Action, AnchorCall, Block, Direction, Family, Interface, Rule};
 use super::ruleset::{
     BlockPolicy, Load, Place, Placed, Preamble, Section, SetOption, StatePolicy, Table, TableSource,
@@ -48,6 +49,9 @@ pub struct Parsed {
     pub section: Section,
     /// What could not; in the order of the text. pfctl loads nothing of a text with a problem.
     pub problems: Vec<Problem>,
+    /// What is read here, since other pfctls take it or since it is clear, and macOS's refuses by all that is known of
+    /// it; each kind once, where it is met first.
+    pub doubts: Vec<Problem>,
 }
 
 /// A mistake in a text and where it is.
@@ -65,14 +69,25 @@ pub struct Problem {
     pub text: String,
     /// Where the column is in `text`, in characters from 0.
     pub caret: usize,
-    /// Whether the text breaks the grammar; else it is grammar that means nothing.
-    pub syntax: bool,
+    /// What sort of mistake.
+    pub fault: Fault,
+}
+
+/// A sort of mistake in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It breaks the grammar.
+    Syntax,
+    /// It is grammar that means nothing.
+    Meaning,
+    /// It names a file that could not be read here; where it is there, nothing is wrong.
+    File,
 }
 
 impl Problem {
     /// The problem as pfctl words it, `FILE:LINE: syntax error`.
     pub fn pfctl_form(&self) -> String {
-        let message = if self.syntax { "syntax error" } else { &self.message };
+        let message = if self.fault == Fault::Syntax { "syntax error" } else { &self.message };
         format!("{}:{}: {message}", self.path, self.line)
     }
 }
@@ -89,12 +104,12 @@ impl fmt::Display for Problem {
 
 /// Reads the text of the file `path`. `include` gives the text of a file that it includes, or why it cannot.
 pub fn parse(path: &str, text: &str, include: &mut dyn FnMut(&str) -> Result<String, String>) -> Parsed {
-    run(path, text, include, false)
+    run(path, text, include, &[], false)
 }
 
 /// Reads a text that includes nothing.
 pub fn parse_text(path: &str, text: &str) -> Parsed {
-    run(path, text, &mut |_| Err("this text may not include files".to_owned()), false)
+    run(path, text, &mut |_| Err("this text may not include files".to_owned()), &[], false)
 }
 
 /// Reads a text that may not be UTF-8: what is not is replaced, and stands in comments and names at most.
@@ -103,25 +118,39 @@ pub fn parse_bytes(
     bytes: &[u8],
     include: &mut dyn FnMut(&str) -> Result<String, String>,
 ) -> Parsed {
-    run(path, &String::from_utf8_lossy(bytes), include, false)
+    run(path, &String::from_utf8_lossy(bytes), include, &[], false)
+}
+
+/// Reads a text as pfctl does on a machine with these `interfaces`: `from en0` and `antispoof for en0` become rules for
+/// the addresses that en0 has now. Other names stay names.
+pub fn parse_on(
+    path: &str,
+    bytes: &[u8],
+    include: &mut dyn FnMut(&str) -> Result<String, String>,
+    interfaces: &[InterfaceFacts],
+) -> Parsed {
+    run(path, &String::from_utf8_lossy(bytes), include, interfaces, false)
 }
 
 /// Reads what pfctl prints: as a file, but rule numbers (`@0`), counters (`[ Evaluations: …`) and the counts in
 /// `<table:3>` and `(en0:1)` are passed over, and sections may come in any order.
 pub fn parse_listing(name: &str, text: &str) -> Parsed {
-    run(name, text, &mut |_| Err("a listing includes nothing".to_owned()), true)
+    run(name, text, &mut |_| Err("a listing includes nothing".to_owned()), &[], true)
 }
 
 fn run(
     path: &str,
     text: &str,
     include: &mut dyn FnMut(&str) -> Result<String, String>,
+    interfaces: &[InterfaceFacts],
     listing: bool,
 ) -> Parsed {
     let mut shared = Shared {
         include,
+        interfaces,
         macros: HashMap::new(),
         problems: Vec::new(),
+        doubts: Vec::new(),
         order: Order::Start,
         require_order: !listing,
         block_policy: BlockPolicy::Drop,
@@ -133,7 +162,8 @@ fn run(
     };
     let mut section = Section::default();
     Parser::new(path, text, &mut shared).statements(&mut section, false);
-    Parsed { section, problems: shared.problems }
+    let Shared { problems, doubts, .. } = shared;
+    Parsed { section, problems, doubts }
 }
 
 /// A statement could not be read; the problem is noted already.
@@ -158,8 +188,10 @@ enum Order {
 /// What goes on over included files.
 struct Shared<'i> {
     include: &'i mut dyn FnMut(&str) -> Result<String, String>,
+    interfaces: &'i [InterfaceFacts],
     macros: HashMap<String, Rc<str>>,
     problems: Vec<Problem>,
+    doubts: Vec<Problem>,
     order: Order,
     require_order: bool,
     block_policy: BlockPolicy,
@@ -183,7 +215,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     fn new(path: &str, text: &'a str, shared: &'s mut Shared<'i>) -> Self {
         let mut lexer = Lexer::new(text);
         let token = lexer.next(&shared.macros);
-        Parser { path: Arc::from(path), lexer, token, shared, open_lists: 0 }
+        let mut parser = Parser { path: Arc::from(path), lexer, token, shared, open_lists: 0 };
+        if text.contains('\r') {
+            parser.doubt("lines end in LF alone, not in CR LF");
+        }
+        parser
     }
 
     /// Reads statements to the end of the text, or to the brace that closes an inline anchor.
@@ -211,8 +247,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 self.advance();
                 self.number("a rule's number")?;
             } else if self.token.is_punctuation(b'[') {
-                self.skip_line();
-                return Ok(());
+                return self.counters(section);
             }
         }
         let start = self.token.at;
@@ -254,6 +289,21 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
     }
 
+    /// Passes over a line of counters. Behind that of a call of an anchor whose rules are listed with it stands the
+    /// brace that opens them.
+    fn counters(&mut self, section: &mut Section) -> Read<()> {
+        while !matches!(self.token.kind, Kind::Newline | Kind::End | Kind::Punctuation(b'{')) {
+            self.advance();
+        }
+        if self.take_punctuation(b'{') {
+            let inline = Arc::new(self.inline_anchor()?);
+            if let Some(call) = section.filter.last_mut().and_then(|placed| placed.item.anchor.as_mut()) {
+                call.inline = Some(inline);
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps a line that could not be read as a rule that may match anything: no verdict may rest on its absence.
     fn keep_unreadable(&mut self, section: &mut Section, start: Position) {
         let line = self.lexer.line(start);
@@ -288,7 +338,14 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     fn end_of_statement(&mut self, inline: bool) -> Read<()> {
         match self.token.kind {
-            Kind::Newline | Kind::End => Ok(()),
+            Kind::Newline => Ok(()),
+            Kind::End => {
+                // The line that includes a file ends its last one.
+                if self.shared.depth == 0 {
+                    self.doubt("the last line of a file needs a line end");
+                }
+                Ok(())
+            }
             Kind::Punctuation(b'}') if inline => Ok(()),
             _ => Err(self.expected("the end of the line")),
         }
@@ -419,7 +476,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         Ok(items)
     }
 
+    /// Passes over the ends of lines in a list.
     fn newlines(&mut self) {
+        if self.token.kind == Kind::Newline {
+            self.doubt("a list goes on in the next line only behind a `\\`, or in quotes");
+        }
         while self.token.kind == Kind::Newline {
             self.advance();
         }
@@ -430,16 +491,31 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     fn expected(&mut self, what: &str) -> Failed {
         let message = match self.token.kind {
             Kind::Bad => self.token.text.to_string(),
-            _ => format!("expected {what}, found {}", self.token.describe()),
+            _ => advised(format!("expected {what}, found {}", self.token.describe()), &self.token),
         };
-        self.note(self.token.at, message, true)
+        self.note(self.token.at, message, Fault::Syntax)
     }
 
     fn wrong(&mut self, at: Position, message: &str) -> Failed {
-        self.note(at, message.to_owned(), false)
+        self.note(at, message.to_owned(), Fault::Meaning)
     }
 
-    fn note(&mut self, at: Position, message: String, syntax: bool) -> Failed {
+    fn note(&mut self, at: Position, message: String, fault: Fault) -> Failed {
+        let problem = self.problem(at, message, fault);
+        self.shared.problems.push(problem);
+        Failed
+    }
+
+    /// Notes what macOS's pfctl minds at this token, unless it is noted already.
+    fn doubt(&mut self, message: &str) {
+        let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
+        if !self.shared.listing && !known(&self.shared.doubts) {
+            let doubt = self.problem(self.token.at, message.to_owned(), Fault::Syntax);
+            self.shared.doubts.push(doubt);
+        }
+    }
+
+    fn problem(&self, at: Position, message: String, fault: Fault) -> Problem {
         let line = self.lexer.line(at);
         let before = line.get(..at.offset.saturating_sub(at.line_start)).unwrap_or(line);
         let column = before.chars().count();
@@ -449,16 +525,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             line.chars().skip(first).take(120).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let path = Arc::clone(&self.path);
         let caret = column - first;
-        self.shared.problems.push(Problem {
-            path,
-            line: at.line,
-            column: column + 1,
-            message,
-            text,
-            caret,
-            syntax,
-        });
-        Failed
+        Problem { path, line: at.line, column: column + 1, message, text, caret, fault }
     }
 
     fn in_order(&mut self, order: Order, at: Position) -> Read<()> {
@@ -484,16 +551,24 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     fn define(&mut self, section: &mut Section) -> Read<()> {
         let name = self.advance();
+        if name.text == "nat64" && name.kind == Kind::Word && !self.token.is_punctuation(b'=') {
+            return self.translation_behind("nat64", section, name.at, false);
+        }
         if !self.take_punctuation(b'=') {
             // A word with nothing behind it that makes it a macro: the word itself is what is wrong.
             let found = name.describe();
             let message = format!("expected a rule, an option, a table or a macro, found {found}");
-            return Err(self.note(name.at, message, true));
+            return Err(self.note(name.at, advised(message, &name), Fault::Syntax));
         }
         let mut value = String::new();
         loop {
             match self.token.kind {
-                Kind::Number(number) => value.push_str(&number.to_string()),
+                Kind::Number(number) => {
+                    if !value.is_empty() {
+                        self.doubt("a macro's value is one number, or words: put quotes around what is more");
+                    }
+                    value.push_str(&number.to_string());
+                }
                 Kind::Word | Kind::Quoted => value.push_str(&self.token.text),
                 Kind::Newline | Kind::End if value.ends_with(' ') => break,
                 _ => return Err(self.expected("the macro's value, in quotes if it is more than words")),
@@ -521,7 +596,9 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         let text = match (self.shared.include)(&path) {
             Ok(text) => text,
             Err(why) => {
-                return Err(self.wrong(at, &format!("failed to include file {}: {why}", shortened(&path))));
+                section.add_unread(&path, &self.place(at));
+                let message = format!("failed to include file {}: {why}", shortened(&path));
+                return Err(self.note(at, message, Fault::File));
             }
         };
         self.shared.read += text.len();
@@ -585,6 +662,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                         self.advance();
                     }
                     "counters" => {
+                        self.doubt("there is no `counters` for tables");
                         self.advance();
                     }
                     _ => return Err(self.expected("`persist`, `const`, `file` or a list of addresses")),
@@ -600,8 +678,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             Kind::Keyword => self.advance(),
             _ => return Err(self.expected("an option")),
         };
-        let ordered =
-            !matches!(&*name.text, "skip" | "require-order" | "state-policy" | "ruleset-optimization");
+        let ordered = !matches!(
+            &*name.text,
+            "skip" | "require-order" | "state-policy" | "ruleset-optimization" | "hostid"
+        );
         let options = self.option_values(&name)?;
         if ordered {
             self.in_order(Order::Option, start)?;
@@ -668,14 +748,14 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 return Err(self.note(
                     name.at,
                     format!("expected an option, found {}", name.describe()),
-                    true,
+                    Fault::Syntax,
                 ));
             }
         })
     }
 
     fn one_of(&mut self, values: &[&str]) -> Read<Box<str>> {
-        let known = values.iter().any(|value| *value == self.token.text);
+        let known = values.iter().any(|value| value.eq_ignore_ascii_case(&self.token.text));
         if known && matches!(self.token.kind, Kind::Word | Kind::Quoted | Kind::Keyword) {
             return Ok(Box::from(&*self.advance().text));
         }
@@ -840,6 +920,21 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             BlockPolicy::Drop => Block::Drop,
             BlockPolicy::Return => Block::Return,
         }
+    }
+}
+
+/// The message, with what to write instead where that is known: words of other versions of pf, common slips.
+fn advised(message: String, found: &Token<'_>) -> String {
+    let advice = match found.kind {
+        Kind::Word => super::names::instead_of(&found.text),
+        Kind::Punctuation(b'$') => {
+            Some("macros are not put in place inside of quotes: end the quote before it, `\"…\" $name \"…\"`")
+        }
+        _ => None,
+    };
+    match advice {
+        Some(advice) => format!("{message}; {advice}"),
+        None => message,
     }
 }
 

@@ -19,8 +19,9 @@ use std::net::IpAddr;
 
 use super::names;
 use super::rule::{
-    Action, Address, Block, Compare, Direction, Family, Fragments, Interface, InterfaceAddress, Owner, Peer,
-    Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
+    Action, Address, Block, Compare, Direction, External, Family, Fragments, Interface, InterfaceAddress,
+    Owner, Peer, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
+    TypeOfService,
 };
 use super::ruleset::{BlockPolicy, Load, Preamble, Section, SetOption, StatePolicy, Table, TableSource};
 use super::token;
@@ -134,6 +135,7 @@ impl fmt::Display for Load {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(line) = &self.unreadable {
+            f.write_str(if self.action == Action::Unread { "the rules in " } else { "" })?;
             return f.write_str(line);
         }
         print_action(f, self)?;
@@ -163,8 +165,13 @@ impl fmt::Display for Rule {
         print_owner(f, "group", self.group.as_ref())?;
         print_flags(f, self)?;
         print_icmp(f, self)?;
-        if let Some(tos) = self.tos {
-            write!(f, " tos {tos:#04x}")?;
+        match self.tos {
+            None => {}
+            Some(TypeOfService::Tos(tos)) => write!(f, " tos {tos:#04x}")?,
+            Some(TypeOfService::Dscp(dscp)) => write!(f, " dscp {dscp:#04x}")?,
+            Some(TypeOfService::Class(class)) => {
+                write!(f, " sc {}", names::service_class_name(class).unwrap_or("be"))?;
+            }
         }
         print_state(f, self)?;
         if let Some(probability) = self.probability {
@@ -186,8 +193,11 @@ impl fmt::Display for Rule {
         if let Some(redirect) = &self.redirect {
             print_redirect(f, self, redirect)?;
         }
-        if let Some(pipe) = self.pipe {
-            write!(f, " {} {}", if pipe.queue { "queue" } else { "pipe" }, pipe.number)?;
+        if let Some(external) = self.extfilter {
+            write!(f, " extfilter {external}")?;
+        }
+        if let Some(external) = self.redirect.as_ref().and_then(|redirect| redirect.extmap) {
+            write!(f, " extmap {external}")?;
         }
         if let Some(section) = self.anchor.as_ref().and_then(|call| call.inline.as_deref()) {
             print_inline(f, section)?;
@@ -199,10 +209,10 @@ impl fmt::Display for Rule {
 fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     if let Some(call) = &rule.anchor {
         f.write_str(match rule.action {
-            Action::Pass | Action::Block(_) | Action::Unreadable => "anchor",
+            Action::Pass | Action::Block(_) | Action::Unreadable | Action::Unread => "anchor",
             Action::Scrub | Action::NoScrub => "scrub-anchor",
             Action::Nat { .. } | Action::NoNat => "nat-anchor",
-            Action::Rdr { .. } | Action::NoRdr => "rdr-anchor",
+            Action::Rdr { .. } | Action::NoRdr | Action::Nat64 { .. } | Action::NoNat64 => "rdr-anchor",
             Action::Binat { .. } | Action::NoBinat => "binat-anchor",
             Action::Dummynet | Action::NoDummynet => "dummynet-anchor",
         })?;
@@ -223,11 +233,13 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         Action::NoNat => f.write_str("no nat"),
         Action::Rdr { pass: at_once } => write!(f, "rdr{}", pass(at_once)),
         Action::NoRdr => f.write_str("no rdr"),
+        Action::Nat64 { pass: at_once } => write!(f, "nat64{}", pass(at_once)),
+        Action::NoNat64 => f.write_str("no nat64"),
         Action::Binat { pass: at_once } => write!(f, "binat{}", pass(at_once)),
         Action::NoBinat => f.write_str("no binat"),
         Action::Dummynet => f.write_str("dummynet"),
         Action::NoDummynet => f.write_str("no dummynet"),
-        Action::Unreadable => f.write_str("unreadable"),
+        Action::Unreadable | Action::Unread => f.write_str("unreadable"),
     }
 }
 
@@ -591,6 +603,9 @@ fn print_names(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         f.write_str(" label ")?;
         quoted(f, label)?;
     }
+    if let Some(pipe) = rule.pipe {
+        write!(f, " {} {}", if pipe.queue { "queue" } else { "pipe" }, pipe.number)?;
+    }
     match &rule.queue {
         None => {}
         Some((queue, None)) => {
@@ -613,9 +628,23 @@ fn print_names(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         f.write_str(if tagged.negated { " ! tagged " } else { " tagged " })?;
         word(f, &tagged.name)?;
     }
-    match rule.rtable {
+    match &rule.rtable {
         None => Ok(()),
-        Some(table) => write!(f, " rtable {table}"),
+        Some(table) if table.bytes().all(|byte| byte.is_ascii_digit()) => write!(f, " rtable {table}"),
+        Some(table) => {
+            f.write_str(" rtable ")?;
+            word(f, table)
+        }
+    }
+}
+
+/// `ad`, `ei`
+impl fmt::Display for External {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            External::Address => "ad",
+            External::Any => "ei",
+        })
     }
 }
 
@@ -635,7 +664,7 @@ fn print_redirect(f: &mut Formatter<'_>, rule: &Rule, redirect: &Redirect) -> fm
         f.write_str(" }")?;
     }
     let (first, last) = redirect.ports;
-    let nat = matches!(rule.action, Action::Nat { .. });
+    let nat = matches!(rule.action, Action::Nat { .. } | Action::Nat64 { .. });
     if first != 0 || (nat && last != 0) {
         if last == first || (last == 0 && !nat) {
             write!(f, " port {first}")?;
@@ -647,10 +676,7 @@ fn print_redirect(f: &mut Formatter<'_>, rule: &Rule, redirect: &Redirect) -> fm
     if redirect.static_port {
         f.write_str(" static-port")?;
     }
-    match &redirect.extmap {
-        None => Ok(()),
-        Some(kind) => write!(f, " extmap {kind}"),
-    }
+    Ok(())
 }
 
 fn print_inline(f: &mut Formatter<'_>, section: &Section) -> fmt::Result {

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use super::loaded::Loaded;
 use super::packet::{ACK, Packet, SYN};
-use super::rule::{Block, Direction, Family, PortMatch, RouteKind};
+use super::rule::{Action, Block, Direction, Family, PortMatch, RouteKind};
 use super::verdict::{Because, Outcome, Part, RuleRef, Step, Verdict, verdict, verdict_tagged};
 
 /// Who connects.
@@ -103,7 +103,8 @@ pub struct TrailLine {
     pub packet: String,
     /// The rule.
     pub rule: RuleText,
-    /// `decides`, `overridden`, `may match`, `translates`, `may translate`, `calls`, `may call`.
+    /// `decides`, `overridden`, `may match`, `translates`, `exempts` (from translation), `may translate`, `calls`,
+    /// `may call`.
     pub effect: &'static str,
     /// What it depends on, where it may match.
     pub why: Option<String>,
@@ -250,12 +251,44 @@ impl<'a> Inquiry<'a> {
     fn remote(&mut self, ends: &Ends) -> Conclusion {
         let syn = Packet::syn(Direction::In, &ends.interface, ends.from, ends.to, self.port);
         let first = self.look(&syn, vec![None]);
-        let conclusion = self.conclude(&first, "");
+        let mut conclusion = self.conclude(&first, "");
+        let redirected = first.translated.iter().any(|packet| *packet != syn);
+        if let Some(target) =
+            self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Outcome::Pass)
+        {
+            for text in [&mut conclusion.because, &mut conclusion.sentence] {
+                *text = format!("redirected to {target}, which is not this Mac, and {text}");
+            }
+        }
         if conclusion.outcome != Outcome::Pass || first.stateful == Some(true) {
             return conclusion;
         }
         let follows = [syn.reply(SYN | ACK), Packet { flags: ACK, ..syn.clone() }, syn.reply(ACK)];
-        self.follow(conclusion, &first, &follows)
+        let followed = self.follow(conclusion, &first, &follows);
+        if followed.outcome == Outcome::Block {
+            self.notes.insert(
+                0,
+                "what passes it opens no state, so pf judges the replies by themselves".to_owned(),
+            );
+        }
+        followed
+    }
+
+    /// Where a redirection sends the connection, if that is surely not this machine.
+    fn elsewhere(&self, verdict: &Verdict<'a>) -> Option<String> {
+        let is_own = |address: IpAddr| {
+            let own = self.loaded.interfaces().iter().flat_map(|facts| &facts.addresses);
+            address.is_loopback() || own.into_iter().any(|net| net.addr() == address)
+        };
+        let mut targets =
+            verdict.translated.iter().map(|packet| (packet.destination, packet.destination_port));
+        let (address, port) = targets.next()?;
+        let address = address
+            .filter(|address| !is_own(*address) && targets.all(|other| other == (Some(*address), port)))?;
+        Some(match port {
+            Some(port) => std::net::SocketAddr::new(address, port).to_string(),
+            None => address.to_string(),
+        })
     }
 
     /// From this Mac: out of lo0 and into it again.
@@ -297,8 +330,8 @@ impl<'a> Inquiry<'a> {
             if failed.outcome != Outcome::Pass {
                 if first.stateful.is_none() {
                     failed.outcome = Outcome::Unknown;
-                    failed.because =
-                        format!("unknown: whether a state is opened, without which {}", failed.because);
+                    let reason = failed.because.strip_prefix("unknown: ").unwrap_or(&failed.because);
+                    failed.because = format!("unknown: whether a state is opened, without which {reason}");
                     failed.sentence = failed.because.clone();
                 }
                 return failed;
@@ -417,6 +450,9 @@ impl<'a> Inquiry<'a> {
     fn note_uncalled(&mut self, ends: &Ends) {
         for anchor in self.loaded.never_evaluated() {
             let Some(section) = self.loaded.anchor(anchor) else { continue };
+            if section.filter.iter().all(|placed| placed.item.action == Action::Unread) {
+                continue;
+            }
             let names_port = section.filter.iter().any(|placed| match &placed.item.destination.port {
                 Some(PortMatch::Number(compare)) => compare.matches(self.port),
                 Some(PortMatch::Service(_)) => true,
@@ -443,6 +479,7 @@ fn trail_line(packet: &str, step: &Step<'_>, decides: bool) -> TrailLine {
         Part::MayMatch(why) => ("may match", Some(why)),
         Part::Calls => ("calls", None),
         Part::MayCall(why) => ("may call", Some(why)),
+        Part::Translates if step.rule.rule.item.redirect.is_none() => ("exempts", None),
         Part::Translates => ("translates", None),
         Part::MayTranslate(why) => ("may translate", Some(why)),
     };
@@ -450,7 +487,8 @@ fn trail_line(packet: &str, step: &Step<'_>, decides: bool) -> TrailLine {
     TrailLine { packet: packet.to_owned(), rule: rule_text(&step.rule), effect, why }
 }
 
-fn rule_text(rule: &RuleRef<'_>) -> RuleText {
+/// The rule as it is shown.
+pub(super) fn rule_text(rule: &RuleRef<'_>) -> RuleText {
     let place = &rule.rule.place;
     let anchor = rule.anchor.to_owned();
     let number = rule.number;

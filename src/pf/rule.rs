@@ -48,8 +48,8 @@ pub struct Rule {
     pub flags: Option<Flags>,
     /// ICMP type and code.
     pub icmp: Option<Icmp>,
-    /// The type-of-service field.
-    pub tos: Option<u8>,
+    /// The type of service.
+    pub tos: Option<TypeOfService>,
     /// Whether a match opens a state.
     pub state: State,
     /// Limits and time-outs of that state.
@@ -70,17 +70,24 @@ pub struct Rule {
     pub tagged: Option<Tagged>,
     /// The queue, and the one for empty acknowledgements.
     pub queue: Option<(Box<str>, Option<Box<str>>)>,
-    /// The routing table.
-    pub rtable: Option<u8>,
+    /// The routing table: a number, or the interface that it belongs to (Apple).
+    pub rtable: Option<Box<str>>,
+    /// Which packets a state of UDP lets back in (Apple); `None`: those of the same address and port.
+    pub extfilter: Option<External>,
     /// Where a translation leads.
     pub redirect: Option<Box<Redirect>>,
     /// The pipe or queue of dummynet.
     pub pipe: Option<Pipe>,
-    /// The line, where it could not be read: the rule may match anything.
+    /// The line or the file's path, where it could not be read: the rule may match anything.
     pub unreadable: Option<Box<str>>,
 }
 
 impl Rule {
+    /// What stands for the rules of the file at `path`, which could not be read: any of them may decide.
+    pub fn unread(path: &str) -> Self {
+        Rule { quick: true, unreadable: Some(Box::from(path)), ..Rule::new(Action::Unread) }
+    }
+
     /// A rule of this kind that matches every packet.
     pub fn new(action: Action) -> Self {
         Rule {
@@ -113,6 +120,7 @@ impl Rule {
             tagged: None,
             queue: None,
             rtable: None,
+            extfilter: None,
             redirect: None,
             pipe: None,
             unreadable: None,
@@ -145,6 +153,13 @@ pub enum Action {
     },
     /// Redirects nothing.
     NoRdr,
+    /// Translates what comes in by IPv6 to IPv4 (Apple).
+    Nat64 {
+        /// Lets the packet through at once.
+        pass: bool,
+    },
+    /// Translates none of it (Apple).
+    NoNat64,
     /// Translates in both ways.
     Binat {
         /// Lets the packet through at once.
@@ -158,13 +173,42 @@ pub enum Action {
     NoDummynet,
     /// Not known: the line could not be read.
     Unreadable,
+    /// Not known: these are the rules of a file that could not be read.
+    Unread,
 }
 
 impl Action {
     /// Whether it is a translation that lets the packet through without a filter rule.
     pub fn lets_through(&self) -> bool {
-        matches!(self, Action::Nat { pass: true } | Action::Rdr { pass: true } | Action::Binat { pass: true })
+        matches!(
+            self,
+            Action::Nat { pass: true }
+                | Action::Rdr { pass: true }
+                | Action::Nat64 { pass: true }
+                | Action::Binat { pass: true }
+        )
     }
+}
+
+/// The type of service that a packet asks for, in one of three ways to read its byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeOfService {
+    /// The whole byte.
+    Tos(u8),
+    /// The code point of differentiated services, in its place in the byte (Apple).
+    Dscp(u8),
+    /// Apple's service class.
+    Class(u8),
+}
+
+/// What a state of UDP is bound to, beside this machine's end, from the narrowest (Apple; XNU, net/pfvar.h:
+/// `pf_extmap`, `pf_extfilter`). The narrowest of all, address and port, is what there is without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum External {
+    /// `ad`: the address.
+    Address,
+    /// `ei`: neither.
+    Any,
 }
 
 /// How a packet is stopped.
@@ -512,8 +556,8 @@ pub struct Redirect {
     pub pool: Pool,
     /// The source port stays.
     pub static_port: bool,
-    /// How a mapping is shared between destinations (Apple): `apd`, `ad`, `ei`.
-    pub extmap: Option<Box<str>>,
+    /// What a mapping is bound to (Apple), where that is wider than [`Rule::extfilter`].
+    pub extmap: Option<External>,
 }
 
 /// A pipe or queue of dummynet.

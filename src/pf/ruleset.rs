@@ -137,6 +137,22 @@ pub struct Load {
 }
 
 impl Section {
+    /// What stands for the rules of the file at `path`, named at `place`, which could not be read: any of them may
+    /// translate a packet or decide on it.
+    pub fn unread(path: &str, place: &Place) -> Self {
+        let mut section = Section::default();
+        section.add_unread(path, place);
+        section
+    }
+
+    /// Adds what [`Section::unread`] is.
+    pub fn add_unread(&mut self, path: &str, place: &Place) {
+        let rule = Placed { place: place.clone(), item: Rule::unread(path) };
+        for rules in [&mut self.nat, &mut self.rdr, &mut self.binat, &mut self.filter] {
+            rules.push(rule.clone());
+        }
+    }
+
     /// The options, in order.
     pub fn options(&self) -> impl Iterator<Item = &Placed<Preamble>> {
         self.preamble.iter().filter(|placed| matches!(placed.item, Preamble::Option(_)))
@@ -186,6 +202,6 @@ impl Section {
 
     /// Every rule, in the order in which `pfctl -nvf` prints them.
     pub fn rules(&self) -> impl Iterator<Item = &Placed<Rule>> {
-        self.listed_nat().chain(self.listed_rules()).chain(&self.dummynet)
+        self.scrub.iter().chain(self.listed_nat()).chain(&self.filter).chain(&self.dummynet)
     }
 }

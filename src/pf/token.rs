@@ -143,6 +143,11 @@ impl<'a> Lexer<'a> {
                             self.macro_at = start.at;
                             self.cursor.in_macro = Some(0);
                         }
+                        None if name.is_empty() => {
+                            let problem =
+                                "expected a macro's name behind `$`: `${…}` and `$(…)` are a shell's";
+                            return self.bad(problem.to_owned(), start);
+                        }
                         None => {
                             let problem = format!("the macro `{}` is not defined", shortened(&name));
                             return self.bad(problem, start);
@@ -422,6 +427,7 @@ const KEYWORDS: &[&str] = &[
     "debug",
     "drop",
     "drop-ovl",
+    "dscp",
     "dummynet",
     "dummynet-anchor",
     "dup-to",
@@ -502,6 +508,7 @@ const KEYWORDS: &[&str] = &[
     "rtable",
     "rule",
     "ruleset-optimization",
+    "sc",
     "scrub",
     "scrub-anchor",
     "set",

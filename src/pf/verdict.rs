@@ -23,9 +23,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::loaded::{Loaded, target};
-use super::matching::{Matches, Why, interface_matches, matches};
+use super::matching::{Matches, Why, is_skipped, matches};
 use super::packet::Packet;
-use super::rule::{Action, Address, Block, Compare, Direction, PortMatch, Rule, State};
+use super::rule::{Action, Address, Block, Compare, Direction, Family, PortMatch, Rule, State};
 use super::ruleset::{Placed, Section};
 
 /// What becomes of a packet.
@@ -173,15 +173,9 @@ pub(super) fn verdict_tagged<'a>(
     if packet.established {
         return verdict;
     }
-    let skips = loaded.skipped().iter().map(|name| interface_matches(name, &packet.interface));
-    let mut may_skip = None;
-    for skip in skips {
-        match skip {
-            // A packet that pf does not look at needs no state in either way.
-            Matches::Yes => return Verdict { because: Because::Skipped, ..verdict },
-            Matches::Maybe(why) => may_skip = Some(why),
-            Matches::No => {}
-        }
+    // A packet that pf does not look at needs no state in either way.
+    if loaded.skipped().iter().any(|filter| is_skipped(filter, &packet.interface)) {
+        return Verdict { because: Because::Skipped, ..verdict };
     }
     let mut search = Search::new(loaded, std::mem::take(&mut verdict.tags));
     search.translate(packet);
@@ -195,15 +189,6 @@ pub(super) fn verdict_tagged<'a>(
     }
     // A translation with `pass` leaves no world to filter.
     search.tags = if tags_after.is_empty() { tags } else { tags_after };
-    if let Some(why) = may_skip {
-        search.finals.push(Final {
-            rule: None,
-            outcome: Outcome::Pass,
-            because: Because::Skipped,
-            state: true,
-            doubt: Some(why),
-        });
-    }
     verdict.trail = search.trail;
     verdict.tags = search.tags;
     if search.budget == 0 {
@@ -280,11 +265,15 @@ struct Search<'a> {
     certain: usize,
     trail: Vec<Step<'a>>,
     tags: Vec<Option<&'a str>>,
+    /// The anchors that are being looked at, from the outermost.
+    inside: Vec<&'a str>,
     budget: usize,
 }
 
-/// How many rules are looked at for one verdict.
-const BUDGET: usize = 20_000_000;
+/// How many rules are looked at for one verdict; one that has a part in it counts for [`STEP`].
+const BUDGET: usize = 5_000_000;
+/// A step of the trail is kept, so it costs more than a look.
+const STEP: usize = 20;
 /// How deep anchors nest, as in the kernel.
 const MAXIMUM_ANCHORS: usize = 64;
 /// How many translations may be in doubt at a time.
@@ -313,6 +302,7 @@ impl<'a> Search<'a> {
             certain: 0,
             trail: Vec::new(),
             tags,
+            inside: vec![""],
             budget: BUDGET,
         }
     }
@@ -384,19 +374,34 @@ impl<'a> Search<'a> {
         let loaded = self.loaded;
         for child in loaded.targets(&target(rule.anchor, path)) {
             let Some(section) = loaded.anchor(child) else { continue };
-            if self.translation(child, section, list, packet, depth + 1, doubt) == Left::Over {
+            if !self.enter(child) {
+                return Left::Over;
+            }
+            let left = self.translation(child, section, list, packet, depth + 1, doubt);
+            self.inside.pop();
+            if left == Left::Over {
                 return Left::Over;
             }
         }
         Left::On
     }
 
+    /// Goes into an anchor; an anchor that is being looked at already would lead here again without end.
+    fn enter(&mut self, anchor: &'a str) -> bool {
+        if self.inside.contains(&anchor) {
+            self.budget = 0;
+            return false;
+        }
+        self.inside.push(anchor);
+        true
+    }
+
     /// Takes a translation that matches, or may: the first certain one ends the search.
     fn translates(&mut self, rule: RuleRef<'a>, packet: &Packet, why: Option<Why>) -> Left {
         let item = &rule.rule.item;
-        self.trail.push(Step { rule, part: why.clone().map_or(Part::Translates, Part::MayTranslate) });
+        self.record(rule, why.clone().map_or(Part::Translates, Part::MayTranslate));
         if item.unreadable.is_some() {
-            self.unreadable_translation(rule, packet);
+            self.unreadable_translation(rule, packet, why.unwrap_or(Why::Unreadable));
             return Left::On;
         }
         let at_once = item.action.lets_through();
@@ -423,8 +428,8 @@ impl<'a> Search<'a> {
     }
 
     /// A translation that could not be read may let the packet through, or send it anywhere.
-    fn unreadable_translation(&mut self, rule: RuleRef<'a>, packet: &Packet) {
-        let doubt = Some(Why::Unreadable);
+    fn unreadable_translation(&mut self, rule: RuleRef<'a>, packet: &Packet, why: Why) {
+        let doubt = Some(why);
         let because = Because::TranslationPass;
         self.finals.push(Final {
             rule: Some(rule),
@@ -506,7 +511,7 @@ impl<'a> Search<'a> {
             Matches::Maybe(why) => Some(why.clone()),
             _ => None,
         };
-        self.trail.push(Step { rule, part: doubt.clone().map_or(Part::Matches, Part::MayMatch) });
+        self.record(rule, doubt.clone().map_or(Part::Matches, Part::MayMatch));
         let certain = doubt.is_none();
         let end = Final { rule: Some(rule), outcome, because: Because::Rule, state, doubt };
         match (certain, item.quick) {
@@ -533,12 +538,17 @@ impl<'a> Search<'a> {
         let Some(path) = path.filter(|_| depth < MAXIMUM_ANCHORS) else { return Left::On };
         self.tag(item.tag.as_deref(), &Matches::Yes);
         let step = self.trail.len();
-        self.trail.push(Step { rule, part: Part::Calls });
+        self.record(rule, Part::Calls);
         let (before, certain) = (self.candidates.len(), self.certain);
         let loaded = self.loaded;
         for child in loaded.targets(&target(rule.anchor, path)) {
             let Some(section) = loaded.anchor(child) else { continue };
-            if self.section(child, section, packet, depth + 1) == Left::Over {
+            if !self.enter(child) {
+                return Left::Over;
+            }
+            let left = self.section(child, section, packet, depth + 1);
+            self.inside.pop();
+            if left == Left::Over {
                 return Left::Over;
             }
         }
@@ -598,6 +608,11 @@ impl<'a> Search<'a> {
         }
     }
 
+    fn record(&mut self, rule: RuleRef<'a>, part: Part) {
+        self.budget = self.budget.saturating_sub(STEP);
+        self.trail.push(Step { rule, part });
+    }
+
     fn pay(&mut self) -> bool {
         self.budget = self.budget.saturating_sub(1);
         self.budget > 0
@@ -634,8 +649,7 @@ fn translated(loaded: &Loaded, rule: &Rule, packet: &Packet) -> Packet {
         [Address::Dynamic(interface) | Address::Static(interface)] => {
             let facts = loaded.interfaces().iter().find(|facts| facts.name == *interface.name);
             let mut own = facts.into_iter().flat_map(|facts| &facts.addresses);
-            let family =
-                own.by_ref().find(|net| net.addr().is_ipv4() == (packet.family == super::rule::Family::Inet));
+            let family = own.by_ref().find(|net| net.addr().is_ipv4() == (packet.family == Family::Inet));
             family.map(|net| net.addr())
         }
         _ => None,
@@ -644,6 +658,11 @@ fn translated(loaded: &Loaded, rule: &Rule, packet: &Packet) -> Packet {
         (Action::Rdr { .. }, _) => {
             changed.destination = address;
             changed.destination_port = redirected_port(rule, redirect.ports, packet.destination_port);
+        }
+        (Action::Nat64 { .. }, _) => {
+            // The IPv4 address is part of the IPv6 address, by a prefix that the rule alone does not tell.
+            changed.family = Family::Inet;
+            (changed.source, changed.source_port, changed.destination) = (None, None, None);
         }
         (Action::Binat { .. }, Direction::In) => {
             changed.destination = match &rule.source.address {
@@ -677,4 +696,49 @@ fn redirected_port(rule: &Rule, (first, last): (u16, u16), port: Option<u16>) ->
     let width = u32::from(last).saturating_sub(u32::from(first)) + 1;
     let offset = u32::from(port?).saturating_sub(u32::from(start)) % width;
     u16::try_from(u32::from(first) + offset).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a SYN to port 2345 by these anchors; the first is the main ruleset.
+    fn outcome(texts: &[String]) -> (Outcome, Because, usize) {
+        let loads: Vec<String> =
+            (1..texts.len()).map(|index| format!("load anchor \"a{index}\" from \"{index}\"\n")).collect();
+        let main = format!("{}{}", texts[0], loads.concat());
+        let (loaded, problems) = Loaded::from_conf("pf.conf", &main, &mut |name| {
+            name.parse::<usize>().ok().and_then(|index| texts.get(index).cloned()).ok_or_else(String::new)
+        });
+        assert!(problems.is_empty(), "{problems:?}");
+        let (host, mac) = ("192.168.1.20".parse().unwrap(), "192.168.1.10".parse().unwrap());
+        let found = verdict(&loaded, &Packet::syn(Direction::In, "en0", host, mac, 2345));
+        (found.outcome, found.because, found.trail.len())
+    }
+
+    #[test]
+    fn anchors_that_call_each_other_are_endless() {
+        for call in ["anchor \"/a1\"\n", "anchor \"/a1\" user root\n", "rdr-anchor \"/a1\"\n"] {
+            let (found, because, _) =
+                outcome(&[call.replace('/', ""), format!("{call}{call}")].map(|text| text + "pass all\n"));
+            assert_eq!((found, because), (Outcome::Unknown, Because::Endless), "{call}");
+        }
+        // Behind a rule that ends the search nothing is called.
+        let (found, _, _) = outcome(&["block quick all\nanchor a1\n".into(), "anchor \"/a1\"\n".into()]);
+        assert_eq!(found, Outcome::Block);
+    }
+
+    #[test]
+    fn anchors_that_double_at_each_level_come_to_an_end() {
+        for criterion in ["", " user root"] {
+            let call =
+                |index: usize| format!("anchor \"/a{index}\"{criterion}\nblock all{criterion}\n").repeat(2);
+            let mut texts: Vec<String> = (1..60).map(call).collect();
+            texts.push("block all\n".into());
+            texts[0] = texts[0].replace('/', "");
+            let (found, because, trail) = outcome(&texts);
+            assert_eq!((found, because), (Outcome::Unknown, Because::Endless));
+            assert!(trail <= BUDGET / STEP + 1, "{trail}");
+        }
+    }
 }

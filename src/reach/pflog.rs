@@ -9,14 +9,23 @@
 //! Each packet begins with Apple's header (XNU: bsd/net/if_pflog.h, 61 bytes and padding to 64, host byte order but
 //! for the rules' numbers), then comes the IP packet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::net::IpAddr;
 
-use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket};
 use pcap_parser::nom;
 use pcap_parser::pcap::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 use serde::Serialize;
+
+use crate::pf::loaded::Loaded;
+use crate::pf::logged::{Numbers, rule_of};
+use crate::pf::packet::{ACK, Packet, SYN};
+use crate::pf::question::RuleText;
+use crate::pf::rule;
+use crate::status::{Attempts, Seconds};
+
+pub mod follow;
 
 /// `DLT_PFLOG`.
 const LINK_TYPE: i32 = 117;
@@ -42,14 +51,51 @@ pub struct Entry {
     pub rule: u32,
     /// The rule's number in its anchor, where it has one.
     pub subrule: Option<u32>,
+    /// The protocol's number; `None` where the packet was cut before that.
+    pub protocol: Option<u8>,
+    /// TCP's flags, FIN lowest.
+    pub flags: Option<u8>,
     /// Where it comes from; `None` where the packet was cut before that.
     pub from: Option<End>,
     /// Where it goes.
     pub to: Option<End>,
 }
 
+impl Entry {
+    /// The rule that logged it, by the rules in `loaded`. Errors: why that is not known.
+    pub fn rule_in(&self, loaded: &Loaded) -> Result<RuleText, String> {
+        let blocks = match self.action {
+            Action::Block => true,
+            Action::Pass => false,
+            Action::Other(_) => return Err("it is no filter rule".to_owned()),
+        };
+        let direction = match self.direction {
+            Direction::In => rule::Direction::In,
+            Direction::Out => rule::Direction::Out,
+            Direction::Unknown => return Err("the packet's direction was not recorded".to_owned()),
+        };
+        let (Some(from), Some(to), Some(protocol)) = (self.from, self.to, self.protocol) else {
+            return Err("too little of the packet was recorded".to_owned());
+        };
+        let packet = Packet {
+            direction,
+            interface: self.interface.clone(),
+            family: if from.address.is_ipv4() { rule::Family::Inet } else { rule::Family::Inet6 },
+            protocol,
+            source: Some(from.address),
+            source_port: from.port,
+            destination: Some(to.address),
+            destination_port: to.port,
+            flags: self.flags.unwrap_or_default(),
+            established: false,
+        };
+        let numbers = Numbers { rule: self.rule, subrule: self.subrule, anchor: &self.anchor };
+        rule_of(loaded, &numbers, blocks, &packet)
+    }
+}
+
 /// One end of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct End {
     /// The address.
     pub address: IpAddr,
@@ -108,92 +154,163 @@ pub enum PflogError {
     },
 }
 
-/// Reads entries one after the other. A packet that cannot be understood is an error of its own and reading goes on
-/// after it; any other error is the last thing it gives.
-pub struct Reader<R> {
-    source: R,
+/// Takes a capture in pieces, as it grows, and gives its entries.
+///
+/// ```
+/// use portcullis::reach::pflog::Decoder;
+/// let mut decoder = Decoder::default();
+/// decoder.push(&[0xd4, 0xc3]);
+/// assert!(decoder.next_entry().is_none(), "more is needed");
+/// decoder.push(&[0; 22]);
+/// assert!(decoder.next_entry().unwrap().is_err(), "this is no capture");
+/// ```
+#[derive(Debug, Default)]
+pub struct Decoder {
     buffer: Vec<u8>,
+    /// Where in the buffer the next frame begins.
     start: usize,
+    /// `None` until the file's header was read.
+    form: Option<Form>,
+    packet: u64,
+    ended: bool,
+}
+
+/// What the file's header says of its frames.
+#[derive(Clone, Copy, Debug)]
+struct Form {
     big_endian: bool,
     nanoseconds: bool,
-    packet: u64,
+}
+
+impl Decoder {
+    /// Takes what comes next.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.ended {
+            return;
+        }
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next entry; `None` where it has not come whole yet, or none can come any more. A packet that cannot be
+    /// understood is an error of its own and reading goes on after it; any other error is the last thing that it gives.
+    pub fn next_entry(&mut self) -> Option<Result<Entry, PflogError>> {
+        let item = match self.form {
+            _ if self.ended => return None,
+            Some(form) => self.frame(form)?,
+            None => match self.read_header()? {
+                Ok(form) => return self.frame(form),
+                Err(error) => Err(error),
+            },
+        };
+        Some(item)
+    }
+
+    /// Whether it waits for the rest of something.
+    pub fn is_partial(&self) -> bool {
+        !self.ended && self.start < self.buffer.len()
+    }
+
+    /// `None` until the whole header is there.
+    fn read_header(&mut self) -> Option<Result<Form, PflogError>> {
+        const HEADER: usize = 24;
+        if self.buffer.len() < HEADER {
+            return None;
+        }
+        let form = form(&self.buffer);
+        match &form {
+            Ok(form) => (self.form, self.start) = (Some(*form), HEADER),
+            Err(_) => self.ended = true,
+        }
+        Some(form)
+    }
+
+    fn frame(&mut self, form: Form) -> Option<Result<Entry, PflogError>> {
+        let parse = if form.big_endian { parse_pcap_frame_be } else { parse_pcap_frame };
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let packet = self.packet + 1;
+        let problem = match parse(rest) {
+            Ok((after, frame)) => {
+                let entry = entry(frame.ts_sec, frame.ts_usec, form.nanoseconds, frame.data);
+                self.start = self.buffer.len() - after.len();
+                self.packet = packet;
+                return Some(entry.map_err(|problem| PflogError::Form { packet, problem }));
+            }
+            Err(nom::Err::Incomplete(_)) if rest.len() > LONGEST_PACKET => {
+                "it is longer than any packet can be"
+            }
+            Err(nom::Err::Incomplete(_)) => return None,
+            Err(_) => "its frame is damaged",
+        };
+        self.ended = true;
+        Some(Err(PflogError::Form { packet, problem }))
+    }
+}
+
+/// Whether the numbers in the frames of a capture of pf's log, of which this is the header, are big-endian. Errors: it is
+/// no such capture.
+pub fn is_big_endian(header: &[u8]) -> Result<bool, PflogError> {
+    form(header).map(|form| form.big_endian)
+}
+
+/// Reads the header of a pcap file. Errors: it is none, or of another kind of interface.
+fn form(header: &[u8]) -> Result<Form, PflogError> {
+    let Ok((_, header)) = parse_pcap_header(header) else { return Err(PflogError::NotPcap) };
+    let PcapHeader { network, .. } = header;
+    // The upper bits may hold the length of a checksum.
+    if network.0 & 0xffff != LINK_TYPE {
+        return Err(PflogError::LinkType(network.0));
+    }
+    if header.is_modified_format() {
+        return Err(PflogError::NotPcap);
+    }
+    Ok(Form { big_endian: header.is_bigendian(), nanoseconds: header.is_nanosecond_precision() })
+}
+
+/// Reads entries one after the other, to the end of the source; errors are as of [`Decoder::next_entry`].
+pub struct Reader<R> {
+    source: R,
+    decoder: Decoder,
     ended: bool,
 }
 
 impl<R: Read> Reader<R> {
     /// Reads the file's header. Errors: no pcap, another link type, the source fails.
     pub fn new(source: R) -> Result<Self, PflogError> {
-        let mut reader = Reader {
-            source,
-            buffer: Vec::new(),
-            start: 0,
-            big_endian: false,
-            nanoseconds: false,
-            packet: 0,
-            ended: false,
-        };
-        const HEADER: usize = 24;
-        while reader.buffer.len() < HEADER && reader.fill()? {}
-        let Ok((_, header)) = parse_pcap_header(&reader.buffer) else { return Err(PflogError::NotPcap) };
-        let PcapHeader { network, .. } = header;
-        // The upper bits may hold the length of a checksum.
-        if network.0 & 0xffff != LINK_TYPE {
-            return Err(PflogError::LinkType(network.0));
+        let mut reader = Reader { source, decoder: Decoder::default(), ended: false };
+        loop {
+            match reader.decoder.read_header() {
+                Some(form) => return form.map(|_| reader),
+                None if reader.fill()? => {}
+                None => return Err(PflogError::NotPcap),
+            }
         }
-        if header.is_modified_format() {
-            return Err(PflogError::NotPcap);
-        }
-        reader.big_endian = header.is_bigendian();
-        reader.nanoseconds = header.is_nanosecond_precision();
-        reader.start = HEADER;
-        Ok(reader)
     }
 
     /// Reads some more; `false` at the end.
     fn fill(&mut self) -> Result<bool, PflogError> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let length = self.buffer.len();
-        self.buffer.resize(length + 64 * 1024, 0);
-        let room = self.buffer.get_mut(length..).unwrap_or_default();
-        let read = loop {
-            match self.source.read(room) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => break other,
-            }
-        };
-        self.buffer.truncate(length + read.as_ref().map_or(0, |read| *read));
-        Ok(read? > 0)
+        let mut room = vec![0; 64 * 1024];
+        let length = read_some(&mut self.source, &mut room)?;
+        self.decoder.push(room.get(..length).unwrap_or_default());
+        Ok(length > 0)
     }
 
-    fn read_next(&mut self) -> Result<Option<Entry>, PflogError> {
-        let parse = if self.big_endian { parse_pcap_frame_be } else { parse_pcap_frame };
+    fn read_next(&mut self) -> Option<Result<Entry, PflogError>> {
         loop {
-            let rest = self.buffer.get(self.start..).unwrap_or_default();
-            let packet = self.packet + 1;
-            match parse(rest) {
-                Ok((after, frame)) => {
-                    let entry = entry(frame.ts_sec, frame.ts_usec, self.nanoseconds, frame.data);
-                    self.start = self.buffer.len() - after.len();
-                    self.packet = packet;
-                    return entry.map(Some).map_err(|problem| PflogError::Form { packet, problem });
-                }
-                Err(nom::Err::Incomplete(_)) if rest.len() > LONGEST_PACKET => {
-                    self.ended = true;
-                    return Err(PflogError::Form { packet, problem: "it is longer than any packet can be" });
-                }
-                Err(nom::Err::Incomplete(_)) => {
-                    let partial = !rest.is_empty();
-                    if !self.fill()? {
-                        self.ended = true;
-                        return if partial { Err(PflogError::Truncated(packet)) } else { Ok(None) };
-                    }
-                }
-                Err(_) => {
-                    self.ended = true;
-                    return Err(PflogError::Form { packet, problem: "its frame is damaged" });
-                }
+            if let Some(item) = self.decoder.next_entry() {
+                return Some(item);
             }
+            let end = match self.fill() {
+                Ok(true) => continue,
+                Ok(false) if self.decoder.is_partial() => {
+                    Some(Err(PflogError::Truncated(self.decoder.packet + 1)))
+                }
+                Ok(false) => None,
+                Err(error) => Some(Err(error)),
+            };
+            self.ended = true;
+            return end;
         }
     }
 }
@@ -202,12 +319,17 @@ impl<R: Read> Iterator for Reader<R> {
     type Item = Result<Entry, PflogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
+        if self.ended { None } else { self.read_next() }
+    }
+}
+
+/// Reads once, and again where a signal came between.
+fn read_some(source: &mut impl Read, room: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match source.read(room) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            other => return other,
         }
-        let item = self.read_next();
-        self.ended |= matches!(item, Err(PflogError::Read(_)));
-        item.transpose()
     }
 }
 
@@ -227,7 +349,7 @@ fn entry(seconds: u32, fraction: u32, nanoseconds: bool, data: &[u8]) -> Result<
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         bytes.get(..end).unwrap_or_default().escape_ascii().to_string()
     };
-    let (from, to) = ends(packet);
+    let Parts { protocol, flags, from, to } = parts(packet).unwrap_or_default();
     Ok(Entry {
         seconds,
         microseconds: if nanoseconds { fraction / 1000 } else { fraction },
@@ -245,59 +367,78 @@ fn entry(seconds: u32, fraction: u32, nanoseconds: bool, data: &[u8]) -> Result<
         anchor: text(20),
         rule: number(36)?,
         subrule: Some(number(40)?).filter(|number| *number != u32::MAX),
+        protocol,
+        flags,
         from,
         to,
     })
 }
 
-/// Both ends of an IP packet, as far as it was recorded.
-fn ends(packet: &[u8]) -> (Option<End>, Option<End>) {
-    let Ok(sliced) = LaxSlicedPacket::from_ip(packet) else { return (None, None) };
-    let (from, to): (IpAddr, IpAddr) = match &sliced.net {
+/// What an IP packet tells, as far as it was recorded.
+#[derive(Default)]
+struct Parts {
+    protocol: Option<u8>,
+    flags: Option<u8>,
+    from: Option<End>,
+    to: Option<End>,
+}
+
+fn parts(packet: &[u8]) -> Option<Parts> {
+    let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
+    let (from, to, payload): (IpAddr, IpAddr, _) = match &sliced.net {
         Some(LaxNetSlice::Ipv4(ip)) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
+            (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.payload())
         }
         Some(LaxNetSlice::Ipv6(ip)) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
+            (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.payload())
         }
-        _ => return (None, None),
+        _ => return None,
     };
-    let ports = match &sliced.transport {
-        Some(TransportSlice::Tcp(tcp)) => Some((tcp.source_port(), tcp.destination_port())),
-        Some(TransportSlice::Udp(udp)) => Some((udp.source_port(), udp.destination_port())),
-        _ => None,
-    };
-    let end = |address, port| Some(End { address, port });
-    (end(from, ports.map(|ports| ports.0)), end(to, ports.map(|ports| ports.1)))
+    // A short capture cuts TCP's options off, which the header cannot be sliced without: what is needed stands before
+    // them. Of fragments only the first has it.
+    let (tcp, udp) = (payload.ip_number == IpNumber::TCP, payload.ip_number == IpNumber::UDP);
+    let transport = if (tcp || udp) && !payload.fragmented { payload.payload } else { &[] };
+    let port = |at: usize| Some(u16::from_be_bytes(transport.get(at..at + 2)?.try_into().ok()?));
+    Some(Parts {
+        protocol: Some(payload.ip_number.0),
+        flags: transport.get(13).copied().filter(|_| tcp),
+        from: Some(End { address: from, port: port(0) }),
+        to: Some(End { address: to, port: port(2) }),
+    })
 }
 
-/// What was blocked on its way to one port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Attempts {
-    /// How many packets. A client that gets no answer sends several for one attempt.
-    pub packets: u64,
-    /// The address of the last one.
-    pub last_from: IpAddr,
-    /// When that was, in seconds since 1970-01-01 UTC.
-    pub last: u32,
-}
-
-/// What was blocked inbound for each port, since `since` (seconds since 1970-01-01 UTC).
-pub fn blocked<'a>(entries: impl IntoIterator<Item = &'a Entry>, since: u32) -> BTreeMap<u16, Attempts> {
+/// The connections that were begun to each port and blocked on their way in, since `since` (seconds since 1970-01-01
+/// UTC). A client that gets no answer sends its SYN several times: what comes from one address and port is one attempt.
+pub fn blocked<'a>(entries: impl IntoIterator<Item = &'a Entry>, since: Seconds) -> BTreeMap<u16, Attempts> {
+    let mut clients: BTreeMap<u16, HashSet<End>> = BTreeMap::new();
     let mut counts: BTreeMap<u16, Attempts> = BTreeMap::new();
     for entry in entries {
         let (Some(from), Some(End { port: Some(port), .. })) = (entry.from, entry.to) else { continue };
-        if entry.action != Action::Block || entry.direction != Direction::In || entry.seconds < since {
+        let seconds = Seconds::from(entry.seconds);
+        let begins = entry.flags.is_some_and(|flags| flags & (SYN | ACK) == SYN);
+        let blocked_in = entry.action == Action::Block && entry.direction == Direction::In;
+        if !begins || !blocked_in || seconds < since {
             continue;
         }
-        let first = Attempts { packets: 0, last_from: from.address, last: entry.seconds };
+        let is_new = clients.entry(port).or_default().insert(from);
+        let first = Attempts { attempts: 0, last_from: from.address, last: seconds };
         let attempts = counts.entry(port).or_insert(first);
-        attempts.packets += 1;
-        if entry.seconds >= attempts.last {
-            (attempts.last_from, attempts.last) = (from.address, entry.seconds);
+        attempts.attempts += u64::from(is_new);
+        if seconds >= attempts.last {
+            (attempts.last_from, attempts.last) = (from.address, seconds);
         }
     }
     counts
+}
+
+/// `192.168.1.20:50000`, `[fe80::1]:2345`, `192.168.1.20`
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.port {
+            Some(port) => std::net::SocketAddr::new(self.address, port).fmt(f),
+            None => self.address.fmt(f),
+        }
+    }
 }
 
 /// `12:31:05.000204 block in on en0 from 192.168.1.20:50000 to 192.168.1.7:2345 (rule 4.2 of 100.dev.portcullis)`,
@@ -314,12 +455,7 @@ impl std::fmt::Display for Entry {
             Direction::Out => " out",
             Direction::Unknown => "",
         };
-        let end = |end: Option<End>| match end {
-            None => "?".to_owned(),
-            Some(End { address: IpAddr::V6(address), port: Some(port) }) => format!("[{address}]:{port}"),
-            Some(End { address, port: Some(port) }) => format!("{address}:{port}"),
-            Some(End { address, port: None }) => address.to_string(),
-        };
+        let end = |end: Option<End>| end.map_or_else(|| "?".to_owned(), |end| end.to_string());
         write!(
             f,
             "{action}{direction} on {} from {} to {} (rule {}",
@@ -337,42 +473,27 @@ impl std::fmt::Display for Entry {
 }
 
 #[cfg(test)]
+pub(crate) mod sample;
+
+#[cfg(test)]
 mod tests {
+    use super::sample::{frame, header, syn};
     use super::*;
 
-    /// A capture of blocked SYNs to port 2345, as the kernel's sources lay it out.
+    /// A capture of blocked SYNs to port 2345, one a second.
     fn capture(link_type: u32, sources: &[[u8; 4]]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend(0xa1b2_c3d4u32.to_le_bytes());
-        bytes.extend([2, 0, 4, 0]);
-        bytes.extend([0; 8]);
-        bytes.extend(65535u32.to_le_bytes());
-        bytes.extend(link_type.to_le_bytes());
-        for (index, source) in sources.iter().enumerate() {
-            let mut packet = vec![61, 2, 1, 0];
-            packet.extend(*b"en0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-            packet.extend(*b"dev.portcullis\0\0");
-            packet.extend(4u32.to_be_bytes());
-            packet.extend(2u32.to_be_bytes());
-            packet.extend([0; 16]);
-            packet.extend([1, 0, 0, 0]);
-            let builder = etherparse::PacketBuilder::ipv4(*source, [192, 168, 1, 7], 64)
-                .tcp(50000, 2345, 1, 1024)
-                .syn();
-            builder.write(&mut packet, &[]).unwrap();
-            bytes.extend((1000 + index as u32).to_le_bytes());
-            bytes.extend(7u32.to_le_bytes());
-            bytes.extend((packet.len() as u32).to_le_bytes());
-            bytes.extend((packet.len() as u32).to_le_bytes());
-            bytes.extend(packet);
-        }
-        bytes
+        let frames = (1000..).zip(sources).flat_map(|(seconds, source)| syn(seconds, (*source, 50_000)));
+        header(link_type).into_iter().chain(frames).collect()
+    }
+
+    fn entries(bytes: &[u8]) -> Vec<Entry> {
+        Reader::new(bytes).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
     #[test]
     fn entries_and_counts() {
         let bytes = capture(117, &[[192, 168, 1, 20], [192, 168, 1, 21]]);
-        let entries: Vec<Entry> = Reader::new(&bytes[..]).unwrap().collect::<Result<_, _>>().unwrap();
+        let entries = entries(&bytes);
         assert_eq!(
             entries[0].to_string(),
             "block in on en0 from 192.168.1.20:50000 to 192.168.1.7:2345 (rule 4.2 of dev.portcullis)"
@@ -380,9 +501,46 @@ mod tests {
         assert_eq!((entries[1].seconds, entries[1].microseconds), (1001, 7));
         let counts = blocked(&entries, 0);
         let last: IpAddr = "192.168.1.21".parse().unwrap();
-        assert_eq!(counts[&2345], Attempts { packets: 2, last_from: last, last: 1001 });
-        assert_eq!(blocked(&entries, 1001)[&2345].packets, 1);
+        assert_eq!(counts[&2345], Attempts { attempts: 2, last_from: last, last: 1001 });
+        assert_eq!(blocked(&entries, 1001)[&2345].attempts, 1);
         assert!(blocked(&entries, 2000).is_empty());
+    }
+
+    #[test]
+    fn what_a_client_sends_again_is_one_attempt_and_what_begins_nothing_is_none() {
+        let client = ([192, 168, 1, 20], 50_000);
+        let mut bytes = header(117);
+        for (seconds, source) in [(1, client), (2, client), (4, client), (5, (client.0, 50_001))] {
+            bytes.extend(syn(seconds, source));
+        }
+        let ip = || etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 168, 1, 7], 64);
+        let (mut ack, mut udp) = (Vec::new(), Vec::new());
+        ip().tcp(50_000, 2345, 1, 1024).ack(7).write(&mut ack, &[]).unwrap();
+        ip().udp(50_000, 2345).write(&mut udp, &[0; 20]).unwrap();
+        bytes.extend(frame(6, &[0; 16], &ack));
+        bytes.extend(frame(7, &[0; 16], &udp));
+        let entries = entries(&bytes);
+        assert_eq!(entries[5].to.unwrap().port, Some(2345));
+        let counts = blocked(&entries, 0);
+        assert_eq!(counts.len(), 1);
+        assert_eq!((counts[&2345].attempts, counts[&2345].last), (2, 5));
+    }
+
+    #[test]
+    fn a_capture_of_128_bytes_a_packet_tells_ports_and_flags() {
+        // A SYN over IPv6 with its usual options is longer than that: 64 + 40 + 44.
+        let builder = etherparse::PacketBuilder::ipv6([1; 16], [2; 16], 64);
+        let options = etherparse::TcpOptionElement::Timestamp(1, 2);
+        let mut ip = Vec::new();
+        let tcp = builder.tcp(50_000, 2345, 1, 1024).syn().options(&[options.clone(), options]).unwrap();
+        tcp.write(&mut ip, &[]).unwrap();
+        assert!(ip.len() > 64, "it is cut below");
+        ip.truncate(64);
+        let bytes: Vec<u8> = header(117).into_iter().chain(frame(1, &[0; 16], &ip)).collect();
+        let entry = entries(&bytes).remove(0);
+        assert_eq!((entry.protocol, entry.flags), (Some(6), Some(SYN)));
+        assert_eq!(entry.to.unwrap().to_string(), "[202:202:202:202:202:202:202:202]:2345");
+        assert_eq!(blocked([&entry], 0)[&2345].attempts, 1);
     }
 
     #[test]

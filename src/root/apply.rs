@@ -18,7 +18,7 @@ use crate::root::answer::{Answer, Outcome};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{Loaded, Observed, Plan, PlanError, Step, plan};
 use crate::root::request::{Action, Request};
-use crate::root::{audit, report, snapshot};
+use crate::root::{audit, record, report, snapshot};
 use crate::status::PfState;
 use crate::world::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, World};
 
@@ -36,6 +36,8 @@ enum Refusal {
     Plan(#[from] PlanError),
     #[error("{0}")]
     Boot(#[from] os::BootError),
+    #[error("{0}")]
+    Record(#[from] record::RecordError),
     #[error(
         "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
     )]
@@ -98,8 +100,16 @@ struct Helper {
 impl Helper {
     fn carry_out(&self, request: &Request) -> Result<Answer, Refusal> {
         let boot = os::boot_id()?;
+        if matches!(request.action, Action::StopLog {}) {
+            return Ok(record::stop(&self.tree, &self.world, self.now, &boot)?);
+        }
         let old = self.read_ledger()?;
         let live = Live::read(&self.pf)?;
+        if let Action::Log { minutes } = request.action {
+            // So that whoever reads the log can tell which rule is meant.
+            self.write_report(&old, &live, &boot, &[])?;
+            return Ok(record::start(&self.tree, &self.world, minutes, self.now)?);
+        }
         if request.action == (Action::Status {}) {
             let ledger = Ledger { managed: with_managed(&old, request).managed, ..old };
             self.write_report(&ledger, &live, &boot, &[])?;
@@ -175,7 +185,7 @@ impl Helper {
             Action::CloseAll {} => new.close_all(),
             Action::Guard { on: true } => new.guard = Guard::On,
             Action::Guard { on: false } => new.guard = Guard::Off,
-            Action::Status {} | Action::Tick {} => {}
+            Action::Status {} | Action::Tick {} | Action::Log { .. } | Action::StopLog {} => {}
         }
         if new.guard == Guard::Off {
             // Nothing is ours to close any more: the next guard begins with what is shown then.
@@ -458,7 +468,9 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfSta
                 if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
             format!("the guard is off: nothing is blocked by us; {held}")
         }
-        Action::Status {} => "looked at pf; nothing was changed".to_owned(),
+        Action::Status {} | Action::Log { .. } | Action::StopLog {} => {
+            "looked at pf; nothing was changed".to_owned()
+        }
         Action::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
     };
     for note in notes {

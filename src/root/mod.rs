@@ -6,6 +6,7 @@ mod foreign;
 pub mod helper;
 mod live;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod request;
 pub mod snapshot;

@@ -63,6 +63,13 @@ pub enum Action {
     },
     /// Look, and write down what was seen.
     Status {},
+    /// Record what pf logs; where that is under way, go on for so long.
+    Log {
+        /// For how long: 1 to 720.
+        minutes: u16,
+    },
+    /// End the recording of what pf logs.
+    StopLog {},
     /// What launchd calls: close what is over, put back what a reboot took, look.
     Tick {},
 }
@@ -96,6 +103,8 @@ impl Request {
     pub const MAX_PORTS: u32 = 256;
     /// The most hosts or networks that one request lets in.
     pub const MAX_HOSTS: usize = 64;
+    /// The most minutes for which pf's log is recorded: half a day.
+    pub const MAX_LOG_MINUTES: u16 = 12 * 60;
 
     /// A request of this version, with nothing more to manage and no preferred way.
     pub fn new(action: Action, asker: &str) -> Self {
@@ -147,6 +156,11 @@ impl Request {
                 Ok(())
             }
             Action::Close { ports } => judge_ports(ports),
+            Action::Log { minutes } if !(1..=Self::MAX_LOG_MINUTES).contains(minutes) => {
+                let max = Self::MAX_LOG_MINUTES;
+                Err(bounds(format!("{minutes} min is no time to record pf's log for: 1 to {max} are")))
+            }
+            Action::Log { .. } | Action::StopLog {} => Ok(()),
             Action::Guard { .. } | Action::CloseAll {} | Action::Status {} | Action::Tick {} => Ok(()),
         }
     }
@@ -255,6 +269,9 @@ mod tests {
         assert!(refused(&open(&["2345"], hosts(&many))).contains("at most 64"));
         let wide = Source::Lan { networks: vec!["0.0.0.0/1".parse().unwrap()] };
         assert!(refused(&open(&["2345"], wide)).contains("no local network"));
+        let log = |minutes| Request::new(Action::Log { minutes }, "ada");
+        assert!(log(1).judge().is_ok() && log(720).judge().is_ok());
+        assert!(refused(&log(0)).contains("1 to 720") && refused(&log(721)).contains("1 to 720"));
         let mut request = open(&["2345"], Source::Any);
         request.asker = "ada\nblock all".into();
         assert!(refused(&request).contains("user name"));
@@ -269,6 +286,9 @@ mod tests {
             r#"{"version":1,"action":{"do":"open-sesame"},"asker":"ada"}"#,
             r#"{"version":1,"action":{"do":"close-all","shell":"rm"},"asker":"ada"}"#,
             r#"{"version":1,"action":{"do":"status"},"asker":"ada","path":"/etc"}"#,
+            r#"{"version":1,"action":{"do":"log","minutes":60,"file":"/etc/x"},"asker":"ada"}"#,
+            r#"{"version":1,"action":{"do":"log","minutes":-1},"asker":"ada"}"#,
+            r#"{"version":1,"action":{"do":"log","minutes":1e3},"asker":"ada"}"#,
             r#"{"version":1,"action":{"do":"close","ports":[{"name":"a\" b","port":2345}]},"asker":"ada"}"#,
             r#"{"version":1,"action":{"do":"close","ports":[{"name":"a","port":65536}]},"asker":"ada"}"#,
         ] {

@@ -26,6 +26,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A table must be older than this to tell, by comparison, a queue that does not move from one that has just filled.
 const SOME_SECONDS: Duration = Duration::from_secs(2);
+/// pf's log grows packet by packet: it is looked at this often at most.
+const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// Asks the watcher thread to look.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ enum Signal {
     Changed,
     /// Time has gone by: who listens may be different.
     Time,
+    /// Something was logged, which can wait a little.
+    Logged,
     /// An action came to its end: there is something to say even where all looks the same.
     Done(Result<(), AppError>),
 }
@@ -91,7 +95,7 @@ impl Looker {
 
     /// The status now, and when to look again if nothing happens before. What keeps it from being known makes it unknown.
     fn look(&mut self, app: &App, why: &Signal) -> (Status, Option<Duration>) {
-        if !matches!(why, Signal::Time) || self.asked.elapsed() >= ASK_AGAIN {
+        if matches!(why, Signal::Changed | Signal::Done(_)) || self.asked.elapsed() >= ASK_AGAIN {
             *self = Looker { earlier: self.earlier.take(), ..Looker::new(app) };
         }
         let is_old = |earlier: &(Instant, Table)| earlier.0.elapsed() >= SOME_SECONDS;
@@ -107,7 +111,7 @@ impl Looker {
             self.earlier = Some((Instant::now(), look.table));
         }
         let pause = pause(interest(&status), self.on_battery);
-        let next = [until_stale(&status), pause].into_iter().flatten().min();
+        let next = [until_stale(&status), until_forgotten(&status), pause].into_iter().flatten().min();
         (status, next)
     }
 }
@@ -129,6 +133,7 @@ fn unknown(app: &App, error: &AppError) -> Status {
         seen: Ok(Vec::new()),
         app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
         ports: Vec::new(),
+        blocked: None,
     })
 }
 
@@ -139,10 +144,13 @@ fn watch(
     changed: Sender<Signal>,
     signals: &Receiver<Signal>,
 ) {
-    let files = [app.status_file(), app.preferences_file().to_owned()];
-    let notice = move || {
+    let log = app.log_file();
+    let files = [app.status_file(), app.preferences_file().to_owned(), log.clone()];
+    let notice = move |paths: &[PathBuf]| {
+        let of_log = |path: &PathBuf| path.file_name() == log.file_name();
+        let only_log = !paths.is_empty() && paths.iter().all(of_log);
         // As in `send` above.
-        let _ = changed.send(Signal::Changed);
+        let _ = changed.send(if only_log { Signal::Logged } else { Signal::Changed });
     };
     let mut directories = match Directories::new(&files, notice) {
         Ok(directories) => Some(directories),
@@ -166,18 +174,19 @@ fn watch(
         match why {
             Signal::Done(result) => report(Event::Done(result, status)),
             // Whatever wakes the loop closes a menu that is open on macOS (tao#1324): the same again is not sent.
-            Signal::Changed | Signal::Time if before != shown => report(Event::Seen(status)),
-            Signal::Changed | Signal::Time => {}
+            Signal::Changed | Signal::Time | Signal::Logged if before != shown => report(Event::Seen(status)),
+            Signal::Changed | Signal::Time | Signal::Logged => {}
         }
-        match next(signals, left) {
+        match next(signals, left, LOG_EVERY) {
             Some(signal) => why = signal,
             None => return,
         }
     }
 }
 
-/// Waits for the next signal, or until the time `left` is over; `None` when nobody can send one any more.
-fn next(signals: &Receiver<Signal>, left: Option<Duration>) -> Option<Signal> {
+/// Waits for the next signal, or until the time `left` is over; `None` when nobody can send one any more. What was logged
+/// is told after `log_every`, unless something else comes first.
+fn next(signals: &Receiver<Signal>, left: Option<Duration>, log_every: Duration) -> Option<Signal> {
     let first = match left {
         None => signals.recv().ok()?,
         Some(left) => match signals.recv_timeout(left) {
@@ -187,10 +196,19 @@ fn next(signals: &Receiver<Signal>, left: Option<Duration>) -> Option<Signal> {
         },
     };
     let mut signal = first;
+    let told = Instant::now() + log_every;
+    while matches!(signal, Signal::Logged) {
+        match signals.recv_timeout(told.saturating_duration_since(Instant::now())) {
+            Ok(next) => signal = next,
+            Err(RecvTimeoutError::Timeout) => return Some(Signal::Logged),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
     while matches!(signal, Signal::Changed) {
         match signals.recv_timeout(SETTLE) {
+            // What is looked at now is looked at with all that was logged.
+            Ok(Signal::Logged) | Err(_) => break,
             Ok(next) => signal = next,
-            Err(_) => break,
         }
     }
     Some(signal)
@@ -211,6 +229,15 @@ fn until_stale(status: &Status) -> Option<Duration> {
     u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_secs)
 }
 
+/// How long until an attempt that is shown lies more than an hour back.
+fn until_forgotten(status: &Status) -> Option<Duration> {
+    let now = status.firewall.seen?.saturating_add(status.firewall.age?);
+    let attempts = status.ports.iter().filter_map(|port| port.blocked.as_ref());
+    let first = attempts.map(|attempts| attempts.last).min()?;
+    let left = first.saturating_add(3601).saturating_sub(now);
+    u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_secs)
+}
+
 /// Watches the directories that the files are in, or will be in.
 struct Directories {
     watcher: RecommendedWatcher,
@@ -218,13 +245,15 @@ struct Directories {
 }
 
 impl Directories {
-    fn new(files: &[PathBuf], changed: impl Fn() + Send + 'static) -> notify::Result<Self> {
+    fn new(files: &[PathBuf], changed: impl Fn(&[PathBuf]) + Send + 'static) -> notify::Result<Self> {
         let names: Vec<OsString> =
             files.iter().flat_map(|file| file.iter()).map(|name| name.to_owned()).collect();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // An error, such as a queue that ran over, may hide a change.
-            if event.map_or(true, |event| concerns(&event, &names)) {
-                changed();
+            match event {
+                Ok(event) if concerns(&event, &names) => changed(&event.paths),
+                Ok(_) => {}
+                Err(_) => changed(&[]),
             }
         })?;
         Ok(Directories { watcher, watched: Vec::new() })
@@ -280,25 +309,53 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::port::presets;
+    use portcullis::status::Attempts;
     use portcullis::world::World;
 
     #[test]
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
         let (signal, signals) = channel();
         let soon = Some(Duration::from_millis(1));
-        assert!(matches!(next(&signals, soon), Some(Signal::Time)), "the time is over");
+        assert!(matches!(next(&signals, soon, LOG_EVERY), Some(Signal::Time)), "the time is over");
         for _ in 0..3 {
             signal.send(Signal::Changed).unwrap();
         }
         signal.send(Signal::Done(Ok(()))).unwrap();
         signal.send(Signal::Changed).unwrap();
         assert!(
-            matches!(next(&signals, None), Some(Signal::Done(Ok(())))),
+            matches!(next(&signals, None, LOG_EVERY), Some(Signal::Done(Ok(())))),
             "the end of an action waits for nothing"
         );
-        assert!(matches!(next(&signals, None), Some(Signal::Changed)), "what came after it is not lost");
+        assert!(
+            matches!(next(&signals, None, LOG_EVERY), Some(Signal::Changed)),
+            "what came after it is not lost"
+        );
         drop(signal);
-        assert!(next(&signals, None).is_none());
+        assert!(next(&signals, None, LOG_EVERY).is_none());
+    }
+
+    #[test]
+    fn what_is_logged_waits_and_nothing_else_waits_for_it() {
+        let (signal, signals) = channel();
+        let (never, soon) = (Duration::from_secs(3600), Duration::from_millis(1));
+        for _ in 0..3 {
+            signal.send(Signal::Logged).unwrap();
+        }
+        signal.send(Signal::Done(Ok(()))).unwrap();
+        assert!(matches!(next(&signals, None, never), Some(Signal::Done(Ok(())))));
+        signal.send(Signal::Logged).unwrap();
+        signal.send(Signal::Changed).unwrap();
+        signal.send(Signal::Logged).unwrap();
+        assert!(
+            matches!(next(&signals, None, never), Some(Signal::Changed)),
+            "a change settles though pf logs"
+        );
+        signal.send(Signal::Logged).unwrap();
+        signal.send(Signal::Logged).unwrap();
+        assert!(matches!(next(&signals, None, soon), Some(Signal::Logged)));
+        drop(signal);
+        assert!(next(&signals, None, never).is_none(), "both were told as one");
     }
 
     #[test]
@@ -328,7 +385,8 @@ mod tests {
             report: ReportFact::Missing,
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
-            ports: portcullis::port::presets(),
+            ports: presets(),
+            blocked: None,
         });
         assert_eq!(interest(&status), Interest { in_use: false, open: false });
         status.ports[1].state = PortState::Open;
@@ -347,6 +405,7 @@ mod tests {
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
             ports: Vec::new(),
+            blocked: None,
         });
         let mut left = |age| {
             status.firewall.age = age;
@@ -356,6 +415,27 @@ mod tests {
         assert_eq!(left(Some(STALE_AFTER)), Some(Duration::from_secs(1)), "still good, but not for long");
         assert_eq!(left(Some(STALE_AFTER + 1)), None, "it is shown as unknown already");
         assert_eq!(left(None), None);
+    }
+
+    #[test]
+    fn an_attempt_is_forgotten_after_an_hour() {
+        let last_from = "192.168.1.20".parse().unwrap();
+        let attempts = |last| Attempts { attempts: 1, last_from, last };
+        let mut status = Status::of(&Facts {
+            lab: None,
+            now: 5000,
+            boot: String::new(),
+            report: ReportFact::Missing,
+            seen: Ok(Vec::new()),
+            app_firewall: AppFirewall::Off,
+            ports: presets(),
+            blocked: Some([(2345, attempts(4000)), (9229, attempts(3000))].into()),
+        });
+        assert_eq!(until_forgotten(&status), None, "the time of the status is not known");
+        (status.firewall.seen, status.firewall.age) = (Some(4990), Some(10));
+        assert_eq!(until_forgotten(&status), Some(Duration::from_secs(3000 + 3601 - 5000)));
+        status.firewall.age = Some(5000);
+        assert_eq!(until_forgotten(&status), None, "it is gone already");
     }
 
     #[test]
@@ -373,7 +453,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let files = [base.path().join("a/b/status.json")];
         let (changed, signals) = channel();
-        let mut directories = Directories::new(&files, move || changed.send(()).unwrap_or(())).unwrap();
+        let mut directories = Directories::new(&files, move |_| changed.send(()).unwrap_or(())).unwrap();
         directories.arm(&files).unwrap();
         for round in 0..3 {
             let mut await_change = || {

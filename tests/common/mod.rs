@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: a lab of one's own, and the programs run in it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod capture;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -112,5 +114,14 @@ fn hash(base: &Path, directory: &Path, tree: &mut BTreeMap<PathBuf, String>) {
             let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             tree.insert(path.strip_prefix(base).unwrap().to_owned(), digest);
         }
+    }
+}
+
+/// Waits until `done`, a while at most: what is waited for comes from another process.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }

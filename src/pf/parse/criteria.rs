@@ -1,26 +1,27 @@
 //! The rules themselves: what stands between `pass` and the end of the line.
 
+use sha2::{Digest as _, Sha256};
+
 use super::super::names;
 use super::super::rule::{
-    Action, Address, AnchorCall, Block, Compare, Direction, Family, Flags, Fragments, Icmp, Interface, Log,
-    Owner, Pipe, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
-    Tagged,
+    Action, Address, AnchorCall, Block, Compare, Direction, External, Family, Flags, Fragments, Icmp,
+    Interface, InterfaceAddress, Log, Owner, Pipe, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind,
+    Rule, Scrub, State, StateOptions, Tagged, TypeOfService,
 };
 use super::super::ruleset::{Section, StatePolicy};
 use super::super::token::{Kind, shortened};
 use super::expand::{self, Lists, Protocol};
 use super::host::{self, Host, Operator, c_number, compare};
-use super::{Order, Parser, Position, Read};
+use super::{Fault, Order, Parser, Position, Read};
 
-/// The first of the ports that nat gives out unless told otherwise; the last is 65535.
-const NAT_FIRST_PORT: u16 = 50001;
+/// The ports that nat gives out unless told otherwise: Apple's, others have 50001 to 65535.
+const NAT_PORTS: (u16, u16) = (32768, 49151);
 
 /// Which criteria a rule gave.
 #[derive(Default)]
 pub(super) struct Given {
     pub(super) state: bool,
     flags: bool,
-    tos: bool,
 }
 
 impl Parser<'_, '_, '_> {
@@ -48,6 +49,9 @@ impl Parser<'_, '_, '_> {
                 rule.flags = Some(Flags { set: 0x02, of: 0x12 });
             }
         }
+        if rule.extfilter.is_some() && rule.state == State::No {
+            return Err(self.wrong(start, "extfilter needs a rule that keeps state"));
+        }
         self.finish_state(&mut rule);
         lists.decide_family(&mut rule);
         self.finish_route(&mut rule, start)?;
@@ -57,6 +61,8 @@ impl Parser<'_, '_, '_> {
     /// `scrub`, `nat`, `rdr`, `binat`, `dummynet`, with `no` before them or without.
     pub(super) fn other_rule(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
         match &*self.token.text {
+            // Not a reserved word: files may well have a macro of this name.
+            "nat64" if self.token.kind == Kind::Word => return self.translation(section, start, no),
             _ if self.token.kind != Kind::Keyword => {}
             "scrub" => return self.scrub_rule(section, start, no),
             "nat" | "rdr" => return self.translation(section, start, no),
@@ -97,13 +103,19 @@ impl Parser<'_, '_, '_> {
         rule.family = self.family();
         lists.protocols = self.protocols()?;
         self.peers(&mut lists)?;
+        let mut given = Given::default();
         if rule.action == Action::Scrub {
             self.scrub_options(&mut rule)?;
+        } else if rule.action == Action::Dummynet {
+            given = self.criteria(&mut rule, &mut lists)?;
         }
         rule.rtable = self.rtable()?.or(rule.rtable);
         self.end_of_rule()?;
         if let Some(order) = order {
             self.in_order(order, start)?;
+        }
+        if given.state {
+            return Err(self.wrong(start, "cannot specify state handling on anchors"));
         }
         if binat && lists.protocols.len() > 1 {
             return Err(self.wrong(start, "proto list expansion not supported in binat-anchor"));
@@ -132,7 +144,22 @@ impl Parser<'_, '_, '_> {
     fn end_of_rule(&mut self) -> Read<()> {
         match self.token.kind {
             Kind::Newline | Kind::End | Kind::Punctuation(b'}') => Ok(()),
-            _ => Err(self.expected("a criterion or the end of the line")),
+            _ => {
+                let misplaced = match &*self.token.text {
+                    _ if self.token.kind != Kind::Keyword => None,
+                    "port" => Some("`port` stands behind `from …` or `to …`"),
+                    "in" | "out" | "log" | "quick" | "on" | "route-to" | "reply-to" | "dup-to" | "inet"
+                    | "inet6" | "proto" | "from" | "to" => Some(
+                        "the order is: in or out, log, quick, on, route-to, inet or inet6, proto, from, to, then the rest",
+                    ),
+                    _ => None,
+                };
+                let failed = self.expected("a criterion or the end of the line");
+                if let (Some(advice), Some(problem)) = (misplaced, self.shared.problems.last_mut()) {
+                    problem.message = format!("{}; {advice}", problem.message);
+                }
+                Err(failed)
+            }
         }
     }
 
@@ -315,13 +342,15 @@ impl Parser<'_, '_, '_> {
                     let six = self.advance().text == "icmp6-type";
                     lists.icmp = self.list(if six { Self::icmp6 } else { Self::icmp4 })?;
                 }
-                "tos" => {
-                    if given.tos {
-                        return Err(self.wrong(at, "tos cannot be redefined"));
+                "tos" | "dscp" | "sc" => {
+                    if rule.tos.is_some() {
+                        return Err(self.wrong(at, "tos, dscp and sc cannot be redefined or used together"));
                     }
-                    given.tos = true;
-                    self.advance();
-                    rule.tos = Some(self.tos()?);
+                    rule.tos = Some(match &*self.advance().text {
+                        "tos" => TypeOfService::Tos(self.tos()?),
+                        "dscp" => TypeOfService::Dscp(self.code_point()?),
+                        _ => TypeOfService::Class(self.service_class()?),
+                    });
                 }
                 "no" | "keep" | "modulate" | "synproxy" => {
                     if given.state {
@@ -338,6 +367,7 @@ impl Parser<'_, '_, '_> {
                     self.advance();
                     rule.allow_options = true;
                 }
+                "extfilter" => rule.extfilter = self.external()?,
                 "label" => {
                     if rule.label.is_some() {
                         return Err(self.wrong(at, "label cannot be redefined"));
@@ -492,7 +522,11 @@ impl Parser<'_, '_, '_> {
         let at = self.token.at;
         let kind = match self.token.kind {
             Kind::Number(_) => self.number_within("an icmp type", 255)?,
-            // `skip` is a reserved word and an ICMP type; pfctl takes it by number only.
+            // `skip` is a reserved word and an ICMP type: pfctl prints it by name, and takes it by number only.
+            _ if self.shared.listing && self.token.is("skip") => {
+                self.advance();
+                39
+            }
             _ => {
                 let name = self.string("an icmp type")?;
                 match names::icmp_type(&name, six) {
@@ -536,6 +570,40 @@ impl Parser<'_, '_, '_> {
         let value = value.and_then(|value| u8::try_from(value).ok()).filter(|value| *value > 0);
         value.ok_or_else(|| {
             self.wrong(at, "illegal tos value: give 1 to 255, lowdelay, throughput or reliability")
+        })
+    }
+
+    /// `ef`, `af11`, a number: the upper six bits of the byte.
+    fn code_point(&mut self) -> Read<u8> {
+        let at = self.token.at;
+        let value = match self.token.kind {
+            Kind::Number(value) => {
+                self.advance();
+                Some(value)
+            }
+            _ => {
+                let name = self.string("a code point, such as `ef` or `af11`")?;
+                names::code_point(&name).map(i64::from).or_else(|| c_number(&name))
+            }
+        };
+        let value = value.and_then(|value| u8::try_from(value).ok()).map(|value| value & 0xfc);
+        value.filter(|value| *value > 0).ok_or_else(|| self.wrong(at, "illegal dscp value"))
+    }
+
+    fn service_class(&mut self) -> Read<u8> {
+        let at = self.token.at;
+        let name = self.string("a service class, such as `be` or `vi`")?;
+        names::service_class(&name)
+            .ok_or_else(|| self.wrong(at, &format!("illegal sc value {}", shortened(&name))))
+    }
+
+    /// `extfilter ad`, `extmap ei`; `None` for `apd`, which says nothing new.
+    fn external(&mut self) -> Read<Option<External>> {
+        self.advance();
+        Ok(match &*self.one_of(&["apd", "ad", "ei"])? {
+            "ad" => Some(External::Address),
+            "ei" => Some(External::Any),
+            _ => None,
         })
     }
 
@@ -609,14 +677,18 @@ impl Parser<'_, '_, '_> {
                     "floating" => lock.replace(false).is_some(),
                     _ => {
                         let message = format!("expected a state option, found `{keyword}`");
-                        return Err(self.note(at, message, true));
+                        return Err(self.note(at, message, Fault::Syntax));
                     }
                 }
             } else {
                 let name = self.string("a state option")?;
                 let known = names::TIMEOUTS.iter().position(|known| *known == &*name && known.contains('.'));
                 let Some(index) = known.and_then(|index| u8::try_from(index).ok()) else {
-                    return Err(self.wrong(at, &format!("illegal state timeout {}", shortened(&name))));
+                    let advice =
+                        names::instead_of(&name).map(|advice| format!("; {advice}")).unwrap_or_default();
+                    return Err(
+                        self.wrong(at, &format!("illegal state timeout {}{advice}", shortened(&name)))
+                    );
                 };
                 let seconds: u32 = self.number_within("a timeout", u32::MAX.into())?;
                 let known = options.timeouts.iter().any(|(known, _)| *known == index);
@@ -740,14 +812,15 @@ impl Parser<'_, '_, '_> {
         let at = self.token.at;
         let queue = self.advance().text == "queue";
         if rule.action != Action::Dummynet {
-            return Err(self.note(at, "`pipe` belongs to dummynet rules only".to_owned(), true));
+            return Err(self.note(at, "`pipe` belongs to dummynet rules only".to_owned(), Fault::Syntax));
         }
+        let bracketed = self.take_punctuation(b'(');
         let number = self.number_within("a pipe's number", u16::MAX.into())?;
+        if bracketed {
+            self.require_punctuation(b')')?;
+        }
         if number == 0 {
             return Err(self.wrong(at, "a pipe's number must be from 1 to 65535"));
-        }
-        if rule.pipe.is_some() {
-            return Err(self.wrong(at, "pipe cannot be redefined"));
         }
         rule.pipe = Some(Pipe { number, queue });
         Ok(())
@@ -779,8 +852,16 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    fn rtable(&mut self) -> Read<Option<u8>> {
-        if self.take("rtable") { Ok(Some(self.number_within("a routing table", 255)?)) } else { Ok(None) }
+    /// The number of a routing table, or the interface that it belongs to; 0 is the one that there is anyway.
+    fn rtable(&mut self) -> Read<Option<Box<str>>> {
+        if !self.take("rtable") {
+            return Ok(None);
+        }
+        if !matches!(self.token.kind, Kind::Number(_)) {
+            return Ok(Some(self.interface_name()?));
+        }
+        let number: u32 = self.number_within("a routing table", i32::MAX.into())?;
+        Ok((number != 0).then(|| number.to_string().into_boxed_str()))
     }
 
     // Routes and pools.
@@ -877,8 +958,8 @@ impl Parser<'_, '_, '_> {
                         redirect.static_port = true;
                         continue;
                     }
-                    Some(redirect) if self.take("extmap") => {
-                        redirect.extmap = Some(self.one_of(&["apd", "ad", "ei"])?);
+                    Some(redirect) if self.token.is("extmap") => {
+                        redirect.extmap = self.external()?;
                         continue;
                     }
                     _ => return Ok(()),
@@ -890,18 +971,22 @@ impl Parser<'_, '_, '_> {
         }
     }
 
+    /// The key as pfctl keeps it: 128 bits in hexadecimal, or of any other text the first half of its SHA-256.
     fn hash_key(&mut self) -> Read<Option<Box<str>>> {
         if !matches!(self.token.kind, Kind::Word | Kind::Quoted) {
             return Ok(None);
         }
         let at = self.token.at;
         let key = self.strings("a key")?;
-        if let Some(hex) = key.strip_prefix("0x")
-            && (hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        {
+        let Some(hex) = key.strip_prefix("0x") else {
+            let hash = Sha256::digest(key.as_bytes());
+            let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            return Ok(Some(format!("0x{hex}").into_boxed_str()));
+        };
+        if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(self.wrong(at, "hex key must be 128 bits (32 hex digits) long"));
         }
-        Ok(Some(key))
+        Ok(Some(key.to_ascii_lowercase().into_boxed_str()))
     }
 
     // Normalization, translation, dummynet, antispoof.
@@ -944,7 +1029,11 @@ impl Parser<'_, '_, '_> {
                     let value = self.number_within("a max-mss", 65535)?;
                     std::mem::replace(&mut scrub.max_mss, value) != 0
                 }
-                () if self.take("set-tos") => scrub.set_tos.replace(self.tos()?).is_some(),
+                () if self.token.is("set-tos") => {
+                    self.doubt("there is no `set-tos` for scrub");
+                    self.advance();
+                    scrub.set_tos.replace(self.tos()?).is_some()
+                }
                 () if self.take("fragment") => {
                     scrub.fragments = match () {
                         () if self.take("reassemble") => Fragments::Reassemble,
@@ -968,6 +1057,7 @@ impl Parser<'_, '_, '_> {
                     false
                 }
                 () if self.token.is("tagged") || self.token.is_punctuation(b'!') => {
+                    self.doubt("there is no `tagged` for scrub");
                     rule.tagged = self.tagged()?;
                     false
                 }
@@ -986,17 +1076,30 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    fn translation(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
-        let nat = self.advance().text == "nat";
+    pub(super) fn translation(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
+        let keyword = self.advance().text;
+        self.translation_behind(&keyword, section, start, no)
+    }
+
+    /// What follows `nat`, `rdr` or `nat64`.
+    pub(super) fn translation_behind(
+        &mut self,
+        keyword: &str,
+        section: &mut Section,
+        start: Position,
+        no: bool,
+    ) -> Read<()> {
         let pass = self.take("pass");
         if no && pass {
             return Err(self.wrong(start, "\"pass\" not valid with \"no\""));
         }
-        let mut rule = Rule::new(match (nat, no) {
-            (true, true) => Action::NoNat,
-            (true, false) => Action::Nat { pass },
-            (false, true) => Action::NoRdr,
-            (false, false) => Action::Rdr { pass },
+        let mut rule = Rule::new(match (keyword, no) {
+            ("nat", true) => Action::NoNat,
+            ("nat", false) => Action::Nat { pass },
+            ("nat64", true) => Action::NoNat64,
+            ("nat64", false) => Action::Nat64 { pass },
+            (_, true) => Action::NoRdr,
+            (_, false) => Action::Rdr { pass },
         });
         let mut lists = Lists::default();
         rule.log = self.log()?;
@@ -1021,7 +1124,9 @@ impl Parser<'_, '_, '_> {
             let redirect = self.redirect(&mut rule, &lists, target, start)?;
             rule.redirect = Some(Box::new(redirect));
         }
-        let rules: expand::Rules = if nat { |section| &mut section.nat } else { |section| &mut section.rdr };
+        // The kernel keeps nat64 among the rdr rules: it looks at what comes in.
+        let rules: expand::Rules =
+            if keyword == "nat" { |section| &mut section.nat } else { |section| &mut section.rdr };
         self.expand(rule, lists, start, rules, section)
     }
 
@@ -1054,9 +1159,16 @@ impl Parser<'_, '_, '_> {
             extmap: None,
         };
         let mut pool = Pool::default();
+        let mut extfilter = None;
         self.pool(&mut pool, Some(&mut redirect))?;
+        while self.token.is("extfilter") {
+            extfilter = self.external()?;
+            self.pool(&mut pool, Some(&mut redirect))?;
+        }
         redirect.pool = pool;
-        Ok(Some(Target { hosts, ports, redirect }))
+        // A mapping is at least as wide as what it lets back in, and is told only where it is wider.
+        redirect.extmap = redirect.extmap.filter(|extmap| extfilter.is_none_or(|filter| *extmap > filter));
+        Ok(Some(Target { hosts, ports, extfilter, redirect }))
     }
 
     fn redirect(
@@ -1066,18 +1178,23 @@ impl Parser<'_, '_, '_> {
         target: Target,
         start: Position,
     ) -> Read<Redirect> {
-        let Target { mut hosts, ports, mut redirect } = target;
-        if rule.family.is_none() {
+        let Target { mut hosts, ports, extfilter, mut redirect } = target;
+        rule.extfilter = extfilter;
+        // What nat64 leads to is of the other family.
+        let across = matches!(rule.action, Action::Nat64 { .. });
+        if rule.family.is_none() && !across {
             let families: Vec<Family> = hosts.iter().filter_map(|host| host.family).collect();
             // `localhost` is both; with nothing else to go by, IPv4 is what is meant.
             rule.family = families.first().copied();
         }
-        hosts.retain(|host| host.family.is_none() || rule.family.is_none() || host.family == rule.family);
+        hosts.retain(|host| {
+            across || host.family.is_none() || rule.family.is_none() || host.family == rule.family
+        });
         if hosts.is_empty() {
             return Err(self.wrong(start, "no translation address with matching address family found."));
         }
         let (first, last) = ports.unwrap_or((0, Some(0)));
-        let nat = matches!(rule.action, Action::Nat { .. });
+        let nat = matches!(rule.action, Action::Nat { .. } | Action::Nat64 { .. });
         let last = match (last, lists.destination_ports.first()) {
             (Some(last), _) => last,
             // `port 1000:*`: as many as the rule's own range has.
@@ -1087,21 +1204,23 @@ impl Parser<'_, '_, '_> {
             (None, _) => 0,
         };
         redirect.ports = match (nat, first, last) {
-            (true, 0, 0) => (NAT_FIRST_PORT, u16::MAX),
+            (true, 0, 0) => NAT_PORTS,
             (true, first, 0) => (first, first),
+            // A redirection to port 0 leaves the port as it is, whatever its range.
+            (false, 0, _) => (0, 0),
             (_, first, last) => (first, if last == first { 0 } else { last }),
         };
         if redirect.static_port {
             if !nat {
                 return Err(self.wrong(start, "the 'static-port' option is only valid with nat rules"));
             }
-            if redirect.ports.0 != NAT_FIRST_PORT && redirect.ports.1 != u16::MAX {
+            if redirect.ports.0 != NAT_PORTS.0 && redirect.ports.1 != NAT_PORTS.1 {
                 return Err(
                     self.wrong(start, "the 'static-port' option can't be used when specifying a port range")
                 );
             }
             redirect.ports = (0, 0);
-        } else if redirect.ports == (NAT_FIRST_PORT, u16::MAX) {
+        } else if redirect.ports == NAT_PORTS {
             redirect.ports = (0, 0);
         }
         let many = hosts.len() > 1 || hosts.iter().any(Host::is_pool);
@@ -1182,11 +1301,14 @@ impl Parser<'_, '_, '_> {
         self.end_of_rule()?;
         match (no, rule.pipe) {
             (true, Some(_)) => return Err(self.wrong(start, "dummynet rule with 'no' does not need a pipe")),
-            (false, None) => return Err(self.expected("`pipe` and its number")),
+            // pfctl shows the label of a rule in the place of its pipe.
+            (false, None) if !self.shared.listing => return Err(self.expected("`pipe` and its number")),
             _ => {}
         }
         if no {
             rule.action = Action::NoDummynet;
+        } else if rule.direction.is_none() {
+            self.doubt("a dummynet rule needs `in` or `out`");
         }
         lists.decide_family(&mut rule);
         self.expand(rule, lists, start, |section| &mut section.dummynet, section)
@@ -1201,7 +1323,11 @@ impl Parser<'_, '_, '_> {
         self.require("for")?;
         let interfaces = self.list(|parser| {
             let dynamic = parser.take_punctuation(b'(');
+            let at = parser.token.at;
             let name = parser.interface_name()?;
+            if !host::is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+                return Err(parser.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
+            }
             if dynamic {
                 parser.require_punctuation(b')')?;
             }
@@ -1224,31 +1350,27 @@ impl Parser<'_, '_, '_> {
         self.end_of_rule()?;
         self.in_order(Order::Filter, start)?;
         for (name, dynamic) in interfaces {
-            let address = |network| {
-                let interface = super::super::rule::InterfaceAddress {
-                    name: name.clone(),
-                    network,
-                    ..Default::default()
-                };
-                Host::of(match (dynamic, network) {
-                    (true, _) => Address::Dynamic(Box::new(interface)),
-                    (_, false) if !host::looks_like_interface(&name, &interface) => {
-                        // A group's name alone reads as any other name does.
-                        Address::Name(name.clone(), None)
-                    }
-                    _ => Address::Static(Box::new(interface)),
-                })
+            let sources = |parser: &Self, network| {
+                let interface = InterfaceAddress { name: name.clone(), network, ..Default::default() };
+                if dynamic {
+                    vec![Host::of(Address::Dynamic(Box::new(interface)))]
+                } else if network || host::looks_like_interface(&name, &interface) {
+                    parser.addresses_of(interface)
+                } else {
+                    // A group's name alone reads as any other name does.
+                    vec![Host::of(Address::Name(name.clone(), None))]
+                }
             };
             let elsewhere = Lists {
                 interfaces: vec![Interface { name: name.clone(), negated: true }],
-                sources: vec![address(true)],
+                sources: sources(self, true),
                 ..Lists::default()
             };
             self.expand(rule.clone(), elsewhere, start, |section| &mut section.filter, section)?;
             let loopback =
                 name.strip_prefix("lo").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
             if !loopback {
-                let own = Lists { sources: vec![address(false)], ..Lists::default() };
+                let own = Lists { sources: sources(self, false), ..Lists::default() };
                 self.expand(rule.clone(), own, start, |section| &mut section.filter, section)?;
             }
         }
@@ -1261,6 +1383,7 @@ struct Target {
     hosts: Vec<Host>,
     /// The first port, and the last; see [`Parser::redirect_ports`].
     ports: Option<(u16, Option<u16>)>,
+    extfilter: Option<External>,
     redirect: Redirect,
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::names;
 use super::super::rule::{
-    Action, Address, Block, Compare, Family, Icmp, Interface, Owner, PortMatch, Rule, State, StateOptions,
+    Action, Address, Block, Compare, Family, Icmp, Interface, InterfaceAddress, Owner, PortMatch, Rule,
+    State, StateOptions,
 };
 use super::super::ruleset::{Placed, Section};
 use super::host::Host;
@@ -165,10 +166,13 @@ impl<'l> Choice<'l> {
             }
             chosen.family = Some(family);
         }
-        let scope =
-            [self.source, self.destination].into_iter().flatten().find_map(|host| host.scope.as_ref());
+        let scope = |host: Option<&'l Host>| host.and_then(|host| host.scope.as_ref());
+        // A link-local address holds on its own interface alone.
+        let scope = match (scope(self.source), scope(self.destination)) {
+            (Some(source), Some(destination)) if source != destination => return None,
+            (source, destination) => source.or(destination),
+        };
         chosen.interface = match (self.interface, scope) {
-            // A link-local address holds on its own interface alone.
             (Some(interface), Some(scope)) if interface.name != *scope => return None,
             (Some(interface), _) => Some(interface.clone()),
             (None, Some(scope)) => Some(Interface { name: scope.clone(), negated: false }),
@@ -187,6 +191,14 @@ impl<'l> Choice<'l> {
             if let Some(host) = host {
                 peer.negated = host.negated;
                 peer.address = match &host.address {
+                    // More bits than the family has are all of them.
+                    Address::Dynamic(interface)
+                        if chosen.family == Some(Family::Inet)
+                            && interface.bits.is_some_and(|bits| bits >= 32) =>
+                    {
+                        let interface = InterfaceAddress { bits: None, ..(**interface).clone() };
+                        Address::Dynamic(Box::new(interface))
+                    }
                     // pf keeps "every address" and 0.0.0.0/0 alike.
                     Address::Net(net) if net.prefix_len() == 0 => Address::Any,
                     address => address.clone(),
@@ -200,6 +212,12 @@ impl<'l> Choice<'l> {
                 Some(Family::Inet) => *six = PORT_UNREACHABLE.1,
                 Some(Family::Inet6) => *four = PORT_UNREACHABLE.0,
                 None => {}
+            }
+        }
+        if chosen.protocol.is_some_and(|number| number != 17) {
+            chosen.extfilter = None;
+            if let Some(redirect) = &mut chosen.redirect {
+                redirect.extmap = None;
             }
         }
         let tcp = chosen.protocol.is_none_or(|number| number == 6);
@@ -248,7 +266,7 @@ impl<'l> Choice<'l> {
         let tag = chosen.tag.as_deref().and_then(expand);
         let tagged = chosen.tagged.as_ref().and_then(|tagged| expand(&tagged.name));
         if let Some(label) = label {
-            chosen.label = Some(label);
+            chosen.label = Some(label).filter(|label| !label.is_empty());
         }
         if let Some(tag) = tag {
             chosen.tag = Some(tag);
@@ -314,7 +332,8 @@ fn filter_problem(rule: &Rule) -> Option<&'static str> {
         (Some(58), Some(Family::Inet)) => return Some("proto icmp6 doesn't match address family inet"),
         _ => {}
     }
-    if rule.allow_options && rule.action != Action::Pass {
+    let may_have_options = matches!(rule.action, Action::Pass | Action::Dummynet | Action::NoDummynet);
+    if rule.allow_options && !may_have_options {
         return Some("allow-opts can only be specified for pass rules");
     }
     if rule.fragment && (ports || rule.flags.is_some_and(|flags| flags.of != 0) || rule.icmp.is_some()) {

@@ -103,6 +103,11 @@ impl Parser<'_, '_, '_> {
             return Ok(());
         }
         let negated = self.take_punctuation(b'!');
+        // What `! ::/0` is printed as; pfctl itself does not read it.
+        if negated && self.shared.listing && self.take("any") {
+            hosts.push(Host { negated, ..Host::of(Address::Any) });
+            return Ok(());
+        }
         let first = hosts.len();
         if self.take("no-route") {
             hosts.push(Host::of(Address::NoRoute));
@@ -250,6 +255,9 @@ impl Parser<'_, '_, '_> {
             let Ok(net) = Ipv6Net::new(address, bits.unwrap_or(128)) else {
                 return Err(self.wrong(at, "invalid netmask: an IPv6 address has 128 bits"));
             };
+            if scope.is_some_and(|scope| scope.is_empty() || scope.len() > 15 || !is_name(scope)) {
+                return Err(self.wrong(at, &format!("no IP address found for {}", shortened(text))));
+            }
             let scope = scope.map(Box::from);
             hosts.push(Host { scope, ..Host::of(Address::Net(net.trunc().into())) });
             return Ok(());
@@ -276,19 +284,44 @@ impl Parser<'_, '_, '_> {
                 return Err(self.wrong(at, "network or broadcast lookup, but extra netmask given"));
             }
             interface.bits = bits;
-            hosts.push(Host::of(Address::Static(Box::new(interface))));
+            hosts.extend(self.addresses_of(interface));
             return Ok(());
         }
         let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let range = text.split_once('-').is_some_and(|(first, _)| ipv4(first, false).is_some());
-        let named =
-            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-        if numeric || range || !named {
+        if numeric || range || !is_name(text) {
             let cure = if range { ": put blanks around the `-` of a range" } else { "" };
             return Err(self.wrong(at, &format!("no IP address found for {}{cure}", shortened(text))));
         }
         hosts.push(Host::of(Address::Name(Box::from(text), bits)));
         Ok(())
+    }
+
+    /// What an interface's name stands for: its addresses, where they are known.
+    pub(super) fn addresses_of(&self, interface: InterfaceAddress) -> Vec<Host> {
+        let every = &*interface.name == "self";
+        let known = self.shared.interfaces.iter().filter(|facts| every || facts.name == *interface.name);
+        let known: Vec<IpNet> = known.flat_map(|facts| facts.addresses.iter().copied()).collect();
+        // Of a peer nothing is known, and a name that nobody has may be one of another machine's.
+        if known.is_empty() || interface.peer {
+            return vec![Host::of(Address::Static(Box::new(interface)))];
+        }
+        let first = |net: &IpNet| known.iter().find(|other| other.addr().is_ipv4() == net.addr().is_ipv4());
+        let taken = known.iter().filter(|net| !interface.no_alias || first(net) == Some(*net));
+        let address = |net: &IpNet| {
+            let own = IpNet::from(net.addr());
+            match (interface.network, interface.broadcast) {
+                (true, _) => Some(net.trunc()),
+                (_, true) => net.addr().is_ipv4().then(|| IpNet::from(net.broadcast())),
+                _ => Some(own.with_bits(interface.bits)),
+            }
+        };
+        let scope = (!every).then(|| interface.name.clone());
+        let of_link = |net: &IpNet| matches!(net.addr(), IpAddr::V6(six) if six.is_unicast_link_local());
+        taken
+            .filter_map(address)
+            .map(|net| Host { scope: scope.clone().filter(|_| of_link(&net)), ..Host::of(Address::Net(net)) })
+            .collect()
     }
 
     /// The addresses in a table's braces; `true` marks the negated.
@@ -527,6 +560,22 @@ fn interface_address(text: &str) -> Option<InterfaceAddress> {
     }
     interface.name = Box::from(name);
     (!name.is_empty()).then_some(interface)
+}
+
+trait WithBits {
+    /// The network of so many bits around the address; the address alone where its family has fewer.
+    fn with_bits(self, bits: Option<u8>) -> Self;
+}
+
+impl WithBits for IpNet {
+    fn with_bits(self, bits: Option<u8>) -> Self {
+        bits.and_then(|bits| IpNet::new(self.addr(), bits).ok()).map_or(self, |net| net.trunc())
+    }
+}
+
+/// Whether a text can be the name of a host or an interface.
+pub(super) fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 /// Whether a bare text is an interface's rather than a host's: it has a modifier, is `self`, or letters and a number.

@@ -1,0 +1,533 @@
+//! Records what pf logs, for a bounded time and in a bounded file.
+//!
+//! A user can read neither `/dev/bpf` nor pf. So one request has the helper start itself once more ([`start`], then
+//! [`run`] in the process that goes on): it makes pflog0 where there is none, runs tcpdump on it, and writes the packets
+//! to [`PFLOG`], which everybody may read. It ends by itself: when its time is over, when the file is full, when it is
+//! told to ([`stop`]), or when tcpdump ends; then pflog0 goes again if it was made here.
+//!
+//! Nothing listens and nobody is signalled: it looks into [`RECORDING`] every now and then, which only root can write.
+//! Of two locks one is held as long as it records, so that there is one recording at a time and a dead one is known as
+//! such; the other while the file is read and changed, so that a recording is not made longer while it ends.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Seconds;
+use crate::os::process::{Command, ProcessError};
+use crate::os::stream::{Heard, Stream, start_and_leave};
+use crate::os::{self, FileError, Lock, Tree};
+use crate::reach::pflog::{self, PflogError};
+use crate::root::answer::{Answer, Outcome};
+use crate::world::{PFLOG, RECORDING, RECORDING_CHANGE_LOCK, RECORDING_LOCK, World};
+
+/// How large the file of the packets gets, in bytes: some 40,000 packets.
+pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// How much of each packet is taken: pflog's header, IPv6's, and TCP's ports and flags need 118.
+const SNAPSHOT_BYTES: &str = "128";
+/// How often a recording looks whether it is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long tcpdump may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A tcpdump that runs so long without a word works, although its words are others than we know.
+const QUIET_START: Duration = Duration::from_secs(5);
+
+/// A recording, as it stands in [`RECORDING`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Version of this form: [`Recording::VERSION`].
+    pub version: u32,
+    /// The boot that it belongs to.
+    pub boot: String,
+    /// The process that records.
+    pub pid: u32,
+    /// When it began.
+    pub since: Seconds,
+    /// When it ends at the latest.
+    pub until: Seconds,
+    /// Whether it was told to end.
+    pub stop: bool,
+    /// Whether there is a pflog0 that was made for it.
+    pub made_interface: bool,
+    /// When and why it ended; `None` while it goes on, or where it ended without a word.
+    pub ended: Option<Ended>,
+}
+
+/// The end of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When.
+    pub at: Seconds,
+    /// Why, in a clause.
+    pub because: String,
+}
+
+impl Recording {
+    /// The version that this program writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// The last recording; `None` where there was none. Errors: it cannot be read, or does not read.
+    pub fn read(tree: &Tree) -> Result<Option<Self>, RecordError> {
+        let Some(bytes) = tree.read(RECORDING)? else { return Ok(None) };
+        match serde_json::from_slice::<Recording>(&bytes) {
+            Ok(recording) if recording.version == Self::VERSION => Ok(Some(recording)),
+            Ok(recording) => Err(RecordError::Damaged(format!("it has version {}", recording.version))),
+            Err(error) => Err(RecordError::Damaged(error.to_string())),
+        }
+    }
+
+    /// Whether it goes on, as far as a user can tell.
+    pub fn is_under_way(&self, now: Seconds, boot: &str) -> bool {
+        self.ended.is_none() && self.boot == boot && now < self.until && os::process_exists(self.pid)
+    }
+
+    fn write(&self, tree: &Tree) -> Result<(), FileError> {
+        // Plain data with text keys: its JSON cannot fail.
+        tree.replace(RECORDING, &serde_json::to_vec_pretty(self).unwrap_or_default(), 0o644)
+    }
+}
+
+/// Why nothing is recorded. Nothing else was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A file is in the way.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// What is known of the last recording does not read.
+    #[error("{RECORDING} does not read ({0}): look at it, and move it away")]
+    Damaged(String),
+    /// A program does not run.
+    #[error("{0}")]
+    Process(#[from] ProcessError),
+    /// pflog0 cannot be made.
+    #[error("cannot make the interface pflog0, to which pf logs: {0}")]
+    Interface(String),
+    /// tcpdump does not record.
+    #[error("cannot record on pflog0: {0}")]
+    Tcpdump(String),
+    /// The process that is to go on says why it does not.
+    #[error("{0}")]
+    Refused(String),
+    /// Which boot this is cannot be told.
+    #[error("{0}")]
+    Boot(#[from] os::BootError),
+}
+
+/// Starts a recording of `minutes`, or has the one that is under way go on for so long from now.
+pub fn start(tree: &Tree, world: &World, minutes: u16, now: Seconds) -> Result<Answer, RecordError> {
+    let until = now.saturating_add(Seconds::from(minutes) * 60);
+    if let Some(answer) = go_on_until(tree, until, minutes, now)? {
+        return Ok(answer);
+    }
+    // One that ends just now is waited for.
+    drop(tree.lock(RECORDING_LOCK, 3 * PATIENCE)?);
+    let program = std::env::current_exe()
+        .map_err(|source| ProcessError::Start { program: "portcullis-helper".to_owned(), source })?;
+    let minutes_text = minutes.to_string();
+    let mut arguments = first_arguments(world);
+    arguments.extend(["record".into(), minutes_text.into()]);
+    let said = start_and_leave(program, arguments, 2 * PATIENCE + QUIET_START)?;
+    match serde_json::from_str::<Answer>(&said) {
+        Ok(answer) if answer.ok => Ok(answer),
+        Ok(answer) => Err(RecordError::Refused(answer.message)),
+        Err(_) => {
+            Err(RecordError::Refused("the process that was to record pf's log ended at once".to_owned()))
+        }
+    }
+}
+
+/// Makes the recording that is under way longer; `None` where none is.
+fn go_on_until(
+    tree: &Tree,
+    until: Seconds,
+    minutes: u16,
+    now: Seconds,
+) -> Result<Option<Answer>, RecordError> {
+    let _change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
+    if !is_held(tree)? {
+        return Ok(None);
+    }
+    let goes_on = |recording: &Recording| recording.ended.is_none() && !recording.stop;
+    let Some(recording) = Recording::read(tree)?.filter(goes_on) else { return Ok(None) };
+    if recording.until >= until {
+        let left = recording.until.saturating_sub(now) / 60;
+        let message = format!("pf's log is being recorded already, for {left} min more");
+        return Ok(Some(Answer::done(Outcome::Unchanged, message)));
+    }
+    Recording { until, ..recording }.write(tree)?;
+    let message = format!("pf's log was being recorded, and is for {minutes} min from now on");
+    Ok(Some(Answer::done(Outcome::Changed, message)))
+}
+
+/// Ends the recording that is under way, and clears away what a dead one left.
+pub fn stop(tree: &Tree, world: &World, now: Seconds, boot: &str) -> Result<Answer, RecordError> {
+    let change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
+    let recording = Recording::read(tree)?.filter(|recording| recording.boot == boot);
+    let Some(recording) = recording else { return Ok(nothing_to_stop()) };
+    if !is_held(tree)? {
+        if recording.ended.is_some() && !recording.made_interface {
+            return Ok(nothing_to_stop());
+        }
+        if recording.made_interface {
+            ifconfig(world, &["pflog0", "destroy"])?;
+        }
+        let ended = Some(Ended { at: now, because: "it ended without a word".to_owned() });
+        Recording { ended, made_interface: false, ..recording }.write(tree)?;
+        return Ok(Answer::done(Outcome::Changed, "the recording of pf's log had ended without a word"));
+    }
+    if recording.ended.is_none() {
+        Recording { stop: true, ..recording.clone() }.write(tree)?;
+    }
+    drop(change);
+    // It is held until everything is put back.
+    match tree.lock(RECORDING_LOCK, 3 * PATIENCE) {
+        Ok(_) => {
+            Ok(Answer::done(Outcome::Changed, format!("pf's log is not recorded any more; {PFLOG} stays")))
+        }
+        Err(FileError::Busy { .. }) => {
+            let pid = recording.pid;
+            let message =
+                format!("the recording of pf's log was told to end, and goes on: look at process {pid}");
+            Ok(Answer::failed(Outcome::Changed, message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn nothing_to_stop() -> Answer {
+    Answer::done(Outcome::Unchanged, "pf's log is not being recorded; nothing was changed")
+}
+
+fn is_held(tree: &Tree) -> Result<bool, FileError> {
+    match tree.lock(RECORDING_LOCK, Duration::ZERO) {
+        Ok(_) => Ok(false),
+        Err(FileError::Busy { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn first_arguments(world: &World) -> Vec<std::ffi::OsString> {
+    world.lab().map_or_else(Vec::new, |directory| vec!["--lab".into(), directory.into()])
+}
+
+/// Records: the process that [`start`] starts. Its first line of standard output is an [`Answer`]; then it goes on by
+/// itself.
+pub fn run(world: &World, minutes: u16) -> ExitCode {
+    // It fails where somebody started us as a job of their own, which is no matter.
+    let _ = os::leave_session();
+    let tree = world.tree();
+    let mut recorder = match Recorder::begin(world, &tree, minutes) {
+        Ok(recorder) => recorder,
+        Err(error) => {
+            super::helper::report(&Answer::failed(Outcome::Unchanged, error.to_string()));
+            return ExitCode::from(1);
+        }
+    };
+    let message = format!("pf's log is being recorded in {PFLOG}, for {minutes} min");
+    super::helper::report(&Answer::done(Outcome::Changed, message));
+    let because = match os::let_go_of_stdout() {
+        Ok(()) => recorder.go_on(),
+        Err(error) => format!("it could not go on by itself: {error}"),
+    };
+    match recorder.end(&because) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(1),
+    }
+}
+
+struct Recorder<'a> {
+    tree: &'a Tree,
+    world: &'a World,
+    recording: Recording,
+    tcpdump: Stream,
+    file: File,
+    written: u64,
+    frames: Frames,
+    /// By the clock that nobody sets: a wall clock that is set back makes no recording longer.
+    deadline: Instant,
+    _lock: Lock,
+}
+
+impl<'a> Recorder<'a> {
+    /// Makes everything ready. What was made is taken back where something fails.
+    fn begin(world: &'a World, tree: &'a Tree, minutes: u16) -> Result<Self, RecordError> {
+        let lock = tree.lock(RECORDING_LOCK, Duration::ZERO)?;
+        let boot = os::boot_id()?;
+        // One that died may have left the pflog0 that it had made.
+        let left =
+            Recording::read(tree).ok().flatten().is_some_and(|last| last.made_interface && last.boot == boot);
+        let made = make_interface(world)?;
+        let made_interface = made || left;
+        let ready = || -> Result<Self, RecordError> {
+            let mut frames = Frames::default();
+            let tcpdump = start_tcpdump(world, &mut frames)?;
+            let (now, length) = (os::now(), u64::from(minutes) * 60);
+            let recording = Recording {
+                version: Recording::VERSION,
+                boot,
+                pid: std::process::id(),
+                since: now,
+                until: now.saturating_add(Seconds::from(minutes) * 60),
+                stop: false,
+                made_interface,
+                ended: None,
+            };
+            let file = tree.create(PFLOG, 0o644)?;
+            recording.write(tree)?;
+            let deadline = Instant::now() + Duration::from_secs(length);
+            Ok(Recorder { tree, world, recording, tcpdump, file, written: 0, frames, deadline, _lock: lock })
+        };
+        ready().inspect_err(|_| {
+            if made_interface {
+                let _ = ifconfig(world, &["pflog0", "destroy"]);
+            }
+        })
+    }
+
+    /// Writes what comes, to its end; gives why that is.
+    fn go_on(&mut self) -> String {
+        let mut last_words = String::new();
+        let mut looked = Instant::now();
+        loop {
+            if let Err(because) = self.write_whole() {
+                return because;
+            }
+            match self.tcpdump.next(LOOK_EVERY) {
+                Some(Heard::Out(bytes)) => self.frames.push(&bytes),
+                Some(Heard::Said(words)) => last_words = words,
+                Some(Heard::Ended) => return format!("tcpdump ended: {last_words}"),
+                None => {}
+            }
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                if let Some(because) = self.is_over() {
+                    return because;
+                }
+            }
+        }
+    }
+
+    /// Writes the frames that came whole. Errors: why no more can be written.
+    fn write_whole(&mut self) -> Result<(), String> {
+        while let Some(frame) = self.frames.next_frame()? {
+            if self.written + frame.len() as u64 > MAX_BYTES {
+                return Err(format!("the file is full ({} MiB)", MAX_BYTES >> 20));
+            }
+            self.file.write_all(frame).map_err(|error| format!("it cannot be written: {error}"))?;
+            self.written += frame.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Looks whether it is to end, or to go on for longer.
+    fn is_over(&mut self) -> Option<String> {
+        let _change = match self.tree.lock(RECORDING_CHANGE_LOCK, PATIENCE) {
+            Ok(change) => change,
+            Err(FileError::Busy { .. }) => return None,
+            Err(error) => return Some(error.to_string()),
+        };
+        let asked = match Recording::read(self.tree) {
+            Ok(Some(asked)) if asked.pid == self.recording.pid => asked,
+            Ok(_) => return Some(format!("{RECORDING} was taken away")),
+            Err(error) => return Some(error.to_string()),
+        };
+        if asked.until != self.recording.until {
+            let left = asked.until.saturating_sub(os::now()).clamp(0, 12 * 3600);
+            self.deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
+        }
+        self.recording = asked;
+        let because = match &self.recording {
+            recording if recording.stop => "it was stopped",
+            recording if os::now() >= recording.until => "its time was over",
+            _ if Instant::now() >= self.deadline => "its time was over",
+            _ => return None,
+        };
+        // Before the lock goes, so that nobody makes longer what ends.
+        self.write_end(because);
+        Some(because.to_owned())
+    }
+
+    fn write_end(&mut self, because: &str) {
+        let ended = Ended { at: os::now(), because: because.to_owned() };
+        self.recording.ended.get_or_insert(ended);
+        // It ends whether that can be written or not.
+        let _ = self.recording.write(self.tree);
+    }
+
+    /// Puts everything back.
+    fn end(mut self, because: &str) -> Result<(), RecordError> {
+        {
+            let _change = self.tree.lock(RECORDING_CHANGE_LOCK, PATIENCE);
+            self.write_end(because);
+        }
+        self.tcpdump.ask_to_end();
+        let asked = Instant::now();
+        while asked.elapsed() < PATIENCE {
+            match self.tcpdump.next(LOOK_EVERY) {
+                Some(Heard::Out(bytes)) => self.frames.push(&bytes),
+                Some(Heard::Ended) => break,
+                Some(Heard::Said(_)) | None => {}
+            }
+            let _ = self.write_whole();
+        }
+        if self.recording.made_interface {
+            self.recording.made_interface = !ifconfig(self.world, &["pflog0", "destroy"])?;
+        }
+        self.recording.write(self.tree)?;
+        Ok(())
+    }
+}
+
+fn ifconfig(world: &World, arguments: &[&str]) -> Result<bool, RecordError> {
+    let program = world.path("/sbin/ifconfig");
+    let output = Command::new(program).args(first_arguments(world)).args(arguments).run()?;
+    Ok(output.success())
+}
+
+/// Makes pflog0 where there is none; gives whether it did.
+fn make_interface(world: &World) -> Result<bool, RecordError> {
+    if ifconfig(world, &["pflog0"])? {
+        return Ok(false);
+    }
+    let program = world.path("/sbin/ifconfig");
+    let output = Command::new(program).args(first_arguments(world)).args(["pflog0", "create"]).run()?;
+    match output.success() {
+        true => Ok(true),
+        false => Err(RecordError::Interface(output.stderr.trim().to_owned())),
+    }
+}
+
+/// Starts tcpdump (tcpdump(1): no names looked up, no promiscuous mode, packets written as they come, to standard
+/// output) and waits until it listens; what it gave until then is in `frames`. No filter: one for TCP would compile to
+/// IPv4 alone on this kind of interface.
+fn start_tcpdump(world: &World, frames: &mut Frames) -> Result<Stream, RecordError> {
+    let program: PathBuf = world.path("/usr/sbin/tcpdump");
+    let mut arguments = first_arguments(world);
+    arguments.extend(["-i", "pflog0", "-n", "-p", "-s", SNAPSHOT_BYTES, "-U", "-w", "-"].map(Into::into));
+    let tcpdump = Stream::start(program, arguments)?;
+    let began = Instant::now();
+    let mut said = String::new();
+    loop {
+        match tcpdump.next(QUIET_START.saturating_sub(began.elapsed())) {
+            Some(Heard::Out(bytes)) => {
+                frames.push(&bytes);
+                return Ok(tcpdump);
+            }
+            Some(Heard::Said(line)) if line.contains("listening on pflog0") => return Ok(tcpdump),
+            Some(Heard::Said(line)) => said += &format!("{line} "),
+            Some(Heard::Ended) => return Err(RecordError::Tcpdump(format!("tcpdump says: {}", said.trim()))),
+            None => return Ok(tcpdump),
+        }
+    }
+}
+
+/// Cuts what tcpdump gives into what can be written: the file's header, then whole frames.
+#[derive(Debug, Default)]
+struct Frames {
+    buffer: Vec<u8>,
+    /// Where in the buffer the next piece begins.
+    start: usize,
+    /// `None` until the file's header came.
+    big_endian: Option<bool>,
+}
+
+impl Frames {
+    const FILE_HEADER: usize = 24;
+    const FRAME_HEADER: usize = 16;
+    /// More than tcpdump can have taken of a packet.
+    const LONGEST: usize = 64 * 1024;
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole piece. Errors: why there can be none.
+    fn next_frame(&mut self) -> Result<Option<&[u8]>, String> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let length = match self.big_endian {
+            None if rest.len() < Self::FILE_HEADER => return Ok(None),
+            None => {
+                let problem = |error: PflogError| format!("what tcpdump gives is no log of pf: {error}");
+                self.big_endian = Some(pflog::is_big_endian(rest).map_err(problem)?);
+                Self::FILE_HEADER
+            }
+            Some(big_endian) => {
+                let Some(Ok(bytes)) = rest.get(8..12).map(<[u8; 4]>::try_from) else { return Ok(None) };
+                let captured = if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+                let captured = usize::try_from(captured).unwrap_or(usize::MAX);
+                if captured > Self::LONGEST {
+                    return Err("what tcpdump gives is damaged".to_owned());
+                }
+                Self::FRAME_HEADER + captured
+            }
+        };
+        let Some(piece) = rest.get(..length) else { return Ok(None) };
+        self.start += length;
+        Ok(Some(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reach::pflog::sample::{header, syn};
+
+    fn taken(frames: &mut Frames) -> Vec<u8> {
+        let mut taken = Vec::new();
+        while let Some(frame) = frames.next_frame().unwrap() {
+            taken.extend(frame);
+        }
+        taken
+    }
+
+    #[test]
+    fn only_whole_frames_are_written_however_they_come() {
+        let whole: Vec<u8> =
+            header(117).into_iter().chain(syn(1, ([1; 4], 9))).chain(syn(2, ([1; 4], 9))).collect();
+        for size in [1, 7, 23, 24, 25, 1000] {
+            let (mut frames, mut written) = (Frames::default(), Vec::new());
+            for piece in whole[..whole.len() - 1].chunks(size) {
+                frames.push(piece);
+                written.extend(taken(&mut frames));
+            }
+            assert_eq!(written, whole[..whole.len() - syn(2, ([1; 4], 9)).len()], "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_log_of_pf_is_not_written() {
+        let mut frames = Frames::default();
+        frames.push(&header(1));
+        assert!(frames.next_frame().unwrap_err().contains("link type 1"));
+        let mut frames = Frames::default();
+        frames.push(&header(117));
+        frames.push(&[255; 16]);
+        assert_eq!(frames.next_frame().unwrap().unwrap().len(), 24);
+        assert!(frames.next_frame().unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn a_recording_is_under_way_only_in_its_time_boot_and_process() {
+        let recording = Recording {
+            version: 1,
+            boot: "this".into(),
+            pid: std::process::id(),
+            since: 0,
+            until: 100,
+            stop: false,
+            made_interface: true,
+            ended: None,
+        };
+        assert!(recording.is_under_way(99, "this"));
+        assert!(!recording.is_under_way(100, "this") && !recording.is_under_way(99, "other"));
+        assert!(!Recording { pid: i32::MAX as u32, ..recording.clone() }.is_under_way(99, "this"));
+        let ended = Some(Ended { at: 50, because: "it was stopped".into() });
+        assert!(!Recording { ended, ..recording }.is_under_way(99, "this"));
+    }
+}
