@@ -7,7 +7,7 @@
 #   lint    rustfmt and clippy                           test   a display and a bus without a screen, a debugger
 #   macos   the standard library for both Apple targets  app    linker, signer and packer of the app
 #   fuzz    cargo-fuzz, and a compiler for its library
-#   debuggers  the real debug servers, as far as they are to be had
+#   debuggers  the real debug servers and their clients, as far as they are to be had, and strace
 #
 # On Debian and Ubuntu by apt, as root or through sudo; on a Mac with Apple's command line tools and rustup.
 # A Rust toolchain that is there and new enough is used as it is.
@@ -103,7 +103,7 @@ tray() {
 
 test() {
     is_mac && return
-    packages xvfb xauth dbus
+    packages xvfb xauth dbus xclip
     # A debugger that the tests must not disturb; they say so where there is none.
     have dlv || { refresh; [ -z "$(candidate delve)" ] || packages delve; }
 }
@@ -143,12 +143,16 @@ fuzz() {
 debuggers() {
     is_mac && return
     local package python=$PWD/target/tools/python
-    for package in strace delve golang-go nodejs default-jdk-headless gdbserver lldb python3-venv; do
+    for package in strace delve golang-go nodejs default-jdk-headless gdbserver gdb lldb ruby socat python3-venv; do
         { have "$(command_of "$package")" || packages "$package"; } || say "setup: $package is not to be had"
     done
     [ -x "$python/bin/python" ] && return
     say "setup: debugpy from PyPI, into target/tools/python"
-    { python3 -m venv "$python" && "$python/bin/pip" install --quiet debugpy; } || say "setup: debugpy is not to be had"
+    { python3 -m venv "$python" && "$python/bin/pip" install --quiet debugpy; } || {
+        # Else a half-made one would pass for one next time.
+        rm -rf "$python"
+        say "setup: debugpy is not to be had"
+    }
 }
 
 # The command by which a package is known to be there already.

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::show::{message, print, print_json};
-use portcullis::app::{App, AppError};
+use portcullis::app::{App, AppError, Connection};
+use portcullis::os;
 use portcullis::port::PortRange;
+use portcullis::reach::connect::Setting;
 use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
-use portcullis::reach::servers::{Kind, is_delve_or_go};
-use portcullis::reach::sockets::{self, Process, Table};
-use portcullis::reach::view::{View, app_firewall_of, pf_of};
-use portcullis::reach::{connect, probe};
-use portcullis::reachability::{Assessment, State};
-use portcullis::status::Status;
+use portcullis::reach::servers::{Kind, Server};
+use portcullis::reach::sockets::Process;
+use portcullis::reach::view::View;
+use portcullis::reach::{self, probe, version};
+use portcullis::reachability::{Assessment, Reach, State};
+use portcullis::status::{Facts, Status, usable};
 
 /// Everything in one report. Exit status 1 where something stands in the way.
 pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
@@ -22,63 +24,102 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
         version: u32,
         ok: bool,
         findings: &'a [Finding],
+        ports: Vec<PortReport<'a>>,
     }
-    let status = app.status()?;
-    let watched: Vec<PortRange> = status.ports.iter().map(|port| port.port).collect();
-    let table = sockets::read(&watched);
-    let delves = sockets::processes(is_delve_or_go).unwrap_or_default();
-    let (ports, blind_spot) = match &table {
-        Ok(table) => (views(app, &status, table, &delves)?, table.blind_spot.clone()),
-        Err(error) => (Vec::new(), Some(error.to_string())),
-    };
-    let folder = |key: &str| std::env::var_os(key).map(PathBuf::from);
     let here = std::env::current_dir().unwrap_or_default();
+    let project = project::collect(&here);
+    let sight = app.sight(&watched(&project), reach::look_well, &mut app.app_firewall())?;
+    let (ports, delves, blind_spot) = match sight.look {
+        Ok(look) => {
+            let ports =
+                look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
+            (ports.collect(), look.delves, look.table.blind_spot)
+        }
+        Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
+    };
+    let interfaces = os::interfaces().unwrap_or_default();
     let facts = doctor::Facts {
-        firewall: Some(status.firewall),
-        app_firewall: Some(app.app_firewall()),
+        seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
+        notes: sight.status.notes,
+        firewall: Some(sight.status.firewall),
+        app_firewall: Some(sight.facts.app_firewall),
         ports,
+        addresses: interfaces.into_iter().flat_map(|(_, nets)| nets).map(|net| net.addr()).collect(),
         blind_spot,
         delves,
-        toolchain: toolchain::collect(
-            &std::env::var_os("PATH").unwrap_or_default(),
-            folder("GOROOT").as_deref(),
-            folder("HOME").as_deref(),
-        ),
-        project: project::collect(&here),
+        toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {
+            std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+        }),
+        project,
         macos: doctor::macos_version(),
         developer_tools: doctor::developer_tools(),
     };
     let findings = doctor::examine(&facts);
     let ok = !findings.iter().any(|finding| finding.level == Level::Problem);
     if json {
-        print_json(&Report { version: 1, ok, findings: &findings });
+        let ports = facts.ports.iter().map(PortReport::of).collect();
+        print_json(&Report { version: 1, ok, findings: &findings, ports });
     } else {
         print(&doctor::render(&findings));
     }
     Ok(u8::from(!ok))
 }
 
-/// What is to be said of each port that is shown or in use.
-fn views(
-    app: &App,
-    status: &Status,
-    table: &Table,
-    delves: &[Process],
-) -> Result<Vec<(View, Assessment)>, AppError> {
-    let app_firewall = app.app_firewall();
-    let mut views = Vec::new();
-    for port in &status.ports {
-        // Of a wide range only what is listened on is worth a word.
-        let range = port.port;
-        let used = |number: &u16| range.as_single().is_some() || table.listeners_on(*number).next().is_some();
-        for number in (range.first()..=range.last()).filter(used) {
-            let view = View::of(number, table, None, delves);
-            let verdict = app.verdict(range)?;
-            let assessment = view.assess(pf_of(&verdict), app_firewall_of(&app_firewall, None));
-            views.push((view, assessment));
+/// A port in the report.
+#[derive(Serialize)]
+struct PortReport<'a> {
+    port: u16,
+    /// The debugger, with its title and protocol in words; null where none is known there.
+    server: Option<&'a Server>,
+    title: Option<&'static str>,
+    protocol: Option<&'static str>,
+    /// The debugger's version, where its file tells.
+    version: &'a Option<String>,
+    /// Who listens, or else serves, or else has lost its listener.
+    process: &'a Option<Process>,
+    addresses: Vec<std::net::IpAddr>,
+    clients: &'a [String],
+    #[serde(flatten)]
+    said: &'a Assessment,
+}
+
+impl<'a> PortReport<'a> {
+    fn of(port: &'a doctor::Port) -> Self {
+        let view = &port.view;
+        PortReport {
+            port: view.port,
+            server: view.server.as_ref(),
+            title: view.server.as_ref().map(Server::title),
+            protocol: view.server.as_ref().map(Server::protocol),
+            version: &port.version,
+            process: &view.process,
+            addresses: view.listeners.iter().map(|socket| socket.local.ip()).collect(),
+            clients: &view.clients,
+            said: &port.said,
         }
     }
-    Ok(views)
+}
+
+/// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
+fn watched(project: &project::Project) -> Vec<PortRange> {
+    let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
+    // Where the sockets cannot be read, the look itself says so.
+    let running = reach::debugger_ports().unwrap_or_default();
+    of_project.chain(running).filter_map(PortRange::single).collect()
+}
+
+/// What is to be said of a port.
+fn report_on(facts: &Facts, status: &Status, view: View) -> Option<doctor::Port> {
+    // Root's verdict is on the range that is shown, as it is written there.
+    let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
+    let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
+    let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
+    let is_delve = view.server.as_ref().is_some_and(|server| {
+        matches!(server.kind, Kind::DelveDap | Kind::DelveHeadless | Kind::DelveMulticlient)
+    });
+    let program = view.process.as_ref().and_then(|process| process.path.as_deref());
+    let version = program.filter(|_| is_delve).and_then(version::of_delve);
+    Some(doctor::Port { view, said, version })
 }
 
 /// The one port that a person named.
@@ -108,64 +149,59 @@ pub fn probe(app: &App, port: &str, json: bool) -> Result<u8, AppError> {
     Ok(0)
 }
 
-/// The settings to connect to what listens on a port.
-pub fn connect(app: &App, port: &str, host: Option<&str>, json: bool) -> Result<u8, AppError> {
+/// The settings to connect to what listens on a port. `copy` names the client whose settings go to the clipboard; empty
+/// for the commonest.
+pub fn connect(
+    app: &App,
+    port: &str,
+    host: Option<&str>,
+    copy: Option<&str>,
+    json: bool,
+) -> Result<u8, AppError> {
     #[derive(Serialize)]
-    struct Settings {
+    struct Settings<'a> {
         version: u32,
         port: u16,
         server: &'static str,
         tunnel: bool,
-        settings: Vec<connect::Setting>,
+        situation: State,
+        reachable: Reach,
+        because: &'a str,
+        next: &'a str,
+        settings: &'a [Setting],
+        copied: Option<&'static str>,
     }
     let number = one_port(app, port)?;
-    let watched: Vec<PortRange> = PortRange::single(number).into_iter().collect();
-    let table = match sockets::read(&watched) {
-        Ok(table) => table,
-        Err(error) => {
-            message(&error.to_string(), json);
-            return Ok(1);
-        }
-    };
-    let delves = sockets::processes(is_delve_or_go).unwrap_or_default();
-    let view = View::of(number, &table, None, &delves);
-    let Some(kind) = view.server.as_ref().map(|server| server.kind).or_else(|| usual(number)) else {
-        message(&format!("no debugger is known on port {number}: start it first, then ask again"), json);
-        return Ok(1);
-    };
-    let range = app.ports(port)?.first().map(|managed| managed.port);
-    let verdict = range.map(|range| app.verdict(range)).transpose()?;
-    let assessment =
-        verdict.map(|verdict| view.assess(pf_of(&verdict), app_firewall_of(&app.app_firewall(), None)));
-    let tunnel = assessment.is_some_and(|assessment| assessment.state == State::LoopbackOnly);
-    let host = host.unwrap_or("127.0.0.1");
-    let settings = connect::settings(&connect::Target { kind, host, port: number, tunnel });
+    let connection = app.connection(number, host)?;
+    let copied = copy.map(|client| app.copy_setting(&connection, client)).transpose()?;
+    let Connection { view, said, settings } = &connection;
     let server = view.server.as_ref().map_or("what usually sits there", |server| server.title());
     if json {
-        print_json(&Settings { version: 1, port: number, server, tunnel, settings });
-    } else {
-        let mut text = format!("port {number}: {server}\n");
-        for connect::Setting { client, how, text: setting } in settings {
-            let lines: String = setting.lines().map(|line| format!("    {line}\n")).collect();
-            text += &format!("\n{client}: {how}\n{lines}");
-        }
-        print(&text);
+        print_json(&Settings {
+            version: 1,
+            port: number,
+            server,
+            tunnel: view.is_loopback_only(),
+            situation: said.state,
+            reachable: said.reach,
+            because: &said.sentence,
+            next: &said.next_step,
+            settings,
+            copied: copied.map(|setting| setting.client),
+        });
+        return Ok(0);
     }
+    let mut text = format!("port {number}: {server}\n    {}\n", said.sentence);
+    if said.state != State::Reachable {
+        text += &format!("    next: {}\n", said.next_step);
+    }
+    for Setting { client, how, text: setting } in settings {
+        let lines: String = setting.lines().map(|line| format!("    {line}\n")).collect();
+        text += &format!("\n{client}: {how}\n{lines}");
+    }
+    if let Some(Setting { client, how, .. }) = copied {
+        text += &format!("\ncopied the settings for {client}: {how}\n");
+    }
+    print(&text);
     Ok(0)
-}
-
-/// What usually sits on a port that nobody listens on now.
-fn usual(port: u16) -> Option<Kind> {
-    Some(match port {
-        2345 => Kind::DelveDap,
-        9229 => Kind::Node,
-        9222 => Kind::Chrome,
-        5678 => Kind::Debugpy,
-        5005 => Kind::Jdwp,
-        1234 => Kind::Gdbserver,
-        4711 => Kind::LldbDap,
-        12345 => Kind::Rdbg,
-        9003 => Kind::Xdebug,
-        _ => return None,
-    })
 }

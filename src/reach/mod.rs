@@ -7,20 +7,18 @@ pub mod pflog;
 pub mod probe;
 pub mod servers;
 pub mod sockets;
+pub mod version;
 pub mod view;
 pub mod watch;
+
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::port::PortRange;
-use crate::status::Listener;
+use servers::Kind;
 use sockets::{Process, SocketsError, Table};
 use view::View;
-
-/// Every TCP listener of this machine, as the status needs it. Errors: see [`sockets::read`].
-pub fn listeners() -> Result<Vec<Listener>, SocketsError> {
-    Ok(sockets::listeners()?.iter().map(Listener::from).collect())
-}
 
 /// One look at the watched ports.
 #[derive(Clone, Debug, Serialize)]
@@ -47,9 +45,53 @@ pub fn look(watched: &[PortRange], earlier: Option<&Table>) -> Result<Look, Sock
     Ok(Look { table, delves, views })
 }
 
+/// How long a connection must have waited in a listener's queue to be stuck there.
+const STUCK_AFTER: Duration = Duration::from_millis(1500);
+
+/// [`look`] for those who look but once: where a connection waits in a watched listener's queue, it is looked at again
+/// a little later, so that what is stuck shows as stuck. Errors: see [`sockets::read`].
+pub fn look_well(watched: &[PortRange]) -> Result<Look, SocketsError> {
+    let first = look(watched, None)?;
+    let waits =
+        |view: &View| view.listeners.iter().any(|socket| socket.accept_queue.is_some_and(|count| count > 0));
+    if !first.views.iter().any(waits) {
+        return Ok(first);
+    }
+    std::thread::sleep(STUCK_AFTER);
+    look(watched, Some(&first.table))
+}
+
+/// The ports that a debugger listens on, or was told to, wherever that is: what is to be looked at beside the ports that
+/// somebody cares for. Errors: see [`sockets::read`].
+pub fn debugger_ports() -> Result<Vec<u16>, SocketsError> {
+    let listening = sockets::listeners()?.into_iter().filter_map(|socket| {
+        let port = socket.local.port();
+        let server = servers::classify_process(socket.owner.process()?, Some(port))?;
+        (server.kind != Kind::Proxy).then_some(port)
+    });
+    let told = sockets::processes(servers::is_delve_or_go)?.into_iter();
+    let told = told.filter_map(|delve| servers::classify_process(&delve, None)?.listen?.port);
+    let mut ports: Vec<u16> = listening.chain(told).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_that_stays_is_told_from_one_look() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let look = look_well(&[PortRange::single(port).unwrap()]).unwrap();
+        let yes = crate::reachability::Answer::Yes;
+        let pf = crate::reachability::Pf::same(yes, yes, yes);
+        let said = look.views[0].assess(pf, crate::reachability::AppFirewall::Off);
+        assert_eq!(said.state, crate::reachability::State::Wedged);
+    }
 
     #[test]
     fn single_ports_are_always_in_view_and_ranges_only_where_used() {

@@ -2,8 +2,8 @@
 //!
 //! It is asked only when a person asks for it, and only of node and Chrome (HTTP `GET /json/version`) and of
 //! `dlv --accept-multiclient` (JSON-RPC `GetVersion`). For every other server the answer is a refusal with its reason;
-//! there is no way to force it. The port is looked at again right before, so that a server that has taken another's
-//! place is not mistaken for it.
+//! there is no way to force it. The port is looked at twice, the second time right before the question: a server that
+//! takes another's place is not mistaken for it.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -62,8 +62,14 @@ pub enum ProbeError {
 pub fn probe(port: u16) -> Result<Answered, ProbeError> {
     let refused = |reason: String| ProbeError::Refused { port, reason };
     let watched: Vec<PortRange> = PortRange::single(port).into_iter().collect();
-    let view = View::of(port, &sockets::read(&watched)?, None, &[]);
+    let look = || sockets::read(&watched).map(|table| View::of(port, &table, None, &[]));
+    let first = look()?;
+    let asked = question(&first).map_err(refused)?;
+    let view = look()?;
     let question = question(&view).map_err(refused)?;
+    if question != asked || !is_same(&first, &view) {
+        return Err(refused("another program has just begun to listen there".to_owned()));
+    }
     let address = address(&view).ok_or_else(|| refused("nothing listens there".to_owned()))?;
     let failed = |problem: String| ProbeError::Failed { port, address, problem };
     match question {
@@ -104,10 +110,25 @@ fn question(view: &View) -> Result<Question, String> {
         );
     }
     match server.kind {
+        Kind::Node | Kind::Chrome | Kind::DelveMulticlient if !server.measured => {
+            let process = view.process.as_ref().map(ToString::to_string).unwrap_or_default();
+            Err(format!(
+                "its arguments do not say that {process} is a {}, and an unknown server may be harmed by a connection",
+                server.title()
+            ))
+        }
         Kind::Node | Kind::Chrome => Ok(Question::Http),
         Kind::DelveMulticlient => Ok(Question::Delve),
         _ => Err(format!("{}: {}", server.title(), refusal(server))),
     }
+}
+
+/// Whether the same process listens, on the same addresses, as the same server.
+fn is_same(one: &View, other: &View) -> bool {
+    let places = |view: &View| -> Vec<_> {
+        view.listeners.iter().map(|socket| (socket.local, socket.pid())).collect()
+    };
+    one.process == other.process && one.server == other.server && places(one) == places(other)
 }
 
 /// What a connection does to a server that is not asked, as measured.
@@ -144,7 +165,10 @@ fn address(view: &View) -> Option<SocketAddr> {
 fn http(address: SocketAddr) -> Result<Answered, String> {
     let request = format!("GET /json/version HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let answer = exchange(address, request.as_bytes(), &|answer| http_body(answer).is_some())?;
-    let (status, body) = http_body(&answer).ok_or("its answer ends too early")?;
+    let (status, body) = http_body(&answer).ok_or_else(|| match answer.starts_with(b"HTTP/") {
+        true => "its answer ends too early".to_owned(),
+        false => "it does not speak HTTP".to_owned(),
+    })?;
     if status != "200" {
         return Err(format!("it answered with HTTP status {}", status.escape_debug()));
     }
@@ -204,7 +228,10 @@ fn exchange(
     stream.write_all(request).map_err(|error| format!("cannot send the question: {error}"))?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
-    while !complete(&answer) && (answer.len() as u64) < LONGEST_ANSWER {
+    while !complete(&answer) {
+        if answer.len() as u64 > LONGEST_ANSWER {
+            return Err(format!("its answer is longer than {} KiB", LONGEST_ANSWER / 1024));
+        }
         let left = TIMEOUT.checked_sub(start.elapsed()).filter(|left| !left.is_zero());
         let left = left.ok_or("it did not answer in time")?;
         stream
@@ -229,7 +256,114 @@ fn exchange(
 mod tests {
     use std::net::TcpListener;
 
+    use super::super::sockets::{Owner, Process, Socket, Table, TcpState};
     use super::*;
+
+    fn view(lines: &[&str]) -> View {
+        let socket = |(pid, line): (u32, &&str)| {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let path = arguments.first().map(Into::into);
+            let process = Process { pid, parent: None, name: None, path, user: None, arguments };
+            let owner = match line.is_empty() {
+                true => Owner::Unknown { user: None },
+                false => Owner::Process(std::sync::Arc::new(process)),
+            };
+            Socket {
+                local: ([127, 0, 0, 1], 2345).into(),
+                remote: None,
+                state: TcpState::Listen,
+                v6_only: None,
+                accept_queue: Some(0),
+                accepted: None,
+                owner,
+            }
+        };
+        let listeners = (1u32..).zip(lines).map(socket).collect();
+        View::of(2345, &Table { listeners, ..Table::default() }, None, &[])
+    }
+
+    #[test]
+    fn only_the_harmless_are_asked() {
+        let many = "dlv exec ./x --headless --accept-multiclient --listen=:2345";
+        let node = "node --inspect=127.0.0.1:2345 x.js";
+        assert_eq!(question(&view(&[many])), Ok(Question::Delve));
+        assert_eq!(question(&view(&[node])), Ok(Question::Http));
+        assert_eq!(question(&view(&["chrome --remote-debugging-port=2345"])), Ok(Question::Http));
+        for (lines, reason) in [
+            (&["dlv dap --listen=:2345"][..], "exits as soon as"),
+            (&["dlv exec ./x --headless --listen=:2345"], "its only one"),
+            (&["python3 /x/debugpy/adapter --port 2345"], "accepting its real client"),
+            (&["java -agentlib:jdwp=server=y,address=2345 X"], "lets a suspended program run"),
+            (&["gdbserver :2345 ./x"], "for its debugger"),
+            (&["gdbserver --once :2345 ./x"], "for its debugger"),
+            (&["lldb-server gdbserver :2345 ./x"], "runs on without it"),
+            (&["lldb-dap --port 2345"], "exits when"),
+            (&["ruby /usr/bin/rdbg --open --port 2345 x.rb"], "waiting program run"),
+            (&["socat TCP-LISTEN:2345,fork TCP:h:2345"], "behind the proxy"),
+            // What only looks like one of the three.
+            (&["/opt/own-server --inspect=127.0.0.1:2345"], "arguments do not say"),
+            (&["/opt/own-server --remote-debugging-port=2345"], "arguments do not say"),
+            (&["deno run --inspect=127.0.0.1:2345 x.ts"], "arguments do not say"),
+            (&["node server.js --inspect=127.0.0.1:2345"], "no debug server known"),
+            (&["sh -c dlv --accept-multiclient --headless --listen=:2345"], "no debug server known"),
+            (&[node, "python3 /x/debugpy/adapter --port 2345"], "several processes"),
+            (&[node, ""], "several processes"),
+            (&[""], "is not known"),
+            (&[], "nothing listens"),
+        ] {
+            let refused = question(&view(lines)).unwrap_err();
+            assert!(refused.contains(reason), "{lines:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_has_taken_anothers_place_is_another() {
+        let node = "node --inspect=127.0.0.1:2345 x.js";
+        assert!(is_same(&view(&[node]), &view(&[node])));
+        assert!(!is_same(&view(&[node]), &view(&["node --inspect-brk=127.0.0.1:2345 x.js"])));
+        assert!(!is_same(&view(&[node]), &view(&[node, node])));
+    }
+
+    /// What is said of a server that answers with `answer`, and whether it was asked but once.
+    fn answered(answer: &'static [u8], times: usize) -> Result<Answered, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            // It may hang up in between.
+            let _ = (0..times).try_for_each(|_| stream.write_all(answer));
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            listener.set_nonblocking(true).unwrap();
+            assert!(listener.accept().is_err(), "it was asked twice");
+            request
+        });
+        let said = http(address);
+        let request = server.join().unwrap();
+        assert!(request.contains(&format!("\r\nHost: {address}\r\n")), "{request}");
+        said
+    }
+
+    #[test]
+    fn odd_answers_are_said_to_be_so() {
+        let fine = b"HTTP/1.1 200 OK\r\nContent-Length: 47\r\n\r\n{\"Browser\":\"node.js/v1\",\"Protocol-Version\":\"1\"}";
+        assert_eq!(answered(fine, 1).unwrap().product, "node.js/v1");
+        let moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        for (answer, times, problem) in [
+            (&moved[..], 1, "HTTP status 302"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", 1, "ends too early"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 1, "names no product"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n<>", 1, "not the expected JSON"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", 1, "does not speak HTTP"),
+            (b"", 0, "without a word"),
+            (&[b'x'; 4096], 64, "longer than 64 KiB"),
+        ] {
+            let said = answered(answer, times).unwrap_err();
+            assert!(said.contains(problem), "{said}");
+        }
+    }
 
     #[test]
     fn an_unknown_server_is_refused_and_not_touched() {

@@ -62,6 +62,9 @@ pub struct Server {
     pub waits: Option<bool>,
     /// Whether it ends with its first session.
     pub single_use: bool,
+    /// Whether this very program, started this way, is one that was measured. What is only like one, or is guessed from
+    /// its port alone, is never called harmless.
+    pub measured: bool,
     /// What it was started with that will not do what was meant.
     pub traps: Vec<Trap>,
 }
@@ -129,6 +132,7 @@ impl Server {
     /// Whether it serves several clients at a time.
     pub fn takes_many(&self) -> Answer {
         match self.kind {
+            _ if !self.measured => Answer::Unknown,
             Kind::DelveMulticlient | Kind::Node | Kind::Chrome => Answer::Yes,
             Kind::DelveDap
             | Kind::DelveHeadless
@@ -143,6 +147,11 @@ impl Server {
     /// What a plain TCP connect and close does to it, as measured.
     pub fn harm(&self) -> Harm {
         match self.kind {
+            Kind::DelveMulticlient | Kind::Node | Kind::Chrome | Kind::Jdwp | Kind::Rdbg
+                if !self.measured =>
+            {
+                Harm::Unknown
+            }
             Kind::DelveMulticlient | Kind::Node | Kind::Chrome => Harm::Harmless,
             Kind::Jdwp | Kind::Rdbg => Harm::Noise,
             Kind::Gdbserver if !self.single_use => Harm::Noise,
@@ -187,22 +196,22 @@ pub fn classify(path: &str, arguments: &[String], port: Option<u16>) -> Option<S
         () if is_named(file, &["gdbserver"]) => gdbserver(&line),
         () if is_named(file, &["lldb-server", "debugserver"]) => lldb_server(file, &line),
         () if is_named(file, &["lldb-dap", "lldb-vscode"]) => lldb_dap(&line),
-        () if is_proxy(file, &line) => Some(Server::new(Kind::Proxy)),
-        () => None,
-    }
-    .or_else(|| jdwp(&line))
-    .or_else(|| debugpy(&line))
-    .or_else(|| rdbg(file, &line, port))
-    .or_else(|| chrome(&line))
-    .or_else(|| node(file, &line, port))
-    .or_else(|| xdebug(file, port))?;
+        () if is_proxy(file, &line, port) => Some(Server::new(Kind::Proxy)),
+        () => jdwp(file, &line, port)
+            .or_else(|| debugpy(&line))
+            .or_else(|| rdbg(file, &line, port))
+            .or_else(|| chrome(file, &line))
+            .or_else(|| node(file, &line, port))
+            .or_else(|| xdebug(path, port)),
+    }?;
     let told = server.listen.as_ref().and_then(|listen| listen.port);
     let fits = match (told, port) {
         (_, None) => true,
         // Told to listen elsewhere: this listener is the program's own.
         (Some(told), Some(port)) => told == port,
-        // A random port: these have listeners of their own beside it, so nothing tells which it is.
-        (None, Some(_)) => !matches!(server.kind, Kind::Jdwp | Kind::Chrome),
+        // A random port: these have listeners of their own beside it, so nothing tells which it is. What is guessed
+        // was guessed from the port.
+        (None, Some(_)) => !server.measured || !matches!(server.kind, Kind::Jdwp | Kind::Chrome | Kind::Node),
     };
     fits.then_some(server)
 }
@@ -222,12 +231,17 @@ pub fn is_delve_or_go(name: &str) -> bool {
 
 impl Server {
     fn new(kind: Kind) -> Self {
-        Server { kind, listen: None, waits: None, single_use: false, traps: Vec::new() }
+        Server { kind, listen: None, waits: None, single_use: false, measured: true, traps: Vec::new() }
+    }
+
+    /// A server that is known by its port alone.
+    fn guessed(kind: Kind) -> Self {
+        Server { measured: false, ..Server::new(kind) }
     }
 }
 
 impl Listen {
-    /// Reads `host:port`, `:port`, `port`, `[::1]:port`, `*:port`.
+    /// Reads `host:port`, `:port`, `port`, `[::1]:port`, `*:port`; nothing of a socket in the file system.
     pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -265,17 +279,28 @@ impl<'a> Line<'a> {
         value_in(&self.own, names)
     }
 
-    /// Whether a switch is on: `NAME`, `NAME=true`; not `NAME=false`.
+    /// Whether a switch is on: `NAME`, or `NAME=` with a word that Go reads as true (strconv.ParseBool).
     fn switch(&self, name: &str) -> bool {
         let mut on = false;
         for argument in &self.own {
             match argument.strip_prefix(name) {
-                Some("" | "=true" | "=1") => on = true,
-                Some("=false" | "=0") => on = false,
+                Some("" | "=true" | "=True" | "=TRUE" | "=t" | "=T" | "=1") => on = true,
+                Some("=false" | "=False" | "=FALSE" | "=f" | "=F" | "=0") => on = false,
                 _ => {}
             }
         }
         on
+    }
+
+    /// The place of the first argument that is neither an option nor the value of one of those in `with_value`, which
+    /// take the next argument for theirs.
+    fn first_word(&self, with_value: &[&str]) -> Option<usize> {
+        let mut is_value = false;
+        self.own.iter().position(|argument| {
+            let skipped = std::mem::take(&mut is_value);
+            is_value = !skipped && with_value.contains(argument);
+            !skipped && !argument.starts_with('-')
+        })
     }
 
     /// Whether one of the own arguments is this word.
@@ -298,13 +323,52 @@ fn value_in<'a>(arguments: &[&'a str], names: &[&str]) -> Option<&'a str> {
     found
 }
 
+/// Delve's options that take the next argument for their value (Delve: cmd/dlv/cmds/commands.go, 1.25).
+const DELVE_WITH_VALUE: [&str; 24] = [
+    "--api-version",
+    "--attach-wait-for",
+    "--backend",
+    "--build-flags",
+    "--client-addr",
+    "--exec",
+    "--init",
+    "--listen",
+    "--log-dest",
+    "--log-output",
+    "--output",
+    "--pid",
+    "--rr-onprocess-pid",
+    "--redirect",
+    "--stack",
+    "--tty",
+    "--waitfor",
+    "--waitfor-duration",
+    "--waitfor-interval",
+    "--wd",
+    "-e",
+    "-l",
+    "-p",
+    "-r",
+];
+
 fn delve(line: &Line) -> Option<Server> {
     const LISTEN: [&str; 2] = ["--listen", "-l"];
-    let listen = line.value(&LISTEN);
-    let dap = line.has_word("dap");
+    let command = line.first_word(&DELVE_WITH_VALUE).and_then(|at| line.own.get(at).copied());
+    let dap = match command? {
+        "dap" => true,
+        "attach" | "core" | "debug" | "exec" | "replay" | "run" | "test" => false,
+        // A client, or nothing that could listen.
+        _ => return None,
+    };
+    // It dials its client.
+    if line.value(&["--client-addr"]).is_some() {
+        return None;
+    }
+    // `-l127.0.0.1:2345` is read as well.
+    let joined = || line.own.iter().rev().find_map(|argument| argument.strip_prefix("-l"));
+    let listen = line.value(&LISTEN).or_else(joined);
     let headless = line.switch("--headless");
     let many = line.switch("--accept-multiclient");
-    let client = line.has_word("connect") || line.value(&["--client-addr"]).is_some();
     let mut traps = Vec::new();
     if listen.is_none() && value_in(&line.rest, &LISTEN).is_some() {
         traps.push(Trap::ListenAfterDashes);
@@ -315,15 +379,13 @@ fn delve(line: &Line) -> Option<Server> {
     if headless && listen.is_none() && !dap && traps.is_empty() {
         traps.push(Trap::HeadlessWithoutListen);
     }
-    if listen.is_some_and(|listen| !listen.contains(':') && !listen.starts_with("unix")) {
+    if listen.is_some_and(|listen| !listen.contains(':')) {
         traps.push(Trap::ListenWithoutColon);
     }
     if line.switch("--continue") && !many {
         traps.push(Trap::ContinueWithoutMulticlient);
     }
     let kind = match (dap, headless, many) {
-        // It dials its client, or it is one: nothing of it listens.
-        _ if client => return None,
         (true, _, _) => Kind::DelveDap,
         (false, true, true) => Kind::DelveMulticlient,
         (false, true, false) => Kind::DelveHeadless,
@@ -340,45 +402,100 @@ fn delve(line: &Line) -> Option<Server> {
     })
 }
 
+/// Node's options that take the next argument for their value, as far as they stand before an `--inspect`.
+const NODE_WITH_VALUE: [&str; 16] = [
+    "--conditions",
+    "--env-file",
+    "--env-file-if-exists",
+    "--eval",
+    "--experimental-loader",
+    "--import",
+    "--input-type",
+    "--inspect-port",
+    "--loader",
+    "--print",
+    "--require",
+    "--title",
+    "-C",
+    "-e",
+    "-p",
+    "-r",
+];
+
 fn node(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
     const DEFAULT: u16 = 9229;
-    let is_node = is_named(file, &["node", "nodejs", "bun", "deno"]);
-    let mut server = Server::new(Kind::Node);
+    /// Node.js itself, and programs around it that hand its options on.
+    const MEASURED: [&str; 3] = ["node", "nodejs", "electron"];
+    let is_node = is_named(file, &MEASURED);
+    let mut server = if is_node { Server::new(Kind::Node) } else { Server::guessed(Kind::Node) };
+    // What follows the script is the script's. Another program's options are not known well enough for that.
+    let own = match line.first_word(&NODE_WITH_VALUE) {
+        Some(script) if is_named(file, &["node", "nodejs"]) => line.own.get(..script).unwrap_or_default(),
+        _ => &line.own[..],
+    };
     let mut inspected = false;
-    for argument in &line.own {
+    let mut listen = Listen { host: "127.0.0.1".into(), port: Some(DEFAULT) };
+    for (index, argument) in own.iter().enumerate() {
         let Some(rest) = argument.strip_prefix("--inspect") else { continue };
         let (flavour, value) = rest.split_once('=').unwrap_or((rest, ""));
-        match flavour {
+        let value = match flavour {
             "" | "-brk" | "-wait" => {
                 inspected = true;
                 server.waits = Some(!flavour.is_empty());
+                value
             }
-            "-port" => {}
+            "-port" if value.is_empty() => own.get(index + 1).copied().unwrap_or_default(),
+            "-port" => value,
             _ => continue,
-        }
-        if !value.is_empty() {
-            server.listen = Listen::parse(value).or(server.listen);
+        };
+        match Listen::parse(value) {
+            Some(told) if told.host.is_empty() => listen.port = told.port,
+            Some(told) => listen = told,
+            None if value.is_empty() => {}
+            None => listen.host = value.trim_start_matches('[').trim_end_matches(']').to_owned(),
         }
     }
     if inspected {
-        server.listen.get_or_insert(Listen { host: "127.0.0.1".into(), port: Some(DEFAULT) });
-        return Some(server);
+        return Some(Server { listen: Some(listen), ..server });
     }
     // Started by NODE_OPTIONS, by SIGUSR1, or from inside: only the port speaks.
-    (is_node && port == Some(DEFAULT)).then_some(server)
+    (is_node && port == Some(DEFAULT)).then(|| Server::guessed(Kind::Node))
 }
 
-fn chrome(line: &Line) -> Option<Server> {
+fn chrome(file: &str, line: &Line) -> Option<Server> {
+    /// Chrome and what is made of it; others that take the same option need not answer as it does.
+    const MEASURED: [&str; 18] = [
+        "chrome",
+        "google-chrome",
+        "google-chrome-stable",
+        "google chrome",
+        "google chrome beta",
+        "google chrome canary",
+        "google chrome for testing",
+        "chromium",
+        "chromium-browser",
+        "chromium-headless-shell",
+        "chromium-shell",
+        "chrome-headless-shell",
+        "headless_shell",
+        "msedge",
+        "microsoft-edge",
+        "microsoft edge",
+        "brave browser",
+        "electron",
+    ];
+    // Its children are told the port too, and listen to nothing.
     let port: u16 = line.value(&["--remote-debugging-port"])?.parse().ok()?;
     let host = line.value(&["--remote-debugging-address"]).unwrap_or("127.0.0.1");
     let listen = Listen { host: host.to_owned(), port: (port != 0).then_some(port) };
-    Some(Server { listen: Some(listen), ..Server::new(Kind::Chrome) })
+    let measured = is_named(file, &MEASURED);
+    Some(Server { listen: Some(listen), measured, ..Server::new(Kind::Chrome) })
 }
 
 fn debugpy(line: &Line) -> Option<Server> {
     let adapter = line.own.iter().position(|argument| {
         let argument = argument.trim_end_matches('/');
-        argument.ends_with("debugpy/adapter") || argument.ends_with("debugpy.adapter")
+        ["debugpy/adapter", "debugpy.adapter", "/debugpy-adapter"].iter().any(|end| argument.ends_with(end))
     });
     if adapter.is_some() {
         let port: Option<u16> = line.value(&["--port"]).and_then(|port| port.parse().ok());
@@ -400,10 +517,18 @@ fn debugpy(line: &Line) -> Option<Server> {
     })
 }
 
-fn jdwp(line: &Line) -> Option<Server> {
+fn jdwp(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
+    const DEFAULT: u16 = 5005;
     let options = line.own.iter().chain(&line.rest).find_map(|argument| {
-        argument.strip_prefix("-agentlib:jdwp=").or_else(|| argument.strip_prefix("-Xrunjdwp:"))
-    })?;
+        let of_path = || argument.strip_prefix("-agentpath:").filter(|path| path.contains("libjdwp"));
+        let plain = argument.strip_prefix("-agentlib:jdwp=").or_else(|| argument.strip_prefix("-Xrunjdwp:"));
+        plain.or_else(|| Some(of_path()?.split_once('=')?.1))
+    });
+    let Some(options) = options else {
+        // Started by JAVA_TOOL_OPTIONS or by a file of options: only the port speaks.
+        let guessed = is_named(file, &["java"]) && port == Some(DEFAULT);
+        return guessed.then(|| Server::guessed(Kind::Jdwp));
+    };
     let option = |name: &str| options.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     // Without server=y it dials its client.
     if option("server") != Some("y") {
@@ -421,35 +546,49 @@ fn jdwp(line: &Line) -> Option<Server> {
 }
 
 fn gdbserver(line: &Line) -> Option<Server> {
-    let address = line.own.iter().find(|argument| !argument.starts_with('-'))?;
-    let listen = Listen::parse(address.strip_prefix("tcp:").unwrap_or(address))?;
-    let multi = line.switch("--multi");
-    let without_program = multi && line.own.last() == Some(address);
+    // `--wrapper CMD … --` comes before the address.
+    let wrapped = line.has_word("--wrapper");
+    let own: &[&str] = if wrapped { &line.rest } else { &line.own };
+    let at = own.iter().position(|argument| !argument.starts_with('-'))?;
+    let address = *own.get(at)?;
+    let of_family = ["tcp:", "tcp4:", "tcp6:"].iter().find_map(|family| address.strip_prefix(family));
+    let listen = Listen::parse(of_family.unwrap_or(address))?;
+    // What follows the address is the program's.
+    let given = |option: &str| {
+        let before = if wrapped { &line.own[..] } else { &[] };
+        before.iter().chain(own.get(..at).unwrap_or_default()).any(|argument| *argument == option)
+    };
+    let without_program = given("--multi") && own.len() == at + 1;
     let host_is_narrow = !listen.host.is_empty() && listen.host != "0.0.0.0";
     Some(Server {
         listen: Some(listen),
         waits: Some(true),
-        single_use: line.switch("--once") || without_program,
+        single_use: given("--once") || without_program,
         traps: if host_is_narrow { vec![Trap::GdbserverIgnoresHost] } else { vec![] },
         ..Server::new(Kind::Gdbserver)
     })
 }
 
 fn lldb_server(file: &str, line: &Line) -> Option<Server> {
-    let platform = line.has_word("platform");
-    if !platform && !line.has_word("gdbserver") && !is_named(file, &["debugserver"]) {
+    let mode = line.own.first().copied().unwrap_or_default();
+    let platform = ["platform", "p"].contains(&mode);
+    if !platform && !["gdbserver", "g"].contains(&mode) && !is_named(file, &["debugserver"]) {
         return None;
     }
-    let given = line
-        .value(&["--listen"])
-        .or_else(|| line.own.iter().copied().find(|argument| argument.contains(':')));
+    // It dials lldb.
+    if line.switch("--reverse-connect") || line.has_word("-R") {
+        return None;
+    }
+    let address = |argument: &&str| argument.contains(':') && !argument.starts_with('-');
+    let given = line.value(&["--listen", "-L"]).or_else(|| line.own.iter().copied().find(address));
     let listen = given.and_then(Listen::parse);
     Some(Server { listen, waits: Some(true), single_use: !platform, ..Server::new(Kind::LldbServer) })
 }
 
 fn lldb_dap(line: &Line) -> Option<Server> {
     let connection = line.value(&["--connection"]).and_then(|uri| {
-        let address = uri.strip_prefix("listen://").or_else(|| uri.strip_prefix("connection://"))?;
+        // The scheme has changed between versions; a file's has no port.
+        let (_, address) = uri.split_once("://")?;
         Listen::parse(address)
     });
     let port = || {
@@ -466,8 +605,11 @@ fn rdbg(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
     let options = match script {
         Some(script) => line.own.get(script + 1..).unwrap_or(&[]),
         None if is_named(file, &["rdbg"]) => &line.own[..],
-        // rdbg hands its options on in RUBYOPT and becomes ruby: only the port speaks.
-        None if is_named(file, &["ruby"]) && port == Some(DEFAULT) => return Some(Server::new(Kind::Rdbg)),
+        // rdbg hands its options on in RUBYOPT and becomes ruby; where it does not, ruby writes the script's name over
+        // its command line (seen with rdbg 1.4 on Linux). Then only the port speaks.
+        None if is_named(file, &["ruby"]) && port == Some(DEFAULT) => {
+            return Some(Server::guessed(Kind::Rdbg));
+        }
         None => return None,
     };
     let open = options.iter().any(|option| *option == "-O" || option.starts_with("--open"));
@@ -478,14 +620,16 @@ fn rdbg(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
     open.then(|| Server { listen, waits, ..Server::new(Kind::Rdbg) })
 }
 
-fn xdebug(file: &str, port: Option<u16>) -> Option<Server> {
+fn xdebug(path: &str, port: Option<u16>) -> Option<Server> {
     const EDITORS: [&str; 8] =
         ["phpstorm", "idea", "code", "code helper (plugin)", "electron", "cursor", "vscodium", "netbeans"];
-    (matches!(port, Some(9000 | 9003)) && is_named(file, &EDITORS)).then(|| Server::new(Kind::Xdebug))
+    // On Linux an editor of JetBrains may run as its own java.
+    let is_editor = is_named(path, &EDITORS) || path.to_ascii_lowercase().contains("/phpstorm");
+    (matches!(port, Some(9000 | 9003)) && is_editor).then(|| Server::new(Kind::Xdebug))
 }
 
-fn is_proxy(file: &str, line: &Line) -> bool {
-    const PROXIES: [&str; 14] = [
+fn is_proxy(file: &str, line: &Line, port: Option<u16>) -> bool {
+    const PROXIES: [&str; 19] = [
         "docker-proxy",
         "com.docker.backend",
         "com.docker.vpnkit",
@@ -494,38 +638,40 @@ fn is_proxy(file: &str, line: &Line) -> bool {
         "orbstack helper",
         "rootlessport",
         "rootlesskit",
+        "slirp4netns",
+        "pasta",
         "gvproxy",
         "limactl",
         "socat",
         "sshd",
         "sshd-session",
         "haproxy",
+        "k9s",
+        "telepresence",
+        "iproxy",
     ];
-    let forwards = |argument: &&str| {
-        let is_short = argument.starts_with('-') && !argument.starts_with("--");
-        is_short && argument.contains(['L', 'D'])
-            || argument.contains("LocalForward")
-            || argument.ends_with("[mux]")
-    };
+    /// A client that listens does so for a forwarding, whether its arguments say so or its configuration does.
+    const CLIENTS: [&str; 3] = ["ssh", "autossh", "adb"];
     is_named(file, &PROXIES)
-        || is_named(file, &["ssh", "autossh"]) && line.own.iter().any(forwards)
-        || is_named(file, &["kubectl"]) && line.has_word("port-forward")
-        // A multiplexing ssh rewrites its whole command line.
-        || is_named(file, &["ssh"]) && line.own.is_empty()
+        || is_named(file, &CLIENTS) && port.is_some()
+        || is_named(file, &["kubectl", "oc"]) && (line.has_word("port-forward") || line.has_word("proxy"))
 }
 
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Whether a file's name is one of `names`, but for case, an `.exe`-like version suffix (`lldb-server-14`,
-/// `gdbserver.real`, `node20`), which packagers add.
+/// Whether a file's name is one of `names`, but for case, a version (`lldb-server-14`, `node20`), and what packagers
+/// make of it (`gdbserver.real`, `.dlv-wrapped`). A process whose file may not be read has a short name only, which the
+/// kernel cuts after 15 bytes on Linux, 16 or 32 on macOS.
 fn is_named(file: &str, names: &[&str]) -> bool {
     let lower = file_name(file).to_ascii_lowercase();
+    let whole = lower.strip_prefix('.').and_then(|file| file.strip_suffix("-wrapped")).unwrap_or(&lower);
     let plain =
-        lower.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-');
+        whole.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-');
     let plain = plain.strip_suffix(".real").unwrap_or(plain);
-    names.iter().any(|name| *name == lower || *name == plain)
+    let cut = matches!(whole.len(), 15 | 16 | 32);
+    names.iter().any(|name| *name == whole || *name == plain || cut && name.starts_with(whole))
 }
 
 #[cfg(test)]
@@ -574,7 +720,7 @@ mod tests {
             ),
             ("/usr/local/bin/node --inspect app.js", 9229, Node, false, Harm::Harmless),
             ("node --inspect-brk=0.0.0.0:9300 app.js", 9300, Node, false, Harm::Harmless),
-            ("node app.js", 9229, Node, false, Harm::Harmless),
+            ("node app.js", 9229, Node, false, Harm::Unknown),
             ("/opt/google/chrome/chrome --remote-debugging-port=9222", 9222, Chrome, false, Harm::Harmless),
             (debugpy, 5678, Debugpy, false, Harm::Harms),
             ("python3 -m debugpy --listen 5678 --wait-for-client x.py", 5678, Debugpy, false, Harm::Harms),
@@ -599,15 +745,105 @@ mod tests {
             ),
             ("lldb-vscode-14 --port 4711", 4711, LldbDap, true, Harm::Harms),
             ("/usr/bin/ruby /usr/bin/rdbg --open --port 12345 x.rb", 12345, Rdbg, false, Harm::Noise),
-            ("ruby x.rb", 12345, Rdbg, false, Harm::Noise),
+            ("ruby x.rb", 12345, Rdbg, false, Harm::Unknown),
             ("/Applications/PhpStorm.app/Contents/MacOS/phpstorm", 9003, Xdebug, false, Harm::Unknown),
             ("/usr/bin/docker-proxy -proto tcp -host-port 2345", 2345, Proxy, false, Harm::Unknown),
             ("ssh -fNL 2345:localhost:2345 box", 2345, Proxy, false, Harm::Unknown),
             ("kubectl port-forward pod/x 2345", 2345, Proxy, false, Harm::Unknown),
+            ("dlv-dap dap --listen=127.0.0.1:2345", 2345, DelveDap, true, Harm::Harms),
+            ("dlv dap -l127.0.0.1:2345", 2345, DelveDap, true, Harm::Harms),
+            ("/nix/store/x/bin/.dlv-wrapped dap --listen=:2345", 2345, DelveDap, true, Harm::Harms),
+            // A value that is called like a command is none.
+            (
+                "dlv exec ./x --headless --log-output dap --listen :2345",
+                2345,
+                DelveHeadless,
+                true,
+                Harm::Harms,
+            ),
+            ("dlv debug --headless --wd connect --listen=:2345 dap", 2345, DelveHeadless, true, Harm::Harms),
+            ("dlv --log test --headless=T --listen=:2345", 2345, DelveHeadless, true, Harm::Harms),
+            (
+                "dlv attach 4711 --headless -l=:2345 --accept-multiclient --continue",
+                2345,
+                DelveMulticlient,
+                false,
+                Harm::Harmless,
+            ),
+            ("dlv core ./x core.1 --headless --listen=[::1]:2345", 2345, DelveHeadless, true, Harm::Harms),
+            (
+                "/Applications/GoLand.app/Contents/plugins/go-plugin/lib/dlv/macarm/dlv --listen=127.0.0.1:52345 --headless=true --api-version=2 --check-go-version=false --only-same-user=false exec /private/tmp/___go_build_x --",
+                52345,
+                DelveHeadless,
+                true,
+                Harm::Harms,
+            ),
+            ("node -r ts-node/register --inspect-brk app.ts", 9229, Node, false, Harm::Harmless),
+            ("node --import tsx --inspect-port 9400 --inspect app.ts", 9400, Node, false, Harm::Harmless),
+            ("node --inspect=0.0.0.0 app.js", 9229, Node, false, Harm::Harmless),
+            (
+                "/opt/x/node_modules/electron/dist/electron --inspect=5858 .",
+                5858,
+                Node,
+                false,
+                Harm::Harmless,
+            ),
+            // Like one that was measured, and not it.
+            ("deno run --inspect=127.0.0.1:9229 x.ts", 9229, Node, false, Harm::Unknown),
+            ("/opt/tool --inspect=127.0.0.1:9229", 9229, Node, false, Harm::Unknown),
+            ("/opt/tool --remote-debugging-port=9222", 9222, Chrome, false, Harm::Unknown),
+            (
+                "/usr/lib/chromium/headless_shell --remote-debugging-port=9222",
+                9222,
+                Chrome,
+                false,
+                Harm::Harmless,
+            ),
+            (
+                "/Applications/X.app/Contents/MacOS/msedge --remote-debugging-port 9222",
+                9222,
+                Chrome,
+                false,
+                Harm::Harmless,
+            ),
+            (
+                "/venv/bin/python /venv/bin/debugpy-adapter --host 127.0.0.1 --port 5678",
+                5678,
+                Debugpy,
+                false,
+                Harm::Harms,
+            ),
+            (
+                "java -agentpath:/jdk/lib/libjdwp.so=transport=dt_socket,server=y,address=5005 X",
+                5005,
+                Jdwp,
+                false,
+                Harm::Noise,
+            ),
+            ("java -jar x", 5005, Jdwp, false, Harm::Unknown),
+            ("gdbserver --wrapper env LD_PRELOAD=x -- :1234 ./x", 1234, Gdbserver, false, Harm::Noise),
+            ("gdbserver --once --wrapper env -- :1234 ./x", 1234, Gdbserver, true, Harm::Harms),
+            ("gdbserver tcp6:[::1]:1234 ./x --once", 1234, Gdbserver, false, Harm::Noise),
+            ("gdbserver --attach :1234 4711", 1234, Gdbserver, false, Harm::Noise),
+            ("lldb-server g :1234 /bin/platform", 1234, LldbServer, true, Harm::Harms),
+            ("lldb-server platform --server --listen *:1234", 1234, LldbServer, false, Harm::Harms),
+            ("debugserver 0.0.0.0:1234 ./x", 1234, LldbServer, true, Harm::Harms),
+            ("lldb-dap --connection tcp://[::1]:4711", 4711, LldbDap, true, Harm::Harms),
+            ("/usr/bin/ruby3.1 /usr/bin/rdbg3.1 -O --port=12345 x.rb", 12345, Rdbg, false, Harm::Noise),
+            ("/home/me/PhpStorm-2025/jbr/bin/java -cp x", 9003, Xdebug, false, Harm::Unknown),
+            // By its configuration (LocalForward).
+            ("ssh box", 2345, Proxy, false, Harm::Unknown),
+            ("com.docker.backe", 2345, Proxy, false, Harm::Unknown),
         ] {
             let server = of(line, Some(port)).unwrap_or_else(|| panic!("{line}"));
             assert_eq!((server.kind, server.single_use, server.harm()), (kind, single_use, harm), "{line}");
         }
+    }
+
+    #[test]
+    fn an_ssh_that_has_written_a_title_of_its_own_is_a_proxy() {
+        let title = ["ssh: /Users/me/.colima/_lima/colima/ssh.sock [mux]".to_owned()];
+        assert_eq!(classify("/usr/bin/ssh", &title, Some(2345)).unwrap().kind, Kind::Proxy);
     }
 
     #[test]
@@ -617,12 +853,22 @@ mod tests {
             ("node app.js", 3000),
             ("java -agentlib:jdwp=transport=dt_socket,server=n,address=box:5005 X", 8080),
             ("java -agentlib:jdwp=transport=dt_socket,server=y X", 8080),
-            ("java -jar x", 5005),
+            ("java -jar x", 5006),
+            ("node --inspect=0 app.js", 3000),
+            ("node app.js --inspect=3000", 3000),
+            ("dlv trace --listen=:2345 --headless main", 2345),
+            ("dlv version", 2345),
+            ("dlv --headless --listen=:2345", 2345),
+            ("dlv dap --client-addr 127.0.0.1:2345", 2345),
+            ("gdbserver - ./x", 1234),
+            ("debugserver --reverse-connect 127.0.0.1:1234", 1234),
+            ("lldb-server version", 1234),
+            ("lldb-dap --connection unix:///tmp/x", 4711),
+            ("lldb-dap", 4711),
             ("dlv connect 127.0.0.1:2345", 2345),
             ("dlv dap --client-addr=127.0.0.1:2345", 2345),
             ("dlv debug ./cmd", 2345),
             ("python3 -m http.server 5678", 5678),
-            ("ssh box", 2345),
             ("ruby x.rb", 3000),
             ("nginx", 9003),
             ("", 1),
@@ -642,6 +888,10 @@ mod tests {
         let dlv = of("dlv dap --listen=[::1]:2345", None).unwrap();
         assert_eq!(dlv.listen, Some(Listen { host: "::1".into(), port: Some(2345) }));
         assert_eq!(of("node --inspect-wait x.js", None).unwrap().waits, Some(true));
+        let node = of("node --inspect=0.0.0.0 --inspect-port=9300 x.js", None).unwrap();
+        assert_eq!(node.listen, Some(Listen { host: "0.0.0.0".into(), port: Some(9300) }));
+        let unix = of("dlv dap --listen=unix:/tmp/x", None).unwrap();
+        assert_eq!((unix.listen, unix.traps), (None, vec![]));
         assert_eq!(dlv.listen_option("", 2345).unwrap(), "--listen=:2345");
     }
 
@@ -657,9 +907,11 @@ mod tests {
         ] {
             assert!(of(line, None).unwrap().traps.contains(&trap), "{line}");
         }
-        for line in
-            ["dlv dap --listen=:2345", "dlv exec --headless --listen=:1 --accept-multiclient --continue ./x"]
-        {
+        for line in [
+            "dlv dap --listen=:2345",
+            "dlv exec --headless --listen=:1 --accept-multiclient --continue ./x",
+            "gdbserver :1234 ./x",
+        ] {
             assert!(of(line, None).unwrap().traps.is_empty(), "{line}");
         }
     }

@@ -1,22 +1,45 @@
-//! The debug configurations of a project: `.vscode/launch.json` (JSON with comments) and `.idea` (XML).
+//! The debug configurations of a project: `.vscode/launch.json`, `tasks.json` and `*.code-workspace` (JSON with comments),
+//! `.idea` and `.run` (XML).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::super::sockets::redact;
+
 /// No configuration file is longer than this.
 const LONGEST_FILE: u64 = 4 << 20;
+
+/// No more files than this are read, of each sort.
+const MOST_FILES: usize = 256;
 
 /// What a project's folder holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Project {
+    /// Its folder: the one that was asked about, or one above it.
+    pub folder: PathBuf,
     /// Whether it is a Go module.
     pub is_go: bool,
+    /// The newest Go that its go.mod or go.work asks for, such as `1.24` or `1.24.1`.
+    pub go: Option<String>,
     /// Every configuration that connects to a port.
     pub configurations: Vec<Configuration>,
+    /// Every task that starts a dlv.
+    pub tasks: Vec<Task>,
     /// Files that do not read, and why.
     pub problems: Vec<String>,
+}
+
+/// A task of VS Code that starts a dlv: one that is mistaken ends at once, so it is never seen running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Task {
+    /// Its file, below the project's folder.
+    pub file: String,
+    /// Its label.
+    pub name: String,
+    /// Its command line, secrets taken out.
+    pub arguments: Vec<String>,
 }
 
 /// A configuration that connects to a debugger.
@@ -30,8 +53,8 @@ pub struct Configuration {
     pub client: Client,
     /// The host, where it names one.
     pub host: Option<String>,
-    /// The port, where it names one.
-    pub port: Option<u16>,
+    /// The port, or the text in its place that only the editor can read, such as `${env:PORT}`.
+    pub port: Result<u16, String>,
 }
 
 /// The client that a configuration starts, as far as it decides which servers fit.
@@ -64,9 +87,9 @@ impl Client {
     /// What it does, as a clause.
     pub fn words(self) -> &'static str {
         match self {
-            Client::GoRemoteAttach => "VS Code attaches to a headless dlv",
-            Client::GoLaunchThroughDap => "VS Code launches through a `dlv dap`",
-            Client::GoLand => "GoLand speaks JSON-RPC with a headless dlv",
+            Client::GoRemoteAttach => "it attaches to a headless dlv",
+            Client::GoLaunchThroughDap => "it launches through a `dlv dap`",
+            Client::GoLand => "GoLand speaks with a headless dlv",
             Client::Node => "it debugs Node.js",
             Client::Chrome => "it debugs Chrome",
             Client::Debugpy => "it debugs Python",
@@ -78,19 +101,33 @@ impl Client {
     }
 }
 
-/// Reads the configurations of the project in `folder`. A file that is not there is no problem.
+/// Reads the configurations of the project that `folder` belongs to. A file that is not there is no problem.
 pub fn collect(folder: &Path) -> Project {
-    let mut project = Project { is_go: folder.join("go.mod").is_file(), ..Project::default() };
-    let mut files = vec![folder.join(".vscode/launch.json"), folder.join(".idea/workspace.xml")];
-    if let Ok(entries) = std::fs::read_dir(folder.join(".idea/runConfigurations")) {
-        let mut found: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        found.sort();
-        files.extend(
-            found.into_iter().filter(|file| file.extension().is_some_and(|end| end == "xml")).take(256),
-        );
+    let root = root_of(folder);
+    let mut project = Project { folder: root.to_owned(), ..Project::default() };
+    for file in
+        folder.ancestors().take_while(|above| above.starts_with(root)).map(|above| above.join("go.mod"))
+    {
+        project.see_go(&file);
     }
+    project.see_go(&root.join("go.work"));
+    let mut files = vec![
+        root.join(".vscode/launch.json"),
+        root.join(".vscode/tasks.json"),
+        root.join(".idea/workspace.xml"),
+    ];
+    files.extend(list(&root.join(".idea/runConfigurations"), ".xml"));
+    files.extend(list(&root.join(".run"), ".xml"));
+    for workspace in list(root, ".code-workspace") {
+        files.extend(
+            read(&workspace).ok().flatten().map(|text| launch_files(root, &text)).unwrap_or_default(),
+        );
+        files.push(workspace);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
     for file in files {
-        let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
+        let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         let text = match read(&file) {
             Ok(Some(text)) => text,
             Ok(None) => continue,
@@ -99,13 +136,64 @@ pub fn collect(folder: &Path) -> Project {
                 continue;
             }
         };
-        let parsed = if name.ends_with(".json") { launch_json(&name, &text) } else { idea_xml(&name, &text) };
+        let parsed = if name.ends_with(".xml") { idea_xml(&name, &text) } else { launch_json(&name, &text) };
         match parsed {
             Ok(found) => project.configurations.extend(found),
             Err(problem) => project.problems.push(format!("{name}: {problem}")),
         }
+        if !name.ends_with(".xml") {
+            project.tasks.extend(tasks_json(&name, &text));
+        }
     }
     project
+}
+
+impl Project {
+    /// Takes in what a go.mod or go.work asks for, where there is one.
+    fn see_go(&mut self, file: &Path) {
+        let Ok(Some(text)) = read(file) else { return };
+        self.is_go = true;
+        let newest = [self.go.take(), go_wanted(&text)].into_iter().flatten();
+        self.go = newest.max_by_key(|version| super::toolchain::minor(version));
+    }
+}
+
+/// The folder of the project that `folder` is in: the nearest that an editor or git has marked, else the nearest Go
+/// module, else the folder itself.
+fn root_of(folder: &Path) -> &Path {
+    let marked = |above: &&Path| {
+        [".vscode", ".idea", ".run", ".git", "go.work"].iter().any(|mark| above.join(mark).exists())
+            || !list(above, ".code-workspace").is_empty()
+    };
+    let module = |above: &&Path| above.join("go.mod").is_file();
+    folder.ancestors().find(marked).or_else(|| folder.ancestors().find(module)).unwrap_or(folder)
+}
+
+/// The files of a folder whose names end so, in order.
+fn list(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<_> = paths.filter(|file| file.to_string_lossy().ends_with(end)).collect();
+    found.sort();
+    found.truncate(MOST_FILES);
+    found
+}
+
+/// The launch.json of each folder that a `.code-workspace` names.
+fn launch_files(root: &Path, text: &str) -> Vec<PathBuf> {
+    let Ok(parsed) = parse_jsonc(text) else { return Vec::new() };
+    let folders = parsed.as_ref().and_then(|value| value.get("folders")).and_then(Value::as_array);
+    let paths = folders.into_iter().flatten().filter_map(|folder| folder.get("path")?.as_str());
+    paths.take(MOST_FILES).map(|path| root.join(path).join(".vscode/launch.json")).collect()
+}
+
+/// The Go that a go.mod or go.work asks for: by its `toolchain`, else by its `go`.
+pub fn go_wanted(text: &str) -> Option<String> {
+    let word = |name: &str| {
+        text.lines().find_map(|line| line.trim().strip_prefix(name)?.split_ascii_whitespace().next())
+    };
+    let version = word("toolchain go").or_else(|| word("go "))?;
+    version.starts_with(|first: char| first.is_ascii_digit()).then(|| version.to_owned())
 }
 
 /// `None`: it is not there.
@@ -119,58 +207,114 @@ fn read(file: &Path) -> std::io::Result<Option<String>> {
     }
 }
 
-/// The configurations in a `launch.json` that connect to a port.
+/// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port.
 pub fn launch_json(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
-    let options = jsonc_parser::ParseOptions::default();
-    let parsed: Option<Value> =
-        jsonc_parser::parse_to_serde_value(text.trim_start_matches('\u{feff}'), &options)
-            .map_err(|error| error.to_string())?;
-    let all = parsed.as_ref().and_then(|value| value.get("configurations")).and_then(Value::as_array);
+    let parsed = parse_jsonc(text)?;
+    let launch = parsed.as_ref().map(|value| value.get("launch").unwrap_or(value));
+    let all = launch.and_then(|value| value.get("configurations")).and_then(Value::as_array);
     Ok(all.into_iter().flatten().filter_map(|entry| launch_entry(file, entry)).collect())
 }
 
+fn parse_jsonc(text: &str) -> Result<Option<Value>, String> {
+    let options = jsonc_parser::ParseOptions::default();
+    let parsed: Result<Option<Value>, _> =
+        jsonc_parser::parse_to_serde_value(text.trim_start_matches('\u{feff}'), &options);
+    parsed.map_err(|error| error.to_string())
+}
+
 fn launch_entry(file: &str, entry: &Value) -> Option<Configuration> {
-    let text = |key: &str| entry.get(key).and_then(Value::as_str);
+    // What is said for this system only takes precedence.
+    let system = entry.get(if cfg!(target_os = "macos") { "osx" } else { "linux" });
+    let get = |key: &str| system.and_then(|system| system.get(key)).or_else(|| entry.get(key));
+    let text = |key: &str| get(key).and_then(Value::as_str);
     let number = |value: &Value| match value {
-        Value::Number(number) => number.as_u64().and_then(|port| u16::try_from(port).ok()),
-        Value::String(digits) => digits.parse().ok(),
+        Value::Number(number) => number.as_u64().and_then(|port| u16::try_from(port).ok()).map(Ok),
+        Value::String(text) => Some(written_port(text)),
         _ => None,
     };
-    // Some name host and port in one: "debugPort": "127.0.0.1:12345".
-    let joined =
-        ["debugPort", "miDebuggerServerAddress", "websocketAddress"].iter().find_map(|key| text(key));
-    let (joined_host, joined_port) = match joined.and_then(|at| at.rsplit_once(':')) {
-        Some((host, port)) => {
-            let host = host.rsplit("//").next().unwrap_or(host).trim_matches(['[', ']']);
-            (Some(host), port.split('/').next().and_then(|port| port.parse().ok()))
-        }
-        None => (None, joined.and_then(|port| port.parse().ok())),
-    };
-    let connect = entry.get("connect");
-    let ports = ["port", "debugServer", "gdb-remote-port", "debugAdapterPort"];
-    let port = ports.iter().find_map(|key| entry.get(key).and_then(number));
-    let port = port.or_else(|| connect?.get("port").and_then(number)).or(joined_port)?;
-    let hosts = ["host", "hostName", "address", "gdb-remote-hostname", "debugAdapterHostname"];
-    let host = hosts.iter().find_map(|key| text(key));
-    let host = host.or_else(|| connect?.get("host").and_then(Value::as_str)).or(joined_host);
-    let client = match (text("type")?, text("request"), text("mode")) {
+    let (kind, request, mode) = (text("type")?, text("request"), text("mode"));
+    let client = match (kind, request, mode) {
+        // The old adapter starts its own dlv there.
+        ("go", Some("launch"), _) if text("debugAdapter") == Some("legacy") => return None,
         ("go", Some("attach"), Some("remote")) => Client::GoRemoteAttach,
         ("go", ..) => Client::GoLaunchThroughDap,
         ("node" | "pwa-node", ..) => Client::Node,
         ("chrome" | "pwa-chrome" | "msedge" | "pwa-msedge", ..) => Client::Chrome,
         ("debugpy" | "python", ..) => Client::Debugpy,
         ("java", ..) => Client::Java,
-        ("cppdbg" | "gdb" | "lldb", ..) => Client::Gdb,
+        ("cppdbg" | "gdb" | "lldb" | "lldb-dap", ..) => Client::Gdb,
         ("rdbg", ..) => Client::Rdbg,
         _ => Client::Other,
     };
+    // These start the server themselves, on the port that they name.
+    let starts_its_own = matches!(client, Client::Node | Client::Chrome | Client::Debugpy | Client::Java);
+    if starts_its_own && request != Some("attach") && get("debugServer").is_none() {
+        return None;
+    }
+    // Some name host and port in one: "debugPort": "127.0.0.1:12345".
+    let joined =
+        ["debugPort", "miDebuggerServerAddress", "websocketAddress"].iter().find_map(|key| text(key));
+    let (joined_host, joined_port) = match joined.and_then(|at| at.rsplit_once(':')) {
+        Some((host, port)) if !host.ends_with("${env") => {
+            let host = host.rsplit("//").next().unwrap_or(host).trim_matches(['[', ']']);
+            (Some(host), port.split('/').next().map(written_port))
+        }
+        _ => (None, joined.map(written_port)),
+    };
+    let connect = get("connect");
+    let ports = ["port", "debugServer", "gdb-remote-port", "debugAdapterPort"];
+    let port = ports.iter().find_map(|key| get(key).and_then(number));
+    // What the extension takes where nothing is said.
+    let usual = match (client, request) {
+        (Client::GoRemoteAttach, _) => Some(2345),
+        (Client::Node, Some("attach")) if get("processId").is_none() => Some(9229),
+        (Client::Chrome, Some("attach")) => Some(9222),
+        _ => None,
+    };
+    let port = port.or_else(|| connect?.get("port").and_then(number)).or(joined_port).or(usual.map(Ok))?;
+    let hosts = ["host", "hostName", "address", "gdb-remote-hostname", "debugAdapterHostname"];
+    let host = hosts.iter().find_map(|key| text(key));
+    let host = host.or_else(|| connect?.get("host").and_then(Value::as_str)).or(joined_host);
     Some(Configuration {
         file: file.to_owned(),
         name: text("name").unwrap_or("unnamed").to_owned(),
         client,
         host: host.map(str::to_owned),
-        port: Some(port),
+        port,
     })
+}
+
+/// The tasks in a `tasks.json`, or in the `tasks` of a `.code-workspace`, that start a dlv; none where it does not read.
+pub fn tasks_json(file: &str, text: &str) -> Vec<Task> {
+    let Ok(Some(parsed)) = parse_jsonc(text) else { return Vec::new() };
+    let tasks = parsed.get("tasks").map(|tasks| tasks.get("tasks").unwrap_or(tasks));
+    tasks.and_then(Value::as_array).into_iter().flatten().filter_map(|task| task_entry(file, task)).collect()
+}
+
+fn task_entry(file: &str, task: &Value) -> Option<Task> {
+    let system = task.get(if cfg!(target_os = "macos") { "osx" } else { "linux" });
+    let get = |key: &str| system.and_then(|system| system.get(key)).or_else(|| task.get(key));
+    // A word may be written with how it is to be quoted: { "value": "x", "quoting": "strong" }.
+    let word = |value: &Value| value.as_str().or_else(|| value.get("value")?.as_str()).map(str::to_owned);
+    let command = word(get("command")?)?;
+    let given = get("args").and_then(Value::as_array).into_iter().flatten().filter_map(word);
+    let arguments: Vec<String> = command.split_whitespace().map(str::to_owned).chain(given).collect();
+    let program = Path::new(arguments.first()?).file_name()?;
+    let is_dlv = program == "dlv";
+    is_dlv.then(|| Task {
+        file: file.to_owned(),
+        name: get("label")
+            .or_else(|| get("taskName"))
+            .and_then(Value::as_str)
+            .unwrap_or("unnamed")
+            .to_owned(),
+        arguments: redact(arguments),
+    })
+}
+
+/// A port as a string, or that string.
+fn written_port(text: &str) -> Result<u16, String> {
+    text.trim().parse().map_err(|_| text.to_owned())
 }
 
 /// The configurations in an `.idea` file that connect to a port.
@@ -179,6 +323,10 @@ pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
         roxmltree::Document::parse(text.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())?;
     let configurations = document.descendants().filter(|node| node.has_tag_name("configuration"));
     let read = |node: roxmltree::Node<'_, '_>| {
+        // A template for those to come.
+        if node.attribute("default") == Some("true") {
+            return None;
+        }
         let client = match node.attribute("type")? {
             "GoRemoteDebugConfigurationType" => Client::GoLand,
             "Remote" => Client::Java,
@@ -193,12 +341,14 @@ pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
                 node.attribute(*name).or_else(|| named?.attribute("value"))
             })
         };
+        // GoLand leaves out what is as it would be.
+        let usual = (client == Client::GoLand).then_some("2345");
         Some(Configuration {
             file: file.to_owned(),
             name: node.attribute("name").unwrap_or("unnamed").to_owned(),
             client,
             host: option(["host", "HOST"]).map(str::to_owned),
-            port: Some(option(["port", "PORT"])?.parse().ok()?),
+            port: written_port(option(["port", "PORT"]).or(usual)?),
         })
     };
     Ok(configurations.filter_map(read).collect())
@@ -207,6 +357,16 @@ pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Short<'a> = (&'a str, Client, Option<&'a str>, Result<u16, &'a str>);
+
+    fn short(found: &[Configuration]) -> Vec<Short<'_>> {
+        let one = |c| {
+            let Configuration { name, client, host, port, .. }: &Configuration = c;
+            (name.as_str(), *client, host.as_deref(), port.as_ref().copied().map_err(String::as_str))
+        };
+        found.iter().map(one).collect()
+    }
 
     #[test]
     fn a_launch_json_with_comments() {
@@ -218,20 +378,34 @@ mod tests {
                 { "name": "dap", "type": "go", "request": "launch", "mode": "debug", "port": "2346", },
                 { "name": "py", "type": "debugpy", "request": "attach", "connect": { "host": "localhost", "port": 5678 } },
                 { "name": "rb", "type": "rdbg", "request": "attach", "debugPort": "[::1]:12345" }, /* and */
+                { "name": "c", "type": "cppdbg", "request": "launch", "miDebuggerServerAddress": "box:1234" },
+                { "name": "usual", "type": "go", "request": "attach", "mode": "remote" },
+                { "name": "node", "type": "node", "request": "attach" },
+                { "name": "env", "type": "go", "request": "attach", "mode": "remote", "port": "${env:DLV_PORT}" },
+                { "name": "sys", "type": "go", "request": "attach", "mode": "remote", "port": 1,
+                  "linux": { "port": 2347 }, "osx": { "port": 2347 } },
+                // These start what they debug.
                 { "name": "local", "type": "go", "request": "launch", "mode": "auto" },
+                { "name": "old", "type": "go", "request": "launch", "debugAdapter": "legacy", "port": 2345 },
+                { "name": "own", "type": "node", "request": "launch", "port": 9229 },
+                { "name": "by pid", "type": "node", "request": "attach", "processId": "1" },
                 { "name": "odd", "type": "go", "port": 70000 }, 7, null,
             ],
+            "compounds": [{ "name": "all", "configurations": ["dlv", "py"] }],
         }"#;
         let found: Vec<_> = launch_json("launch.json", text).unwrap();
-        let short: Vec<_> =
-            found.iter().map(|c| (c.name.as_str(), c.client, c.host.as_deref(), c.port)).collect();
         assert_eq!(
-            short,
+            short(&found),
             [
-                ("dlv", Client::GoRemoteAttach, Some("127.0.0.1"), Some(2345)),
-                ("dap", Client::GoLaunchThroughDap, None, Some(2346)),
-                ("py", Client::Debugpy, Some("localhost"), Some(5678)),
-                ("rb", Client::Rdbg, Some("::1"), Some(12345)),
+                ("dlv", Client::GoRemoteAttach, Some("127.0.0.1"), Ok(2345)),
+                ("dap", Client::GoLaunchThroughDap, None, Ok(2346)),
+                ("py", Client::Debugpy, Some("localhost"), Ok(5678)),
+                ("rb", Client::Rdbg, Some("::1"), Ok(12345)),
+                ("c", Client::Gdb, Some("box"), Ok(1234)),
+                ("usual", Client::GoRemoteAttach, None, Ok(2345)),
+                ("node", Client::Node, None, Ok(9229)),
+                ("env", Client::GoRemoteAttach, None, Err("${env:DLV_PORT}")),
+                ("sys", Client::GoRemoteAttach, None, Ok(2347)),
             ]
         );
         assert!(launch_json("launch.json", "{ \"configurations\": [").is_err());
@@ -241,27 +415,94 @@ mod tests {
     #[test]
     fn the_files_of_idea() {
         let text = r#"<component name="ProjectRunConfigurationManager">
-            <configuration default="false" name="Go Remote" type="GoRemoteDebugConfigurationType" factoryName="Go Remote" port="2345" host="localhost"/>
+            <configuration default="true" type="GoRemoteDebugConfigurationType" port="1"/>
+            <configuration default="false" name="Go Remote" type="GoRemoteDebugConfigurationType" factoryName="Go Remote" port="2346" host="localhost"/>
+            <configuration default="false" name="Usual" type="GoRemoteDebugConfigurationType"><option name="disconnectOption" value="LEAVE"/></configuration>
             <configuration name="JVM" type="Remote"><option name="HOST" value="127.0.0.1"/><option name="PORT" value="5005"/></configuration>
             <configuration name="Build" type="GoApplicationRunConfiguration"/>
         </component>"#;
         let found = idea_xml("x.xml", text).unwrap();
-        let short: Vec<_> =
-            found.iter().map(|c| (c.name.as_str(), c.client, c.host.as_deref(), c.port)).collect();
         assert_eq!(
-            short,
+            short(&found),
             [
-                ("Go Remote", Client::GoLand, Some("localhost"), Some(2345)),
-                ("JVM", Client::Java, Some("127.0.0.1"), Some(5005)),
+                ("Go Remote", Client::GoLand, Some("localhost"), Ok(2346)),
+                ("Usual", Client::GoLand, None, Ok(2345)),
+                ("JVM", Client::Java, Some("127.0.0.1"), Ok(5005)),
             ]
         );
         assert!(idea_xml("x.xml", "<component>").is_err());
     }
 
     #[test]
+    fn the_tasks_that_start_a_dlv() {
+        let text = r#"{ // tasks
+            "version": "2.0.0",
+            "tasks": [
+                { "label": "one line", "type": "shell", "command": "dlv debug --headless --listen=2345" },
+                { "label": "words", "command": "/opt/bin/dlv", "args": ["dap", { "value": "-l=:1", "quoting": "strong" }] },
+                { "label": "build", "command": "go build" }, { "label": "none" }, 7,
+            ],
+        }"#;
+        let found = tasks_json("tasks.json", text);
+        let short: Vec<_> = found.iter().map(|task| (task.name.as_str(), task.arguments.join(" "))).collect();
+        let expected = [
+            ("one line", "dlv debug --headless --listen=2345".to_owned()),
+            ("words", "/opt/bin/dlv dap -l=:1".to_owned()),
+        ];
+        assert_eq!(short, expected);
+        assert_eq!(
+            tasks_json("x.code-workspace", &format!(r#"{{ "tasks": {text} }}"#)),
+            tasks_json("x.code-workspace", text)
+        );
+        assert_eq!(tasks_json("tasks.json", "{"), []);
+    }
+
+    #[test]
+    fn every_file_of_a_project_is_found_from_below() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let file = folder.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        };
+        let attach = |name: &str| {
+            format!(
+                r#"{{ "configurations": [{{ "name": "{name}", "type": "go", "request": "attach", "mode": "remote" }}] }}"#
+            )
+        };
+        let remote = |name: &str| {
+            format!(r#"<a><configuration name="{name}" type="GoRemoteDebugConfigurationType"/></a>"#)
+        };
+        write(".vscode/launch.json", &attach("launch"));
+        write(
+            "all.code-workspace",
+            &format!(
+                r#"{{ "folders": [{{ "path": "." }}, {{ "path": "svc" }}], "launch": {} }}"#,
+                attach("workspace")
+            ),
+        );
+        write("svc/.vscode/launch.json", &attach("second root"));
+        write(".idea/workspace.xml", &remote("idea"));
+        write(".idea/runConfigurations/r.xml", &remote("run configuration"));
+        write(".run/Debug it.run.xml", &remote("run"));
+        write("go.mod", "module x\n\ngo 1.21\n");
+        write("cmd/tool/go.mod", "module y\ngo 1.22.0\ntoolchain go1.25.3 // newer\n");
+        let project = collect(&folder.path().join("cmd/tool"));
+        let mut names: Vec<_> = project.configurations.iter().map(|found| found.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["idea", "launch", "run", "run configuration", "second root", "workspace"]);
+        assert_eq!((project.is_go, project.go.as_deref()), (true, Some("1.25.3")));
+        assert_eq!((project.folder, project.problems), (folder.path().to_owned(), vec![]));
+    }
+
+    #[test]
     fn a_folder_without_files_and_one_with_broken_ones() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(collect(folder.path()), Project::default());
+        std::fs::create_dir_all(folder.path().join(".git")).unwrap();
+        assert_eq!(
+            collect(folder.path()),
+            Project { folder: folder.path().to_owned(), ..Project::default() }
+        );
         std::fs::create_dir_all(folder.path().join(".vscode")).unwrap();
         std::fs::create_dir_all(folder.path().join(".idea/runConfigurations/odd.xml")).unwrap();
         std::fs::write(folder.path().join(".vscode/launch.json"), [0xff, 0xfe, 0]).unwrap();
@@ -276,6 +517,7 @@ mod tests {
         fn junk_never_panics(text in "[\\[\\]{}\",:a-z0-9<>/= ]{0,80}") {
             let _ = launch_json("x", &text);
             let _ = idea_xml("x", &text);
+            let _ = tasks_json("x", &text);
         }
     }
 }

@@ -33,15 +33,22 @@ pub struct Tool {
     pub version: Result<String, String>,
 }
 
-/// Looks for go and dlv along `path`, and asks each for its version. `goroot` and `home` are the environment's.
-pub fn collect(path: &OsStr, goroot: Option<&Path>, home: Option<&Path>) -> Toolchain {
+/// Looks for go and dlv along `path`, and asks each for its version. `variable` gives the environment's folders.
+pub fn collect(path: &OsStr, variable: impl Fn(&str) -> Option<PathBuf>) -> Toolchain {
     let folders: Vec<PathBuf> = std::env::split_paths(path).filter(|folder| folder.is_absolute()).collect();
     let go = tools(&folders, "go", go_version);
     let dlv = tools(&folders, "dlv", dlv_version);
-    let usual = home.map(|home| home.join("go/bin/dlv")).filter(|file| file.is_file());
+    // Where `go install` puts it.
+    let installed = [
+        variable("GOBIN"),
+        variable("GOPATH").map(|path| path.join("bin")),
+        variable("HOME").map(|home| home.join("go/bin")),
+    ];
+    let mut usual = installed.into_iter().flatten().map(|folder| folder.join("dlv"));
+    let usual = usual.find(|file| dlv.is_empty() && file.is_file());
     Toolchain {
-        unlisted_dlv: if dlv.is_empty() { usual.map(|file| file.display().to_string()) } else { None },
-        goroot: goroot.and_then(|goroot| goroot_problem(goroot, go.first())),
+        unlisted_dlv: usual.map(|file| file.display().to_string()),
+        goroot: variable("GOROOT").and_then(|goroot| goroot_problem(&goroot, go.first())),
         path: path.to_string_lossy().into_owned(),
         go,
         dlv,
@@ -60,15 +67,8 @@ pub fn dlv_version(text: &str) -> Option<String> {
 }
 
 /// Whether this dlv refuses programs of this Go. Since 1.20, dlv 1.N knows Go up to 1.N; what is not written as
-/// numbers is not judged.
+/// numbers is not judged (Delve: pkg/goversion/compat.go).
 pub fn is_delve_too_old(dlv: &str, go: &str) -> bool {
-    let minor = |version: &str| -> Option<u32> {
-        let mut parts = version.split('.');
-        let first = parts.next()?;
-        let second: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
-        (first == "1").then_some(())?;
-        second.parse().ok()
-    };
     let newest = match minor(dlv) {
         Some(9) => 19,
         Some(8) => 18,
@@ -76,6 +76,24 @@ pub fn is_delve_too_old(dlv: &str, go: &str) -> bool {
         _ => return false,
     };
     minor(go).is_some_and(|go| go > newest)
+}
+
+/// Whether this Go is too old for this dlv. Each dlv knows the Go of its own number and two to four before it; only
+/// what is older than all of these is called too old.
+pub fn is_go_too_old(dlv: &str, go: &str) -> bool {
+    match (minor(dlv), minor(go)) {
+        (Some(dlv), Some(go)) => dlv >= 20 && go + 4 < dlv,
+        _ => false,
+    }
+}
+
+/// The N of a version 1.N.
+pub(super) fn minor(version: &str) -> Option<u32> {
+    let mut parts = version.split('.');
+    let first = parts.next()?;
+    let second: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+    (first == "1").then_some(())?;
+    second.parse().ok()
 }
 
 fn tools(folders: &[PathBuf], name: &str, read: fn(&str) -> Option<String>) -> Vec<Tool> {
@@ -137,6 +155,30 @@ mod tests {
     }
 
     #[test]
+    fn an_old_go_is_too_old_for_a_new_delve() {
+        for (dlv, go, too_old) in [
+            ("1.25.2", "1.20.14", true),
+            ("1.25.2", "1.21.0", false),
+            ("1.20.2", "1.19.8", false),
+            ("1.20.2", "1.15", true),
+            ("1.9.1", "1.4", false),
+            ("junk", "1.4", false),
+        ] {
+            assert_eq!(is_go_too_old(dlv, go), too_old, "{dlv} {go}");
+        }
+    }
+
+    #[test]
+    fn a_dlv_that_go_installed_is_found_beside_the_path() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("bin")).unwrap();
+        std::fs::write(root.path().join("bin/dlv"), "").unwrap();
+        let variable = |name: &str| (name == "GOPATH").then(|| root.path().to_owned());
+        let found = collect(OsStr::new("/nowhere"), variable);
+        assert_eq!(found.unlisted_dlv, Some(root.path().join("bin/dlv").display().to_string()));
+    }
+
+    #[test]
     fn several_files_count_and_links_do_not() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let root = tempfile::tempdir().unwrap();
@@ -153,7 +195,7 @@ mod tests {
         }
         symlink(a.join("dlv"), c.join("dlv")).unwrap();
         let path = std::env::join_paths([&a, &b, &c, Path::new("relative")]).unwrap();
-        let found = collect(&path, Some(Path::new("/nowhere")), None);
+        let found = collect(&path, |name| (name == "GOROOT").then(|| "/nowhere".into()));
         let versions: Vec<_> = found.dlv.iter().map(|tool| tool.version.clone().unwrap()).collect();
         assert_eq!(versions, ["1.20.2", "1.25.0"]);
         assert!(found.go.is_empty());

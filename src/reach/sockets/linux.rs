@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, RawDir};
@@ -65,6 +66,7 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
 
 pub(super) fn processes(wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Process>, SocketsError> {
     let mut users = Users::default();
+    let own_network = open_folder("/proc/self").ok().and_then(|folder| network(&folder));
     let found = pids()?.into_iter().filter_map(|pid| {
         let folder = open_folder(&format!("/proc/{pid}")).ok()?;
         // A script's interpreter may rename itself, so both names count: the thread's and the program's.
@@ -74,9 +76,16 @@ pub(super) fn processes(wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Process>, S
             let file = path.as_deref().and_then(|path| path.file_name()).and_then(OsStr::to_str);
             file.is_some_and(wanted)
         };
-        is_wanted.then(|| process(pid, &folder, &mut users))
+        // One in a container has its listeners there, in no table of ours.
+        let is_elsewhere = || network(&folder).is_some_and(|network| own_network.as_ref() != Some(&network));
+        (is_wanted && !is_elsewhere()).then(|| process(pid, &folder, &mut users))
     });
     Ok(found.collect())
+}
+
+/// The network namespace of a process, as the kernel names it; `None` where it may not be read.
+fn network(folder: &OwnedFd) -> Option<Vec<u8>> {
+    Some(rustix::fs::readlinkat(folder, "ns/net", Vec::new()).ok()?.into_bytes())
 }
 
 /// A row of `struct inet_diag_msg` (linux/inet_diag.h).
@@ -233,7 +242,8 @@ fn form(from: &'static str, problem: &str) -> SocketsError {
     SocketsError::Form { from, problem: problem.to_owned() }
 }
 
-/// The owner of each socket: the lowest process id that holds it. A socket that no readable process holds has none.
+/// The owner of each socket: of those that hold it a parent before its children, who were only handed it (lldb-dap does
+/// that to the lldb-server it starts), else the lowest process id. A socket that no readable process holds has none.
 ///
 /// Nearly all the time goes into asking the kernel for every file of every process, so a few threads share them.
 fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsError> {
@@ -243,25 +253,36 @@ fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsEr
     }
     let pids = pids()?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    // This thread is one of them, and each takes the next process as it gets to it: on a busy machine a thread that is
+    // late keeps nobody waiting.
+    let next = AtomicUsize::new(0);
+    let take = || pids.get(next.fetch_add(1, Ordering::Relaxed));
+    let share = || held_by(std::iter::from_fn(take), inodes);
     let shares: Vec<Vec<(Vec<u32>, Process)>> = std::thread::scope(|scope| {
-        let share = |first: usize| {
-            let pids = pids.iter().skip(first).step_by(threads);
-            scope.spawn(|| held_by(pids, inodes))
-        };
-        let running: Vec<_> = (0..threads).map(share).collect();
-        running.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        let own = share();
+        others.into_iter().filter_map(|thread| thread.join().ok()).chain([own]).collect()
     });
     for (held, process) in shares.into_iter().flatten() {
         let process = Arc::new(process);
         for inode in held {
             match owners.entry(inode) {
-                Entry::Occupied(known) if known.get().pid < process.pid => {}
+                Entry::Occupied(known) if !comes_before(&process, known.get()) => {}
                 Entry::Occupied(mut known) => drop(known.insert(Arc::clone(&process))),
                 Entry::Vacant(free) => drop(free.insert(Arc::clone(&process))),
             }
         }
     }
     Ok(owners)
+}
+
+/// Whether `one` rather than `other` is the owner of a socket that both hold.
+fn comes_before(one: &Process, other: &Process) -> bool {
+    match (one.parent == Some(other.pid), other.parent == Some(one.pid)) {
+        (true, _) => false,
+        (_, true) => true,
+        _ => one.pid < other.pid,
+    }
 }
 
 /// Which of the sockets each of the processes holds; those that hold none are left out.
@@ -403,6 +424,41 @@ mod tests {
         message.extend([0; 10]);
         message.extend(body);
         message
+    }
+
+    #[test]
+    fn a_process_in_another_network_is_none_of_ours() {
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sleep", "1000"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else { return };
+        let comm = format!("/proc/{}/comm", child.id());
+        // Where it may not make one it ends.
+        while std::fs::read_to_string(&comm).is_ok_and(|name| name.trim() == "unshare")
+            && child.try_wait().is_ok_and(|end| end.is_none())
+        {
+            std::thread::yield_now();
+        }
+        let found = processes(&|name| name == "sleep").unwrap();
+        assert!(found.iter().all(|process| process.pid != child.id()));
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    #[test]
+    fn a_parent_owns_what_its_child_was_handed() {
+        let process = |pid, parent| Process {
+            pid,
+            parent: Some(parent),
+            name: None,
+            path: None,
+            user: None,
+            arguments: vec![],
+        };
+        // Process ids begin anew when they are used up.
+        let (parent, child, other) = (process(30_000, 1), process(400, 30_000), process(500, 1));
+        assert!(comes_before(&parent, &child) && !comes_before(&child, &parent));
+        assert!(comes_before(&other, &parent) && !comes_before(&parent, &other));
     }
 
     #[test]

@@ -21,7 +21,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::port::PortRange;
-use crate::status::Listener;
 
 #[cfg_attr(not(target_os = "macos"), allow(dead_code))]
 mod pcblist;
@@ -178,8 +177,11 @@ impl Table {
 
     /// The process at the other end of `socket`, where that is on this machine too.
     pub fn peer_of(&self, socket: &Socket) -> Option<&Process> {
+        // One end may be an IPv6 socket that speaks IPv4, as Java's are.
+        let plain = |end: SocketAddr| (end.ip().to_canonical(), end.port());
+        let (local, remote) = (plain(socket.local), plain(socket.remote?));
         let mirrored =
-            |other: &&Socket| Some(other.local) == socket.remote && other.remote == Some(socket.local);
+            |other: &&Socket| plain(other.local) == remote && other.remote.map(plain) == Some(local);
         self.connections.iter().find(mirrored)?.owner.process()
     }
 }
@@ -227,17 +229,6 @@ impl std::fmt::Display for Process {
     }
 }
 
-impl From<&Socket> for Listener {
-    fn from(socket: &Socket) -> Self {
-        Listener {
-            address: socket.local.ip(),
-            port: socket.local.port(),
-            pid: socket.pid(),
-            program: socket.owner.process().and_then(|process| process.name.clone()),
-        }
-    }
-}
-
 fn order(socket: &Socket) -> (u16, IpAddr, Option<SocketAddr>) {
     (socket.local.port(), socket.local.ip(), socket.remote)
 }
@@ -250,10 +241,9 @@ fn is_watched(watched: &[PortRange], local: SocketAddr, remote: SocketAddr) -> b
 /// Splits what the kernel keeps as one block of NUL-ended strings; what is not UTF-8 is replaced.
 fn split_arguments(block: &[u8]) -> Vec<String> {
     let block = block.get(..LONGEST_ARGUMENTS).unwrap_or(block);
-    let block = block.strip_suffix(b"\0").unwrap_or(block);
-    if block.is_empty() {
-        return Vec::new();
-    }
+    // A program that writes its own title leaves the rest of the block empty.
+    let Some(last) = block.iter().rposition(|byte| *byte != 0) else { return Vec::new() };
+    let block = block.get(..=last).unwrap_or(block);
     block.split(|byte| *byte == 0).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 
@@ -321,6 +311,18 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_of_a_connection_find_each_other_across_families() {
+        let Ok(listener) = TcpListener::bind("[::]:0") else { return };
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (_server, _) = listener.accept().unwrap();
+        let table = read_until(port, |table| table.sessions_on(port).count() == 1);
+        let session = table.sessions_on(port).next().unwrap();
+        assert_ne!(session.remote, client.local_addr().ok(), "an IPv6 socket that speaks IPv4");
+        assert_eq!(table.peer_of(session).unwrap().pid, std::process::id());
+    }
+
+    #[test]
     fn a_child_that_ends_leaves_no_row_and_no_error() {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut child = std::process::Command::new("sleep").arg("1000").stdout(writer).spawn().unwrap();
@@ -336,6 +338,7 @@ mod tests {
     fn arguments_may_be_junk() {
         assert_eq!(split_arguments(b"dlv\0dap\0"), ["dlv", "dap"]);
         assert_eq!(split_arguments(b"a\0\0b"), ["a", "", "b"]);
+        assert_eq!(split_arguments(b"ssh: /x [mux]\0\0\0\0"), ["ssh: /x [mux]"]);
         assert_eq!(split_arguments(b"\xff\xfe"), ["\u{fffd}\u{fffd}"]);
         assert!(split_arguments(b"").is_empty());
         assert_eq!(split_arguments(&vec![b'x'; 1 << 20]).concat().len(), 64 * 1024);
