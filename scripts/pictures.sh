@@ -63,7 +63,7 @@ XML
     printf '[Settings]\ngtk-font-name=DejaVu Sans 10\n' >"$base/config/gtk-3.0/settings.ini"
     env -u DISPLAY -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS \
         HOME="$base/home" XDG_RUNTIME_DIR="$base/runtime" XDG_CONFIG_HOME="$base/config" NO_AT_BRIDGE=1 \
-        xvfb-run -a -s '-screen 0 900x520x24' dbus-run-session -- "$0" --inside "$shots" "$PWD/$target/debug" "$base/lab"
+        xvfb-run -a -s '-screen 0 1040x520x24' dbus-run-session -- "$0" --inside "$shots" "$PWD/$target/debug" "$base/lab"
     exit
 fi
 
@@ -73,9 +73,15 @@ portcullis() { "$programs/portcullis" --lab "$lab" "$@"; }
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
 # It paints the screen, and then fails to find a window to wait for.
-display -size 900x520 -window root 'xc:#8fa3b8' || true
+display -size 1040x520 -window root 'xc:#8fa3b8' || true
 xfce4-panel --disable-wm-check >/dev/null 2>&1 &
 started+=($!)
+# An icon that comes before the panel has its watcher on the bus falls back to the old kind of tray, and is shown twice.
+for _ in $(seq 100); do
+    dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
+        string:org.kde.StatusNotifierWatcher 2>/dev/null | grep -q 'boolean true' && break
+    sleep 0.1
+done
 # A real debugger waits, where there is one, so that the menu has somebody to name.
 if have dlv; then
     dlv dap --listen=127.0.0.1:2345 >/dev/null 2>&1 &
@@ -89,7 +95,7 @@ screenshot() { import -silent -window root "$1"; }
 # Where on the panel the colour $1 is, as "WIDTHxHEIGHT+X+Y"; "0x0+0+0" where it is not.
 find_colour() {
     screenshot "$shots/.look.png"
-    convert "$shots/.look.png" -crop 900x28+0+0 +repage -fuzz 2% -fill white -opaque "$1" \
+    convert "$shots/.look.png" -crop 1040x28+0+0 +repage -fuzz 2% -fill white -opaque "$1" \
         -fuzz 0 -fill black +opaque white -trim -format '%wx%h%O' info: 2>/dev/null || printf '0x0+0+0'
 }
 
@@ -128,6 +134,11 @@ xdotool mousemove "$icon_x" 14 click 1
 sleep 1
 xdotool mousemove 60 400
 sleep 0.5
+# The fifth row from below is the menu to connect, where a debugger waits.
+if have dlv; then
+    xdotool key --delay 100 Up Up Up Up Up Right
+    sleep 0.5
+fi
 screenshot "$shots/menu.png"
 
 # One picture: the four states in a row, large enough to look at, then the open menu below the panel.
@@ -147,7 +158,7 @@ for state in closed open off unknown; do
 done
 convert "${icons[@]}" +append "$shots/.row.png"
 bottom=$(convert "$shots/menu.png" -bordercolor '#8fa3b8' -border 1 -trim -format '%h' info:)
-convert "$shots/menu.png" -gravity northeast -crop "530x$((bottom + 14))+0+0" +repage "$shots/.menu.png"
+convert "$shots/menu.png" -gravity northeast -crop "1040x$((bottom + 14))+0+0" +repage "$shots/.menu.png"
 mkdir -p resources/pictures
 convert "$shots/.row.png" "$shots/.menu.png" -background '#f6f5f4' -gravity center -append -strip \
     -define png:compression-level=9 resources/pictures/menu.png

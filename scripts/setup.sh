@@ -103,7 +103,7 @@ tray() {
 
 test() {
     is_mac && return
-    packages xvfb xauth dbus
+    packages xvfb xauth dbus xclip
     # A debugger that the tests must not disturb; they say so where there is none.
     have dlv || { refresh; [ -z "$(candidate delve)" ] || packages delve; }
 }

@@ -37,11 +37,15 @@ done
 on_a_screen cargo test --locked --bin portcullis -- tray::
 on_a_screen cargo test --locked "${tests[@]}"
 
-section "Tests, without the tray: units, examples, command line, helper, real debuggers"
+section "Real debuggers, looked at by every command and the tray"
 # `make debuggers` looks at them for longer. A Mac has what its owner has installed.
-export PORTCULLIS_DEBUGGERS_SECONDS=${PORTCULLIS_DEBUGGERS_SECONDS:-3}
-is_mac || export PORTCULLIS_DEBUGGERS_LEAST=${PORTCULLIS_DEBUGGERS_LEAST:-8}
 [ -x "$PWD/target/tools/python/bin/python" ] && export PORTCULLIS_PYTHON=$PWD/target/tools/python/bin/python
+least=${PORTCULLIS_DEBUGGERS_LEAST:-8}
+is_mac && least=0
+env PORTCULLIS_DEBUGGERS_SECONDS="${PORTCULLIS_DEBUGGERS_SECONDS:-3}" PORTCULLIS_DEBUGGERS_LEAST="$least" \
+    cargo test --locked --test debuggers
+
+section "Tests, without the tray: units, examples, command line, helper, the debuggers once more and quickly"
 cargo test --locked --no-default-features
 
 section "Fuzz, shortly: make fuzz takes longer"

@@ -6,26 +6,51 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use crate::elevate::{self, ElevateError};
+use crate::firewall::app::Asked;
 use crate::lab::LabError;
 use crate::ledger::{Managed, Source};
+use crate::os::clipboard::ClipboardError;
 use crate::port::{PortError, PortRange};
 use crate::prefs::{Preferences, PreferencesError, ports_of};
-use crate::reach::pflog;
+use crate::reach::connect::{self, Setting};
+use crate::reach::sockets::SocketsError;
+use crate::reach::view::View;
+use crate::reach::{self, Look, pflog};
+use crate::reachability::{Assessment, Seen};
 use crate::root::answer::{Answer, Outcome};
 use crate::root::record::Recording;
 use crate::root::request::{Action, Request};
-use crate::status::{
-    AppFirewall, Attempts, Facts, Listener, PfVerdict, Report, ReportFact, Seconds, Status, pf_verdict,
-    usable,
-};
+use crate::status::{Attempts, Facts, Report, ReportFact, Seconds, Status};
 use crate::world::{PFLOG, STATUS, World};
-use crate::{firewall, lab, os, reach};
+use crate::{lab, os};
 
 /// One user in one world.
 #[derive(Clone, Debug)]
 pub struct App {
     world: World,
     preferences_file: PathBuf,
+}
+
+/// One look at everything.
+#[derive(Debug)]
+pub struct Sight {
+    /// What was found out.
+    pub facts: Facts,
+    /// What it comes to.
+    pub status: Status,
+    /// The sockets behind it, or why they could not be read.
+    pub look: Result<Look, SocketsError>,
+}
+
+/// How to connect to a port.
+#[derive(Debug)]
+pub struct Connection {
+    /// The port as the socket table shows it.
+    pub view: View,
+    /// What is to be said of it.
+    pub said: Assessment,
+    /// The settings for each client; where it is not known who is there, those of what usually is. At least one.
+    pub settings: Vec<Setting>,
 }
 
 /// Why an action was not carried out. Every message says what became of the system.
@@ -75,6 +100,23 @@ pub enum AppError {
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
     NotSeen(String),
+    /// The sockets cannot be read.
+    #[error("{0}")]
+    Sockets(#[from] SocketsError),
+    /// There is nothing to connect to.
+    #[error("no debugger is known on port {0}: start it first, then ask again")]
+    NoDebugger(u16),
+    /// There is no setting for this client.
+    #[error("no settings are known for \"{}\": say one of {known}", client.escape_debug())]
+    NoClient {
+        /// The client that was asked for.
+        client: String,
+        /// Those that there are settings for.
+        known: String,
+    },
+    /// The clipboard did not take the text.
+    #[error("{0}")]
+    Clipboard(#[from] ClipboardError),
     /// The boot could not be told.
     #[error("{0}")]
     Boot(#[from] os::BootError),
@@ -88,7 +130,8 @@ impl AppError {
     /// failure, 5 damaged or not known.
     pub fn exit_status(&self) -> u8 {
         match self {
-            AppError::Port(_) | AppError::Source(_) | AppError::Mixed(_) | AppError::Preferences { .. } => 2,
+            AppError::Port(_) | AppError::Source(_) | AppError::Mixed(_) => 2,
+            AppError::Preferences { .. } | AppError::NoClient { .. } => 2,
             AppError::Elevate(ElevateError::Request(_)) => 2,
             AppError::Elevate(ElevateError::Cancelled) => 3,
             AppError::Elevate(ElevateError::Failed { outcome: Outcome::Restored, .. }) => 4,
@@ -204,22 +247,71 @@ impl App {
 
     /// What every face shows now: what root last saw of pf, who listens, the Application Firewall. Looks only.
     pub fn status(&self) -> Result<Status, AppError> {
-        let preferences = self.preferences()?;
-        Ok(Status::of(&self.facts(&preferences)?))
+        Ok(self.sight(&[], reach::look_well, &mut self.app_firewall())?.status)
     }
 
-    fn facts(&self, preferences: &Preferences) -> Result<Facts, AppError> {
+    /// The status, and what it was made from. Ports beyond those that are shown are looked at where they are among
+    /// `more`. `look` is [`reach::look`] for who looks again and again, [`reach::look_well`] for who looks once.
+    pub fn sight(
+        &self,
+        more: &[PortRange],
+        look: impl FnOnce(&[PortRange]) -> Result<Look, SocketsError>,
+        app_firewall: &mut Asked,
+    ) -> Result<Sight, AppError> {
+        let ports = self.preferences()?.shown();
+        let report = self.report();
+        let openings = match &report {
+            ReportFact::Read(report) => report.openings.as_slice(),
+            ReportFact::Missing | ReportFact::Unreadable(_) => &[],
+        };
+        let shown = ports.iter().map(|port| port.port);
+        let watched: Vec<PortRange> =
+            shown.chain(openings.iter().map(|opening| opening.port)).chain(more.iter().copied()).collect();
+        let look = look(&watched);
         let now = os::now();
-        Ok(Facts {
+        let facts = Facts {
             lab: self.world.lab().map(|dir| dir.display().to_string()),
             now,
             boot: os::boot_id()?,
-            report: self.report(),
-            listeners: listeners(),
-            app_firewall: self.app_firewall(),
-            ports: preferences.shown(),
+            report,
+            seen: look.as_ref().map(|look| seen(look, app_firewall)).map_err(ToString::to_string),
+            app_firewall: app_firewall.state.clone(),
+            ports,
             blocked: self.blocked(now),
-        })
+        };
+        Ok(Sight { status: Status::of(&facts), facts, look })
+    }
+
+    /// How to connect to a port. `host` is this Mac as the client names it; else the client is on this Mac.
+    ///
+    /// Errors: the sockets cannot be read; no debugger is there that is known.
+    pub fn connection(&self, port: u16, host: Option<&str>) -> Result<Connection, AppError> {
+        let unknown = || AppError::NoDebugger(port);
+        let range = PortRange::single(port).ok_or_else(unknown)?;
+        let Sight { facts, look, .. } = self.sight(&[range], reach::look_well, &mut self.app_firewall())?;
+        let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
+        let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
+        let said = facts.assess(range, seen);
+        let mut settings = view.settings(host);
+        // Nobody is there, or somebody of whom nothing may be read.
+        if settings.is_empty() && view.process.is_none() {
+            let host = host.unwrap_or("127.0.0.1");
+            let kind = connect::usual(port).ok_or_else(unknown)?;
+            settings = connect::settings(&connect::Target { kind, host, port, tunnel: false });
+        }
+        if settings.is_empty() { Err(unknown()) } else { Ok(Connection { view, said, settings }) }
+    }
+
+    /// Puts the setting for `client` (empty: the commonest) on the clipboard; gives what was copied.
+    pub fn copy_setting(&self, connection: &Connection, client: &str) -> Result<Setting, AppError> {
+        let Connection { settings, .. } = connection;
+        let known = || settings.iter().map(|setting| setting.client).collect::<Vec<_>>().join(", ");
+        let setting = connect::choose(settings, client).ok_or_else(|| AppError::NoClient {
+            client: client.chars().take(80).collect(),
+            known: known(),
+        })?;
+        os::clipboard::copy(&setting.text)?;
+        Ok(setting.clone())
     }
 
     /// What root last saw.
@@ -234,15 +326,9 @@ impl App {
         }
     }
 
-    /// What pf does with a range, by what root last saw; unknown where that says nothing of now.
-    pub fn verdict(&self, port: PortRange) -> Result<PfVerdict, AppError> {
-        let fact = self.report();
-        Ok(pf_verdict(&usable(&fact, os::now(), &os::boot_id()?), port))
-    }
-
-    /// The Application Firewall.
-    pub fn app_firewall(&self) -> AppFirewall {
-        firewall::app::read(&self.world)
+    /// The Application Firewall, to be asked about programs.
+    pub fn app_firewall(&self) -> Asked {
+        Asked::new(&self.world)
     }
 
     /// The ports that a person typed, by the names that the preferences know.
@@ -340,8 +426,18 @@ impl App {
     }
 }
 
-fn listeners() -> Result<Vec<Listener>, String> {
-    reach::listeners().map_err(|error| error.to_string())
+/// The ports as they were seen. The Application Firewall is asked only about what other machines can address.
+fn seen(look: &Look, app_firewall: &mut Asked) -> Vec<Seen> {
+    let of_view = |view: &View| {
+        let mut seen = view.seen();
+        if seen.is_outside()
+            && let Some(path) = view.process.as_ref().and_then(|process| process.path.as_deref())
+        {
+            seen.is_blocked = app_firewall.blocks(path);
+        }
+        seen
+    };
+    look.views.iter().map(of_view).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //!     now: 0,
 //!     boot: "this one".into(),
 //!     report: ReportFact::Missing,
-//!     listeners: Ok(vec![]),
+//!     seen: Ok(vec![]),
 //!     app_firewall: AppFirewall::Off,
 //!     ports: portcullis::port::presets(),
 //!     blocked: None,
@@ -20,6 +20,7 @@
 //! ```
 
 use crate::port::PortRange;
+use crate::reachability::State;
 use crate::status::{Answer, PortState, PortStatus, Status};
 
 /// No menu has more rows than this: ports and notes that find no room are counted in one row.
@@ -47,6 +48,13 @@ pub enum Action {
     Guard(bool),
     /// Have root look at pf.
     Check,
+    /// Put the settings to connect to a port on the clipboard.
+    Copy {
+        /// The port.
+        port: u16,
+        /// For which client, such as `VS Code`.
+        client: String,
+    },
     /// End the app; what is open stays open.
     Quit,
 }
@@ -62,6 +70,8 @@ pub struct Row {
     pub text: String,
     /// Whether it can be clicked.
     pub enabled: bool,
+    /// The rows of a [`Kind::Menu`]; at most [`MOST_ROWS`].
+    pub rows: Vec<Row>,
 }
 
 /// What sort of row.
@@ -76,6 +86,8 @@ pub enum Kind {
     },
     /// Does something.
     Action,
+    /// Opens a menu of its own.
+    Menu,
     /// A line between groups.
     Separator,
 }
@@ -84,6 +96,8 @@ const HEADER: &str = "header";
 const LAB: &str = "lab";
 const PORT: &str = "port:";
 const MORE: &str = "more";
+const CONNECT: &str = "connect";
+const COPY: &str = "copy:";
 const GUARD: &str = "guard";
 const CLOSE_ALL: &str = "close-all";
 const CHECK: &str = "check";
@@ -92,7 +106,7 @@ const BLOCKED: &str = "blocked:";
 const NOTE: &str = "note:";
 const QUIT: &str = "quit";
 
-/// The rows, top to bottom: at most [`MOST_ROWS`], every id once.
+/// The rows, top to bottom: at most [`MOST_ROWS`] in each menu, every id once.
 pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
     let mut above = paragraph(HEADER, &status.sentence, 2);
     above.extend(status.lab.is_some().then(|| text_row(LAB, words::LAB)));
@@ -101,6 +115,7 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
     let closable = status.ports.iter().any(|port| matches!(port.state, PortState::Open | PortState::Unknown));
     let guarded = Kind::Check { checked: status.firewall.guard == "on" };
     let mut below = vec![separator("above-actions")];
+    below.extend(connect_row(status));
     below.push(action_row(state, GUARD, guarded, words::GUARD, guard_action(status), true));
     below.push(action_row(state, CLOSE_ALL, Kind::Action, words::CLOSE_ALL, Action::CloseAll, closable));
     below.push(action_row(state, CHECK, Kind::Action, words::CHECK, Action::Check, true));
@@ -110,7 +125,7 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
     let end =
         vec![separator("above-quit"), action_row(state, QUIT, Kind::Action, words::QUIT, Action::Quit, true)];
 
-    // Ports come before notes where there is no room for both, and what is open before what is not.
+    // Ports come before notes where there is no room for both, and what is open or in use before what is not.
     let room = MOST_ROWS - (above.len() + below.len() + end.len()).min(MOST_ROWS);
     let ports = ports_that_fit(&status.ports, room);
     let mut middle: Vec<Row> = ports.iter().map(|port| port_row(status, state, port)).collect();
@@ -139,6 +154,11 @@ pub fn action_of(id: &str, status: &Status) -> Option<Action> {
         let port = status.ports.iter().find(|port| port.port.to_string() == range)?;
         return Some(port_action(port));
     }
+    if let Some((port, client)) = id.strip_prefix(COPY).and_then(|rest| rest.split_once(':')) {
+        let found = used(status).find(|(used, _)| used.to_string() == port);
+        let (port, _) = found.filter(|(_, port)| port.connect.iter().any(|known| known == client))?;
+        return Some(Action::Copy { port, client: client.to_owned() });
+    }
     match id {
         GUARD => Some(guard_action(status)),
         CLOSE_ALL => Some(Action::CloseAll),
@@ -164,18 +184,16 @@ fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStatus> {
     if ports.len() <= room {
         return ports.iter().collect();
     }
-    let room = room.saturating_sub(1);
-    let open = ports.iter().filter(|port| port.state == PortState::Open).count();
-    let mut left_for_closed = room.saturating_sub(open);
-    let mut shown = Vec::new();
-    for port in ports {
-        let is_open = port.state == PortState::Open;
-        if shown.len() < room && (is_open || left_for_closed > 0) {
-            left_for_closed -= usize::from(!is_open);
-            shown.push(port);
-        }
-    }
-    shown
+    let rank = |port: &PortStatus| match (port.state, port.in_use) {
+        (PortState::Open, _) => 0,
+        (_, true) => 1,
+        (_, false) => 2,
+    };
+    let mut places: Vec<(usize, &PortStatus)> = ports.iter().enumerate().collect();
+    places.sort_by_key(|(_, port)| rank(port));
+    places.truncate(room.saturating_sub(1));
+    places.sort_by_key(|(place, _)| *place);
+    places.into_iter().map(|(_, port)| port).collect()
 }
 
 fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
@@ -189,7 +207,49 @@ fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
         kind: Kind::Check { checked: port.state == PortState::Open },
         text: format!("{}  {} — {says}", port.port, port.name),
         enabled: state.waiting.is_none(),
+        rows: Vec::new(),
     }
+}
+
+/// The ports that a debugger is on, by the number that is spoken of.
+fn used(status: &Status) -> impl Iterator<Item = (u16, &PortStatus)> {
+    let in_use = status.ports.iter().filter(|port| port.in_use);
+    in_use.filter_map(|port| Some((port.about?, port)))
+}
+
+/// What is said of the ports in use, and the settings to connect to them: a menu for the one, or a menu of menus, so that
+/// it takes one row however many there are.
+fn connect_row(status: &Status) -> Option<Row> {
+    let of_port = |(number, port): (u16, &PortStatus), text: String| {
+        menu_row(&format!("{CONNECT}:{number}"), text, connect_rows(number, port))
+    };
+    let mut all: Vec<(u16, &PortStatus)> = used(status).take(MOST_ROWS).collect();
+    if all.len() > 1 {
+        let rows = all.into_iter().map(|port| of_port(port, words::used(port.0, port.1))).collect();
+        return Some(menu_row(CONNECT, words::CONNECT.to_owned(), rows));
+    }
+    all.pop().map(|port| of_port(port, words::connect(port.0)))
+}
+
+/// What stands in the way, what to do, and what can be copied.
+fn connect_rows(number: u16, port: &PortStatus) -> Vec<Row> {
+    let mut rows = paragraph(&format!("because:{number}"), &port.because, 5);
+    if port.situation != State::Reachable {
+        rows.push(separator(&format!("above-next:{number}")));
+        rows.extend(paragraph(&format!("next:{number}"), &words::next(&port.next), 5));
+    }
+    if !port.connect.is_empty() {
+        rows.push(separator(&format!("above-copy:{number}")));
+    }
+    rows.extend(port.connect.iter().take(MOST_ROWS - rows.len()).map(|client| Row {
+        id: format!("{COPY}{number}:{client}"),
+        kind: Kind::Action,
+        text: words::copy(client),
+        // It asks for no permission, so it waits for none.
+        enabled: true,
+        rows: Vec::new(),
+    }));
+    rows
 }
 
 /// A row that does `action`: says that it waits while it does, and cannot be clicked while anything waits.
@@ -199,15 +259,20 @@ fn action_row(state: &MenuState, id: &str, kind: Kind, text: &str, action: Actio
         _ => text.to_owned(),
     };
     // Quit while a prompt is up would leave nobody to say what became of it; Cancel is a click away there.
-    Row { id: id.to_owned(), kind, text, enabled: possible && state.waiting.is_none() }
+    Row { id: id.to_owned(), kind, text, enabled: possible && state.waiting.is_none(), rows: Vec::new() }
 }
 
 fn text_row(id: &str, text: impl Into<String>) -> Row {
-    Row { id: id.to_owned(), kind: Kind::Text, text: text.into(), enabled: false }
+    Row { id: id.to_owned(), kind: Kind::Text, text: text.into(), enabled: false, rows: Vec::new() }
 }
 
 fn separator(id: &str) -> Row {
-    Row { id: id.to_owned(), kind: Kind::Separator, text: String::new(), enabled: false }
+    let (kind, text, rows) = (Kind::Separator, String::new(), Vec::new());
+    Row { id: id.to_owned(), kind, text, enabled: false, rows }
+}
+
+fn menu_row(id: &str, text: String, rows: Vec<Row>) -> Row {
+    Row { id: id.to_owned(), kind: Kind::Menu, text, enabled: true, rows }
 }
 
 /// How many characters a row of running text holds: a menu is as wide as its widest row.
@@ -219,7 +284,7 @@ fn paragraph(id: &str, text: &str, most: usize) -> Vec<Row> {
     let mut length = 0;
     for word in text.split_whitespace() {
         // A path or a number may be longer than a row.
-        for piece in word.chars().collect::<Vec<_>>().chunks(WIDTH) {
+        for piece in word.chars().map(words::plain).collect::<Vec<_>>().chunks(WIDTH) {
             if length > 0 && length + 1 + piece.len() > WIDTH {
                 lines.push(String::new());
                 length = 0;
@@ -242,12 +307,13 @@ fn paragraph(id: &str, text: &str, most: usize) -> Vec<Row> {
 
 /// Every word that is written here and not in the status, so that another language has one place to go to.
 mod words {
-    use super::{Answer, PortState, PortStatus, Status};
+    use super::{Answer, PortState, PortStatus, State, Status};
 
     pub const LAB: &str = "Lab: nothing on this machine is changed";
     pub const GUARD: &str = "Guard Closed Ports";
     pub const CLOSE_ALL: &str = "Close All";
     pub const CHECK: &str = "Check Now";
+    pub const CONNECT: &str = "Connect";
     pub const QUIT: &str = "Quit Portcullis";
     pub const WAITING: &str = "waiting for permission…";
 
@@ -260,19 +326,65 @@ mod words {
     }
 
     pub fn port(status: &Status, port: &PortStatus) -> String {
+        let found =
+            port.program.as_deref().map(one_line).into_iter().chain(situation(port).map(str::to_owned));
+        let found = found.collect::<Vec<_>>().join(", ");
         let state = state(status, port);
-        match &port.listener {
-            Some(listener) => format!("{state} · {}", one_line(listener)),
-            None => state,
+        if found.is_empty() { state } else { format!("{state} · {found}") }
+    }
+
+    /// In a menu for one port.
+    pub fn connect(number: u16) -> String {
+        format!("{CONNECT} to {number}")
+    }
+
+    /// In a menu of several ports.
+    pub fn used(number: u16, port: &PortStatus) -> String {
+        match &port.program {
+            Some(program) => format!("{number}  {}", one_line(program)),
+            None => format!("{number}  {}", port.name),
         }
+    }
+
+    pub fn next(step: &str) -> String {
+        format!("Next: {step}")
+    }
+
+    pub fn copy(client: &str) -> String {
+        format!("Copy Settings for {client}")
+    }
+
+    /// Reachable, or why not; nothing where nobody is there to be reached.
+    fn situation(port: &PortStatus) -> Option<&'static str> {
+        Some(match port.situation {
+            _ if !port.in_use => return None,
+            State::NoListener => return None,
+            State::Bricked => "serves nobody any more",
+            State::InSession => "in session",
+            State::Wedged => "accepts nobody any more",
+            State::Forwarded => "forwards it",
+            State::BlockedEverywhere => "blocked for this Mac too",
+            State::WrongFamily => "IPv6 only",
+            State::LoopbackOnly => "this Mac only",
+            // That a closed port is closed was said.
+            State::BlockedByPf if port.state == PortState::Closed => "listens",
+            State::BlockedByPf => "blocked by pf",
+            State::BlockedByAppFirewall => "blocked by the Application Firewall",
+            State::Unknown => "reachable or not is not known",
+            State::Reachable => "reachable",
+        })
     }
 
     /// A program names itself, so its name may be long, or hold what would make a row read otherwise.
     fn one_line(text: &str) -> String {
-        const MOST: usize = 48;
-        let plain = |c: char| if c.is_control() || is_invisible(c) { '?' } else { c };
+        const MOST: usize = 32;
         let line: String = text.chars().take(MOST).map(plain).collect();
         if text.chars().nth(MOST).is_some() { format!("{line}…") } else { line }
+    }
+
+    /// A letter that does nothing but stand there.
+    pub fn plain(c: char) -> char {
+        if c.is_control() || is_invisible(c) { '?' } else { c }
     }
 
     /// Marks that turn the direction of writing or take no room (Unicode Standard, 23.2 and 23.3).
@@ -316,8 +428,9 @@ mod words {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reachability::{Bind, Presence, Seen};
     use crate::status::{
-        AppFirewall, Attempts, Facts, Guard, Listener, Managed, Opening, PfState, PfVerdict, Reason, Report,
+        AppFirewall, Attempts, Facts, Guard, Managed, Opening, PfState, PfVerdict, Reason, Report,
         ReportFact, Source, Way,
     };
     use std::collections::BTreeMap;
@@ -329,11 +442,13 @@ mod tests {
                 Kind::Check { checked: true } => "[x] ",
                 Kind::Check { checked: false } => "[ ] ",
                 Kind::Action => "    ",
+                Kind::Menu => "  > ",
                 Kind::Text | Kind::Separator => "",
             };
             let text = if row.kind == Kind::Separator { "---" } else { &row.text };
             let grey = if row.enabled || row.kind == Kind::Separator { "" } else { "  (grey)" };
-            format!("{mark}{text}{grey}")
+            let below = drawn(&row.rows).lines().map(|line| format!("\n      | {line}")).collect::<String>();
+            format!("{mark}{text}{grey}{below}")
         };
         rows.iter().map(draw).collect::<Vec<_>>().join("\n")
     }
@@ -375,7 +490,7 @@ mod tests {
             now: 1010,
             boot: "boot".into(),
             report: ReportFact::Missing,
-            listeners: Ok(vec![]),
+            seen: Ok(ports.iter().map(|port| nobody(port.port)).collect()),
             app_firewall: AppFirewall::Off,
             ports,
             blocked: None,
@@ -383,6 +498,17 @@ mod tests {
         change(&mut facts, &mut report);
         facts.report = ReportFact::Read(Box::new(report));
         Status::of(&facts)
+    }
+
+    fn nobody(port: PortRange) -> Seen {
+        Seen::without_socket(port.first(), port.to_string(), Presence::Nobody)
+    }
+
+    /// The first of the ports has this debugger on it.
+    fn listening(facts: &mut Facts, program: &str, address: &str, bind: Bind) {
+        let seen = Seen::listening(2345, program, address, bind);
+        let clients = vec!["VS Code".to_owned(), "GoLand".to_owned()];
+        facts.seen.as_mut().unwrap()[0] = Seen { clients, ..seen };
     }
 
     fn open(report: &mut Report, from: Source) {
@@ -426,19 +552,26 @@ mod tests {
         let status = status(|facts, report| {
             open(report, hosts(&["192.168.1.0/24"]));
             facts.lab = Some("/tmp/lab".into());
-            let program = Some("dlv".to_owned());
-            let address = "127.0.0.1".parse().unwrap();
-            facts.listeners = Ok(vec![Listener { address, port: 2345, pid: Some(7), program }]);
+            listening(facts, "dlv dap (7)", "127.0.0.1", Bind::Loopback);
             report.notes = vec!["the anchor com.golang.dlv also has rules for 2345: it is left alone".into()];
         });
         insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
         1 port is open: 2345 (dlv)  (grey)
         Lab: nothing on this machine is changed  (grey)
         ---
-        [x] 2345  dlv — open for 192.168.1.0/24 · dlv (pid 7) on 127.0.0.1
+        [x] 2345  dlv — open for 192.168.1.0/24 · dlv dap (7), this Mac only
         [ ] 9229  node — closed
         [ ] 5678  debugpy — closed
         ---
+          > Connect to 2345
+              | dlv dap (7) listens on 127.0.0.1 only: other machines cannot  (grey)
+              | reach it, whatever pf does  (grey)
+              | ---
+              | Next: on this Mac, connect to it as it is; for another machine  (grey)
+              | use an SSH tunnel: `ssh -L 2345:127.0.0.1:2345 USER@THIS-MAC`  (grey)
+              | ---
+              |     Copy Settings for VS Code
+              |     Copy Settings for GoLand
         [x] Guard Closed Ports
             Close All
             Check Now
@@ -506,7 +639,7 @@ mod tests {
     fn not_known_is_neither_closed_nor_open() {
         let status = status(|facts, _| {
             facts.boot = "other".into();
-            facts.listeners = Err("no permission".into());
+            facts.seen = Err("no permission".into());
         });
         insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
         Not known: this Mac was restarted since pf was last looked at  (grey)
@@ -564,13 +697,15 @@ mod tests {
     #[test]
     fn a_program_cannot_write_rows_by_its_name() {
         let named = |name: &str| {
-            let (address, program) = ("127.0.0.1".parse().unwrap(), Some(name.to_owned()));
-            dlv_row(&status(|facts, _| {
-                facts.listeners = Ok(vec![Listener { address, port: 2345, pid: Some(7), program }]);
-            }))
+            let status = status(|facts, _| listening(facts, name, "127.0.0.1", Bind::Loopback));
+            let menu = drawn(&rows(&status, &MenuState::default()));
+            assert!(!menu.contains('\u{202e}'), "{menu}");
+            assert!(menu.lines().all(|line| line.chars().count() < 90), "{menu}");
+            dlv_row(&status)
         };
-        assert_eq!(named("a\nb\u{202e}c"), "[ ] 2345  dlv — closed · a?b?c (pid 7) on 127.0.0.1");
-        assert_eq!(named(&"x".repeat(300)), format!("[ ] 2345  dlv — closed · {}…", "x".repeat(48)));
+        assert_eq!(named("a\nb\u{202e}c"), "[ ] 2345  dlv — closed · a?b?c, this Mac only");
+        let long = format!("[ ] 2345  dlv — closed · {}…, this Mac only", "x".repeat(32));
+        assert_eq!(named(&"x".repeat(300)), long);
     }
 
     #[test]
@@ -603,6 +738,78 @@ mod tests {
     }
 
     #[test]
+    fn what_is_on_a_port_can_be_read_and_its_settings_copied() {
+        let used = status(|facts, _| listening(facts, "dlv dap (7)", "every address", Bind::Every));
+        let copy = |client: &str| Some(Action::Copy { port: 2345, client: client.to_owned() });
+        assert_eq!(action_of("copy:2345:GoLand", &used), copy("GoLand"));
+        assert_eq!(action_of("copy:2345:emacs", &used), None);
+        assert_eq!(action_of("copy:9229:GoLand", &used), None);
+        assert_eq!(action_of("copy:2345:GoLand", &status(|_, _| ())), None, "it is gone");
+        let waiting = MenuState { waiting: Some(Action::Check), failure: None };
+        for state in [MenuState::default(), waiting] {
+            let rows = rows(&used, &state);
+            let menu = rows.iter().find(|row| row.kind == Kind::Menu).unwrap();
+            assert_eq!((menu.id.as_str(), menu.enabled), ("connect:2345", true));
+            for row in &menu.rows {
+                assert_eq!(action_of(&row.id, &used).is_some(), row.enabled, "{row:?}");
+            }
+        }
+        insta::assert_snapshot!(drawn(&rows(&used, &MenuState::default())), @r"
+        All debug ports are closed  (grey)
+        ---
+        [ ] 2345  dlv — closed · dlv dap (7), listens
+        [ ] 9229  node — closed
+        [ ] 5678  debugpy — closed
+        ---
+          > Connect to 2345
+              | pf blocks port 2345 from other machines (a rule)  (grey)
+              | ---
+              | Next: open it for this network: `portcullis open 2345 --from  (grey)
+              | lan`  (grey)
+              | ---
+              |     Copy Settings for VS Code
+              |     Copy Settings for GoLand
+        [x] Guard Closed Ports
+            Close All  (grey)
+            Check Now
+        ---
+            Quit Portcullis
+        ");
+        let two = status(|facts, _| {
+            listening(facts, "dlv dap (7)", "every address", Bind::Every);
+            facts.seen.as_mut().unwrap()[1] = Seen::listening(9229, "node (8)", "127.0.0.1", Bind::Loopback);
+        });
+        insta::assert_snapshot!(drawn(&rows(&two, &MenuState::default())), @r"
+        All debug ports are closed  (grey)
+        ---
+        [ ] 2345  dlv — closed · dlv dap (7), listens
+        [ ] 9229  node — closed · node (8), this Mac only
+        [ ] 5678  debugpy — closed
+        ---
+          > Connect
+              |   > 2345  dlv dap (7)
+              |       | pf blocks port 2345 from other machines (a rule)  (grey)
+              |       | ---
+              |       | Next: open it for this network: `portcullis open 2345 --from  (grey)
+              |       | lan`  (grey)
+              |       | ---
+              |       |     Copy Settings for VS Code
+              |       |     Copy Settings for GoLand
+              |   > 9229  node (8)
+              |       | node (8) listens on 127.0.0.1 only: other machines cannot reach  (grey)
+              |       | it, whatever pf does  (grey)
+              |       | ---
+              |       | Next: on this Mac, connect to it as it is; for another machine  (grey)
+              |       | use an SSH tunnel: `ssh -L 9229:127.0.0.1:9229 USER@THIS-MAC`  (grey)
+        [x] Guard Closed Ports
+            Close All  (grey)
+            Check Now
+        ---
+            Quit Portcullis
+        ");
+    }
+
+    #[test]
     fn a_menu_is_never_long_and_open_ports_are_never_left_out() {
         for count in [0, 5, 9, 10, 11, 40] {
             for failure in [None, Some("word ".repeat(200)), Some("x".repeat(500))] {
@@ -616,6 +823,17 @@ mod tests {
                         port
                     };
                     facts.ports = (1..=count).map(numbered).collect();
+                    // Every third has a debugger on it.
+                    let seen = |port: &crate::port::DebugPort| match port.port.first() {
+                        number if number % 3 == 0 => {
+                            let name = "x".repeat(100);
+                            let seen = Seen::listening(number, &name, "127.0.0.1", Bind::Loopback);
+                            let clients = (0..30).map(|client| format!("client {client}")).collect();
+                            Seen { clients, ..seen }
+                        }
+                        _ => nobody(port.port),
+                    };
+                    facts.seen = Ok(facts.ports.iter().map(seen).collect());
                     let opening = |number: usize| Opening {
                         name: "own".parse().unwrap(),
                         port: range(&(30_000 + number).to_string()),
@@ -629,11 +847,19 @@ mod tests {
                         (0..30).map(|number| format!("note {number} {}", "long ".repeat(40))).collect();
                 });
                 let rows = rows(&status, &MenuState { waiting: None, failure });
-                assert!(rows.len() <= MOST_ROWS, "{count}: {}", drawn(&rows));
-                let ids: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-                assert_eq!(ids.len(), rows.len(), "every id once");
+                let mut ids = std::collections::BTreeSet::new();
+                let mut menus = vec![&rows];
+                while let Some(menu) = menus.pop() {
+                    assert!(menu.len() <= MOST_ROWS, "{count}: {}", drawn(menu));
+                    assert!(
+                        menu.iter().all(|row| ids.insert(row.id.as_str())),
+                        "every id once: {}",
+                        drawn(menu)
+                    );
+                    menus.extend(menu.iter().map(|row| &row.rows).filter(|rows| !rows.is_empty()));
+                }
                 assert_eq!(ids.contains(format!("port:{last}").as_str()), count > 0, "{}", drawn(&rows));
-                assert!(rows.iter().all(|row| row.text.chars().count() <= WIDTH + 1), "{}", drawn(&rows));
+                assert!(rows.iter().all(|row| row.text.chars().count() <= 90), "{}", drawn(&rows));
             }
         }
     }

@@ -21,12 +21,12 @@
 
 pub mod english;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use english::Subject;
 
 /// Yes, no, or not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Answer {
@@ -36,7 +36,7 @@ pub enum Answer {
 }
 
 /// One thing for each family of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Both<T> {
     /// For IPv4.
     pub v4: T,
@@ -126,6 +126,27 @@ pub enum AppFirewall {
     BlocksAll,
     /// It could not be read.
     Unknown,
+}
+
+/// One port as it was seen: a [`Situation`] but for pf, and what the sentences speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The port.
+    pub port: u16,
+    /// Who is there.
+    pub presence: Presence,
+    /// On what it listens.
+    pub bind: Both<Bind>,
+    /// Whether a client is being served.
+    pub session: Session,
+    /// The connections that wait.
+    pub queue: Queue,
+    /// Whether the Application Firewall said that it blocks the program.
+    pub is_blocked: bool,
+    /// For which clients there are settings to connect with, such as `VS Code`.
+    pub clients: Vec<String>,
+    /// What the sentences speak of.
+    pub subject: Subject,
 }
 
 /// All that is known of one port.
@@ -221,6 +242,61 @@ impl Assessment {
             sentence: english::sentence(situation, subject),
             next_step: english::next_step(situation, subject),
             causes: causes.into_iter().map(|cause| english::cause(cause, situation, subject)).collect(),
+        }
+    }
+}
+
+impl Seen {
+    /// A port, or a range of which this is the first, on which no socket was seen: because there is `Nobody`, or
+    /// because it is `Unknown`. `text` is how it is written.
+    pub fn without_socket(port: u16, text: String, presence: Presence) -> Self {
+        Seen {
+            port,
+            presence,
+            bind: Both { v4: Bind::None, v6: Bind::None },
+            session: Session::None,
+            queue: Queue::Empty,
+            is_blocked: false,
+            clients: Vec::new(),
+            subject: Subject { port: text, ..Subject::default() },
+        }
+    }
+
+    /// `program` listens on `port`, for tests.
+    #[cfg(test)]
+    pub fn listening(port: u16, program: &str, address: &str, v4: Bind) -> Self {
+        let mut seen = Seen::without_socket(port, port.to_string(), Presence::Listens);
+        seen.bind.v4 = v4;
+        seen.subject.program = Some(program.to_owned());
+        seen.subject.addresses = vec![address.to_owned()];
+        seen
+    }
+
+    /// The situation, with what pf and the Application Firewall do.
+    pub fn situation(&self, pf: Pf, app_firewall: AppFirewall) -> Situation {
+        let Seen { presence, bind, session, queue, .. } = *self;
+        Situation { presence, bind, session, queue, pf, app_firewall }
+    }
+
+    /// Whether a debugger is there: it listens, serves, or has lost its listener.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self.presence, Presence::Listens | Presence::Forwards | Presence::Orphan)
+            || matches!(self.session, Session::Open { .. })
+    }
+
+    /// Whether other machines can address it.
+    pub fn is_outside(&self) -> bool {
+        self.bind.v4.is_outside() || self.bind.v6.is_outside()
+    }
+}
+
+impl Reach {
+    /// Who gets an answer from one of two.
+    pub fn or(self, other: Reach) -> Reach {
+        Reach {
+            loopback: any([self.loopback, other.loopback]),
+            network: any([self.network, other.network]),
+            anyone: any([self.anyone, other.anyone]),
         }
     }
 }
@@ -373,7 +449,7 @@ impl Situation {
 
 impl Bind {
     /// Whether other machines can address it.
-    fn is_outside(self) -> bool {
+    pub fn is_outside(self) -> bool {
         matches!(self, Bind::Address | Bind::Every)
     }
 }

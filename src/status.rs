@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::host_text;
 pub use crate::ledger::{Guard, Managed, Opening, Seconds, Source, Way};
 use crate::port::{DebugPort, PortName, PortRange};
+use crate::reachability::{self, Assessment, Both, Pf, Presence, Seen, State};
+pub use crate::reachability::{Answer, Reach};
 
 /// Whether pf filters at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,32 +26,28 @@ pub enum PfState {
     Unknown(String),
 }
 
-/// Yes, no, or not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer {
-    /// It is so.
-    Yes,
-    /// It is not so.
-    No,
-    /// It could not be found out.
-    Unknown,
-}
-
-/// An answer and why.
+/// Whether pf lets a connection in, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// The answer.
+    /// The answer for a client that may choose the family.
     pub answer: Answer,
+    /// The answer for each family.
+    #[serde(default = "not_known")]
+    pub families: Both<Answer>,
     /// One clause that says why, such as "no rule matches; pf passes".
     pub because: String,
 }
 
 impl Reason {
-    /// A reason from its parts.
+    /// A reason that holds for both families.
     pub fn new(answer: Answer, because: impl Into<String>) -> Self {
-        Reason { answer, because: because.into() }
+        Reason { answer, families: Both { v4: answer, v6: answer }, because: because.into() }
     }
+}
+
+/// The families of a report in an older form, which does not tell them.
+fn not_known() -> Both<Answer> {
+    Both { v4: Answer::Unknown, v6: Answer::Unknown }
 }
 
 /// Whether pf lets new TCP connections to one range in, by where they come from.
@@ -62,6 +61,28 @@ pub struct PfVerdict {
     pub network: Reason,
     /// From any other address.
     pub anyone: Reason,
+}
+
+impl PfVerdict {
+    /// The same for everybody.
+    fn same(port: PortRange, reason: Reason) -> Self {
+        PfVerdict { port, loopback: reason.clone(), network: reason.clone(), anyone: reason }
+    }
+
+    /// The answers in the terms of the judgement.
+    fn families(&self) -> Pf {
+        Pf { loopback: self.loopback.families, network: self.network.families, anyone: self.anyone.families }
+    }
+
+    fn reach(&self) -> Reach {
+        Reach { loopback: self.loopback.answer, network: self.network.answer, anyone: self.anyone.answer }
+    }
+
+    /// Why somebody's answer is this one: other machines first.
+    fn why(&self, answer: Answer) -> Option<String> {
+        let reasons = [&self.network, &self.anyone, &self.loopback];
+        reasons.into_iter().find(|reason| reason.answer == answer).map(|reason| reason.because.clone())
+    }
 }
 
 /// The rules of one anchor (`""` is the main ruleset) as pfctl printed them.
@@ -108,7 +129,7 @@ pub struct Report {
 
 impl Report {
     /// The version that this program writes and reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 }
 
 /// What reading the report gave.
@@ -120,19 +141,6 @@ pub enum ReportFact {
     Unreadable(String),
     /// It was read.
     Read(Box<Report>),
-}
-
-/// A TCP listener on this machine, as far as the status needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// The bound address; unspecified (`0.0.0.0`, `::`) means every address.
-    pub address: std::net::IpAddr,
-    /// The port in host order.
-    pub port: u16,
-    /// Process id, where it may be read.
-    pub pid: Option<u32>,
-    /// Name of the program, where it may be read.
-    pub program: Option<String>,
 }
 
 /// What the Application Firewall does with incoming connections.
@@ -180,8 +188,8 @@ pub struct Facts {
     pub boot: String,
     /// What root saw.
     pub report: ReportFact,
-    /// Who listens, or why that is not known.
-    pub listeners: Result<Vec<Listener>, String>,
+    /// The ports as they were seen: each that stands alone, those of a range that are in use; or why nobody could look.
+    pub seen: Result<Vec<Seen>, String>,
     /// The Application Firewall.
     pub app_firewall: AppFirewall,
     /// The ports to show, in order.
@@ -235,24 +243,6 @@ pub enum PortState {
     Unknown,
 }
 
-/// Yes, no or unknown, by where a connection comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Reachable {
-    /// From this Mac.
-    pub loopback: Answer,
-    /// From this network, or from the hosts it was opened for.
-    pub network: Answer,
-    /// From any other address.
-    pub anyone: Answer,
-}
-
-impl Reachable {
-    fn of(reasons: [&Reason; 3]) -> Self {
-        let [loopback, network, anyone] = reasons.map(|reason| reason.answer);
-        Reachable { loopback, network, anyone }
-    }
-}
-
 /// One port in the status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PortStatus {
@@ -268,14 +258,28 @@ pub struct PortStatus {
     pub from: Option<String>,
     /// When it closes by itself.
     pub until: Option<Seconds>,
-    /// Who listens, in words; `None` where nobody does or it is not known.
+    /// Who listens and where, in words; `None` where nobody does or it is not known.
     pub listener: Option<String>,
+    /// The program that listens, serves, or has lost its listener; `None` where there is none or it is not known.
+    pub program: Option<String>,
     /// What pf alone would do, whether anybody listens or not.
-    pub pf: Reachable,
-    /// Whether it can be reached: pf, listener and Application Firewall together.
-    pub reachable: Reachable,
-    /// One sentence on it.
+    pub pf: Reach,
+    /// Who gets an answer: pf, listener, session and Application Firewall together. Of a range: from one of its ports.
+    pub reachable: Reach,
+    /// The one state. Of a range: of the port in use that most needs a person.
+    pub situation: State,
+    /// The port that is spoken of; `None` for a range of which no port is in use.
+    pub about: Option<u16>,
+    /// The state as one sentence.
     pub because: String,
+    /// What to do now.
+    pub next: String,
+    /// What stands in the way, the surest first, each as a clause.
+    pub causes: Vec<String>,
+    /// Whether a debugger is there: it listens, serves, or has lost its listener.
+    pub in_use: bool,
+    /// For which clients there are settings to connect with, such as `VS Code`.
+    pub connect: Vec<String>,
     /// Who was blocked in the last hour; `None` where nobody was, or it was not recorded.
     pub blocked: Option<Attempts>,
 }
@@ -338,7 +342,7 @@ impl Status {
             },
         };
         let mut notes: Vec<String> = report.map_or_else(|_| Vec::new(), |report| report.notes.clone());
-        if let Err(because) = &facts.listeners {
+        if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
         }
         let lab = facts.lab.clone();
@@ -456,23 +460,31 @@ fn port_status(
     title: String,
     port: PortRange,
 ) -> PortStatus {
-    let opening = report.as_ref().ok().and_then(|report| {
-        // A wide range may be open in parts: it counts as open, since some of it is.
-        report.openings.iter().find(|opening| opening.port.overlaps(port))
-    });
+    let opening = opening(report, port);
     let state = match (report, opening) {
         (Err(_), _) => PortState::Unknown,
         (Ok(_), Some(_)) => PortState::Open,
         (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => PortState::Closed,
         (Ok(_), None) => PortState::Unmanaged,
     };
-    let bound = Bound::of(facts, port);
     let verdict = pf_verdict(report, port);
-    let reasons = [
-        reach(&bound, Origin::Loopback, &verdict.loopback, &facts.app_firewall),
-        reach(&bound, Origin::Network, &verdict.network, &facts.app_firewall),
-        reach(&bound, Origin::Anyone, &verdict.anyone, &facts.app_firewall),
-    ];
+    let is_range = port.as_single().is_none();
+    let used = facts.seen.iter().flatten().filter(|seen| port.contains(seen.port));
+    let used: Vec<&Seen> = used.filter(|seen| !is_range || seen.is_in_use()).collect();
+    let presence = match &facts.seen {
+        // A port that stands alone is always looked at.
+        Ok(_) if is_range => Presence::Nobody,
+        _ => Presence::Unknown,
+    };
+    let absent = Seen::without_socket(port.first(), port.to_string(), presence);
+    let all = if used.is_empty() { vec![&absent] } else { used.clone() };
+    let said: Vec<(&Seen, Assessment)> =
+        all.into_iter().map(|seen| (seen, assess(facts, report, port, seen))).collect();
+    let reachable = said.iter().map(|(_, said)| said.reach).reduce(Reach::or);
+    let telling =
+        said.into_iter().min_by_key(|(_, said)| MOST_TELLING.iter().position(|state| *state == said.state));
+    let (seen, said) = telling.unwrap_or_else(|| (&absent, assess(facts, report, port, &absent)));
+    let others = used.len().saturating_sub(1);
     PortStatus {
         port,
         name,
@@ -480,15 +492,93 @@ fn port_status(
         state,
         from: opening.map(|opening| opening.from.to_string()),
         until: opening.and_then(|opening| opening.until),
-        listener: bound.words(),
-        pf: Reachable::of([&verdict.loopback, &verdict.network, &verdict.anyone]),
-        reachable: Reachable::of(reasons.each_ref()),
-        because: match bound {
-            Bound::Nobody => format!("nothing listens on it; {}", pf_words(&verdict)),
-            _ => because(&reasons),
+        listener: listener(seen),
+        program: seen.subject.program.clone(),
+        pf: verdict.reach(),
+        reachable: reachable.unwrap_or(said.reach),
+        situation: said.state,
+        about: port.as_single().or((!used.is_empty()).then_some(seen.port)),
+        because: match others {
+            0 => said.sentence,
+            1 => format!("{}; 1 more port of {port} is in use", said.sentence),
+            _ => format!("{}; {others} more ports of {port} are in use", said.sentence),
         },
+        next: said.next_step,
+        causes: said.causes,
+        in_use: seen.is_in_use(),
+        connect: seen.clients.clone(),
         blocked: facts.blocked.as_ref().and_then(|blocked| attempts_on(blocked, port)),
     }
+}
+
+/// Of several ports in a range the one whose state comes first here is spoken of: what needs a restart, what is in the
+/// way of everybody, what is not known, what is in the way of other machines, what works.
+const MOST_TELLING: [State; 12] = [
+    State::Wedged,
+    State::Bricked,
+    State::BlockedEverywhere,
+    State::WrongFamily,
+    State::Unknown,
+    State::BlockedByAppFirewall,
+    State::BlockedByPf,
+    State::LoopbackOnly,
+    State::Forwarded,
+    State::InSession,
+    State::Reachable,
+    State::NoListener,
+];
+
+impl Facts {
+    /// What is to be said of a port that was `seen`, by pf's verdict on the range that it is in.
+    pub fn assess(&self, range: PortRange, seen: &Seen) -> Assessment {
+        assess(self, &usable(&self.report, self.now, &self.boot), range, seen)
+    }
+}
+
+fn assess(facts: &Facts, report: &Result<&Report, String>, range: PortRange, seen: &Seen) -> Assessment {
+    let verdict = pf_verdict(report, range);
+    let opening = opening(report, range);
+    let subject = reachability::english::Subject {
+        near: opening.and_then(near),
+        is_open: opening.is_some(),
+        pf_blocks: verdict.why(Answer::No),
+        pf_unknown: verdict.why(Answer::Unknown),
+        ..seen.subject.clone()
+    };
+    let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
+    Assessment::of(&seen.situation(verdict.families(), app_firewall), &subject)
+}
+
+/// The Application Firewall in the terms of the judgement. Only "blocked" is to be trusted in what it says of a program.
+fn application_of(state: &AppFirewall, is_blocked: bool) -> reachability::AppFirewall {
+    match state {
+        AppFirewall::Off => reachability::AppFirewall::Off,
+        AppFirewall::BlockAll => reachability::AppFirewall::BlocksAll,
+        AppFirewall::On if is_blocked => reachability::AppFirewall::Blocks,
+        AppFirewall::On => reachability::AppFirewall::Asks,
+        AppFirewall::Unknown(_) => reachability::AppFirewall::Unknown,
+    }
+}
+
+/// The opening that lets some port of the range in: a wide range may be open in parts, and counts as open then.
+fn opening<'a>(report: &Result<&'a Report, String>, range: PortRange) -> Option<&'a Opening> {
+    report.as_ref().ok()?.openings.iter().find(|opening| opening.port.overlaps(range))
+}
+
+/// The hosts that a port is open for, where they are chosen.
+fn near(opening: &Opening) -> Option<String> {
+    let Source::Hosts { hosts } = &opening.from else { return None };
+    match hosts.iter().map(host_text).collect::<Vec<_>>().as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
+    }
+}
+
+fn listener(seen: &Seen) -> Option<String> {
+    let is_there = matches!(seen.presence, Presence::Listens | Presence::Forwards);
+    let program = seen.subject.program.as_deref().unwrap_or("an unknown program");
+    is_there.then(|| format!("{program} on {}", seen.subject.addresses.join(" and ")))
 }
 
 /// The attempts on every port of a range together.
@@ -509,162 +599,26 @@ fn is_managed(report: &Report, port: PortRange) -> bool {
 }
 
 /// What pf would do: root's verdict; without one, unknown, unless pf is off.
-pub fn pf_verdict(report: &Result<&Report, String>, port: PortRange) -> PfVerdict {
-    let same = |reason: Reason| PfVerdict {
-        port,
-        loopback: reason.clone(),
-        network: reason.clone(),
-        anyone: reason,
-    };
+fn pf_verdict(report: &Result<&Report, String>, port: PortRange) -> PfVerdict {
+    let same = |reason| PfVerdict::same(port, reason);
     match report {
         Err(because) => same(Reason::new(Answer::Unknown, because.clone())),
         Ok(Report { pf: PfState::Disabled, .. }) => same(Reason::new(Answer::Yes, "pf is off")),
+        // What holds for a whole range holds for a part of it.
         Ok(report) => report
             .verdicts
             .iter()
             .find(|verdict| verdict.port == port)
+            .or_else(|| report.verdicts.iter().find(|verdict| port.without(verdict.port).is_empty()))
             .cloned()
             .unwrap_or_else(|| same(Reason::new(Answer::Unknown, "root has not looked at this port yet"))),
     }
 }
 
-/// Where a connection comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Loopback,
-    Network,
-    Anyone,
-}
-
-/// Who listens on a range, and where.
-enum Bound<'a> {
-    NotKnown(&'a str),
-    Nobody,
-    LoopbackOnly(&'a Listener),
-    Outside(&'a Listener),
-}
-
-impl<'a> Bound<'a> {
-    fn of(facts: &'a Facts, port: PortRange) -> Self {
-        let listeners = match &facts.listeners {
-            Ok(listeners) => listeners,
-            Err(because) => return Bound::NotKnown(because),
-        };
-        let mut here = listeners.iter().filter(|listener| port.contains(listener.port)).peekable();
-        let first = here.peek().copied();
-        match (here.find(|listener| !listener.address.is_loopback()), first) {
-            (Some(outside), _) => Bound::Outside(outside),
-            (None, Some(inside)) => Bound::LoopbackOnly(inside),
-            (None, None) => Bound::Nobody,
-        }
-    }
-
-    fn words(&self) -> Option<String> {
-        match self {
-            Bound::NotKnown(_) | Bound::Nobody => None,
-            Bound::LoopbackOnly(listener) | Bound::Outside(listener) => {
-                let program = listener.program.as_deref().unwrap_or("an unknown program");
-                let address = match listener.address {
-                    address if address.is_unspecified() => "every address".to_owned(),
-                    address => address.to_string(),
-                };
-                Some(match listener.pid {
-                    Some(pid) => format!("{program} (pid {pid}) on {address}"),
-                    None => format!("{program} on {address}"),
-                })
-            }
-        }
-    }
-}
-
-/// Whether a connection from `origin` arrives: the surest obstacle decides, an unknown one leaves it unknown.
-fn reach(bound: &Bound, origin: Origin, pf: &Reason, app_firewall: &AppFirewall) -> Reason {
-    let listener = match bound {
-        Bound::Nobody => Reason::new(Answer::No, "nothing listens there"),
-        Bound::NotKnown(because) => {
-            Reason::new(Answer::Unknown, format!("who listens is not known: {because}"))
-        }
-        Bound::LoopbackOnly(listener) if origin != Origin::Loopback => {
-            Reason::new(Answer::No, format!("its listener is bound to {} only", listener.address))
-        }
-        Bound::LoopbackOnly(_) | Bound::Outside(_) => Reason::new(Answer::Yes, "it is listened to"),
-    };
-    let application = match app_firewall {
-        _ if origin == Origin::Loopback => Reason::new(Answer::Yes, ""),
-        AppFirewall::Off => Reason::new(Answer::Yes, ""),
-        AppFirewall::BlockAll => {
-            Reason::new(Answer::No, "the Application Firewall blocks all incoming connections")
-        }
-        AppFirewall::On => {
-            Reason::new(Answer::Unknown, "the Application Firewall is on and decides for each program")
-        }
-        AppFirewall::Unknown(because) => {
-            Reason::new(Answer::Unknown, format!("the Application Firewall could not be read: {because}"))
-        }
-    };
-    let all = [pf.clone(), listener, application];
-    for wanted in [Answer::No, Answer::Unknown] {
-        if let Some(reason) = all.iter().find(|reason| reason.answer == wanted) {
-            return reason.clone();
-        }
-    }
-    pf.clone()
-}
-
-/// What pf alone does, for a port that nobody listens on.
-fn pf_words(verdict: &PfVerdict) -> String {
-    let from =
-        [("this Mac", &verdict.loopback), ("this network", &verdict.network), ("anyone", &verdict.anyone)];
-    let who = |answer: Answer| -> Vec<&str> {
-        from.iter().filter(|(_, reason)| reason.answer == answer).map(|(name, _)| *name).collect()
-    };
-    let said = [("pf lets in", who(Answer::Yes)), ("pf refuses", who(Answer::No))];
-    let mut parts: Vec<String> = said
-        .iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(verb, names)| {
-            if names.len() == 3 {
-                format!("{verb} everyone")
-            } else {
-                format!("{verb} {}", names.join(" and "))
-            }
-        })
-        .collect();
-    if let Some((_, reason)) = from.iter().find(|(_, reason)| reason.answer == Answer::Unknown) {
-        parts.push(format!("what pf does is not known: {}", reason.because));
-    }
-    parts.join(", ").replace("pf lets in everyone", "pf lets everyone in")
-}
-
-/// One sentence over the three origins; what holds for several is said once.
-fn because(reasons: &[Reason; 3]) -> String {
-    let names = ["this Mac", "this network", "anyone"];
-    let mut parts: Vec<String> = Vec::new();
-    let mut index = 0;
-    while index < reasons.len() {
-        let mut end = index + 1;
-        while end < reasons.len() && reasons[end] == reasons[index] {
-            end += 1;
-        }
-        let whom = if index == 0 && end == reasons.len() {
-            "everywhere".to_owned()
-        } else {
-            names[index..end].join(" and ")
-        };
-        let answer = match reasons[index].answer {
-            Answer::Yes => "reachable",
-            Answer::No => "not reachable",
-            Answer::Unknown => "not known whether reachable",
-        };
-        parts.push(format!("{answer} from {whom}: {}", reasons[index].because));
-        index = end;
-    }
-    parts.join("; ").replace("from everywhere", "from anywhere")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reachability::Bind;
 
     fn dlv() -> DebugPort {
         crate::port::presets().remove(0)
@@ -703,11 +657,15 @@ mod tests {
             now: 1010,
             boot: "boot".into(),
             report,
-            listeners: Ok(vec![]),
+            seen: nobody(),
             app_firewall: AppFirewall::Off,
             ports: vec![dlv()],
             blocked: None,
         }
+    }
+
+    fn nobody() -> Result<Vec<Seen>, String> {
+        Ok(vec![Seen::without_socket(2345, "2345".into(), Presence::Nobody)])
     }
 
     fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
@@ -720,9 +678,9 @@ mod tests {
         Status::of(&facts)
     }
 
-    fn listening(address: &str) -> Result<Vec<Listener>, String> {
-        let program = Some("dlv".to_owned());
-        Ok(vec![Listener { address: address.parse().unwrap(), port: 2345, pid: Some(7), program }])
+    fn listening(address: &str) -> Result<Vec<Seen>, String> {
+        let bind = if address == "127.0.0.1" { Bind::Loopback } else { Bind::Every };
+        Ok(vec![Seen::listening(2345, "dlv (7)", address, bind)])
     }
 
     fn open(report: &mut Report) {
@@ -772,45 +730,136 @@ mod tests {
     }
 
     #[test]
-    fn says_why_not() {
-        let because = |change: fn(&mut Facts, &mut Report)| status(change).ports.remove(0).because;
-        assert_eq!(
-            because(|_, _| ()),
-            "nothing listens on it; pf lets in this Mac, pf refuses this network and anyone"
-        );
-        assert_eq!(
-            because(|facts, report| {
+    fn says_why_not_and_what_to_do() {
+        let said = |change: fn(&mut Facts, &mut Report)| {
+            let port = status(change).ports.remove(0);
+            assert_eq!(port.causes.is_empty(), port.situation == State::Reachable);
+            format!("{:?}: {} > {}", port.situation, port.because, port.next)
+        };
+        let all = [
+            said(|_, _| ()),
+            said(|facts, report| {
                 open(report);
-                facts.listeners = listening("127.0.0.1");
+                facts.seen = listening("127.0.0.1");
             }),
-            "reachable from this Mac: no rule matches, and pf passes; not reachable from this network: its listener is bound to 127.0.0.1 only; not reachable from anyone: our rule for the rest"
-        );
+            said(|facts, report| {
+                open(report);
+                facts.seen = listening("every address");
+            }),
+            said(|facts, _| facts.seen = listening("every address")),
+            said(|facts, report| {
+                open(report);
+                report.verdicts = vec![verdict(Answer::No, Answer::No)];
+                facts.seen = listening("every address");
+            }),
+            said(|facts, report| {
+                report.verdicts = vec![verdict(Answer::Unknown, Answer::Unknown)];
+                facts.seen = listening("every address");
+            }),
+            said(|facts, report| {
+                open(report);
+                facts.seen = listening("every address").map(|mut seen| {
+                    seen[0].is_blocked = true;
+                    seen
+                });
+                facts.app_firewall = AppFirewall::On;
+            }),
+            said(|facts, _| facts.seen = Err("no /proc".into())),
+            said(|facts, _| facts.seen = Ok(vec![])),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn of_a_range_the_port_that_needs_a_person_speaks_and_who_is_let_in_counts() {
+        let range: PortRange = "30000-30010".parse().unwrap();
+        let of = |seen: Vec<Seen>| {
+            let mut status = status(|facts, report| {
+                facts.ports[0].port = range;
+                facts.seen = Ok(seen);
+                report.verdicts = vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }];
+            });
+            status.ports.remove(0)
+        };
+        let idle = of(vec![]);
+        assert_eq!((idle.situation, idle.about, idle.in_use), (State::NoListener, None, false));
+        assert_eq!(idle.because, "nothing listens on port 30000-30010");
+        let free = || Seen::listening(30003, "dlv (7)", "every address", Bind::Every);
+        let local = || Seen::listening(30001, "node (8)", "127.0.0.1", Bind::Loopback);
+        let gone = Seen::without_socket(30000, "30000".into(), Presence::Nobody);
+        let one = of(vec![gone, free()]);
         assert_eq!(
-            because(|_, report| report.pf = PfState::Disabled),
-            "nothing listens on it; pf lets everyone in"
+            (one.situation, one.about, one.reachable.network),
+            (State::Reachable, Some(30003), Answer::Yes)
         );
+        let two = of(vec![free(), local()]);
+        assert_eq!((two.situation, two.about), (State::LoopbackOnly, Some(30001)));
+        assert!(two.because.starts_with("node (8) listens on 127.0.0.1 only"), "{}", two.because);
+        assert!(two.because.ends_with("1 more port of 30000-30010 is in use"), "{}", two.because);
+        assert_eq!(two.reachable.network, Answer::Yes, "one of them is reached");
+    }
+
+    #[test]
+    fn a_part_of_a_range_has_the_verdict_of_the_range() {
+        let wide = report();
+        let range: PortRange = "2000-3000".parse().unwrap();
+        let wide =
+            Report { verdicts: vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }], ..wide };
+        let facts = facts(ReportFact::Read(Box::new(wide)));
+        let said = |port: &str| facts.assess(port.parse().unwrap(), &listening("0.0.0.0").unwrap()[0]).state;
+        assert_eq!((said("2345"), said("3001")), (State::Reachable, State::Unknown));
+    }
+
+    #[test]
+    fn each_family_is_judged_by_its_own_rules() {
+        let port = |v4, v6, bind: Both<Bind>| {
+            let mut status = status(|facts, report| {
+                report.verdicts[0].network.answer = Answer::Yes;
+                report.verdicts[0].network.families = Both { v4, v6 };
+                facts.seen = listening("every address").map(|mut seen| {
+                    seen[0].bind = bind;
+                    seen
+                });
+            });
+            status.ports.remove(0).situation
+        };
+        use Answer::{No, Yes};
+        let (four, both) =
+            (Both { v4: Bind::Every, v6: Bind::None }, Both { v4: Bind::Every, v6: Bind::Every });
+        assert_eq!(port(Yes, No, four), State::Reachable);
+        assert_eq!(port(No, Yes, four), State::BlockedByPf);
+        assert_eq!(port(No, Yes, both), State::Reachable);
+    }
+
+    #[test]
+    fn what_the_application_firewall_permits_proves_nothing() {
+        use reachability::AppFirewall as Judged;
+        assert_eq!(application_of(&AppFirewall::On, true), Judged::Blocks);
+        assert_eq!(application_of(&AppFirewall::On, false), Judged::Asks);
+        assert_eq!(application_of(&AppFirewall::Off, true), Judged::Off);
+        assert_eq!(application_of(&AppFirewall::Unknown(String::new()), true), Judged::Unknown);
     }
 
     #[test]
     fn no_unknown_ends_reachable() {
         let answers = [Answer::Yes, Answer::No, Answer::Unknown];
-        let bounds = [listening("0.0.0.0"), listening("127.0.0.1"), Ok(vec![]), Err("no /proc".to_owned())];
+        let bounds = [listening("0.0.0.0"), listening("127.0.0.1"), nobody(), Err("no /proc".to_owned())];
         let applications =
             [AppFirewall::Off, AppFirewall::On, AppFirewall::BlockAll, AppFirewall::Unknown("?".into())];
         for answer in answers {
-            for listeners in &bounds {
+            for seen in &bounds {
                 for application in &applications {
                     let status = status(|facts, report| {
                         report.verdicts = vec![verdict(answer, answer)];
-                        facts.listeners = listeners.clone();
+                        facts.seen = seen.clone();
                         facts.app_firewall = application.clone();
                     });
-                    let outside = listeners
-                        .as_ref()
-                        .is_ok_and(|list| list.iter().any(|one| !one.address.is_loopback()));
+                    let outside = seen.as_ref().is_ok_and(|seen| seen[0].is_outside());
                     let sure = answer == Answer::Yes && outside && *application == AppFirewall::Off;
-                    assert_eq!(status.ports[0].reachable.anyone == Answer::Yes, sure);
-                    assert_eq!(status.ports[0].reachable.network == Answer::Yes, sure);
+                    let port = &status.ports[0];
+                    assert_eq!(port.reachable.anyone == Answer::Yes, sure);
+                    assert_eq!(port.reachable.network == Answer::Yes, sure);
+                    assert_eq!(port.situation == State::Reachable, sure);
                 }
             }
         }
@@ -820,7 +869,7 @@ mod tests {
     fn json_form() {
         let status = status(|facts, report| {
             open(report);
-            facts.listeners = listening("::");
+            facts.seen = listening("every address");
         });
         insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
     }

@@ -378,6 +378,27 @@ fn a_change_that_would_not_do_what_was_asked_is_undone() {
     assert_eq!(lab.rules(), rules);
 }
 
+#[test]
+fn the_application_firewall_is_asked_about_the_program_that_listens() {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let number = listener.local_addr().unwrap().port();
+    let lab = Lab::new();
+    lab.portcullis(&["open", &number.to_string(), "--from", "any"]).expect(0);
+    let state = |settings: &str| {
+        lab.write("/lab.toml", settings);
+        let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+        let port = port(&status, number);
+        assert_eq!(port["in_use"], true);
+        port["situation"].as_str().unwrap().to_owned()
+    };
+    let this = std::env::current_exe().unwrap().canonicalize().unwrap();
+    assert_eq!(state(""), "reachable");
+    assert_eq!(state("application_firewall = \"on\""), "unknown");
+    let blocks = format!("application_firewall = \"on\"\napplication_firewall_blocks = [{this:?}]");
+    assert_eq!(state(&blocks), "blocked-by-app-firewall");
+    assert_eq!(state("application_firewall = \"block-all\""), "blocked-by-app-firewall");
+}
+
 /// `nc -zv` makes a waiting `dlv dap` exit; nothing of ours does.
 #[test]
 fn a_waiting_debugger_is_not_harmed() {
@@ -416,7 +437,18 @@ fn a_waiting_debugger_is_not_harmed() {
         (&port["reachable"]["loopback"], &port["reachable"]["network"]),
         (&"yes".into(), &"no".into())
     );
+    assert_eq!((&port["situation"], &port["about"]), (&"loopback-only".into(), &2345.into()));
     assert!(port["because"].as_str().unwrap().contains("127.0.0.1 only"), "{port:#}");
+    assert!(port["next"].as_str().unwrap().contains("--listen=:2345"), "{port:#}");
+    assert!(port["connect"].as_array().unwrap().contains(&"VS Code".into()), "{port:#}");
+    let text = lab.portcullis(&["status"]).expect(0).out;
+    assert!(text.contains("next: on this Mac, connect to it"), "{text}");
+    // Every face says the same.
+    let connect = lab.portcullis(&["connect", "2345", "--json"]).expect(0).json();
+    assert_eq!((&connect["because"], &connect["tunnel"]), (&port["because"], &true.into()));
+    let doctor = lab.portcullis(&["doctor", "--json"]).json();
+    let findings = doctor["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|found| found["what"] == port["because"]), "{doctor:#}");
     let alive = dlv.try_wait().unwrap().is_none();
     let _ = dlv.kill();
     let _ = dlv.wait();

@@ -153,6 +153,8 @@ struct Row {
     label: String,
     enabled: bool,
     checked: Option<bool>,
+    /// The menu behind it.
+    rows: Vec<Row>,
 }
 
 /// The icon in the panel.
@@ -176,6 +178,16 @@ impl Tray {
     /// The row that begins so.
     fn row(&self, beginning: &str) -> Option<Row> {
         self.rows().into_iter().find(|row| row.label.starts_with(beginning))
+    }
+
+    /// The menu to connect to this port. Where another is in use on the machine that runs the test, there is a menu of
+    /// menus.
+    fn connect(&self, port: u16) -> Option<Row> {
+        let rows = self.rows();
+        let below = rows.iter().filter(|row| row.label == "Connect").flat_map(|row| &row.rows);
+        let (alone, among) = (format!("Connect to {port}"), format!("{port}  "));
+        let mut menus = rows.iter().chain(below).filter(|row| !row.rows.is_empty());
+        menus.find(|row| row.label == alone || row.label.starts_with(&among)).cloned()
     }
 
     /// Clicks the row that begins so, as soon as a person can: a grey row takes no click.
@@ -246,7 +258,8 @@ impl Tray {
 
 fn row(value: OwnedValue) -> Row {
     let fields = Structure::try_from(value).unwrap().into_fields();
-    let [number, properties, _] = <[Value<'_>; 3]>::try_from(fields).unwrap();
+    let [number, properties, below] = <[Value<'_>; 3]>::try_from(fields).unwrap();
+    let below: Vec<OwnedValue> = Vec::try_from(below).unwrap();
     let properties = HashMap::<String, OwnedValue>::try_from(properties).unwrap();
     let number_of = |key: &str| properties.get(key).and_then(|value| i32::try_from(value).ok());
     let has_mark =
@@ -260,6 +273,7 @@ fn row(value: OwnedValue) -> Row {
             .to_owned(),
         enabled: properties.get("enabled").and_then(|value| bool::try_from(value).ok()).unwrap_or(true),
         checked: has_mark.then(|| number_of("toggle-state") == Some(1)),
+        rows: below.into_iter().map(row).collect(),
     }
 }
 
@@ -350,7 +364,9 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
         prompts(&lab) > asked && tray.row("2345  dlv — waiting for permission…").is_some()
     });
     let rows = tray.rows();
-    assert!(rows.iter().all(|row| !row.enabled || row.label.is_empty()), "{rows:?}");
+    // What somebody listens with on the machine that runs the test may be read all the while.
+    let waits = |row: &Row| !row.enabled || row.label.is_empty() || !row.rows.is_empty();
+    assert!(rows.iter().all(waits), "{rows:?}");
     assert_eq!(tray.row("2345").unwrap().checked, Some(false), "not open before it is");
     // A panel may send the click of a row that turned grey under the pointer.
     tray.send_click(&tray.row("9229").unwrap());
@@ -461,6 +477,92 @@ fn what_was_seen_before_a_restart_is_not_shown_as_now() {
     assert_eq!(tray.rows()[0].label, "Not known: this Mac was restarted since pf was last looked at");
     tray.click("Check Now");
     tray.until_icon(Icon::Closed);
+}
+
+/// A port that is open for everyone, and free now.
+fn open_port(lab: &Lab) -> u16 {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    lab.portcullis(&["open", &port.to_string(), "--from", "any"]).expect(0);
+    port
+}
+
+/// What the clipboard of this display holds; `None` where nobody serves one.
+fn clipboard(desktop: &Desktop) -> Option<String> {
+    let mut xclip = Command::new("xclip");
+    xclip.args(["-selection", "clipboard", "-o"]).env("DISPLAY", &desktop.display);
+    let output = xclip.output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let port = open_port(&lab);
+    let tray = desktop.tray(&lab);
+    let of_port = format!("{port}  port — ");
+    assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for everyone"));
+
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let mut dlv = Command::new("dlv");
+    dlv.args(["dap", &listen]).stdin(Stdio::null()).stdout(Stdio::null()).env("HOME", desktop.home.path());
+    let Ok(dlv) = dlv.spawn() else {
+        println!("skipped: there is no dlv here");
+        return;
+    };
+    let mut dlv = Running(dlv);
+    // Nothing tells that a program listens: it is looked at every few seconds, since the port is open.
+    tray.until(PATIENCE, "the debugger is seen", |tray| {
+        let row = tray.row(&of_port);
+        row.is_some_and(|row| row.label.contains("dlv dap (") && row.label.ends_with("this Mac only"))
+    });
+    tray.until(PATIENCE, "there is a menu for it", |tray| tray.connect(port).is_some());
+    let menu = tray.connect(port).unwrap().rows;
+    let labels: Vec<&str> = menu.iter().map(|row| row.label.as_str()).collect();
+    let text = labels.join(" ");
+    assert!(text.contains("listens on 127.0.0.1 only: other machines cannot reach it"), "{text}");
+    assert!(text.contains("Next: on this Mac, connect to it as it is"), "{text}");
+    for client in ["VS Code", "GoLand", "SSH"] {
+        assert!(labels.contains(&format!("Copy Settings for {client}").as_str()), "{labels:?}");
+    }
+
+    if Command::new("xclip").arg("-version").output().is_ok() {
+        let before = unchanging(&lab);
+        let copy = menu.iter().find(|row| row.label == "Copy Settings for VS Code").unwrap();
+        tray.send_click(copy);
+        tray.until(PATIENCE, "the settings are on the clipboard", |_| {
+            clipboard(&desktop).is_some_and(|text| text.contains(&format!("\"port\": {port}")))
+        });
+        assert!(tray.row("Failed: ").is_none(), "{:?}", tray.rows());
+        assert_eq!(unchanging(&lab), before);
+        let goland = lab.portcullis_on(&desktop.display, &["connect", &port.to_string(), "--copy", "goland"]);
+        assert!(goland.expect(0).out.contains("copied the settings for GoLand"));
+        assert!(clipboard(&desktop).unwrap().contains("GoLand does not speak"));
+    } else {
+        println!("skipped: there is no xclip here");
+    }
+
+    assert!(dlv.0.try_wait().unwrap().is_none(), "the debugger was harmed");
+    drop(dlv);
+    tray.until(PATIENCE, "it is seen to be gone", |tray| {
+        tray.connect(port).is_none()
+            && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for everyone"))
+    });
+}
+
+#[test]
+fn a_server_that_accepts_nobody_is_told_from_one_that_has_just_been_called() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let port = open_port(&lab);
+    let deaf = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let tray = desktop.tray(&lab);
+    let says = |tray: &Tray, what: &str| {
+        let row = tray.row(&format!("{port}  port — "));
+        row.is_some_and(|row| row.label.contains(what))
+    };
+    assert!(says(&tray, "this Mac only"), "a queue may have filled just now: {:?}", tray.rows());
+    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts nobody any more"));
+    drop(deaf);
 }
 
 #[test]

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::show::{message, print, print_json};
-use portcullis::app::{App, AppError};
+use portcullis::app::{App, AppError, Connection};
+use portcullis::os;
 use portcullis::port::PortRange;
+use portcullis::reach::connect::Setting;
 use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::reach::servers::{Kind, Server};
 use portcullis::reach::sockets::Process;
-use portcullis::reach::view::{View, app_firewall_of, pf_of};
-use portcullis::reach::{self, connect, probe, version};
-use portcullis::reachability::{Answer, Assessment, Pf, State};
-use portcullis::status::{AppFirewall, Status, usable};
-use portcullis::{firewall, os};
+use portcullis::reach::view::View;
+use portcullis::reach::{self, probe, version};
+use portcullis::reachability::{Assessment, Reach, State};
+use portcullis::status::{Facts, Status, usable};
 
 /// Everything in one report. Exit status 1 where something stands in the way.
 pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
@@ -25,24 +26,23 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
         findings: &'a [Finding],
         ports: Vec<PortReport<'a>>,
     }
-    let status = app.status()?;
     let here = std::env::current_dir().unwrap_or_default();
     let project = project::collect(&here);
-    let looked = reach::look_well(&watched(&status, &project));
-    let (ports, delves, blind_spot) = match looked {
+    let sight = app.sight(&watched(&project), reach::look_well, &mut app.app_firewall())?;
+    let (ports, delves, blind_spot) = match sight.look {
         Ok(look) => {
-            let ports = look.views.into_iter().map(|view| assess(app, &status, view));
-            (ports.collect::<Result<_, _>>()?, look.delves, look.table.blind_spot)
+            let ports =
+                look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
+            (ports.collect(), look.delves, look.table.blind_spot)
         }
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
-    let report = app.report();
     let interfaces = os::interfaces().unwrap_or_default();
     let facts = doctor::Facts {
-        seen: usable(&report, os::now(), &os::boot_id().unwrap_or_default()).ok().cloned(),
-        notes: status.notes,
-        firewall: Some(status.firewall),
-        app_firewall: Some(app.app_firewall()),
+        seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
+        notes: sight.status.notes,
+        firewall: Some(sight.status.firewall),
+        app_firewall: Some(sight.facts.app_firewall),
         ports,
         addresses: interfaces.into_iter().flat_map(|(_, nets)| nets).map(|net| net.addr()).collect(),
         blind_spot,
@@ -100,34 +100,26 @@ impl<'a> PortReport<'a> {
     }
 }
 
-/// What is looked at: the ports that are shown, those of the project, and those of every debugger that runs.
-fn watched(status: &Status, project: &project::Project) -> Vec<PortRange> {
+/// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
+fn watched(project: &project::Project) -> Vec<PortRange> {
     let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
     // Where the sockets cannot be read, the look itself says so.
     let running = reach::debugger_ports().unwrap_or_default();
-    let single = of_project.chain(running).filter_map(PortRange::single);
-    status.ports.iter().map(|port| port.port).chain(single).collect()
+    of_project.chain(running).filter_map(PortRange::single).collect()
 }
 
 /// What is to be said of a port.
-fn assess(app: &App, status: &Status, view: View) -> Result<doctor::Port, AppError> {
+fn report_on(facts: &Facts, status: &Status, view: View) -> Option<doctor::Port> {
     // Root's verdict is on the range that is shown, as it is written there.
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
-    let verdict = shown.or(PortRange::single(view.port)).map(|range| app.verdict(range)).transpose()?;
-    let unknown = || Pf::same(Answer::Unknown, Answer::Unknown, Answer::Unknown);
-    let pf = verdict.map_or_else(unknown, |verdict| pf_of(&verdict));
-    let program = view.process.as_ref().and_then(|process| process.path.as_deref());
-    let app_firewall = app.app_firewall();
-    let blocked = match app_firewall {
-        AppFirewall::On => program.map(|program| firewall::app::read_program(app.world(), program)),
-        _ => None,
-    };
-    let said = view.assess(pf, app_firewall_of(&app_firewall, blocked.as_ref()));
+    let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
+    let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
     let is_delve = view.server.as_ref().is_some_and(|server| {
         matches!(server.kind, Kind::DelveDap | Kind::DelveHeadless | Kind::DelveMulticlient)
     });
+    let program = view.process.as_ref().and_then(|process| process.path.as_deref());
     let version = program.filter(|_| is_delve).and_then(version::of_delve);
-    Ok(doctor::Port { view, said, version })
+    Some(doctor::Port { view, said, version })
 }
 
 /// The one port that a person named.
@@ -157,63 +149,59 @@ pub fn probe(app: &App, port: &str, json: bool) -> Result<u8, AppError> {
     Ok(0)
 }
 
-/// The settings to connect to what listens on a port.
-pub fn connect(app: &App, port: &str, host: Option<&str>, json: bool) -> Result<u8, AppError> {
+/// The settings to connect to what listens on a port. `copy` names the client whose settings go to the clipboard; empty
+/// for the commonest.
+pub fn connect(
+    app: &App,
+    port: &str,
+    host: Option<&str>,
+    copy: Option<&str>,
+    json: bool,
+) -> Result<u8, AppError> {
     #[derive(Serialize)]
-    struct Settings {
+    struct Settings<'a> {
         version: u32,
         port: u16,
         server: &'static str,
         tunnel: bool,
-        settings: Vec<connect::Setting>,
+        situation: State,
+        reachable: Reach,
+        because: &'a str,
+        next: &'a str,
+        settings: &'a [Setting],
+        copied: Option<&'static str>,
     }
     let number = one_port(app, port)?;
-    let watched: Vec<PortRange> = PortRange::single(number).into_iter().collect();
-    let look = match reach::look(&watched, None) {
-        Ok(look) => look,
-        Err(error) => {
-            message(&error.to_string(), json);
-            return Ok(1);
-        }
-    };
-    let view = View::of(number, &look.table, None, &look.delves);
-    let Some(kind) = view.server.as_ref().map(|server| server.kind).or_else(|| usual(number)) else {
-        message(&format!("no debugger is known on port {number}: start it first, then ask again"), json);
-        return Ok(1);
-    };
-    let range = app.ports(port)?.first().map(|managed| managed.port);
-    let verdict = range.map(|range| app.verdict(range)).transpose()?;
-    let assessment =
-        verdict.map(|verdict| view.assess(pf_of(&verdict), app_firewall_of(&app.app_firewall(), None)));
-    let tunnel = assessment.is_some_and(|assessment| assessment.state == State::LoopbackOnly);
-    let host = host.unwrap_or("127.0.0.1");
-    let settings = connect::settings(&connect::Target { kind, host, port: number, tunnel });
+    let connection = app.connection(number, host)?;
+    let copied = copy.map(|client| app.copy_setting(&connection, client)).transpose()?;
+    let Connection { view, said, settings } = &connection;
     let server = view.server.as_ref().map_or("what usually sits there", |server| server.title());
     if json {
-        print_json(&Settings { version: 1, port: number, server, tunnel, settings });
-    } else {
-        let mut text = format!("port {number}: {server}\n");
-        for connect::Setting { client, how, text: setting } in settings {
-            let lines: String = setting.lines().map(|line| format!("    {line}\n")).collect();
-            text += &format!("\n{client}: {how}\n{lines}");
-        }
-        print(&text);
+        print_json(&Settings {
+            version: 1,
+            port: number,
+            server,
+            tunnel: view.is_loopback_only(),
+            situation: said.state,
+            reachable: said.reach,
+            because: &said.sentence,
+            next: &said.next_step,
+            settings,
+            copied: copied.map(|setting| setting.client),
+        });
+        return Ok(0);
     }
+    let mut text = format!("port {number}: {server}\n    {}\n", said.sentence);
+    if said.state != State::Reachable {
+        text += &format!("    next: {}\n", said.next_step);
+    }
+    for Setting { client, how, text: setting } in settings {
+        let lines: String = setting.lines().map(|line| format!("    {line}\n")).collect();
+        text += &format!("\n{client}: {how}\n{lines}");
+    }
+    if let Some(Setting { client, how, .. }) = copied {
+        text += &format!("\ncopied the settings for {client}: {how}\n");
+    }
+    print(&text);
     Ok(0)
-}
-
-/// What usually sits on a port that nobody listens on now.
-fn usual(port: u16) -> Option<Kind> {
-    Some(match port {
-        2345 => Kind::DelveDap,
-        9229 => Kind::Node,
-        9222 => Kind::Chrome,
-        5678 => Kind::Debugpy,
-        5005 => Kind::Jdwp,
-        1234 => Kind::Gdbserver,
-        4711 => Kind::LldbDap,
-        12345 => Kind::Rdbg,
-        9003 => Kind::Xdebug,
-        _ => return None,
-    })
 }

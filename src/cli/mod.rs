@@ -103,6 +103,9 @@ enum Command {
         /// This Mac as the client names it
         #[arg(long, value_name = "HOST")]
         host: Option<String>,
+        /// Copy the settings for one client, such as vscode, goland, terminal or ssh [default: the commonest]
+        #[arg(long, value_name = "CLIENT", num_args = 0..=1, default_missing_value = "")]
+        copy: Option<String>,
     },
     /// Show what pf logged, and whom it blocked
     #[command(after_help = log::AFTER_HELP)]
@@ -208,7 +211,9 @@ fn run(options: Options) -> Result<u8, AppError> {
         Some(Command::Explain(wanted)) => return explain::live(&app, &wanted, json),
         Some(Command::Doctor) => return look::doctor(&app, json),
         Some(Command::Probe { port }) => return look::probe(&app, &port, json),
-        Some(Command::Connect { port, host }) => return look::connect(&app, &port, host.as_deref(), json),
+        Some(Command::Connect { port, host, copy }) => {
+            return look::connect(&app, &port, host.as_deref(), copy.as_deref(), json);
+        }
         Some(Command::Log(wanted)) => return log::live(&app, &wanted, json),
         Some(Command::Completions { .. } | Command::Check(_)) => {}
     }

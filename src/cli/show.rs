@@ -8,6 +8,7 @@ use serde::Serialize;
 use portcullis::app::AppError;
 use portcullis::port::{DebugPort, Harm};
 use portcullis::prefs::Preferences;
+use portcullis::reachability::State;
 use portcullis::root::answer::{Answer, Outcome};
 use portcullis::status::{Icon, PortState, PortStatus, Status};
 
@@ -62,14 +63,21 @@ fn port_lines(port: &PortStatus) -> String {
     };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {from}"));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
-    let blocked = port.blocked.as_ref().map_or(String::new(), |blocked| format!("              {blocked}\n"));
-    let listener = port.listener.as_ref().map_or(String::new(), |listener| format!(", {listener}"));
-    format!(
-        "  {:<11} {:<10} {state}{from}{until}{listener}\n              {}\n{blocked}",
-        port.port.to_string(),
-        port.name.as_str(),
-        port.because
-    )
+    let found = match (port.situation, &port.listener) {
+        (State::NoListener, _) => ", nothing listens".to_owned(),
+        (_, listener) => listener.as_ref().map_or(String::new(), |listener| format!(", {listener}")),
+    };
+    let (range, name) = (port.port.to_string(), port.name.as_str());
+    let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{found}\n");
+    // That nobody listens is in the way of nobody who did not open the port.
+    if port.situation != State::NoListener || port.state == PortState::Open {
+        text += &format!("              {}\n", port.because);
+        if port.situation != State::Reachable {
+            text += &format!("              next: {}\n", port.next);
+        }
+    }
+    text.extend(port.blocked.iter().map(|blocked| format!("              {blocked}\n")));
+    text
 }
 
 /// A time of day here, with the date where it is not today.

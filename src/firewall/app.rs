@@ -7,15 +7,49 @@
 //!
 //! It works per program and beside pf: what pf passes, it may still stop.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::lab::LabConfig;
 use crate::os::process::Command;
-use crate::status::{Answer, AppFirewall, Reason};
+use crate::status::AppFirewall;
 use crate::world::World;
 
 /// The tool; its plist is gone since macOS 15, so there is no other way.
 const SOCKETFILTERFW: &str = "/usr/libexec/ApplicationFirewall/socketfilterfw";
+
+/// The Application Firewall as it was asked, and the programs that it was asked about. Each question is a process, so
+/// the answers are kept: whoever looks often asks anew only now and then.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    world: World,
+    /// What it does with incoming connections.
+    pub state: AppFirewall,
+    blocks: BTreeMap<PathBuf, bool>,
+}
+
+impl Asked {
+    /// Asks for its state.
+    pub fn new(world: &World) -> Self {
+        Asked { world: world.clone(), state: read(world), blocks: BTreeMap::new() }
+    }
+
+    /// Whether it says that it blocks the program at `path`. Asked once, and only where it is on: else there is no
+    /// answer that matters.
+    pub fn blocks(&mut self, path: &Path) -> bool {
+        if self.state != AppFirewall::On {
+            return false;
+        }
+        match self.blocks.get(path) {
+            Some(known) => *known,
+            None => {
+                let blocks = is_blocked(&self.world, path);
+                self.blocks.insert(path.to_owned(), blocks);
+                blocks
+            }
+        }
+    }
+}
 
 /// What the Application Firewall does with incoming connections. In a lab: what `lab.toml` says.
 pub fn read(world: &World) -> AppFirewall {
@@ -49,16 +83,16 @@ pub fn read(world: &World) -> AppFirewall {
     }
 }
 
-/// Whether the Application Firewall stops incoming connections to the program at `path`; asked only where it
-/// is on. A lab has no such list: unknown.
-pub fn read_program(world: &World, path: &Path) -> Reason {
-    if world.lab().is_some() {
-        return Reason::new(Answer::Unknown, "the lab's Application Firewall keeps no list of programs");
+/// Whether the Application Firewall says that it blocks the program at `path`; what cannot be asked, it did not say.
+/// In a lab: whether `lab.toml` names it.
+fn is_blocked(world: &World, path: &Path) -> bool {
+    if let Some(directory) = world.lab() {
+        let config = LabConfig::read(directory);
+        return config
+            .is_ok_and(|config| config.application_firewall_blocks.iter().any(|other| other == path));
     }
-    match Command::new(SOCKETFILTERFW).args([Path::new("--getappblocked"), path]).run() {
-        Ok(output) => program_blocked(&output.stdout),
-        Err(error) => Reason::new(Answer::Unknown, error.to_string()),
-    }
+    let answer = Command::new(SOCKETFILTERFW).args([Path::new("--getappblocked"), path]).run();
+    answer.is_ok_and(|output| program_blocked(&output.stdout))
 }
 
 /// Reads `--getglobalstate`: `Firewall is enabled. (State = 1)`. The words differ between versions, the
@@ -89,12 +123,8 @@ pub fn block_all(text: &str) -> AppFirewall {
 
 /// Reads `--getappblocked PATH`. Only "blocked" can be trusted: "permitted" is also said of programs that are
 /// in no list.
-pub fn program_blocked(text: &str) -> Reason {
-    let text = text.trim();
-    match text.contains("blocked") && !text.contains("permitted") && !text.contains("not blocked") {
-        true => Reason::new(Answer::Yes, text),
-        false => Reason::new(Answer::Unknown, text),
-    }
+pub fn program_blocked(text: &str) -> bool {
+    text.contains("blocked") && !text.contains("permitted") && !text.contains("not blocked")
 }
 
 #[cfg(test)]
@@ -122,9 +152,9 @@ mod tests {
     #[test]
     fn permitted_proves_nothing() {
         let blocked = "Incoming connection to the application is blocked";
-        assert_eq!(program_blocked(blocked).answer, Answer::Yes);
+        assert!(program_blocked(blocked));
         for text in ["Incoming connection to the application is permitted", "", "not blocked"] {
-            assert_eq!(program_blocked(text).answer, Answer::Unknown);
+            assert!(!program_blocked(text), "{text}");
         }
     }
 
@@ -135,5 +165,25 @@ mod tests {
         assert!(matches!(read(&world), AppFirewall::Unknown(_)));
         std::fs::write(directory.path().join("lab.toml"), "application_firewall = \"block-all\"").unwrap();
         assert_eq!(read(&world), AppFirewall::BlockAll);
+    }
+
+    #[test]
+    fn a_program_is_asked_about_once_and_only_where_it_matters() {
+        let directory = tempfile::tempdir().unwrap();
+        let world = World::Lab(directory.path().to_owned());
+        let settings = |state: &str, blocks: &str| {
+            let text =
+                format!("application_firewall = \"{state}\"\napplication_firewall_blocks = [{blocks}]");
+            std::fs::write(directory.path().join("lab.toml"), text).unwrap();
+        };
+        let (dlv, node) = (Path::new("/usr/bin/dlv"), Path::new("/usr/bin/node"));
+        settings("off", "\"/usr/bin/dlv\"");
+        assert!(!Asked::new(&world).blocks(dlv));
+        settings("on", "\"/usr/bin/dlv\"");
+        let mut asked = Asked::new(&world);
+        assert_eq!((asked.blocks(dlv), asked.blocks(node)), (true, false));
+        settings("on", "");
+        assert!(asked.blocks(dlv), "it is kept");
+        assert!(!Asked::new(&world).blocks(dlv));
     }
 }

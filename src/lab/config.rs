@@ -1,6 +1,6 @@
 //! `lab.toml`: how the pretended Mac answers where a real one would ask a person or the hardware.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,8 @@ pub struct LabConfig {
     pub networks: Vec<IpNet>,
     /// The Application Firewall.
     pub application_firewall: ApplicationFirewall,
+    /// The programs that it blocks where it is on, by their files.
+    pub application_firewall_blocks: Vec<PathBuf>,
 }
 
 impl Default for LabConfig {
@@ -76,6 +78,7 @@ impl Default for LabConfig {
             prompt: Prompt::default(),
             networks: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([192, 168, 1, 0].into(), 24))],
             application_firewall: ApplicationFirewall::default(),
+            application_firewall_blocks: Vec::new(),
         }
     }
 }

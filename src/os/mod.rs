@@ -1,6 +1,7 @@
-//! The one door to the system: atomic files, processes, locks. All `unsafe` lives here.
+//! The one door to the system: atomic files, processes, locks, the clipboard. All `unsafe` lives here.
 
 mod boot;
+pub mod clipboard;
 #[cfg(target_os = "macos")]
 pub mod held;
 #[cfg(all(target_os = "linux", feature = "gui"))]

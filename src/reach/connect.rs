@@ -139,6 +139,31 @@ pub fn settings(target: &Target) -> Vec<Setting> {
     settings
 }
 
+/// What usually sits on a port that nobody listens on now.
+pub fn usual(port: u16) -> Option<Kind> {
+    Some(match port {
+        2345 => Kind::DelveDap,
+        9229 => Kind::Node,
+        9222 => Kind::Chrome,
+        5678 => Kind::Debugpy,
+        5005 => Kind::Jdwp,
+        1234 => Kind::Gdbserver,
+        4711 => Kind::LldbDap,
+        12345 => Kind::Rdbg,
+        9003 => Kind::Xdebug,
+        _ => return None,
+    })
+}
+
+/// The setting for the `client` that a person typed, such as `vscode` or `goland`; the first, where they typed none.
+pub fn choose<'a>(settings: &'a [Setting], client: &str) -> Option<&'a Setting> {
+    let plain = |text: &str| -> String {
+        text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase()
+    };
+    let wanted = plain(client);
+    settings.iter().find(|setting| plain(setting.client).starts_with(&wanted))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +196,23 @@ mod tests {
             }
         }
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_client_is_found_as_a_person_types_it() {
+        let settings =
+            settings(&Target { kind: Kind::DelveHeadless, host: "127.0.0.1", port: 2345, tunnel: true });
+        let of = |client| choose(&settings, client).map(|setting| setting.client);
+        for (typed, found) in [
+            ("", "VS Code"),
+            ("vscode", "VS Code"),
+            ("VS Code", "VS Code"),
+            ("goland", "GoLand"),
+            ("ssh", "SSH"),
+        ] {
+            assert_eq!(of(typed), Some(found), "{typed}");
+        }
+        assert_eq!(of("emacs"), None);
     }
 
     #[test]

@@ -16,15 +16,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::port::PortRange;
-use crate::status::Listener;
 use servers::Kind;
 use sockets::{Process, SocketsError, Table};
 use view::View;
-
-/// Every TCP listener of this machine, as the status needs it. Errors: see [`sockets::read`].
-pub fn listeners() -> Result<Vec<Listener>, SocketsError> {
-    Ok(sockets::listeners()?.iter().map(Listener::from).collect())
-}
 
 /// One look at the watched ports.
 #[derive(Clone, Debug, Serialize)]

@@ -15,13 +15,11 @@
 
 use serde::Serialize;
 
+use super::connect::{Setting, Target, settings};
 use super::servers::{Kind, Server, classify_process};
 use super::sockets::{Process, Socket, Table};
 use crate::reachability::english::Subject;
-use crate::reachability::{
-    Answer, AppFirewall, Assessment, Bind, Both, Pf, Presence, Queue, Session, Situation,
-};
-use crate::status;
+use crate::reachability::{Answer, AppFirewall, Assessment, Bind, Both, Pf, Presence, Queue, Seen, Session};
 
 /// One port, as the table shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +50,12 @@ impl View {
     /// a Delve that has lost its listener. It shows for a moment also of one that is about to listen.
     pub fn of(port: u16, table: &Table, earlier: Option<&Table>, delves: &[Process]) -> View {
         let listeners: Vec<Socket> = table.listeners_on(port).cloned().collect();
-        let sessions: Vec<Socket> = table.sessions_on(port).cloned().collect();
+        // A debugger may stop listening while it serves. Another program that is connected from this port, and nobody
+        // listens, only happens to have been given its number.
+        let is_session = |socket: &&Socket| {
+            !listeners.is_empty() || socket.owner.process().is_none() || server_of(socket, port).is_some()
+        };
+        let sessions: Vec<Socket> = table.sessions_on(port).filter(is_session).cloned().collect();
         let orphan = delves.iter().find(|process| is_orphan(process, port, delves));
         let is_proxy =
             |socket: &Socket| server_of(socket, port).is_some_and(|server| server.kind == Kind::Proxy);
@@ -63,6 +66,7 @@ impl View {
             (Some(listener), _) => (Presence::Listens, listener.owner.process()),
             (None, Some(session)) => (Presence::Nobody, session.owner.process()),
             (None, None) if orphan.is_some() => (Presence::Orphan, orphan),
+            (None, None) if table.blind_spot.is_some() => (Presence::Unknown, None),
             (None, None) => (Presence::Nobody, None),
         };
         let server = owner.and_then(|process| classify_process(process, Some(port)));
@@ -73,23 +77,51 @@ impl View {
 
     /// What is to be said of it, with what pf and the Application Firewall do.
     pub fn assess(&self, pf: Pf, app_firewall: AppFirewall) -> Assessment {
-        Assessment::of(&self.situation(pf, app_firewall), &self.subject())
+        let seen = self.seen();
+        Assessment::of(&seen.situation(pf, app_firewall), &seen.subject)
     }
 
-    /// The situation, with what pf and the Application Firewall do.
-    pub fn situation(&self, pf: Pf, app_firewall: AppFirewall) -> Situation {
+    /// What of it is judged. The Application Firewall was not asked about the program.
+    pub fn seen(&self) -> Seen {
         let takes_many = self.server.as_ref().map_or(Answer::Unknown, Server::takes_many);
         let session = if self.sessions.is_empty() { Session::None } else { Session::Open { takes_many } };
-        let bind =
-            self.listeners.iter().map(bind).fold(Both { v4: Bind::None, v6: Bind::None }, |sum, one| Both {
-                v4: wider(sum.v4, one.v4),
-                v6: wider(sum.v6, one.v6),
-            });
-        Situation { presence: self.presence, bind, session, queue: self.queue, pf, app_firewall }
+        Seen {
+            port: self.port,
+            presence: self.presence,
+            bind: self.bind(),
+            session,
+            queue: self.queue,
+            is_blocked: false,
+            clients: self.settings(None).into_iter().map(|setting| setting.client.to_owned()).collect(),
+            subject: self.subject(),
+        }
     }
 
-    /// What the sentences speak of.
-    pub fn subject(&self) -> Subject {
+    /// The settings to connect to the debugger that is there; none where none is known. `host` is this Mac as the
+    /// client names it; where it is not given, the loopback address that is listened to.
+    pub fn settings(&self, host: Option<&str>) -> Vec<Setting> {
+        let Some(kind) = self.server.as_ref().map(|server| server.kind) else { return Vec::new() };
+        let is_six = self.bind().v4 == Bind::None && self.bind().v6 != Bind::None;
+        let loopback = if is_six { "::1" } else { "127.0.0.1" };
+        let host = host.unwrap_or(loopback);
+        settings(&Target { kind, host, port: self.port, tunnel: self.is_loopback_only() })
+    }
+
+    /// Whether it is listened to, but not where other machines could address it.
+    pub fn is_loopback_only(&self) -> bool {
+        let Both { v4, v6 } = self.bind();
+        let is_bound = v4 != Bind::None || v6 != Bind::None;
+        is_bound && !v4.is_outside() && !v6.is_outside()
+    }
+
+    fn bind(&self) -> Both<Bind> {
+        self.listeners.iter().map(bind).fold(Both { v4: Bind::None, v6: Bind::None }, |sum, one| Both {
+            v4: wider(sum.v4, one.v4),
+            v6: wider(sum.v6, one.v6),
+        })
+    }
+
+    fn subject(&self) -> Subject {
         let port = self.port;
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
@@ -101,7 +133,7 @@ impl View {
         let take_many =
             server.filter(|server| server.kind == Kind::DelveHeadless).map(|_| "--accept-multiclient".into());
         Subject {
-            port,
+            port: port.to_string(),
             program: self.process.as_ref().map(title),
             addresses,
             client: (!self.clients.is_empty()).then(|| self.clients.join(", ")),
@@ -110,29 +142,8 @@ impl View {
             listen_v4: server.and_then(|server| server.listen_option("127.0.0.1", port)),
             take_many,
             start: start(port),
+            ..Subject::default()
         }
-    }
-}
-
-/// pf's verdict on a port in the terms of the judgement; root's verdict speaks for both families.
-pub fn pf_of(verdict: &status::PfVerdict) -> Pf {
-    let answer = |reason: &status::Reason| match reason.answer {
-        status::Answer::Yes => Answer::Yes,
-        status::Answer::No => Answer::No,
-        status::Answer::Unknown => Answer::Unknown,
-    };
-    Pf::same(answer(&verdict.loopback), answer(&verdict.network), answer(&verdict.anyone))
-}
-
-/// The Application Firewall in the terms of the judgement. `blocked` is its answer for the listener's program, where
-/// it was asked; only "blocked" is to be trusted there.
-pub fn app_firewall_of(state: &status::AppFirewall, blocked: Option<&status::Reason>) -> AppFirewall {
-    match (state, blocked.map(|reason| reason.answer)) {
-        (status::AppFirewall::Off, _) => AppFirewall::Off,
-        (status::AppFirewall::BlockAll, _) => AppFirewall::BlocksAll,
-        (status::AppFirewall::On, Some(status::Answer::Yes)) => AppFirewall::Blocks,
-        (status::AppFirewall::On, _) => AppFirewall::Asks,
-        (status::AppFirewall::Unknown(_), _) => AppFirewall::Unknown,
     }
 }
 
@@ -316,14 +327,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays_so() {
-        use status::{Answer as A, AppFirewall as F, Reason};
-        let blocked = Reason::new(A::Yes, "");
-        let unsure = Reason::new(A::Unknown, "");
-        assert_eq!(app_firewall_of(&F::On, Some(&blocked)), AppFirewall::Blocks);
-        assert_eq!(app_firewall_of(&F::On, Some(&unsure)), AppFirewall::Asks);
-        assert_eq!(app_firewall_of(&F::On, None), AppFirewall::Asks);
-        assert_eq!(app_firewall_of(&F::Off, Some(&blocked)), AppFirewall::Off);
-        assert_eq!(app_firewall_of(&F::Unknown(String::new()), Some(&blocked)), AppFirewall::Unknown);
+    fn a_client_that_was_given_the_port_is_no_session() {
+        let browser = process(7, "/usr/bin/browser");
+        let connections = vec![socket("192.168.1.7:50000", Some("192.0.2.1:443"), &browser)];
+        let table = Table { connections, ..Table::default() };
+        assert_eq!(state(&View::of(50000, &table, None, &[])), State::NoListener);
+    }
+
+    #[test]
+    fn where_sockets_may_be_missing_nobody_is_said_to_be_missing() {
+        let table = Table { blind_spot: Some("no permission".into()), ..Table::default() };
+        assert_eq!(state(&View::of(2345, &table, None, &[])), State::Unknown);
     }
 }

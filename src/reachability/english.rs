@@ -6,8 +6,8 @@ use super::{Answer, AppFirewall, Bind, Cause, Presence, Reach, Session, Situatio
 /// What the sentences speak of. Texts come from the system: the caller escapes what may hold control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// The port.
-    pub port: u16,
+    /// The port, or the range, as it is written.
+    pub port: String,
     /// The program, such as `dlv dap (4711)`; `None` where it is not known.
     pub program: Option<String>,
     /// The addresses it listens on, such as `127.0.0.1`.
@@ -24,6 +24,14 @@ pub struct Subject {
     pub take_many: Option<String>,
     /// A command that starts such a debugger.
     pub start: Option<String>,
+    /// Whom "this network" means, where that is not the networks this Mac is on: such as `192.168.1.20`.
+    pub near: Option<String>,
+    /// Whether our own rules let it in, so that it is another's rule where pf blocks it.
+    pub is_open: bool,
+    /// Why pf blocks it, where it does.
+    pub pf_blocks: Option<String>,
+    /// Why it is not known what pf does, where it is not.
+    pub pf_unknown: Option<String>,
 }
 
 impl Subject {
@@ -42,7 +50,7 @@ impl Subject {
 
 /// The state as one sentence, without the full stop.
 pub fn sentence(situation: &Situation, subject: &Subject) -> String {
-    let port = subject.port;
+    let port = &subject.port;
     match (situation.state(), situation.causes().first()) {
         (State::Unknown, Some(first)) => {
             format!("whether port {port} can be reached is not known: {}", cause(*first, situation, subject))
@@ -52,7 +60,7 @@ pub fn sentence(situation: &Situation, subject: &Subject) -> String {
                 "{} listens on {}, and {} can reach it",
                 subject.program(),
                 subject.addresses(),
-                whom(situation.reach())
+                whom(situation.reach(), subject)
             )
         }
         (_, Some(first)) => cause(*first, situation, subject),
@@ -62,7 +70,7 @@ pub fn sentence(situation: &Situation, subject: &Subject) -> String {
 
 /// A cause as one clause.
 pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
-    let port = subject.port;
+    let port = &subject.port;
     let program = subject.program();
     let addresses = subject.addresses();
     match (cause.state, cause.certain) {
@@ -100,7 +108,12 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
         (State::Forwarded, _) => {
             format!("{program} forwards port {port}; what listens at the other end was not verified")
         }
-        (State::BlockedEverywhere, _) => format!("pf blocks port {port} from everywhere, from this Mac too"),
+        (State::BlockedEverywhere, _) => {
+            format!(
+                "pf blocks port {port} from everywhere, from this Mac too{}",
+                in_parentheses(&subject.pf_blocks)
+            )
+        }
         (State::WrongFamily, _) => {
             format!(
                 "{program} listens on {addresses} only: clients that use IPv4, 127.0.0.1 among them, do not find it"
@@ -109,8 +122,12 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
         (State::LoopbackOnly, _) => {
             format!("{program} listens on {addresses} only: other machines cannot reach it, whatever pf does")
         }
-        (State::BlockedByPf, true) => format!("pf blocks port {port} from other machines"),
-        (State::BlockedByPf, false) => format!("pf may block port {port}"),
+        (State::BlockedByPf, true) => {
+            format!("pf blocks port {port} from other machines{}", in_parentheses(&subject.pf_blocks))
+        }
+        (State::BlockedByPf, false) => {
+            format!("pf may block port {port}{}", in_parentheses(&subject.pf_unknown))
+        }
         (State::BlockedByAppFirewall, true) => match situation.app_firewall {
             AppFirewall::BlocksAll => "the Application Firewall blocks all incoming connections".to_owned(),
             _ => format!("the Application Firewall blocks incoming connections to {program}"),
@@ -125,7 +142,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
 
 /// What to do now, as one sentence without the full stop.
 pub fn next_step(situation: &Situation, subject: &Subject) -> String {
-    let port = subject.port;
+    let port = &subject.port;
     let first = situation.causes().first().copied();
     match situation.state() {
         State::NoListener => match &subject.start {
@@ -157,6 +174,7 @@ pub fn next_step(situation: &Situation, subject: &Subject) -> String {
                 None => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
         }
+        State::BlockedByPf if subject.is_open => format!("see which rule blocks it: `portcullis explain {port}`"),
         State::BlockedByPf => format!("open it for this network: `portcullis open {port} --from lan`"),
         State::BlockedByAppFirewall => match situation.app_firewall {
             AppFirewall::BlocksAll => {
@@ -177,13 +195,18 @@ pub fn next_step(situation: &Situation, subject: &Subject) -> String {
     }
 }
 
-fn whom(reach: Reach) -> &'static str {
+fn whom(reach: Reach, subject: &Subject) -> String {
+    let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
-        (Answer::Yes, Answer::Yes) => "every machine that finds this Mac",
-        (Answer::Yes, _) => "the machines of this network",
-        (_, Answer::Yes) => "every machine outside this network",
-        _ => "only this Mac",
+        (Answer::Yes, Answer::Yes) => "every machine that finds this Mac".to_owned(),
+        (Answer::Yes, _) => near.unwrap_or("the machines of this network").to_owned(),
+        (_, Answer::Yes) => format!("every machine but {}", near.unwrap_or("those of this network")),
+        _ => "only this Mac".to_owned(),
     }
+}
+
+fn in_parentheses(why: &Option<String>) -> String {
+    why.as_ref().map_or_else(String::new, |why| format!(" ({why})"))
 }
 
 #[cfg(test)]
@@ -204,7 +227,7 @@ mod tests {
 
     fn subject() -> Subject {
         Subject {
-            port: 2345,
+            port: "2345".into(),
             program: Some("dlv dap (4711)".into()),
             addresses: vec!["127.0.0.1".into()],
             client: Some("goland (99)".into()),
@@ -213,6 +236,10 @@ mod tests {
             listen_v4: Some("--listen=127.0.0.1:2345".into()),
             take_many: Some("--accept-multiclient".into()),
             start: Some("dlv debug --headless --listen=127.0.0.1:2345 --accept-multiclient".into()),
+            near: Some("192.168.1.20".into()),
+            is_open: true,
+            pf_blocks: Some("our guard blocks it".into()),
+            pf_unknown: Some("nobody has looked at pf yet".into()),
         }
     }
 
@@ -248,7 +275,7 @@ mod tests {
         ];
         let mut text = String::new();
         for situation in situations {
-            for subject in [subject(), Subject { port: 2345, ..Subject::default() }] {
+            for subject in [subject(), Subject { port: "2345".into(), ..Subject::default() }] {
                 let said = Assessment::of(&situation, &subject);
                 let reach = said.reach;
                 text += &format!(

@@ -8,6 +8,7 @@ use crate::pf::loaded::{InterfaceFacts, Listing, Loaded};
 use crate::pf::question::{Answers, Combined, answers};
 use crate::pf::verdict::Outcome;
 use crate::port::PortRange;
+use crate::reachability::Both;
 use crate::root::foreign;
 use crate::root::live::Live;
 use crate::status::{Answer, PfState, PfVerdict, Reason, Report, Seconds};
@@ -81,18 +82,37 @@ fn verdict(live: &Live, loaded: &Loaded, ledger: &Ledger, port: PortRange) -> Pf
         (PfState::Enabled, _) if live.skip.is_none() => {
             Reason::new(Answer::Unknown, "which interfaces pf does not look at could not be read")
         }
-        (PfState::Enabled, Outcome::Pass) if is_ours(&combined) => {
-            Reason::new(Answer::Yes, "our rule lets it in")
+        (PfState::Enabled, outcome) => {
+            let because = match outcome {
+                Outcome::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
+                Outcome::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
+                _ => combined.because.clone(),
+            };
+            Reason { answer: answer(outcome), families: families(&combined), because }
         }
-        (PfState::Enabled, Outcome::Block) if is_ours(&combined) => {
-            Reason::new(Answer::No, "our guard blocks it")
-        }
-        (PfState::Enabled, Outcome::Pass) => Reason::new(Answer::Yes, combined.because),
-        (PfState::Enabled, Outcome::Block) => Reason::new(Answer::No, combined.because),
-        (PfState::Enabled, Outcome::Unknown) => Reason::new(Answer::Unknown, combined.because),
     };
     let Answers { loopback, network, anyone } = ask(loaded, ledger, port);
     PfVerdict { port, loopback: reason(loopback), network: reason(network), anyone: reason(anyone) }
+}
+
+fn answer(outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Pass => Answer::Yes,
+        Outcome::Block => Answer::No,
+        Outcome::Unknown => Answer::Unknown,
+    }
+}
+
+/// The answer for each family: what all hosts and ports that were asked about have in common. A family that none of
+/// the hosts has lets none of them in.
+fn families(combined: &Combined) -> Both<Answer> {
+    let of = |family: &str| {
+        let mut answers =
+            combined.families.iter().filter(|asked| asked.family == family).map(|asked| asked.verdict);
+        let first = answers.next().unwrap_or(Outcome::Block);
+        if answers.all(|other| other == first) { answer(first) } else { Answer::Unknown }
+    };
+    Both { v4: of("inet"), v6: of("inet6") }
 }
 
 /// Whether every rule that decides is one of ours: then a word says it, and `explain` has the rule.
@@ -135,4 +155,33 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn combined(rules: &str, near: &[&str]) -> Combined {
+        let (loaded, problems) =
+            Loaded::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
+        assert!(problems.is_empty(), "{problems:?}");
+        let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
+        answers(&loaded.with_assumed_interfaces(), 2345, 2346, &near).network
+    }
+
+    #[test]
+    fn each_family_has_its_own_answer() {
+        use Answer::{No, Unknown, Yes};
+        for (rules, near, v4, v6) in [
+            ("pass in\n", &[][..], Yes, Yes),
+            ("block in inet6 all\n", &[], Yes, No),
+            ("block in inet all\n", &[], No, Yes),
+            ("block in proto tcp to port 2346\n", &[], Unknown, Unknown),
+            ("pass in\n", &["192.168.1.0/24"], Yes, No),
+            ("pass in\n", &["192.168.1.0/24", "fd00::/64"], Yes, Yes),
+            ("block in from 192.168.1.0/24\n", &["192.168.1.0/24", "10.0.0.5/32"], Unknown, No),
+        ] {
+            assert_eq!(families(&combined(rules, near)), Both { v4, v6 }, "{rules}{near:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem};
+use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 
 use super::{TrayError, icon};
@@ -13,8 +13,7 @@ use portcullis::status::{Icon, Status};
 /// The tray as it stands on the screen.
 pub struct Tray {
     tray: TrayIcon,
-    menu: Menu,
-    items: Vec<(String, Item)>,
+    rows: Rows,
     pictures: Pictures,
     icon: Icon,
     words: Words,
@@ -26,20 +25,17 @@ impl Tray {
         let pictures = Pictures::draw()?;
         let words = Words::of(status);
         let menu = Menu::new();
-        let items: Vec<(String, Item)> = rows.iter().map(|row| (row.id.clone(), Item::new(row))).collect();
-        for (_, item) in &items {
-            menu.append(item.as_menu_item())?;
-        }
+        let rows = Rows::new(Place::Menu(menu.clone()), rows)?;
         let tray = TrayIconBuilder::new()
             .with_id("portcullis")
             // By this name macOS keeps the icon's place, and whether the person lets it be shown.
             .with_autosave_name("portcullis")
-            .with_menu(Box::new(menu.clone()))
+            .with_menu(Box::new(menu))
             .with_icon(pictures.of(status.icon))
             .with_temp_dir_path(directory)
             .build()?;
         words.set(&tray);
-        Ok(Tray { tray, menu, items, pictures, icon: status.icon, words })
+        Ok(Tray { tray, rows, pictures, icon: status.icon, words })
     }
 
     /// Shows the status and the rows; touches only what is different now.
@@ -52,17 +48,42 @@ impl Tray {
             words.set(&self.tray);
             self.words = words;
         }
+        self.rows.show(rows);
+    }
+}
+
+/// A menu with its items, in order.
+struct Rows {
+    place: Place,
+    items: Vec<(String, Item)>,
+}
+
+/// Where items go.
+enum Place {
+    Menu(Menu),
+    Submenu(Submenu),
+}
+
+impl Rows {
+    fn new(place: Place, rows: &[Row]) -> tray_icon::menu::Result<Self> {
+        let mut shown = Rows { place, items: Vec::new() };
+        for (place, row) in rows.iter().enumerate() {
+            shown.insert(row, place)?;
+        }
+        Ok(shown)
+    }
+
+    /// Shows these rows; touches only what is different now.
+    fn show(&mut self, rows: &[Row]) {
         for (place, row) in rows.iter().enumerate() {
             // Rows keep their order, so what stands before the row of this id is gone.
-            if let Some(found) = self.items.iter().skip(place).position(|(id, _)| *id == row.id) {
+            let is_row = |(id, item): &(String, Item)| *id == row.id && item.can_become(row);
+            if let Some(found) = self.items.iter().skip(place).position(is_row) {
                 (0..found).for_each(|_| self.remove(place));
-            } else {
-                let item = Item::new(row);
-                if self.menu.insert(item.as_menu_item(), place).is_ok() {
-                    self.items.insert(place, (row.id.clone(), item));
-                }
+            } else if self.insert(row, place).is_err() {
+                continue;
             }
-            if let Some((_, item)) = self.items.get(place) {
+            if let Some((_, item)) = self.items.get_mut(place) {
                 item.set(row);
             }
         }
@@ -71,10 +92,23 @@ impl Tray {
         }
     }
 
+    fn insert(&mut self, row: &Row, place: usize) -> tray_icon::menu::Result<()> {
+        let item = Item::new(row)?;
+        match &self.place {
+            Place::Menu(menu) => menu.insert(item.as_menu_item(), place)?,
+            Place::Submenu(menu) => menu.insert(item.as_menu_item(), place)?,
+        }
+        self.items.insert(place, (row.id.clone(), item));
+        Ok(())
+    }
+
     fn remove(&mut self, place: usize) {
         let (_, item) = self.items.remove(place);
         // It fails only for an item that is not in the menu, which is what is wanted.
-        let _ = self.menu.remove(item.as_menu_item());
+        let _ = match &self.place {
+            Place::Menu(menu) => menu.remove(item.as_menu_item()),
+            Place::Submenu(menu) => menu.remove(item.as_menu_item()),
+        };
     }
 }
 
@@ -129,18 +163,34 @@ impl Words {
 enum Item {
     Plain(MenuItem),
     Check(CheckMenuItem),
+    Menu(Submenu, Rows),
     Separator(PredefinedMenuItem),
 }
 
 impl Item {
-    fn new(row: &Row) -> Self {
+    fn new(row: &Row) -> tray_icon::menu::Result<Self> {
         let (id, label) = (row.id.as_str(), label(&row.text));
-        match row.kind {
+        Ok(match row.kind {
             Kind::Text | Kind::Action => Item::Plain(MenuItem::with_id(id, label, row.enabled, None)),
             Kind::Check { checked } => {
                 Item::Check(CheckMenuItem::with_id(id, label, row.enabled, checked, None))
             }
+            Kind::Menu => {
+                let menu = Submenu::with_id(id, label, row.enabled);
+                Item::Menu(menu.clone(), Rows::new(Place::Submenu(menu), &row.rows)?)
+            }
             Kind::Separator => Item::Separator(PredefinedMenuItem::separator()),
+        })
+    }
+
+    /// Whether this item can be made to show `row`: the text of a submenu does not reach a panel on Linux once it is
+    /// there, so another text is another item.
+    fn can_become(&self, row: &Row) -> bool {
+        match self {
+            Item::Menu(menu, _) => row.kind == Kind::Menu && menu.text() == label(&row.text),
+            Item::Plain(_) => matches!(row.kind, Kind::Text | Kind::Action),
+            Item::Check(_) => matches!(row.kind, Kind::Check { .. }),
+            Item::Separator(_) => row.kind == Kind::Separator,
         }
     }
 
@@ -148,11 +198,12 @@ impl Item {
         match self {
             Item::Plain(item) => item,
             Item::Check(item) => item,
+            Item::Menu(item, _) => item,
             Item::Separator(item) => item,
         }
     }
 
-    fn set(&self, row: &Row) {
+    fn set(&mut self, row: &Row) {
         let label = label(&row.text);
         match self {
             Item::Plain(item) => {
@@ -176,6 +227,7 @@ impl Item {
                     item.set_checked(checked);
                 }
             }
+            Item::Menu(_, rows) => rows.show(&row.rows),
             Item::Separator(_) => {}
         }
     }

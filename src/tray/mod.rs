@@ -1,8 +1,9 @@
 //! The tray: event loop, icon, menu items. It shows what [`portcullis::menu`] says and carries out what is clicked.
 //!
 //! Three threads. The main thread owns the icon and the menu, and never blocks. The watcher looks again whenever what
-//! root saw, or the preferences, change on disk. A click starts one worker, which waits for the prompt and the helper
-//! and leaves it to the watcher to look what came of it. Nothing is polled: whatever happens is one of the [`Event`]s.
+//! root saw, or the preferences, change on disk, and every few seconds while a port is open or in use. A click starts one
+//! worker, which waits for the prompt and the helper and leaves it to the watcher to look what came of it, or for the
+//! clipboard. Whatever happens is one of the [`Event`]s.
 
 mod draw;
 pub mod icon;
@@ -70,6 +71,8 @@ enum Event {
     Seen(Status),
     /// An action came to its end, and this is the status after it.
     Done(Result<(), AppError>, Status),
+    /// Settings are on the clipboard, or are not.
+    Copied(Result<(), AppError>),
     /// Changes made elsewhere will not show by themselves; says why.
     Blind(String),
 }
@@ -135,6 +138,7 @@ enum Next {
 /// The tray while it is shown.
 struct Session {
     app: App,
+    proxy: EventLoopProxy<Event>,
     watcher: Watcher,
     status: Status,
     state: MenuState,
@@ -147,7 +151,7 @@ impl Session {
         proxy: &EventLoopProxy<Event>,
         directory: &std::path::Path,
     ) -> Result<Self, TrayError> {
-        let status = watch::look(app);
+        let status = watch::first_look(app);
         let state = MenuState::default();
         let tray = Tray::new(&status, &rows(&status, &state), directory)?;
         let watcher = Watcher::start(app.clone(), status.clone(), {
@@ -155,19 +159,22 @@ impl Session {
             move |event| send(&proxy, event)
         });
         // On macOS the pointer enters the icon before it clicks: who listens is read anew just before the menu opens,
-        // since nothing tells when a program starts to listen. A change while it is open would close it.
+        // since nothing tells when a program starts to listen. A change while it is open would close it. On Linux nothing
+        // tells that the menu opens either: the indicator library keeps dbusmenu's AboutToShow to itself.
         let entered = watcher.clone();
         TrayIconEvent::set_event_handler(Some(move |event| {
             if matches!(event, TrayIconEvent::Enter { .. }) {
                 entered.look_again();
             }
         }));
-        Ok(Session { app: app.clone(), watcher, status, state, tray })
+        Ok(Session { app: app.clone(), proxy: proxy.clone(), watcher, status, state, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
         match event {
             Event::Clicked(id) => match action_of(&id, &self.status) {
+                // It asks for nothing and changes nothing of the status: it waits for nobody.
+                Some(Action::Copy { port, client }) => self.copy(port, client),
                 // A panel may send the click of a row that turned grey under the pointer.
                 Some(_) if self.state.waiting.is_some() => {}
                 Some(Action::Quit) => return Next::Quit,
@@ -183,11 +190,21 @@ impl Session {
                     Err(error) => Some(error.to_string()),
                 };
             }
+            Event::Copied(result) => self.state.failure = result.err().map(|error| error.to_string()),
             Event::Blind(because) => self.state.failure = Some(because),
         }
         // A check row has toggled itself when its click arrives; this puts the mark back until the status says so.
         self.tray.show(&self.status, &rows(&self.status, &self.state));
         Next::Wait
+    }
+
+    /// Starts a worker: what listens is read anew, and another program takes the text.
+    fn copy(&self, port: u16, client: String) {
+        let (app, proxy) = (self.app.clone(), self.proxy.clone());
+        std::thread::spawn(move || {
+            let copied = app.connection(port, None).and_then(|found| app.copy_setting(&found, &client));
+            send(&proxy, Event::Copied(copied.map(|_| ())));
+        });
     }
 
     /// Starts a worker: the prompt may take minutes.
@@ -216,7 +233,7 @@ fn carry_out(app: &App, action: &Action) -> Result<(), AppError> {
         Action::Check => {
             app.check()?;
         }
-        Action::Quit => {}
+        Action::Copy { .. } | Action::Quit => {}
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Looks again when there is something new to see: what root saw, or the preferences, changed on disk; what root saw
-//! has become too old; or somebody asks.
+//! has become too old; somebody asks; or some seconds have gone by while a port is open or in use.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,22 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::Event;
-use portcullis::app::{App, AppError};
+use portcullis::app::{App, AppError, Sight};
+use portcullis::firewall::app::Asked;
 use portcullis::menu::{MenuState, Row, rows};
 use portcullis::os;
-use portcullis::status::{AppFirewall, Facts, Icon, ReportFact, STALE_AFTER, Status};
+use portcullis::reach::watch::{Interest, on_battery, pause};
+use portcullis::reach::{self, sockets::Table};
+use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// What it costs a process to ask is asked at most so often while nothing is known to have changed.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// A table must be older than this to tell, by comparison, a queue that does not move from one that has just filled.
+const SOME_SECONDS: Duration = Duration::from_secs(2);
 /// pf's log grows packet by packet: it is looked at this often at most.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
@@ -31,6 +39,8 @@ pub struct Watcher {
 enum Signal {
     /// Something may be different.
     Changed,
+    /// Time has gone by: who listens may be different.
+    Time,
     /// Something was logged, which can wait a little.
     Logged,
     /// An action came to its end: there is something to say even where all looks the same.
@@ -64,19 +74,66 @@ impl Watcher {
     }
 }
 
-/// The status now. What keeps it from being known makes it unknown.
-pub fn look(app: &App) -> Status {
-    app.status().unwrap_or_else(|error| {
-        Status::of(&Facts {
-            lab: app.world().lab().map(|directory| directory.display().to_string()),
-            now: os::now(),
-            boot: String::new(),
-            report: ReportFact::Unreadable(error.to_string()),
-            listeners: Ok(Vec::new()),
-            app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
-            ports: Vec::new(),
-            blocked: None,
-        })
+/// The status now.
+pub fn first_look(app: &App) -> Status {
+    Looker::new(app).look(app, &Signal::Changed).0
+}
+
+/// What is kept from one look to the next.
+struct Looker {
+    app_firewall: Asked,
+    on_battery: bool,
+    asked: Instant,
+    earlier: Option<(Instant, Table)>,
+}
+
+impl Looker {
+    fn new(app: &App) -> Self {
+        let (app_firewall, on_battery) = (app.app_firewall(), on_battery());
+        Looker { app_firewall, on_battery, asked: Instant::now(), earlier: None }
+    }
+
+    /// The status now, and when to look again if nothing happens before. What keeps it from being known makes it unknown.
+    fn look(&mut self, app: &App, why: &Signal) -> (Status, Option<Duration>) {
+        if matches!(why, Signal::Changed | Signal::Done(_)) || self.asked.elapsed() >= ASK_AGAIN {
+            *self = Looker { earlier: self.earlier.take(), ..Looker::new(app) };
+        }
+        let is_old = |earlier: &(Instant, Table)| earlier.0.elapsed() >= SOME_SECONDS;
+        let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
+        let Sight { status, look, .. } =
+            match app.sight(&[], |ports| reach::look(ports, old), &mut self.app_firewall) {
+                Ok(sight) => sight,
+                Err(error) => return (unknown(app, &error), None),
+            };
+        if let Ok(look) = look
+            && self.earlier.as_ref().is_none_or(is_old)
+        {
+            self.earlier = Some((Instant::now(), look.table));
+        }
+        let pause = pause(interest(&status), self.on_battery);
+        let next = [until_stale(&status), until_forgotten(&status), pause].into_iter().flatten().min();
+        (status, next)
+    }
+}
+
+/// Why somebody would care to see it change.
+fn interest(status: &Status) -> Interest {
+    Interest {
+        in_use: status.ports.iter().any(|port| port.in_use),
+        open: status.ports.iter().any(|port| port.state == PortState::Open),
+    }
+}
+
+fn unknown(app: &App, error: &AppError) -> Status {
+    Status::of(&Facts {
+        lab: app.world().lab().map(|directory| directory.display().to_string()),
+        now: os::now(),
+        boot: String::new(),
+        report: ReportFact::Unreadable(error.to_string()),
+        seen: Ok(Vec::new()),
+        app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
+        ports: Vec::new(),
+        blocked: None,
     })
 }
 
@@ -104,18 +161,21 @@ fn watch(
     };
     let mut shown = appearance(&shown);
     let mut why = Signal::Changed;
+    let mut looker = Looker::new(app);
     loop {
         // Watching comes before looking: a change between the two is then seen twice, not never.
-        if let Some(Err(error)) = directories.as_mut().map(|directories| directories.arm(&files)) {
+        if !matches!(why, Signal::Time)
+            && let Some(Err(error)) = directories.as_mut().map(|directories| directories.arm(&files))
+        {
             report(blind(&error));
         }
-        let status = look(app);
-        let left = [until_stale(&status), until_forgotten(&status)].into_iter().flatten().min();
+        let (status, left) = looker.look(app, &why);
         let before = std::mem::replace(&mut shown, appearance(&status));
         match why {
             Signal::Done(result) => report(Event::Done(result, status)),
-            Signal::Changed | Signal::Logged if before != shown => report(Event::Seen(status)),
-            Signal::Changed | Signal::Logged => {}
+            // Whatever wakes the loop closes a menu that is open on macOS (tao#1324): the same again is not sent.
+            Signal::Changed | Signal::Time | Signal::Logged if before != shown => report(Event::Seen(status)),
+            Signal::Changed | Signal::Time | Signal::Logged => {}
         }
         match next(signals, left, LOG_EVERY) {
             Some(signal) => why = signal,
@@ -124,14 +184,14 @@ fn watch(
     }
 }
 
-/// Waits for the next signal, or until what is shown is too old; `None` when nobody can send one any more. What was
-/// logged is told after `log_every`, unless something else comes first.
+/// Waits for the next signal, or until the time `left` is over; `None` when nobody can send one any more. What was logged
+/// is told after `log_every`, unless something else comes first.
 fn next(signals: &Receiver<Signal>, left: Option<Duration>, log_every: Duration) -> Option<Signal> {
     let first = match left {
         None => signals.recv().ok()?,
         Some(left) => match signals.recv_timeout(left) {
             Ok(signal) => signal,
-            Err(RecvTimeoutError::Timeout) => return Some(Signal::Changed),
+            Err(RecvTimeoutError::Timeout) => return Some(Signal::Time),
             Err(RecvTimeoutError::Disconnected) => return None,
         },
     };
@@ -251,15 +311,13 @@ mod tests {
     use super::*;
     use portcullis::port::presets;
     use portcullis::status::Attempts;
+    use portcullis::world::World;
 
     #[test]
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
         let (signal, signals) = channel();
         let soon = Some(Duration::from_millis(1));
-        assert!(
-            matches!(next(&signals, soon, LOG_EVERY), Some(Signal::Changed)),
-            "what root saw became too old"
-        );
+        assert!(matches!(next(&signals, soon, LOG_EVERY), Some(Signal::Time)), "the time is over");
         for _ in 0..3 {
             signal.send(Signal::Changed).unwrap();
         }
@@ -301,13 +359,50 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_told_where_nothing_shown_is_different() {
+        let lab = tempfile::tempdir().unwrap();
+        let app = App::new(World::Lab(lab.path().to_owned())).unwrap();
+        // A port of its own: others come and go while tests run.
+        app.set_preference("show", "chrome").unwrap();
+        let (told, events) = channel();
+        let watcher =
+            Watcher::start(app.clone(), first_look(&app), move |event| told.send(event).unwrap_or(()));
+        for _ in 0..3 {
+            watcher.look_again();
+            watcher.send(Signal::Time);
+        }
+        watcher.done(Ok(()));
+        let first = events.recv_timeout(Duration::from_secs(20));
+        assert!(matches!(first, Ok(Event::Done(Ok(()), _))), "{first:?}");
+    }
+
+    #[test]
+    fn only_what_is_open_or_in_use_is_looked_at_again_and_again() {
+        let mut status = Status::of(&Facts {
+            lab: None,
+            now: 0,
+            boot: String::new(),
+            report: ReportFact::Missing,
+            seen: Ok(Vec::new()),
+            app_firewall: AppFirewall::Off,
+            ports: presets(),
+            blocked: None,
+        });
+        assert_eq!(interest(&status), Interest { in_use: false, open: false });
+        status.ports[1].state = PortState::Open;
+        assert_eq!(interest(&status), Interest { in_use: false, open: true });
+        status.ports[2].in_use = true;
+        assert_eq!(interest(&status), Interest { in_use: true, open: true });
+    }
+
+    #[test]
     fn what_root_saw_is_looked_at_again_when_it_is_too_old() {
         let mut status = Status::of(&Facts {
             lab: None,
             now: 0,
             boot: String::new(),
             report: ReportFact::Missing,
-            listeners: Ok(Vec::new()),
+            seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
             ports: Vec::new(),
             blocked: None,
@@ -331,7 +426,7 @@ mod tests {
             now: 5000,
             boot: String::new(),
             report: ReportFact::Missing,
-            listeners: Ok(Vec::new()),
+            seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
             ports: presets(),
             blocked: Some([(2345, attempts(4000)), (9229, attempts(3000))].into()),

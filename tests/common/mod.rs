@@ -76,6 +76,12 @@ impl Lab {
         Said::from(self.command(env!("CARGO_BIN_EXE_portcullis")).args(arguments).output().unwrap())
     }
 
+    /// As [`Lab::portcullis`], where there is a display.
+    pub fn portcullis_on(&self, display: &str, arguments: &[&str]) -> Said {
+        let mut command = self.command(env!("CARGO_BIN_EXE_portcullis"));
+        Said::from(command.env("DISPLAY", display).args(arguments).output().unwrap())
+    }
+
     pub fn helper(&self, arguments: &[&str]) -> Said {
         Said::from(self.command(env!("CARGO_BIN_EXE_portcullis-helper")).args(arguments).output().unwrap())
     }

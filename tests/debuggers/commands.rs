@@ -10,7 +10,7 @@ use crate::recipes::{Running, find};
 
 /// A lab of its own, in which commands run.
 pub struct Commands {
-    lab: PathBuf,
+    pub lab: PathBuf,
     /// A log of pf's, with nothing in it.
     log: PathBuf,
     conf: PathBuf,
@@ -149,16 +149,32 @@ impl Traces {
         }
     }
 
-    /// Runs a program and what it starts, and keeps the calls that name one of the `ports`. A run that leaves no trace
-    /// of itself fails the test: nothing would be seen then.
+    /// Runs a program and what it starts, and keeps the calls that name one of the `ports`.
     pub fn watch(&mut self, program: &Path, arguments: &[String], ports: &[u16]) {
+        let output = self.command(program, arguments).output().expect("strace starts");
+        self.keep(program, arguments, &String::from_utf8_lossy(&output.stderr), ports);
+    }
+
+    /// What runs a program and writes its trace.
+    pub fn command(&self, program: &Path, arguments: &[String]) -> Command {
         let mut command = Command::new(&self.strace);
         command.args(["-f", "-qq", "-e", "trace=execve,connect,bind,sendto,sendmsg,sendmmsg", "-o"]);
         command.arg(&self.file).arg(program).args(arguments).stdin(Stdio::null());
-        let output = command.output().expect("strace starts");
-        let trace = std::fs::read_to_string(&self.file).unwrap_or_default();
+        command
+    }
+
+    /// What is traced so far.
+    pub fn text(&self) -> String {
+        let bytes = std::fs::read(&self.file).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Keeps the calls that name one of the `ports`. A run that left no trace of itself fails the test: nothing would be
+    /// seen then.
+    pub fn keep(&mut self, program: &Path, arguments: &[String], errors: &str, ports: &[u16]) {
+        let trace = self.text();
         let started = trace.contains("execve(\"") && trace.contains(&program.display().to_string());
-        assert!(started, "{arguments:?} left no trace: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(started, "{arguments:?} left no trace: {errors}");
         std::fs::remove_file(&self.file).expect("the trace is removed");
         let names = |line: &&str| {
             ports.iter().any(|port| line.contains(&format!("_port=htons({port})")))

@@ -10,6 +10,7 @@ mod clients;
 mod commands;
 mod recipes;
 mod states;
+mod tray;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use portcullis::reach::view::View;
 use portcullis::reach::{probe, sockets};
 use portcullis::reachability::{Answer, AppFirewall, Pf, State};
 use recipes::Running;
+use tray::Screen;
 
 fn main() -> ExitCode {
     // libtest's listing, which editors and runners ask of every test binary.
@@ -48,8 +50,13 @@ fn main() -> ExitCode {
         Some(_) => &running[..],
         None => running.get(..1).unwrap_or_default(),
     };
-    watch(&running, given, seconds.unwrap_or_default(), folder.path());
-    let mut wrong = touched(&running, given, folder.path(), least > 0);
+    let screen = Screen::new(folder.path(), &running);
+    if let Err(why) = &screen {
+        println!("{:<28} skipped: {why}", "the tray");
+    }
+    let screen = screen.ok();
+    watch(&running, given, screen.as_ref(), seconds.unwrap_or_default(), folder.path());
+    let mut wrong = touched(&running, given, screen.as_ref(), folder.path(), least > 0);
 
     let servers = running.len();
     let mut harmed = 0;
@@ -75,25 +82,27 @@ fn main() -> ExitCode {
 }
 
 /// Everything that looks, over and over, on all servers and at the same time: the library in one thread, every command
-/// in two others.
-fn watch(running: &[Running], given: &[Running], seconds: Duration, folder: &Path) {
+/// in two others, and the tray.
+fn watch(running: &[Running], given: &[Running], screen: Option<&Screen>, seconds: Duration, folder: &Path) {
     let start = Instant::now();
     let passes = AtomicU64::new(0);
     let runs = AtomicU64::new(0);
     let is_over = || start.elapsed() >= seconds;
     std::thread::scope(|scope| {
         scope.spawn(|| look_over_and_over(running, &is_over, &passes));
+        scope.spawn(|| screen.iter().for_each(|screen| screen.look_over_and_over(&is_over)));
         for name in ["one", "another"] {
             let (runs, is_over) = (&runs, &is_over);
             scope.spawn(move || run_over_and_over(given, is_over, runs, &Commands::new(folder, name), name));
         }
     });
     println!(
-        "{} servers looked at {} times in {:.0?}, and by {} commands",
+        "{} servers looked at {} times in {:.0?}, by {} commands{}",
         running.len(),
         passes.load(Ordering::Relaxed),
         start.elapsed(),
         runs.load(Ordering::Relaxed),
+        if screen.is_some() { ", and by the tray all the while" } else { "" },
     );
 }
 
@@ -168,7 +177,13 @@ fn run_over_and_over(
 
 /// Whether anything of ours names the port of a server in a connect, bind or send; 1 where something does. To show that
 /// this would be seen, the probe of a server that does not mind is traced too.
-fn touched(running: &[Running], given: &[Running], folder: &Path, is_needed: bool) -> usize {
+fn touched(
+    running: &[Running],
+    given: &[Running],
+    screen: Option<&Screen>,
+    folder: &Path,
+    is_needed: bool,
+) -> usize {
     let mut traces = match Traces::new(folder) {
         Ok(traces) => traces,
         Err(why) => {
@@ -195,8 +210,13 @@ fn touched(running: &[Running], given: &[Running], folder: &Path, is_needed: boo
     for line in commands.general().into_iter().chain(of_ports) {
         traces.watch_command(&commands, &line, &ports);
     }
+    screen.iter().for_each(|screen| screen.trace(&mut traces, &ports));
     let Traces { runs, touching, .. } = traces;
-    println!("strace: {runs} runs, and {} connects, binds or sends to one of the ports", touching.len());
+    let tray = if screen.is_some() { ", the tray's among them" } else { "" };
+    println!(
+        "strace: {runs} runs{tray}, and {} connects, binds or sends to one of the ports",
+        touching.len()
+    );
     touching.iter().for_each(|line| println!("    {line}"));
     usize::from(!touching.is_empty())
 }

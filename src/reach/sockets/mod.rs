@@ -21,7 +21,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::port::PortRange;
-use crate::status::Listener;
 
 #[cfg_attr(not(target_os = "macos"), allow(dead_code))]
 mod pcblist;
@@ -226,17 +225,6 @@ impl std::fmt::Display for Process {
         match &self.name {
             Some(name) => write!(f, "{} ({})", name.escape_debug(), self.pid),
             None => write!(f, "process {}", self.pid),
-        }
-    }
-}
-
-impl From<&Socket> for Listener {
-    fn from(socket: &Socket) -> Self {
-        Listener {
-            address: socket.local.ip(),
-            port: socket.local.port(),
-            pid: socket.pid(),
-            program: socket.owner.process().and_then(|process| process.name.clone()),
         }
     }
 }
