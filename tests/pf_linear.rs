@@ -7,17 +7,17 @@ use portcullis::pf::parse::parse_text;
 fn time(text: &str) -> Duration {
     let start = Instant::now();
     let parsed = parse_text("long", text);
-    assert!(parsed.problems.len() <= 1_000);
+    assert!(parsed.problems.len() <= 1_001);
     start.elapsed()
 }
 
-/// Texts that would take long if anything were quadratic: each is read at one size and at eight times that.
-/// A text of `size` statements of one kind.
+/// A text of so many statements of one kind.
 type Shape = fn(usize) -> String;
 
+/// Texts that would take long if anything were quadratic: each is read at one size and at eight times that.
 #[test]
 fn reading_is_linear() {
-    let shapes: [(&str, Shape); 12] = [
+    let shapes: [(&str, Shape); 18] = [
         ("rules", |n| "pass in on en0 proto tcp from 10.0.0.0/8 to any port 2345\n".repeat(n)),
         ("errors", |n| "pas in\n".repeat(n)),
         ("quotes", |n| "pass label \"x\n".repeat(n)),
@@ -29,11 +29,23 @@ fn reading_is_linear() {
         ("one long line", |n| format!("pass {}", "x ".repeat(n))),
         ("undefined macros", |n| "pass on $x\n".repeat(n)),
         ("joined lines", |n| format!("pass {}", "\\\n".repeat(n))),
+        ("broken anchors", |n| "anchor x bogus {\n".repeat(n)),
+        ("inline anchors", |n| "anchor on en0 {\npass\n}\n".repeat(n)),
+        ("a criterion over and over", |n| format!("pass in{}", " user 5".repeat(n))),
+        ("quotes that are too long", |n| format!("pass label \"x{}\n", "pass all\n".repeat(n)).repeat(2)),
+        ("lists that make no rule", |n| {
+            let hosts = |address: &str| format!("{{ {} }}", format!("{address} ").repeat(50));
+            format!("pass from {} to {}\n", hosts("10.0.0.1"), hosts("::1")).repeat(n / 100)
+        }),
+        ("macros of macros", |n| {
+            let next = |i: usize| format!("m{} = $m{i} b\n", i + 1);
+            format!("m0 = a\n{}", (0..n).map(next).collect::<String>())
+        }),
         ("macros", |n| format!("x = \"en0\"\n{}", "pass on $x from ($x:network)\n".repeat(n))),
     ];
     for (name, make) in shapes {
         let (small, large) = (make(2_000), make(16_000));
-        // The fastest of five, because machines are busy. Were it quadratic, eight times the text would take 64 times.
+        // The fastest of four, because machines are busy. Were it quadratic, eight times the text would take 64 times.
         let fastest = |text: &str| (0..4).map(|_| time(text)).min().unwrap_or_default();
         let (before, after) = (fastest(&small).max(Duration::from_millis(1)), fastest(&large));
         assert!(after < before * 32, "{name}: {before:?}, then {after:?}");

@@ -17,7 +17,7 @@ fn load(conf: &str, files: &[(&str, &str)]) -> Loaded {
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
     });
     assert_eq!(problems, []);
-    loaded.with_assumed_interfaces()
+    loaded.with_assumed_interfaces(None)
 }
 
 fn from(loaded: &Loaded, from: From) -> Explanation {
@@ -291,7 +291,7 @@ fn loaded_rules_are_told_by_anchor_and_number() {
         [],
     );
     assert_eq!(problems, []);
-    let loaded = loaded.with_assumed_interfaces();
+    let loaded = loaded.with_assumed_interfaces(None);
     let network = from(&loaded, From::Network);
     assert_eq!(
         network.sentence,
@@ -314,7 +314,7 @@ fn a_listed_line_that_cannot_be_read_makes_the_verdict_unknown() {
     let listing = |rules: &'static str| {
         let (loaded, problems) = Loaded::from_listings([("", Listing { rules, nat: "", tables: &none })], []);
         assert_eq!(problems.len(), 1);
-        from(&loaded.with_assumed_interfaces(), From::Network).verdict
+        from(&loaded.with_assumed_interfaces(None), From::Network).verdict
     };
     assert_eq!(listing("block drop all\nfrobnicate in all\n"), Outcome::Unknown);
     assert_eq!(listing("block drop all\npass in frobnicated\n"), Outcome::Unknown);
@@ -357,7 +357,7 @@ fn who_can_reach_a_port_and_what_a_change_changes() {
 fn without_files(conf: &str) -> Explanation {
     let (loaded, problems) = Loaded::from_conf("pf.conf", conf, &mut |_| Err("no such file".to_owned()));
     assert_ne!(problems, []);
-    from(&loaded.with_assumed_interfaces(), From::Network)
+    from(&loaded.with_assumed_interfaces(None), From::Network)
 }
 
 #[test]
@@ -462,4 +462,96 @@ fn nat64_leads_to_an_address_that_nobody_knows() {
     let six = |from| ask(&loaded, &Question { port: 2345, from, family: Family::Inet6, interface: None });
     assert_eq!(six(From::Network).verdict, Outcome::Unknown);
     assert_eq!(from(&loaded, From::Network).verdict, Outcome::Pass, "IPv4 is not touched");
+}
+
+/// The verdict on a text whatever is wrong with it.
+fn verdict_of_damaged(text: &str, from: From) -> Explanation {
+    let (loaded, problems) = Loaded::from_conf("pf.conf", text, &mut |_| Err("no such file".to_owned()));
+    assert_ne!(problems, [], "{text:.200}");
+    ask(
+        &loaded.with_assumed_interfaces(None),
+        &Question { port: 2345, from, family: Family::Inet, interface: None },
+    )
+}
+
+#[test]
+fn what_could_not_be_read_never_ends_in_a_certain_verdict() {
+    let many = |line: &str, count: usize, last: &str| line.repeat(count) + last;
+    for text in [
+        // More than is read.
+        many("set foo bar\n", 1_100, "block in all\n"),
+        many("pass in proto tcp to port 22\n", 260_000, "block in quick all\n"),
+        // A quote that is never closed hides no rules behind it.
+        format!("x = \"en0\nblock in quick all\n{}pass all\n", "pass in proto tcp to port 22\n".repeat(400)),
+        // Statements that bring in others.
+        "include /etc/pf.d/x.conf\npass all\n".into(),
+        "load anchor x form \"/x\"\nanchor x\npass all\n".into(),
+        "table bad { 192.168.0.0/16 }\npass all\nblock in from <bad>\n".into(),
+        // A `quick` that is not seen at first sight.
+        "block in \\\n quick from any to any bogus\npass all\n".into(),
+        "o = \"quick\"\nblock in $o foo\npass all\n".into(),
+        // The rules of an anchor whose call does not read.
+        "anchor \"x\" on en9 bogus {\nblock in quick\n}\npass in on en0\n".into(),
+    ] {
+        let answer = verdict_of_damaged(&text, From::Network);
+        let surely_blocked = answer.verdict == Outcome::Block && text.starts_with("x = ");
+        assert!(
+            answer.verdict == Outcome::Unknown || surely_blocked,
+            "{text:.200}\n{:.500}",
+            answer.to_string()
+        );
+    }
+    // What follows a broken anchor is read as ever.
+    let text = "anchor \"x\" bogus {\nblock in quick\n}\nblock in quick on en9\n";
+    let (loaded, _) = Loaded::from_conf("pf.conf", text, &mut |_| Err(String::new()));
+    assert_eq!(loaded.anchor("").map(|section| section.filter.len()), Some(2));
+}
+
+#[test]
+fn files_that_are_too_much_together_are_unknown() {
+    let text = "anchor c\nload anchor a from \"a\"\nload anchor b from \"b\"\nload anchor c from \"c\"\n";
+    let rules = "pass in proto tcp to port 22\n".repeat(130_000) + "block in quick all\n";
+    let (loaded, problems) = Loaded::from_conf("pf.conf", text, &mut |_| Ok(rules.clone()));
+    assert_eq!(problems.len(), 1);
+    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Outcome::Unknown);
+    // The first was read, and decides.
+    let text = text.replace("anchor c\n", "anchor a\n");
+    let (loaded, _) = Loaded::from_conf("pf.conf", &text, &mut |_| Ok(rules.clone()));
+    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Outcome::Block);
+}
+
+#[test]
+fn an_exemption_ends_the_search_among_its_kind_alone() {
+    // XNU, net/pf.c: pf_get_translation_aux goes on with binat where a `no rdr` matched.
+    let conf = "no rdr on en0 proto tcp to port 2345\nbinat on en0 from 10.0.0.5 to any -> 192.168.1.10\n\
+                block all\npass in to 10.0.0.5\n";
+    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Outcome::Pass);
+    let conf = conf.replace("10.0.0.5 to any", "10.0.0.6 to any");
+    assert_eq!(from(&load(&conf, &[]), From::Network).verdict, Outcome::Block);
+    let conf = "no rdr on en0 proto tcp to port 2345\nrdr on en0 proto tcp to port 2345 -> 10.0.0.5\n\
+                block in to 10.0.0.5\n";
+    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Outcome::Pass);
+}
+
+#[test]
+fn of_two_files_for_one_anchor_the_later_counts() {
+    let conf = "anchor x\nload anchor x from \"1\"\nload anchor x from \"2\"\n";
+    let loaded = load(conf, &[("1", "pass in all\n"), ("2", "block in all\n")]);
+    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Block);
+}
+
+#[test]
+fn the_interface_that_is_asked_for_has_addresses() {
+    let conf = "block all\npass in on utun3 proto tcp to (utun3) port 2345\n";
+    let (loaded, _) = Loaded::from_conf("pf.conf", conf, &mut |_| Err(String::new()));
+    let question = Question {
+        port: 2345,
+        from: From::Network,
+        family: Family::Inet,
+        interface: Some("utun3".to_owned()),
+    };
+    assert_eq!(ask(&loaded.with_assumed_interfaces(Some("utun3")), &question).verdict, Outcome::Pass);
+    let conf = "rdr on en0 proto tcp to port 2345 -> lo0 port 8080\nblock all\n\
+                pass in proto tcp to 127.0.0.1 port 8080\n";
+    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Outcome::Pass);
 }

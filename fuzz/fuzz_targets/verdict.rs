@@ -26,7 +26,7 @@ fuzz_target!(|text: &str| {
     if rules > 2_000 {
         return;
     }
-    let loaded = loaded.with_assumed_interfaces();
+    let loaded = loaded.with_assumed_interfaces(None);
     for from in [From::Loopback, From::Network, From::Anyone] {
         for family in [Family::Inet, Family::Inet6] {
             let answer = ask(&loaded, &Question { port: 2345, from, family, interface: None });
@@ -43,7 +43,7 @@ fuzz_target!(|text: &str| {
     });
     let translated = ["rdr", "nat", "skip", "include"].iter().any(|word| main.contains(word));
     if !translated && !main.contains('$') && !main.contains('\\') {
-        let blocked = answers(&blocked.with_assumed_interfaces(), 2345, 2345, &[]);
+        let blocked = answers(&blocked.with_assumed_interfaces(None), 2345, 2345, &[]);
         assert_eq!(blocked.network.verdict, Outcome::Block, "{}", blocked.network.because);
     }
     let _ = found;

@@ -10,8 +10,8 @@ use super::show::{print, print_json};
 use portcullis::app::{App, AppError};
 use portcullis::os;
 use portcullis::pf::loaded::{InterfaceFacts, Listing, Loaded};
-use portcullis::pf::parse::Fault;
-use portcullis::pf::question::{Answers, Explanation, From, Question, answers, ask};
+use portcullis::pf::parse::{Fault, parse};
+use portcullis::pf::question::{Explanation, From, Question, ask};
 use portcullis::pf::rule::Family;
 use portcullis::pf::verdict::Outcome;
 use portcullis::prefs::{Preferences, ports_of};
@@ -65,9 +65,22 @@ struct Answered {
 
 #[derive(Serialize)]
 struct Short {
-    loopback: Outcome,
-    network: Outcome,
-    anyone: Outcome,
+    loopback: ByFamily,
+    network: ByFamily,
+    anyone: ByFamily,
+}
+
+#[derive(Serialize)]
+struct ByFamily {
+    inet: Outcome,
+    inet6: Outcome,
+}
+
+impl ByFamily {
+    fn of(loaded: &Loaded, port: u16, from: From) -> Self {
+        let of = |family| ask(loaded, &Question { port, from, family, interface: None }).verdict;
+        ByFamily { inet: of(Family::Inet), inet6: of(Family::Inet6) }
+    }
 }
 
 /// What is printed in JSON where no rule could be asked.
@@ -98,8 +111,9 @@ pub fn offline(options: &Options, json: bool) -> u8 {
         Ok(text) => text,
         Err(message) => return bad(message),
     };
-    let (loaded, problems) =
-        Loaded::from_conf(&conf.display().to_string(), &text, &mut |path| files.include(path));
+    let name = conf.display().to_string();
+    let (loaded, problems) = Loaded::from_conf(&name, &text, &mut |path| files.include(path));
+    let doubts = parse(&name, &text, &mut |path| files.include(path)).doubts;
     let mistakes = problems.iter().filter(|problem| problem.fault != Fault::File).count();
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let mut notes = files.notes(&problems);
@@ -110,7 +124,13 @@ pub fn offline(options: &Options, json: bool) -> u8 {
             format!("pfctl loads nothing of this file until {them} mended; this is what the rest would do"),
         );
     }
-    answer(&loaded.with_assumed_interfaces(), options, port, notes, problems, json)
+    notes.extend(doubts.iter().map(|doubt| {
+        format!(
+            "macOS's pfctl minds this, by all that is known of it: {}:{}: {}",
+            doubt.path, doubt.line, doubt.message
+        )
+    }));
+    answer(&loaded.with_assumed_interfaces(options.on.as_deref()), options, port, notes, problems, json)
 }
 
 /// Explains the rules that root last saw.
@@ -185,14 +205,19 @@ fn answer(
     problems: Vec<String>,
     json: bool,
 ) -> u8 {
-    let families = match options.from {
+    let from = match (options.from, options.on.as_deref()) {
+        // Nothing but this Mac comes in by lo0.
+        (From::Network, Some(on)) if on.starts_with("lo") => From::Loopback,
+        (from, _) => from,
+    };
+    let families = match from {
         From::Host(IpAddr::V6(_)) => vec![Family::Inet6],
         From::Host(IpAddr::V4(_)) => vec![Family::Inet],
         _ => vec![Family::Inet, Family::Inet6],
     };
-    let mut asked = families.into_iter().map(|family| {
-        ask(loaded, &Question { port, from: options.from, family, interface: options.on.clone() })
-    });
+    let mut asked = families
+        .into_iter()
+        .map(|family| ask(loaded, &Question { port, from, family, interface: options.on.clone() }));
     let Some(mut explanation) = asked.next() else { return 2 };
     // IPv4 speaks for both, unless IPv6 fares otherwise.
     if let Some(six) = asked.next().filter(|six| six.verdict != explanation.verdict) {
@@ -201,7 +226,7 @@ fn answer(
         explanation.notes.extend(six.notes.into_iter().map(|note| format!("over IPv6: {note}")));
     }
     explanation.notes.extend(notes);
-    if options.conf.is_some() && !matches!(options.from, From::Loopback) {
+    if options.conf.is_some() && from != From::Loopback {
         let Explanation { from, interface, .. } = &explanation;
         explanation
             .notes
@@ -209,8 +234,9 @@ fn answer(
     }
     let status = exit_status(explanation.verdict);
     if json {
-        let Answers { loopback, network, anyone } = answers(loaded, port, port, &[]);
-        let answers = Short { loopback: loopback.verdict, network: network.verdict, anyone: anyone.verdict };
+        let [loopback, network, anyone] =
+            [From::Loopback, From::Network, From::Anyone].map(|from| ByFamily::of(loaded, port, from));
+        let answers = Short { loopback, network, anyone };
         print_json(&Answered { version: 1, explanation, answers, problems });
     } else {
         let mut text = explanation.to_string();

@@ -3,13 +3,14 @@
 //! It comes from a pf.conf with the files that it names ([`Loaded::from_conf`]), or from what pfctl prints for each
 //! anchor ([`Loaded::from_listings`]). Nothing is read here: the caller gives the texts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::parse::{self, Fault, Parsed, Problem};
 use super::rule::{Address, Rule};
-use super::ruleset::{Placed, Preamble, Section, TableSource};
+use super::ruleset::{Place, Placed, Preamble, Section, TableSource};
 
 /// What is known of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,15 +124,24 @@ impl Loaded {
         let mut problems = Vec::new();
         let parsed = parse::parse(path, text, read);
         loaded.skip = parsed.section.skipped().into_iter().map(str::to_owned).collect();
-        let mut waiting = vec![(String::new(), parsed)];
+        // In order: of two files for one anchor the later one counts.
+        let mut waiting = VecDeque::from([(String::new(), parsed)]);
         let (mut files, mut rules) = (0, 0);
-        while let Some((anchor, parsed)) = waiting.pop() {
+        while let Some((anchor, mut parsed)) = waiting.pop_front() {
             problems.extend(parsed.problems);
             rules += parsed.section.count();
             // Each text is bounded; many of them together must be too.
             if rules > parse::MAXIMUM_RULES {
-                let place = parsed.section.rules().next().map(|placed| placed.place.clone());
-                problems.extend(place.map(|place| Problem {
+                // What is not taken may hold anything.
+                let first = parsed.section.rules().next().map(|placed| placed.place.clone());
+                let place = first.unwrap_or_else(|| Place { path: Arc::from(path), line: 1 });
+                parsed.section.add_unread("what is left", &place);
+                loaded.add_tables(&anchor, &parsed.section, read);
+                loaded.add(&anchor, parsed.section);
+                for (anchor, _) in waiting {
+                    loaded.add(&anchor, Section::unread("what is left", &place));
+                }
+                problems.push(Problem {
                     path: place.path,
                     line: place.line,
                     column: 1,
@@ -139,7 +149,7 @@ impl Loaded {
                     text: String::new(),
                     caret: 0,
                     fault: Fault::Meaning,
-                }));
+                });
                 break;
             }
             for load in &parsed.section.loads {
@@ -152,7 +162,7 @@ impl Loaded {
                     read(&load.item.file)
                 };
                 match text {
-                    Ok(text) => waiting.push((below, parse::parse(&load.item.file, &text, read))),
+                    Ok(text) => waiting.push_back((below, parse::parse(&load.item.file, &text, read))),
                     Err(why) => {
                         loaded.add(&below, Section::unread(&load.item.file, &load.place));
                         problems.push(Problem {
@@ -210,8 +220,9 @@ impl Loaded {
 
     /// The same for a machine that nothing is known of: on the interface that the rules seem to mean by the outside,
     /// with an address of a private network in each family. That is en0 or another `en…` where they name one, else what
-    /// a macro called `ext_if` or the like holds, else the first that is no tunnel, else en0.
-    pub fn with_assumed_interfaces(self) -> Loaded {
+    /// a macro called `ext_if` or the like holds, else the first that is no tunnel, else en0. `on`: the one that is
+    /// meant, where that is known.
+    pub fn with_assumed_interfaces(self, on: Option<&str>) -> Loaded {
         let rules = self.anchors.values().flat_map(|section| section.filter.iter().chain(&section.rdr));
         let mut names: Vec<&str> = Vec::new();
         for interface in rules.filter_map(|placed| placed.item.interface.as_ref()) {
@@ -225,7 +236,8 @@ impl Loaded {
             _ => None,
         });
         let named = |wanted: &str| names.iter().copied().find(|name| *name == wanted);
-        let name = named("en0")
+        let name = on
+            .or_else(|| named("en0"))
             .or_else(|| names.iter().copied().find(|name| name.starts_with("en")))
             .or_else(|| outside.filter_map(named).next())
             .or_else(|| names.first().copied());
@@ -374,6 +386,8 @@ impl Loaded {
         read: &mut dyn FnMut(&str) -> Result<String, String>,
     ) {
         for (_, table) in section.tables() {
+            // One whose name does not read may be any.
+            self.tables_incomplete |= table.name.is_empty();
             let mut contents = Contents::default();
             for source in table.contents.iter().flatten() {
                 match source {
@@ -411,7 +425,7 @@ fn is_name_of_outside(name: &str) -> bool {
 }
 
 /// How many files one pf.conf may load.
-const MAXIMUM_FILES: usize = 10_000;
+const MAXIMUM_FILES: usize = 1_000;
 
 /// What a table's name leads to.
 pub(super) enum TableFound<'a> {

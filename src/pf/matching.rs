@@ -303,7 +303,7 @@ fn of_interface(loaded: &Loaded, interface: &InterfaceAddress, address: IpAddr) 
 }
 
 /// What an interface's addresses stand for; `None` where they are not known.
-fn networks(loaded: &Loaded, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
+pub(super) fn networks(loaded: &Loaded, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
     if interface.peer {
         return None;
     }

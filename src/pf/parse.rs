@@ -42,6 +42,8 @@ const MAXIMUM_DEPTH: usize = 64;
 /// How much of a line that could not be read is kept.
 const MAXIMUM_LINE: usize = 400;
 const MAXIMUM_LIST_DEPTH: usize = 10_000;
+/// How many tokens are looked at in search of braces that close.
+const MAXIMUM_LOOK_AHEAD: usize = 1_000_000;
 
 /// What a text holds, and all that is wrong with it.
 #[derive(Clone, Debug, Default)]
@@ -160,6 +162,11 @@ fn run(
         state_policy: StatePolicy::Floating,
         listing,
         rules: 0,
+        combinations: 0,
+        looked_ahead: 0,
+        inline_parent: 0,
+        inline_count: 0,
+        inline_names: HashSet::new(),
         read: text.len(),
         depth: 0,
     };
@@ -205,6 +212,14 @@ struct Shared<'i> {
     state_policy: StatePolicy,
     listing: bool,
     rules: usize,
+    /// How many combinations of lists were tried, those that make no rule among them.
+    combinations: usize,
+    looked_ahead: usize,
+    /// The inline anchor that is being read, by its number from 1; 0 outside.
+    inline_parent: usize,
+    inline_count: usize,
+    /// The names of inline anchors, each with the number of the anchor that it is in.
+    inline_names: HashSet<(usize, Box<str>)>,
     read: usize,
     depth: usize,
 }
@@ -236,14 +251,30 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 self.advance();
             }
             let full = self.shared.problems.len() >= MAXIMUM_PROBLEMS;
-            if self.token.kind == Kind::End || full || (inline && self.token.is_punctuation(b'}')) {
+            if self.token.kind == Kind::End || (inline && self.token.is_punctuation(b'}')) {
                 return;
             }
             let start = self.token.at;
+            if full {
+                let rest = format!("the rest of {}", self.path);
+                section.add_unread(&rest, &self.place(start));
+                self.shared.problems.push(self.problem(
+                    start,
+                    format!("{MAXIMUM_PROBLEMS} problems are enough: reading ends here"),
+                    Fault::Meaning,
+                ));
+                while self.token.kind != Kind::End {
+                    self.advance();
+                }
+                return;
+            }
+            let is_anchor = self.token.is("anchor");
             let result = self.statement(section, inline).and_then(|()| self.end_of_statement(inline));
             if result.is_err() {
                 self.keep_unreadable(section, start);
-                self.recover(inline);
+                if !(is_anchor && self.skip_block()) {
+                    self.recover(inline);
+                }
             }
         }
     }
@@ -326,12 +357,23 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             "rdr" | "rdr-anchor" => (Action::Unreadable, |section| &mut section.rdr),
             "binat" | "binat-anchor" => (Action::Unreadable, |section| &mut section.binat),
             // These decide nothing about a packet; a table keeps its own doubt.
-            "set" | "table" | "include" | "load" | "altq" | "queue" | "scrub" | "scrub-anchor"
-            | "dummynet" | "dummynet-anchor" => return,
+            "set" | "table" | "altq" | "queue" | "scrub" | "scrub-anchor" | "dummynet"
+            | "dummynet-anchor" => {
+                return;
+            }
+            "include" => return section.add_unread(text, &self.place(start)),
+            "load" => {
+                let anchor = words.get(2).map(|word| word.trim_matches('"')).unwrap_or_default();
+                let load = Load { anchor: Box::from(anchor), file: Box::from(text) };
+                section.loads.push(self.placed(start, load));
+                return;
+            }
             _ => (Action::Unreadable, |section| &mut section.filter),
         };
         let mut rule = Rule::new(action);
-        rule.quick = words.contains(&"quick");
+        // In a macro, in the next line, in the braces of an anchor there may be a `quick`.
+        let goes_on = text.contains('$') || text.ends_with(['\\', '{']) || first == "anchor";
+        rule.quick = words.contains(&"quick") || goes_on;
         rule.direction =
             match words.iter().position(|word| *word == first).and_then(|index| words.get(index + 1)) {
                 Some(&"in") => Some(Direction::In),
@@ -370,6 +412,37 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             }
             closed = self.skip_line();
         }
+    }
+
+    /// Goes on behind the braces that the line opens, if they are closed: the rules in them belong to an anchor whose
+    /// call does not read. Whether it did.
+    fn skip_block(&mut self) -> bool {
+        let (lexer, token) = (self.lexer.clone(), self.token.clone());
+        let mut depth = 0_usize;
+        loop {
+            match self.token.kind {
+                Kind::Punctuation(b'{') => depth += 1,
+                Kind::Punctuation(b'}') if depth <= 1 => break,
+                Kind::Punctuation(b'}') => depth -= 1,
+                Kind::Newline if depth == 0 => break,
+                Kind::End => break,
+                _ => {}
+            }
+            // Many braces that nobody closes must not be looked for again and again.
+            self.shared.looked_ahead += 1;
+            if self.shared.looked_ahead > MAXIMUM_LOOK_AHEAD {
+                break;
+            }
+            self.advance();
+        }
+        let closed = depth == 1 && self.token.is_punctuation(b'}');
+        if closed {
+            self.open_lists = 0;
+            self.skip_line();
+        } else {
+            (self.lexer, self.token) = (lexer, token);
+        }
+        closed
     }
 
     /// Goes to the end of the line. Whether a closing brace was passed.
@@ -568,6 +641,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             return Err(self.note(name.at, advised(message, &name), Fault::Syntax));
         }
         let mut value = String::new();
+        let mut after_number = false;
         loop {
             match self.token.kind {
                 Kind::Number(number) => {
@@ -576,7 +650,12 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                     }
                     value.push_str(&number.to_string());
                 }
-                Kind::Word | Kind::Quoted => value.push_str(&self.token.text),
+                Kind::Word | Kind::Quoted => {
+                    if after_number {
+                        self.doubt("a macro's value is one number, or words: put quotes around what is more");
+                    }
+                    value.push_str(&self.token.text);
+                }
                 Kind::Newline | Kind::End if value.ends_with(' ') => break,
                 _ => return Err(self.expected("the macro's value, in quotes if it is more than words")),
             }
@@ -584,6 +663,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 return Err(self.wrong(name.at, "the macro's value is too long"));
             }
             value.push(' ');
+            after_number = matches!(self.token.kind, Kind::Number(_));
             self.advance();
         }
         value.pop();
@@ -630,9 +710,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     fn table(&mut self, section: &mut Section, start: Position) -> Read<()> {
         self.advance();
-        self.require_punctuation(b'<')?;
-        let name = self.table_name()?;
-        self.require_punctuation(b'>')?;
+        let name = self.require_punctuation(b'<').and_then(|()| self.table_name());
+        let Ok(name) = name.and_then(|name| self.require_punctuation(b'>').map(|()| name)) else {
+            section.preamble.push(self.placed(start, Preamble::Table(Table::default())));
+            return Err(Failed);
+        };
         let mut table = Table { name, ..Table::default() };
         let read = self.table_contents(&mut table);
         if read.is_err() {
@@ -710,15 +792,18 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         Ok(match &*name.text {
             "timeout" => self.list(Self::timeout)?,
             "limit" => self.list(Self::limit)?,
-            "optimization" => other(self.one_of(&[
-                "normal",
-                "default",
-                "satellite",
-                "high-latency",
-                "aggressive",
-                "conservative",
-            ])?),
-            "ruleset-optimization" => other(self.one_of(&["none", "basic", "profile", "yes", "no"])?),
+            "optimization" if self.token.text.eq_ignore_ascii_case("default") => {
+                self.doubt("there is no `default` optimization, but `normal`");
+                other(self.one_of(&["default"])?)
+            }
+            "ruleset-optimization" if self.token.text == "yes" || self.token.is("no") => {
+                self.doubt("ruleset-optimization is `none`, `basic` or `profile`");
+                other(self.one_of(&["yes", "no"])?)
+            }
+            "optimization" => {
+                other(self.one_of(&["normal", "satellite", "high-latency", "aggressive", "conservative"])?)
+            }
+            "ruleset-optimization" => other(self.one_of(&["none", "basic", "profile"])?),
             "debug" => other(self.one_of(&["none", "urgent", "misc", "loud"])?),
             "loginterface" => {
                 let value =
@@ -854,6 +939,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         self.peers(&mut lists)?;
         let given = self.criteria(&mut rule, &mut lists)?;
         let inline = if self.take_punctuation(b'{') { Some(Arc::new(self.inline_anchor()?)) } else { None };
+        self.end_of_rule()?;
         self.in_order(Order::Filter, start)?;
         if path.is_none() && inline.is_none() {
             return Err(self.wrong(start, "anchors without explicit rules must specify a name"));
@@ -863,6 +949,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
         if given.state {
             return Err(self.wrong(start, "cannot specify state handling on anchors"));
+        }
+        if let Some(path) = path.as_ref().filter(|_| inline.is_some())
+            && !self.shared.inline_names.insert((self.shared.inline_parent, path.clone()))
+        {
+            return Err(self.wrong(start, &format!("inline anchor '{}' already exists", shortened(path))));
         }
         rule.anchor = Some(AnchorCall { path, inline });
         self.check_flags(&rule, &lists, start)?;
@@ -876,8 +967,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
         let open = std::mem::take(&mut self.open_lists);
         self.shared.depth += 1;
+        self.shared.inline_count += 1;
+        let parent = std::mem::replace(&mut self.shared.inline_parent, self.shared.inline_count);
         let mut inner = Section::default();
         self.statements(&mut inner, true);
+        self.shared.inline_parent = parent;
         self.shared.depth -= 1;
         self.open_lists = open;
         self.require_punctuation(b'}')?;

@@ -6,7 +6,7 @@
 //! use portcullis::pf::rule::Family;
 //! let text = "pass in proto tcp to port 2345\nblock drop in all\n";
 //! let (loaded, _) = Loaded::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
-//! let loaded = loaded.with_assumed_interfaces();
+//! let loaded = loaded.with_assumed_interfaces(None);
 //! let question = Question { port: 2345, from: From::Network, family: Family::Inet, interface: None };
 //! assert_eq!(
 //!     ask(&loaded, &question).sentence,

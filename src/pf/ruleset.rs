@@ -60,7 +60,7 @@ pub enum Preamble {
     Option(SetOption),
     /// `table <name> …`
     Table(Table),
-    /// `altq …`, `queue …`: macOS has no ALTQ and passes over them; as written.
+    /// `altq …`, `queue …`: checked, and of no effect, since macOS's kernel has no ALTQ; as written.
     Queue(String),
 }
 

@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 /// The longest word that pfctl reads (its buffer is 8096 bytes).
 const MAXIMUM_WORD: usize = 8095;
+/// How much of macros one text may put in place: a small text could be made to grow without end.
+const MAXIMUM_PUT_IN_PLACE: usize = 16 << 20;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +108,20 @@ pub(crate) struct Lexer<'a> {
     cursor: Cursor,
     macro_value: Rc<str>,
     macro_at: Position,
+    /// How many bytes of macros were put in place.
+    put_in_place: usize,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let at = Position { offset: 0, line: 1, line_start: 0 };
-        Lexer { text, cursor: Cursor { at, in_macro: None }, macro_value: Rc::from(""), macro_at: at }
+        Lexer {
+            text,
+            cursor: Cursor { at, in_macro: None },
+            macro_value: Rc::from(""),
+            macro_at: at,
+            put_in_place: 0,
+        }
     }
 
     /// The line that `position` lies in, without its end.
@@ -138,7 +148,12 @@ impl<'a> Lexer<'a> {
                 b'$' if start.in_macro.is_none() => {
                     let name = self.name();
                     match macros.get(&name) {
+                        Some(value) if self.put_in_place + value.len() > MAXIMUM_PUT_IN_PLACE => {
+                            return self
+                                .bad("the values of the macros are too long together".to_owned(), start);
+                        }
                         Some(value) => {
+                            self.put_in_place += value.len();
                             self.macro_value = Rc::clone(value);
                             self.macro_at = start.at;
                             self.cursor.in_macro = Some(0);
@@ -288,7 +303,9 @@ impl<'a> Lexer<'a> {
                 Some(byte) => byte,
             };
             if bytes.len() >= MAXIMUM_WORD {
-                return self.bad("the text in quotes is too long".to_owned(), start);
+                self.cursor = start;
+                return self
+                    .bad("the text in quotes is too long, or the quote is not closed".to_owned(), start);
             }
             bytes.push(byte);
         }

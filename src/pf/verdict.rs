@@ -20,10 +20,11 @@
 
 use std::fmt;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::loaded::{Loaded, target};
-use super::matching::{Matches, Why, is_skipped, matches};
+use super::matching::{Matches, Why, is_skipped, matches, networks};
 use super::packet::Packet;
 use super::rule::{Action, Address, Block, Compare, Direction, Family, PortMatch, Rule, State};
 use super::ruleset::{Placed, Section};
@@ -267,6 +268,8 @@ struct Search<'a> {
     tags: Vec<Option<&'a str>>,
     /// The anchors that are being looked at, from the outermost.
     inside: Vec<&'a str>,
+    /// Whether the translations of the kind that was searched last were ended by a `no`.
+    exempt: bool,
     budget: usize,
 }
 
@@ -303,6 +306,7 @@ impl<'a> Search<'a> {
             trail: Vec::new(),
             tags,
             inside: vec![""],
+            exempt: false,
             budget: BUDGET,
         }
     }
@@ -317,7 +321,8 @@ impl<'a> Search<'a> {
         };
         if let Some((path, section)) = self.main() {
             for list in lists {
-                if self.translation(path, section, list, packet, 0, None) == Left::Over {
+                let left = self.translation(path, section, list, packet, 0, None);
+                if left == Left::Over && !std::mem::take(&mut self.exempt) {
                     return;
                 }
             }
@@ -388,6 +393,7 @@ impl<'a> Search<'a> {
 
     /// Goes into an anchor; an anchor that is being looked at already would lead here again without end.
     fn enter(&mut self, anchor: &'a str) -> bool {
+        self.budget = self.budget.saturating_sub(STEP);
         if self.inside.contains(&anchor) {
             self.budget = 0;
             return false;
@@ -403,6 +409,11 @@ impl<'a> Search<'a> {
         if item.unreadable.is_some() {
             self.unreadable_translation(rule, packet, why.unwrap_or(Why::Unreadable));
             return Left::On;
+        }
+        if item.redirect.is_none() && why.is_none() {
+            // `no rdr` ends the search among its kind alone.
+            self.exempt = true;
+            return Left::Over;
         }
         let at_once = item.action.lets_through();
         if at_once {
@@ -601,6 +612,8 @@ impl<'a> Search<'a> {
     /// The tag that a match puts on the packet.
     fn tag(&mut self, tag: Option<&'a str>, matched: &Matches) {
         let Some(tag) = tag else { return };
+        // Each of them is compared, here and in every rule that asks for a tag.
+        self.budget = self.budget.saturating_sub(self.tags.len());
         match matched {
             Matches::Yes => self.tags = vec![Some(tag)],
             _ if self.tags.contains(&Some(tag)) => {}
@@ -627,8 +640,7 @@ fn translation_matches(
     packet: &Packet,
     tags: &[Option<&str>],
 ) -> Matches {
-    let back =
-        packet.direction == Direction::In && matches!(rule.action, Action::Binat { .. } | Action::NoBinat);
+    let back = packet.direction == Direction::In && matches!(rule.action, Action::Binat { .. });
     if !back || rule.anchor.is_some() {
         return matches(loaded, anchor, rule, packet, tags);
     }
@@ -647,10 +659,9 @@ fn translated(loaded: &Loaded, rule: &Rule, packet: &Packet) -> Packet {
     let address = match redirect.addresses.as_slice() {
         [Address::Net(net)] if net.prefix_len() == net.max_prefix_len() => Some(net.addr()),
         [Address::Dynamic(interface) | Address::Static(interface)] => {
-            let facts = loaded.interfaces().iter().find(|facts| facts.name == *interface.name);
-            let mut own = facts.into_iter().flat_map(|facts| &facts.addresses);
-            let family = own.by_ref().find(|net| net.addr().is_ipv4() == (packet.family == Family::Inet));
-            family.map(|net| net.addr())
+            let four = packet.family == Family::Inet;
+            let own = networks(loaded, interface).unwrap_or_default();
+            own.iter().map(IpNet::addr).find(|address| address.is_ipv4() == four)
         }
         _ => None,
     };

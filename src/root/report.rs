@@ -166,7 +166,7 @@ mod tests {
             Loaded::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
         assert!(problems.is_empty(), "{problems:?}");
         let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
-        answers(&loaded.with_assumed_interfaces(), 2345, 2346, &near).network
+        answers(&loaded.with_assumed_interfaces(None), 2345, 2346, &near).network
     }
 
     #[test]

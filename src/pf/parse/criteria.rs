@@ -141,7 +141,7 @@ impl Parser<'_, '_, '_> {
         self.expand(rule, lists, start, rules, section)
     }
 
-    fn end_of_rule(&mut self) -> Read<()> {
+    pub(super) fn end_of_rule(&mut self) -> Read<()> {
         match self.token.kind {
             Kind::Newline | Kind::End | Kind::Punctuation(b'}') => Ok(()),
             _ => {
@@ -399,11 +399,10 @@ impl Parser<'_, '_, '_> {
 
     fn owner_criterion(&mut self, lists: &mut Lists) -> Read<()> {
         let group = self.advance().text == "group";
-        let mut items = self.list(if group { Self::group } else { Self::user })?;
-        // pfctl puts a criterion that is given again in front.
+        let items = self.list(if group { Self::group } else { Self::user })?;
+        // pfctl puts a criterion that is given again in front: the lists are gathered from behind.
         let known = if group { &mut lists.groups } else { &mut lists.users };
-        items.append(known);
-        *known = items;
+        known.extend(items.into_iter().rev());
         Ok(())
     }
 

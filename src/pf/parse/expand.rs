@@ -12,6 +12,9 @@ use super::{MAXIMUM_RULES, Parser, Position, Read};
 /// Where in a section rules of a kind go.
 pub(super) type Rules = fn(&mut Section) -> &mut Vec<Placed<Rule>>;
 
+/// How many combinations of lists one text may ask for, those that make no rule among them.
+const MAXIMUM_COMBINATIONS: usize = 4 * MAXIMUM_RULES;
+
 /// "Port unreachable" for IPv4 and IPv6: what return-icmp sends unless told otherwise.
 pub(super) const PORT_UNREACHABLE: (u8, u8) = (3, 4);
 
@@ -72,15 +75,23 @@ impl Parser<'_, '_, '_> {
     pub(super) fn expand(
         &mut self,
         rule: Rule,
-        lists: Lists,
+        mut lists: Lists,
         start: Position,
         rules: Rules,
         section: &mut Section,
     ) -> Read<()> {
+        // They were gathered from the last to the first.
+        lists.users.reverse();
+        lists.groups.reverse();
         let count = lists.count();
-        if count > MAXIMUM_RULES.saturating_sub(self.shared.rules) {
-            let message =
-                format!("the lists expand to {count} rules; a text may have {MAXIMUM_RULES} in all");
+        self.shared.combinations = self.shared.combinations.saturating_add(count);
+        if count > MAXIMUM_RULES.saturating_sub(self.shared.rules)
+            || self.shared.combinations > MAXIMUM_COMBINATIONS
+        {
+            let message = match count {
+                1 => format!("this is one rule too many: a text may have {MAXIMUM_RULES} in all"),
+                _ => format!("the lists expand to {count} rules: a text may have {MAXIMUM_RULES} in all"),
+            };
             return Err(self.wrong(start, &message));
         }
         let place = self.place(start);

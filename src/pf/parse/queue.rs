@@ -80,6 +80,11 @@ impl Parser<'_, '_, '_> {
         let mut given = Given::default();
         loop {
             let at = self.token.at;
+            if self.token.kind == Kind::Word && self.token.text == "weight" {
+                self.keep(words);
+                self.kept_number("a weight", i64::MAX, words)?;
+                continue;
+            }
             if self.token.kind != Kind::Keyword {
                 return Ok(given);
             }
