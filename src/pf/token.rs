@@ -12,7 +12,7 @@ use std::rc::Rc;
 /// The longest word that pfctl reads (its buffer is 8096 bytes).
 const MAXIMUM_WORD: usize = 8095;
 /// How much of macros one text may put in place: a small text could be made to grow without end.
-const MAXIMUM_PUT_IN_PLACE: usize = 16 << 20;
+const MAXIMUM_PUT_IN_PLACE: usize = 4 << 20;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

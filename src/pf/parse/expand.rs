@@ -103,7 +103,10 @@ impl Parser<'_, '_, '_> {
             // Most rules have no list: theirs is the last combination and the first.
             let template = if index + 1 == count { rule.take() } else { rule.clone() };
             let Some(mut chosen) = template.and_then(|template| choice.apply(template)) else { continue };
-            choice.expand_names(&mut chosen, section.count());
+            // What is listed was put in place when it was loaded.
+            if !self.shared.listing {
+                choice.expand_names(&mut chosen, section.count());
+            }
             match choice.problem(&chosen) {
                 Some(problem) if problems.contains(&problem) => {}
                 Some(problem) => problems.push(problem),
