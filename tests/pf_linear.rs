@@ -39,7 +39,7 @@ fn reading_is_linear() {
         }),
         ("macros of macros", |n| {
             let next = |i: usize| format!("m{} = $m{i} b\n", i + 1);
-            format!("m0 = a\n{}", (0..n / 4).map(next).collect::<String>())
+            format!("m0 = a\n{}", (0..n / 16).map(next).collect::<String>())
         }),
         ("macros", |n| format!("x = \"en0\"\n{}", "pass on $x from ($x:network)\n".repeat(n))),
     ];
