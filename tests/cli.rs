@@ -326,6 +326,18 @@ fn explain_and_check_need_files_alone() {
     assert_eq!(run(&["explain", "2345", "--conf", "/nowhere/pf.conf"]).0, Some(2));
     assert_eq!(run(&["explain", "0", "--conf", &file]).0, Some(2));
     assert_eq!(run(&["explain", "2345", "--conf", &file, "--from", "somebody"]).0, Some(2));
+    lab.write("/anchors/outer", "load anchor \"inner\" from \"/etc/pf.anchors/inner\"\n");
+    lab.write("/anchors/inner", "pas all\n");
+    let nested = conf("anchor \"outer\"\nload anchor \"outer\" from \"/etc/pf.anchors/outer\"\n");
+    assert_eq!(run(&["check", &nested]).0, Some(0));
+    let (status, out) = run(&["check", &nested, "--anchors", &anchors]);
+    assert!(status == Some(1) && out.contains("/etc/pf.anchors/inner:1:1"), "{out}");
+    lab.write("/anchors/inner", "load anchor \"inner\" from \"/etc/pf.anchors/inner\"\n");
+    let (status, out) = run(&["check", &nested, "--anchors", &anchors]);
+    assert!(status == Some(1) && out.contains("more than 1000 files"), "{out}");
+    let (status, out) = run(&["check", &conf("pass in proto { tcp\nudp }")]);
+    assert!(status == Some(0) && out.matches("macOS's pfctl minds this").count() == 2, "{out}");
+    let file = conf("block in from 192.0.2.7\n");
     assert_eq!(run(&["check", &file]).0, Some(0));
     let file = conf("block in from\npas in\nblock all\n");
     let (status, out) = run(&["check", &file, "--json"]);

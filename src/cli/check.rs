@@ -1,5 +1,6 @@
 //! `portcullis check FILE`: all problems of a pf.conf.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use super::files::Files;
 use super::show::print;
 use portcullis::pf::parse::{Fault, Problem, parse};
+use portcullis::pf::ruleset::Placed;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -16,6 +18,9 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     anchors: Option<PathBuf>,
 }
+
+/// How many files are followed: one that loads itself has no end.
+const MAXIMUM_LOADS: usize = 1_000;
 
 #[derive(Serialize)]
 struct Report {
@@ -46,37 +51,46 @@ pub fn run(options: &Options, json: bool) -> u8 {
         }
     };
     let name = options.file.display().to_string();
-    let mut notes = Vec::new();
-    // What is not on this machine is no mistake of the file.
-    let mut include = |path: &str| {
-        files.include(path).or_else(|why| {
-            notes.push(format!("{path} is included and was not checked: {why}"));
-            Ok(String::new())
-        })
-    };
-    let parsed = parse(&name, &text, &mut include);
-    let doubts = parsed.doubts.iter();
-    notes.extend(
-        doubts.map(|doubt| {
+    let (mut problems, mut notes) = (Vec::new(), Vec::new());
+    let mut waiting = VecDeque::from([(name.clone(), text)]);
+    let mut taken = 0;
+    while let Some((path, text)) = waiting.pop_front() {
+        // What is not on this machine is no mistake of the file.
+        let mut include = |path: &str| {
+            files.include(path).or_else(|why| {
+                notes.push(format!("{path} is included and was not checked: {why}"));
+                Ok(String::new())
+            })
+        };
+        let parsed = parse(&path, &text, &mut include);
+        notes.extend(parsed.doubts.iter().map(|doubt| {
             format!("{}:{}: macOS's pfctl minds this: {}", doubt.path, doubt.line, doubt.message)
-        }),
-    );
-    let mut problems = parsed.problems;
-    if options.anchors.is_some() {
-        for load in &parsed.section.loads {
-            match files.include(&load.item.file) {
-                Ok(text) => {
-                    problems.extend(parse(&load.item.file, &text, &mut |path| files.include(path)).problems)
-                }
+        }));
+        problems.extend(parsed.problems);
+        if options.anchors.is_none() {
+            break;
+        }
+        for Placed { place, item: load } in &parsed.section.loads {
+            taken += 1;
+            let text = if taken > MAXIMUM_LOADS {
+                Err(format!("more than {MAXIMUM_LOADS} files are loaded"))
+            } else {
+                files.include(&load.file)
+            };
+            match text {
+                Ok(text) => waiting.push_back((load.file.to_string(), text)),
                 Err(why) => problems.push(Problem {
-                    path: load.place.path.clone(),
-                    line: load.place.line,
+                    path: place.path.clone(),
+                    line: place.line,
                     column: 1,
-                    message: format!("cannot load {}: {why}", load.item.file),
-                    text: String::new(),
+                    message: format!("cannot load {}: {why}", load.file),
+                    text: load.to_string(),
                     caret: 0,
                     fault: Fault::File,
                 }),
+            }
+            if taken > MAXIMUM_LOADS {
+                break;
             }
         }
     }

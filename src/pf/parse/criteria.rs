@@ -859,6 +859,9 @@ impl Parser<'_, '_, '_> {
         if !matches!(self.token.kind, Kind::Number(_)) {
             return Ok(Some(self.interface_name()?));
         }
+        if self.token.kind == Kind::Number(0) {
+            self.doubt("there is no routing table 0: leave `rtable` out");
+        }
         let number: u32 = self.number_within("a routing table", i32::MAX.into())?;
         Ok((number != 0).then(|| number.to_string().into_boxed_str()))
     }
@@ -1255,6 +1258,8 @@ impl Parser<'_, '_, '_> {
             }
             if self.take("to") {
                 destinations = self.hosts()?;
+            } else {
+                self.doubt("a binat rule needs `to`, such as `to any`");
             }
         }
         if self.take("tag") {
@@ -1296,7 +1301,9 @@ impl Parser<'_, '_, '_> {
         rule.family = self.family();
         lists.protocols = self.protocols()?;
         self.peers(&mut lists)?;
-        self.criteria(&mut rule, &mut lists)?;
+        if self.criteria(&mut rule, &mut lists)?.state {
+            self.doubt("a dummynet rule keeps no state");
+        }
         self.end_of_rule()?;
         match (no, rule.pipe) {
             (true, Some(_)) => return Err(self.wrong(start, "dummynet rule with 'no' does not need a pipe")),
