@@ -31,6 +31,8 @@ mod criteria;
 mod expand;
 mod host;
 mod queue;
+mod state;
+mod translation;
 
 /// How many rules one text may expand to.
 pub const MAXIMUM_RULES: usize = 250_000;
