@@ -260,11 +260,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             if full {
                 let rest = format!("the rest of {}", self.path);
                 section.add_unread(&rest, &self.place(start));
-                self.shared.problems.push(self.problem(
-                    start,
-                    format!("{MAXIMUM_PROBLEMS} problems are enough: reading ends here"),
-                    Fault::Meaning,
-                ));
+                // Told once, though the files that include this one end here too.
+                if self.shared.problems.len() == MAXIMUM_PROBLEMS {
+                    let message = format!("{MAXIMUM_PROBLEMS} problems are enough: reading ends here");
+                    self.shared.problems.push(self.problem(start, message, Fault::Meaning));
+                }
                 while self.token.kind != Kind::End {
                     self.advance();
                 }
