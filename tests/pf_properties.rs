@@ -273,6 +273,11 @@ fn what_would_explode_is_refused() {
         parsed.problems
     );
 
+    let next = |i: usize| format!("m{} = $m{i} b\n", i + 1);
+    let chain = format!("m0 = a\n{}", (0..20_000).map(next).collect::<String>());
+    let parsed = parse_text("chain", &chain);
+    assert!(parsed.problems[0].message.contains("too long together"), "{:?}", parsed.problems[0]);
+
     let deep = format!("{}{}", "anchor {\n".repeat(200), "}\n".repeat(200));
     let parsed = parse_text("anchors", &deep);
     assert!(
