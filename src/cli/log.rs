@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(long)]
     follow: bool,
     /// Only packets from or to this port
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// Name the rules by this pf.conf [default without FILE: by the rules that root last saw]
     #[arg(long, value_name = "PF.CONF")]
