@@ -79,6 +79,13 @@ pub(crate) const TIMEOUTS: &[&str] = &[
 /// What `set limit` can limit.
 pub(crate) const LIMITS: &[&str] = &["states", "app-states", "src-nodes", "frags", "tables", "table-entries"];
 
+/// The name of a table in `name:3` or `name:*`, as `pfctl -vv` shows it with the number of its addresses.
+pub(crate) fn counted_table(text: &str) -> Option<&str> {
+    let (name, count) = text.rsplit_once(':')?;
+    let is_count = count == "*" || (!count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()));
+    (is_count && !name.is_empty()).then_some(name)
+}
+
 /// What to write instead of a word that pf elsewhere has and macOS's pf has not; such words are common in what is to be
 /// read about pf.
 pub(crate) fn instead_of(word: &str) -> Option<&'static str> {

@@ -698,7 +698,12 @@ impl fmt::Display for TableName<'_> {
 
 fn table_name(f: &mut Formatter<'_>, name: &str) -> fmt::Result {
     f.write_str("<")?;
-    word(f, name)?;
+    // Else its end would read as the number of its addresses.
+    if names::counted_table(name).is_some() {
+        quoted(f, name)?
+    } else {
+        word(f, name)?
+    }
     f.write_str(">")
 }
 

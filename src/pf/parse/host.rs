@@ -215,14 +215,10 @@ impl Parser<'_, '_, '_> {
 
     pub(super) fn table_name(&mut self) -> Read<Box<str>> {
         let at = self.token.at;
+        let counts = self.shared.listing && self.token.kind == Kind::Word;
         let name = self.string("a table's name")?;
-        let is_count = |count: &str| {
-            count == "*" || (!count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()))
-        };
-        let name = match name.rsplit_once(':') {
-            Some((before, count)) if self.shared.listing && !before.is_empty() && is_count(count) => {
-                Box::from(before)
-            }
+        let name = match names::counted_table(&name) {
+            Some(before) if counts => Box::from(before),
             _ => name,
         };
         if name.len() > 31 {
