@@ -216,8 +216,9 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
             Action::Binat { .. } | Action::NoBinat => "binat-anchor",
             Action::Dummynet | Action::NoDummynet => "dummynet-anchor",
         })?;
-        // What begins with `_` is a name that pf gave.
-        if let Some(path) = call.path.as_deref().filter(|path| !path.starts_with('_')) {
+        // What begins with `_` is a name that pf gave to rules in braces.
+        let filters = matches!(rule.action, Action::Pass | Action::Block(_));
+        if let Some(path) = call.path.as_deref().filter(|path| !(filters && path.starts_with('_'))) {
             f.write_str(" ")?;
             quoted(f, path)?;
         }
