@@ -325,6 +325,10 @@ fn explain_and_check_need_files_alone() {
     assert_eq!(run(&["explain", "2345", "--conf", &file, "--from", "192.0.2.7"]).0, Some(1));
     assert_eq!(run(&["explain", "2345", "--conf", "/nowhere/pf.conf"]).0, Some(2));
     assert_eq!(run(&["explain", "0", "--conf", &file]).0, Some(2));
+    let (status, out) = run(&["explain", "2345-2350", "--conf", &file]);
+    assert!(status == Some(0) && out.contains("port 2345 was asked about, of 2345-2350"), "{out}");
+    assert_eq!(run(&["explain", "2345", "--conf", &file, "--from", "loopback", "--on", "en0"]).0, Some(2));
+    assert_eq!(run(&["explain", "2345", "--conf", &file, "--on", "lo0", "--json"]).0, Some(0));
     assert_eq!(run(&["explain", "2345", "--conf", &file, "--from", "somebody"]).0, Some(2));
     lab.write("/anchors/outer", "load anchor \"inner\" from \"/etc/pf.anchors/inner\"\n");
     lab.write("/anchors/inner", "pas all\n");

@@ -193,7 +193,7 @@ pub fn interfaces(world: &World) -> Vec<InterfaceFacts> {
 }
 
 fn port_of(text: &str, preferences: &Preferences) -> Result<u16, port::PortError> {
-    // The first of a range stands for it: its ports have one rule.
+    // The first of a range is asked about, and a note says so.
     ports_of(text, preferences).map(|ports| ports.first().map_or(0, |managed| managed.port.first()))
 }
 
@@ -210,6 +210,11 @@ fn answer(
         (From::Network, Some(on)) if on.starts_with("lo") => From::Loopback,
         (from, _) => from,
     };
+    if let (From::Loopback, Some(on)) = (from, options.on.as_deref().filter(|on| !on.starts_with("lo"))) {
+        let message = format!("a connection from this Mac itself goes over lo0, not {on}: leave --on out");
+        super::show::message(&message, json);
+        return 2;
+    }
     let families = match from {
         From::Host(IpAddr::V6(_)) => vec![Family::Inet6],
         From::Host(IpAddr::V4(_)) => vec![Family::Inet],
@@ -226,6 +231,9 @@ fn answer(
         explanation.notes.extend(six.notes.into_iter().map(|note| format!("over IPv6: {note}")));
     }
     explanation.notes.extend(notes);
+    if options.port.contains(['-', ':', ',']) {
+        explanation.notes.push(format!("port {port} was asked about, of {}", options.port));
+    }
     if options.conf.is_some() && from != From::Loopback {
         let Explanation { from, interface, .. } = &explanation;
         explanation
