@@ -11,10 +11,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use portcullis::pf::loaded::Loaded;
 use portcullis::pf::packet::Packet;
 use portcullis::pf::parse::parse_text;
 use portcullis::pf::rule::Direction;
+use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::verdict;
 
 const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
@@ -47,8 +47,8 @@ fn in_anchors(count: usize) -> (String, Vec<String>) {
     (main, (0..ANCHORS).map(|_| rules(count / ANCHORS)).collect())
 }
 
-fn load(main: &str, anchors: &[String]) -> Loaded {
-    let (loaded, problems) = Loaded::from_conf("pf.conf", main, &mut |name| {
+fn load(main: &str, anchors: &[String]) -> Rulesets {
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", main, &mut |name| {
         let anchor = name.parse::<usize>().ok().and_then(|index| anchors.get(index));
         anchor.cloned().ok_or_else(|| "no such file".to_owned())
     });

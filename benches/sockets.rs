@@ -23,7 +23,7 @@ fn main() {
     let mut group = criterion.benchmark_group("1000 listeners in 100 processes");
     group.bench_function("portcullis", |bencher| {
         bencher.iter(|| {
-            let found = portcullis::reach::sockets::listeners().expect("the socket table");
+            let found = portcullis::sockets::listeners().expect("the socket table");
             assert!(found.len() >= PROCESSES * LISTENERS_EACH);
             found
         });

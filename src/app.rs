@@ -5,21 +5,22 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+use crate::debuggers::connect::{self, Setting};
+use crate::debuggers::port_view::PortView;
+use crate::debuggers::scan::{self, Scan};
+use crate::diagnosis::{Assessment, PortFacts};
 use crate::elevate::{self, ElevateError};
-use crate::firewall::app::Asked;
+use crate::firewall::app::AppFirewallCache;
 use crate::lab::LabError;
-use crate::ledger::{Managed, Source};
 use crate::os::clipboard::ClipboardError;
+use crate::pflog;
 use crate::port::{PortError, PortRange};
 use crate::prefs::{Preferences, PreferencesError, ports_of};
-use crate::reach::connect::{self, Setting};
-use crate::reach::sockets::SocketsError;
-use crate::reach::view::View;
-use crate::reach::{self, Look, pflog};
-use crate::reachability::{Assessment, Seen};
-use crate::root::answer::{Answer, Outcome};
+use crate::root::answer::{Outcome, Response};
 use crate::root::record::Recording;
-use crate::root::request::{Action, Request};
+use crate::root::request::{Operation, Request};
+use crate::rules::ledger::{NamedPort, Source};
+use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Report, ReportFact, Seconds, Status};
 use crate::world::{PFLOG, STATUS, World};
 use crate::{lab, os};
@@ -33,20 +34,20 @@ pub struct App {
 
 /// One look at everything.
 #[derive(Debug)]
-pub struct Sight {
+pub struct Observation {
     /// What was found out.
     pub facts: Facts,
     /// What it comes to.
     pub status: Status,
     /// The sockets behind it, or why they could not be read.
-    pub look: Result<Look, SocketsError>,
+    pub look: Result<Scan, SocketsError>,
 }
 
 /// How to connect to a port.
 #[derive(Debug)]
 pub struct Connection {
     /// The port as the socket table shows it.
-    pub view: View,
+    pub view: PortView,
     /// What is to be said of it.
     pub said: Assessment,
     /// The settings for each client; where it is not known who is there, those of what usually is. At least one.
@@ -247,17 +248,17 @@ impl App {
 
     /// What every face shows now: what root last saw of pf, who listens, the Application Firewall. Looks only.
     pub fn status(&self) -> Result<Status, AppError> {
-        Ok(self.sight(&[], reach::look_well, &mut self.app_firewall())?.status)
+        Ok(self.sight(&[], scan::look_well, &mut self.app_firewall())?.status)
     }
 
     /// The status, and what it was made from. Ports beyond those that are shown are looked at where they are among
-    /// `more`. `look` is [`reach::look`] for who looks again and again, [`reach::look_well`] for who looks once.
+    /// `more`. `look` is [`scan::look`] for who looks again and again, [`scan::look_well`] for who looks once.
     pub fn sight(
         &self,
         more: &[PortRange],
-        look: impl FnOnce(&[PortRange]) -> Result<Look, SocketsError>,
-        app_firewall: &mut Asked,
-    ) -> Result<Sight, AppError> {
+        look: impl FnOnce(&[PortRange]) -> Result<Scan, SocketsError>,
+        app_firewall: &mut AppFirewallCache,
+    ) -> Result<Observation, AppError> {
         let ports = self.preferences()?.shown();
         let report = self.report();
         let openings = match &report {
@@ -279,7 +280,7 @@ impl App {
             ports,
             blocked: self.blocked(now),
         };
-        Ok(Sight { status: Status::of(&facts), facts, look })
+        Ok(Observation { status: Status::of(&facts), facts, look })
     }
 
     /// How to connect to a port. `host` is this Mac as the client names it; else the client is on this Mac.
@@ -288,7 +289,8 @@ impl App {
     pub fn connection(&self, port: u16, host: Option<&str>) -> Result<Connection, AppError> {
         let unknown = || AppError::NoDebugger(port);
         let range = PortRange::single(port).ok_or_else(unknown)?;
-        let Sight { facts, look, .. } = self.sight(&[range], reach::look_well, &mut self.app_firewall())?;
+        let Observation { facts, look, .. } =
+            self.sight(&[range], scan::look_well, &mut self.app_firewall())?;
         let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
         let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
         let said = facts.assess(range, seen);
@@ -327,51 +329,51 @@ impl App {
     }
 
     /// The Application Firewall, to be asked about programs.
-    pub fn app_firewall(&self) -> Asked {
-        Asked::new(&self.world)
+    pub fn app_firewall(&self) -> AppFirewallCache {
+        AppFirewallCache::new(&self.world)
     }
 
     /// The ports that a person typed, by the names that the preferences know.
-    pub fn ports(&self, text: &str) -> Result<Vec<Managed>, AppError> {
+    pub fn ports(&self, text: &str) -> Result<Vec<NamedPort>, AppError> {
         Ok(ports_of(text, &self.preferences()?)?)
     }
 
     /// Opens ports for whom is wanted.
-    pub fn open(&self, ports: &str, from: &Wanted) -> Result<Answer, AppError> {
+    pub fn open(&self, ports: &str, from: &Wanted) -> Result<Response, AppError> {
         let ports = self.ports(ports)?;
         let from = self.source(from)?;
-        self.ask(Action::Open { ports, from, until: None })
+        self.ask(Operation::Open { ports, from, until: None })
     }
 
     /// Closes ports.
-    pub fn close(&self, ports: &str) -> Result<Answer, AppError> {
+    pub fn close(&self, ports: &str) -> Result<Response, AppError> {
         let ports = self.ports(ports)?;
-        self.ask(Action::Close { ports })
+        self.ask(Operation::Close { ports })
     }
 
     /// Closes every port that is open.
-    pub fn close_all(&self) -> Result<Answer, AppError> {
-        self.ask(Action::CloseAll {})
+    pub fn close_all(&self) -> Result<Response, AppError> {
+        self.ask(Operation::CloseAll {})
     }
 
     /// Switches the guard.
-    pub fn guard(&self, on: bool) -> Result<Answer, AppError> {
-        self.ask(Action::Guard { on })
+    pub fn guard(&self, on: bool) -> Result<Response, AppError> {
+        self.ask(Operation::Guard { on })
     }
 
     /// Has root look at pf.
-    pub fn check(&self) -> Result<Answer, AppError> {
-        self.ask(Action::Status {})
+    pub fn check(&self) -> Result<Response, AppError> {
+        self.ask(Operation::Status {})
     }
 
     /// Has root record what pf logs, for so many minutes from now on.
-    pub fn record_log(&self, minutes: u16) -> Result<Answer, AppError> {
-        self.ask(Action::Log { minutes })
+    pub fn record_log(&self, minutes: u16) -> Result<Response, AppError> {
+        self.ask(Operation::Log { minutes })
     }
 
     /// Ends the recording of what pf logs.
-    pub fn stop_log(&self) -> Result<Answer, AppError> {
-        self.ask(Action::StopLog {})
+    pub fn stop_log(&self) -> Result<Response, AppError> {
+        self.ask(Operation::StopLog {})
     }
 
     /// The file of what pf logged, which may not be there.
@@ -399,7 +401,7 @@ impl App {
         Some(pflog::blocked(&entries, now.saturating_sub(HOUR)))
     }
 
-    fn ask(&self, action: Action) -> Result<Answer, AppError> {
+    fn ask(&self, action: Operation) -> Result<Response, AppError> {
         let preferences = self.preferences()?;
         let mut request = Request::new(action, &os::user_name());
         request.managed = preferences.managed();
@@ -427,8 +429,8 @@ impl App {
 }
 
 /// The ports as they were seen. The Application Firewall is asked only about what other machines can address.
-fn seen(look: &Look, app_firewall: &mut Asked) -> Vec<Seen> {
-    let of_view = |view: &View| {
+fn seen(look: &Scan, app_firewall: &mut AppFirewallCache) -> Vec<PortFacts> {
+    let of_view = |view: &PortView| {
         let mut seen = view.seen();
         if seen.is_outside()
             && let Some(path) = view.process.as_ref().and_then(|process| process.path.as_deref())

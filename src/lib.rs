@@ -11,13 +11,16 @@
 //! | [`app`] | what both faces do: read the status, ask for a change |
 //! | [`elevate`] | how root is reached: the prompt, the code-signature check |
 //! | [`root`] | what runs as root: request, plan, apply |
-//! | [`reach`] | who listens, and what a connection would do to them |
+//! | [`doctor`] | everything that may stand in the way, in one report |
 //! | [`firewall`] | asks pf and the Application Firewall |
 //! | [`lab`] | a pf that lives in a directory, for trying and testing |
+//! | [`pflog`] | what pf logged: capture, entries, counts |
 //! | [`menu`], [`status`], [`prefs`] | facts in, what is shown out; what the user prefers |
-//! | [`reachability`] | what stands between a client and a debugger: one state, one sentence, one next step |
-//! | [`pf`] | pf's language, its verdicts, and our anchor |
-//! | [`ledger`] | what is open, for whom, until when |
+//! | [`debuggers`] | how each debugger is recognised, what harms it, its settings |
+//! | [`sockets`] | who listens and who is connected |
+//! | [`diagnosis`] | what stands between a client and a debugger: one state, one sentence, one next step |
+//! | [`rules`] | our rules: ledger, anchor, the block in pf.conf |
+//! | [`pf`] | pf's language and verdicts |
 //! | [`port`] | ports, ranges, presets |
 //! | [`world`] | this Mac or a lab: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
@@ -25,17 +28,20 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod app;
+pub mod debuggers;
+pub mod diagnosis;
+pub mod doctor;
 pub mod elevate;
 pub mod firewall;
 pub mod lab;
-pub mod ledger;
 pub mod menu;
 pub mod os;
 pub mod pf;
+pub mod pflog;
 pub mod port;
 pub mod prefs;
-pub mod reach;
-pub mod reachability;
 pub mod root;
+pub mod rules;
+pub mod sockets;
 pub mod status;
 pub mod world;

@@ -19,8 +19,8 @@
 //! assert_eq!(rows[2].kind, Kind::Check { checked: false });
 //! ```
 
+use crate::diagnosis::Reachability;
 use crate::port::PortRange;
-use crate::reachability::State;
 use crate::status::{Answer, PortState, PortStatus, Status};
 
 /// No menu has more rows than this: ports and notes that find no room are counted in one row.
@@ -30,14 +30,14 @@ pub const MOST_ROWS: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MenuState {
     /// The action that waits for permission, if one does: there is one prompt at a time.
-    pub waiting: Option<Action>,
+    pub waiting: Option<MenuAction>,
     /// Why the last action failed, until another succeeds.
     pub failure: Option<String>,
 }
 
 /// What a click asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum MenuAction {
     /// Open these ports for whom is preferred.
     Open(PortRange),
     /// Close these ports.
@@ -85,7 +85,7 @@ pub enum Kind {
         checked: bool,
     },
     /// Does something.
-    Action,
+    MenuAction,
     /// Opens a menu of its own.
     Menu,
     /// A line between groups.
@@ -117,13 +117,22 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
     let mut below = vec![separator("above-actions")];
     below.extend(connect_row(status));
     below.push(action_row(state, GUARD, guarded, words::GUARD, guard_action(status), true));
-    below.push(action_row(state, CLOSE_ALL, Kind::Action, words::CLOSE_ALL, Action::CloseAll, closable));
-    below.push(action_row(state, CHECK, Kind::Action, words::CHECK, Action::Check, true));
+    below.push(action_row(
+        state,
+        CLOSE_ALL,
+        Kind::MenuAction,
+        words::CLOSE_ALL,
+        MenuAction::CloseAll,
+        closable,
+    ));
+    below.push(action_row(state, CHECK, Kind::MenuAction, words::CHECK, MenuAction::Check, true));
     if let Some(failure) = &state.failure {
         below.extend(paragraph(FAILURE, &words::failure(failure), 3));
     }
-    let end =
-        vec![separator("above-quit"), action_row(state, QUIT, Kind::Action, words::QUIT, Action::Quit, true)];
+    let end = vec![
+        separator("above-quit"),
+        action_row(state, QUIT, Kind::MenuAction, words::QUIT, MenuAction::Quit, true),
+    ];
 
     // Ports come before notes where there is no room for both, and what is open or in use before what is not.
     let room = MOST_ROWS - (above.len() + below.len() + end.len()).min(MOST_ROWS);
@@ -149,7 +158,7 @@ fn blocked_rows(status: &Status) -> impl Iterator<Item = Row> {
 
 /// What a click on the row `id` asks for; `None` where the row only says something, or is no more.
 /// A port that is open closes, any other opens.
-pub fn action_of(id: &str, status: &Status) -> Option<Action> {
+pub fn action_of(id: &str, status: &Status) -> Option<MenuAction> {
     if let Some(range) = id.strip_prefix(PORT) {
         let port = status.ports.iter().find(|port| port.port.to_string() == range)?;
         return Some(port_action(port));
@@ -157,26 +166,26 @@ pub fn action_of(id: &str, status: &Status) -> Option<Action> {
     if let Some((port, client)) = id.strip_prefix(COPY).and_then(|rest| rest.split_once(':')) {
         let found = used(status).find(|(used, _)| used.to_string() == port);
         let (port, _) = found.filter(|(_, port)| port.connect.iter().any(|known| known == client))?;
-        return Some(Action::Copy { port, client: client.to_owned() });
+        return Some(MenuAction::Copy { port, client: client.to_owned() });
     }
     match id {
         GUARD => Some(guard_action(status)),
-        CLOSE_ALL => Some(Action::CloseAll),
-        CHECK => Some(Action::Check),
-        QUIT => Some(Action::Quit),
+        CLOSE_ALL => Some(MenuAction::CloseAll),
+        CHECK => Some(MenuAction::Check),
+        QUIT => Some(MenuAction::Quit),
         _ => None,
     }
 }
 
-fn port_action(port: &PortStatus) -> Action {
+fn port_action(port: &PortStatus) -> MenuAction {
     match port.state {
-        PortState::Open => Action::Close(port.port),
-        PortState::Closed | PortState::Unmanaged | PortState::Unknown => Action::Open(port.port),
+        PortState::Open => MenuAction::Close(port.port),
+        PortState::Closed | PortState::Unmanaged | PortState::Unknown => MenuAction::Open(port.port),
     }
 }
 
-fn guard_action(status: &Status) -> Action {
-    Action::Guard(status.firewall.guard != "on")
+fn guard_action(status: &Status) -> MenuAction {
+    MenuAction::Guard(status.firewall.guard != "on")
 }
 
 /// The ports that `room` rows can show, one row kept for the number of those left out.
@@ -198,7 +207,7 @@ fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStatus> {
 
 fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
     let waits = match state.waiting {
-        Some(Action::Open(range) | Action::Close(range)) => range == port.port,
+        Some(MenuAction::Open(range) | MenuAction::Close(range)) => range == port.port,
         _ => false,
     };
     let says = if waits { words::WAITING.to_owned() } else { words::port(status, port) };
@@ -234,7 +243,7 @@ fn connect_row(status: &Status) -> Option<Row> {
 /// What stands in the way, what to do, and what can be copied.
 fn connect_rows(number: u16, port: &PortStatus) -> Vec<Row> {
     let mut rows = paragraph(&format!("because:{number}"), &port.because, 5);
-    if port.situation != State::Reachable {
+    if port.situation != Reachability::Reachable {
         rows.push(separator(&format!("above-next:{number}")));
         rows.extend(paragraph(&format!("next:{number}"), &words::next(&port.next), 5));
     }
@@ -243,7 +252,7 @@ fn connect_rows(number: u16, port: &PortStatus) -> Vec<Row> {
     }
     rows.extend(port.connect.iter().take(MOST_ROWS - rows.len()).map(|client| Row {
         id: format!("{COPY}{number}:{client}"),
-        kind: Kind::Action,
+        kind: Kind::MenuAction,
         text: words::copy(client),
         // It asks for no permission, so it waits for none.
         enabled: true,
@@ -253,7 +262,14 @@ fn connect_rows(number: u16, port: &PortStatus) -> Vec<Row> {
 }
 
 /// A row that does `action`: says that it waits while it does, and cannot be clicked while anything waits.
-fn action_row(state: &MenuState, id: &str, kind: Kind, text: &str, action: Action, possible: bool) -> Row {
+fn action_row(
+    state: &MenuState,
+    id: &str,
+    kind: Kind,
+    text: &str,
+    action: MenuAction,
+    possible: bool,
+) -> Row {
     let text = match &state.waiting {
         Some(waiting) if *waiting == action => format!("{text} — {}", words::WAITING),
         _ => text.to_owned(),
@@ -307,7 +323,7 @@ fn paragraph(id: &str, text: &str, most: usize) -> Vec<Row> {
 
 /// Every word that is written here and not in the status, so that another language has one place to go to.
 mod words {
-    use super::{Answer, PortState, PortStatus, State, Status};
+    use super::{Answer, PortState, PortStatus, Reachability, Status};
 
     pub const LAB: &str = "Lab: nothing on this machine is changed";
     pub const GUARD: &str = "Guard Closed Ports";
@@ -358,20 +374,20 @@ mod words {
     fn situation(port: &PortStatus) -> Option<&'static str> {
         Some(match port.situation {
             _ if !port.in_use => return None,
-            State::NoListener => return None,
-            State::Bricked => "serves nobody any more",
-            State::InSession => "in session",
-            State::Wedged => "accepts nobody any more",
-            State::Forwarded => "forwards it",
-            State::BlockedEverywhere => "blocked for this Mac too",
-            State::WrongFamily => "IPv6 only",
-            State::LoopbackOnly => "this Mac only",
+            Reachability::NoListener => return None,
+            Reachability::Bricked => "serves nobody any more",
+            Reachability::InSession => "in session",
+            Reachability::Wedged => "accepts nobody any more",
+            Reachability::Forwarded => "forwards it",
+            Reachability::BlockedEverywhere => "blocked for this Mac too",
+            Reachability::WrongFamily => "IPv6 only",
+            Reachability::LoopbackOnly => "this Mac only",
             // That a closed port is closed was said.
-            State::BlockedByPf if port.state == PortState::Closed => "listens",
-            State::BlockedByPf => "blocked by pf",
-            State::BlockedByAppFirewall => "blocked by the Application Firewall",
-            State::Unknown => "reachable or not is not known",
-            State::Reachable => "reachable",
+            Reachability::BlockedByPf if port.state == PortState::Closed => "listens",
+            Reachability::BlockedByPf => "blocked by pf",
+            Reachability::BlockedByAppFirewall => "blocked by the Application Firewall",
+            Reachability::Unknown => "reachable or not is not known",
+            Reachability::Reachable => "reachable",
         })
     }
 
@@ -428,10 +444,10 @@ mod words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reachability::{Bind, Presence, Seen};
+    use crate::diagnosis::{Bind, PortFacts, Presence};
     use crate::status::{
-        AppFirewall, Attempts, Facts, Guard, Managed, Opening, PfState, PfVerdict, Reason, Report,
-        ReportFact, Source, Way,
+        AppFirewall, Attachment, Attempts, Facts, Guard, NamedPort, Opening, PfState, PfVerdict, Reason,
+        Report, ReportFact, Source,
     };
     use std::collections::BTreeMap;
 
@@ -441,7 +457,7 @@ mod tests {
             let mark = match row.kind {
                 Kind::Check { checked: true } => "[x] ",
                 Kind::Check { checked: false } => "[ ] ",
-                Kind::Action => "    ",
+                Kind::MenuAction => "    ",
                 Kind::Menu => "  > ",
                 Kind::Text | Kind::Separator => "",
             };
@@ -477,9 +493,12 @@ mod tests {
             pf: PfState::Enabled,
             references: Some(1),
             guard: Guard::On,
-            way: Some(Way::Apple),
+            way: Some(Attachment::Apple),
             openings: vec![],
-            managed: ports.iter().map(|port| Managed { name: port.name.clone(), port: port.port }).collect(),
+            managed: ports
+                .iter()
+                .map(|port| NamedPort { name: port.name.clone(), port: port.port })
+                .collect(),
             verdicts: ports.iter().map(|port| verdict(port.port, Answer::No)).collect(),
             notes: vec![],
             rulesets: BTreeMap::new(),
@@ -500,15 +519,15 @@ mod tests {
         Status::of(&facts)
     }
 
-    fn nobody(port: PortRange) -> Seen {
-        Seen::without_socket(port.first(), port.to_string(), Presence::Nobody)
+    fn nobody(port: PortRange) -> PortFacts {
+        PortFacts::without_socket(port.first(), port.to_string(), Presence::Nobody)
     }
 
     /// The first of the ports has this debugger on it.
     fn listening(facts: &mut Facts, program: &str, address: &str, bind: Bind) {
-        let seen = Seen::listening(2345, program, address, bind);
+        let seen = PortFacts::listening(2345, program, address, bind);
         let clients = vec!["VS Code".to_owned(), "GoLand".to_owned()];
-        facts.seen.as_mut().unwrap()[0] = Seen { clients, ..seen };
+        facts.seen.as_mut().unwrap()[0] = PortFacts { clients, ..seen };
     }
 
     fn open(report: &mut Report, from: Source) {
@@ -586,7 +605,7 @@ mod tests {
     fn waiting_for_permission() {
         let status = status(|_, _| ());
         let waiting = |action| drawn(&rows(&status, &MenuState { waiting: Some(action), failure: None }));
-        insta::assert_snapshot!(waiting(Action::Open(range("2345"))), @r"
+        insta::assert_snapshot!(waiting(MenuAction::Open(range("2345"))), @r"
         All debug ports are closed  (grey)
         ---
         [ ] 2345  dlv — waiting for permission…  (grey)
@@ -599,7 +618,7 @@ mod tests {
         ---
             Quit Portcullis  (grey)
         ");
-        insta::assert_snapshot!(waiting(Action::Guard(false)), @r"
+        insta::assert_snapshot!(waiting(MenuAction::Guard(false)), @r"
         All debug ports are closed  (grey)
         ---
         [ ] 2345  dlv — closed  (grey)
@@ -726,12 +745,12 @@ mod tests {
     fn a_click_does_what_the_row_says() {
         let closed = status(|_, _| ());
         let opened = status(|_, report| open(report, Source::Any));
-        assert_eq!(action_of("port:2345", &closed), Some(Action::Open(range("2345"))));
-        assert_eq!(action_of("port:2345", &opened), Some(Action::Close(range("2345"))));
+        assert_eq!(action_of("port:2345", &closed), Some(MenuAction::Open(range("2345"))));
+        assert_eq!(action_of("port:2345", &opened), Some(MenuAction::Close(range("2345"))));
         assert_eq!(action_of("port:1", &opened), None);
-        assert_eq!(action_of("guard", &closed), Some(Action::Guard(false)));
+        assert_eq!(action_of("guard", &closed), Some(MenuAction::Guard(false)));
         let unset = status(|_, report| report.guard = Guard::Unset);
-        assert_eq!(action_of("guard", &unset), Some(Action::Guard(true)));
+        assert_eq!(action_of("guard", &unset), Some(MenuAction::Guard(true)));
         for row in rows(&opened, &MenuState::default()) {
             assert_eq!(action_of(&row.id, &opened).is_some(), row.enabled, "{row:?}");
         }
@@ -740,12 +759,12 @@ mod tests {
     #[test]
     fn what_is_on_a_port_can_be_read_and_its_settings_copied() {
         let used = status(|facts, _| listening(facts, "dlv dap (7)", "every address", Bind::Every));
-        let copy = |client: &str| Some(Action::Copy { port: 2345, client: client.to_owned() });
+        let copy = |client: &str| Some(MenuAction::Copy { port: 2345, client: client.to_owned() });
         assert_eq!(action_of("copy:2345:GoLand", &used), copy("GoLand"));
         assert_eq!(action_of("copy:2345:emacs", &used), None);
         assert_eq!(action_of("copy:9229:GoLand", &used), None);
         assert_eq!(action_of("copy:2345:GoLand", &status(|_, _| ())), None, "it is gone");
-        let waiting = MenuState { waiting: Some(Action::Check), failure: None };
+        let waiting = MenuState { waiting: Some(MenuAction::Check), failure: None };
         for state in [MenuState::default(), waiting] {
             let rows = rows(&used, &state);
             let menu = rows.iter().find(|row| row.kind == Kind::Menu).unwrap();
@@ -777,7 +796,8 @@ mod tests {
         ");
         let two = status(|facts, _| {
             listening(facts, "dlv dap (7)", "every address", Bind::Every);
-            facts.seen.as_mut().unwrap()[1] = Seen::listening(9229, "node (8)", "127.0.0.1", Bind::Loopback);
+            facts.seen.as_mut().unwrap()[1] =
+                PortFacts::listening(9229, "node (8)", "127.0.0.1", Bind::Loopback);
         });
         insta::assert_snapshot!(drawn(&rows(&two, &MenuState::default())), @r"
         All debug ports are closed  (grey)
@@ -827,9 +847,9 @@ mod tests {
                     let seen = |port: &crate::port::DebugPort| match port.port.first() {
                         number if number % 3 == 0 => {
                             let name = "x".repeat(100);
-                            let seen = Seen::listening(number, &name, "127.0.0.1", Bind::Loopback);
+                            let seen = PortFacts::listening(number, &name, "127.0.0.1", Bind::Loopback);
                             let clients = (0..30).map(|client| format!("client {client}")).collect();
-                            Seen { clients, ..seen }
+                            PortFacts { clients, ..seen }
                         }
                         _ => nobody(port.port),
                     };

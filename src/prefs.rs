@@ -10,8 +10,8 @@
 
 use serde::Deserialize;
 
-use crate::ledger::{Managed, Way};
 use crate::port::{DebugPort, LOWEST_PORT, PortName, parse_named, presets};
+use crate::rules::ledger::{Attachment, NamedPort};
 
 /// The preferences, each with its default where the file is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Preferences {
     /// Whom a click in the menu lets in: `any`, `lan`, or hosts with commas between them.
     pub from: String,
     /// How our rules are evaluated: `auto`, `apple` or `classic`.
-    pub way: WayChoice,
+    pub way: AttachmentChoice,
     /// Ports of the user's own.
     pub port: Vec<DebugPort>,
 }
@@ -30,7 +30,7 @@ pub struct Preferences {
 /// How our rules are to be evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum WayChoice {
+pub enum AttachmentChoice {
     /// Below `com.apple/*` where the loaded ruleset calls that, else by our block in pf.conf.
     #[default]
     Auto,
@@ -40,13 +40,13 @@ pub enum WayChoice {
     Classic,
 }
 
-impl WayChoice {
+impl AttachmentChoice {
     /// The way to ask the helper for; `None` leaves it to the helper.
-    pub fn way(self) -> Option<Way> {
+    pub fn way(self) -> Option<Attachment> {
         match self {
-            WayChoice::Auto => None,
-            WayChoice::Apple => Some(Way::Apple),
-            WayChoice::Classic => Some(Way::Classic),
+            AttachmentChoice::Auto => None,
+            AttachmentChoice::Apple => Some(Attachment::Apple),
+            AttachmentChoice::Classic => Some(Attachment::Classic),
         }
     }
 }
@@ -57,7 +57,7 @@ impl Default for Preferences {
         Preferences {
             show: shown.iter().filter_map(|name| name.parse().ok()).collect(),
             from: "lan".to_owned(),
-            way: WayChoice::Auto,
+            way: AttachmentChoice::Auto,
             port: Vec::new(),
         }
     }
@@ -142,8 +142,8 @@ impl Preferences {
     }
 
     /// The ports to show, as the guard takes them.
-    pub fn managed(&self) -> Vec<Managed> {
-        self.shown().into_iter().map(|port| Managed { name: port.name, port: port.port }).collect()
+    pub fn managed(&self) -> Vec<NamedPort> {
+        self.shown().into_iter().map(|port| NamedPort { name: port.name, port: port.port }).collect()
     }
 
     /// The text of the file with one key changed, everything else byte for byte as it was.
@@ -183,9 +183,9 @@ impl Preferences {
 }
 
 /// Ports as a person types them, by the names that these preferences know.
-pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<Managed>, crate::port::PortError> {
+pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, crate::port::PortError> {
     let named = parse_named(text, &preferences.known())?;
-    Ok(named.into_iter().map(|(name, port)| Managed { name, port }).collect())
+    Ok(named.into_iter().map(|(name, port)| NamedPort { name, port }).collect())
 }
 
 #[cfg(test)]

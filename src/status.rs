@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::host_text;
-pub use crate::ledger::{Guard, Managed, Opening, Seconds, Source, Way};
+use crate::diagnosis::{self, Assessment, Both, Pf, PortFacts, Presence, Reachability};
+pub use crate::diagnosis::{Answer, Reach};
 use crate::port::{DebugPort, PortName, PortRange};
-use crate::reachability::{self, Assessment, Both, Pf, Presence, Seen, State};
-pub use crate::reachability::{Answer, Reach};
+use crate::rules::ledger::host_text;
+pub use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Seconds, Source};
 
 /// Whether pf filters at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,11 +112,11 @@ pub struct Report {
     /// The guard.
     pub guard: Guard,
     /// The way our rules are evaluated, where there are rules of ours.
-    pub way: Option<Way>,
+    pub way: Option<Attachment>,
     /// What is open.
     pub openings: Vec<Opening>,
     /// What is ours to close.
-    pub managed: Vec<Managed>,
+    pub managed: Vec<NamedPort>,
     /// pf's verdict for each managed and open range.
     pub verdicts: Vec<PfVerdict>,
     /// What root wants said: a hand-made anchor for the same port, a rule before ours, …
@@ -189,7 +189,7 @@ pub struct Facts {
     /// What root saw.
     pub report: ReportFact,
     /// The ports as they were seen: each that stands alone, those of a range that are in use; or why nobody could look.
-    pub seen: Result<Vec<Seen>, String>,
+    pub seen: Result<Vec<PortFacts>, String>,
     /// The Application Firewall.
     pub app_firewall: AppFirewall,
     /// The ports to show, in order.
@@ -222,7 +222,7 @@ pub struct Firewall {
     /// The guard: `on`, `off`, `unset`, or `unknown`.
     pub guard: &'static str,
     /// The way our rules are evaluated, where there are any.
-    pub way: Option<Way>,
+    pub way: Option<Attachment>,
     /// When root last looked.
     pub seen: Option<Seconds>,
     /// How many seconds ago that was.
@@ -267,7 +267,7 @@ pub struct PortStatus {
     /// Who gets an answer: pf, listener, session and Application Firewall together. Of a range: from one of its ports.
     pub reachable: Reach,
     /// The one state. Of a range: of the port in use that most needs a person.
-    pub situation: State,
+    pub situation: Reachability,
     /// The port that is spoken of; `None` for a range of which no port is in use.
     pub about: Option<u16>,
     /// The state as one sentence.
@@ -470,15 +470,15 @@ fn port_status(
     let verdict = pf_verdict(report, port);
     let is_range = port.as_single().is_none();
     let used = facts.seen.iter().flatten().filter(|seen| port.contains(seen.port));
-    let used: Vec<&Seen> = used.filter(|seen| !is_range || seen.is_in_use()).collect();
+    let used: Vec<&PortFacts> = used.filter(|seen| !is_range || seen.is_in_use()).collect();
     let presence = match &facts.seen {
         // A port that stands alone is always looked at.
         Ok(_) if is_range => Presence::Nobody,
         _ => Presence::Unknown,
     };
-    let absent = Seen::without_socket(port.first(), port.to_string(), presence);
+    let absent = PortFacts::without_socket(port.first(), port.to_string(), presence);
     let all = if used.is_empty() { vec![&absent] } else { used.clone() };
-    let said: Vec<(&Seen, Assessment)> =
+    let said: Vec<(&PortFacts, Assessment)> =
         all.into_iter().map(|seen| (seen, assess(facts, report, port, seen))).collect();
     let reachable = said.iter().map(|(_, said)| said.reach).reduce(Reach::or);
     let telling =
@@ -513,32 +513,32 @@ fn port_status(
 
 /// Of several ports in a range the one whose state comes first here is spoken of: what needs a restart, what is in the
 /// way of everybody, what is not known, what is in the way of other machines, what works.
-const MOST_TELLING: [State; 12] = [
-    State::Wedged,
-    State::Bricked,
-    State::BlockedEverywhere,
-    State::WrongFamily,
-    State::Unknown,
-    State::BlockedByAppFirewall,
-    State::BlockedByPf,
-    State::LoopbackOnly,
-    State::Forwarded,
-    State::InSession,
-    State::Reachable,
-    State::NoListener,
+const MOST_TELLING: [Reachability; 12] = [
+    Reachability::Wedged,
+    Reachability::Bricked,
+    Reachability::BlockedEverywhere,
+    Reachability::WrongFamily,
+    Reachability::Unknown,
+    Reachability::BlockedByAppFirewall,
+    Reachability::BlockedByPf,
+    Reachability::LoopbackOnly,
+    Reachability::Forwarded,
+    Reachability::InSession,
+    Reachability::Reachable,
+    Reachability::NoListener,
 ];
 
 impl Facts {
     /// What is to be said of a port that was `seen`, by pf's verdict on the range that it is in.
-    pub fn assess(&self, range: PortRange, seen: &Seen) -> Assessment {
+    pub fn assess(&self, range: PortRange, seen: &PortFacts) -> Assessment {
         assess(self, &usable(&self.report, self.now, &self.boot), range, seen)
     }
 }
 
-fn assess(facts: &Facts, report: &Result<&Report, String>, range: PortRange, seen: &Seen) -> Assessment {
+fn assess(facts: &Facts, report: &Result<&Report, String>, range: PortRange, seen: &PortFacts) -> Assessment {
     let verdict = pf_verdict(report, range);
     let opening = opening(report, range);
-    let subject = reachability::english::Subject {
+    let subject = diagnosis::wording::Wording {
         near: opening.and_then(near),
         is_open: opening.is_some(),
         pf_blocks: verdict.why(Answer::No),
@@ -550,13 +550,13 @@ fn assess(facts: &Facts, report: &Result<&Report, String>, range: PortRange, see
 }
 
 /// The Application Firewall in the terms of the judgement. Only "blocked" is to be trusted in what it says of a program.
-fn application_of(state: &AppFirewall, is_blocked: bool) -> reachability::AppFirewall {
+fn application_of(state: &AppFirewall, is_blocked: bool) -> diagnosis::AppFirewallEffect {
     match state {
-        AppFirewall::Off => reachability::AppFirewall::Off,
-        AppFirewall::BlockAll => reachability::AppFirewall::BlocksAll,
-        AppFirewall::On if is_blocked => reachability::AppFirewall::Blocks,
-        AppFirewall::On => reachability::AppFirewall::Asks,
-        AppFirewall::Unknown(_) => reachability::AppFirewall::Unknown,
+        AppFirewall::Off => diagnosis::AppFirewallEffect::Off,
+        AppFirewall::BlockAll => diagnosis::AppFirewallEffect::BlocksAll,
+        AppFirewall::On if is_blocked => diagnosis::AppFirewallEffect::Blocks,
+        AppFirewall::On => diagnosis::AppFirewallEffect::Asks,
+        AppFirewall::Unknown(_) => diagnosis::AppFirewallEffect::Unknown,
     }
 }
 
@@ -575,7 +575,7 @@ fn near(opening: &Opening) -> Option<String> {
     }
 }
 
-fn listener(seen: &Seen) -> Option<String> {
+fn listener(seen: &PortFacts) -> Option<String> {
     let is_there = matches!(seen.presence, Presence::Listens | Presence::Forwards);
     let program = seen.subject.program.as_deref().unwrap_or("an unknown program");
     is_there.then(|| format!("{program} on {}", seen.subject.addresses.join(" and ")))
@@ -618,7 +618,7 @@ fn pf_verdict(report: &Result<&Report, String>, port: PortRange) -> PfVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reachability::Bind;
+    use crate::diagnosis::Bind;
 
     fn dlv() -> DebugPort {
         crate::port::presets().remove(0)
@@ -641,9 +641,9 @@ mod tests {
             pf: PfState::Enabled,
             references: Some(1),
             guard: Guard::On,
-            way: Some(Way::Apple),
+            way: Some(Attachment::Apple),
             openings: vec![],
-            managed: vec![Managed { name: dlv().name, port: dlv().port }],
+            managed: vec![NamedPort { name: dlv().name, port: dlv().port }],
             verdicts: vec![verdict(Answer::No, Answer::No)],
             notes: vec![],
             rulesets: BTreeMap::new(),
@@ -664,8 +664,8 @@ mod tests {
         }
     }
 
-    fn nobody() -> Result<Vec<Seen>, String> {
-        Ok(vec![Seen::without_socket(2345, "2345".into(), Presence::Nobody)])
+    fn nobody() -> Result<Vec<PortFacts>, String> {
+        Ok(vec![PortFacts::without_socket(2345, "2345".into(), Presence::Nobody)])
     }
 
     fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
@@ -678,9 +678,9 @@ mod tests {
         Status::of(&facts)
     }
 
-    fn listening(address: &str) -> Result<Vec<Seen>, String> {
+    fn listening(address: &str) -> Result<Vec<PortFacts>, String> {
         let bind = if address == "127.0.0.1" { Bind::Loopback } else { Bind::Every };
-        Ok(vec![Seen::listening(2345, "dlv (7)", address, bind)])
+        Ok(vec![PortFacts::listening(2345, "dlv (7)", address, bind)])
     }
 
     fn open(report: &mut Report) {
@@ -733,7 +733,7 @@ mod tests {
     fn says_why_not_and_what_to_do() {
         let said = |change: fn(&mut Facts, &mut Report)| {
             let port = status(change).ports.remove(0);
-            assert_eq!(port.causes.is_empty(), port.situation == State::Reachable);
+            assert_eq!(port.causes.is_empty(), port.situation == Reachability::Reachable);
             format!("{:?}: {} > {}", port.situation, port.because, port.next)
         };
         let all = [
@@ -773,7 +773,7 @@ mod tests {
     #[test]
     fn of_a_range_the_port_that_needs_a_person_speaks_and_who_is_let_in_counts() {
         let range: PortRange = "30000-30010".parse().unwrap();
-        let of = |seen: Vec<Seen>| {
+        let of = |seen: Vec<PortFacts>| {
             let mut status = status(|facts, report| {
                 facts.ports[0].port = range;
                 facts.seen = Ok(seen);
@@ -782,18 +782,18 @@ mod tests {
             status.ports.remove(0)
         };
         let idle = of(vec![]);
-        assert_eq!((idle.situation, idle.about, idle.in_use), (State::NoListener, None, false));
+        assert_eq!((idle.situation, idle.about, idle.in_use), (Reachability::NoListener, None, false));
         assert_eq!(idle.because, "nothing listens on port 30000-30010");
-        let free = || Seen::listening(30003, "dlv (7)", "every address", Bind::Every);
-        let local = || Seen::listening(30001, "node (8)", "127.0.0.1", Bind::Loopback);
-        let gone = Seen::without_socket(30000, "30000".into(), Presence::Nobody);
+        let free = || PortFacts::listening(30003, "dlv (7)", "every address", Bind::Every);
+        let local = || PortFacts::listening(30001, "node (8)", "127.0.0.1", Bind::Loopback);
+        let gone = PortFacts::without_socket(30000, "30000".into(), Presence::Nobody);
         let one = of(vec![gone, free()]);
         assert_eq!(
             (one.situation, one.about, one.reachable.network),
-            (State::Reachable, Some(30003), Answer::Yes)
+            (Reachability::Reachable, Some(30003), Answer::Yes)
         );
         let two = of(vec![free(), local()]);
-        assert_eq!((two.situation, two.about), (State::LoopbackOnly, Some(30001)));
+        assert_eq!((two.situation, two.about), (Reachability::LoopbackOnly, Some(30001)));
         assert!(two.because.starts_with("node (8) listens on 127.0.0.1 only"), "{}", two.because);
         assert!(two.because.ends_with("1 more port of 30000-30010 is in use"), "{}", two.because);
         assert_eq!(two.reachable.network, Answer::Yes, "one of them is reached");
@@ -807,7 +807,7 @@ mod tests {
             Report { verdicts: vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }], ..wide };
         let facts = facts(ReportFact::Read(Box::new(wide)));
         let said = |port: &str| facts.assess(port.parse().unwrap(), &listening("0.0.0.0").unwrap()[0]).state;
-        assert_eq!((said("2345"), said("3001")), (State::Reachable, State::Unknown));
+        assert_eq!((said("2345"), said("3001")), (Reachability::Reachable, Reachability::Unknown));
     }
 
     #[test]
@@ -826,14 +826,14 @@ mod tests {
         use Answer::{No, Yes};
         let (four, both) =
             (Both { v4: Bind::Every, v6: Bind::None }, Both { v4: Bind::Every, v6: Bind::Every });
-        assert_eq!(port(Yes, No, four), State::Reachable);
-        assert_eq!(port(No, Yes, four), State::BlockedByPf);
-        assert_eq!(port(No, Yes, both), State::Reachable);
+        assert_eq!(port(Yes, No, four), Reachability::Reachable);
+        assert_eq!(port(No, Yes, four), Reachability::BlockedByPf);
+        assert_eq!(port(No, Yes, both), Reachability::Reachable);
     }
 
     #[test]
     fn what_the_application_firewall_permits_proves_nothing() {
-        use reachability::AppFirewall as Judged;
+        use diagnosis::AppFirewallEffect as Judged;
         assert_eq!(application_of(&AppFirewall::On, true), Judged::Blocks);
         assert_eq!(application_of(&AppFirewall::On, false), Judged::Asks);
         assert_eq!(application_of(&AppFirewall::Off, true), Judged::Off);
@@ -859,7 +859,7 @@ mod tests {
                     let port = &status.ports[0];
                     assert_eq!(port.reachable.anyone == Answer::Yes, sure);
                     assert_eq!(port.reachable.network == Answer::Yes, sure);
-                    assert_eq!(port.situation == State::Reachable, sure);
+                    assert_eq!(port.situation == Reachability::Reachable, sure);
                 }
             }
         }

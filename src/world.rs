@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::os::Tree;
+use crate::os::Files;
 
 /// Name of the anchor, of the bundle, and prefix of every launchd label.
 pub const NAME: &str = "dev.portcullis";
@@ -61,10 +61,10 @@ impl World {
     }
 
     /// The files of this world.
-    pub fn tree(&self) -> Tree {
+    pub fn tree(&self) -> Files {
         match self {
-            World::Mac => Tree::system(),
-            World::Lab(dir) => Tree::lab(dir),
+            World::Mac => Files::system(),
+            World::Lab(dir) => Files::lab(dir),
         }
     }
 

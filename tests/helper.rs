@@ -3,12 +3,12 @@
 mod common;
 
 use common::Lab;
-use portcullis::ledger::{Managed, Source};
-use portcullis::root::request::{Action, Request};
+use portcullis::root::request::{Operation, Request};
+use portcullis::rules::ledger::{NamedPort, Source};
 
 fn open(port: &str, until: Option<i64>) -> String {
-    let ports = vec![Managed { name: "dlv".parse().unwrap(), port: port.parse().unwrap() }];
-    Request::new(Action::Open { ports, from: Source::Any, until }, "ada").encode()
+    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() }];
+    Request::new(Operation::Open { ports, from: Source::Any, until }, "ada").encode()
 }
 
 fn ready() -> Lab {

@@ -11,7 +11,7 @@ fn the_helper_links_no_library_but_the_systems_own() {
         return;
     }
     let file = std::fs::read(HELPER).unwrap();
-    let needed = Elf::read(&file).and_then(|elf| elf.needed()).expect("an ELF file with a dynamic section");
+    let needed = Elf::read(&file).and_then(|elf| elf.needed()).expect("an ELF file with a dynamic ruleset");
     assert!(
         needed.iter().any(|name| name.starts_with("libc.so")),
         "{needed:?}: is this test reading it right?"

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use portcullis::pf::loaded::InterfaceFacts;
 use portcullis::pf::parse::{Parsed, parse, parse_listing, parse_on, parse_text};
 use portcullis::pf::rule::Rule;
-use portcullis::pf::ruleset::Section;
+use portcullis::pf::ruleset::Ruleset;
+use portcullis::pf::rulesets::InterfaceFacts;
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pf")
@@ -39,8 +39,8 @@ fn compare(path: &Path, found: &str) {
     assert_eq!(found, expected, "{}", path.display());
 }
 
-fn rules(section: &Section) -> Vec<&Rule> {
-    section.rules().map(|placed| &placed.item).collect()
+fn rules(ruleset: &Ruleset) -> Vec<&Rule> {
+    ruleset.rules().map(|placed| &placed.item).collect()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn files_print_in_normal_form() {
     for path in files("conf") {
         let parsed = read(&path);
         problems.extend(parsed.problems.iter().map(ToString::to_string));
-        compare(&path.with_extension("ok"), &parsed.section.to_string());
+        compare(&path.with_extension("ok"), &parsed.ruleset.to_string());
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
@@ -67,12 +67,12 @@ fn bad_files_tell_every_problem() {
 #[test]
 fn what_is_printed_reads_back_the_same() {
     for path in files("conf") {
-        let first = read(&path).section;
+        let first = read(&path).ruleset;
         let text: String = first.rules().map(|placed| format!("{}\n", placed.item)).collect();
         let again = parse_listing("printed", &text);
         assert_eq!(again.problems, [], "{}", path.display());
-        assert_eq!(normal(&rules(&first)), normal(&rules(&again.section)), "{}", path.display());
-        let printed: String = again.section.rules().map(|placed| format!("{}\n", placed.item)).collect();
+        assert_eq!(normal(&rules(&first)), normal(&rules(&again.ruleset)), "{}", path.display());
+        let printed: String = again.ruleset.rules().map(|placed| format!("{}\n", placed.item)).collect();
         assert_eq!(printed, text, "{}", path.display());
     }
 }
@@ -119,7 +119,7 @@ fn names_of_interfaces_become_their_addresses() {
     let text = text.replace("en0:broadcast/32", "en0:broadcast");
     let parsed = parse_on("x", text.as_bytes(), &mut |_| Err(String::new()), &facts);
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
-    insta::assert_snapshot!(parsed.section.to_string());
+    insta::assert_snapshot!(parsed.ruleset.to_string());
 }
 
 /// What is read, and what macOS's pfctl minds all the same: each kind once.
@@ -152,7 +152,7 @@ fn a_listing_with_owners_keeps_rules_in_their_anchor() {
     let parsed = parse_listing("x", text);
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
     assert_eq!(
-        parsed.section.to_string(),
+        parsed.ruleset.to_string(),
         "anchor \"x\" all {\n  block drop all\n}\npass all flags S/SA keep state\n"
     );
 }

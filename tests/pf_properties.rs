@@ -4,7 +4,7 @@
 
 use portcullis::pf::parse::{parse_bytes, parse_listing, parse_text};
 use portcullis::pf::rule::Rule;
-use portcullis::pf::ruleset::Section;
+use portcullis::pf::ruleset::Ruleset;
 use proptest::prelude::*;
 
 /// Whether the rule could be read, and all of those in its braces.
@@ -15,9 +15,9 @@ fn is_whole(rule: &Rule) -> bool {
 }
 
 /// The rules that could be read, those in braces taken out.
-fn rules(section: &Section) -> Vec<Rule> {
+fn rules(ruleset: &Ruleset) -> Vec<Rule> {
     let mut found = Vec::new();
-    for placed in section.rules().filter(|placed| is_whole(&placed.item)) {
+    for placed in ruleset.rules().filter(|placed| is_whole(&placed.item)) {
         let mut rule = placed.item.clone();
         let inline = rule.anchor.as_mut().and_then(|call| call.inline.take());
         found.push(rule);
@@ -29,7 +29,7 @@ fn rules(section: &Section) -> Vec<Rule> {
 }
 
 fn reads_back(text: &str) -> Result<(), TestCaseError> {
-    let first = parse_text("first", text).section;
+    let first = parse_text("first", text).ruleset;
     let printed: String = first
         .rules()
         .filter(|placed| is_whole(&placed.item))
@@ -37,8 +37,8 @@ fn reads_back(text: &str) -> Result<(), TestCaseError> {
         .collect();
     let again = parse_listing("again", &printed);
     prop_assert_eq!(&again.problems, &vec![], "{}\n{}", text, printed);
-    prop_assert_eq!(rules(&first), rules(&again.section), "{}\n{}", text, printed);
-    let twice: String = again.section.rules().map(|placed| format!("{}\n", placed.item)).collect();
+    prop_assert_eq!(rules(&first), rules(&again.ruleset), "{}\n{}", text, printed);
+    let twice: String = again.ruleset.rules().map(|placed| format!("{}\n", placed.item)).collect();
     prop_assert_eq!(twice, printed);
     Ok(())
 }

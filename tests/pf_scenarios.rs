@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::pf::loaded::{Listing, Loaded};
-use portcullis::pf::question::{Explanation, From, Question, answers, ask, changes};
+use portcullis::pf::explain::{Explanation, From, Question, answers, ask, changes};
 use portcullis::pf::rule::Family;
-use portcullis::pf::verdict::Outcome;
+use portcullis::pf::rulesets::{Listing, Rulesets};
+use portcullis::pf::verdict::Decision;
 
 const STOCK: &str = include_str!("../resources/stock-pf.conf");
 const APPLE: &str = include_str!("../resources/stock-com.apple");
 const RECIPE: &str = "pass in proto tcp from any to any port 2345\n";
 
-fn load(conf: &str, files: &[(&str, &str)]) -> Loaded {
-    let (loaded, problems) = Loaded::from_conf("pf.conf", conf, &mut |path| {
+fn load(conf: &str, files: &[(&str, &str)]) -> Rulesets {
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |path| {
         let found = files.iter().find(|(name, _)| *name == path);
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
     });
@@ -20,11 +20,11 @@ fn load(conf: &str, files: &[(&str, &str)]) -> Loaded {
     loaded.with_assumed_interfaces(None)
 }
 
-fn from(loaded: &Loaded, from: From) -> Explanation {
+fn from(loaded: &Rulesets, from: From) -> Explanation {
     ask(loaded, &Question { port: 2345, from, family: Family::Inet, interface: None })
 }
 
-fn sentences(loaded: &Loaded) -> [String; 3] {
+fn sentences(loaded: &Rulesets) -> [String; 3] {
     [From::Loopback, From::Network, From::Anyone].map(|who| from(loaded, who).sentence)
 }
 
@@ -97,7 +97,7 @@ fn block_all_stops_loopback_too_unless_it_is_skipped() {
         from(&loaded, From::Loopback).sentence,
         "passed: pf does not look at the interface (`set skip`)"
     );
-    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Block);
+    assert_eq!(from(&loaded, From::Network).verdict, Decision::Block);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn internet_sharing_changes_nothing_for_the_port() {
     let files = [("/etc/pf.anchors/com.apple", APPLE), ("sharing", sharing)];
     let answer = from(&load(&conf, &files), From::Network);
     // What bridge100's network is nobody said: the last rule may match.
-    assert_eq!(answer.verdict, Outcome::Unknown);
+    assert_eq!(answer.verdict, Decision::Unknown);
     let known = load(&conf, &files)
         .with_interfaces(vec![facts("en0", &["192.168.1.10/24"]), facts("bridge100", &["192.168.2.1/24"])]);
     assert_eq!(
@@ -149,9 +149,9 @@ fn internet_sharing_changes_nothing_for_the_port() {
     );
 }
 
-fn facts(name: &str, addresses: &[&str]) -> portcullis::pf::loaded::InterfaceFacts {
+fn facts(name: &str, addresses: &[&str]) -> portcullis::pf::rulesets::InterfaceFacts {
     let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    portcullis::pf::loaded::InterfaceFacts { name: name.to_owned(), addresses }
+    portcullis::pf::rulesets::InterfaceFacts { name: name.to_owned(), addresses }
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_corporate_quick_block_wins_over_what_comes_later() {
         "blocked by rule 0, pf.conf:1 `block return in quick on ! lo0 proto tcp from any to any port 1024:65535`; it is \
          quick: later rules are not looked at"
     );
-    assert_eq!(from(&loaded, From::Loopback).verdict, Outcome::Pass);
+    assert_eq!(from(&loaded, From::Loopback).verdict, Decision::Pass);
 }
 
 #[test]
@@ -219,39 +219,44 @@ fn a_rule_without_state_needs_the_reply_to_pass_too() {
          port 2345"
     );
     let loaded = load("block all\npass in proto tcp to port 2345 flags any no state\npass out all\n", &[]);
-    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Block, "`flags S/SA` does not match the reply");
+    assert_eq!(
+        from(&loaded, From::Network).verdict,
+        Decision::Block,
+        "`flags S/SA` does not match the reply"
+    );
     let loaded =
         load("block all\npass proto tcp to port 2345 flags any no state\npass out all flags any\n", &[]);
-    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Pass);
+    assert_eq!(from(&loaded, From::Network).verdict, Decision::Pass);
 }
 
 #[test]
 fn what_cannot_be_known_is_unknown_unless_it_cannot_matter() {
     let unread = load("block all\n", &[]);
-    let (loaded, problems) =
-        Loaded::from_conf("pf.conf", "table <t> file \"/etc/t\"\nblock all\npass in from <t>\n", &mut |_| {
-            Err("no such file".to_owned())
-        });
+    let (loaded, problems) = Rulesets::from_conf(
+        "pf.conf",
+        "table <t> file \"/etc/t\"\nblock all\npass in from <t>\n",
+        &mut |_| Err("no such file".to_owned()),
+    );
     assert_eq!(problems, []);
     let loaded = loaded.with_interfaces(unread.interfaces().to_vec());
     let answer = from(&loaded, From::Network);
-    assert_eq!(answer.verdict, Outcome::Unknown);
+    assert_eq!(answer.verdict, Decision::Unknown);
     assert_eq!(answer.because, "unknown: it depends on the contents of table <t>, which could not be read");
     for (conf, outcome) in [
-        ("block all\npass in proto tcp user alice\n", Outcome::Unknown),
-        ("block all\npass in proto tcp os \"Linux\"\n", Outcome::Unknown),
-        ("block all\npass in probability 50%\n", Outcome::Unknown),
-        ("block all\npass in from example.org\n", Outcome::Unknown),
-        ("block all\npass in from example.org\nblock in quick all\n", Outcome::Block),
-        ("block all\nblock in from example.org\n", Outcome::Block),
-        ("block in quick all\npass in from example.org\n", Outcome::Block),
-        ("block all\npass in quick from example.org\nblock all\n", Outcome::Unknown),
-        ("block all\npass in from any to self\n", Outcome::Pass),
-        ("block all\npass in from any to (en0)\n", Outcome::Pass),
-        ("block all\npass in on en0 from (en0:network)\n", Outcome::Pass),
-        ("block all\npass in proto tcp to port nosuchservice\n", Outcome::Unknown),
-        ("block all\npass in proto udp to port nosuchservice\n", Outcome::Block),
-        ("pass all\nblock in from no-route\nblock in from urpf-failed\n", Outcome::Pass),
+        ("block all\npass in proto tcp user alice\n", Decision::Unknown),
+        ("block all\npass in proto tcp os \"Linux\"\n", Decision::Unknown),
+        ("block all\npass in probability 50%\n", Decision::Unknown),
+        ("block all\npass in from example.org\n", Decision::Unknown),
+        ("block all\npass in from example.org\nblock in quick all\n", Decision::Block),
+        ("block all\nblock in from example.org\n", Decision::Block),
+        ("block in quick all\npass in from example.org\n", Decision::Block),
+        ("block all\npass in quick from example.org\nblock all\n", Decision::Unknown),
+        ("block all\npass in from any to self\n", Decision::Pass),
+        ("block all\npass in from any to (en0)\n", Decision::Pass),
+        ("block all\npass in on en0 from (en0:network)\n", Decision::Pass),
+        ("block all\npass in proto tcp to port nosuchservice\n", Decision::Unknown),
+        ("block all\npass in proto udp to port nosuchservice\n", Decision::Block),
+        ("pass all\nblock in from no-route\nblock in from urpf-failed\n", Decision::Pass),
     ] {
         assert_eq!(from(&load(conf, &[]), From::Network).verdict, outcome, "{conf}");
     }
@@ -264,10 +269,10 @@ fn redirection_comes_before_the_filter() {
         &[],
     );
     let answer = from(&loaded, From::Network);
-    assert_eq!(answer.verdict, Outcome::Block, "the filter sees port 9999");
+    assert_eq!(answer.verdict, Decision::Block, "the filter sees port 9999");
     assert!(answer.notes.iter().any(|note| note.contains("127.0.0.1 port 9999")), "{:?}", answer.notes);
     let loaded = load("rdr pass on en0 proto tcp to any port 2345 -> 127.0.0.1 port 9999\nblock in\n", &[]);
-    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Pass);
+    assert_eq!(from(&loaded, From::Network).verdict, Decision::Pass);
 }
 
 #[test]
@@ -286,7 +291,7 @@ fn loaded_rules_are_told_by_anchor_and_number() {
         tables: &tables,
     };
     let apple = Listing { rules: "block drop in all\n", nat: "", tables: &none };
-    let (loaded, problems) = Loaded::from_listings(
+    let (loaded, problems) = Rulesets::from_listings(
         [("", main), ("com.apple/100.dev.portcullis", ours), ("com.apple/250.ApplicationFirewall", apple)],
         [],
     );
@@ -312,16 +317,17 @@ fn loaded_rules_are_told_by_anchor_and_number() {
 fn a_listed_line_that_cannot_be_read_makes_the_verdict_unknown() {
     let none = BTreeMap::new();
     let listing = |rules: &'static str| {
-        let (loaded, problems) = Loaded::from_listings([("", Listing { rules, nat: "", tables: &none })], []);
+        let (loaded, problems) =
+            Rulesets::from_listings([("", Listing { rules, nat: "", tables: &none })], []);
         assert_eq!(problems.len(), 1);
         from(&loaded.with_assumed_interfaces(None), From::Network).verdict
     };
-    assert_eq!(listing("block drop all\nfrobnicate in all\n"), Outcome::Unknown);
-    assert_eq!(listing("block drop all\npass in frobnicated\n"), Outcome::Unknown);
-    assert_eq!(listing("block drop all\nblock frobnicated\n"), Outcome::Block);
-    assert_eq!(listing("frobnicate in all\nblock drop all\n"), Outcome::Block);
-    assert_eq!(listing("frobnicate in quick all\nblock drop all\n"), Outcome::Unknown);
-    assert_eq!(listing("block drop all\npass out frobnicated\n"), Outcome::Block);
+    assert_eq!(listing("block drop all\nfrobnicate in all\n"), Decision::Unknown);
+    assert_eq!(listing("block drop all\npass in frobnicated\n"), Decision::Unknown);
+    assert_eq!(listing("block drop all\nblock frobnicated\n"), Decision::Block);
+    assert_eq!(listing("frobnicate in all\nblock drop all\n"), Decision::Block);
+    assert_eq!(listing("frobnicate in quick all\nblock drop all\n"), Decision::Unknown);
+    assert_eq!(listing("block drop all\npass out frobnicated\n"), Decision::Block);
 }
 
 #[test]
@@ -336,7 +342,7 @@ fn who_can_reach_a_port_and_what_a_change_changes() {
     let found = answers(&after, 2345, 2345, &[]);
     assert_eq!(
         [found.loopback.verdict, found.network.verdict, found.anyone.verdict],
-        [Outcome::Pass, Outcome::Pass, Outcome::Block]
+        [Decision::Pass, Decision::Pass, Decision::Block]
     );
     let table: Vec<String> =
         changes(&before, &after, &[(2345, 2345, vec![])]).iter().map(ToString::to_string).collect();
@@ -350,12 +356,12 @@ fn who_can_reach_a_port_and_what_a_change_changes() {
         ]
     );
     let range = answers(&after, 2345, 2346, &[]);
-    assert_eq!(range.network.verdict, Outcome::Unknown, "{}", range.network.because);
+    assert_eq!(range.network.verdict, Decision::Unknown, "{}", range.network.because);
 }
 
 /// What is said of a file of which others are missing.
 fn without_files(conf: &str) -> Explanation {
-    let (loaded, problems) = Loaded::from_conf("pf.conf", conf, &mut |_| Err("no such file".to_owned()));
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err("no such file".to_owned()));
     assert_ne!(problems, []);
     from(&loaded.with_assumed_interfaces(None), From::Network)
 }
@@ -371,14 +377,14 @@ fn rules_that_are_not_here_may_do_anything() {
         "block all\ninclude \"/etc/more.conf\"\n".to_owned(),
     ] {
         let answer = without_files(&rules);
-        assert_eq!(answer.verdict, Outcome::Unknown, "{rules}{answer}");
+        assert_eq!(answer.verdict, Decision::Unknown, "{rules}{answer}");
         assert!(answer.to_string().contains("the rules in /etc/"), "{rules}{answer}");
     }
     // What they say is of no matter where nothing leads to them.
     for (rules, verdict) in [
-        (format!("block quick all\nanchor \"x\"\n{load}"), Outcome::Block),
-        (format!("pass in proto tcp\nanchor \"x\" proto udp\n{load}"), Outcome::Pass),
-        (format!("block all\n{load}"), Outcome::Block),
+        (format!("block quick all\nanchor \"x\"\n{load}"), Decision::Block),
+        (format!("pass in proto tcp\nanchor \"x\" proto udp\n{load}"), Decision::Pass),
+        (format!("block all\n{load}"), Decision::Block),
     ] {
         let answer = without_files(&rules);
         assert_eq!(answer.verdict, verdict, "{rules}");
@@ -390,15 +396,15 @@ fn rules_that_are_not_here_may_do_anything() {
 fn interfaces_are_matched_by_their_whole_names() {
     // macOS's kernel knows no groups of interfaces; a driver's name means its interfaces in `set skip` alone.
     for (rules, who, verdict) in [
-        ("block all\npass in on egress\n", From::Network, Outcome::Block),
-        ("block in on ! egress\n", From::Network, Outcome::Block),
-        ("block all\npass on lo\n", From::Loopback, Outcome::Block),
-        ("set skip on lo\nblock all\n", From::Loopback, Outcome::Pass),
-        ("set skip on lo\nblock all\n", From::Network, Outcome::Block),
-        ("set skip on l\nblock all\n", From::Loopback, Outcome::Block),
-        ("block all\npass in from (egress:network)\n", From::Network, Outcome::Block),
-        ("block all\npass in from (en0:network)\n", From::Network, Outcome::Pass),
-        ("block all\npass in on en0 from (en0:network) to (self)\n", From::Network, Outcome::Unknown),
+        ("block all\npass in on egress\n", From::Network, Decision::Block),
+        ("block in on ! egress\n", From::Network, Decision::Block),
+        ("block all\npass on lo\n", From::Loopback, Decision::Block),
+        ("set skip on lo\nblock all\n", From::Loopback, Decision::Pass),
+        ("set skip on lo\nblock all\n", From::Network, Decision::Block),
+        ("set skip on l\nblock all\n", From::Loopback, Decision::Block),
+        ("block all\npass in from (egress:network)\n", From::Network, Decision::Block),
+        ("block all\npass in from (en0:network)\n", From::Network, Decision::Pass),
+        ("block all\npass in on en0 from (en0:network) to (self)\n", From::Network, Decision::Unknown),
     ] {
         let answer = from(&load(rules, &[]), who);
         assert_eq!(answer.verdict, verdict, "{rules}{answer}");
@@ -410,7 +416,7 @@ fn a_link_local_client_is_not_in_the_interfaces_own_networks() {
     let rules = "block in on en0 inet6\npass in on en0 inet6 from (en0:network)\n";
     let loaded = load(rules, &[]).with_interfaces(vec![facts("en0", &["fd00::1/64", "fe80::1/64"])]);
     let of = |host: &str| from(&loaded, From::Host(host.parse().unwrap())).verdict;
-    assert_eq!((of("fd00::2"), of("fe80::2")), (Outcome::Pass, Outcome::Block));
+    assert_eq!((of("fd00::2"), of("fe80::2")), (Decision::Pass, Decision::Block));
 }
 
 #[test]
@@ -447,11 +453,11 @@ fn the_interface_to_the_outside_is_meant() {
 fn what_depends_on_a_state_reads_as_a_sentence() {
     let conf = "block all\npass in proto tcp to port 2345 no state\npass in proto tcp to port 2345 probability 50%\n";
     let answer = from(&load(conf, &[]), From::Network);
-    assert_eq!(answer.verdict, Outcome::Unknown);
+    assert_eq!(answer.verdict, Decision::Unknown);
     assert!(!answer.sentence.contains("without which unknown"), "{answer}");
     let conf = "block all\npass in proto tcp to port 2345 no state\n";
     let answer = from(&load(conf, &[]), From::Network);
-    assert_eq!(answer.verdict, Outcome::Block);
+    assert_eq!(answer.verdict, Decision::Block);
     assert_eq!(answer.notes[0], "what passes it opens no state, so pf judges the replies by themselves");
 }
 
@@ -460,13 +466,13 @@ fn nat64_leads_to_an_address_that_nobody_knows() {
     let conf = "nat64 on en0 inet6 from any to any -> (en1)\nblock in inet to 192.0.2.1\n";
     let loaded = load(conf, &[]);
     let six = |from| ask(&loaded, &Question { port: 2345, from, family: Family::Inet6, interface: None });
-    assert_eq!(six(From::Network).verdict, Outcome::Unknown);
-    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Pass, "IPv4 is not touched");
+    assert_eq!(six(From::Network).verdict, Decision::Unknown);
+    assert_eq!(from(&loaded, From::Network).verdict, Decision::Pass, "IPv4 is not touched");
 }
 
 /// The verdict on a text whatever is wrong with it.
 fn verdict_of_damaged(text: &str, from: From) -> Explanation {
-    let (loaded, problems) = Loaded::from_conf("pf.conf", text, &mut |_| Err("no such file".to_owned()));
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no such file".to_owned()));
     assert_ne!(problems, [], "{text:.200}");
     ask(
         &loaded.with_assumed_interfaces(None),
@@ -494,30 +500,30 @@ fn what_could_not_be_read_never_ends_in_a_certain_verdict() {
         "anchor \"x\" on en9 bogus {\nblock in quick\n}\npass in on en0\n".into(),
     ] {
         let answer = verdict_of_damaged(&text, From::Network);
-        let surely_blocked = answer.verdict == Outcome::Block && text.starts_with("x = ");
+        let surely_blocked = answer.verdict == Decision::Block && text.starts_with("x = ");
         assert!(
-            answer.verdict == Outcome::Unknown || surely_blocked,
+            answer.verdict == Decision::Unknown || surely_blocked,
             "{text:.200}\n{:.500}",
             answer.to_string()
         );
     }
     // What follows a broken anchor is read as ever.
     let text = "anchor \"x\" bogus {\nblock in quick\n}\nblock in quick on en9\n";
-    let (loaded, _) = Loaded::from_conf("pf.conf", text, &mut |_| Err(String::new()));
-    assert_eq!(loaded.anchor("").map(|section| section.filter.len()), Some(2));
+    let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err(String::new()));
+    assert_eq!(loaded.anchor("").map(|ruleset| ruleset.filter.len()), Some(2));
 }
 
 #[test]
 fn files_that_are_too_much_together_are_unknown() {
     let text = "anchor c\nload anchor a from \"a\"\nload anchor b from \"b\"\nload anchor c from \"c\"\n";
     let rules = "pass in proto tcp to port 22\n".repeat(130_000) + "block in quick all\n";
-    let (loaded, problems) = Loaded::from_conf("pf.conf", text, &mut |_| Ok(rules.clone()));
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Ok(rules.clone()));
     assert_eq!(problems.len(), 1);
-    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Outcome::Unknown);
+    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Decision::Unknown);
     // The first was read, and decides.
     let text = text.replace("anchor c\n", "anchor a\n");
-    let (loaded, _) = Loaded::from_conf("pf.conf", &text, &mut |_| Ok(rules.clone()));
-    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Outcome::Block);
+    let (loaded, _) = Rulesets::from_conf("pf.conf", &text, &mut |_| Ok(rules.clone()));
+    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Decision::Block);
 }
 
 #[test]
@@ -525,33 +531,33 @@ fn an_exemption_ends_the_search_among_its_kind_alone() {
     // XNU, net/pf.c: pf_get_translation_aux goes on with binat where a `no rdr` matched.
     let conf = "no rdr on en0 proto tcp to port 2345\nbinat on en0 from 10.0.0.5 to any -> 192.168.1.10\n\
                 block all\npass in to 10.0.0.5\n";
-    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Outcome::Pass);
+    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Decision::Pass);
     let conf = conf.replace("10.0.0.5 to any", "10.0.0.6 to any");
-    assert_eq!(from(&load(&conf, &[]), From::Network).verdict, Outcome::Block);
+    assert_eq!(from(&load(&conf, &[]), From::Network).verdict, Decision::Block);
     let conf = "no rdr on en0 proto tcp to port 2345\nrdr on en0 proto tcp to port 2345 -> 10.0.0.5\n\
                 block in to 10.0.0.5\n";
-    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Outcome::Pass);
+    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Decision::Pass);
 }
 
 #[test]
 fn of_two_files_for_one_anchor_the_later_counts() {
     let conf = "anchor x\nload anchor x from \"1\"\nload anchor x from \"2\"\n";
     let loaded = load(conf, &[("1", "pass in all\n"), ("2", "block in all\n")]);
-    assert_eq!(from(&loaded, From::Network).verdict, Outcome::Block);
+    assert_eq!(from(&loaded, From::Network).verdict, Decision::Block);
 }
 
 #[test]
 fn the_interface_that_is_asked_for_has_addresses() {
     let conf = "block all\npass in on utun3 proto tcp to (utun3) port 2345\n";
-    let (loaded, _) = Loaded::from_conf("pf.conf", conf, &mut |_| Err(String::new()));
+    let (loaded, _) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err(String::new()));
     let question = Question {
         port: 2345,
         from: From::Network,
         family: Family::Inet,
         interface: Some("utun3".to_owned()),
     };
-    assert_eq!(ask(&loaded.with_assumed_interfaces(Some("utun3")), &question).verdict, Outcome::Pass);
+    assert_eq!(ask(&loaded.with_assumed_interfaces(Some("utun3")), &question).verdict, Decision::Pass);
     let conf = "rdr on en0 proto tcp to port 2345 -> lo0 port 8080\nblock all\n\
                 pass in proto tcp to 127.0.0.1 port 8080\n";
-    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Outcome::Pass);
+    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Decision::Pass);
 }

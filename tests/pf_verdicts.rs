@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use portcullis::pf::loaded::Loaded;
 use portcullis::pf::packet::{ACK, Packet, SYN, TCP, UDP};
 use portcullis::pf::rule::{Direction, Family};
-use portcullis::pf::verdict::{Outcome, verdict};
+use portcullis::pf::rulesets::Rulesets;
+use portcullis::pf::verdict::{Decision, verdict};
 
 #[test]
 fn both_evaluators_agree() {
@@ -20,7 +20,7 @@ fn both_evaluators_agree() {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let world = World::random(&mut random);
         let files = world.files();
-        let (loaded, problems) = Loaded::from_conf("main", &files[0].1, &mut |name| {
+        let (loaded, problems) = Rulesets::from_conf("main", &files[0].1, &mut |name| {
             let found = files.iter().find(|(path, _)| path == name);
             found.map(|(_, text)| text.clone()).ok_or_else(|| "no such file".to_owned())
         });
@@ -28,7 +28,7 @@ fn both_evaluators_agree() {
         for _ in 0..4 {
             let packet = random_packet(&mut random);
             let real = verdict(&loaded, &packet);
-            let naive = world.judge(&packet);
+            let naive = world.validate(&packet);
             let shown = || {
                 let texts: Vec<String> =
                     files.iter().map(|(name, text)| format!("--- {name}\n{text}")).collect();
@@ -36,18 +36,18 @@ fn both_evaluators_agree() {
             };
             let outcomes: BTreeSet<&str> = naive.iter().map(|end| end.outcome).collect();
             let expected = match (outcomes.len(), outcomes.first()) {
-                (1, Some(&"pass")) => Outcome::Pass,
-                (1, _) => Outcome::Block,
-                _ => Outcome::Unknown,
+                (1, Some(&"pass")) => Decision::Pass,
+                (1, _) => Decision::Block,
+                _ => Decision::Unknown,
             };
             // A doubt about one rule is a doubt about the tag it sets and the verdict it gives, each for itself.
-            let careful = real.outcome == Outcome::Unknown && world.doubts_a_tag();
+            let careful = real.outcome == Decision::Unknown && world.doubts_a_tag();
             assert!(real.outcome == expected || careful, "{}", shown());
             passed[real.outcome as usize] += 1;
             if let [only] = naive.as_slice() {
                 let decides = real.rule.map(|rule| (rule.rule.place.path.to_string(), rule.rule.place.line));
                 assert_eq!(decides, only.rule, "{}", shown());
-                if real.outcome == Outcome::Pass {
+                if real.outcome == Decision::Pass {
                     assert_eq!(real.stateful, Some(only.state), "{}", shown());
                 }
             }
@@ -285,7 +285,7 @@ impl World {
     }
 
     /// Every way in which it may end, by trying both answers to each question that cannot be answered.
-    fn judge(&self, packet: &Packet) -> Vec<End> {
+    fn validate(&self, packet: &Packet) -> Vec<End> {
         let mut ends = Vec::new();
         let mut answers: Vec<bool> = Vec::new();
         loop {

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use common::Lab;
 use portcullis::firewall::{Pfctl, PfctlError, Rules};
-use portcullis::ledger::{Guard, Ledger, Managed, Opening, Source};
-use portcullis::pf::anchor;
 use portcullis::pf::parse::{Parsed, parse_listing, parse_text};
 use portcullis::port::PortRange;
+use portcullis::rules::anchor;
+use portcullis::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source};
 use portcullis::status::PfState;
 use portcullis::world::{PF_CONF, World};
 
@@ -98,7 +98,7 @@ fn ledger() -> Ledger {
         ["192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap()).to_vec();
     let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
     for port in [port, PortRange::new(49140, 49150).unwrap()] {
-        ledger.manage(&Managed { name: name.clone(), port });
+        ledger.manage(&NamedPort { name: name.clone(), port });
     }
     let (from, by) = (Source::Hosts { hosts }, "ada".to_owned());
     ledger.open(Opening { name, port, from, until: None, since: 0, by });
@@ -108,7 +108,7 @@ fn ledger() -> Ledger {
 /// The rules of a text that must read without a problem, in pfctl's normal form.
 fn understood(parsed: Parsed) -> Vec<String> {
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
-    parsed.section.listed_rules().map(|rule| rule.item.to_string()).collect()
+    parsed.ruleset.listed_rules().map(|rule| rule.item.to_string()).collect()
 }
 
 /// Runs `check`, with pf and the real path of pf.conf, in a lab, and on a Mac where it is wanted.

@@ -18,6 +18,6 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(problem.to_string().contains(&problem.message));
         assert!(!problem.pfctl_form().is_empty());
     }
-    let _ = parsed.section.to_string();
+    let _ = parsed.ruleset.to_string();
     let _ = parse_listing("fuzz", &String::from_utf8_lossy(bytes));
 });

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use portcullis::pf::parse::{parse_listing, parse_text};
 use portcullis::pf::rule::Rule;
-use portcullis::pf::ruleset::Section;
+use portcullis::pf::ruleset::Ruleset;
 
 /// Whether the rule could be read, and all of those in its braces.
 fn is_whole(rule: &Rule) -> bool {
@@ -14,9 +14,9 @@ fn is_whole(rule: &Rule) -> bool {
 }
 
 /// The rules that could be read, those in braces taken out.
-fn rules(section: &Section) -> Vec<Rule> {
+fn rules(ruleset: &Ruleset) -> Vec<Rule> {
     let mut found = Vec::new();
-    for placed in section.rules().filter(|placed| is_whole(&placed.item)) {
+    for placed in ruleset.rules().filter(|placed| is_whole(&placed.item)) {
         let mut rule = placed.item.clone();
         let inline = rule.anchor.as_mut().and_then(|call| call.inline.take());
         found.push(rule);
@@ -25,18 +25,18 @@ fn rules(section: &Section) -> Vec<Rule> {
     found
 }
 
-fn printed(section: &Section) -> String {
-    section.rules().filter(|placed| is_whole(&placed.item)).map(|placed| format!("{}\n", placed.item)).collect()
+fn printed(ruleset: &Ruleset) -> String {
+    ruleset.rules().filter(|placed| is_whole(&placed.item)).map(|placed| format!("{}\n", placed.item)).collect()
 }
 
 fuzz_target!(|text: &str| {
-    let first = parse_text("first", text).section;
+    let first = parse_text("first", text).ruleset;
     if first.count() > 1_000 {
         return;
     }
     let once = printed(&first);
     let again = parse_listing("again", &once);
     assert!(again.problems.is_empty(), "{once}\n{:?}", again.problems);
-    assert_eq!(rules(&first), rules(&again.section), "{once}");
-    assert_eq!(printed(&again.section), once);
+    assert_eq!(rules(&first), rules(&again.ruleset), "{once}");
+    assert_eq!(printed(&again.ruleset), once);
 });

@@ -4,10 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::pf::loaded::Loaded;
-use portcullis::pf::question::{From, Question, answers, ask};
+use portcullis::pf::rulesets::Rulesets;
+use portcullis::pf::explain::{From, Question, answers, ask};
 use portcullis::pf::rule::Family;
-use portcullis::pf::verdict::Outcome;
+use portcullis::pf::verdict::Decision;
 
 fuzz_target!(|text: &str| {
     // Pieces between lines of `---` are anchors.
@@ -17,12 +17,12 @@ fuzz_target!(|text: &str| {
     for index in 0..anchors.len() {
         main.push_str(&format!("\nload anchor \"a/{index}\" from \"{index}\"\n"));
     }
-    let (loaded, problems) = Loaded::from_conf("main", &main, &mut |name| {
+    let (loaded, problems) = Rulesets::from_conf("main", &main, &mut |name| {
         let anchor = name.parse::<usize>().ok().and_then(|index| anchors.get(index));
         anchor.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
     });
     // Lists multiply; what is looked for here needs no thousands of rules.
-    let rules: usize = loaded.anchor_paths().filter_map(|path| loaded.anchor(path)).map(|section| section.count()).sum();
+    let rules: usize = loaded.anchor_paths().filter_map(|path| loaded.anchor(path)).map(|ruleset| ruleset.count()).sum();
     if rules > 2_000 {
         return;
     }
@@ -31,20 +31,20 @@ fuzz_target!(|text: &str| {
         for family in [Family::Inet, Family::Inet6] {
             let answer = ask(&loaded, &Question { port: 2345, from, family, interface: None });
             assert!(!answer.sentence.is_empty() && !answer.to_string().is_empty());
-            if answer.verdict == Outcome::Block && problems.is_empty() {
+            if answer.verdict == Decision::Block && problems.is_empty() {
                 assert!(answer.rule.is_some(), "{answer}");
             }
         }
     }
     let found = answers(&loaded, 2345, 2345, &[]);
     // A quick rule in front of everything decides alone.
-    let (blocked, _) = Loaded::from_conf("blocked", &format!("set require-order no\nblock quick all\n{main}"), &mut |_| {
+    let (blocked, _) = Rulesets::from_conf("blocked", &format!("set require-order no\nblock quick all\n{main}"), &mut |_| {
         Err("not read".to_owned())
     });
     let translated = ["rdr", "nat", "skip", "include"].iter().any(|word| main.contains(word));
     if !translated && !main.contains('$') && !main.contains('\\') {
         let blocked = answers(&blocked.with_assumed_interfaces(None), 2345, 2345, &[]);
-        assert_eq!(blocked.network.verdict, Outcome::Block, "{}", blocked.network.because);
+        assert_eq!(blocked.network.verdict, Decision::Block, "{}", blocked.network.because);
     }
     let _ = found;
 });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::files::Files;
+use super::files::IncludedFiles;
 use super::show::print;
 use portcullis::pf::parse::{Fault, Problem, parse};
 use portcullis::pf::ruleset::Placed;
@@ -42,7 +42,7 @@ struct Entry {
 
 /// Exit status 0: no problem; 1: problems; 2: the file cannot be read.
 pub fn run(options: &Options, json: bool) -> u8 {
-    let mut files = Files::new(options.anchors.clone());
+    let mut files = IncludedFiles::new(options.anchors.clone());
     let text = match files.main(&options.file) {
         Ok(text) => text,
         Err(message) => {
@@ -70,7 +70,7 @@ pub fn run(options: &Options, json: bool) -> u8 {
         if options.anchors.is_none() {
             break;
         }
-        for Placed { place, item: load } in &parsed.section.loads {
+        for Placed { place, item: load } in &parsed.ruleset.loads {
             taken += 1;
             let text = if taken > MAXIMUM_LOADS {
                 Err(format!("more than {MAXIMUM_LOADS} files are loaded"))

@@ -6,19 +6,19 @@ use similar::TextDiff;
 use super::explain::loaded;
 use super::show::{print, print_json};
 use portcullis::app::{App, AppError};
-use portcullis::ledger::{Guard, Ledger, Managed, Opening, Source, Way};
 use portcullis::os;
-use portcullis::pf::anchor;
-use portcullis::pf::question::{Change, changes};
-use portcullis::root::request::{Action, Request};
+use portcullis::pf::explain::{Change, changes};
+use portcullis::root::request::{Operation, Request};
+use portcullis::rules::anchor;
+use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening, Source};
 use portcullis::status::{PfState, Report, usable};
 
 /// What would be changed.
 pub enum Wanted {
     /// These would be opened.
-    Open(Vec<Managed>, Source),
+    Open(Vec<NamedPort>, Source),
     /// These would be closed.
-    Close(Vec<Managed>),
+    Close(Vec<NamedPort>),
     /// Everything would be closed.
     CloseAll,
 }
@@ -37,12 +37,12 @@ struct Preview {
 
 /// Shows what the change would do, by the rules that root last saw. Errors: what root saw says nothing of now.
 pub fn show(app: &App, wanted: Wanted, json: bool) -> Result<(), AppError> {
-    judge(&wanted)?;
+    validate(&wanted)?;
     let fact = app.report();
     let report = usable(&fact, os::now(), &os::boot_id()?).map_err(AppError::NotSeen)?;
     let old = ledger(report);
     let new = changed(&old, app.preferences()?.managed(), wanted);
-    let anchor = report.way.unwrap_or(Way::Apple).anchor();
+    let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let (before, after) = (anchor::rules(&old), anchor::rules(&new));
     let now = loaded(report).with_interfaces(super::explain::interfaces(app.world()));
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
@@ -85,13 +85,15 @@ pub fn show(app: &App, wanted: Wanted, json: bool) -> Result<(), AppError> {
 }
 
 /// What the helper would refuse is refused here, too.
-fn judge(wanted: &Wanted) -> Result<(), AppError> {
+fn validate(wanted: &Wanted) -> Result<(), AppError> {
     let action = match wanted {
-        Wanted::Open(ports, from) => Action::Open { ports: ports.clone(), from: from.clone(), until: None },
-        Wanted::Close(ports) => Action::Close { ports: ports.clone() },
-        Wanted::CloseAll => Action::CloseAll {},
+        Wanted::Open(ports, from) => {
+            Operation::Open { ports: ports.clone(), from: from.clone(), until: None }
+        }
+        Wanted::Close(ports) => Operation::Close { ports: ports.clone() },
+        Wanted::CloseAll => Operation::CloseAll {},
     };
-    Request::new(action, "dry-run").judge().map_err(|error| AppError::Elevate(error.into()))
+    Request::new(action, "dry-run").validate().map_err(|error| AppError::Elevate(error.into()))
 }
 
 /// The ledger, as far as the report tells it.
@@ -105,12 +107,12 @@ fn ledger(report: &Report) -> Ledger {
     }
 }
 
-fn changed(old: &Ledger, shown: Vec<Managed>, wanted: Wanted) -> Ledger {
+fn changed(old: &Ledger, shown: Vec<NamedPort>, wanted: Wanted) -> Ledger {
     let mut new = old.clone();
     shown.iter().for_each(|port| new.manage(port));
     match wanted {
         Wanted::Open(ports, from) => {
-            for Managed { name, port } in ports {
+            for NamedPort { name, port } in ports {
                 let from = from.clone();
                 new.open(Opening { name, port, from, until: None, since: 0, by: String::new() });
             }

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::files::Files;
+use super::files::IncludedFiles;
 use super::show::{print, print_json};
 use portcullis::app::{App, AppError};
 use portcullis::os;
-use portcullis::pf::loaded::{InterfaceFacts, Listing, Loaded};
+use portcullis::pf::explain::{Explanation, From, Question, ask};
 use portcullis::pf::parse::{Fault, parse};
-use portcullis::pf::question::{Explanation, From, Question, ask};
 use portcullis::pf::rule::Family;
-use portcullis::pf::verdict::Outcome;
+use portcullis::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
 use portcullis::status::{PfState, Report, usable};
 use portcullis::world::World;
@@ -72,12 +72,12 @@ struct Short {
 
 #[derive(Serialize)]
 struct ByFamily {
-    inet: Outcome,
-    inet6: Outcome,
+    inet: Decision,
+    inet6: Decision,
 }
 
 impl ByFamily {
-    fn of(loaded: &Loaded, port: u16, from: From) -> Self {
+    fn of(loaded: &Rulesets, port: u16, from: From) -> Self {
         let of = |family| ask(loaded, &Question { port, from, family, interface: None }).verdict;
         ByFamily { inet: of(Family::Inet), inet6: of(Family::Inet6) }
     }
@@ -106,13 +106,13 @@ pub fn offline(options: &Options, json: bool) -> u8 {
         Ok(port) => port,
         Err(error) => return bad(error.to_string()),
     };
-    let mut files = Files::new(options.anchors.clone());
+    let mut files = IncludedFiles::new(options.anchors.clone());
     let text = match files.main(conf) {
         Ok(text) => text,
         Err(message) => return bad(message),
     };
     let name = conf.display().to_string();
-    let (loaded, problems) = Loaded::from_conf(&name, &text, &mut |path| files.include(path));
+    let (loaded, problems) = Rulesets::from_conf(&name, &text, &mut |path| files.include(path));
     let doubts = parse(&name, &text, &mut |path| files.include(path)).doubts;
     let mistakes = problems.iter().filter(|problem| problem.fault != Fault::File).count();
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -143,7 +143,7 @@ pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
             let sentence = format!(
                 "whether pf lets it in is not known: {because}; look now with `portcullis status --check`"
             );
-            return Ok(unasked(Outcome::Unknown, &sentence, &because, json));
+            return Ok(unasked(Decision::Unknown, &sentence, &because, json));
         }
     };
     match &report.pf {
@@ -151,12 +151,12 @@ pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
         PfState::Disabled => {
             let sentence =
                 format!("passed: pf is off and filters nothing, so nothing keeps anybody from port {port}");
-            return Ok(unasked(Outcome::Pass, &sentence, "pf is off", json));
+            return Ok(unasked(Decision::Pass, &sentence, "pf is off", json));
         }
         PfState::Unknown(text) => {
             let because = format!("pf's answer was not understood: {text}");
             return Ok(unasked(
-                Outcome::Unknown,
+                Decision::Unknown,
                 &format!("whether pf lets it in is not known: {because}"),
                 &because,
                 json,
@@ -176,11 +176,11 @@ pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
 }
 
 /// What pf held when root looked.
-pub fn loaded(report: &Report) -> Loaded {
+pub fn loaded(report: &Report) -> Rulesets {
     let listings = report.rulesets.iter().map(|(anchor, rules)| {
         (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
-    Loaded::from_listings(listings, report.skip.iter().map(String::as_str)).0
+    Rulesets::from_listings(listings, report.skip.iter().map(String::as_str)).0
 }
 
 /// The interfaces that the verdicts are for.
@@ -198,7 +198,7 @@ fn port_of(text: &str, preferences: &Preferences) -> Result<u16, port::PortError
 }
 
 fn answer(
-    loaded: &Loaded,
+    loaded: &Rulesets,
     options: &Options,
     port: u16,
     notes: Vec<String>,
@@ -257,11 +257,11 @@ fn answer(
     status
 }
 
-fn unasked(outcome: Outcome, sentence: &str, because: &str, json: bool) -> u8 {
+fn unasked(outcome: Decision, sentence: &str, because: &str, json: bool) -> u8 {
     let verdict = match outcome {
-        Outcome::Pass => "pass",
-        Outcome::Block => "block",
-        Outcome::Unknown => "unknown",
+        Decision::Pass => "pass",
+        Decision::Block => "block",
+        Decision::Unknown => "unknown",
     };
     if json {
         print_json(&Unasked { version: 1, verdict, sentence, because, rule: None, trail: [], notes: [] });
@@ -271,11 +271,11 @@ fn unasked(outcome: Outcome, sentence: &str, because: &str, json: bool) -> u8 {
     exit_status(outcome)
 }
 
-fn exit_status(outcome: Outcome) -> u8 {
+fn exit_status(outcome: Decision) -> u8 {
     match outcome {
-        Outcome::Pass => 0,
-        Outcome::Block => 1,
-        Outcome::Unknown => 3,
+        Decision::Pass => 0,
+        Decision::Block => 1,
+        Decision::Unknown => 3,
     }
 }
 

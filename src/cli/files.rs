@@ -8,17 +8,17 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const ANCHORS: &str = "/etc/pf.anchors/";
 
 /// Reads files for the parser, and keeps what is to be said about them.
-pub struct Files {
+pub struct IncludedFiles {
     anchors: Option<PathBuf>,
     notes: Vec<String>,
     /// The files that could not be read, as they are named, and why.
     unread: Vec<(String, String)>,
 }
 
-impl Files {
+impl IncludedFiles {
     /// `anchors` stands for /etc/pf.anchors.
     pub fn new(anchors: Option<PathBuf>) -> Self {
-        Files { anchors, notes: Vec::new(), unread: Vec::new() }
+        IncludedFiles { anchors, notes: Vec::new(), unread: Vec::new() }
     }
 
     /// The text of the file that is looked at. Errors: it cannot be read.

@@ -9,14 +9,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::explain;
-use super::files::Files;
+use super::files::IncludedFiles;
 use super::show::{self, message, print, print_json};
 use portcullis::app::{App, AppError};
 use portcullis::os;
-use portcullis::pf::loaded::Loaded;
-use portcullis::pf::question::RuleText;
-use portcullis::reach::pflog::follow::{Follower, Step};
-use portcullis::reach::pflog::{Action, Direction, Entry, PflogError, Reader, blocked};
+use portcullis::pf::explain::RuleText;
+use portcullis::pf::rulesets::Rulesets;
+use portcullis::pflog::follow::{Follower, Step};
+use portcullis::pflog::{Action, Direction, Entry, PflogError, Reader, blocked};
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
 use portcullis::status::{Attempts, usable};
@@ -149,7 +149,7 @@ pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
 
 /// The rules by which packets are told.
 struct Rules {
-    loaded: Result<Loaded, String>,
+    loaded: Result<Rulesets, String>,
 }
 
 impl Rules {
@@ -160,10 +160,10 @@ impl Rules {
     /// Those of the pf.conf that was named. Errors: it cannot be read.
     fn of_conf(options: &Options) -> Result<Option<Self>, String> {
         let Some(conf) = &options.conf else { return Ok(None) };
-        let mut files = Files::new(options.anchors.clone());
+        let mut files = IncludedFiles::new(options.anchors.clone());
         let text = files.main(conf)?;
         let (loaded, _) =
-            Loaded::from_conf(&conf.display().to_string(), &text, &mut |path| files.include(path));
+            Rulesets::from_conf(&conf.display().to_string(), &text, &mut |path| files.include(path));
         Ok(Some(Rules { loaded: Ok(loaded) }))
     }
 

@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use super::show::{message, print, print_json};
 use portcullis::app::{App, AppError, Connection};
+use portcullis::debuggers::connect::Setting;
+use portcullis::debuggers::port_view::PortView;
+use portcullis::debuggers::servers::{Kind, Server};
+use portcullis::debuggers::{probe, scan, version};
+use portcullis::diagnosis::{Assessment, Reach, Reachability};
+use portcullis::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::os;
 use portcullis::port::PortRange;
-use portcullis::reach::connect::Setting;
-use portcullis::reach::doctor::{self, Finding, Level, project, toolchain};
-use portcullis::reach::servers::{Kind, Server};
-use portcullis::reach::sockets::Process;
-use portcullis::reach::view::View;
-use portcullis::reach::{self, probe, version};
-use portcullis::reachability::{Assessment, Reach, State};
+use portcullis::sockets::Process;
 use portcullis::status::{Facts, Status, usable};
 
 /// Everything in one report. Exit status 1 where something stands in the way.
@@ -28,7 +28,7 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
     }
     let here = std::env::current_dir().unwrap_or_default();
     let project = project::collect(&here);
-    let sight = app.sight(&watched(&project), reach::look_well, &mut app.app_firewall())?;
+    let sight = app.sight(&watched(&project), scan::look_well, &mut app.app_firewall())?;
     let (ports, delves, blind_spot) = match sight.look {
         Ok(look) => {
             let ports =
@@ -104,12 +104,12 @@ impl<'a> PortReport<'a> {
 fn watched(project: &project::Project) -> Vec<PortRange> {
     let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
     // Where the sockets cannot be read, the look itself says so.
-    let running = reach::debugger_ports().unwrap_or_default();
+    let running = scan::debugger_ports().unwrap_or_default();
     of_project.chain(running).filter_map(PortRange::single).collect()
 }
 
 /// What is to be said of a port.
-fn report_on(facts: &Facts, status: &Status, view: View) -> Option<doctor::Port> {
+fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::Port> {
     // Root's verdict is on the range that is shown, as it is written there.
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
     let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
@@ -164,7 +164,7 @@ pub fn connect(
         port: u16,
         server: &'static str,
         tunnel: bool,
-        situation: State,
+        situation: Reachability,
         reachable: Reach,
         because: &'a str,
         next: &'a str,
@@ -192,7 +192,7 @@ pub fn connect(
         return Ok(0);
     }
     let mut text = format!("port {number}: {server}\n    {}\n", said.sentence);
-    if said.state != State::Reachable {
+    if said.state != Reachability::Reachable {
         text += &format!("    next: {}\n", said.next_step);
     }
     for Setting { client, how, text: setting } in settings {

@@ -24,7 +24,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use portcullis::app::{App, AppError, Wanted};
 use portcullis::lab;
-use portcullis::root::answer::{Answer, Outcome};
+use portcullis::root::answer::{Outcome, Response};
 use portcullis::world::World;
 
 /// Opens debug ports on this Mac, closes them in the evening, and says why a port cannot be reached.
@@ -35,7 +35,7 @@ struct Options {
     /// Work in a lab: a directory that plays the Mac, made where it is missing
     #[arg(long, value_name = "DIR", global = true)]
     lab: Option<PathBuf>,
-    /// Answer in JSON
+    /// Response in JSON
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -203,7 +203,7 @@ fn run(options: Options) -> Result<u8, AppError> {
         Some(Command::Prefs { key: Some(key), value: Some(value) }) => {
             app.set_preference(&key, &value)?;
             let message = format!("{key} is now {value}");
-            show::answer(&Answer::done(Outcome::Changed, message), None, json);
+            show::answer(&Response::done(Outcome::Changed, message), None, json);
         }
         Some(Command::Prefs { .. }) => {
             show::preferences(&app.preferences()?, app.preferences_file(), json);
@@ -220,7 +220,7 @@ fn run(options: Options) -> Result<u8, AppError> {
     Ok(0)
 }
 
-fn changed(app: &App, answer: &Answer, json: bool) -> Result<(), AppError> {
+fn changed(app: &App, answer: &Response, json: bool) -> Result<(), AppError> {
     show::answer(answer, Some(&app.status()?), json);
     Ok(())
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use portcullis::app::AppError;
+use portcullis::diagnosis::Reachability;
 use portcullis::port::{DebugPort, Harm};
 use portcullis::prefs::Preferences;
-use portcullis::reachability::State;
-use portcullis::root::answer::{Answer, Outcome};
+use portcullis::root::answer::{Outcome, Response};
 use portcullis::status::{Icon, PortState, PortStatus, Status};
 
 /// What a command that changes something prints in JSON.
@@ -64,15 +64,15 @@ fn port_lines(port: &PortStatus) -> String {
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {from}"));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
     let found = match (port.situation, &port.listener) {
-        (State::NoListener, _) => ", nothing listens".to_owned(),
+        (Reachability::NoListener, _) => ", nothing listens".to_owned(),
         (_, listener) => listener.as_ref().map_or(String::new(), |listener| format!(", {listener}")),
     };
     let (range, name) = (port.port.to_string(), port.name.as_str());
     let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{found}\n");
     // That nobody listens is in the way of nobody who did not open the port.
-    if port.situation != State::NoListener || port.state == PortState::Open {
+    if port.situation != Reachability::NoListener || port.state == PortState::Open {
         text += &format!("              {}\n", port.because);
-        if port.situation != State::Reachable {
+        if port.situation != Reachability::Reachable {
             text += &format!("              next: {}\n", port.next);
         }
     }
@@ -99,9 +99,9 @@ fn time_here(seconds: i64, of_day: &str) -> String {
 }
 
 /// What a change came to.
-pub fn answer(answer: &Answer, status: Option<&Status>, json: bool) {
+pub fn answer(answer: &Response, status: Option<&Status>, json: bool) {
     if json {
-        let Answer { ok, outcome, message, .. } = answer;
+        let Response { ok, outcome, message, .. } = answer;
         return print_json(&Change { version: 1, ok: *ok, outcome: *outcome, message, status });
     }
     print(&format!("{}\n", answer.message));

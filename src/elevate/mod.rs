@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::ledger::{Managed, Source, host_text};
 use crate::os::process::{Command, ProcessError};
-use crate::root::answer::{Answer, Outcome};
-use crate::root::request::{Action, Request};
+use crate::root::answer::{Outcome, Response};
+use crate::root::request::{Operation, Request};
+use crate::rules::ledger::{NamedPort, Source, host_text};
 use crate::world::World;
 
 /// How long a person may think about the prompt before we give up.
@@ -83,8 +83,8 @@ pub enum ElevateError {
 
 /// Carries out one request as root: asks for permission, runs the helper, gives its answer. Blocks until the
 /// person has answered, [`PATIENCE`] at most.
-pub fn ask(world: &World, request: &Request) -> Result<Answer, ElevateError> {
-    request.judge()?;
+pub fn ask(world: &World, request: &Request) -> Result<Response, ElevateError> {
+    request.validate()?;
     let helper = helper_path()?;
     if *world == World::Mac && crate::os::is_root() {
         return run_directly(&helper, request);
@@ -172,18 +172,20 @@ fn script(command: &str, prompt: &str) -> String {
 /// What the prompt says: built from checked values only.
 pub fn describe(request: &Request) -> String {
     let what = match &request.action {
-        Action::Open { ports, from, .. } => format!("open {} for {}", port_words(ports), source_words(from)),
-        Action::Close { ports } => format!("close {}", port_words(ports)),
-        Action::CloseAll {} => "close every debug port".to_owned(),
-        Action::Guard { on: true } => {
+        Operation::Open { ports, from, .. } => {
+            format!("open {} for {}", port_words(ports), source_words(from))
+        }
+        Operation::Close { ports } => format!("close {}", port_words(ports)),
+        Operation::CloseAll {} => "close every debug port".to_owned(),
+        Operation::Guard { on: true } => {
             "turn the firewall pf on and block closed debug ports from other machines".to_owned()
         }
-        Action::Guard { on: false } => "stop blocking closed debug ports".to_owned(),
-        Action::Log { minutes } => {
+        Operation::Guard { on: false } => "stop blocking closed debug ports".to_owned(),
+        Operation::Log { minutes } => {
             format!("record the headers of what the firewall logs for {}", minute_words(*minutes))
         }
-        Action::StopLog {} => "stop recording what the firewall logs".to_owned(),
-        Action::Status {} | Action::Tick {} => "look at the firewall".to_owned(),
+        Operation::StopLog {} => "stop recording what the firewall logs".to_owned(),
+        Operation::Status {} | Operation::Tick {} => "look at the firewall".to_owned(),
     };
     format!("Portcullis wants to {what}.")
 }
@@ -198,8 +200,8 @@ fn minute_words(minutes: u16) -> String {
 }
 
 /// `port 2345 (dlv)`, `ports 2345 (dlv), 9229 (node)`; at most four are named.
-fn port_words(ports: &[Managed]) -> String {
-    let named = |managed: &Managed| format!("{} ({})", managed.port, managed.name);
+fn port_words(ports: &[NamedPort]) -> String {
+    let named = |managed: &NamedPort| format!("{} ({})", managed.port, managed.name);
     match ports {
         [one] if one.port.as_single().is_some() => format!("port {}", named(one)),
         list if list.len() <= 4 => format!("ports {}", list.iter().map(named).collect::<Vec<_>>().join(", ")),
@@ -238,7 +240,7 @@ impl Osascript {
 }
 
 /// The helper without a prompt, for somebody who is root already.
-fn run_directly(helper: &Path, request: &Request) -> Result<Answer, ElevateError> {
+fn run_directly(helper: &Path, request: &Request) -> Result<Response, ElevateError> {
     let output = Command::new(helper).args(["apply", &request.encode()]).timeout(PATIENCE).run();
     let output = output.map_err(|error| ElevateError::Unclear(error.to_string()))?;
     let failed = |outcome| {
@@ -247,14 +249,14 @@ fn run_directly(helper: &Path, request: &Request) -> Result<Answer, ElevateError
     };
     match output.code {
         0 => read_answer(&output.stdout),
-        code => match Answer::outcome_of(code) {
+        code => match Response::outcome_of(code) {
             Some(outcome) => failed(outcome),
             None => Err(ElevateError::Unclear(format!("the helper ended with status {code}"))),
         },
     }
 }
 
-fn read_answer(stdout: &str) -> Result<Answer, ElevateError> {
+fn read_answer(stdout: &str) -> Result<Response, ElevateError> {
     // osascript turns LF into CR unless told not to, and is told not to: both are read all the same.
     let text = stdout.replace('\r', "\n");
     serde_json::from_str(text.trim())
@@ -269,7 +271,7 @@ fn read_outcome(
     stdout: &str,
     stderr: &str,
     by_hand: impl Fn() -> String,
-) -> Result<Answer, ElevateError> {
+) -> Result<Response, ElevateError> {
     if code == 0 {
         return read_answer(stdout);
     }
@@ -282,7 +284,7 @@ fn read_outcome(
         Some(-60006) => Err(ElevateError::Cancelled),
         Some(-60001..=-60000 | -60010 | -10004) => Err(ElevateError::NotAdministrator),
         Some(-1713 | -10810 | -60008 | -60011) => Err(ElevateError::NoPrompt { command: by_hand() }),
-        Some(status) => match Answer::outcome_of(status) {
+        Some(status) => match Response::outcome_of(status) {
             Some(outcome) => Err(ElevateError::Failed { outcome, message: message.to_owned() }),
             None => Err(ElevateError::Unclear(text.to_owned())),
         },
@@ -335,7 +337,7 @@ mod tests {
 
     #[test]
     fn an_answer_reads_with_either_line_ending() {
-        let answer = Answer::done(Outcome::Changed, "opened");
+        let answer = Response::done(Outcome::Changed, "opened");
         let text = serde_json::to_string_pretty(&answer).unwrap();
         for stdout in [text.clone(), text.replace('\n', "\r")] {
             assert_eq!(read_outcome(0, &stdout, "", String::new).unwrap(), answer);
@@ -346,14 +348,14 @@ mod tests {
     #[test]
     fn the_prompt_names_what_will_happen() {
         let named =
-            |name: &str, port: &str| Managed { name: name.parse().unwrap(), port: port.parse().unwrap() };
-        let open = |ports, from| describe(&Request::new(Action::Open { ports, from, until: None }, "ada"));
+            |name: &str, port: &str| NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() };
+        let open = |ports, from| describe(&Request::new(Operation::Open { ports, from, until: None }, "ada"));
         let lan = Source::Lan { networks: vec![] };
         assert_eq!(
             open(vec![named("dlv", "2345")], lan),
             "Portcullis wants to open port 2345 (dlv) for this network."
         );
-        let log = |minutes| describe(&Request::new(Action::Log { minutes }, "ada"));
+        let log = |minutes| describe(&Request::new(Operation::Log { minutes }, "ada"));
         assert_eq!(
             log(90),
             "Portcullis wants to record the headers of what the firewall logs for 1 h 30 min."

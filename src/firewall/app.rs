@@ -21,20 +21,20 @@ const SOCKETFILTERFW: &str = "/usr/libexec/ApplicationFirewall/socketfilterfw";
 /// The Application Firewall as it was asked, and the programs that it was asked about. Each question is a process, so
 /// the answers are kept: whoever looks often asks anew only now and then.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct AppFirewallCache {
     world: World,
     /// What it does with incoming connections.
     pub state: AppFirewall,
     blocks: BTreeMap<PathBuf, bool>,
 }
 
-impl Asked {
+impl AppFirewallCache {
     /// Asks for its state.
     pub fn new(world: &World) -> Self {
-        Asked { world: world.clone(), state: read(world), blocks: BTreeMap::new() }
+        AppFirewallCache { world: world.clone(), state: read(world), blocks: BTreeMap::new() }
     }
 
-    /// Whether it says that it blocks the program at `path`. Asked once, and only where it is on: else there is no
+    /// Whether it says that it blocks the program at `path`. AppFirewallCache once, and only where it is on: else there is no
     /// answer that matters.
     pub fn blocks(&mut self, path: &Path) -> bool {
         if self.state != AppFirewall::On {
@@ -178,12 +178,12 @@ mod tests {
         };
         let (dlv, node) = (Path::new("/usr/bin/dlv"), Path::new("/usr/bin/node"));
         settings("off", "\"/usr/bin/dlv\"");
-        assert!(!Asked::new(&world).blocks(dlv));
+        assert!(!AppFirewallCache::new(&world).blocks(dlv));
         settings("on", "\"/usr/bin/dlv\"");
-        let mut asked = Asked::new(&world);
+        let mut asked = AppFirewallCache::new(&world);
         assert_eq!((asked.blocks(dlv), asked.blocks(node)), (true, false));
         settings("on", "");
         assert!(asked.blocks(dlv), "it is kept");
-        assert!(!Asked::new(&world).blocks(dlv));
+        assert!(!AppFirewallCache::new(&world).blocks(dlv));
     }
 }

@@ -39,7 +39,7 @@ pub struct Kernel {
     /// Interfaces that pf does not look at.
     pub skip: BTreeSet<String>,
     /// The rulesets by their path; the main one's is empty.
-    pub rulesets: BTreeMap<String, Ruleset>,
+    pub rulesets: BTreeMap<String, KernelRuleset>,
 }
 
 /// Somebody who took a token.
@@ -57,7 +57,7 @@ pub struct Holder {
 /// The rules and tables of the main ruleset or of one anchor, rules in their normal form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Ruleset {
+pub struct KernelRuleset {
     /// The pfctl that loaded it.
     pub loaded_by: u32,
     /// `scrub`, `scrub-anchor`.
@@ -184,7 +184,7 @@ impl Kernel {
     /// Puts rulesets in the place of those at the same paths, all at once. Tables keep what a ruleset does
     /// not say: one that is not named stays if it is persistent, one that is named without addresses keeps
     /// its own.
-    pub fn replace(&mut self, rulesets: BTreeMap<String, (Ruleset, BTreeSet<String>)>) {
+    pub fn replace(&mut self, rulesets: BTreeMap<String, (KernelRuleset, BTreeSet<String>)>) {
         for (path, (mut ruleset, unfilled)) in rulesets {
             let old = self.rulesets.remove(&path).unwrap_or_default();
             for (name, table) in old.tables {
@@ -204,7 +204,8 @@ impl Kernel {
     /// The paths of all anchors that are there.
     pub fn anchors(&self) -> BTreeSet<&str> {
         let held = self.rulesets.keys().map(String::as_str);
-        let called = self.rulesets.values().flat_map(Ruleset::lines).filter_map(|line| line.calls.as_deref());
+        let called =
+            self.rulesets.values().flat_map(KernelRuleset::lines).filter_map(|line| line.calls.as_deref());
         let mut anchors = BTreeSet::new();
         for path in held.chain(called) {
             // An anchor is there as long as one below it is.
@@ -220,7 +221,7 @@ impl Kernel {
     }
 
     /// A ruleset, empty where there is none.
-    pub fn ruleset(&self, anchor: &str) -> Ruleset {
+    pub fn ruleset(&self, anchor: &str) -> KernelRuleset {
         self.rulesets.get(anchor).cloned().unwrap_or_default()
     }
 
@@ -238,7 +239,7 @@ impl Kernel {
     /// Drops what pf drops by itself: tables that are neither persistent nor named, nameless anchors that
     /// nothing calls, empty rulesets.
     pub fn forget(&mut self) {
-        let names_of = |(path, ruleset): (&String, &Ruleset)| {
+        let names_of = |(path, ruleset): (&String, &KernelRuleset)| {
             let fleeting = ruleset.tables.iter().filter(|(_, table)| !table.persist);
             fleeting.map(|(name, _)| (path.clone(), name.clone())).collect::<Vec<_>>()
         };
@@ -248,8 +249,12 @@ impl Kernel {
         {
             self.rulesets.entry(path).and_modify(|ruleset| drop(ruleset.tables.remove(&name)));
         }
-        let called: BTreeSet<String> =
-            self.rulesets.values().flat_map(Ruleset::lines).filter_map(|line| line.calls.clone()).collect();
+        let called: BTreeSet<String> = self
+            .rulesets
+            .values()
+            .flat_map(KernelRuleset::lines)
+            .filter_map(|line| line.calls.clone())
+            .collect();
         self.rulesets.retain(|path, _| !is_nameless(path) || called.contains(path));
         self.rulesets.retain(|_, ruleset| !ruleset.is_empty());
     }
@@ -260,7 +265,7 @@ pub fn is_nameless(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.starts_with('_'))
 }
 
-impl Ruleset {
+impl KernelRuleset {
     /// Every rule.
     pub fn lines(&self) -> impl Iterator<Item = &Line> {
         [&self.scrub, &self.nat, &self.rdr, &self.binat, &self.filter, &self.dummynet].into_iter().flatten()
@@ -290,7 +295,7 @@ mod tests {
             .collect()
     }
 
-    fn load(kernel: &mut Kernel, path: &str, ruleset: Ruleset) {
+    fn load(kernel: &mut Kernel, path: &str, ruleset: KernelRuleset) {
         kernel.replace([(path.to_owned(), (ruleset, BTreeSet::new()))].into());
     }
 
@@ -327,13 +332,13 @@ mod tests {
     fn anchors_are_there_while_held_called_or_above_one() {
         let mut kernel = Kernel::at_boot("b");
         let filter = lines(&[("anchor \"com.apple/*\" all", Some("com.apple"))]);
-        load(&mut kernel, "", Ruleset { filter, ..Ruleset::default() });
+        load(&mut kernel, "", KernelRuleset { filter, ..KernelRuleset::default() });
         assert_eq!(kernel.anchors(), ["com.apple"].into());
-        let rules = || Ruleset { filter: lines(&[("pass all", None)]), ..Ruleset::default() };
+        let rules = || KernelRuleset { filter: lines(&[("pass all", None)]), ..KernelRuleset::default() };
         load(&mut kernel, "a/b/c", rules());
         assert_eq!(kernel.anchors(), ["a", "a/b", "a/b/c", "com.apple"].into());
         assert!(kernel.knows("a/b") && kernel.knows("") && !kernel.knows("b"));
-        load(&mut kernel, "a/b/c", Ruleset::default());
+        load(&mut kernel, "a/b/c", KernelRuleset::default());
         assert_eq!(kernel.anchors(), ["com.apple"].into());
     }
 
@@ -341,10 +346,14 @@ mod tests {
     fn nameless_anchors_go_with_the_rule_that_calls_them() {
         let mut kernel = Kernel::at_boot("b");
         let filter = lines(&[("anchor all", Some("_1"))]);
-        load(&mut kernel, "", Ruleset { filter, ..Ruleset::default() });
-        load(&mut kernel, "_1", Ruleset { filter: lines(&[("pass all", None)]), ..Ruleset::default() });
+        load(&mut kernel, "", KernelRuleset { filter, ..KernelRuleset::default() });
+        load(
+            &mut kernel,
+            "_1",
+            KernelRuleset { filter: lines(&[("pass all", None)]), ..KernelRuleset::default() },
+        );
         assert!(kernel.rulesets.contains_key("_1"));
-        load(&mut kernel, "", Ruleset::default());
+        load(&mut kernel, "", KernelRuleset::default());
         assert!(kernel.rulesets.is_empty());
     }
 
@@ -362,14 +371,14 @@ mod tests {
         load(
             &mut kernel,
             "a",
-            Ruleset { filter: filter.clone(), tables: tables.into(), ..Ruleset::default() },
+            KernelRuleset { filter: filter.clone(), tables: tables.into(), ..KernelRuleset::default() },
         );
         let names = |kernel: &Kernel| kernel.ruleset("a").tables.into_keys().collect::<Vec<_>>();
         assert_eq!(names(&kernel), ["kept", "named"]);
         // Named without addresses: it keeps its own.
-        let again = Ruleset {
+        let again = KernelRuleset {
             tables: [("kept".to_owned(), Table { persist: true, ..Table::default() })].into(),
-            ..Ruleset::default()
+            ..KernelRuleset::default()
         };
         kernel.replace([("a".to_owned(), (again, ["kept".to_owned()].into()))].into());
         assert_eq!(names(&kernel), ["kept"]);
@@ -397,10 +406,10 @@ mod tests {
         load(
             &mut kernel,
             "a",
-            Ruleset {
+            KernelRuleset {
                 filter: lines(&[("pass from <t>", None)]),
                 tables: tables.into(),
-                ..Ruleset::default()
+                ..KernelRuleset::default()
             },
         );
         let text = serde_json::to_string(&kernel).unwrap();

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::kernel::{Line, Ruleset, Table};
-use crate::pf::loaded::InterfaceFacts;
+use super::kernel::{KernelRuleset, Line, Table};
 use crate::pf::parse::{Parsed, parse_on};
 use crate::pf::rule::{Address, Rule};
-use crate::pf::ruleset::{Placed, Section, TableSource};
+use crate::pf::ruleset::{Placed, Ruleset, TableSource};
+use crate::pf::rulesets::InterfaceFacts;
 
 /// The largest file that is read, in bytes.
 const MAXIMUM_FILE: u64 = 64 << 20;
@@ -23,12 +23,12 @@ const MAXIMUM_LOADS: usize = 1_000;
 
 /// The files that pfctl reads, as it finds them in a lab.
 #[derive(Clone, Copy, Debug)]
-pub struct Files<'a> {
+pub struct RuleFiles<'a> {
     /// The directory that plays `/`.
     pub directory: &'a Path,
 }
 
-impl Files<'_> {
+impl RuleFiles<'_> {
     /// The bytes of the file that `path` names: in the lab where it is there, else by its real path, so that
     /// a file from elsewhere can be tried in a lab.
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
@@ -62,9 +62,9 @@ pub fn reason(error: &io::Error) -> String {
 
 /// What a load puts in the place of what is there.
 #[derive(Clone, Debug, Default)]
-pub struct Loaded {
+pub struct LoadResult {
     /// Each ruleset by its path, with the names of the tables that keep their addresses.
-    pub rulesets: BTreeMap<String, (Ruleset, BTreeSet<String>)>,
+    pub rulesets: BTreeMap<String, (KernelRuleset, BTreeSet<String>)>,
     /// The interfaces that `set skip on` names.
     pub skip: BTreeSet<String>,
     /// What `-v` prints.
@@ -96,18 +96,18 @@ pub struct How {
 
 /// Reads the rules of the file `name` for `anchor`, and of every file that they load anchors from.
 pub fn load(
-    files: Files,
+    files: RuleFiles,
     anchor: &str,
     name: &str,
     bytes: io::Result<Vec<u8>>,
     how: How,
-) -> Result<Loaded, Failed> {
+) -> Result<LoadResult, Failed> {
     let mut loading = Loading {
         files,
         interfaces: interfaces(files.directory),
         how,
         nameless: 0,
-        loaded: Loaded::default(),
+        loaded: LoadResult::default(),
     };
     match loading.files(anchor, name, bytes) {
         Ok(()) => Ok(loading.loaded),
@@ -131,12 +131,12 @@ fn interfaces(directory: &Path) -> Vec<InterfaceFacts> {
 }
 
 struct Loading<'a> {
-    files: Files<'a>,
+    files: RuleFiles<'a>,
     interfaces: Vec<InterfaceFacts>,
     how: How,
     /// How many anchors without a name there were: they are called `_1`, `_2`, … .
     nameless: usize,
-    loaded: Loaded,
+    loaded: LoadResult,
 }
 
 impl Loading<'_> {
@@ -185,30 +185,30 @@ impl Loading<'_> {
             let bytes = files.read(path).map_err(|error| reason(&error))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let Parsed { section, problems, .. } = parse_on(name, bytes, &mut include, &self.interfaces);
-        self.loaded.skip.extend(section.skipped().into_iter().map(str::to_owned));
+        let Parsed { ruleset, problems, .. } = parse_on(name, bytes, &mut include, &self.interfaces);
+        self.loaded.skip.extend(ruleset.skipped().into_iter().map(str::to_owned));
         if !problems.is_empty() {
             return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());
         }
-        self.section(anchor, &section).map_err(|message| vec![message])?;
-        self.print(&section);
-        let loads = section
+        self.ruleset(anchor, &ruleset).map_err(|message| vec![message])?;
+        self.print(&ruleset);
+        let loads = ruleset
             .loads
             .iter()
             .map(|Placed { item, .. }| (below(anchor, &item.anchor), item.file.to_string()));
         Ok(loads.collect())
     }
 
-    fn section(&mut self, anchor: &str, section: &Section) -> Result<(), String> {
-        let mut ruleset = Ruleset { loaded_by: self.how.pid, ..Ruleset::default() };
-        ruleset.scrub = self.lines(anchor, &section.scrub)?;
-        ruleset.nat = self.lines(anchor, &section.nat)?;
-        ruleset.rdr = self.lines(anchor, &section.rdr)?;
-        ruleset.binat = self.lines(anchor, &section.binat)?;
-        ruleset.filter = self.lines(anchor, &section.filter)?;
-        ruleset.dummynet = self.lines(anchor, &section.dummynet)?;
+    fn ruleset(&mut self, anchor: &str, ruleset: &Ruleset) -> Result<(), String> {
+        let mut loaded = KernelRuleset { loaded_by: self.how.pid, ..KernelRuleset::default() };
+        loaded.scrub = self.lines(anchor, &ruleset.scrub)?;
+        loaded.nat = self.lines(anchor, &ruleset.nat)?;
+        loaded.rdr = self.lines(anchor, &ruleset.rdr)?;
+        loaded.binat = self.lines(anchor, &ruleset.binat)?;
+        loaded.filter = self.lines(anchor, &ruleset.filter)?;
+        loaded.dummynet = self.lines(anchor, &ruleset.dummynet)?;
         let mut unfilled = BTreeSet::new();
-        for (place, table) in section.tables() {
+        for (place, table) in ruleset.tables() {
             let mut held = Table { constant: table.constant, persist: table.persist, ..Table::default() };
             for source in table.contents.iter().flatten() {
                 self.fill(&mut held, source).map_err(|what| format!("{place}: {what}"))?;
@@ -217,9 +217,9 @@ impl Loading<'_> {
                 Some(_) => unfilled.remove(&*table.name),
                 None => unfilled.insert(table.name.to_string()),
             };
-            ruleset.tables.insert(table.name.to_string(), held);
+            loaded.tables.insert(table.name.to_string(), held);
         }
-        self.loaded.rulesets.insert(anchor.to_owned(), (ruleset, unfilled));
+        self.loaded.rulesets.insert(anchor.to_owned(), (loaded, unfilled));
         Ok(())
     }
 
@@ -239,8 +239,8 @@ impl Loading<'_> {
                 below(anchor, &format!("_{}", self.nameless))
             }
         };
-        if let Some(section) = &call.inline {
-            self.section(&path, section)?;
+        if let Some(ruleset) = &call.inline {
+            self.ruleset(&path, ruleset)?;
         }
         Ok(Line { text: bare(rule), calls: Some(path), label })
     }
@@ -270,11 +270,11 @@ impl Loading<'_> {
         Ok(())
     }
 
-    fn print(&mut self, section: &Section) {
-        for placed in &section.preamble {
+    fn print(&mut self, ruleset: &Ruleset) {
+        for placed in &ruleset.preamble {
             let _ = writeln!(self.loaded.printed, "{}", placed.item);
         }
-        print_rules(&mut self.loaded.printed, section, self.how.numbered, 0);
+        print_rules(&mut self.loaded.printed, ruleset, self.how.numbered, 0);
     }
 }
 
@@ -285,16 +285,16 @@ fn unreadable(name: &str, error: &io::Error) -> Vec<String> {
 }
 
 /// Rules in the order in which pfctl loads and prints them.
-fn print_rules(out: &mut String, section: &Section, numbered: bool, depth: usize) {
+fn print_rules(out: &mut String, ruleset: &Ruleset, numbered: bool, depth: usize) {
     let kinds =
-        [&section.scrub, &section.nat, &section.rdr, &section.binat, &section.filter, &section.dummynet];
+        [&ruleset.scrub, &ruleset.nat, &ruleset.rdr, &ruleset.binat, &ruleset.filter, &ruleset.dummynet];
     for rules in kinds {
         for (number, Placed { item: rule, .. }) in rules.iter().enumerate() {
             let indent = if numbered { format!("@{number} ") } else { "  ".repeat(depth) };
             let inline = rule.anchor.as_ref().and_then(|call| call.inline.as_deref());
             let _ = writeln!(out, "{indent}{}{}", as_loaded(rule), if inline.is_some() { " {" } else { "" });
-            if let Some(section) = inline {
-                print_rules(out, section, numbered, depth + 1);
+            if let Some(ruleset) = inline {
+                print_rules(out, ruleset, numbered, depth + 1);
                 let _ = writeln!(out, "{}}}", "  ".repeat(depth));
             }
         }
@@ -387,9 +387,9 @@ pub fn address(word: &str) -> Option<(bool, IpNet)> {
 mod tests {
     use super::*;
 
-    fn try_load(directory: &Path, anchor: &str, text: &str) -> Result<Loaded, Vec<String>> {
+    fn try_load(directory: &Path, anchor: &str, text: &str) -> Result<LoadResult, Vec<String>> {
         let how = How { pid: 1, numbered: false, check_only: false };
-        let loaded = load(Files { directory }, anchor, "x.conf", Ok(text.into()), how);
+        let loaded = load(RuleFiles { directory }, anchor, "x.conf", Ok(text.into()), how);
         loaded.map_err(|failed| failed.messages)
     }
 

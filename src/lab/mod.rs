@@ -36,7 +36,7 @@ pub use config::LabConfig;
 use states::StateError;
 use store::Store;
 
-use crate::os::{BootError, FileError, Tree};
+use crate::os::{BootError, FileError, Files};
 use crate::world::PF_CONF;
 
 /// `/etc/pf.conf` of a stock Mac: the statements of Apple's file.
@@ -109,7 +109,7 @@ fn make(directory: &Path) -> Result<(), LabError> {
         let path = directory.join(folder);
         std::fs::create_dir_all(&path).map_err(|source| LabError::Create { path, source })?;
     }
-    let tree = Tree::lab(directory);
+    let tree = Files::lab(directory);
     let files = [
         (PF_CONF, STOCK_PF_CONF),
         ("/etc/pf.anchors/com.apple", STOCK_COM_APPLE),
@@ -223,7 +223,7 @@ pub enum LabError {
     },
     /// A connection does not read.
     #[error("cannot use the lab's pf: {}:{line}: {source}; correct the line or remove it", path.display())]
-    State {
+    StateEntry {
         /// The file.
         path: PathBuf,
         /// The line, from 1.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::config::{LabConfig, Prompt};
-use crate::os::Tree;
+use crate::os::Files;
 use crate::os::process::{Command, ProcessError};
 
 /// How long a command may run: longer than any caller waits.
@@ -252,7 +252,7 @@ fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> Result
         answer,
     };
     let line = serde_json::to_string(&shown).map_err(|error| error.to_string())?;
-    Tree::lab(directory).append_line(PROMPTS_LOG, &line).map_err(|error| error.to_string())
+    Files::lab(directory).append_line(PROMPTS_LOG, &line).map_err(|error| error.to_string())
 }
 
 /// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.
@@ -396,7 +396,7 @@ mod tests {
             assert!(answer.stderr.trim_end().ends_with(number), "{prompt:?}: {}", answer.stderr);
         }
         assert_eq!(answer(Prompt::Hang, script), None);
-        let log = std::fs::read_to_string(Tree::lab(directory.path()).place(PROMPTS_LOG)).unwrap();
+        let log = std::fs::read_to_string(Files::lab(directory.path()).place(PROMPTS_LOG)).unwrap();
         assert_eq!(log.lines().count(), expected.len());
         let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
         assert_eq!((first["prompt"].as_str(), first["answer"].as_str()), (Some("May I?"), Some("cancel")));

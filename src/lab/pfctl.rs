@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::LabError;
 use super::arguments::{Flush, Invocation, Refused, USAGE};
-use super::kernel::{Kernel, Ruleset};
-use super::load::{Files, How, address, bounded, load};
-use super::states::State;
+use super::kernel::{Kernel, KernelRuleset};
+use super::load::{How, RuleFiles, address, bounded, load};
+use super::states::StateEntry;
 use super::store::Store;
 use crate::os;
 
@@ -96,7 +96,7 @@ struct Input {
 fn read_input(directory: &Path, name: &str) -> Input {
     match name {
         "-" => Input { name: "stdin".to_owned(), bytes: bounded(std::io::stdin().lock()) },
-        _ => Input { name: name.to_owned(), bytes: Files { directory }.read(name) },
+        _ => Input { name: name.to_owned(), bytes: RuleFiles { directory }.read(name) },
     }
 }
 
@@ -126,9 +126,9 @@ impl Call<'_> {
     /// What is asked for, in pfctl's order.
     fn steps(
         &mut self,
-        files: Files,
+        files: RuleFiles,
         kernel: &mut Kernel,
-        states: &mut Vec<State>,
+        states: &mut Vec<StateEntry>,
         input: Option<Input>,
     ) -> Result<(), Ends> {
         let invocation = self.invocation;
@@ -203,7 +203,7 @@ impl Call<'_> {
         }
     }
 
-    fn flush(&mut self, flush: Flush, kernel: &mut Kernel, states: &mut Vec<State>) {
+    fn flush(&mut self, flush: Flush, kernel: &mut Kernel, states: &mut Vec<StateEntry>) {
         let whole = self.invocation.anchor.is_empty();
         match flush {
             Flush::Rules => self.flush_rules(kernel, "rules cleared", |ruleset| {
@@ -245,7 +245,7 @@ impl Call<'_> {
         }
     }
 
-    fn flush_rules(&mut self, kernel: &mut Kernel, said: &str, clear: impl Fn(&mut Ruleset)) {
+    fn flush_rules(&mut self, kernel: &mut Kernel, said: &str, clear: impl Fn(&mut KernelRuleset)) {
         if let Some(ruleset) = kernel.rulesets.get_mut(&self.invocation.anchor) {
             clear(ruleset);
         }
@@ -258,7 +258,7 @@ impl Call<'_> {
         &mut self,
         source: &str,
         destination: Option<&String>,
-        states: &mut Vec<State>,
+        states: &mut Vec<StateEntry>,
     ) -> Result<(), Ends> {
         let mut host = |text: &str| {
             address(text)
@@ -281,7 +281,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn load(&mut self, files: Files, kernel: &mut Kernel, input: Input) -> Result<(), Ends> {
+    fn load(&mut self, files: RuleFiles, kernel: &mut Kernel, input: Input) -> Result<(), Ends> {
         let invocation = self.invocation;
         let anchor = invocation.anchor.as_str();
         let how = How { pid: self.pid, numbered: invocation.verbose > 1, check_only: invocation.check_only };

@@ -9,7 +9,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::os::Tree;
+use crate::os::Files;
 
 /// The interface: a capture of pf's log, header and all.
 pub const PFLOG0: &str = "/private/var/run/pflog0.pcap";
@@ -43,7 +43,7 @@ pub fn main(name: &str, arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn place(directory: &Path) -> PathBuf {
-    Tree::lab(directory).place(PFLOG0)
+    Files::lab(directory).place(PFLOG0)
 }
 
 fn show(directory: &Path) -> Result<(), String> {
@@ -58,12 +58,12 @@ fn create(directory: &Path) -> Result<(), String> {
     if place(directory).exists() {
         return Err("SIOCIFCREATE2: File exists".to_owned());
     }
-    Tree::lab(directory).replace(PFLOG0, &HEADER, 0o644).map_err(|error| error.to_string())
+    Files::lab(directory).replace(PFLOG0, &HEADER, 0o644).map_err(|error| error.to_string())
 }
 
 fn destroy(directory: &Path) -> Result<(), String> {
     show(directory)?;
-    Tree::lab(directory).remove(PFLOG0).map_err(|error| error.to_string())
+    Files::lab(directory).remove(PFLOG0).map_err(|error| error.to_string())
 }
 
 /// Passes on what is logged from now on, until it is ended or the interface is gone.

@@ -1,8 +1,8 @@
 //! Connections that pf knows, in the form that `pfctl -s states` prints and the lab keeps.
 //!
 //! ```
-//! use portcullis::lab::states::State;
-//! let state: State = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED".parse()?;
+//! use portcullis::lab::states::StateEntry;
+//! let state: StateEntry = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED".parse()?;
 //! assert_eq!(state.source.address.to_string(), "192.168.1.9");
 //! assert_eq!(state.destination.port, Some(2345));
 //! # Ok::<(), portcullis::lab::states::StateError>(())
@@ -16,7 +16,7 @@ use thiserror::Error;
 
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct StateEntry {
     /// Who opened it.
     pub source: Endpoint,
     /// To whom.
@@ -41,13 +41,13 @@ const EXAMPLE: &str = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000 ESTABLISHED
 pub struct StateError(String);
 
 /// As it was read.
-impl fmt::Display for State {
+impl fmt::Display for StateEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl State {
+impl StateEntry {
     /// Whether it is a TCP connection that somebody else opened to this Mac.
     pub fn is_inbound_tcp(&self) -> bool {
         let mut fields = self.text.split_whitespace();
@@ -57,7 +57,7 @@ impl State {
 
 /// `INTERFACE PROTOCOL A -> B STATES` for what goes out, `B <- A` for what comes in; a translated address
 /// stands between.
-impl FromStr for State {
+impl FromStr for StateEntry {
     type Err = StateError;
 
     fn from_str(text: &str) -> Result<Self, StateError> {
@@ -76,7 +76,7 @@ impl FromStr for State {
             "<-" => (last, first),
             _ => return Err(fail()),
         };
-        Ok(State {
+        Ok(StateEntry {
             source: endpoint(source).ok_or_else(fail)?,
             destination: endpoint(destination).ok_or_else(fail)?,
             text: text.to_owned(),
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn both_ways_and_both_families() {
-        let read = |text: &str| text.parse::<State>().unwrap();
+        let read = |text: &str| text.parse::<StateEntry>().unwrap();
         let out = read("ALL tcp 192.168.1.17:56993 -> 17.57.145.5:5223       ESTABLISHED:ESTABLISHED");
         assert_eq!((out.source.port, out.destination.port), (Some(56993), Some(5223)));
         let six = read("ALL udp fe80::1[5353] <- fe80::2[5353]       NO_TRAFFIC:SINGLE");
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!((translated.source.port, translated.destination.port), (Some(999), Some(80)));
         assert_eq!(read("ALL icmp 10.0.0.1 -> 10.0.0.2 0:0").source.port, None);
         assert!(!out.is_inbound_tcp() && !six.is_inbound_tcp() && translated.is_inbound_tcp());
-        assert_eq!(out.to_string().parse::<State>().unwrap(), out);
+        assert_eq!(out.to_string().parse::<StateEntry>().unwrap(), out);
     }
 
     #[test]
@@ -128,14 +128,14 @@ mod tests {
             "ALL tcp 10.0.0.1:1 -> 10.0.0.2:2 <- 10.0.0.3:3 X",
             "ALL tcp 10.0.0.1:1 -> 10.0.0.2:2",
         ] {
-            assert!(text.parse::<State>().is_err(), "{text}");
+            assert!(text.parse::<StateEntry>().is_err(), "{text}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn never_panics(text in "\\PC{0,60}") {
-            let _ = text.parse::<State>().map_err(|error| error.to_string());
+            let _ = text.parse::<StateEntry>().map_err(|error| error.to_string());
         }
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::LabError;
 use super::kernel::Kernel;
-use super::load::{Files, How, load};
-use super::states::State;
-use crate::os::{self, Lock, Tree};
+use super::load::{How, RuleFiles, load};
+use super::states::StateEntry;
+use crate::os::{self, Files, Lock};
 use crate::world::PF_CONF;
 
 /// The folder of all that follows.
@@ -23,7 +23,7 @@ const LOCK: &str = "/private/var/pf/lock";
 const KERNEL: &str = "/private/var/pf/kernel.json";
 /// The connections that it knows.
 pub const STATES: &str = "/private/var/pf/states";
-/// How much the kernel may hold, in bytes: what [`Tree::read`] reads.
+/// How much the kernel may hold, in bytes: what [`Files::read`] reads.
 const LARGEST: usize = 16 << 20;
 /// How long a call waits for others.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The lab's pf, held for one call.
 #[derive(Debug)]
 pub struct Store {
-    tree: Tree,
+    tree: Files,
     directory: PathBuf,
     _lock: Lock,
 }
@@ -42,7 +42,7 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, LabError> {
         let fail = |source| LabError::Create { path: directory.to_owned(), source };
         std::fs::create_dir_all(directory).map_err(fail)?;
-        let tree = Tree::lab(directory);
+        let tree = Files::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
         super::make(directory)?;
         // What a call that was killed had begun to write; whoever holds the lock is the only one that writes
@@ -54,8 +54,8 @@ impl Store {
     }
 
     /// The lab's files.
-    pub fn files(&self) -> Files<'_> {
-        Files { directory: &self.directory }
+    pub fn files(&self) -> RuleFiles<'_> {
+        RuleFiles { directory: &self.directory }
     }
 
     /// What the kernel holds. Nothing is left of another boot: then, and in a new lab, the pretended Mac
@@ -101,13 +101,13 @@ impl Store {
     }
 
     /// The connections that pf knows.
-    pub fn states(&self) -> Result<Vec<State>, LabError> {
+    pub fn states(&self) -> Result<Vec<StateEntry>, LabError> {
         let bytes = self.tree.read(STATES)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         lines
             .map(|(number, line)| {
-                line.parse().map_err(|source| LabError::State {
+                line.parse().map_err(|source| LabError::StateEntry {
                     path: self.tree.place(STATES),
                     line: number + 1,
                     source,
@@ -117,7 +117,7 @@ impl Store {
     }
 
     /// Keeps the connections that pf knows.
-    pub fn keep_states(&self, states: &[State]) -> Result<(), LabError> {
+    pub fn keep_states(&self, states: &[StateEntry]) -> Result<(), LabError> {
         let text: String = states.iter().map(|state| format!("{state}\n")).collect();
         Ok(self.tree.replace(STATES, text.as_bytes(), 0o600)?)
     }

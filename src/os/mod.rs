@@ -16,7 +16,7 @@ mod user;
 
 pub use boot::{BootError, boot_id};
 pub use networks::{interfaces, networks};
-pub use tree::{FileError, Lock, Tree};
+pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -3,7 +3,7 @@
 //! Purpose: root writes only what it means to write. Every path is walked from the base, each directory opened
 //! relative to the one before it and never through a symbolic link, so that nobody who can write somewhere on the
 //! way can lead a write astray. A file is replaced by writing a new one beside it and renaming that: a reader sees
-//! the old bytes or the new ones, never half of them; after [`Tree::replace`] returns, the new ones survive a
+//! the old bytes or the new ones, never half of them; after [`Files::replace`] returns, the new ones survive a
 //! power loss.
 
 use std::fs::File;
@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 /// A base directory and the rules for what lies below it.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub struct Files {
     base: PathBuf,
     /// Whether directories and files must be root's and closed to others' writes.
     strict: bool,
@@ -78,15 +78,15 @@ pub struct Lock(#[expect(dead_code, reason = "the lock goes when the file is clo
 /// The largest file that is read, in bytes: a pf.conf of a large site is a few hundred kilobytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-impl Tree {
+impl Files {
     /// The system itself: every directory on the way must be root's and not open to others' writes.
     pub fn system() -> Self {
-        Tree { base: PathBuf::from("/"), strict: true }
+        Files { base: PathBuf::from("/"), strict: true }
     }
 
     /// A lab: links are not followed either, but its owner is whoever made it.
     pub fn lab(base: &Path) -> Self {
-        Tree { base: base.to_owned(), strict: false }
+        Files { base: base.to_owned(), strict: false }
     }
 
     /// The whole path of `path` (absolute, as on a Mac) in this tree.
@@ -411,9 +411,9 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn tree() -> (tempfile::TempDir, Tree) {
+    fn tree() -> (tempfile::TempDir, Files) {
         let directory = tempfile::tempdir().unwrap();
-        let tree = Tree::lab(directory.path());
+        let tree = Files::lab(directory.path());
         (directory, tree)
     }
 

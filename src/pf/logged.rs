@@ -1,12 +1,12 @@
 //! Which rule logged a packet: pflog gives its numbers, and the last name of its anchor, cut short.
 //!
 //! ```
-//! use portcullis::pf::loaded::Loaded;
+//! use portcullis::pf::rulesets::Rulesets;
 //! use portcullis::pf::logged::{Numbers, rule_of};
 //! use portcullis::pf::packet::Packet;
 //! use portcullis::pf::rule::Direction;
 //! let text = "pass all\nblock in log proto tcp to port 2345\n";
-//! let (loaded, _) = Loaded::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
+//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
 //! let numbers = Numbers { rule: 1, subrule: None, anchor: "" };
 //! let packet = Packet::syn(Direction::In, "en0", "10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), 2345);
 //! assert_eq!(rule_of(&loaded, &numbers, true, &packet).unwrap().place, "pf.conf:2");
@@ -17,11 +17,11 @@
 
 use std::collections::BTreeSet;
 
-use super::loaded::{Loaded, target};
+use super::explain::{RuleText, rule_text};
 use super::matching::{Matches, matches};
 use super::packet::Packet;
-use super::question::{RuleText, rule_text};
 use super::rule::{Action, Rule};
+use super::rulesets::{Rulesets, target};
 use super::verdict::RuleRef;
 
 /// What pflog says of the rule (XNU: `pflog_packet`).
@@ -42,7 +42,7 @@ const DEFAULT_RULE: u32 = u32::MAX;
 
 /// The rule that passed or blocked (`blocks`) and logged `packet`. Errors: why it is not known.
 pub fn rule_of(
-    loaded: &Loaded,
+    loaded: &Rulesets,
     numbers: &Numbers<'_>,
     blocks: bool,
     packet: &Packet,
@@ -82,14 +82,14 @@ fn stale(what: &str) -> String {
     format!("{what}: the rules were others when it was logged")
 }
 
-fn numbered<'a>(loaded: &'a Loaded, anchor: &'a str, number: u32) -> Option<RuleRef<'a>> {
+fn numbered<'a>(loaded: &'a Rulesets, anchor: &'a str, number: u32) -> Option<RuleRef<'a>> {
     let number = usize::try_from(number).ok()?;
     let rule = loaded.anchor(anchor)?.filter.get(number)?;
     Some(RuleRef { anchor, number, rule })
 }
 
 /// Every anchor that the call leads to, by way of others too.
-fn below<'a>(loaded: &'a Loaded, call: &RuleRef<'_>) -> BTreeSet<&'a str> {
+fn below<'a>(loaded: &'a Rulesets, call: &RuleRef<'_>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let path = |rule: &Rule| rule.anchor.as_ref().and_then(|call| call.path.clone());
     let mut waiting: Vec<_> =
@@ -97,7 +97,7 @@ fn below<'a>(loaded: &'a Loaded, call: &RuleRef<'_>) -> BTreeSet<&'a str> {
     while let Some(next) = waiting.pop() {
         for anchor in loaded.targets(&next) {
             if found.insert(anchor) {
-                let rules = loaded.anchor(anchor).into_iter().flat_map(|section| &section.filter);
+                let rules = loaded.anchor(anchor).into_iter().flat_map(|ruleset| &ruleset.filter);
                 waiting
                     .extend(rules.filter_map(|placed| path(&placed.item)).map(|path| target(anchor, &path)));
             }
@@ -111,7 +111,7 @@ fn fits(path: &str, logged: &str) -> bool {
     last.get(..NAME_BYTES).unwrap_or(last).escape_ascii().to_string() == logged
 }
 
-fn may_have_logged(loaded: &Loaded, anchor: &str, rule: &Rule, blocks: bool, packet: &Packet) -> bool {
+fn may_have_logged(loaded: &Rulesets, anchor: &str, rule: &Rule, blocks: bool, packet: &Packet) -> bool {
     let Some(log) = rule.log else { return rule.unreadable.is_some() };
     if matches!(rule.action, Action::Block(_)) != blocks {
         return false;
@@ -129,16 +129,16 @@ fn may_have_logged(loaded: &Loaded, anchor: &str, rule: &Rule, blocks: bool, pac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pf::loaded::Listing;
     use crate::pf::rule::Direction;
+    use crate::pf::rulesets::Listing;
     use std::collections::BTreeMap;
 
-    fn conf(text: &str, files: &[(&str, &str)]) -> Loaded {
+    fn conf(text: &str, files: &[(&str, &str)]) -> Rulesets {
         let mut read = |path: &str| {
             let found = files.iter().find(|(name, _)| *name == path);
             found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
         };
-        let (loaded, problems) = Loaded::from_conf("pf.conf", text, &mut read);
+        let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut read);
         assert!(problems.is_empty(), "{problems:?}");
         loaded
     }
@@ -148,7 +148,7 @@ mod tests {
         Packet::syn(Direction::In, "en0", address("192.168.1.20"), address("192.168.1.7"), port)
     }
 
-    fn asked(loaded: &Loaded, rule: u32, subrule: Option<u32>, anchor: &str) -> String {
+    fn asked(loaded: &Rulesets, rule: u32, subrule: Option<u32>, anchor: &str) -> String {
         match rule_of(loaded, &Numbers { rule, subrule, anchor }, true, &packet(2345)) {
             Ok(rule) => format!("{} {}", rule.place, rule.text),
             Err(why) => why,
@@ -213,7 +213,7 @@ mod tests {
             ("a/c", listing("anchor \"x\" all\n")),
             ("a/c/x", listing("block drop in log all\n")),
         ];
-        let (listed, _) = Loaded::from_listings(listed, []);
+        let (listed, _) = Rulesets::from_listings(listed, []);
         assert!(asked(&both, 0, Some(0), "x").contains("x:1, x:1"), "{}", asked(&both, 0, Some(0), "x"));
         assert!(asked(&listed, 0, Some(0), "x").contains("anchor a/b/x rule 0, anchor a/c/x rule 0"));
         let told_apart = conf(text, &[("call", "anchor \"x\"\n"), ("x", "block in log all\n")])
@@ -227,7 +227,7 @@ mod tests {
         let tables = BTreeMap::new();
         let listing = |rules| Listing { rules, nat: "", tables: &tables };
         let ours = "block return in log quick on ! lo0 proto tcp from any to any port = 2345\n";
-        let (loaded, _) = Loaded::from_listings(
+        let (loaded, _) = Rulesets::from_listings(
             [("", listing("anchor \"com.apple/*\" all\n")), ("com.apple/100.dev.portcullis", listing(ours))],
             [],
         );

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::loaded::{Contents, InterfaceFacts, Loaded, TableFound};
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Address, Compare, Interface, InterfaceAddress, Owner, Peer, PortMatch, Rule};
+use super::rulesets::{Contents, InterfaceFacts, Rulesets, TableFound};
 
 /// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl fmt::Display for Why {
 
 /// Whether `rule`, which stands in `anchor`, matches the packet; `tags` are the tags that it may have.
 pub(super) fn matches(
-    loaded: &Loaded,
+    loaded: &Rulesets,
     anchor: &str,
     rule: &Rule,
     packet: &Packet,
@@ -183,7 +183,7 @@ fn some_high_port(compare: &Compare<u16>) -> Matches {
 }
 
 fn peer_matches(
-    loaded: &Loaded,
+    loaded: &Rulesets,
     anchor: &str,
     peer: &Peer,
     packet: &Packet,
@@ -196,7 +196,7 @@ fn peer_matches(
 }
 
 fn address_matches(
-    loaded: &Loaded,
+    loaded: &Rulesets,
     anchor: &str,
     wanted: &Address,
     packet: &Packet,
@@ -230,14 +230,14 @@ fn address_matches(
 }
 
 /// Whether the address is on a network of the packet's own interface.
-fn is_near(loaded: &Loaded, packet: &Packet, address: IpAddr) -> bool {
+fn is_near(loaded: &Rulesets, packet: &Packet, address: IpAddr) -> bool {
     let own = loaded.interfaces().iter().find(|facts| facts.name == packet.interface);
     let loopback = packet.interface.starts_with("lo") && address.is_loopback();
     loopback || own.is_some_and(|facts| facts.addresses.iter().any(|net| net.contains(&address)))
 }
 
 /// As in pf's tables: the narrowest network that holds the address decides.
-fn table_matches(loaded: &Loaded, name: &str, contents: &Contents, address: IpAddr) -> Matches {
+fn table_matches(loaded: &Rulesets, name: &str, contents: &Contents, address: IpAddr) -> Matches {
     let narrowest = contents.narrowest(address);
     let unknown = || Matches::Maybe(Why::Table(name.to_owned()));
     if contents.unreadable().is_some() {
@@ -261,7 +261,7 @@ fn table_matches(loaded: &Loaded, name: &str, contents: &Contents, address: IpAd
 /// `from en0` is loaded as a rule for each address that en0 then has. So `from ! en0` is as many rules, each of which
 /// matches every address but one: with two addresses of a family it matches everything.
 fn static_matches(
-    loaded: &Loaded,
+    loaded: &Rulesets,
     interface: &InterfaceAddress,
     negated: bool,
     address: Option<IpAddr>,
@@ -280,7 +280,7 @@ fn static_matches(
 
 /// `(en0)`: the addresses that en0 has when the packet comes, but for link-local ones (XNU, net/pf_if.c:
 /// `pfi_instance_add`). What is no interface's name has none.
-fn dynamic_matches(loaded: &Loaded, interface: &InterfaceAddress, address: IpAddr) -> Matches {
+fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     let is_name = interface.name.ends_with(|last: char| last.is_ascii_digit());
     let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
     match &*interface.name {
@@ -295,7 +295,7 @@ fn dynamic_matches(loaded: &Loaded, interface: &InterfaceAddress, address: IpAdd
 }
 
 /// Whether the address is one of the interface's.
-fn of_interface(loaded: &Loaded, interface: &InterfaceAddress, address: IpAddr) -> Matches {
+fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     match networks(loaded, interface) {
         Some(networks) => Matches::from(networks.iter().any(|net| net.contains(&address))),
         None => Matches::Maybe(Why::Interface(interface.name.to_string())),
@@ -303,7 +303,7 @@ fn of_interface(loaded: &Loaded, interface: &InterfaceAddress, address: IpAddr) 
 }
 
 /// What an interface's addresses stand for; `None` where they are not known.
-pub(super) fn networks(loaded: &Loaded, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
+pub(super) fn networks(loaded: &Rulesets, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
     if interface.peer {
         return None;
     }

@@ -20,11 +20,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::loaded::InterfaceFacts;
 use super::rule::{Action, AnchorCall, Block, Direction, Family, Interface, Rule};
 use super::ruleset::{
-    BlockPolicy, Load, Place, Placed, Preamble, Section, SetOption, StatePolicy, Table, TableSource,
+    BlockPolicy, Load, Place, Placed, Preamble, Ruleset, SetOption, StatePolicy, Table, TableSource,
 };
+use super::rulesets::InterfaceFacts;
 use super::token::{Kind, Lexer, Position, Token, shortened};
 
 mod criteria;
@@ -51,7 +51,7 @@ const MAXIMUM_LOOK_AHEAD: usize = 1_000_000;
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
     /// What could be read.
-    pub section: Section,
+    pub ruleset: Ruleset,
     /// What could not; in the order of the text. pfctl loads nothing of a text with a problem.
     pub problems: Vec<Problem>,
     /// What is read here, since other pfctls take it or since it is clear, and macOS's refuses by all that is known of
@@ -172,10 +172,10 @@ fn run(
         read: text.len(),
         depth: 0,
     };
-    let mut section = Section::default();
-    Parser::new(path, text, &mut shared).statements(&mut section, false);
+    let mut ruleset = Ruleset::default();
+    Parser::new(path, text, &mut shared).statements(&mut ruleset, false);
     let Shared { problems, doubts, .. } = shared;
-    Parsed { section, problems, doubts }
+    Parsed { ruleset, problems, doubts }
 }
 
 /// A statement could not be read; the problem is noted already.
@@ -247,7 +247,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     /// Reads statements to the end of the text, or to the brace that closes an inline anchor.
-    fn statements(&mut self, section: &mut Section, inline: bool) {
+    fn statements(&mut self, ruleset: &mut Ruleset, inline: bool) {
         loop {
             while self.token.kind == Kind::Newline {
                 self.advance();
@@ -259,7 +259,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             let start = self.token.at;
             if full {
                 let rest = format!("the rest of {}", self.path);
-                section.add_unread(&rest, &self.place(start));
+                ruleset.add_unread(&rest, &self.place(start));
                 // Told once, though the files that include this one end here too.
                 if self.shared.problems.len() == MAXIMUM_PROBLEMS {
                     let message = format!("{MAXIMUM_PROBLEMS} problems are enough: reading ends here");
@@ -271,9 +271,9 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 return;
             }
             let is_anchor = self.token.is("anchor");
-            let result = self.statement(section, inline).and_then(|()| self.end_of_statement(inline));
+            let result = self.statement(ruleset, inline).and_then(|()| self.end_of_statement(inline));
             if result.is_err() {
-                self.keep_unreadable(section, start);
+                self.keep_unreadable(ruleset, start);
                 if !(is_anchor && self.skip_block()) {
                     self.recover(inline);
                 }
@@ -281,41 +281,41 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
     }
 
-    fn statement(&mut self, section: &mut Section, inline: bool) -> Read<()> {
+    fn statement(&mut self, ruleset: &mut Ruleset, inline: bool) -> Read<()> {
         if self.shared.listing {
             if self.token.is_punctuation(b'@') {
                 self.advance();
                 self.number("a rule's number")?;
             } else if self.token.is_punctuation(b'[') {
-                return self.counters(section);
+                return self.counters(ruleset);
             }
         }
         let start = self.token.at;
         if matches!(self.token.kind, Kind::Word | Kind::Quoted) && !inline {
-            return self.define(section);
+            return self.define(ruleset);
         }
         if self.token.kind != Kind::Keyword {
             return Err(self.expected("a rule, an option, a table or a macro"));
         }
         let keyword = self.token.text.clone();
         match &*keyword {
-            "pass" | "block" => self.filter_rule(section, start),
-            "anchor" => self.anchor(section, start),
+            "pass" | "block" => self.filter_rule(ruleset, start),
+            "anchor" => self.anchor(ruleset, start),
             _ if inline => Err(self.expected("`pass`, `block`, `anchor` or `}`")),
-            "set" => self.option(section, start),
-            "table" => self.table(section, start),
-            "antispoof" => self.antispoof(section, start),
-            "scrub" | "nat" | "rdr" | "binat" | "dummynet" => self.other_rule(section, start, false),
+            "set" => self.option(ruleset, start),
+            "table" => self.table(ruleset, start),
+            "antispoof" => self.antispoof(ruleset, start),
+            "scrub" | "nat" | "rdr" | "binat" | "dummynet" => self.other_rule(ruleset, start, false),
             "no" => {
                 self.advance();
-                self.other_rule(section, start, true)
+                self.other_rule(ruleset, start, true)
             }
             "nat-anchor" | "rdr-anchor" | "binat-anchor" | "scrub-anchor" | "dummynet-anchor" => {
-                self.other_anchor(section, start)
+                self.other_anchor(ruleset, start)
             }
-            "load" => self.load(section, start),
-            "include" => self.include(section),
-            "altq" | "queue" => self.queue_definition(section, start),
+            "load" => self.load(ruleset, start),
+            "include" => self.include(ruleset),
+            "altq" | "queue" => self.queue_definition(ruleset, start),
             _ => {
                 let expected = self.expected("a rule, an option, a table or a macro");
                 self.advance();
@@ -331,13 +331,13 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     /// Passes over a line of counters. Behind that of a call of an anchor whose rules are listed with it stands the
     /// brace that opens them.
-    fn counters(&mut self, section: &mut Section) -> Read<()> {
+    fn counters(&mut self, ruleset: &mut Ruleset) -> Read<()> {
         while !matches!(self.token.kind, Kind::Newline | Kind::End | Kind::Punctuation(b'{')) {
             self.advance();
         }
         if self.take_punctuation(b'{') {
             let inline = Arc::new(self.inline_anchor()?);
-            if let Some(call) = section.filter.last_mut().and_then(|placed| placed.item.anchor.as_mut()) {
+            if let Some(call) = ruleset.filter.last_mut().and_then(|placed| placed.item.anchor.as_mut()) {
                 call.inline = Some(inline);
             }
         }
@@ -345,7 +345,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     /// Keeps a line that could not be read as a rule that may match anything: no verdict may rest on its absence.
-    fn keep_unreadable(&mut self, section: &mut Section, start: Position) {
+    fn keep_unreadable(&mut self, ruleset: &mut Ruleset, start: Position) {
         let line = self.lexer.line(start);
         let text = line.get(start.offset - start.line_start..).unwrap_or(line).trim_end();
         let text = text.split_at_checked(MAXIMUM_LINE).map_or(text, |(first, _)| first);
@@ -353,24 +353,24 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         let first =
             words.iter().find(|word| !word.starts_with('@') && **word != "no").copied().unwrap_or_default();
         let (action, rules): (_, expand::Rules) = match first {
-            "pass" => (Action::Pass, |section| &mut section.filter),
-            "block" => (Action::Block(self.bare_block()), |section| &mut section.filter),
-            "nat" | "nat-anchor" => (Action::Unreadable, |section| &mut section.nat),
-            "rdr" | "rdr-anchor" => (Action::Unreadable, |section| &mut section.rdr),
-            "binat" | "binat-anchor" => (Action::Unreadable, |section| &mut section.binat),
+            "pass" => (Action::Pass, |ruleset| &mut ruleset.filter),
+            "block" => (Action::Block(self.bare_block()), |ruleset| &mut ruleset.filter),
+            "nat" | "nat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.nat),
+            "rdr" | "rdr-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.rdr),
+            "binat" | "binat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.binat),
             // These decide nothing about a packet; a table keeps its own doubt.
             "set" | "table" | "altq" | "queue" | "scrub" | "scrub-anchor" | "dummynet"
             | "dummynet-anchor" => {
                 return;
             }
-            "include" => return section.add_unread(text, &self.place(start)),
+            "include" => return ruleset.add_unread(text, &self.place(start)),
             "load" => {
                 let anchor = words.get(2).map(|word| word.trim_matches('"')).unwrap_or_default();
                 let load = Load { anchor: Box::from(anchor), file: Box::from(text) };
-                section.loads.push(self.placed(start, load));
+                ruleset.loads.push(self.placed(start, load));
                 return;
             }
-            _ => (Action::Unreadable, |section| &mut section.filter),
+            _ => (Action::Unreadable, |ruleset| &mut ruleset.filter),
         };
         let mut rule = Rule::new(action);
         // In a macro, in the next line, in the braces of an anchor there may be a `quick`.
@@ -384,7 +384,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             };
         rule.unreadable = Some(Box::from(text));
         let placed = self.placed(start, rule);
-        rules(section).push(placed);
+        rules(ruleset).push(placed);
     }
 
     fn end_of_statement(&mut self, inline: bool) -> Read<()> {
@@ -631,10 +631,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     // Statements that are no rules.
 
-    fn define(&mut self, section: &mut Section) -> Read<()> {
+    fn define(&mut self, ruleset: &mut Ruleset) -> Read<()> {
         let name = self.advance();
         if name.text == "nat64" && name.kind == Kind::Word && !self.token.is_punctuation(b'=') {
-            return self.translation_behind("nat64", section, name.at, false);
+            return self.translation_behind("nat64", ruleset, name.at, false);
         }
         if !self.take_punctuation(b'=') {
             // A word with nothing behind it that makes it a macro: the word itself is what is wrong.
@@ -670,11 +670,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
         value.pop();
         self.shared.macros.insert(name.text.to_string(), Rc::from(value.as_str()));
-        section.preamble.push(self.placed(name.at, Preamble::Macro(name.text.to_string(), value)));
+        ruleset.preamble.push(self.placed(name.at, Preamble::Macro(name.text.to_string(), value)));
         Ok(())
     }
 
-    fn include(&mut self, section: &mut Section) -> Read<()> {
+    fn include(&mut self, ruleset: &mut Ruleset) -> Read<()> {
         self.advance();
         let at = self.token.at;
         let path = self.string("the file to include")?;
@@ -685,7 +685,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         let text = match (self.shared.include)(&path) {
             Ok(text) => text,
             Err(why) => {
-                section.add_unread(&path, &self.place(at));
+                ruleset.add_unread(&path, &self.place(at));
                 let message = format!("failed to include file {}: {why}", shortened(&path));
                 return Err(self.note(at, message, Fault::File));
             }
@@ -695,26 +695,26 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             return Err(self.wrong(at, "the included files are too long together"));
         }
         self.shared.depth += 1;
-        Parser::new(&path, &text, self.shared).statements(section, false);
+        Parser::new(&path, &text, self.shared).statements(ruleset, false);
         self.shared.depth -= 1;
         Ok(())
     }
 
-    fn load(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    fn load(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.advance();
         self.require("anchor")?;
         let anchor = self.strings("the anchor's path")?;
         self.require("from")?;
         let file = self.strings("the file to load")?;
-        section.loads.push(self.placed(start, Load { anchor, file }));
+        ruleset.loads.push(self.placed(start, Load { anchor, file }));
         Ok(())
     }
 
-    fn table(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    fn table(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.advance();
         let name = self.require_punctuation(b'<').and_then(|()| self.table_name());
         let Ok(name) = name.and_then(|name| self.require_punctuation(b'>').map(|()| name)) else {
-            section.preamble.push(self.placed(start, Preamble::Table(Table::default())));
+            ruleset.preamble.push(self.placed(start, Preamble::Table(Table::default())));
             return Err(Failed);
         };
         let mut table = Table { name, ..Table::default() };
@@ -722,7 +722,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         if read.is_err() {
             table.contents.get_or_insert_default().push(TableSource::Unreadable);
         }
-        section.preamble.push(self.placed(start, Preamble::Table(table)));
+        ruleset.preamble.push(self.placed(start, Preamble::Table(table)));
         read
     }
 
@@ -763,7 +763,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
     }
 
-    fn option(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    fn option(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.advance();
         let name = match self.token.kind {
             Kind::Keyword => self.advance(),
@@ -784,7 +784,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
                 SetOption::RequireOrder(order) => self.shared.require_order = order && !self.shared.listing,
                 _ => {}
             }
-            section.preamble.push(self.placed(start, Preamble::Option(option)));
+            ruleset.preamble.push(self.placed(start, Preamble::Option(option)));
         }
         Ok(())
     }
@@ -925,7 +925,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         Ok(name)
     }
 
-    fn anchor(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    fn anchor(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.advance();
         let path = match self.token.kind {
             Kind::Word | Kind::Quoted => Some(self.string("the anchor's path")?),
@@ -960,10 +960,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         rule.anchor = Some(AnchorCall { path, inline });
         self.check_flags(&rule, &lists, start)?;
         lists.decide_family(&mut rule);
-        self.expand(rule, lists, start, |section| &mut section.filter, section)
+        self.expand(rule, lists, start, |ruleset| &mut ruleset.filter, ruleset)
     }
 
-    fn inline_anchor(&mut self) -> Read<Section> {
+    fn inline_anchor(&mut self) -> Read<Ruleset> {
         if self.shared.depth >= MAXIMUM_DEPTH {
             return Err(self.wrong(self.token.at, "anchors nest too deeply"));
         }
@@ -971,7 +971,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         self.shared.depth += 1;
         self.shared.inline_count += 1;
         let parent = std::mem::replace(&mut self.shared.inline_parent, self.shared.inline_count);
-        let mut inner = Section::default();
+        let mut inner = Ruleset::default();
         self.statements(&mut inner, true);
         self.shared.inline_parent = parent;
         self.shared.depth -= 1;

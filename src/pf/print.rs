@@ -5,7 +5,7 @@
 //! use portcullis::pf::parse::parse_text;
 //! let parsed = parse_text("pf.conf", "pass in proto tcp to port { ssh 2345 }\n");
 //! assert_eq!(
-//!     parsed.section.to_string(),
+//!     parsed.ruleset.to_string(),
 //!     "pass in proto tcp from any to any port = 22 flags S/SA keep state\n\
 //!      pass in proto tcp from any to any port = 2345 flags S/SA keep state\n"
 //! );
@@ -23,11 +23,11 @@ use super::rule::{
     Owner, Peer, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
     TypeOfService,
 };
-use super::ruleset::{BlockPolicy, Load, Preamble, Section, SetOption, StatePolicy, Table, TableSource};
+use super::ruleset::{BlockPolicy, Load, Preamble, Ruleset, SetOption, StatePolicy, Table, TableSource};
 use super::token;
 
 /// What `pfctl -nvf` prints: macros, options and tables, then the rules kind by kind.
-impl fmt::Display for Section {
+impl fmt::Display for Ruleset {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for placed in &self.preamble {
             writeln!(f, "{}", placed.item)?;
@@ -199,8 +199,8 @@ impl fmt::Display for Rule {
         if let Some(external) = self.redirect.as_ref().and_then(|redirect| redirect.extmap) {
             write!(f, " extmap {external}")?;
         }
-        if let Some(section) = self.anchor.as_ref().and_then(|call| call.inline.as_deref()) {
-            print_inline(f, section)?;
+        if let Some(ruleset) = self.anchor.as_ref().and_then(|call| call.inline.as_deref()) {
+            print_inline(f, ruleset)?;
         }
         Ok(())
     }
@@ -680,9 +680,9 @@ fn print_redirect(f: &mut Formatter<'_>, rule: &Rule, redirect: &Redirect) -> fm
     Ok(())
 }
 
-fn print_inline(f: &mut Formatter<'_>, section: &Section) -> fmt::Result {
+fn print_inline(f: &mut Formatter<'_>, ruleset: &Ruleset) -> fmt::Result {
     f.write_str(" {\n")?;
-    let text = section.to_string();
+    let text = ruleset.to_string();
     for line in text.lines() {
         writeln!(f, "  {line}")?;
     }

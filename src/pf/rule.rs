@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::ruleset::Section;
+use super::ruleset::Ruleset;
 
 /// A rule, or the call of an anchor.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,7 +230,7 @@ pub struct AnchorCall {
     /// The path as written: `com.apple/*`, `x`, `/absolute`; `None` for an unnamed inline anchor.
     pub path: Option<Box<str>>,
     /// The rules that stand in braces behind it.
-    pub inline: Option<Arc<Section>>,
+    pub inline: Option<Arc<Ruleset>>,
 }
 
 /// The way a packet goes, seen from this machine.

@@ -32,7 +32,7 @@ pub struct Placed<T> {
 
 /// The rules of the main ruleset or of one anchor.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Section {
+pub struct Ruleset {
     /// Macros, options, tables, queues, in the order of the text.
     pub preamble: Vec<Placed<Preamble>>,
     /// `scrub` and `scrub-anchor`.
@@ -136,16 +136,16 @@ pub struct Load {
     pub file: Box<str>,
 }
 
-impl Section {
+impl Ruleset {
     /// What stands for the rules of the file at `path`, named at `place`, which could not be read: any of them may
     /// translate a packet or decide on it.
     pub fn unread(path: &str, place: &Place) -> Self {
-        let mut section = Section::default();
-        section.add_unread(path, place);
-        section
+        let mut ruleset = Ruleset::default();
+        ruleset.add_unread(path, place);
+        ruleset
     }
 
-    /// Adds what [`Section::unread`] is.
+    /// Adds what [`Ruleset::unread`] is.
     pub fn add_unread(&mut self, path: &str, place: &Place) {
         let rule = Placed { place: place.clone(), item: Rule::unread(path) };
         for rules in [&mut self.nat, &mut self.rdr, &mut self.binat, &mut self.filter] {

@@ -1,16 +1,16 @@
 //! What pf does with a packet, which rule decides, and which rules had a part in it.
 //!
 //! ```
-//! use portcullis::pf::loaded::Loaded;
+//! use portcullis::pf::rulesets::Rulesets;
 //! use portcullis::pf::packet::Packet;
 //! use portcullis::pf::rule::Direction;
-//! use portcullis::pf::verdict::{Outcome, verdict};
+//! use portcullis::pf::verdict::{Decision, verdict};
 //! let text = "block in all\npass in proto tcp to port 2345\n";
-//! let (loaded, _) = Loaded::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
+//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
 //! let host = "192.168.1.20".parse().unwrap();
 //! let mac = "192.168.1.10".parse().unwrap();
 //! let verdict = verdict(&loaded, &Packet::syn(Direction::In, "en0", host, mac, 2345));
-//! assert_eq!(verdict.outcome, Outcome::Pass);
+//! assert_eq!(verdict.outcome, Decision::Pass);
 //! assert_eq!(verdict.rule.unwrap().to_string(), "rule 1, pf.conf:2 `pass in proto tcp from any to any port = 2345 flags S/SA keep state`");
 //! ```
 //!
@@ -23,16 +23,16 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::loaded::{Loaded, target};
 use super::matching::{Matches, Why, is_skipped, matches, networks};
 use super::packet::Packet;
 use super::rule::{Action, Address, Block, Compare, Direction, Family, PortMatch, Rule, State};
-use super::ruleset::{Placed, Section};
+use super::ruleset::{Placed, Ruleset};
+use super::rulesets::{Rulesets, target};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum Decision {
     /// It goes through.
     Pass,
     /// It is stopped.
@@ -42,12 +42,12 @@ pub enum Outcome {
 }
 
 /// `pass`, `block`, `unknown`
-impl fmt::Display for Outcome {
+impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Outcome::Pass => "pass",
-            Outcome::Block => "block",
-            Outcome::Unknown => "unknown",
+            Decision::Pass => "pass",
+            Decision::Block => "block",
+            Decision::Unknown => "unknown",
         })
     }
 }
@@ -56,7 +56,7 @@ impl fmt::Display for Outcome {
 #[derive(Clone, Debug)]
 pub struct Verdict<'a> {
     /// What becomes of it.
-    pub outcome: Outcome,
+    pub outcome: Decision,
     /// What decides.
     pub because: Because,
     /// The rule that decides, where one does.
@@ -151,18 +151,18 @@ pub enum Part {
 }
 
 /// What pf does with `packet`.
-pub fn verdict<'a>(loaded: &'a Loaded, packet: &Packet) -> Verdict<'a> {
+pub fn verdict<'a>(loaded: &'a Rulesets, packet: &Packet) -> Verdict<'a> {
     verdict_tagged(loaded, packet, vec![None])
 }
 
 /// What pf does with a packet that may have one of these tags already.
 pub(super) fn verdict_tagged<'a>(
-    loaded: &'a Loaded,
+    loaded: &'a Rulesets,
     packet: &Packet,
     tags: Vec<Option<&'a str>>,
 ) -> Verdict<'a> {
     let mut verdict = Verdict {
-        outcome: Outcome::Pass,
+        outcome: Decision::Pass,
         because: Because::State,
         rule: None,
         block: None,
@@ -193,7 +193,7 @@ pub(super) fn verdict_tagged<'a>(
     verdict.trail = search.trail;
     verdict.tags = search.tags;
     if search.budget == 0 {
-        return Verdict { outcome: Outcome::Unknown, because: Because::Endless, stateful: None, ..verdict };
+        return Verdict { outcome: Decision::Unknown, because: Because::Endless, stateful: None, ..verdict };
     }
     conclude(verdict, &search.finals)
 }
@@ -202,7 +202,7 @@ pub(super) fn verdict_tagged<'a>(
 #[derive(Clone, Debug)]
 struct Final<'a> {
     rule: Option<RuleRef<'a>>,
-    outcome: Outcome,
+    outcome: Decision,
     because: Because,
     state: bool,
     /// Why it is not certain; the last certain one has none.
@@ -213,17 +213,17 @@ struct Final<'a> {
 fn conclude<'a>(verdict: Verdict<'a>, finals: &[Final<'a>]) -> Verdict<'a> {
     let certain = finals.iter().rfind(|end| end.doubt.is_none()).or(finals.last());
     let Some(certain) = certain else {
-        return Verdict { outcome: Outcome::Unknown, because: Because::Endless, ..verdict };
+        return Verdict { outcome: Decision::Unknown, because: Because::Endless, ..verdict };
     };
     let agreed = |end: &Final<'_>| end.outcome == certain.outcome;
     let different = finals
         .iter()
         .find(|end| !agreed(end))
-        .or(Some(certain).filter(|end| end.outcome == Outcome::Unknown));
+        .or(Some(certain).filter(|end| end.outcome == Decision::Unknown));
     if let Some(different) = different {
         let why = different.doubt.clone().or_else(|| finals.iter().find_map(|end| end.doubt.clone()));
         return Verdict {
-            outcome: Outcome::Unknown,
+            outcome: Decision::Unknown,
             because: Because::Unknown(why.unwrap_or(Why::Unreadable)),
             rule: different.rule,
             stateful: None,
@@ -246,7 +246,7 @@ fn conclude<'a>(verdict: Verdict<'a>, finals: &[Final<'a>]) -> Verdict<'a> {
 }
 
 /// A packet as the filter rules may see it.
-struct World<'a> {
+struct Branch<'a> {
     packet: Packet,
     /// The translation that made it so, which opens a state whatever the filter rule says.
     translation: Option<RuleRef<'a>>,
@@ -254,8 +254,8 @@ struct World<'a> {
 }
 
 struct Search<'a> {
-    loaded: &'a Loaded,
-    worlds: Vec<World<'a>>,
+    loaded: &'a Rulesets,
+    worlds: Vec<Branch<'a>>,
     /// All the ways in which the search may end.
     finals: Vec<Final<'a>>,
     /// Where the search of this world may have ended already.
@@ -283,7 +283,7 @@ const MAXIMUM_ANCHORS: usize = 64;
 const MAXIMUM_WORLDS: usize = 16;
 
 /// The rules of one kind in a ruleset.
-type List = fn(&Section) -> &Vec<Placed<Rule>>;
+type List = fn(&Ruleset) -> &Vec<Placed<Rule>>;
 
 /// How a ruleset was left.
 #[derive(Clone, Copy, PartialEq)]
@@ -295,7 +295,7 @@ enum Left {
 }
 
 impl<'a> Search<'a> {
-    fn new(loaded: &'a Loaded, tags: Vec<Option<&'a str>>) -> Self {
+    fn new(loaded: &'a Rulesets, tags: Vec<Option<&'a str>>) -> Self {
         Search {
             loaded,
             worlds: Vec::new(),
@@ -316,18 +316,18 @@ impl<'a> Search<'a> {
     /// Fills `worlds` with what the packet may look like to the filter rules; a translation with `pass` ends at once.
     fn translate(&mut self, packet: &Packet) {
         let lists: [List; 2] = match packet.direction {
-            Direction::In => [|section| &section.rdr, |section| &section.binat],
-            Direction::Out => [|section| &section.binat, |section| &section.nat],
+            Direction::In => [|ruleset| &ruleset.rdr, |ruleset| &ruleset.binat],
+            Direction::Out => [|ruleset| &ruleset.binat, |ruleset| &ruleset.nat],
         };
-        if let Some((path, section)) = self.main() {
+        if let Some((path, ruleset)) = self.main() {
             for list in lists {
-                let left = self.translation(path, section, list, packet, 0, None);
+                let left = self.translation(path, ruleset, list, packet, 0, None);
                 if left == Left::Over && !std::mem::take(&mut self.exempt) {
                     return;
                 }
             }
         }
-        self.worlds.push(World { packet: packet.clone(), translation: None, doubt: None });
+        self.worlds.push(Branch { packet: packet.clone(), translation: None, doubt: None });
     }
 
     /// Looks for a translation in one ruleset. `doubt`: why it may not be looked at at all; over means that, if it is,
@@ -335,13 +335,13 @@ impl<'a> Search<'a> {
     fn translation(
         &mut self,
         path: &'a str,
-        section: &'a Section,
+        ruleset: &'a Ruleset,
         list: List,
         packet: &Packet,
         depth: usize,
         doubt: Option<&Why>,
     ) -> Left {
-        for (number, placed) in list(section).iter().enumerate() {
+        for (number, placed) in list(ruleset).iter().enumerate() {
             if !self.pay() {
                 return Left::Over;
             }
@@ -378,11 +378,11 @@ impl<'a> Search<'a> {
         let Some(path) = path.filter(|_| depth < MAXIMUM_ANCHORS) else { return Left::On };
         let loaded = self.loaded;
         for child in loaded.targets(&target(rule.anchor, path)) {
-            let Some(section) = loaded.anchor(child) else { continue };
+            let Some(ruleset) = loaded.anchor(child) else { continue };
             if !self.enter(child) {
                 return Left::Over;
             }
-            let left = self.translation(child, section, list, packet, depth + 1, doubt);
+            let left = self.translation(child, ruleset, list, packet, depth + 1, doubt);
             self.inside.pop();
             if left == Left::Over {
                 return Left::Over;
@@ -420,14 +420,14 @@ impl<'a> Search<'a> {
             let because = Because::TranslationPass;
             self.finals.push(Final {
                 rule: Some(rule),
-                outcome: Outcome::Pass,
+                outcome: Decision::Pass,
                 because,
                 state: true,
                 doubt: why,
             });
         } else if self.worlds.len() < MAXIMUM_WORLDS {
             let translation = item.redirect.is_some().then_some(rule);
-            self.worlds.push(World {
+            self.worlds.push(Branch {
                 packet: translated(self.loaded, item, packet),
                 translation,
                 doubt: why,
@@ -444,7 +444,7 @@ impl<'a> Search<'a> {
         let because = Because::TranslationPass;
         self.finals.push(Final {
             rule: Some(rule),
-            outcome: Outcome::Pass,
+            outcome: Decision::Pass,
             because,
             state: true,
             doubt: doubt.clone(),
@@ -454,26 +454,26 @@ impl<'a> Search<'a> {
             Direction::In => (packet.destination, packet.destination_port) = (None, None),
             Direction::Out => (packet.source, packet.source_port) = (None, None),
         }
-        self.worlds.push(World { packet, translation: Some(rule), doubt });
+        self.worlds.push(Branch { packet, translation: Some(rule), doubt });
     }
 
     // Filter: the last match.
 
-    fn filter(&mut self, world: World<'a>) {
+    fn filter(&mut self, world: Branch<'a>) {
         self.candidates = vec![Final {
             rule: None,
-            outcome: Outcome::Pass,
+            outcome: Decision::Pass,
             because: Because::NoRule,
             state: false,
             doubt: None,
         }];
         self.ended.clear();
-        if let Some((path, section)) = self.main() {
-            self.section(path, section, &world.packet, 0);
+        if let Some((path, ruleset)) = self.main() {
+            self.ruleset(path, ruleset, &world.packet, 0);
         }
         let ends = std::mem::take(&mut self.ended).into_iter().chain(std::mem::take(&mut self.candidates));
         self.finals.extend(ends.map(|mut end| {
-            if end.outcome == Outcome::Pass && world.translation.is_some() {
+            if end.outcome == Decision::Pass && world.translation.is_some() {
                 end.state = true;
             }
             end.doubt = end.doubt.or_else(|| world.doubt.clone());
@@ -481,13 +481,13 @@ impl<'a> Search<'a> {
         }));
     }
 
-    fn main(&self) -> Option<(&'a str, &'a Section)> {
-        self.loaded.anchor("").map(|section| ("", section))
+    fn main(&self) -> Option<(&'a str, &'a Ruleset)> {
+        self.loaded.anchor("").map(|ruleset| ("", ruleset))
     }
 
     /// Looks at the rules of one ruleset.
-    fn section(&mut self, path: &'a str, section: &'a Section, packet: &Packet, depth: usize) -> Left {
-        for (number, placed) in section.filter.iter().enumerate() {
+    fn ruleset(&mut self, path: &'a str, ruleset: &'a Ruleset, packet: &Packet, depth: usize) -> Left {
+        for (number, placed) in ruleset.filter.iter().enumerate() {
             if !self.pay() {
                 return Left::Over;
             }
@@ -514,9 +514,9 @@ impl<'a> Search<'a> {
         let item = &rule.rule.item;
         self.tag(item.tag.as_deref(), &matched);
         let (outcome, state) = match item.action {
-            Action::Pass => (Outcome::Pass, item.state != State::No),
-            Action::Block(_) => (Outcome::Block, false),
-            _ => (Outcome::Unknown, false),
+            Action::Pass => (Decision::Pass, item.state != State::No),
+            Action::Block(_) => (Decision::Block, false),
+            _ => (Decision::Unknown, false),
         };
         let doubt = match &matched {
             Matches::Maybe(why) => Some(why.clone()),
@@ -553,11 +553,11 @@ impl<'a> Search<'a> {
         let (before, certain) = (self.candidates.len(), self.certain);
         let loaded = self.loaded;
         for child in loaded.targets(&target(rule.anchor, path)) {
-            let Some(section) = loaded.anchor(child) else { continue };
+            let Some(ruleset) = loaded.anchor(child) else { continue };
             if !self.enter(child) {
                 return Left::Over;
             }
-            let left = self.section(child, section, packet, depth + 1);
+            let left = self.ruleset(child, ruleset, packet, depth + 1);
             self.inside.pop();
             if left == Left::Over {
                 return Left::Over;
@@ -634,7 +634,7 @@ impl<'a> Search<'a> {
 
 /// Whether a translation rule matches; what binat translates back is matched by where it leads.
 fn translation_matches(
-    loaded: &Loaded,
+    loaded: &Rulesets,
     anchor: &str,
     rule: &Rule,
     packet: &Packet,
@@ -653,7 +653,7 @@ fn translation_matches(
 }
 
 /// The packet as a translation leaves it.
-fn translated(loaded: &Loaded, rule: &Rule, packet: &Packet) -> Packet {
+fn translated(loaded: &Rulesets, rule: &Rule, packet: &Packet) -> Packet {
     let mut changed = packet.clone();
     let Some(redirect) = &rule.redirect else { return changed };
     let address = match redirect.addresses.as_slice() {
@@ -714,11 +714,11 @@ mod tests {
     use super::*;
 
     /// What becomes of a SYN to port 2345 by these anchors; the first is the main ruleset.
-    fn outcome(texts: &[String]) -> (Outcome, Because, usize) {
+    fn outcome(texts: &[String]) -> (Decision, Because, usize) {
         let loads: Vec<String> =
             (1..texts.len()).map(|index| format!("load anchor \"a{index}\" from \"{index}\"\n")).collect();
         let main = format!("{}{}", texts[0], loads.concat());
-        let (loaded, problems) = Loaded::from_conf("pf.conf", &main, &mut |name| {
+        let (loaded, problems) = Rulesets::from_conf("pf.conf", &main, &mut |name| {
             name.parse::<usize>().ok().and_then(|index| texts.get(index).cloned()).ok_or_else(String::new)
         });
         assert!(problems.is_empty(), "{problems:?}");
@@ -732,11 +732,11 @@ mod tests {
         for call in ["anchor \"/a1\"\n", "anchor \"/a1\" user root\n", "rdr-anchor \"/a1\"\n"] {
             let (found, because, _) =
                 outcome(&[call.replace('/', ""), format!("{call}{call}")].map(|text| text + "pass all\n"));
-            assert_eq!((found, because), (Outcome::Unknown, Because::Endless), "{call}");
+            assert_eq!((found, because), (Decision::Unknown, Because::Endless), "{call}");
         }
         // Behind a rule that ends the search nothing is called.
         let (found, _, _) = outcome(&["block quick all\nanchor a1\n".into(), "anchor \"/a1\"\n".into()]);
-        assert_eq!(found, Outcome::Block);
+        assert_eq!(found, Decision::Block);
     }
 
     #[test]
@@ -748,7 +748,7 @@ mod tests {
             texts.push("block all\n".into());
             texts[0] = texts[0].replace('/', "");
             let (found, because, trail) = outcome(&texts);
-            assert_eq!((found, because), (Outcome::Unknown, Because::Endless));
+            assert_eq!((found, because), (Decision::Unknown, Because::Endless));
             assert!(trail <= BUDGET / STEP + 1, "{trail}");
         }
     }

@@ -26,7 +26,7 @@ pub enum Outcome {
 
 /// The helper's answer on standard output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct Response {
     /// Version of this form: 1.
     pub version: u32,
     /// Whether what was asked holds now.
@@ -37,18 +37,18 @@ pub struct Answer {
     pub message: String,
 }
 
-impl Answer {
+impl Response {
     /// The version that this program writes and reads.
     pub const VERSION: u32 = 1;
 
     /// What was asked holds now.
     pub fn done(outcome: Outcome, message: impl Into<String>) -> Self {
-        Answer { version: Self::VERSION, ok: true, outcome, message: message.into() }
+        Response { version: Self::VERSION, ok: true, outcome, message: message.into() }
     }
 
     /// What was asked does not hold.
     pub fn failed(outcome: Outcome, message: impl Into<String>) -> Self {
-        Answer { version: Self::VERSION, ok: false, outcome, message: message.into() }
+        Response { version: Self::VERSION, ok: false, outcome, message: message.into() }
     }
 
     /// The helper's exit status.

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use crate::firewall::{Pfctl, PfctlError, Rules, states};
 use crate::lab;
-use crate::ledger::{Guard, Ledger, Managed, Opening, Source, Token, host_text};
-use crate::os::{self, FileError, Tree};
-use crate::pf::anchor::Header;
-use crate::pf::conf;
-use crate::pf::loaded::InterfaceFacts;
-use crate::root::answer::{Answer, Outcome};
+use crate::os::{self, FileError, Files};
+use crate::pf::rulesets::InterfaceFacts;
+use crate::root::answer::{Outcome, Response};
 use crate::root::live::{Live, observe};
-use crate::root::plan::{Loaded, Observed, Plan, PlanError, Step, plan};
-use crate::root::request::{Action, Request};
+use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
+use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
+use crate::rules::anchor::Header;
+use crate::rules::conf;
+use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
 use crate::status::PfState;
 use crate::world::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, World};
 
@@ -65,10 +65,10 @@ enum StepError {
 
 /// Carries out `request` in `world` and gives the answer. Whatever comes of it, one line goes to the audit log, and
 /// what pf looks like afterwards is written for the user's programs to read.
-pub fn apply(world: &World, request: &Request) -> Answer {
+pub fn apply(world: &World, request: &Request) -> Response {
     let (tree, now) = (world.tree(), os::now());
     let refused = |error: &dyn std::fmt::Display| {
-        Answer::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
+        Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
     };
     let answer = match (tree.lock(LOCK, PATIENCE), Pfctl::new(world)) {
         (Ok(_lock), Ok(pf)) => {
@@ -82,7 +82,7 @@ pub fn apply(world: &World, request: &Request) -> Answer {
     // A log that cannot be written takes nothing away from what was done.
     match audit::append(&tree, request, &answer, now) {
         Ok(()) => answer,
-        Err(error) => Answer {
+        Err(error) => Response {
             message: format!("{} (the audit log was not written: {error})", answer.message),
             ..answer
         },
@@ -91,29 +91,29 @@ pub fn apply(world: &World, request: &Request) -> Answer {
 
 struct Helper {
     world: World,
-    tree: Tree,
+    tree: Files,
     interfaces: Vec<InterfaceFacts>,
     pf: Pfctl,
     now: i64,
 }
 
 impl Helper {
-    fn carry_out(&self, request: &Request) -> Result<Answer, Refusal> {
+    fn carry_out(&self, request: &Request) -> Result<Response, Refusal> {
         let boot = os::boot_id()?;
-        if matches!(request.action, Action::StopLog {}) {
+        if matches!(request.action, Operation::StopLog {}) {
             return Ok(record::stop(&self.tree, &self.world, self.now, &boot)?);
         }
         let old = self.read_ledger()?;
         let live = Live::read(&self.pf)?;
-        if let Action::Log { minutes } = request.action {
+        if let Operation::Log { minutes } = request.action {
             // So that whoever reads the log can tell which rule is meant.
             self.write_report(&old, &live, &boot, &[])?;
             return Ok(record::start(&self.tree, &self.world, minutes, self.now)?);
         }
-        if request.action == (Action::Status {}) {
+        if request.action == (Operation::Status {}) {
             let ledger = Ledger { managed: with_managed(&old, request).managed, ..old };
             self.write_report(&ledger, &live, &boot, &[])?;
-            return Ok(Answer::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
+            return Ok(Response::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
         }
         let mut new = self.desired(&old, &live, &boot, request);
         let observed = observe(&self.tree, &live, &old, &new, &boot)?;
@@ -123,7 +123,7 @@ impl Helper {
         new.way = plan.way;
         if plan.steps.is_empty() && new == old {
             self.write_report(&old, &live, &boot, &plan.notes)?;
-            return Ok(Answer::done(
+            return Ok(Response::done(
                 Outcome::Unchanged,
                 done_message(request, &new, &plan.notes, &live.state),
             ));
@@ -139,7 +139,7 @@ impl Helper {
                 if let Err(error) = reported {
                     message += &format!(" (what pf looks like now was not written: {error})");
                 }
-                Ok(Answer::done(Outcome::Changed, message))
+                Ok(Response::done(Outcome::Changed, message))
             }
             Err(failure) => Ok(self.undo(&failure, progress, &observed, &old, &boot)),
         }
@@ -168,8 +168,8 @@ impl Helper {
         // Whatever is asked, what is over is closed first.
         new.expire(self.now);
         match &request.action {
-            Action::Open { ports, from, until } => {
-                for Managed { name, port } in ports {
+            Operation::Open { ports, from, until } => {
+                for NamedPort { name, port } in ports {
                     new.open(Opening {
                         name: name.clone(),
                         port: *port,
@@ -181,11 +181,11 @@ impl Helper {
                 }
                 new.expire(self.now);
             }
-            Action::Close { ports } => ports.iter().for_each(|port| new.close(port)),
-            Action::CloseAll {} => new.close_all(),
-            Action::Guard { on: true } => new.guard = Guard::On,
-            Action::Guard { on: false } => new.guard = Guard::Off,
-            Action::Status {} | Action::Tick {} | Action::Log { .. } | Action::StopLog {} => {}
+            Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
+            Operation::CloseAll {} => new.close_all(),
+            Operation::Guard { on: true } => new.guard = Guard::On,
+            Operation::Guard { on: false } => new.guard = Guard::Off,
+            Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
         }
         if new.guard == Guard::Off {
             // Nothing is ours to close any more: the next guard begins with what is shown then.
@@ -195,7 +195,7 @@ impl Helper {
     }
 
     /// Opening again what is open just so keeps its time, so that nothing is changed.
-    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &crate::ledger::Source) -> i64 {
+    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &crate::rules::ledger::Source) -> i64 {
         let same = |opening: &&Opening| opening.port == port && opening.from == *from;
         old.openings.iter().find(same).map_or(self.now, |opening| opening.since)
     }
@@ -283,10 +283,10 @@ impl Helper {
             observe(&self.tree, live, old, new, boot).map_err(|error| Failure::Verify(error.to_string()))?;
         if let Some(way) = new.way {
             let (loaded, called) = match way {
-                crate::ledger::Way::Apple => (observed.apple, observed.calls_apple),
-                crate::ledger::Way::Classic => (observed.classic, observed.calls_classic),
+                crate::rules::ledger::Attachment::Apple => (observed.apple, observed.calls_apple),
+                crate::rules::ledger::Attachment::Classic => (observed.classic, observed.calls_classic),
             };
-            if loaded != Loaded::AsWanted {
+            if loaded != AnchorContents::AsWanted {
                 return wrong(format!("the anchor {} does not hold what was loaded into it", way.anchor()));
             }
             if !called {
@@ -310,7 +310,7 @@ impl Helper {
         observed: &Observed,
         old: &Ledger,
         boot: &str,
-    ) -> Answer {
+    ) -> Response {
         let mut left: Vec<String> = Vec::new();
         let mut ledger = old.clone();
         for step in progress.begun.iter().rev() {
@@ -329,7 +329,7 @@ impl Helper {
             let _ = self.write_report(&ledger, &live, boot, &[]);
         }
         if left.is_empty() {
-            return Answer::failed(
+            return Response::failed(
                 Outcome::Restored,
                 format!("{failure}; everything was put back as it was"),
             );
@@ -338,7 +338,7 @@ impl Helper {
         let message = format!(
             "{failure}; and not all of it could be undone ({left}): the files as they were are in {copies}"
         );
-        Answer::failed(Outcome::Damaged, message)
+        Response::failed(Outcome::Damaged, message)
     }
 
     fn undo_step(
@@ -437,7 +437,7 @@ fn timestamp(seconds: i64) -> String {
 fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfState) -> String {
     let guarded = ledger.guard == Guard::On;
     let mut message = match &request.action {
-        Action::Open { ports, from, .. } => {
+        Operation::Open { ports, from, .. } => {
             let whom = match from {
                 Source::Any => "anyone".to_owned(),
                 Source::Lan { networks } => format!("this network ({})", hosts(networks)),
@@ -450,28 +450,28 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfSta
             };
             format!("{} open for {whom}{off}", subject(ports))
         }
-        Action::Close { ports } if guarded => {
+        Operation::Close { ports } if guarded => {
             format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
         }
-        Action::Close { ports } => format!("{} without a rule of ours now{UNGUARDED}", subject(ports)),
-        Action::CloseAll {} if guarded => "every debug port is closed".to_owned(),
-        Action::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
-        Action::Guard { on: true } => {
+        Operation::Close { ports } => format!("{} without a rule of ours now{UNGUARDED}", subject(ports)),
+        Operation::CloseAll {} if guarded => "every debug port is closed".to_owned(),
+        Operation::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
+        Operation::Guard { on: true } => {
             let ports =
                 ledger.closed().iter().map(|closed| closed.port.to_string()).collect::<Vec<_>>().join(", ");
             format!(
                 "the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause"
             )
         }
-        Action::Guard { on: false } => {
+        Operation::Guard { on: false } => {
             let held =
                 if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
             format!("the guard is off: nothing is blocked by us; {held}")
         }
-        Action::Status {} | Action::Log { .. } | Action::StopLog {} => {
+        Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
             "looked at pf; nothing was changed".to_owned()
         }
-        Action::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
+        Operation::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
     };
     for note in notes {
         message += &format!("; {note}");
@@ -486,7 +486,7 @@ fn hosts(list: &[ipnet::IpNet]) -> String {
 }
 
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
-fn subject(ports: &[Managed]) -> String {
+fn subject(ports: &[NamedPort]) -> String {
     let named: Vec<String> = ports.iter().map(|port| format!("{} ({})", port.port, port.name)).collect();
     match ports {
         [one] if one.port.as_single().is_some() => format!("port {} is", named.join(", ")),

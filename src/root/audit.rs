@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::os::{FileError, Tree};
-use crate::root::answer::{Answer, Outcome};
-use crate::root::request::{Action, Request};
+use crate::os::{FileError, Files};
+use crate::root::answer::{Outcome, Response};
+use crate::root::request::{Operation, Request};
 use crate::world::AUDIT;
 
 /// Past this many bytes, the older half of the log goes.
@@ -15,15 +15,15 @@ struct Line<'a> {
     version: u32,
     time: i64,
     asker: &'a str,
-    action: &'a Action,
+    action: &'a Operation,
     ok: bool,
     outcome: Outcome,
     message: &'a str,
 }
 
 /// Writes down what was asked and what came of it. Errors: the log cannot be written.
-pub fn append(tree: &Tree, request: &Request, answer: &Answer, now: i64) -> Result<(), FileError> {
-    let Answer { ok, outcome, message, .. } = answer;
+pub fn append(tree: &Files, request: &Request, answer: &Response, now: i64) -> Result<(), FileError> {
+    let Response { ok, outcome, message, .. } = answer;
     let Request { action, asker, .. } = request;
     let line = Line { version: 1, time: now, asker, action, ok: *ok, outcome: *outcome, message };
     // Plain data with text keys: its JSON cannot fail, and holds no newline.
@@ -44,9 +44,9 @@ mod tests {
     #[test]
     fn stays_bounded_and_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let tree = Tree::lab(directory.path());
-        let request = Request::new(Action::CloseAll {}, "ada");
-        let long = Answer::failed(Outcome::Unchanged, "x".repeat(200_000));
+        let tree = Files::lab(directory.path());
+        let request = Request::new(Operation::CloseAll {}, "ada");
+        let long = Response::failed(Outcome::Unchanged, "x".repeat(200_000));
         for time in 0..9 {
             append(&tree, &request, &long, time).unwrap();
         }

@@ -1,13 +1,13 @@
 //! Rules of others for our ports: the popular hand-made anchor (`/etc/pf.anchors/com.golang.dlv`) among them. They are
 //! left alone, and said.
 
-use crate::ledger::Way;
-use crate::os::Tree;
+use crate::os::Files;
 use crate::pf::parse::{parse_bytes, parse_listing};
 use crate::pf::rule::{Compare, PortMatch, Rule};
-use crate::pf::ruleset::Section;
+use crate::pf::ruleset::Ruleset;
 use crate::port::PortRange;
 use crate::root::live::Live;
+use crate::rules::ledger::Attachment;
 use crate::world::PF_CONF;
 
 const ANCHORS: &str = "/etc/pf.anchors";
@@ -16,13 +16,13 @@ const KNOWN: [&str; 2] = ["com.apple", "dev.portcullis"];
 
 /// One sentence for each ruleset of others that names one of `ranges`: those that are loaded, and files of
 /// anchors that are not. What cannot be read is passed over here: it is pf's to refuse, not ours.
-pub fn notes(tree: &Tree, live: &Live, ranges: &[PortRange]) -> Vec<String> {
+pub fn notes(tree: &Files, live: &Live, ranges: &[PortRange]) -> Vec<String> {
     let mut notes = Vec::new();
-    let ours = [Way::Apple.anchor(), Way::Classic.anchor()];
+    let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let loaded = live.rulesets.iter().filter(|(path, _)| !ours.contains(&path.as_str()));
     for (path, rules) in loaded {
-        let section = parse_listing(path, &rules.rules).section;
-        if let Some((port, rule)) = first_named(&section, ranges) {
+        let ruleset = parse_listing(path, &rules.rules).ruleset;
+        if let Some((port, rule)) = first_named(&ruleset, ranges) {
             let place =
                 if path.is_empty() { "the main ruleset".to_owned() } else { format!("the anchor {path}") };
             notes.push(format!(
@@ -35,8 +35,8 @@ pub fn notes(tree: &Tree, live: &Live, ranges: &[PortRange]) -> Vec<String> {
             continue;
         }
         let Ok(Some(bytes)) = tree.read(&format!("{ANCHORS}/{file}")) else { continue };
-        let section = parse_bytes(&file, &bytes, &mut |_| Ok(String::new())).section;
-        let Some((port, rule)) = first_named(&section, ranges) else { continue };
+        let ruleset = parse_bytes(&file, &bytes, &mut |_| Ok(String::new())).ruleset;
+        let Some((port, rule)) = first_named(&ruleset, ranges) else { continue };
         let evaluated = match loading_anchor(tree, &file) {
             Some(anchor) if live.rulesets.contains_key(&anchor) => continue, // said above
             Some(anchor) => format!("{PF_CONF} loads it into the anchor {anchor}, which is not loaded now"),
@@ -48,16 +48,16 @@ pub fn notes(tree: &Tree, live: &Live, ranges: &[PortRange]) -> Vec<String> {
 }
 
 /// The anchor that pf.conf loads this file into.
-fn loading_anchor(tree: &Tree, file: &str) -> Option<String> {
+fn loading_anchor(tree: &Files, file: &str) -> Option<String> {
     let bytes = tree.read(PF_CONF).ok()??;
-    let section = parse_bytes(PF_CONF, &bytes, &mut |_| Ok(String::new())).section;
+    let ruleset = parse_bytes(PF_CONF, &bytes, &mut |_| Ok(String::new())).ruleset;
     let path = format!("{ANCHORS}/{file}");
-    section.loads.iter().find(|load| *load.item.file == *path).map(|load| load.item.anchor.to_string())
+    ruleset.loads.iter().find(|load| *load.item.file == *path).map(|load| load.item.anchor.to_string())
 }
 
 /// The first filter rule that names one of our ports as its destination, and that port.
-fn first_named(section: &Section, ranges: &[PortRange]) -> Option<(u16, Rule)> {
-    section.filter.iter().find_map(|rule| {
+fn first_named(ruleset: &Ruleset, ranges: &[PortRange]) -> Option<(u16, Rule)> {
+    ruleset.filter.iter().find_map(|rule| {
         let Some(PortMatch::Number(compare)) = &rule.item.destination.port else { return None };
         // Only rules about a few ports are about a debugger: `port > 1023` is somebody's policy.
         let named = match compare {

@@ -1,6 +1,6 @@
 //! The command line of the helper: read by hand, since root links no more than it needs.
 //!
-//! `portcullis-helper [--lab DIR] apply REQUEST`, `… status`, `… tick`, `… record MINUTES`. One JSON object ([`Answer`]) goes to standard
+//! `portcullis-helper [--lab DIR] apply REQUEST`, `… status`, `… tick`, `… record MINUTES`. One JSON object ([`Response`]) goes to standard
 //! output; on failure its message goes to standard error too, which is what osascript passes on. For the exit status see
 //! [`crate::root::answer`].
 
@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::os;
-use crate::root::answer::{Answer, Outcome};
+use crate::root::answer::{Outcome, Response};
 use crate::root::apply::apply;
 use crate::root::record;
-use crate::root::request::{Action, Request};
+use crate::root::request::{Operation, Request};
 use crate::world::World;
 
 const USAGE: &str = "usage: portcullis-helper [--lab DIR] apply REQUEST | status | tick | record MINUTES";
@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
         Ok((world, Task::Request(request))) => apply(&world, &request),
         Ok((world, Task::Record(minutes))) => return record::run(&world, minutes),
         Err(message) => {
-            report(&Answer::failed(Outcome::Unchanged, message));
+            report(&Response::failed(Outcome::Unchanged, message));
             return ExitCode::from(2);
         }
     };
@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Prints an answer.
-pub(super) fn report(answer: &Answer) {
+pub(super) fn report(answer: &Response) {
     // Plain data with text keys: its JSON cannot fail. A reader that went away changes nothing of what was done.
     let json = serde_json::to_string(answer).unwrap_or_default();
     let _ = writeln!(std::io::stdout(), "{json}");
@@ -60,8 +60,8 @@ fn read_arguments(arguments: &[OsString]) -> Result<(World, Task), String> {
     let task = match rest {
         [verb, minutes] if verb == "record" => {
             let minutes = minutes.to_str().and_then(|text| text.parse().ok()).unwrap_or(0);
-            let request = Request::new(Action::Log { minutes }, &os::user_name());
-            request.judge().map_err(|error| format!("{error}; nothing was changed"))?;
+            let request = Request::new(Operation::Log { minutes }, &os::user_name());
+            request.validate().map_err(|error| format!("{error}; nothing was changed"))?;
             Task::Record(minutes)
         }
         [verb, request] if verb == "apply" => {
@@ -69,8 +69,8 @@ fn read_arguments(arguments: &[OsString]) -> Result<(World, Task), String> {
             let request = Request::decode(text).map_err(|error| format!("{error}; nothing was changed"))?;
             Task::Request(request)
         }
-        [verb] if verb == "status" => Task::Request(Request::new(Action::Status {}, &os::user_name())),
-        [verb] if verb == "tick" => Task::Request(Request::new(Action::Tick {}, &os::user_name())),
+        [verb] if verb == "status" => Task::Request(Request::new(Operation::Status {}, &os::user_name())),
+        [verb] if verb == "tick" => Task::Request(Request::new(Operation::Tick {}, &os::user_name())),
         _ => return Err(format!("{USAGE}; nothing was changed")),
     };
     if world == World::Mac && !cfg!(target_os = "macos") {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::firewall::{Pfctl, PfctlError};
-use crate::ledger::{Ledger, Token, Way};
-use crate::os::{FileError, Tree};
-use crate::pf::anchor;
+use crate::os::{FileError, Files};
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
 use crate::pf::rule::Rule;
 use crate::pf::ruleset::Placed;
-use crate::root::plan::{Loaded, Observed};
+use crate::root::plan::{AnchorContents, Observed};
+use crate::rules::anchor;
+use crate::rules::ledger::{Attachment, Ledger, Token};
 use crate::status::{LoadedRules, PfState};
 use crate::world::{ANCHOR_FILE, PF_CONF};
 
@@ -66,15 +66,15 @@ impl Live {
     }
 
     /// Whether `anchor` holds nothing, just `ledger`'s rules, or something else.
-    pub fn loaded(&self, anchor: &str, ledger: &Ledger) -> Loaded {
-        let Some(found) = self.rulesets.get(anchor) else { return Loaded::Nothing };
+    pub fn loaded(&self, anchor: &str, ledger: &Ledger) -> AnchorContents {
+        let Some(found) = self.rulesets.get(anchor) else { return AnchorContents::Nothing };
         if found.rules.trim().is_empty() && found.nat.trim().is_empty() && found.tables.is_empty() {
-            return Loaded::Nothing;
+            return AnchorContents::Nothing;
         }
         if found.nat.trim().is_empty() && holds_just(found, ledger) {
-            Loaded::AsWanted
+            AnchorContents::AsWanted
         } else {
-            Loaded::Other
+            AnchorContents::Other
         }
     }
 }
@@ -98,7 +98,7 @@ fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
         .openings
         .iter()
         .filter_map(|opening| {
-            let hosts = opening.from.networks()?.iter().map(crate::ledger::host_text).collect();
+            let hosts = opening.from.networks()?.iter().map(crate::rules::ledger::host_text).collect();
             Some((anchor::table_name(opening.port), hosts))
         })
         .collect();
@@ -124,16 +124,16 @@ fn normal(parsed: Parsed) -> Result<Normal, String> {
         return Err(problem.to_string());
     }
     let text = |rule: &Placed<Rule>| rule.item.to_string();
-    let Parsed { section, .. } = parsed;
+    let Parsed { ruleset, .. } = parsed;
     Ok(Normal {
-        rules: section.listed_rules().map(text).collect(),
-        nat: section.listed_nat().map(text).collect(),
+        rules: ruleset.listed_rules().map(text).collect(),
+        nat: ruleset.listed_nat().map(text).collect(),
     })
 }
 
 /// Puts together what a plan is made from. Errors: a file that cannot be read.
 pub fn observe(
-    tree: &Tree,
+    tree: &Files,
     live: &Live,
     old: &Ledger,
     new: &Ledger,
@@ -144,11 +144,11 @@ pub fn observe(
     Ok(Observed {
         anchor_file: tree.read(ANCHOR_FILE)?,
         calls_apple: live.main_calls("com.apple/*"),
-        calls_classic: live.main_calls(Way::Classic.anchor()),
+        calls_classic: live.main_calls(Attachment::Classic.anchor()),
         main_is_conf,
         conf,
-        apple: live.loaded(Way::Apple.anchor(), new),
-        classic: live.loaded(Way::Classic.anchor(), new),
+        apple: live.loaded(Attachment::Apple.anchor(), new),
+        classic: live.loaded(Attachment::Classic.anchor(), new),
         token_held: live.holds(old.token.as_ref(), boot),
     })
 }
@@ -159,7 +159,7 @@ fn main_is_conf(live: &Live, conf: Option<&[u8]>) -> Result<(), String> {
         return Err("one of them could not be read".to_owned());
     };
     let conf = String::from_utf8_lossy(conf);
-    let call = format!("anchor \"{}\" all", Way::Classic.anchor());
+    let call = format!("anchor \"{}\" all", Attachment::Classic.anchor());
     let others =
         |lines: Vec<String>| -> Vec<String> { lines.into_iter().filter(|line| *line != call).collect() };
     let loaded = normal(parse_listing("main", &format!("{}\n{}", main.nat, main.rules)))?;

@@ -1,8 +1,8 @@
 //! What is to be done so that pf does what the ledger says: steps, each of which knows how it is undone. Pure.
 
-use crate::ledger::{Guard, Ledger, Token, Way};
-use crate::pf::anchor::{self, Header};
-use crate::pf::conf::{self, ConfError};
+use crate::rules::anchor::{self, Header};
+use crate::rules::conf::{self, ConfError};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Token};
 
 /// What a plan is made from: how things are.
 #[derive(Clone, Debug)]
@@ -18,16 +18,16 @@ pub struct Observed {
     /// `Ok` where the loaded main ruleset is what /etc/pf.conf would load, our own call apart; else the difference.
     pub main_is_conf: Result<(), String>,
     /// What is loaded in our anchor below `com.apple`.
-    pub apple: Loaded,
+    pub apple: AnchorContents,
     /// What is loaded in our classic anchor.
-    pub classic: Loaded,
+    pub classic: AnchorContents,
     /// Whether pf counts our token still.
     pub token_held: bool,
 }
 
 /// What an anchor of ours holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loaded {
+pub enum AnchorContents {
     /// No rule.
     Nothing,
     /// Just what the new ledger asks for.
@@ -83,7 +83,7 @@ impl Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The way our rules are evaluated afterwards; `None` where there are none.
-    pub way: Option<Way>,
+    pub way: Option<Attachment>,
     /// What to do, in order; nothing where all is as wanted.
     pub steps: Vec<Step>,
     /// What the person should know.
@@ -117,7 +117,7 @@ pub fn plan(
     observed: &Observed,
     old: &Ledger,
     new: &Ledger,
-    wanted: Option<Way>,
+    wanted: Option<Attachment>,
     header: &Header,
 ) -> Result<Plan, PlanError> {
     let way = if new.needs_rules() { Some(choose(observed, wanted)?) } else { None };
@@ -129,13 +129,13 @@ pub fn plan(
     };
     if let Some(way) = way {
         let loaded = observed.loaded(way);
-        if loaded != Loaded::AsWanted || observed.anchor_file.is_none() {
-            let before = if loaded == Loaded::Nothing { String::new() } else { before.clone() };
+        if loaded != AnchorContents::AsWanted || observed.anchor_file.is_none() {
+            let before = if loaded == AnchorContents::Nothing { String::new() } else { before.clone() };
             plan.steps.push(Step::AnchorFile(Some(anchor::render(new, header))));
             plan.steps.push(Step::Load { anchor: way.anchor(), rules: anchor::rules(new), before });
         }
     }
-    if way == Some(Way::Classic) && (!has_block || !observed.calls_classic) {
+    if way == Some(Attachment::Classic) && (!has_block || !observed.calls_classic) {
         let bytes = observed.conf.as_ref().ok_or(PlanError::NoConf)?;
         let load = !observed.calls_classic;
         if load {
@@ -143,7 +143,7 @@ pub fn plan(
         }
         plan.steps.push(Step::Main { conf: conf::add(bytes)?, load });
     }
-    if way != Some(Way::Classic) && (has_block || observed.calls_classic) {
+    if way != Some(Attachment::Classic) && (has_block || observed.calls_classic) {
         let bytes = observed.conf.clone().unwrap_or_default();
         let load = observed.calls_classic && observed.main_is_conf.is_ok();
         if observed.calls_classic && !load {
@@ -153,8 +153,8 @@ pub fn plan(
             plan.steps.push(Step::Main { conf: conf::remove(&bytes)?, load });
         }
     }
-    for other in [Way::Apple, Way::Classic] {
-        if way != Some(other) && observed.loaded(other) != Loaded::Nothing {
+    for other in [Attachment::Apple, Attachment::Classic] {
+        if way != Some(other) && observed.loaded(other) != AnchorContents::Nothing {
             plan.steps.push(Step::Load {
                 anchor: other.anchor(),
                 rules: String::new(),
@@ -174,28 +174,28 @@ pub fn plan(
 }
 
 impl Observed {
-    fn loaded(&self, way: Way) -> Loaded {
+    fn loaded(&self, way: Attachment) -> AnchorContents {
         match way {
-            Way::Apple => self.apple,
-            Way::Classic => self.classic,
+            Attachment::Apple => self.apple,
+            Attachment::Classic => self.classic,
         }
     }
 }
 
 /// What was asked for; else below `com.apple` where that is evaluated, which edits nothing of Apple's; else classic.
-fn choose(observed: &Observed, wanted: Option<Way>) -> Result<Way, PlanError> {
+fn choose(observed: &Observed, wanted: Option<Attachment>) -> Result<Attachment, PlanError> {
     match wanted {
-        Some(Way::Apple) if !observed.calls_apple => Err(PlanError::AppleNotCalled),
+        Some(Attachment::Apple) if !observed.calls_apple => Err(PlanError::AppleNotCalled),
         Some(way) => Ok(way),
-        None if observed.calls_apple => Ok(Way::Apple),
-        None => Ok(Way::Classic),
+        None if observed.calls_apple => Ok(Attachment::Apple),
+        None => Ok(Attachment::Classic),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Managed, Opening, Source};
+    use crate::rules::ledger::{NamedPort, Opening, Source};
 
     const HEADER: Header = Header { written: "2026-11-23T17:00:00Z", user: "ada" };
 
@@ -206,19 +206,19 @@ mod tests {
             calls_apple: true,
             calls_classic: false,
             main_is_conf: Ok(()),
-            apple: Loaded::Nothing,
-            classic: Loaded::Nothing,
+            apple: AnchorContents::Nothing,
+            classic: AnchorContents::Nothing,
             token_held: false,
         }
     }
 
     fn guarded() -> Ledger {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
-        ledger.manage(&Managed { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() });
+        ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() });
         ledger
     }
 
-    fn steps(observed: &Observed, new: &Ledger, wanted: Option<Way>) -> String {
+    fn steps(observed: &Observed, new: &Ledger, wanted: Option<Attachment>) -> String {
         let plan = plan(observed, &Ledger::default(), new, wanted, &HEADER).unwrap();
         plan.steps.iter().map(Step::describe).collect::<Vec<_>>().join("; ")
     }
@@ -229,27 +229,32 @@ mod tests {
             steps(&stock(), &guarded(), None),
             "write our anchor file; load the anchor com.apple/100.dev.portcullis; enable pf"
         );
-        let done =
-            Observed { anchor_file: Some(vec![]), apple: Loaded::AsWanted, token_held: true, ..stock() };
+        let done = Observed {
+            anchor_file: Some(vec![]),
+            apple: AnchorContents::AsWanted,
+            token_held: true,
+            ..stock()
+        };
         assert_eq!(steps(&done, &guarded(), None), "");
     }
 
     #[test]
     fn classic_edits_and_loads_pf_conf_once() {
         assert_eq!(
-            steps(&stock(), &guarded(), Some(Way::Classic)),
+            steps(&stock(), &guarded(), Some(Attachment::Classic)),
             "write our anchor file; load the anchor dev.portcullis; edit /etc/pf.conf and load it; enable pf"
         );
         let without_apple = Observed { calls_apple: false, ..stock() };
         assert!(steps(&without_apple, &guarded(), None).contains("edit /etc/pf.conf and load it"));
-        let error = plan(&without_apple, &Ledger::default(), &guarded(), Some(Way::Apple), &HEADER);
+        let error = plan(&without_apple, &Ledger::default(), &guarded(), Some(Attachment::Apple), &HEADER);
         assert_eq!(error, Err(PlanError::AppleNotCalled));
     }
 
     #[test]
     fn rules_of_others_are_not_lost() {
         let shared = Observed { main_is_conf: Err("a rule of a VPN".into()), ..stock() };
-        let error = plan(&shared, &Ledger::default(), &guarded(), Some(Way::Classic), &HEADER).unwrap_err();
+        let error =
+            plan(&shared, &Ledger::default(), &guarded(), Some(Attachment::Classic), &HEADER).unwrap_err();
         assert!(error.to_string().contains("a rule of a VPN"));
         assert!(plan(&shared, &Ledger::default(), &guarded(), None, &HEADER).is_ok());
     }
@@ -260,7 +265,7 @@ mod tests {
             conf: Some(conf::add(b"pass\n").unwrap()),
             anchor_file: Some(vec![]),
             calls_classic: true,
-            classic: Loaded::Other,
+            classic: AnchorContents::Other,
             token_held: true,
             ..stock()
         };
@@ -278,9 +283,10 @@ mod tests {
 
     #[test]
     fn moving_loads_the_new_place_before_the_old_one_is_cleared() {
-        let apple = Observed { anchor_file: Some(vec![]), apple: Loaded::Other, token_held: true, ..stock() };
+        let apple =
+            Observed { anchor_file: Some(vec![]), apple: AnchorContents::Other, token_held: true, ..stock() };
         assert_eq!(
-            steps(&apple, &guarded(), Some(Way::Classic)),
+            steps(&apple, &guarded(), Some(Attachment::Classic)),
             "write our anchor file; load the anchor dev.portcullis; edit /etc/pf.conf and load it; clear the anchor com.apple/100.dev.portcullis"
         );
     }

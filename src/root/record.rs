@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::Seconds;
 use crate::os::process::{Command, ProcessError};
 use crate::os::stream::{Heard, Stream, start_and_leave};
-use crate::os::{self, FileError, Lock, Tree};
-use crate::reach::pflog::{self, PflogError};
-use crate::root::answer::{Answer, Outcome};
+use crate::os::{self, FileError, Files, Lock};
+use crate::pflog::{self, PflogError};
+use crate::root::answer::{Outcome, Response};
+use crate::rules::ledger::Seconds;
 use crate::world::{PFLOG, RECORDING, RECORDING_CHANGE_LOCK, RECORDING_LOCK, World};
 
 /// How large the file of the packets gets, in bytes: some 40,000 packets.
@@ -71,7 +71,7 @@ impl Recording {
     pub const VERSION: u32 = 1;
 
     /// The last recording; `None` where there was none. Errors: it cannot be read, or does not read.
-    pub fn read(tree: &Tree) -> Result<Option<Self>, RecordError> {
+    pub fn read(tree: &Files) -> Result<Option<Self>, RecordError> {
         let Some(bytes) = tree.read(RECORDING)? else { return Ok(None) };
         match serde_json::from_slice::<Recording>(&bytes) {
             Ok(recording) if recording.version == Self::VERSION => Ok(Some(recording)),
@@ -85,7 +85,7 @@ impl Recording {
         self.ended.is_none() && self.boot == boot && now < self.until && os::process_exists(self.pid)
     }
 
-    fn write(&self, tree: &Tree) -> Result<(), FileError> {
+    fn write(&self, tree: &Files) -> Result<(), FileError> {
         // Plain data with text keys: its JSON cannot fail.
         tree.replace(RECORDING, &serde_json::to_vec_pretty(self).unwrap_or_default(), 0o644)
     }
@@ -118,7 +118,7 @@ pub enum RecordError {
 }
 
 /// Starts a recording of `minutes`, or has the one that is under way go on for so long from now.
-pub fn start(tree: &Tree, world: &World, minutes: u16, now: Seconds) -> Result<Answer, RecordError> {
+pub fn start(tree: &Files, world: &World, minutes: u16, now: Seconds) -> Result<Response, RecordError> {
     let until = now.saturating_add(Seconds::from(minutes) * 60);
     if let Some(answer) = go_on_until(tree, until, minutes, now)? {
         return Ok(answer);
@@ -131,7 +131,7 @@ pub fn start(tree: &Tree, world: &World, minutes: u16, now: Seconds) -> Result<A
     let mut arguments = first_arguments(world);
     arguments.extend(["record".into(), minutes_text.into()]);
     let said = start_and_leave(program, arguments, 2 * PATIENCE + QUIET_START)?;
-    match serde_json::from_str::<Answer>(&said) {
+    match serde_json::from_str::<Response>(&said) {
         Ok(answer) if answer.ok => Ok(answer),
         Ok(answer) => Err(RecordError::Refused(answer.message)),
         Err(_) => {
@@ -142,11 +142,11 @@ pub fn start(tree: &Tree, world: &World, minutes: u16, now: Seconds) -> Result<A
 
 /// Makes the recording that is under way longer; `None` where none is.
 fn go_on_until(
-    tree: &Tree,
+    tree: &Files,
     until: Seconds,
     minutes: u16,
     now: Seconds,
-) -> Result<Option<Answer>, RecordError> {
+) -> Result<Option<Response>, RecordError> {
     let _change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
     if !is_held(tree)? {
         return Ok(None);
@@ -156,15 +156,15 @@ fn go_on_until(
     if recording.until >= until {
         let left = recording.until.saturating_sub(now) / 60;
         let message = format!("pf's log is being recorded already, for {left} min more");
-        return Ok(Some(Answer::done(Outcome::Unchanged, message)));
+        return Ok(Some(Response::done(Outcome::Unchanged, message)));
     }
     Recording { until, ..recording }.write(tree)?;
     let message = format!("pf's log was being recorded, and is for {minutes} min from now on");
-    Ok(Some(Answer::done(Outcome::Changed, message)))
+    Ok(Some(Response::done(Outcome::Changed, message)))
 }
 
 /// Ends the recording that is under way, and clears away what a dead one left.
-pub fn stop(tree: &Tree, world: &World, now: Seconds, boot: &str) -> Result<Answer, RecordError> {
+pub fn stop(tree: &Files, world: &World, now: Seconds, boot: &str) -> Result<Response, RecordError> {
     let change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
     let recording = Recording::read(tree)?.filter(|recording| recording.boot == boot);
     let Some(recording) = recording else { return Ok(nothing_to_stop()) };
@@ -177,7 +177,7 @@ pub fn stop(tree: &Tree, world: &World, now: Seconds, boot: &str) -> Result<Answ
         }
         let ended = Some(Ended { at: now, because: "it ended without a word".to_owned() });
         Recording { ended, made_interface: false, ..recording }.write(tree)?;
-        return Ok(Answer::done(Outcome::Changed, "the recording of pf's log had ended without a word"));
+        return Ok(Response::done(Outcome::Changed, "the recording of pf's log had ended without a word"));
     }
     if recording.ended.is_none() {
         Recording { stop: true, ..recording.clone() }.write(tree)?;
@@ -186,23 +186,23 @@ pub fn stop(tree: &Tree, world: &World, now: Seconds, boot: &str) -> Result<Answ
     // It is held until everything is put back.
     match tree.lock(RECORDING_LOCK, 3 * PATIENCE) {
         Ok(_) => {
-            Ok(Answer::done(Outcome::Changed, format!("pf's log is not recorded any more; {PFLOG} stays")))
+            Ok(Response::done(Outcome::Changed, format!("pf's log is not recorded any more; {PFLOG} stays")))
         }
         Err(FileError::Busy { .. }) => {
             let pid = recording.pid;
             let message =
                 format!("the recording of pf's log was told to end, and goes on: look at process {pid}");
-            Ok(Answer::failed(Outcome::Changed, message))
+            Ok(Response::failed(Outcome::Changed, message))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn nothing_to_stop() -> Answer {
-    Answer::done(Outcome::Unchanged, "pf's log is not being recorded; nothing was changed")
+fn nothing_to_stop() -> Response {
+    Response::done(Outcome::Unchanged, "pf's log is not being recorded; nothing was changed")
 }
 
-fn is_held(tree: &Tree) -> Result<bool, FileError> {
+fn is_held(tree: &Files) -> Result<bool, FileError> {
     match tree.lock(RECORDING_LOCK, Duration::ZERO) {
         Ok(_) => Ok(false),
         Err(FileError::Busy { .. }) => Ok(true),
@@ -214,7 +214,7 @@ fn first_arguments(world: &World) -> Vec<std::ffi::OsString> {
     world.lab().map_or_else(Vec::new, |directory| vec!["--lab".into(), directory.into()])
 }
 
-/// Records: the process that [`start`] starts. Its first line of standard output is an [`Answer`]; then it goes on by
+/// Records: the process that [`start`] starts. Its first line of standard output is an [`Response`]; then it goes on by
 /// itself.
 pub fn run(world: &World, minutes: u16) -> ExitCode {
     // It fails where somebody started us as a job of their own, which is no matter.
@@ -223,12 +223,12 @@ pub fn run(world: &World, minutes: u16) -> ExitCode {
     let mut recorder = match Recorder::begin(world, &tree, minutes) {
         Ok(recorder) => recorder,
         Err(error) => {
-            super::helper::report(&Answer::failed(Outcome::Unchanged, error.to_string()));
+            super::helper::report(&Response::failed(Outcome::Unchanged, error.to_string()));
             return ExitCode::from(1);
         }
     };
     let message = format!("pf's log is being recorded in {PFLOG}, for {minutes} min");
-    super::helper::report(&Answer::done(Outcome::Changed, message));
+    super::helper::report(&Response::done(Outcome::Changed, message));
     let because = match os::let_go_of_stdout() {
         Ok(()) => recorder.go_on(),
         Err(error) => format!("it could not go on by itself: {error}"),
@@ -240,7 +240,7 @@ pub fn run(world: &World, minutes: u16) -> ExitCode {
 }
 
 struct Recorder<'a> {
-    tree: &'a Tree,
+    tree: &'a Files,
     world: &'a World,
     recording: Recording,
     tcpdump: Stream,
@@ -254,7 +254,7 @@ struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     /// Makes everything ready. What was made is taken back where something fails.
-    fn begin(world: &'a World, tree: &'a Tree, minutes: u16) -> Result<Self, RecordError> {
+    fn begin(world: &'a World, tree: &'a Files, minutes: u16) -> Result<Self, RecordError> {
         let lock = tree.lock(RECORDING_LOCK, Duration::ZERO)?;
         let boot = os::boot_id()?;
         // One that died may have left the pflog0 that it had made.
@@ -476,7 +476,7 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reach::pflog::sample::{header, syn};
+    use crate::pflog::sample::{header, syn};
 
     fn taken(frames: &mut Frames) -> Vec<u8> {
         let mut taken = Vec::new();

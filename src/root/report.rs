@@ -2,20 +2,20 @@
 
 use ipnet::IpNet;
 
-use crate::ledger::{Guard, Ledger, Managed, Opening, Way};
-use crate::os::Tree;
-use crate::pf::loaded::{InterfaceFacts, Listing, Loaded};
-use crate::pf::question::{Answers, Combined, answers};
-use crate::pf::verdict::Outcome;
+use crate::diagnosis::Both;
+use crate::os::Files;
+use crate::pf::explain::{Answers, Combined, answers};
+use crate::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use crate::pf::verdict::Decision;
 use crate::port::PortRange;
-use crate::reachability::Both;
 use crate::root::foreign;
 use crate::root::live::Live;
+use crate::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
 use crate::status::{Answer, PfState, PfVerdict, Reason, Report, Seconds};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
-    tree: &Tree,
+    tree: &Files,
     ledger: &Ledger,
     live: &Live,
     interfaces: &[InterfaceFacts],
@@ -47,7 +47,7 @@ pub fn report(
 /// The ranges that are shown: what is open, and what is managed.
 fn ranges(ledger: &Ledger) -> Vec<PortRange> {
     let open = ledger.openings.iter().map(|Opening { port, .. }| *port);
-    let managed = ledger.managed.iter().map(|Managed { port, .. }| *port);
+    let managed = ledger.managed.iter().map(|NamedPort { port, .. }| *port);
     let mut ranges: Vec<PortRange> = open.chain(managed).collect();
     ranges.sort();
     ranges.dedup();
@@ -56,16 +56,16 @@ fn ranges(ledger: &Ledger) -> Vec<PortRange> {
 
 /// What pf holds, ready to be asked. What it does not look at, where that could not be read, is in doubt: it is
 /// asked as if pf looked at everything, and [`verdict`] makes what hangs on it unknown.
-fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Loaded {
+fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
     let listings = live.rulesets.iter().map(|(anchor, rules)| {
         (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
     let skip = live.skip.iter().flatten().map(String::as_str);
-    let (loaded, _) = Loaded::from_listings(listings, skip);
+    let (loaded, _) = Rulesets::from_listings(listings, skip);
     loaded.with_interfaces(interfaces.to_vec())
 }
 
-fn ask(loaded: &Loaded, ledger: &Ledger, port: PortRange) -> Answers {
+fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> Answers {
     answers(loaded, port.first(), port.last(), near(ledger, port))
 }
 
@@ -75,7 +75,7 @@ fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
     opening.and_then(|opening| opening.from.networks()).unwrap_or_default()
 }
 
-fn verdict(live: &Live, loaded: &Loaded, ledger: &Ledger, port: PortRange) -> PfVerdict {
+fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PfVerdict {
     let reason = |combined: Combined| match (&live.state, combined.verdict) {
         (PfState::Disabled, _) => Reason::new(Answer::Yes, "pf is off"),
         (PfState::Unknown(_), _) => Reason::new(Answer::Unknown, "whether pf is on is not known"),
@@ -84,8 +84,8 @@ fn verdict(live: &Live, loaded: &Loaded, ledger: &Ledger, port: PortRange) -> Pf
         }
         (PfState::Enabled, outcome) => {
             let because = match outcome {
-                Outcome::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
-                Outcome::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
+                Decision::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
+                Decision::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
                 _ => combined.because.clone(),
             };
             Reason { answer: answer(outcome), families: families(&combined), because }
@@ -95,11 +95,11 @@ fn verdict(live: &Live, loaded: &Loaded, ledger: &Ledger, port: PortRange) -> Pf
     PfVerdict { port, loopback: reason(loopback), network: reason(network), anyone: reason(anyone) }
 }
 
-fn answer(outcome: Outcome) -> Answer {
+fn answer(outcome: Decision) -> Answer {
     match outcome {
-        Outcome::Pass => Answer::Yes,
-        Outcome::Block => Answer::No,
-        Outcome::Unknown => Answer::Unknown,
+        Decision::Pass => Answer::Yes,
+        Decision::Block => Answer::No,
+        Decision::Unknown => Answer::Unknown,
     }
 }
 
@@ -109,7 +109,7 @@ fn families(combined: &Combined) -> Both<Answer> {
     let of = |family: &str| {
         let mut answers =
             combined.families.iter().filter(|asked| asked.family == family).map(|asked| asked.verdict);
-        let first = answers.next().unwrap_or(Outcome::Block);
+        let first = answers.next().unwrap_or(Decision::Block);
         if answers.all(|other| other == first) { answer(first) } else { Answer::Unknown }
     };
     Both { v4: of("inet"), v6: of("inet6") }
@@ -117,7 +117,7 @@ fn families(combined: &Combined) -> Both<Answer> {
 
 /// Whether every rule that decides is one of ours: then a word says it, and `explain` has the rule.
 fn is_ours(combined: &Combined) -> bool {
-    let ours = [Way::Apple.anchor(), Way::Classic.anchor()];
+    let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let deciding = combined.families.iter().filter(|answer| answer.verdict == combined.verdict);
     deciding.clone().count() > 0
         && deciding
@@ -132,14 +132,14 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
     for opening in &ledger.openings {
         let asked = ask(&loaded, ledger, opening.port);
         for (who, combined) in [("this Mac", &asked.loopback), ("those it was opened for", &asked.network)] {
-            if combined.verdict == Outcome::Block {
+            if combined.verdict == Decision::Block {
                 let (port, because) = (opening.port, &combined.because);
                 return Some(format!("port {port} would stay closed for {who}: {because}"));
             }
         }
         if ledger.guard == Guard::On
             && opening.from.networks().is_some()
-            && asked.anyone.verdict == Outcome::Pass
+            && asked.anyone.verdict == Decision::Pass
         {
             let (port, because) = (opening.port, &asked.anyone.because);
             return Some(format!("port {port} would be open for others too: {because}"));
@@ -148,7 +148,7 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
     for closed in ledger.closed() {
         let asked = ask(&loaded, ledger, closed.port);
         for combined in [&asked.network, &asked.anyone] {
-            if combined.verdict == Outcome::Pass {
+            if combined.verdict == Decision::Pass {
                 let (port, because) = (closed.port, &combined.because);
                 return Some(format!("port {port} would stay open: {because}"));
             }
@@ -163,7 +163,7 @@ mod tests {
 
     fn combined(rules: &str, near: &[&str]) -> Combined {
         let (loaded, problems) =
-            Loaded::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
+            Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
         assert!(problems.is_empty(), "{problems:?}");
         let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
         answers(&loaded.with_assumed_interfaces(None), 2345, 2346, &near).network

@@ -4,8 +4,8 @@
 //! it can be special to AppleScript or to a shell.
 //!
 //! ```
-//! use portcullis::root::request::{Action, Request};
-//! let request = Request::new(Action::CloseAll {}, "ada");
+//! use portcullis::root::request::{Operation, Request};
+//! let request = Request::new(Operation::CloseAll {}, "ada");
 //! assert_eq!(Request::decode(&request.encode()).unwrap(), request);
 //! assert!(Request::decode("pass all").is_err());
 //! ```
@@ -14,8 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Managed, Seconds, Source, Way, host_text};
 use crate::port::LOWEST_PORT;
+use crate::rules::ledger::{Attachment, NamedPort, Seconds, Source, host_text};
 
 /// One request to the helper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,25 +24,25 @@ pub struct Request {
     /// Version of this form: [`Request::VERSION`].
     pub version: u32,
     /// What to do.
-    pub action: Action,
+    pub action: Operation,
     /// The user who asks, `[A-Za-z0-9._-]{1,64}`: for the ledger and the header of the anchor file.
     pub asker: String,
     /// The ports that are to be ours to close, beside those that are already: what the asker's menu shows.
     #[serde(default)]
-    pub managed: Vec<Managed>,
+    pub managed: Vec<NamedPort>,
     /// The way to be evaluated that the user prefers; `None`: the one in use, else whichever works.
     #[serde(default)]
-    pub way: Option<Way>,
+    pub way: Option<Attachment>,
 }
 
 /// What the helper can be asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Action {
+pub enum Operation {
     /// Open ports.
     Open {
         /// The ports, with their names.
-        ports: Vec<Managed>,
+        ports: Vec<NamedPort>,
         /// Who is let in.
         from: Source,
         /// When they close by themselves.
@@ -52,7 +52,7 @@ pub enum Action {
     /// Close ports.
     Close {
         /// The ports, with their names.
-        ports: Vec<Managed>,
+        ports: Vec<NamedPort>,
     },
     /// Close every port that is open.
     CloseAll {},
@@ -107,7 +107,7 @@ impl Request {
     pub const MAX_LOG_MINUTES: u16 = 12 * 60;
 
     /// A request of this version, with nothing more to manage and no preferred way.
-    pub fn new(action: Action, asker: &str) -> Self {
+    pub fn new(action: Operation, asker: &str) -> Self {
         Request { version: Self::VERSION, action, asker: asker.to_owned(), managed: Vec::new(), way: None }
     }
 
@@ -124,12 +124,12 @@ impl Request {
         }
         let json = URL_SAFE_NO_PAD.decode(text).map_err(RequestError::Base64)?;
         let request: Request = serde_json::from_slice(&json).map_err(RequestError::Json)?;
-        request.judge()?;
+        request.validate()?;
         Ok(request)
     }
 
     /// Whether every value lies within its bounds; the app asks before it prompts, the helper before it acts.
-    pub fn judge(&self) -> Result<(), RequestError> {
+    pub fn validate(&self) -> Result<(), RequestError> {
         if self.version != Self::VERSION {
             return Err(RequestError::Version(self.version));
         }
@@ -147,7 +147,7 @@ impl Request {
         }
         judge_each(&self.managed)?;
         match &self.action {
-            Action::Open { ports, from, until } => {
+            Operation::Open { ports, from, until } => {
                 judge_ports(ports)?;
                 judge_source(from)?;
                 if until.is_some_and(|until| !(0..=LATEST).contains(&until)) {
@@ -155,13 +155,15 @@ impl Request {
                 }
                 Ok(())
             }
-            Action::Close { ports } => judge_ports(ports),
-            Action::Log { minutes } if !(1..=Self::MAX_LOG_MINUTES).contains(minutes) => {
+            Operation::Close { ports } => judge_ports(ports),
+            Operation::Log { minutes } if !(1..=Self::MAX_LOG_MINUTES).contains(minutes) => {
                 let max = Self::MAX_LOG_MINUTES;
                 Err(bounds(format!("{minutes} min is no time to record pf's log for: 1 to {max} are")))
             }
-            Action::Log { .. } | Action::StopLog {} => Ok(()),
-            Action::Guard { .. } | Action::CloseAll {} | Action::Status {} | Action::Tick {} => Ok(()),
+            Operation::Log { .. } | Operation::StopLog {} => Ok(()),
+            Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {
+                Ok(())
+            }
         }
     }
 }
@@ -173,7 +175,7 @@ fn bounds(message: String) -> RequestError {
     RequestError::Bounds(message)
 }
 
-fn judge_ports(ports: &[Managed]) -> Result<(), RequestError> {
+fn judge_ports(ports: &[NamedPort]) -> Result<(), RequestError> {
     if ports.is_empty() {
         return Err(bounds("the request names no port".to_owned()));
     }
@@ -185,7 +187,7 @@ fn judge_ports(ports: &[Managed]) -> Result<(), RequestError> {
     judge_each(ports)
 }
 
-fn judge_each(ports: &[Managed]) -> Result<(), RequestError> {
+fn judge_each(ports: &[NamedPort]) -> Result<(), RequestError> {
     if let Some(low) = ports.iter().find(|port| port.port.first() < LOWEST_PORT) {
         let (port, lowest) = (low.port, LOWEST_PORT);
         return Err(bounds(format!(
@@ -242,13 +244,13 @@ mod tests {
     use super::*;
 
     fn open(ports: &[&str], from: Source) -> Request {
-        let named = |port: &&str| Managed { name: "dlv".parse().unwrap(), port: port.parse().unwrap() };
+        let named = |port: &&str| NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() };
         let ports = ports.iter().map(named).collect();
-        Request::new(Action::Open { ports, from, until: None }, "ada")
+        Request::new(Operation::Open { ports, from, until: None }, "ada")
     }
 
     fn refused(request: &Request) -> String {
-        request.judge().unwrap_err().to_string()
+        request.validate().unwrap_err().to_string()
     }
 
     #[test]
@@ -256,7 +258,7 @@ mod tests {
         let hosts = |hosts: &[&str]| Source::Hosts {
             hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
         };
-        assert!(open(&["2345", "30000-30100"], Source::Any).judge().is_ok());
+        assert!(open(&["2345", "30000-30100"], Source::Any).validate().is_ok());
         assert!(refused(&open(&[], Source::Any)).contains("names no port"));
         assert!(refused(&open(&["1024-65535"], Source::Any)).contains("64512 ports"));
         assert!(refused(&open(&["22"], Source::Any)).contains("below 1024"));
@@ -269,8 +271,8 @@ mod tests {
         assert!(refused(&open(&["2345"], hosts(&many))).contains("at most 64"));
         let wide = Source::Lan { networks: vec!["0.0.0.0/1".parse().unwrap()] };
         assert!(refused(&open(&["2345"], wide)).contains("no local network"));
-        let log = |minutes| Request::new(Action::Log { minutes }, "ada");
-        assert!(log(1).judge().is_ok() && log(720).judge().is_ok());
+        let log = |minutes| Request::new(Operation::Log { minutes }, "ada");
+        assert!(log(1).validate().is_ok() && log(720).validate().is_ok());
         assert!(refused(&log(0)).contains("1 to 720") && refused(&log(721)).contains("1 to 720"));
         let mut request = open(&["2345"], Source::Any);
         request.asker = "ada\nblock all".into();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::os::{FileError, Tree};
+use crate::os::{FileError, Files};
 use crate::world::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOTS};
 
 /// How many copies are kept, beside the first one, which shows this Mac as it was before Portcullis.
@@ -26,7 +26,7 @@ struct Copied {
 /// Copies pf.conf, our anchor file and the ledger into a folder of their own. Gives its name: `written`, a time
 /// such as `20261123T171317Z`, with a number behind it where one second saw several.
 /// Errors: a file that cannot be read or written; nothing else was changed then.
-pub fn take(tree: &Tree, written: &str) -> Result<String, FileError> {
+pub fn take(tree: &Files, written: &str) -> Result<String, FileError> {
     let taken = tree.list(SNAPSHOTS)?;
     let stamp: String = written.chars().filter(char::is_ascii_alphanumeric).collect();
     let numbers =
@@ -51,7 +51,7 @@ pub fn take(tree: &Tree, written: &str) -> Result<String, FileError> {
 }
 
 /// Removes the oldest copies but the very first. `taken` are the names before the newest, sorted.
-fn prune(tree: &Tree, taken: &[String]) -> Result<(), FileError> {
+fn prune(tree: &Files, taken: &[String]) -> Result<(), FileError> {
     let surplus = taken.len().saturating_sub(KEPT);
     for name in taken.iter().skip(1).take(surplus) {
         for file in tree.list(&format!("{SNAPSHOTS}/{name}"))? {
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn keeps_the_first_and_the_latest() {
         let directory = tempfile::tempdir().unwrap();
-        let tree = Tree::lab(directory.path());
+        let tree = Files::lab(directory.path());
         tree.replace(PF_CONF, b"pass\n", 0o644).unwrap();
         let names: Vec<String> = (0..30).map(|_| take(&tree, "2026-11-23T17:13:17Z").unwrap()).collect();
         let kept = tree.list(SNAPSHOTS).unwrap();

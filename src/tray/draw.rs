@@ -171,7 +171,7 @@ impl Item {
     fn new(row: &Row) -> tray_icon::menu::Result<Self> {
         let (id, label) = (row.id.as_str(), label(&row.text));
         Ok(match row.kind {
-            Kind::Text | Kind::Action => Item::Plain(MenuItem::with_id(id, label, row.enabled, None)),
+            Kind::Text | Kind::MenuAction => Item::Plain(MenuItem::with_id(id, label, row.enabled, None)),
             Kind::Check { checked } => {
                 Item::Check(CheckMenuItem::with_id(id, label, row.enabled, checked, None))
             }
@@ -188,7 +188,7 @@ impl Item {
     fn can_become(&self, row: &Row) -> bool {
         match self {
             Item::Menu(menu, _) => row.kind == Kind::Menu && menu.text() == label(&row.text),
-            Item::Plain(_) => matches!(row.kind, Kind::Text | Kind::Action),
+            Item::Plain(_) => matches!(row.kind, Kind::Text | Kind::MenuAction),
             Item::Check(_) => matches!(row.kind, Kind::Check { .. }),
             Item::Separator(_) => row.kind == Kind::Separator,
         }

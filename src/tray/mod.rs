@@ -21,7 +21,7 @@ use tray_icon::menu::MenuEvent;
 use draw::Tray;
 use portcullis::app::{App, AppError, Wanted};
 use portcullis::elevate::ElevateError;
-use portcullis::menu::{Action, MenuState, action_of, rows};
+use portcullis::menu::{MenuAction, MenuState, action_of, rows};
 use portcullis::status::Status;
 use watch::Watcher;
 
@@ -174,10 +174,10 @@ impl Session {
         match event {
             Event::Clicked(id) => match action_of(&id, &self.status) {
                 // It asks for nothing and changes nothing of the status: it waits for nobody.
-                Some(Action::Copy { port, client }) => self.copy(port, client),
+                Some(MenuAction::Copy { port, client }) => self.copy(port, client),
                 // A panel may send the click of a row that turned grey under the pointer.
                 Some(_) if self.state.waiting.is_some() => {}
-                Some(Action::Quit) => return Next::Quit,
+                Some(MenuAction::Quit) => return Next::Quit,
                 Some(action) => self.begin(action),
                 None => {}
             },
@@ -208,32 +208,32 @@ impl Session {
     }
 
     /// Starts a worker: the prompt may take minutes.
-    fn begin(&mut self, action: Action) {
+    fn begin(&mut self, action: MenuAction) {
         self.state.waiting = Some(action.clone());
         let (app, watcher) = (self.app.clone(), self.watcher.clone());
         std::thread::spawn(move || watcher.done(carry_out(&app, &action)));
     }
 }
 
-fn carry_out(app: &App, action: &Action) -> Result<(), AppError> {
+fn carry_out(app: &App, action: &MenuAction) -> Result<(), AppError> {
     match action {
-        Action::Open(range) => {
+        MenuAction::Open(range) => {
             let from = Wanted::parse([app.preferences()?.from.as_str()])?;
             app.open(&range.to_string(), &from)?;
         }
-        Action::Close(range) => {
+        MenuAction::Close(range) => {
             app.close(&range.to_string())?;
         }
-        Action::CloseAll => {
+        MenuAction::CloseAll => {
             app.close_all()?;
         }
-        Action::Guard(on) => {
+        MenuAction::Guard(on) => {
             app.guard(*on)?;
         }
-        Action::Check => {
+        MenuAction::Check => {
             app.check()?;
         }
-        Action::Copy { .. } | Action::Quit => {}
+        MenuAction::Copy { .. } | MenuAction::Quit => {}
     }
     Ok(())
 }

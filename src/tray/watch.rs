@@ -10,12 +10,13 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::Event;
-use portcullis::app::{App, AppError, Sight};
-use portcullis::firewall::app::Asked;
+use portcullis::app::{App, AppError, Observation};
+use portcullis::debuggers::scan;
+use portcullis::debuggers::watch::{Interest, on_battery, pause};
+use portcullis::firewall::app::AppFirewallCache;
 use portcullis::menu::{MenuState, Row, rows};
 use portcullis::os;
-use portcullis::reach::watch::{Interest, on_battery, pause};
-use portcullis::reach::{self, sockets::Table};
+use portcullis::sockets::Table;
 use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
@@ -81,7 +82,7 @@ pub fn first_look(app: &App) -> Status {
 
 /// What is kept from one look to the next.
 struct Looker {
-    app_firewall: Asked,
+    app_firewall: AppFirewallCache,
     on_battery: bool,
     asked: Instant,
     earlier: Option<(Instant, Table)>,
@@ -100,8 +101,8 @@ impl Looker {
         }
         let is_old = |earlier: &(Instant, Table)| earlier.0.elapsed() >= SOME_SECONDS;
         let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
-        let Sight { status, look, .. } =
-            match app.sight(&[], |ports| reach::look(ports, old), &mut self.app_firewall) {
+        let Observation { status, look, .. } =
+            match app.sight(&[], |ports| scan::look(ports, old), &mut self.app_firewall) {
                 Ok(sight) => sight,
                 Err(error) => return (unknown(app, &error), None),
             };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use portcullis::reach::servers::Kind;
+use portcullis::debuggers::servers::Kind;
 
 use crate::recipes::{Running, find};
 

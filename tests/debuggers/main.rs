@@ -19,11 +19,12 @@ use std::time::{Duration, Instant};
 
 use clients::{Problem, Session};
 use commands::{Commands, Traces, forgotten, is_harmless_to_ask};
+use portcullis::debuggers::port_view::PortView;
+use portcullis::debuggers::probe;
+use portcullis::debuggers::servers::{Kind, is_delve_or_go};
+use portcullis::diagnosis::{Answer, AppFirewallEffect, Pf, Reachability};
 use portcullis::port::PortRange;
-use portcullis::reach::servers::{Kind, is_delve_or_go};
-use portcullis::reach::view::View;
-use portcullis::reach::{probe, sockets};
-use portcullis::reachability::{Answer, AppFirewall, Pf, State};
+use portcullis::sockets;
 use recipes::Running;
 use tray::Screen;
 
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
     commands.run(&["status".to_owned(), "--check".to_owned()]);
     for server in running {
         let name = server.name;
-        match judge(server, &commands, folder.path()) {
+        match validate(server, &commands, folder.path()) {
             Ok(words) => println!("{name:<28} unharmed: {words}"),
             Err(problem) => {
                 harmed += 1;
@@ -114,19 +115,19 @@ fn look_over_and_over(running: &[Running], is_over: &dyn Fn() -> bool, passes: &
         let now = sockets::read(&ports).expect("the socket table");
         let delves = sockets::processes(is_delve_or_go).expect("the processes");
         for server in running {
-            let view = View::of(server.port, &now, Some(&earlier), &delves);
+            let view = PortView::of(server.port, &now, Some(&earlier), &delves);
             // One that was harmed is told, and counted, by its client.
             if view.listeners.is_empty() {
                 continue;
             }
-            let said = view.assess(open_pf(), AppFirewall::Off);
+            let said = view.assess(open_pf(), AppFirewallEffect::Off);
             let kind = view.server.as_ref().map(|server| server.kind);
             assert_eq!(kind, Some(server.kind), "{}: {view:?}", server.name);
             // gdbserver listens on every address, whatever it is told. Who is probed is in session for that moment.
             let harmless = is_harmless_to_ask(server.kind);
             let expected = match server.kind {
-                Kind::Gdbserver => State::Reachable,
-                _ => State::LoopbackOnly,
+                Kind::Gdbserver => Reachability::Reachable,
+                _ => Reachability::LoopbackOnly,
             };
             assert!(said.state == expected || harmless, "{}: {said:?}", server.name);
             if first || !harmless {
@@ -222,7 +223,7 @@ fn touched(
 }
 
 /// The server still waits, then serves its real client, and meanwhile the port shows as in session.
-fn judge(mut server: Running, commands: &Commands, folder: &Path) -> Result<String, String> {
+fn validate(mut server: Running, commands: &Commands, folder: &Path) -> Result<String, String> {
     if let Ok(Some(status)) = server.child.try_wait() {
         return Err(format!("it has ended with {status}"));
     }
@@ -248,7 +249,8 @@ fn look(mode: &str, ports: impl Iterator<Item = u16>) -> ExitCode {
     for port in ports {
         let table = sockets::read(&watched).expect("the socket table");
         let delves = sockets::processes(is_delve_or_go).expect("the processes");
-        let said = View::of(port, &table, Some(&table), &delves).assess(open_pf(), AppFirewall::Off);
+        let said =
+            PortView::of(port, &table, Some(&table), &delves).assess(open_pf(), AppFirewallEffect::Off);
         assert!(!said.sentence.is_empty());
         if mode == "probe" {
             let _ = probe::probe(port);

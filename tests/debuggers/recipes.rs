@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis::reach::servers::Kind;
+use portcullis::debuggers::servers::Kind;
 
 use crate::clients::Client;
 use crate::table;

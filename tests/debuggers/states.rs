@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis::reach::servers::Kind;
+use portcullis::debuggers::servers::Kind;
 
 use crate::commands::Commands;
 use crate::recipes::{Recipe, Running, find, free_port, recipes};

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use super::Call;
 use crate::lab::arguments::Show;
-use crate::lab::kernel::{Kernel, Line, Ruleset, is_nameless};
-use crate::lab::states::State;
+use crate::lab::kernel::{Kernel, KernelRuleset, Line, is_nameless};
+use crate::lab::states::StateEntry;
 use crate::os;
 
 /// The interfaces of the pretended Mac.
@@ -14,7 +14,7 @@ const INTERFACES: [&str; 5] = ["ALL", "awdl0", "en0", "lo0", "utun0"];
 
 impl Call<'_> {
     /// `-s`.
-    pub(super) fn show(&mut self, show: Show, kernel: &Kernel, states: &[State]) {
+    pub(super) fn show(&mut self, show: Show, kernel: &Kernel, states: &[StateEntry]) {
         match show {
             Show::Rules => self.show_rules(kernel, &[|ruleset| &ruleset.scrub, |ruleset| &ruleset.filter]),
             Show::Nat => self.show_nat(kernel),
@@ -35,7 +35,7 @@ impl Call<'_> {
 
     /// Everything that a lab has, under pfctl's titles; the parts that it has not are named on standard
     /// error.
-    fn show_all(&mut self, kernel: &Kernel, states: &[State]) {
+    fn show_all(&mut self, kernel: &Kernel, states: &[StateEntry]) {
         let parts = [
             ("TRANSLATION RULES:", Show::Nat),
             ("FILTER RULES:", Show::Rules),
@@ -61,7 +61,7 @@ impl Call<'_> {
         self.show_rules(kernel, &[|ruleset| &ruleset.nat, |ruleset| &ruleset.rdr, |ruleset| &ruleset.binat]);
     }
 
-    fn show_rules(&mut self, kernel: &Kernel, kinds: &[fn(&Ruleset) -> &Vec<Line>]) {
+    fn show_rules(&mut self, kernel: &Kernel, kinds: &[fn(&KernelRuleset) -> &Vec<Line>]) {
         let anchor = self.invocation.anchor.as_str();
         if !kernel.knows(anchor) {
             // pfctl complains, and still ends with 0.
@@ -82,7 +82,13 @@ impl Call<'_> {
         }
     }
 
-    fn show_lines(&mut self, kernel: &Kernel, anchor: &str, kind: fn(&Ruleset) -> &Vec<Line>, depth: usize) {
+    fn show_lines(
+        &mut self,
+        kernel: &Kernel,
+        anchor: &str,
+        kind: fn(&KernelRuleset) -> &Vec<Line>,
+        depth: usize,
+    ) {
         let ruleset = kernel.ruleset(anchor);
         for (number, line) in kind(&ruleset).iter().enumerate() {
             let verbose = self.invocation.verbose;

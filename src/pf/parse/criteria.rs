@@ -5,7 +5,7 @@ use super::super::rule::{
     Action, Address, AnchorCall, Block, Compare, Direction, Flags, Fragments, Icmp, Interface,
     InterfaceAddress, Log, Owner, Pipe, PortMatch, Rule, Scrub, State, Tagged, TypeOfService,
 };
-use super::super::ruleset::Section;
+use super::super::ruleset::Ruleset;
 use super::super::token::{Kind, shortened};
 use super::expand::{self, Lists, Protocol};
 use super::host::{self, Host, Operator, c_number, compare};
@@ -20,7 +20,7 @@ pub(super) struct Given {
 
 impl Parser<'_, '_, '_> {
     /// `pass …`, `block …`
-    pub(super) fn filter_rule(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    pub(super) fn filter_rule(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let action = if self.advance().text == "pass" { Action::Pass } else { Action::Block(self.block()?) };
         let mut rule = Rule::new(action);
         let mut lists = Lists::default();
@@ -49,40 +49,40 @@ impl Parser<'_, '_, '_> {
         self.finish_state(&mut rule);
         lists.decide_family(&mut rule);
         self.finish_route(&mut rule, start)?;
-        self.expand(rule, lists, start, |section| &mut section.filter, section)
+        self.expand(rule, lists, start, |ruleset| &mut ruleset.filter, ruleset)
     }
 
     /// `scrub`, `nat`, `rdr`, `binat`, `dummynet`, with `no` before them or without.
-    pub(super) fn other_rule(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
+    pub(super) fn other_rule(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
         match &*self.token.text {
             // Not a reserved word: files may well have a macro of this name.
-            "nat64" if self.token.kind == Kind::Word => return self.translation(section, start, no),
+            "nat64" if self.token.kind == Kind::Word => return self.translation(ruleset, start, no),
             _ if self.token.kind != Kind::Keyword => {}
-            "scrub" => return self.scrub_rule(section, start, no),
-            "nat" | "rdr" => return self.translation(section, start, no),
-            "binat" => return self.binat(section, start, no),
-            "dummynet" => return self.dummynet(section, start, no),
+            "scrub" => return self.scrub_rule(ruleset, start, no),
+            "nat" | "rdr" => return self.translation(ruleset, start, no),
+            "binat" => return self.binat(ruleset, start, no),
+            "dummynet" => return self.dummynet(ruleset, start, no),
             _ => {}
         }
         Err(self.expected("`scrub`, `nat`, `rdr`, `binat` or `dummynet`"))
     }
 
     /// `nat-anchor` and its kin.
-    pub(super) fn other_anchor(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    pub(super) fn other_anchor(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let keyword = self.advance().text;
         let path = self.strings("the anchor's path")?;
         let (action, order, rules): (_, _, expand::Rules) = match &*keyword {
             "nat-anchor" => {
-                (Action::Nat { pass: false }, Some(Order::Translation), |section| &mut section.nat)
+                (Action::Nat { pass: false }, Some(Order::Translation), |ruleset| &mut ruleset.nat)
             }
             "rdr-anchor" => {
-                (Action::Rdr { pass: false }, Some(Order::Translation), |section| &mut section.rdr)
+                (Action::Rdr { pass: false }, Some(Order::Translation), |ruleset| &mut ruleset.rdr)
             }
             "binat-anchor" => {
-                (Action::Binat { pass: false }, Some(Order::Translation), |section| &mut section.binat)
+                (Action::Binat { pass: false }, Some(Order::Translation), |ruleset| &mut ruleset.binat)
             }
-            "scrub-anchor" => (Action::Scrub, Some(Order::Scrub), |section| &mut section.scrub),
-            _ => (Action::Dummynet, None, |section| &mut section.dummynet),
+            "scrub-anchor" => (Action::Scrub, Some(Order::Scrub), |ruleset| &mut ruleset.scrub),
+            _ => (Action::Dummynet, None, |ruleset| &mut ruleset.dummynet),
         };
         let binat = matches!(action, Action::Binat { .. });
         let rdr = matches!(action, Action::Rdr { .. });
@@ -132,7 +132,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(start, "destination port operators not supported in rdr-anchor"));
         }
         lists.decide_family(&mut rule);
-        self.expand(rule, lists, start, rules, section)
+        self.expand(rule, lists, start, rules, ruleset)
     }
 
     pub(super) fn end_of_rule(&mut self) -> Read<()> {
@@ -695,7 +695,7 @@ impl Parser<'_, '_, '_> {
 
     // Normalization, dummynet, antispoof.
 
-    fn scrub_rule(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
+    fn scrub_rule(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
         self.advance();
         let mut rule = Rule::new(if no { Action::NoScrub } else { Action::Scrub });
         let mut lists = Lists::default();
@@ -714,7 +714,7 @@ impl Parser<'_, '_, '_> {
         if rule.direction.is_some() && rule.scrub.as_ref().is_some_and(|scrub| scrub.reassemble_tcp) {
             return Err(self.wrong(start, "reassemble tcp rules can not specify direction"));
         }
-        self.expand(rule, lists, start, |section| &mut section.scrub, section)
+        self.expand(rule, lists, start, |ruleset| &mut ruleset.scrub, ruleset)
     }
 
     fn scrub_options(&mut self, rule: &mut Rule) -> Read<()> {
@@ -780,7 +780,7 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    fn dummynet(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
+    fn dummynet(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
         self.advance();
         let mut rule = Rule::new(Action::Dummynet);
         let mut lists = Lists::default();
@@ -806,11 +806,11 @@ impl Parser<'_, '_, '_> {
             self.doubt("a dummynet rule needs `in` or `out`");
         }
         lists.decide_family(&mut rule);
-        self.expand(rule, lists, start, |section| &mut section.dummynet, section)
+        self.expand(rule, lists, start, |ruleset| &mut ruleset.dummynet, ruleset)
     }
 
     /// `antispoof for en0`: what comes in elsewhere from en0's networks, and what comes in from its own addresses.
-    pub(super) fn antispoof(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    pub(super) fn antispoof(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.advance();
         let mut rule = Rule::new(Action::Block(Block::Drop));
         rule.direction = Some(Direction::In);
@@ -861,12 +861,12 @@ impl Parser<'_, '_, '_> {
                 sources: sources(self, true),
                 ..Lists::default()
             };
-            self.expand(rule.clone(), elsewhere, start, |section| &mut section.filter, section)?;
+            self.expand(rule.clone(), elsewhere, start, |ruleset| &mut ruleset.filter, ruleset)?;
             let loopback =
                 name.strip_prefix("lo").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
             if !loopback {
                 let own = Lists { sources: sources(self, false), ..Lists::default() };
-                self.expand(rule.clone(), own, start, |section| &mut section.filter, section)?;
+                self.expand(rule.clone(), own, start, |ruleset| &mut ruleset.filter, ruleset)?;
             }
         }
         Ok(())

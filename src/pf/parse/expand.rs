@@ -5,12 +5,12 @@ use super::super::rule::{
     Action, Address, Block, Compare, Family, Icmp, Interface, InterfaceAddress, Owner, PortMatch, Rule,
     State, StateOptions,
 };
-use super::super::ruleset::{Placed, Section};
+use super::super::ruleset::{Placed, Ruleset};
 use super::host::Host;
 use super::{MAXIMUM_RULES, Parser, Position, Read};
 
 /// Where in a section rules of a kind go.
-pub(super) type Rules = fn(&mut Section) -> &mut Vec<Placed<Rule>>;
+pub(super) type Rules = fn(&mut Ruleset) -> &mut Vec<Placed<Rule>>;
 
 /// How many combinations of lists one text may ask for, those that make no rule among them.
 const MAXIMUM_COMBINATIONS: usize = 4 * MAXIMUM_RULES;
@@ -78,7 +78,7 @@ impl Parser<'_, '_, '_> {
         mut lists: Lists,
         start: Position,
         rules: Rules,
-        section: &mut Section,
+        ruleset: &mut Ruleset,
     ) -> Read<()> {
         // They were gathered from the last to the first.
         lists.users.reverse();
@@ -95,7 +95,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(start, &message));
         }
         let place = self.place(start);
-        let first = section.count();
+        let first = ruleset.count();
         let mut problems: Vec<&'static str> = Vec::new();
         let mut rule = Some(rule);
         for index in 0..count {
@@ -105,16 +105,16 @@ impl Parser<'_, '_, '_> {
             let Some(mut chosen) = template.and_then(|template| choice.apply(template)) else { continue };
             // What is listed was put in place when it was loaded.
             if !self.shared.listing {
-                choice.expand_names(&mut chosen, section.count());
+                choice.expand_names(&mut chosen, ruleset.count());
             }
             match choice.problem(&chosen) {
                 Some(problem) if problems.contains(&problem) => {}
                 Some(problem) => problems.push(problem),
-                None => rules(section).push(Placed { place: place.clone(), item: chosen }),
+                None => rules(ruleset).push(Placed { place: place.clone(), item: chosen }),
             }
         }
-        self.shared.rules += section.count() - first;
-        if section.count() == first && problems.is_empty() {
+        self.shared.rules += ruleset.count() - first;
+        if ruleset.count() == first && problems.is_empty() {
             problems.push("rule expands to no valid combination");
         }
         let mut result = Ok(());

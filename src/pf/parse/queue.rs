@@ -1,7 +1,7 @@
 //! `altq` and `queue`: macOS's pfctl reads and checks them, and its kernel has no use for them. So they are checked here
 //! and kept as text.
 
-use super::super::ruleset::{Preamble, Section};
+use super::super::ruleset::{Preamble, Ruleset};
 use super::super::token::{Kind, shortened};
 use super::{Fault, Order, Parser, Position, Read};
 
@@ -21,14 +21,14 @@ struct Given {
 
 impl Parser<'_, '_, '_> {
     /// `altq on IF SCHEDULER … queue { … }`, `queue NAME [on IF] … [{ … }]`
-    pub(super) fn queue_definition(&mut self, section: &mut Section, start: Position) -> Read<()> {
-        let read = self.definition(section, start);
+    pub(super) fn queue_definition(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
+        let read = self.definition(ruleset, start);
         // What a definition that does not read has as children is not known.
         self.shared.queues_are_known &= read.is_ok();
         read
     }
 
-    fn definition(&mut self, section: &mut Section, start: Position) -> Read<()> {
+    fn definition(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let mut words = Vec::new();
         let is_interface = self.token.is("altq");
         self.keep(&mut words);
@@ -72,7 +72,7 @@ impl Parser<'_, '_, '_> {
             _ => {}
         }
         self.shared.queues.extend(children);
-        section.preamble.push(self.placed(start, Preamble::Queue(words.join(" "))));
+        ruleset.preamble.push(self.placed(start, Preamble::Queue(words.join(" "))));
         Ok(())
     }
 

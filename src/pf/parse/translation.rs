@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::rule::{
     Action, Address, Compare, External, Family, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule,
 };
-use super::super::ruleset::Section;
+use super::super::ruleset::Ruleset;
 use super::super::token::Kind;
 use super::expand::{self, Lists};
 use super::host::Host;
@@ -149,16 +149,16 @@ impl Parser<'_, '_, '_> {
         })
     }
 
-    pub(super) fn translation(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
+    pub(super) fn translation(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
         let keyword = self.advance().text;
-        self.translation_behind(&keyword, section, start, no)
+        self.translation_behind(&keyword, ruleset, start, no)
     }
 
     /// What follows `nat`, `rdr` or `nat64`.
     pub(super) fn translation_behind(
         &mut self,
         keyword: &str,
-        section: &mut Section,
+        ruleset: &mut Ruleset,
         start: Position,
         no: bool,
     ) -> Read<()> {
@@ -199,8 +199,8 @@ impl Parser<'_, '_, '_> {
         }
         // The kernel keeps nat64 among the rdr rules: it looks at what comes in.
         let rules: expand::Rules =
-            if keyword == "nat" { |section| &mut section.nat } else { |section| &mut section.rdr };
-        self.expand(rule, lists, start, rules, section)
+            if keyword == "nat" { |ruleset| &mut ruleset.nat } else { |ruleset| &mut ruleset.rdr };
+        self.expand(rule, lists, start, rules, ruleset)
     }
 
     /// `-> address port n` and what is behind it; only a rule with `no` has none.
@@ -302,7 +302,7 @@ impl Parser<'_, '_, '_> {
         Ok(redirect)
     }
 
-    pub(super) fn binat(&mut self, section: &mut Section, start: Position, no: bool) -> Read<()> {
+    pub(super) fn binat(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
         self.advance();
         let pass = self.take("pass");
         if no && pass {
@@ -358,7 +358,7 @@ impl Parser<'_, '_, '_> {
         }
         self.shared.rules += 1;
         let placed = self.placed(start, rule);
-        section.binat.push(placed);
+        ruleset.binat.push(placed);
         Ok(())
     }
 }

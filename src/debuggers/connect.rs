@@ -1,8 +1,8 @@
 //! The settings with which a client connects to what listens: for VS Code, GoLand and IntelliJ, a terminal, SSH.
 //!
 //! ```
-//! use portcullis::reach::connect::{Target, settings};
-//! use portcullis::reach::servers::Kind;
+//! use portcullis::debuggers::connect::{Target, settings};
+//! use portcullis::debuggers::servers::Kind;
 //! let target = Target { kind: Kind::Node, host: "127.0.0.1", port: 9229, tunnel: false };
 //! assert!(settings(&target).iter().any(|setting| setting.text.contains("\"request\": \"attach\"")));
 //! ```

@@ -1,7 +1,7 @@
 //! Which debugger a process is, from its program and arguments alone, and what a connection would do to it.
 //!
 //! ```
-//! use portcullis::reach::servers::{Kind, classify};
+//! use portcullis::debuggers::servers::{Kind, classify};
 //! let arguments = ["dlv", "dap", "--listen=127.0.0.1:2345"].map(String::from);
 //! let server = classify("/usr/bin/dlv", &arguments, Some(2345)).unwrap();
 //! assert_eq!(server.kind, Kind::DelveDap);
@@ -15,9 +15,9 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::sockets::Process;
+use crate::diagnosis::Answer;
 use crate::port::Harm;
-use crate::reachability::Answer;
+use crate::sockets::Process;
 
 /// What a debugger is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -1,11 +1,11 @@
 //! The words for a [`Situation`], in English. Another language is another file with the same three functions; what
 //! is decided here is only how to say it.
 
-use super::{Answer, AppFirewall, Bind, Cause, Presence, Reach, Session, Situation, State};
+use super::{Answer, AppFirewallEffect, Bind, Cause, Presence, Reach, Reachability, Session, Situation};
 
 /// What the sentences speak of. Texts come from the system: the caller escapes what may hold control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subject {
+pub struct Wording {
     /// The port, or the range, as it is written.
     pub port: String,
     /// The program, such as `dlv dap (4711)`; `None` where it is not known.
@@ -34,7 +34,7 @@ pub struct Subject {
     pub pf_unknown: Option<String>,
 }
 
-impl Subject {
+impl Wording {
     fn program(&self) -> &str {
         self.program.as_deref().unwrap_or("an unknown program")
     }
@@ -49,13 +49,13 @@ impl Subject {
 }
 
 /// The state as one sentence, without the full stop.
-pub fn sentence(situation: &Situation, subject: &Subject) -> String {
+pub fn sentence(situation: &Situation, subject: &Wording) -> String {
     let port = &subject.port;
     match (situation.state(), situation.causes().first()) {
-        (State::Unknown, Some(first)) => {
+        (Reachability::Unknown, Some(first)) => {
             format!("whether port {port} can be reached is not known: {}", cause(*first, situation, subject))
         }
-        (State::Reachable | State::Unknown, _) => {
+        (Reachability::Reachable | Reachability::Unknown, _) => {
             format!(
                 "{} listens on {}, and {} can reach it",
                 subject.program(),
@@ -69,20 +69,20 @@ pub fn sentence(situation: &Situation, subject: &Subject) -> String {
 }
 
 /// A cause as one clause.
-pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
+pub fn cause(cause: Cause, situation: &Situation, subject: &Wording) -> String {
     let port = &subject.port;
     let program = subject.program();
     let addresses = subject.addresses();
     match (cause.state, cause.certain) {
-        (State::NoListener, true) => format!("nothing listens on port {port}"),
-        (State::NoListener, false) => format!("who listens on port {port} could not be read"),
-        (State::Bricked, true) => format!(
+        (Reachability::NoListener, true) => format!("nothing listens on port {port}"),
+        (Reachability::NoListener, false) => format!("who listens on port {port} could not be read"),
+        (Reachability::Bricked, true) => format!(
             "{program} still runs, but no longer listens on port {port} and serves nobody: something connected and left"
         ),
-        (State::Bricked, false) => {
+        (Reachability::Bricked, false) => {
             format!("{program} runs, but does not listen on port {port}; it may be serving a client")
         }
-        (State::InSession, true) => match situation.session {
+        (Reachability::InSession, true) => match situation.session {
             Session::Open { takes_many: Answer::Yes } => {
                 format!("{program} is in session with {}, and takes further clients", subject.client())
             }
@@ -94,8 +94,8 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
             }
             _ => format!("{program} is in session with {}, and takes no other client", subject.client()),
         },
-        (State::InSession, false) => format!("{program} may be serving another client"),
-        (State::Wedged, true) => match subject.waiting {
+        (Reachability::InSession, false) => format!("{program} may be serving another client"),
+        (Reachability::Wedged, true) => match subject.waiting {
             Some(1) => {
                 format!("{program} listens on port {port}, but a connection waits and is not accepted")
             }
@@ -104,68 +104,70 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Subject) -> String {
             }
             None => format!("{program} listens on port {port}, but accepts no connection"),
         },
-        (State::Wedged, false) => format!("{program} may have stopped accepting connections"),
-        (State::Forwarded, _) => {
+        (Reachability::Wedged, false) => format!("{program} may have stopped accepting connections"),
+        (Reachability::Forwarded, _) => {
             format!("{program} forwards port {port}; what listens at the other end was not verified")
         }
-        (State::BlockedEverywhere, _) => {
+        (Reachability::BlockedEverywhere, _) => {
             format!(
                 "pf blocks port {port} from everywhere, from this Mac too{}",
                 in_parentheses(&subject.pf_blocks)
             )
         }
-        (State::WrongFamily, _) => {
+        (Reachability::WrongFamily, _) => {
             format!(
                 "{program} listens on {addresses} only: clients that use IPv4, 127.0.0.1 among them, do not find it"
             )
         }
-        (State::LoopbackOnly, _) => {
+        (Reachability::LoopbackOnly, _) => {
             format!("{program} listens on {addresses} only: other machines cannot reach it, whatever pf does")
         }
-        (State::BlockedByPf, true) => {
+        (Reachability::BlockedByPf, true) => {
             format!("pf blocks port {port} from other machines{}", in_parentheses(&subject.pf_blocks))
         }
-        (State::BlockedByPf, false) => {
+        (Reachability::BlockedByPf, false) => {
             format!("pf may block port {port}{}", in_parentheses(&subject.pf_unknown))
         }
-        (State::BlockedByAppFirewall, true) => match situation.app_firewall {
-            AppFirewall::BlocksAll => "the Application Firewall blocks all incoming connections".to_owned(),
+        (Reachability::BlockedByAppFirewall, true) => match situation.app_firewall {
+            AppFirewallEffect::BlocksAll => {
+                "the Application Firewall blocks all incoming connections".to_owned()
+            }
             _ => format!("the Application Firewall blocks incoming connections to {program}"),
         },
-        (State::BlockedByAppFirewall, false) => match situation.app_firewall {
-            AppFirewall::Asks => format!("the Application Firewall is on, and may block {program}"),
+        (Reachability::BlockedByAppFirewall, false) => match situation.app_firewall {
+            AppFirewallEffect::Asks => format!("the Application Firewall is on, and may block {program}"),
             _ => "the Application Firewall could not be read".to_owned(),
         },
-        (State::Unknown | State::Reachable, _) => String::new(),
+        (Reachability::Unknown | Reachability::Reachable, _) => String::new(),
     }
 }
 
 /// What to do now, as one sentence without the full stop.
-pub fn next_step(situation: &Situation, subject: &Subject) -> String {
+pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     let port = &subject.port;
     let first = situation.causes().first().copied();
     match situation.state() {
-        State::NoListener => match &subject.start {
+        Reachability::NoListener => match &subject.start {
             Some(start) => format!("start the debugger first: `{start}`"),
             None => "start the debugger first, then its client".to_owned(),
         },
-        State::Bricked => {
+        Reachability::Bricked => {
             "stop it and start it again; a test of its port with nc or telnet is what does this".to_owned()
         }
-        State::InSession => match (situation.session, &subject.take_many) {
+        Reachability::InSession => match (situation.session, &subject.take_many) {
             (Session::Open { takes_many: Answer::Yes }, _) => format!("connect another client, if you want to: `portcullis connect {port}` prints the settings"),
             (_, Some(option)) => format!("end that session, or restart it with `{option}`"),
             _ => "end that session, or start a second debugger on another port".to_owned(),
         },
-        State::Wedged => "stop it and start it again; clients that wait there will get no answer".to_owned(),
-        State::Forwarded => format!("look at the debugger at the other end of {}", subject.program()),
-        State::BlockedEverywhere => format!("see which rule blocks it: `portcullis explain {port}`"),
-        State::WrongFamily => match (&subject.listen_v4, situation.bind.v6) {
+        Reachability::Wedged => "stop it and start it again; clients that wait there will get no answer".to_owned(),
+        Reachability::Forwarded => format!("look at the debugger at the other end of {}", subject.program()),
+        Reachability::BlockedEverywhere => format!("see which rule blocks it: `portcullis explain {port}`"),
+        Reachability::WrongFamily => match (&subject.listen_v4, situation.bind.v6) {
             (Some(option), _) => format!("restart it with `{option}`, or let the client use [::1]:{port}"),
             (None, Bind::Loopback) => format!("let the client use [::1]:{port}"),
             (None, _) => "let the client use an IPv6 address of this Mac".to_owned(),
         },
-        State::LoopbackOnly => {
+        Reachability::LoopbackOnly => {
             let tunnel = format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@THIS-MAC`");
             match &subject.listen_everywhere {
                 Some(option) => {
@@ -174,28 +176,28 @@ pub fn next_step(situation: &Situation, subject: &Subject) -> String {
                 None => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
         }
-        State::BlockedByPf if subject.is_open => format!("see which rule blocks it: `portcullis explain {port}`"),
-        State::BlockedByPf => format!("open it for this network: `portcullis open {port} --from lan`"),
-        State::BlockedByAppFirewall => match situation.app_firewall {
-            AppFirewall::BlocksAll => {
+        Reachability::BlockedByPf if subject.is_open => format!("see which rule blocks it: `portcullis explain {port}`"),
+        Reachability::BlockedByPf => format!("open it for this network: `portcullis open {port} --from lan`"),
+        Reachability::BlockedByAppFirewall => match situation.app_firewall {
+            AppFirewallEffect::BlocksAll => {
                 "turn \u{201c}Block all incoming connections\u{201d} off in System Settings, Network, Firewall".to_owned()
             }
             _ => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
         },
-        State::Unknown => match first.map(|cause| cause.state) {
-            Some(State::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
-            Some(State::BlockedByAppFirewall) => {
+        Reachability::Unknown => match first.map(|cause| cause.state) {
+            Some(Reachability::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
+            Some(Reachability::BlockedByAppFirewall) => {
                 "see whether the program is allowed in System Settings, Network, Firewall, Options".to_owned()
             }
-            Some(State::Wedged) => "look again in a few seconds".to_owned(),
+            Some(Reachability::Wedged) => "look again in a few seconds".to_owned(),
             _ if situation.presence == Presence::Unknown => "see why: `portcullis doctor`".to_owned(),
             _ => "ask the owner of that process, or look again as root".to_owned(),
         },
-        State::Reachable => format!("connect: `portcullis connect {port}` prints the settings"),
+        Reachability::Reachable => format!("connect: `portcullis connect {port}` prints the settings"),
     }
 }
 
-fn whom(reach: Reach, subject: &Subject) -> String {
+fn whom(reach: Reach, subject: &Wording) -> String {
     let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
         (Answer::Yes, Answer::Yes) => "every machine that finds this Mac".to_owned(),
@@ -221,12 +223,12 @@ mod tests {
             session: Session::None,
             queue: Queue::Empty,
             pf: Pf::same(Answer::Yes, Answer::Yes, Answer::No),
-            app_firewall: AppFirewall::Off,
+            app_firewall: AppFirewallEffect::Off,
         }
     }
 
-    fn subject() -> Subject {
-        Subject {
+    fn subject() -> Wording {
+        Wording {
             port: "2345".into(),
             program: Some("dlv dap (4711)".into()),
             addresses: vec!["127.0.0.1".into()],
@@ -262,10 +264,10 @@ mod tests {
             Situation { bind: Both { v4: Bind::None, v6: Bind::Every }, ..base() },
             Situation { bind: loopback, ..base() },
             Situation { pf: Pf::same(Answer::Yes, Answer::No, Answer::No), ..base() },
-            Situation { app_firewall: AppFirewall::BlocksAll, ..base() },
-            Situation { app_firewall: AppFirewall::Blocks, ..base() },
-            Situation { app_firewall: AppFirewall::Asks, ..base() },
-            Situation { app_firewall: AppFirewall::Unknown, ..base() },
+            Situation { app_firewall: AppFirewallEffect::BlocksAll, ..base() },
+            Situation { app_firewall: AppFirewallEffect::Blocks, ..base() },
+            Situation { app_firewall: AppFirewallEffect::Asks, ..base() },
+            Situation { app_firewall: AppFirewallEffect::Unknown, ..base() },
             Situation { pf: pf(Answer::Unknown), ..base() },
             Situation { queue: Queue::Unknown, ..base() },
             Situation { session: Session::Unknown, ..base() },
@@ -275,7 +277,7 @@ mod tests {
         ];
         let mut text = String::new();
         for situation in situations {
-            for subject in [subject(), Subject { port: "2345".into(), ..Subject::default() }] {
+            for subject in [subject(), Wording { port: "2345".into(), ..Wording::default() }] {
                 let said = Assessment::of(&situation, &subject);
                 let reach = said.reach;
                 text += &format!(

@@ -2,7 +2,7 @@
 //! short, it is read anew.
 //!
 //! ```
-//! use portcullis::reach::pflog::follow::{Follower, Step};
+//! use portcullis::pflog::follow::{Follower, Step};
 //! let folder = tempfile::tempdir()?;
 //! let mut follower = Follower::open(&folder.path().join("pflog.pcap"));
 //! assert!(matches!(follower.step(), Step::Nothing), "it may come yet");

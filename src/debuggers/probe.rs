@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::port_view::PortView;
 use super::servers::{Kind, Server};
-use super::sockets::{self, SocketsError};
-use super::view::View;
 use crate::port::PortRange;
+use crate::sockets::{self, SocketsError};
 
 /// How long the server may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,7 +62,7 @@ pub enum ProbeError {
 pub fn probe(port: u16) -> Result<Answered, ProbeError> {
     let refused = |reason: String| ProbeError::Refused { port, reason };
     let watched: Vec<PortRange> = PortRange::single(port).into_iter().collect();
-    let look = || sockets::read(&watched).map(|table| View::of(port, &table, None, &[]));
+    let look = || sockets::read(&watched).map(|table| PortView::of(port, &table, None, &[]));
     let first = look()?;
     let asked = question(&first).map_err(refused)?;
     let view = look()?;
@@ -86,7 +86,7 @@ enum Question {
 }
 
 /// The question that is harmless for the server in view, or why there is none.
-fn question(view: &View) -> Result<Question, String> {
+fn question(view: &PortView) -> Result<Question, String> {
     if view.listeners.is_empty() {
         return Err(match view.sessions.is_empty() {
             true => "nothing listens there".to_owned(),
@@ -124,8 +124,8 @@ fn question(view: &View) -> Result<Question, String> {
 }
 
 /// Whether the same process listens, on the same addresses, as the same server.
-fn is_same(one: &View, other: &View) -> bool {
-    let places = |view: &View| -> Vec<_> {
+fn is_same(one: &PortView, other: &PortView) -> bool {
+    let places = |view: &PortView| -> Vec<_> {
         view.listeners.iter().map(|socket| (socket.local, socket.pid())).collect()
     };
     one.process == other.process && one.server == other.server && places(one) == places(other)
@@ -151,7 +151,7 @@ pub fn refusal(server: &Server) -> &'static str {
 }
 
 /// An address at which the listener is found from this Mac: the loopback one, where it listens on every address.
-fn address(view: &View) -> Option<SocketAddr> {
+fn address(view: &PortView) -> Option<SocketAddr> {
     let local = view.listeners.first()?.local;
     let address = match local.ip().to_canonical() {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -256,10 +256,10 @@ fn exchange(
 mod tests {
     use std::net::TcpListener;
 
-    use super::super::sockets::{Owner, Process, Socket, Table, TcpState};
     use super::*;
+    use crate::sockets::{Owner, Process, Socket, Table, TcpState};
 
-    fn view(lines: &[&str]) -> View {
+    fn view(lines: &[&str]) -> PortView {
         let socket = |(pid, line): (u32, &&str)| {
             let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
             let path = arguments.first().map(Into::into);
@@ -279,7 +279,7 @@ mod tests {
             }
         };
         let listeners = (1u32..).zip(lines).map(socket).collect();
-        View::of(2345, &Table { listeners, ..Table::default() }, None, &[])
+        PortView::of(2345, &Table { listeners, ..Table::default() }, None, &[])
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! One port as the socket table shows it: from sockets and servers to the [`Situation`] that is judged.
 //!
 //! ```
-//! # fn main() -> Result<(), portcullis::reach::sockets::SocketsError> {
-//! use portcullis::reach::{sockets, view::View};
-//! use portcullis::reachability::State;
-//! let view = View::of(2345, &sockets::Table::default(), None, &[]);
-//! let yes = portcullis::reachability::Answer::Yes;
-//! let pf = portcullis::reachability::Pf::same(yes, yes, yes);
-//! let said = view.assess(pf, portcullis::reachability::AppFirewall::Off);
-//! assert_eq!(said.state, State::NoListener);
+//! # fn main() -> Result<(), portcullis::sockets::SocketsError> {
+//! use portcullis::{debuggers::port_view::PortView, sockets};
+//! use portcullis::diagnosis::Reachability;
+//! let view = PortView::of(2345, &sockets::Table::default(), None, &[]);
+//! let yes = portcullis::diagnosis::Answer::Yes;
+//! let pf = portcullis::diagnosis::Pf::same(yes, yes, yes);
+//! let said = view.assess(pf, portcullis::diagnosis::AppFirewallEffect::Off);
+//! assert_eq!(said.state, Reachability::NoListener);
 //! # Ok(())
 //! # }
 //! ```
@@ -17,13 +17,15 @@ use serde::Serialize;
 
 use super::connect::{Setting, Target, settings};
 use super::servers::{Kind, Server, classify_process};
-use super::sockets::{Process, Socket, Table};
-use crate::reachability::english::Subject;
-use crate::reachability::{Answer, AppFirewall, Assessment, Bind, Both, Pf, Presence, Queue, Seen, Session};
+use crate::diagnosis::wording::Wording;
+use crate::diagnosis::{
+    Answer, AppFirewallEffect, Assessment, Bind, Both, Pf, PortFacts, Presence, Queue, Session,
+};
+use crate::sockets::{Process, Socket, Table};
 
 /// One port, as the table shows it.
 #[derive(Clone, Debug, Serialize)]
-pub struct View {
+pub struct PortView {
     /// The port.
     pub port: u16,
     /// Its listeners.
@@ -42,13 +44,13 @@ pub struct View {
     queue: Queue,
 }
 
-impl View {
+impl PortView {
     /// The view of `port` in `table`.
     ///
     /// `earlier` is a table from some seconds before: only with it is a queue that does not move told from one that
     /// has just filled. `delves` are the processes that [`super::servers::is_delve_or_go`] names: among them is found
     /// a Delve that has lost its listener. It shows for a moment also of one that is about to listen.
-    pub fn of(port: u16, table: &Table, earlier: Option<&Table>, delves: &[Process]) -> View {
+    pub fn of(port: u16, table: &Table, earlier: Option<&Table>, delves: &[Process]) -> PortView {
         let listeners: Vec<Socket> = table.listeners_on(port).cloned().collect();
         // A debugger may stop listening while it serves. Another program that is connected from this port, and nobody
         // listens, only happens to have been given its number.
@@ -72,20 +74,20 @@ impl View {
         let server = owner.and_then(|process| classify_process(process, Some(port)));
         let clients = sessions.iter().map(|session| client_of(table, session)).collect();
         let queue = queue(&listeners, earlier, port);
-        View { port, server, process: owner.cloned(), clients, presence, queue, listeners, sessions }
+        PortView { port, server, process: owner.cloned(), clients, presence, queue, listeners, sessions }
     }
 
     /// What is to be said of it, with what pf and the Application Firewall do.
-    pub fn assess(&self, pf: Pf, app_firewall: AppFirewall) -> Assessment {
+    pub fn assess(&self, pf: Pf, app_firewall: AppFirewallEffect) -> Assessment {
         let seen = self.seen();
         Assessment::of(&seen.situation(pf, app_firewall), &seen.subject)
     }
 
     /// What of it is judged. The Application Firewall was not asked about the program.
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> PortFacts {
         let takes_many = self.server.as_ref().map_or(Answer::Unknown, Server::takes_many);
         let session = if self.sessions.is_empty() { Session::None } else { Session::Open { takes_many } };
-        Seen {
+        PortFacts {
             port: self.port,
             presence: self.presence,
             bind: self.bind(),
@@ -121,7 +123,7 @@ impl View {
         })
     }
 
-    fn subject(&self) -> Subject {
+    fn subject(&self) -> Wording {
         let port = self.port;
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
@@ -132,7 +134,7 @@ impl View {
         addresses.dedup();
         let take_many =
             server.filter(|server| server.kind == Kind::DelveHeadless).map(|_| "--accept-multiclient".into());
-        Subject {
+        Wording {
             port: port.to_string(),
             program: self.process.as_ref().map(title),
             addresses,
@@ -142,7 +144,7 @@ impl View {
             listen_v4: server.and_then(|server| server.listen_option("127.0.0.1", port)),
             take_many,
             start: start(port),
-            ..Subject::default()
+            ..Wording::default()
         }
     }
 }
@@ -241,9 +243,9 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::Arc;
 
-    use super::super::sockets::{Owner, TcpState};
     use super::*;
-    use crate::reachability::State;
+    use crate::diagnosis::Reachability;
+    use crate::sockets::{Owner, TcpState};
 
     fn process(pid: u32, line: &str) -> Process {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -265,8 +267,8 @@ mod tests {
         }
     }
 
-    fn state(view: &View) -> State {
-        view.assess(Pf::same(Answer::Yes, Answer::Yes, Answer::Yes), AppFirewall::Off).state
+    fn state(view: &PortView) -> Reachability {
+        view.assess(Pf::same(Answer::Yes, Answer::Yes, Answer::Yes), AppFirewallEffect::Off).state
     }
 
     #[test]
@@ -294,22 +296,22 @@ mod tests {
         };
         let none = Table::default();
         let of = |table: &Table, earlier: Option<&Table>, delves: &[Process]| {
-            View::of(2345, table, earlier, delves)
+            PortView::of(2345, table, earlier, delves)
         };
         for (view, expected) in [
-            (of(&none, None, &[]), State::NoListener),
-            (of(&none, None, std::slice::from_ref(&headless)), State::Bricked),
-            (of(&none, None, &[headless.clone(), go]), State::NoListener),
-            (of(&none, None, std::slice::from_ref(&dap)), State::NoListener),
-            (of(&served, None, std::slice::from_ref(&headless)), State::InSession),
-            (of(&listening("127.0.0.1:2345", &dap), None, &[]), State::LoopbackOnly),
-            (of(&listening("[::1]:2345", &dap), None, &[]), State::WrongFamily),
-            (of(&listening("[::]:2345", &dap), None, &[]), State::Reachable),
-            (of(&listening("0.0.0.0:2345", &dap), None, &[]), State::Reachable),
-            (of(&listening("192.168.1.7:2345", &dap), None, &[]), State::Reachable),
-            (of(&listening("127.0.0.1:2345", &ssh), None, &[]), State::Forwarded),
-            (of(&queued(1), Some(&queued(1)), &[]), State::Wedged),
-            (of(&queued(1), Some(&queued(0)), &[]), State::LoopbackOnly),
+            (of(&none, None, &[]), Reachability::NoListener),
+            (of(&none, None, std::slice::from_ref(&headless)), Reachability::Bricked),
+            (of(&none, None, &[headless.clone(), go]), Reachability::NoListener),
+            (of(&none, None, std::slice::from_ref(&dap)), Reachability::NoListener),
+            (of(&served, None, std::slice::from_ref(&headless)), Reachability::InSession),
+            (of(&listening("127.0.0.1:2345", &dap), None, &[]), Reachability::LoopbackOnly),
+            (of(&listening("[::1]:2345", &dap), None, &[]), Reachability::WrongFamily),
+            (of(&listening("[::]:2345", &dap), None, &[]), Reachability::Reachable),
+            (of(&listening("0.0.0.0:2345", &dap), None, &[]), Reachability::Reachable),
+            (of(&listening("192.168.1.7:2345", &dap), None, &[]), Reachability::Reachable),
+            (of(&listening("127.0.0.1:2345", &ssh), None, &[]), Reachability::Forwarded),
+            (of(&queued(1), Some(&queued(1)), &[]), Reachability::Wedged),
+            (of(&queued(1), Some(&queued(0)), &[]), Reachability::LoopbackOnly),
         ] {
             assert_eq!(state(&view), expected, "{view:?}");
         }
@@ -323,7 +325,7 @@ mod tests {
         let dlv = process(7, "dlv exec ./x --headless --accept-multiclient --listen=:2345");
         let mut table = Table { listeners: vec![socket("[::]:2345", None, &dlv)], ..Table::default() };
         table.listeners[0].accept_queue = Some(1);
-        assert_eq!(state(&View::of(2345, &table, None, &[])), State::Unknown);
+        assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
     }
 
     #[test]
@@ -331,12 +333,12 @@ mod tests {
         let browser = process(7, "/usr/bin/browser");
         let connections = vec![socket("192.168.1.7:50000", Some("192.0.2.1:443"), &browser)];
         let table = Table { connections, ..Table::default() };
-        assert_eq!(state(&View::of(50000, &table, None, &[])), State::NoListener);
+        assert_eq!(state(&PortView::of(50000, &table, None, &[])), Reachability::NoListener);
     }
 
     #[test]
     fn where_sockets_may_be_missing_nobody_is_said_to_be_missing() {
         let table = Table { blind_spot: Some("no permission".into()), ..Table::default() };
-        assert_eq!(state(&View::of(2345, &table, None, &[])), State::Unknown);
+        assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
     }
 }

@@ -1,39 +1,29 @@
 //! Who listens, how, and what a connection would do to them. Looks only, never touches: nothing here connects to a
 //! debug port or binds one, but for the one probe that a person asks for, and only where it is harmless.
 
-pub mod connect;
-pub mod doctor;
-pub mod pflog;
-pub mod probe;
-pub mod servers;
-pub mod sockets;
-pub mod version;
-pub mod view;
-pub mod watch;
-
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::port_view::PortView;
+use super::servers::{self, Kind};
 use crate::port::PortRange;
-use servers::Kind;
-use sockets::{Process, SocketsError, Table};
-use view::View;
+use crate::sockets::{self, Process, SocketsError, Table};
 
 /// One look at the watched ports.
 #[derive(Clone, Debug, Serialize)]
-pub struct Look {
+pub struct Scan {
     /// The socket table: keep it, to give it as `earlier` to the next look.
     pub table: Table,
     /// The processes of Delve and Go, see [`servers::is_delve_or_go`].
     pub delves: Vec<Process>,
     /// Every watched port that stands alone, and those of the watched ranges that are in use, in rising order.
-    pub views: Vec<View>,
+    pub views: Vec<PortView>,
 }
 
 /// Looks at the `watched` ports. With the table of a look some seconds `earlier`, a queue that does not move is told
 /// from one that has just filled. Errors: see [`sockets::read`].
-pub fn look(watched: &[PortRange], earlier: Option<&Table>) -> Result<Look, SocketsError> {
+pub fn look(watched: &[PortRange], earlier: Option<&Table>) -> Result<Scan, SocketsError> {
     let table = sockets::read(watched)?;
     let delves = sockets::processes(servers::is_delve_or_go)?;
     let used = table.listeners.iter().chain(&table.connections).map(|socket| socket.local.port());
@@ -41,8 +31,8 @@ pub fn look(watched: &[PortRange], earlier: Option<&Table>) -> Result<Look, Sock
     let mut ports: Vec<u16> = watched.iter().filter_map(|range| range.as_single()).chain(used).collect();
     ports.sort_unstable();
     ports.dedup();
-    let views = ports.into_iter().map(|port| View::of(port, &table, earlier, &delves)).collect();
-    Ok(Look { table, delves, views })
+    let views = ports.into_iter().map(|port| PortView::of(port, &table, earlier, &delves)).collect();
+    Ok(Scan { table, delves, views })
 }
 
 /// How long a connection must have waited in a listener's queue to be stuck there.
@@ -50,10 +40,11 @@ const STUCK_AFTER: Duration = Duration::from_millis(1500);
 
 /// [`look`] for those who look but once: where a connection waits in a watched listener's queue, it is looked at again
 /// a little later, so that what is stuck shows as stuck. Errors: see [`sockets::read`].
-pub fn look_well(watched: &[PortRange]) -> Result<Look, SocketsError> {
+pub fn look_well(watched: &[PortRange]) -> Result<Scan, SocketsError> {
     let first = look(watched, None)?;
-    let waits =
-        |view: &View| view.listeners.iter().any(|socket| socket.accept_queue.is_some_and(|count| count > 0));
+    let waits = |view: &PortView| {
+        view.listeners.iter().any(|socket| socket.accept_queue.is_some_and(|count| count > 0))
+    };
     if !first.views.iter().any(waits) {
         return Ok(first);
     }
@@ -87,10 +78,10 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         let look = look_well(&[PortRange::single(port).unwrap()]).unwrap();
-        let yes = crate::reachability::Answer::Yes;
-        let pf = crate::reachability::Pf::same(yes, yes, yes);
-        let said = look.views[0].assess(pf, crate::reachability::AppFirewall::Off);
-        assert_eq!(said.state, crate::reachability::State::Wedged);
+        let yes = crate::diagnosis::Answer::Yes;
+        let pf = crate::diagnosis::Pf::same(yes, yes, yes);
+        let said = look.views[0].assess(pf, crate::diagnosis::AppFirewallEffect::Off);
+        assert_eq!(said.state, crate::diagnosis::Reachability::Wedged);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The version of a Go program, from its file alone: nothing is run, nobody is asked.
 //!
 //! ```
-//! use portcullis::reach::version::build_info;
+//! use portcullis::debuggers::version::build_info;
 //! assert_eq!(build_info(b"no Go program"), None);
 //! ```
 

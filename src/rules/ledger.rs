@@ -1,8 +1,8 @@
 //! The ledger: what is open, for whom, until when, and what is ours to close. Pure.
 //!
 //! ```
-//! use portcullis::ledger::{Guard, Ledger, Managed};
-//! let dlv = Managed { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() };
+//! use portcullis::rules::ledger::{Guard, Ledger, NamedPort};
+//! let dlv = NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() };
 //! let ledger = Ledger { guard: Guard::On, managed: vec![dlv], ..Ledger::default() };
 //! assert_eq!(ledger.closed().len(), 1);
 //! ```
@@ -87,7 +87,7 @@ pub struct Opening {
 /// A range that is ours to close: blocked from other machines while the guard is on and it is not open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Managed {
+pub struct NamedPort {
     /// The name it goes by, part of the rule's label.
     pub name: PortName,
     /// The ports.
@@ -110,19 +110,19 @@ pub enum Guard {
 /// Which way our rules are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Way {
+pub enum Attachment {
     /// Below Apple's `anchor "com.apple/*"`: no file of Apple's is edited, nothing is reloaded.
     Apple,
     /// Called by our marked block at the end of /etc/pf.conf.
     Classic,
 }
 
-impl Way {
+impl Attachment {
     /// The anchor that holds our rules in this way.
     pub fn anchor(self) -> &'static str {
         match self {
-            Way::Apple => crate::world::APPLE_ANCHOR,
-            Way::Classic => crate::world::CLASSIC_ANCHOR,
+            Attachment::Apple => crate::world::APPLE_ANCHOR,
+            Attachment::Classic => crate::world::CLASSIC_ANCHOR,
         }
     }
 }
@@ -148,11 +148,11 @@ pub struct Ledger {
     /// What is open; ranges do not overlap, rising.
     pub openings: Vec<Opening>,
     /// What is ours to close; ranges do not overlap, rising.
-    pub managed: Vec<Managed>,
+    pub managed: Vec<NamedPort>,
     /// Our hold on pf.
     pub token: Option<Token>,
     /// Where our rules were loaded last; `None` while none are.
-    pub way: Option<Way>,
+    pub way: Option<Attachment>,
 }
 
 impl Default for Ledger {
@@ -180,7 +180,7 @@ impl Ledger {
     }
 
     /// Closes a range: what is open of it is dropped, and it is ours to block from now on.
-    pub fn close(&mut self, port: &Managed) {
+    pub fn close(&mut self, port: &NamedPort) {
         self.drop_openings(port.port);
         self.manage(port);
     }
@@ -188,7 +188,7 @@ impl Ledger {
     /// Closes everything that is open.
     pub fn close_all(&mut self) {
         for opening in std::mem::take(&mut self.openings) {
-            self.manage(&Managed { name: opening.name, port: opening.port });
+            self.manage(&NamedPort { name: opening.name, port: opening.port });
         }
     }
 
@@ -198,23 +198,24 @@ impl Ledger {
         let (expired, open): (Vec<_>, Vec<_>) = self.openings.drain(..).partition(over);
         self.openings = open;
         for opening in &expired {
-            self.manage(&Managed { name: opening.name.clone(), port: opening.port });
+            self.manage(&NamedPort { name: opening.name.clone(), port: opening.port });
         }
         expired
     }
 
     /// Takes a range among those that are ours to close; parts that already are keep their name.
-    pub fn manage(&mut self, port: &Managed) {
+    pub fn manage(&mut self, port: &NamedPort) {
         let mut fresh = vec![port.port];
         for managed in &self.managed {
             fresh = fresh.into_iter().flat_map(|range| range.without(managed.port)).collect();
         }
-        self.managed.extend(fresh.into_iter().map(|range| Managed { name: port.name.clone(), port: range }));
+        self.managed
+            .extend(fresh.into_iter().map(|range| NamedPort { name: port.name.clone(), port: range }));
         self.managed.sort_by_key(|managed| managed.port);
     }
 
     /// What the guard blocks from everyone but this Mac: managed, and not open.
-    pub fn closed(&self) -> Vec<Managed> {
+    pub fn closed(&self) -> Vec<NamedPort> {
         if self.guard != Guard::On {
             return Vec::new();
         }
@@ -224,7 +225,7 @@ impl Ledger {
             for opening in &self.openings {
                 left = left.into_iter().flat_map(|range| range.without(opening.port)).collect();
             }
-            closed.extend(left.into_iter().map(|port| Managed { name: managed.name.clone(), port }));
+            closed.extend(left.into_iter().map(|port| NamedPort { name: managed.name.clone(), port }));
         }
         closed
     }
@@ -264,8 +265,8 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn managed(name: &str, port: &str) -> Managed {
-        Managed { name: name.parse().unwrap(), port: port.parse().unwrap() }
+    fn managed(name: &str, port: &str) -> NamedPort {
+        NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() }
     }
 
     fn opening(port: &str, until: Option<Seconds>) -> Opening {
@@ -279,7 +280,7 @@ mod tests {
         }
     }
 
-    fn ports(list: &[Managed]) -> String {
+    fn ports(list: &[NamedPort]) -> String {
         list.iter().map(|managed| managed.port.to_string()).collect::<Vec<_>>().join(" ")
     }
 

@@ -1,7 +1,7 @@
 //! What pf has loaded: the main ruleset and the anchors, their tables, the interfaces that pf does not look at.
 //!
-//! It comes from a pf.conf with the files that it names ([`Loaded::from_conf`]), or from what pfctl prints for each
-//! anchor ([`Loaded::from_listings`]). Nothing is read here: the caller gives the texts.
+//! It comes from a pf.conf with the files that it names ([`Rulesets::from_conf`]), or from what pfctl prints for each
+//! anchor ([`Rulesets::from_listings`]). Nothing is read here: the caller gives the texts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::parse::{self, Fault, Parsed, Problem};
 use super::rule::{Address, Rule};
-use super::ruleset::{Place, Placed, Preamble, Section, TableSource};
+use super::ruleset::{Place, Placed, Preamble, Ruleset, TableSource};
 
 /// What is known of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub struct Listing<'a> {
 
 /// Everything that pf decides by.
 #[derive(Clone, Debug, Default)]
-pub struct Loaded {
+pub struct Rulesets {
     /// The rules of each anchor by its path; `""` is the main ruleset.
-    anchors: BTreeMap<String, Section>,
+    anchors: BTreeMap<String, Ruleset>,
     /// The tables of each anchor.
     tables: BTreeMap<String, HashMap<Box<str>, Contents>>,
     /// Interfaces that pf does not look at.
@@ -99,7 +99,7 @@ impl Contents {
         if let Some(problem) = parsed.problems.first() {
             self.unreadable = Some(problem.message.clone());
         }
-        for (_, table) in parsed.section.tables() {
+        for (_, table) in parsed.ruleset.tables() {
             for source in table.contents.iter().flatten() {
                 if let TableSource::Addresses(addresses) = source {
                     for (negated, address) in addresses {
@@ -111,7 +111,7 @@ impl Contents {
     }
 }
 
-impl Loaded {
+impl Rulesets {
     /// What pf holds after `pfctl -f path`: the rules of the text, and of the files that it includes, loads into
     /// anchors and fills tables from, all of which `read` gives (or why it cannot). Also tells every problem; pfctl
     /// loads nothing where there is one.
@@ -119,27 +119,27 @@ impl Loaded {
         path: &str,
         text: &str,
         read: &mut dyn FnMut(&str) -> Result<String, String>,
-    ) -> (Loaded, Vec<Problem>) {
-        let mut loaded = Loaded::default();
+    ) -> (Rulesets, Vec<Problem>) {
+        let mut loaded = Rulesets::default();
         let mut problems = Vec::new();
         let parsed = parse::parse(path, text, read);
-        loaded.skip = parsed.section.skipped().into_iter().map(str::to_owned).collect();
+        loaded.skip = parsed.ruleset.skipped().into_iter().map(str::to_owned).collect();
         // In order: of two files for one anchor the later one counts.
         let mut waiting = VecDeque::from([(String::new(), parsed)]);
         let (mut files, mut rules) = (0, 0);
         while let Some((anchor, mut parsed)) = waiting.pop_front() {
             problems.extend(parsed.problems);
-            rules += parsed.section.count();
+            rules += parsed.ruleset.count();
             // Each text is bounded; many of them together must be too.
             if rules > parse::MAXIMUM_RULES {
                 // What is not taken may hold anything.
-                let first = parsed.section.rules().next().map(|placed| placed.place.clone());
+                let first = parsed.ruleset.rules().next().map(|placed| placed.place.clone());
                 let place = first.unwrap_or_else(|| Place { path: Arc::from(path), line: 1 });
-                parsed.section.add_unread("what is left", &place);
-                loaded.add_tables(&anchor, &parsed.section, read);
-                loaded.add(&anchor, parsed.section);
+                parsed.ruleset.add_unread("what is left", &place);
+                loaded.add_tables(&anchor, &parsed.ruleset, read);
+                loaded.add(&anchor, parsed.ruleset);
                 for (anchor, _) in waiting {
-                    loaded.add(&anchor, Section::unread("what is left", &place));
+                    loaded.add(&anchor, Ruleset::unread("what is left", &place));
                 }
                 problems.push(Problem {
                     path: place.path,
@@ -152,7 +152,7 @@ impl Loaded {
                 });
                 break;
             }
-            for load in &parsed.section.loads {
+            for load in &parsed.ruleset.loads {
                 let name = load.item.anchor.trim_matches('/');
                 let below = if anchor.is_empty() { name.to_owned() } else { format!("{anchor}/{name}") };
                 files += 1;
@@ -164,7 +164,7 @@ impl Loaded {
                 match text {
                     Ok(text) => waiting.push_back((below, parse::parse(&load.item.file, &text, read))),
                     Err(why) => {
-                        loaded.add(&below, Section::unread(&load.item.file, &load.place));
+                        loaded.add(&below, Ruleset::unread(&load.item.file, &load.place));
                         problems.push(Problem {
                             path: load.place.path.clone(),
                             line: load.place.line,
@@ -177,8 +177,8 @@ impl Loaded {
                     }
                 }
             }
-            loaded.add_tables(&anchor, &parsed.section, read);
-            loaded.add(&anchor, parsed.section);
+            loaded.add_tables(&anchor, &parsed.ruleset, read);
+            loaded.add(&anchor, parsed.ruleset);
         }
         (loaded, problems)
     }
@@ -188,17 +188,17 @@ impl Loaded {
     pub fn from_listings<'a>(
         listings: impl IntoIterator<Item = (&'a str, Listing<'a>)>,
         skip: impl IntoIterator<Item = &'a str>,
-    ) -> (Loaded, Vec<Problem>) {
-        let mut loaded = Loaded { tables_incomplete: true, ..Loaded::default() };
+    ) -> (Rulesets, Vec<Problem>) {
+        let mut loaded = Rulesets { tables_incomplete: true, ..Rulesets::default() };
         loaded.skip = skip.into_iter().map(str::to_owned).collect();
         let mut problems = Vec::new();
         for (anchor, listing) in listings {
             let name = if anchor.is_empty() { "main ruleset".to_owned() } else { format!("anchor {anchor}") };
-            let Parsed { mut section, problems: of_rules, .. } = parse::parse_listing(&name, listing.rules);
+            let Parsed { mut ruleset, problems: of_rules, .. } = parse::parse_listing(&name, listing.rules);
             let nat = parse::parse_listing(&name, listing.nat);
-            section.nat.extend(nat.section.nat);
-            section.rdr.extend(nat.section.rdr);
-            section.binat.extend(nat.section.binat);
+            ruleset.nat.extend(nat.ruleset.nat);
+            ruleset.rdr.extend(nat.ruleset.rdr);
+            ruleset.binat.extend(nat.ruleset.binat);
             problems.extend(of_rules);
             problems.extend(nat.problems);
             let tables = loaded.tables.entry(anchor.to_owned()).or_default();
@@ -207,13 +207,13 @@ impl Loaded {
                 contents.add_lines(table, addresses.iter().map(String::as_str));
                 tables.insert(Box::from(table.as_str()), contents);
             }
-            loaded.add(anchor, section);
+            loaded.add(anchor, ruleset);
         }
         (loaded, problems)
     }
 
     /// The same with these interfaces known.
-    pub fn with_interfaces(mut self, interfaces: Vec<InterfaceFacts>) -> Loaded {
+    pub fn with_interfaces(mut self, interfaces: Vec<InterfaceFacts>) -> Rulesets {
         self.interfaces = interfaces;
         self
     }
@@ -222,15 +222,15 @@ impl Loaded {
     /// with an address of a private network in each family. That is en0 or another `en…` where they name one, else what
     /// a macro called `ext_if` or the like holds, else the first that is no tunnel, else en0. `on`: the one that is
     /// meant, where that is known.
-    pub fn with_assumed_interfaces(self, on: Option<&str>) -> Loaded {
-        let rules = self.anchors.values().flat_map(|section| section.filter.iter().chain(&section.rdr));
+    pub fn with_assumed_interfaces(self, on: Option<&str>) -> Rulesets {
+        let rules = self.anchors.values().flat_map(|ruleset| ruleset.filter.iter().chain(&ruleset.rdr));
         let mut names: Vec<&str> = Vec::new();
         for interface in rules.filter_map(|placed| placed.item.interface.as_ref()) {
             if !interface.negated && is_outside(&interface.name) {
                 names.push(&interface.name);
             }
         }
-        let macros = self.anchors.values().flat_map(|section| &section.preamble);
+        let macros = self.anchors.values().flat_map(|ruleset| &ruleset.preamble);
         let outside = macros.filter_map(|placed| match &placed.item {
             Preamble::Macro(name, value) if is_name_of_outside(name) => Some(value.as_str()),
             _ => None,
@@ -248,18 +248,18 @@ impl Loaded {
     }
 
     /// The same after `pfctl -a anchor -f` of this text: what would be, without loading it.
-    pub fn with_anchor(&self, anchor: &str, name: &str, text: &str) -> (Loaded, Vec<Problem>) {
+    pub fn with_anchor(&self, anchor: &str, name: &str, text: &str) -> (Rulesets, Vec<Problem>) {
         let parsed = parse::parse_text(name, text);
         let mut changed = self.clone();
         changed.anchors.remove(anchor);
         changed.tables.remove(anchor);
-        changed.add_tables(anchor, &parsed.section, &mut |_| Err("it is not read here".to_owned()));
-        changed.add(anchor, parsed.section);
+        changed.add_tables(anchor, &parsed.ruleset, &mut |_| Err("it is not read here".to_owned()));
+        changed.add(anchor, parsed.ruleset);
         (changed, parsed.problems)
     }
 
     /// The rules of an anchor; `""` is the main ruleset.
-    pub fn anchor(&self, path: &str) -> Option<&Section> {
+    pub fn anchor(&self, path: &str) -> Option<&Ruleset> {
         self.anchors.get(path)
     }
 
@@ -269,11 +269,11 @@ impl Loaded {
     }
 
     /// This anchor as if it were the main ruleset: what its rules would do if they were evaluated.
-    pub(super) fn alone(&self, anchor: &str) -> Loaded {
+    pub(super) fn alone(&self, anchor: &str) -> Rulesets {
         let mut alone =
-            Loaded { interfaces: self.interfaces.clone(), tables_incomplete: true, ..Loaded::default() };
-        if let Some(section) = self.anchors.get(anchor) {
-            alone.anchors.insert(String::new(), section.clone());
+            Rulesets { interfaces: self.interfaces.clone(), tables_incomplete: true, ..Rulesets::default() };
+        if let Some(ruleset) = self.anchors.get(anchor) {
+            alone.anchors.insert(String::new(), ruleset.clone());
         }
         alone
     }
@@ -300,7 +300,7 @@ impl Loaded {
 
     /// Whether a network that is written anywhere in the rules or tables holds the address, 0.0.0.0/0 aside.
     pub(super) fn names_address(&self, address: std::net::IpAddr) -> bool {
-        let rules = self.anchors.values().flat_map(|section| section.filter.iter().chain(&section.rdr));
+        let rules = self.anchors.values().flat_map(|ruleset| ruleset.filter.iter().chain(&ruleset.rdr));
         let mut written = rules.flat_map(|placed| [&placed.item.source, &placed.item.destination]);
         let holds = |wanted: &Address| match wanted {
             Address::Net(net) => net.contains(&address),
@@ -320,9 +320,9 @@ impl Loaded {
         let mut called: BTreeSet<&str> = BTreeSet::from([""]);
         let mut waiting = vec![""];
         while let Some(path) = waiting.pop() {
-            let Some(section) = self.anchors.get(path) else { continue };
+            let Some(ruleset) = self.anchors.get(path) else { continue };
             let mut below = Vec::new();
-            collect_calls(path, &section.filter, &mut below);
+            collect_calls(path, &ruleset.filter, &mut below);
             for target in below {
                 for child in self.targets(&target) {
                     if called.insert(child) {
@@ -333,7 +333,7 @@ impl Loaded {
         }
         self.anchors
             .iter()
-            .filter(|(path, section)| !section.filter.is_empty() && !called.contains(path.as_str()))
+            .filter(|(path, ruleset)| !ruleset.filter.is_empty() && !called.contains(path.as_str()))
             .map(|(path, _)| path.as_str())
             .collect()
     }
@@ -363,9 +363,9 @@ impl Loaded {
 
     /// Puts the rules of an anchor in place of those that it has. Rules in braces become anchors of their own, named
     /// `_1`, `_2`, … where they have no name, as pfctl names them.
-    fn add(&mut self, anchor: &str, mut section: Section) {
+    fn add(&mut self, anchor: &str, mut ruleset: Ruleset) {
         let mut unnamed = 0;
-        for placed in &mut section.filter {
+        for placed in &mut ruleset.filter {
             let Some(call) = &mut placed.item.anchor else { continue };
             let Some(inline) = call.inline.take() else { continue };
             let name = call.path.get_or_insert_with(|| {
@@ -376,16 +376,16 @@ impl Loaded {
                 self.add(&path, (*inline).clone());
             }
         }
-        self.anchors.insert(anchor.to_owned(), section);
+        self.anchors.insert(anchor.to_owned(), ruleset);
     }
 
     fn add_tables(
         &mut self,
         anchor: &str,
-        section: &Section,
+        ruleset: &Ruleset,
         read: &mut dyn FnMut(&str) -> Result<String, String>,
     ) {
-        for (_, table) in section.tables() {
+        for (_, table) in ruleset.tables() {
             // One whose name does not read may be any.
             self.tables_incomplete |= table.name.is_empty();
             let mut contents = Contents::default();

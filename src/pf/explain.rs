@@ -1,11 +1,11 @@
 //! Can a host reach a port of this Mac, and why: every packet that the connection needs, asked of [`verdict`].
 //!
 //! ```
-//! use portcullis::pf::loaded::Loaded;
-//! use portcullis::pf::question::{From, Question, ask};
+//! use portcullis::pf::rulesets::Rulesets;
+//! use portcullis::pf::explain::{From, Question, ask};
 //! use portcullis::pf::rule::Family;
 //! let text = "pass in proto tcp to port 2345\nblock drop in all\n";
-//! let (loaded, _) = Loaded::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
+//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
 //! let loaded = loaded.with_assumed_interfaces(None);
 //! let question = Question { port: 2345, from: From::Network, family: Family::Inet, interface: None };
 //! assert_eq!(
@@ -23,10 +23,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::loaded::Loaded;
 use super::packet::{ACK, Packet, SYN};
 use super::rule::{Action, Block, Direction, Family, PortMatch, RouteKind};
-use super::verdict::{Because, Outcome, Part, RuleRef, Step, Verdict, verdict, verdict_tagged};
+use super::rulesets::Rulesets;
+use super::verdict::{Because, Decision, Part, RuleRef, Step, Verdict, verdict, verdict_tagged};
 
 /// Who connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Question {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
     /// `pass`, `block` or `unknown`.
-    pub verdict: Outcome,
+    pub verdict: Decision,
     /// The answer as a sentence, with the rule that decides.
     pub sentence: String,
     /// The answer as a short clause.
@@ -131,7 +131,7 @@ impl fmt::Display for Explanation {
 }
 
 /// Answers the question by the rules that are loaded.
-pub fn ask(loaded: &Loaded, question: &Question) -> Explanation {
+pub fn ask(loaded: &Rulesets, question: &Question) -> Explanation {
     let ends = ends(loaded, question);
     let mut inquiry = Inquiry { loaded, port: question.port, trail: Vec::new(), notes: Vec::new() };
     let conclusion =
@@ -159,7 +159,7 @@ struct Ends {
     interface: String,
 }
 
-fn ends(loaded: &Loaded, question: &Question) -> Ends {
+fn ends(loaded: &Rulesets, question: &Question) -> Ends {
     let four = match question.from {
         From::Host(address) => address.is_ipv4(),
         _ => question.family == Family::Inet,
@@ -203,7 +203,7 @@ fn ends(loaded: &Loaded, question: &Question) -> Ends {
 }
 
 /// A host of the network, other than `own`, that no rule names by itself.
-pub fn unnamed_in(loaded: &Loaded, own: IpNet) -> IpAddr {
+pub fn unnamed_in(loaded: &Rulesets, own: IpNet) -> IpAddr {
     let is_own = |host: &IpAddr| {
         loaded.interfaces().iter().any(|facts| facts.addresses.iter().any(|net| net.addr() == *host))
     };
@@ -215,7 +215,7 @@ pub fn unnamed_in(loaded: &Loaded, own: IpNet) -> IpAddr {
 }
 
 /// A host on the internet that no rule names, where there is one.
-fn stranger(loaded: &Loaded, four: bool) -> IpAddr {
+fn stranger(loaded: &Rulesets, four: bool) -> IpAddr {
     // Public addresses of different blocks, none of them reserved, so that no list of bogus networks holds them all.
     const FOUR: [[u8; 4]; 5] =
         [[198, 41, 96, 7], [81, 2, 69, 160], [45, 33, 32, 156], [133, 242, 0, 3], [17, 253, 144, 10]];
@@ -230,14 +230,14 @@ fn stranger(loaded: &Loaded, four: bool) -> IpAddr {
 }
 
 struct Conclusion {
-    outcome: Outcome,
+    outcome: Decision,
     rule: Option<RuleText>,
     because: String,
     sentence: String,
 }
 
 struct Inquiry<'a> {
-    loaded: &'a Loaded,
+    loaded: &'a Rulesets,
     port: u16,
     trail: Vec<TrailLine>,
     notes: Vec<String>,
@@ -254,18 +254,18 @@ impl<'a> Inquiry<'a> {
         let mut conclusion = self.conclude(&first, "");
         let redirected = first.translated.iter().any(|packet| *packet != syn);
         if let Some(target) =
-            self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Outcome::Pass)
+            self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Decision::Pass)
         {
             for text in [&mut conclusion.because, &mut conclusion.sentence] {
                 *text = format!("redirected to {target}, which is not this Mac, and {text}");
             }
         }
-        if conclusion.outcome != Outcome::Pass || first.stateful == Some(true) {
+        if conclusion.outcome != Decision::Pass || first.stateful == Some(true) {
             return conclusion;
         }
         let follows = [syn.reply(SYN | ACK), Packet { flags: ACK, ..syn.clone() }, syn.reply(ACK)];
         let followed = self.follow(conclusion, &first, &follows);
-        if followed.outcome == Outcome::Block {
+        if followed.outcome == Decision::Block {
             self.notes.insert(
                 0,
                 "what passes it opens no state, so pf judges the replies by themselves".to_owned(),
@@ -296,13 +296,13 @@ impl<'a> Inquiry<'a> {
         let out = Packet::syn(Direction::Out, &ends.interface, ends.from, ends.to, self.port);
         let sent = self.look(&out, vec![None]);
         let conclusion = self.conclude(&sent, "on its way out of lo0, ");
-        if conclusion.outcome != Outcome::Pass {
+        if conclusion.outcome != Decision::Pass {
             return conclusion;
         }
         let into = Packet { direction: Direction::In, ..out.clone() };
         let received = self.look(&into, sent.tags.clone());
         let conclusion = self.conclude(&received, "on its way into lo0, ");
-        if conclusion.outcome != Outcome::Pass {
+        if conclusion.outcome != Decision::Pass {
             return conclusion;
         }
         // Each way has its own state: what leaves the client, and what reaches the server.
@@ -311,7 +311,7 @@ impl<'a> Inquiry<'a> {
             let follows = [into.reply(SYN | ACK), Packet { flags: ACK, ..into.clone() }];
             conclusion = self.follow(conclusion, &received, &follows);
         }
-        if conclusion.outcome == Outcome::Pass && sent.stateful != Some(true) {
+        if conclusion.outcome == Decision::Pass && sent.stateful != Some(true) {
             let follows = [out.reply(SYN | ACK), Packet { flags: ACK, ..out.clone() }];
             conclusion = self.follow(conclusion, &sent, &follows);
         }
@@ -327,9 +327,9 @@ impl<'a> Inquiry<'a> {
                 Direction::In => "the next packet",
             };
             let mut failed = self.conclude(&next, &format!("the connection comes in, but {way} is "));
-            if failed.outcome != Outcome::Pass {
+            if failed.outcome != Decision::Pass {
                 if first.stateful.is_none() {
-                    failed.outcome = Outcome::Unknown;
+                    failed.outcome = Decision::Unknown;
                     let reason = failed.because.strip_prefix("unknown: ").unwrap_or(&failed.because);
                     failed.because = format!("unknown: whether a state is opened, without which {reason}");
                     failed.sentence = failed.because.clone();
@@ -357,12 +357,12 @@ impl<'a> Inquiry<'a> {
             self.trail.push(trail_line(&what, step, Some(index) == last));
         }
         let diverted = found.rule.and_then(|rule| rule.rule.item.route.as_deref());
-        if found.outcome == Outcome::Pass
+        if found.outcome == Decision::Pass
             && let Some(route) = diverted
         {
             match route.kind {
                 RouteKind::RouteTo if packet.direction == Direction::In => {
-                    found.outcome = Outcome::Unknown;
+                    found.outcome = Decision::Unknown;
                     self.notes
                         .push("the rule that passes the packet sends it elsewhere (route-to)".to_owned());
                 }
@@ -408,7 +408,7 @@ impl<'a> Inquiry<'a> {
                 let clause = "unknown: the anchors call each other without end".to_owned();
                 (clause.clone(), clause)
             }
-            (Because::Rule, Outcome::Pass) => {
+            (Because::Rule, Decision::Pass) => {
                 let rest = if quick {
                     "it is quick: later rules are not looked at".to_owned()
                 } else {
@@ -416,7 +416,7 @@ impl<'a> Inquiry<'a> {
                 };
                 (format!("passed by {named}"), format!("passed by {named}; {rest}"))
             }
-            (Because::Rule, Outcome::Block) => {
+            (Because::Rule, Decision::Block) => {
                 self.note_block(verdict.block);
                 let rest = if quick {
                     "it is quick: later rules are not looked at".to_owned()
@@ -425,7 +425,7 @@ impl<'a> Inquiry<'a> {
                 };
                 (format!("{lead}blocked by {named}"), format!("{lead}blocked by {named}; {rest}"))
             }
-            (Because::Rule, Outcome::Unknown) => {
+            (Because::Rule, Decision::Unknown) => {
                 let clause = format!("unknown: {named} sends the packet elsewhere");
                 (clause.clone(), clause)
             }
@@ -449,11 +449,11 @@ impl<'a> Inquiry<'a> {
     /// Rules for the port in anchors that nothing calls: why they have no effect.
     fn note_uncalled(&mut self, ends: &Ends) {
         for anchor in self.loaded.never_evaluated() {
-            let Some(section) = self.loaded.anchor(anchor) else { continue };
-            if section.filter.iter().all(|placed| placed.item.action == Action::Unread) {
+            let Some(ruleset) = self.loaded.anchor(anchor) else { continue };
+            if ruleset.filter.iter().all(|placed| placed.item.action == Action::Unread) {
                 continue;
             }
-            let names_port = section.filter.iter().any(|placed| match &placed.item.destination.port {
+            let names_port = ruleset.filter.iter().any(|placed| match &placed.item.destination.port {
                 Some(PortMatch::Number(compare)) => compare.matches(self.port),
                 Some(PortMatch::Service(_)) => true,
                 None => false,
@@ -506,7 +506,7 @@ pub(super) fn rule_text(rule: &RuleRef<'_>) -> RuleText {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Combined {
     /// `pass` where the port can be reached over one family at least; `block` where over none; else `unknown`.
-    pub verdict: Outcome,
+    pub verdict: Decision,
     /// A clause that says why.
     pub because: String,
     /// Each family's answer.
@@ -526,7 +526,7 @@ pub struct Answers {
 
 /// Who can reach the ports from `first` to `last`. `near` are the networks that "this network" means; where it is
 /// empty, those that the interfaces are on.
-pub fn answers(loaded: &Loaded, first: u16, last: u16, near: &[IpNet]) -> Answers {
+pub fn answers(loaded: &Rulesets, first: u16, last: u16, near: &[IpNet]) -> Answers {
     let ports = telling_ports(loaded, first, last);
     let families = [Family::Inet, Family::Inet6];
     let everywhere = |from: From| {
@@ -558,11 +558,11 @@ pub fn answers(loaded: &Loaded, first: u16, last: u16, near: &[IpNet]) -> Answer
 const MAXIMUM_PORTS: usize = 64;
 
 /// The ports of the range at which some rule's answer may change.
-fn telling_ports(loaded: &Loaded, first: u16, last: u16) -> Vec<u16> {
+fn telling_ports(loaded: &Rulesets, first: u16, last: u16) -> Vec<u16> {
     let mut ports = vec![first];
     if first < last {
         let sections = loaded.anchor_paths().filter_map(|path| loaded.anchor(path));
-        let rules = sections.flat_map(|section| section.filter.iter().chain(&section.rdr));
+        let rules = sections.flat_map(|ruleset| ruleset.filter.iter().chain(&ruleset.rdr));
         for placed in rules {
             if let Some(PortMatch::Number(compare)) = &placed.item.destination.port {
                 let (a, b) = compare.bounds();
@@ -589,32 +589,32 @@ fn combine(families: Vec<Explanation>) -> Combined {
             )
         };
         let (verdict, because) = match (of("inet"), of("inet6")) {
-            (None, None) => (Outcome::Unknown, "no address is known".to_owned()),
+            (None, None) => (Decision::Unknown, "no address is known".to_owned()),
             (Some(only), None) | (None, Some(only)) => only,
             (Some(four), Some(six)) if four.0 == six.0 => four,
-            (Some((Outcome::Pass, because)), _) => (Outcome::Pass, format!("over IPv4: {because}")),
-            (_, Some((Outcome::Pass, because))) => (Outcome::Pass, format!("over IPv6: {because}")),
-            (Some((Outcome::Unknown, because)), _) => (Outcome::Unknown, format!("over IPv4: {because}")),
-            (_, Some((_, because))) => (Outcome::Unknown, format!("over IPv6: {because}")),
+            (Some((Decision::Pass, because)), _) => (Decision::Pass, format!("over IPv4: {because}")),
+            (_, Some((Decision::Pass, because))) => (Decision::Pass, format!("over IPv6: {because}")),
+            (Some((Decision::Unknown, because)), _) => (Decision::Unknown, format!("over IPv4: {because}")),
+            (_, Some((_, because))) => (Decision::Unknown, format!("over IPv6: {because}")),
         };
         (verdict, because, format!("port {port}"))
     });
     let combined = agreed(by_port.by_ref(), |answer| answer);
-    let (verdict, because) = combined.unwrap_or((Outcome::Unknown, "no address is known".to_owned()));
+    let (verdict, because) = combined.unwrap_or((Decision::Unknown, "no address is known".to_owned()));
     Combined { verdict, because, families }
 }
 
 /// What all say, with the first's reason; unknown, with two of them, where they do not agree.
 fn agreed<T>(
     answers: impl Iterator<Item = T>,
-    told: impl Fn(T) -> (Outcome, String, String),
-) -> Option<(Outcome, String)> {
+    told: impl Fn(T) -> (Decision, String, String),
+) -> Option<(Decision, String)> {
     let mut answers = answers.map(told);
     let (verdict, because, name) = answers.next()?;
     match answers.find(|(other, ..)| *other != verdict) {
         None => Some((verdict, because)),
         Some((_, other, other_name)) => {
-            Some((Outcome::Unknown, format!("{name}: {because}; {other_name}: {other}")))
+            Some((Decision::Unknown, format!("{name}: {because}; {other_name}: {other}")))
         }
     }
 }
@@ -629,15 +629,15 @@ pub struct Change {
     /// Who: `loopback`, `network`, `anyone`.
     pub from: &'static str,
     /// Before.
-    pub before: Outcome,
+    pub before: Decision,
     /// After.
-    pub after: Outcome,
+    pub after: Decision,
     /// Why, after it.
     pub because: String,
 }
 
 /// The verdicts before and after a change of what is loaded, for ranges of ports with what "this network" is for each.
-pub fn changes(before: &Loaded, after: &Loaded, ranges: &[(u16, u16, Vec<IpNet>)]) -> Vec<Change> {
+pub fn changes(before: &Rulesets, after: &Rulesets, ranges: &[(u16, u16, Vec<IpNet>)]) -> Vec<Change> {
     let mut changes = Vec::new();
     for (first, last, near) in ranges {
         let (old, new) = (answers(before, *first, *last, near), answers(after, *first, *last, near));

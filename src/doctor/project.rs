@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::sockets::redact;
+use crate::sockets::redact;
 
 /// No configuration file is longer than this.
 const LONGEST_FILE: u64 = 4 << 20;

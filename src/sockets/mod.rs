@@ -3,8 +3,8 @@
 //! It looks only: the kernel's tables and the processes' own entries are read, no port is touched.
 //!
 //! ```
-//! # fn main() -> Result<(), portcullis::reach::sockets::SocketsError> {
-//! use portcullis::reach::sockets;
+//! # fn main() -> Result<(), portcullis::sockets::SocketsError> {
+//! use portcullis::sockets;
 //! let mine = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
 //! let port = mine.local_addr().unwrap().port();
 //! let table = sockets::read(&[])?;

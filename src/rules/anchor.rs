@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use crate::ledger::{Guard, Ledger, Managed, Opening, host_text};
 use crate::port::PortRange;
+use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, host_text};
 use crate::world::NAME;
 
 /// What the header of the file says.
@@ -84,7 +84,7 @@ pub fn table_name(port: PortRange) -> String {
 
 enum Entry<'a> {
     Open(&'a Opening),
-    Closed(&'a Managed),
+    Closed(&'a NamedPort),
 }
 
 impl Entry<'_> {
@@ -120,7 +120,7 @@ fn label(name: &str, port: PortRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Source;
+    use crate::rules::ledger::Source;
 
     fn opening(name: &str, port: &str, from: Source) -> Opening {
         Opening {
@@ -136,7 +136,7 @@ mod tests {
     fn ledger(guard: Guard) -> Ledger {
         let mut ledger = Ledger { guard, ..Ledger::default() };
         for (name, port) in [("dlv", "2345"), ("node", "9229"), ("many", "30000-30100")] {
-            ledger.manage(&Managed { name: name.parse().unwrap(), port: port.parse().unwrap() });
+            ledger.manage(&NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() });
         }
         ledger
     }

@@ -1,7 +1,7 @@
 //! Everything that stands in the way of debugging, in one report: facts in, findings out.
 //!
 //! ```
-//! use portcullis::reach::doctor::{Facts, Level, examine};
+//! use portcullis::doctor::{Facts, Level, examine};
 //! let findings = examine(&Facts::default());
 //! assert!(findings.iter().all(|finding| finding.level != Level::Problem));
 //! ```
@@ -15,14 +15,14 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::connect;
-use super::servers::{Kind, Trap, classify, classify_process};
-use super::sockets::Process;
-use super::view::View;
-use crate::ledger::{Guard, Way};
+use crate::debuggers::connect;
+use crate::debuggers::port_view::PortView;
+use crate::debuggers::servers::{Kind, Trap, classify, classify_process};
+use crate::diagnosis::{Assessment, Reachability};
 use crate::os::process::Command;
 use crate::pf::parse::parse_listing;
-use crate::reachability::{Assessment, State};
+use crate::rules::ledger::{Attachment, Guard};
+use crate::sockets::Process;
 use crate::status::{AppFirewall, Firewall, PfState, Report};
 use project::{Client, Configuration, Project, Task};
 use toolchain::Toolchain;
@@ -44,7 +44,7 @@ pub struct Facts {
     pub addresses: Vec<IpAddr>,
     /// Why sockets may be missing, where they may.
     pub blind_spot: Option<String>,
-    /// The processes that [`super::servers::is_delve_or_go`] names.
+    /// The processes that [`crate::debuggers::servers::is_delve_or_go`] names.
     pub delves: Vec<Process>,
     /// Go and Delve.
     pub toolchain: Toolchain,
@@ -60,7 +60,7 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub struct Port {
     /// What the socket table shows.
-    pub view: View,
+    pub view: PortView,
     /// What that comes to.
     pub said: Assessment,
     /// The version of its debugger, where the program's file tells.
@@ -220,7 +220,7 @@ fn anchors(facts: &Facts) -> Vec<Finding> {
     }
     let rules = |anchor: &str| seen.rulesets.get(anchor).map(|rules| rules.rules.trim()).unwrap_or_default();
     let called: Vec<String> = parse_listing("main ruleset", rules(""))
-        .section
+        .ruleset
         .filter
         .iter()
         .filter_map(|rule| Some(rule.item.anchor.as_ref()?.path.as_ref()?.to_string()))
@@ -228,8 +228,8 @@ fn anchors(facts: &Facts) -> Vec<Finding> {
     let wanted = seen.guard == Guard::On || !seen.openings.is_empty();
     if let (true, PfState::Enabled, Some(way)) = (wanted, &seen.pf, seen.way) {
         let call = match way {
-            Way::Apple => "com.apple/*",
-            Way::Classic => way.anchor(),
+            Attachment::Apple => "com.apple/*",
+            Attachment::Classic => way.anchor(),
         };
         let repair = "load them again: `portcullis guard on`, or `portcullis open PORT`";
         if rules(way.anchor()).is_empty() {
@@ -245,7 +245,7 @@ fn anchors(facts: &Facts) -> Vec<Finding> {
             findings.push(finding(Level::Fine, "pf", what, "pfctl -a … -s rules", ""));
         }
     }
-    let ours = [Way::Apple.anchor(), Way::Classic.anchor()];
+    let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let others = seen.rulesets.iter().filter(|(anchor, rules)| {
         let is_anchor = !anchor.is_empty() && !ours.contains(&anchor.as_str());
         is_anchor && !(rules.rules.trim().is_empty() && rules.nat.trim().is_empty())
@@ -294,12 +294,16 @@ fn app_firewall(facts: &Facts) -> Vec<Finding> {
 fn ports(facts: &Facts) -> Vec<Finding> {
     let of_port = |Port { view, said, version }: &Port| {
         let level = match said.state {
-            State::Bricked | State::Wedged | State::WrongFamily | State::BlockedEverywhere => Level::Problem,
-            State::Unknown => Level::Unknown,
-            State::LoopbackOnly | State::Forwarded | State::BlockedByPf | State::BlockedByAppFirewall => {
-                Level::Advice
-            }
-            State::NoListener | State::InSession | State::Reachable => Level::Fine,
+            Reachability::Bricked
+            | Reachability::Wedged
+            | Reachability::WrongFamily
+            | Reachability::BlockedEverywhere => Level::Problem,
+            Reachability::Unknown => Level::Unknown,
+            Reachability::LoopbackOnly
+            | Reachability::Forwarded
+            | Reachability::BlockedByPf
+            | Reachability::BlockedByAppFirewall => Level::Advice,
+            Reachability::NoListener | Reachability::InSession | Reachability::Reachable => Level::Fine,
         };
         let command = view.process.as_ref().map(|process| process.arguments.join(" ")).unwrap_or_default();
         let version = version.as_ref().map_or(String::new(), |version| format!(", version {version}"));
@@ -321,7 +325,7 @@ fn ports(facts: &Facts) -> Vec<Finding> {
         )
     });
     let (unused, used): (Vec<&Port>, Vec<&Port>) =
-        facts.ports.iter().partition(|port| port.said.state == State::NoListener);
+        facts.ports.iter().partition(|port| port.said.state == Reachability::NoListener);
     let unused: Vec<String> = unused.iter().map(|port| port.view.port.to_string()).collect();
     let unused = (!unused.is_empty()).then(|| {
         let what = format!("nothing listens on {}", unused.join(", "));
@@ -704,9 +708,9 @@ fn system(facts: &Facts) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sockets::Table;
     use super::*;
-    use crate::reachability::{Answer, Pf};
+    use crate::diagnosis::{Answer, Pf};
+    use crate::sockets::Table;
     use toolchain::Tool;
 
     fn process(pid: u32, line: &str) -> Process {
@@ -716,7 +720,7 @@ mod tests {
     }
 
     fn port(port: u16, process: &Process) -> Port {
-        use super::super::sockets::{Owner, Socket, TcpState};
+        use crate::sockets::{Owner, Socket, TcpState};
         let socket = Socket {
             local: ([127, 0, 0, 1], port).into(),
             remote: None,
@@ -726,16 +730,20 @@ mod tests {
             accepted: None,
             owner: Owner::Process(std::sync::Arc::new(process.clone())),
         };
-        let view = View::of(port, &Table { listeners: vec![socket], ..Table::default() }, None, &[]);
-        let said = view
-            .assess(Pf::same(Answer::Yes, Answer::Yes, Answer::Yes), crate::reachability::AppFirewall::Off);
+        let view = PortView::of(port, &Table { listeners: vec![socket], ..Table::default() }, None, &[]);
+        let said = view.assess(
+            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
+            crate::diagnosis::AppFirewallEffect::Off,
+        );
         Port { view, said, version: None }
     }
 
     fn nobody(port: u16) -> Port {
-        let view = View::of(port, &Table::default(), None, &[]);
-        let said = view
-            .assess(Pf::same(Answer::Yes, Answer::Yes, Answer::Yes), crate::reachability::AppFirewall::Off);
+        let view = PortView::of(port, &Table::default(), None, &[]);
+        let said = view.assess(
+            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
+            crate::diagnosis::AppFirewallEffect::Off,
+        );
         Port { view, said, version: None }
     }
 
@@ -819,7 +827,7 @@ mod tests {
             pf: PfState::Enabled,
             references: Some(1),
             guard: Guard::On,
-            way: Some(Way::Apple),
+            way: Some(Attachment::Apple),
             openings: vec![],
             managed: vec![],
             verdicts: vec![],

@@ -1,7 +1,7 @@
 //! Reads what pf logged: a pcap of `pflog0`, from a file or as it comes.
 //!
 //! ```
-//! use portcullis::reach::pflog;
+//! use portcullis::pflog;
 //! let error = pflog::Reader::new(&b"not a capture"[..]).err().unwrap();
 //! assert!(error.to_string().contains("not a pcap file"));
 //! ```
@@ -18,11 +18,11 @@ use pcap_parser::nom;
 use pcap_parser::pcap::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 use serde::Serialize;
 
-use crate::pf::loaded::Loaded;
+use crate::pf::explain::RuleText;
 use crate::pf::logged::{Numbers, rule_of};
 use crate::pf::packet::{ACK, Packet, SYN};
-use crate::pf::question::RuleText;
 use crate::pf::rule;
+use crate::pf::rulesets::Rulesets;
 use crate::status::{Attempts, Seconds};
 
 pub mod follow;
@@ -63,7 +63,7 @@ pub struct Entry {
 
 impl Entry {
     /// The rule that logged it, by the rules in `loaded`. Errors: why that is not known.
-    pub fn rule_in(&self, loaded: &Loaded) -> Result<RuleText, String> {
+    pub fn rule_in(&self, loaded: &Rulesets) -> Result<RuleText, String> {
         let blocks = match self.action {
             Action::Block => true,
             Action::Pass => false,
@@ -157,7 +157,7 @@ pub enum PflogError {
 /// Takes a capture in pieces, as it grows, and gives its entries.
 ///
 /// ```
-/// use portcullis::reach::pflog::Decoder;
+/// use portcullis::pflog::Decoder;
 /// let mut decoder = Decoder::default();
 /// decoder.push(&[0xd4, 0xc3]);
 /// assert!(decoder.next_entry().is_none(), "more is needed");

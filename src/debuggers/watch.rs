@@ -1,7 +1,7 @@
 //! When to look again: never while nothing can change that anybody would see.
 //!
 //! ```
-//! use portcullis::reach::watch::{Interest, pause};
+//! use portcullis::debuggers::watch::{Interest, pause};
 //! assert_eq!(pause(Interest { in_use: false, open: false }, false), None);
 //! ```
 

@@ -1,7 +1,7 @@
 //! Our marked block in pf.conf: added once, found again, removed byte for byte.
 //!
 //! ```
-//! use portcullis::pf::conf;
+//! use portcullis::rules::conf;
 //! let stock = b"anchor \"com.apple/*\"";
 //! let edited = conf::add(stock).unwrap();
 //! assert_eq!(conf::remove(&edited).unwrap(), stock);

@@ -2,7 +2,7 @@
 //! step, and the causes behind it. Pure, and it imports nothing of ours.
 //!
 //! ```
-//! use portcullis::reachability::{Answer, Bind, Both, Pf, Presence, Situation, State, AppFirewall, Queue, Session};
+//! use portcullis::diagnosis::{Answer, Bind, Both, Pf, Presence, Situation, Reachability, AppFirewallEffect, Queue, Session};
 //! let yes = Both { v4: Answer::Yes, v6: Answer::Yes };
 //! let situation = Situation {
 //!     presence: Presence::Listens,
@@ -10,20 +10,20 @@
 //!     session: Session::None,
 //!     queue: Queue::Empty,
 //!     pf: Pf { loopback: yes, network: yes, anyone: yes },
-//!     app_firewall: AppFirewall::Off,
+//!     app_firewall: AppFirewallEffect::Off,
 //! };
-//! assert_eq!(situation.state(), State::LoopbackOnly);
+//! assert_eq!(situation.state(), Reachability::LoopbackOnly);
 //! ```
 //!
 //! The state is that of the first obstacle that is certain; without one, an obstacle that is only possible makes it
 //! unknown; without any, the port is reachable. So nothing unknown ever ends as reachable. The words are apart from
-//! this, in [`english`].
+//! this, in [`wording`].
 
-pub mod english;
+pub mod wording;
 
 use serde::{Deserialize, Serialize};
 
-use english::Subject;
+use wording::Wording;
 
 /// Yes, no, or not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ pub struct Pf {
 /// What the Application Firewall does with a connection from outside to this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AppFirewall {
+pub enum AppFirewallEffect {
     /// It is off.
     Off,
     /// It is on, and what it does with this program is not known: "permitted" is also said of programs it never saw.
@@ -130,7 +130,7 @@ pub enum AppFirewall {
 
 /// One port as it was seen: a [`Situation`] but for pf, and what the sentences speak of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct PortFacts {
     /// The port.
     pub port: u16,
     /// Who is there.
@@ -146,7 +146,7 @@ pub struct Seen {
     /// For which clients there are settings to connect with, such as `VS Code`.
     pub clients: Vec<String>,
     /// What the sentences speak of.
-    pub subject: Subject,
+    pub subject: Wording,
 }
 
 /// All that is known of one port.
@@ -163,13 +163,13 @@ pub struct Situation {
     /// What pf does.
     pub pf: Pf,
     /// What the Application Firewall does.
-    pub app_firewall: AppFirewall,
+    pub app_firewall: AppFirewallEffect,
 }
 
 /// The one state of a port. The order is that of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum Reachability {
     /// Nobody listens.
     NoListener,
     /// The debugger is alive, but without listener and session: something connected and left.
@@ -199,8 +199,8 @@ pub enum State {
 /// Something that stands in the way, or may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Cause {
-    /// What it is: never [`State::Unknown`] or [`State::Reachable`].
-    pub state: State,
+    /// What it is: never [`Reachability::Unknown`] or [`Reachability::Reachable`].
+    pub state: Reachability,
     /// Whether it is certain; else it is possible.
     pub certain: bool,
 }
@@ -220,7 +220,7 @@ pub struct Reach {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Assessment {
     /// The one state.
-    pub state: State,
+    pub state: Reachability,
     /// Who gets an answer.
     pub reach: Reach,
     /// The state as one sentence.
@@ -232,25 +232,25 @@ pub struct Assessment {
 }
 
 impl Assessment {
-    /// The situation in the words of [`english`].
-    pub fn of(situation: &Situation, subject: &Subject) -> Self {
+    /// The situation in the words of [`wording`].
+    pub fn of(situation: &Situation, subject: &Wording) -> Self {
         let state = situation.state();
         let causes = situation.causes();
         Assessment {
             state,
             reach: situation.reach(),
-            sentence: english::sentence(situation, subject),
-            next_step: english::next_step(situation, subject),
-            causes: causes.into_iter().map(|cause| english::cause(cause, situation, subject)).collect(),
+            sentence: wording::sentence(situation, subject),
+            next_step: wording::next_step(situation, subject),
+            causes: causes.into_iter().map(|cause| wording::cause(cause, situation, subject)).collect(),
         }
     }
 }
 
-impl Seen {
+impl PortFacts {
     /// A port, or a range of which this is the first, on which no socket was seen: because there is `Nobody`, or
     /// because it is `Unknown`. `text` is how it is written.
     pub fn without_socket(port: u16, text: String, presence: Presence) -> Self {
-        Seen {
+        PortFacts {
             port,
             presence,
             bind: Both { v4: Bind::None, v6: Bind::None },
@@ -258,14 +258,14 @@ impl Seen {
             queue: Queue::Empty,
             is_blocked: false,
             clients: Vec::new(),
-            subject: Subject { port: text, ..Subject::default() },
+            subject: Wording { port: text, ..Wording::default() },
         }
     }
 
     /// `program` listens on `port`, for tests.
     #[cfg(test)]
     pub fn listening(port: u16, program: &str, address: &str, v4: Bind) -> Self {
-        let mut seen = Seen::without_socket(port, port.to_string(), Presence::Listens);
+        let mut seen = PortFacts::without_socket(port, port.to_string(), Presence::Listens);
         seen.bind.v4 = v4;
         seen.subject.program = Some(program.to_owned());
         seen.subject.addresses = vec![address.to_owned()];
@@ -273,8 +273,8 @@ impl Seen {
     }
 
     /// The situation, with what pf and the Application Firewall do.
-    pub fn situation(&self, pf: Pf, app_firewall: AppFirewall) -> Situation {
-        let Seen { presence, bind, session, queue, .. } = *self;
+    pub fn situation(&self, pf: Pf, app_firewall: AppFirewallEffect) -> Situation {
+        let PortFacts { presence, bind, session, queue, .. } = *self;
         Situation { presence, bind, session, queue, pf, app_firewall }
     }
 
@@ -303,15 +303,15 @@ impl Reach {
 
 impl Situation {
     /// The one state.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> Reachability {
         match self.causes().first() {
             Some(Cause { state, certain: true }) => *state,
-            Some(_) => State::Unknown,
-            None => State::Reachable,
+            Some(_) => Reachability::Unknown,
+            None => Reachability::Reachable,
         }
     }
 
-    /// What stands in the way: the certain causes first, then the possible ones, each in the order of [`State`].
+    /// What stands in the way: the certain causes first, then the possible ones, each in the order of [`Reachability`].
     pub fn causes(&self) -> Vec<Cause> {
         let [family, loopback] = self.of_bind();
         let [pf, unknown_pf, application] = self.of_firewalls();
@@ -372,23 +372,23 @@ impl Situation {
 
     fn application(&self) -> Answer {
         match self.app_firewall {
-            AppFirewall::Off => Answer::Yes,
-            AppFirewall::Blocks | AppFirewall::BlocksAll => Answer::No,
-            AppFirewall::Asks | AppFirewall::Unknown => Answer::Unknown,
+            AppFirewallEffect::Off => Answer::Yes,
+            AppFirewallEffect::Blocks | AppFirewallEffect::BlocksAll => Answer::No,
+            AppFirewallEffect::Asks | AppFirewallEffect::Unknown => Answer::Unknown,
         }
     }
 
     fn of_presence(&self) -> Option<Cause> {
         match (self.presence, self.session) {
-            (Presence::Unknown, _) => possible(State::NoListener),
+            (Presence::Unknown, _) => possible(Reachability::NoListener),
             // A single-client debugger stops listening while it serves: then its session speaks.
             (Presence::Nobody | Presence::Orphan, Session::Open { .. }) => None,
-            (Presence::Nobody, Session::None) => certain(State::NoListener),
-            (Presence::Nobody, Session::Unknown) => possible(State::NoListener),
-            (Presence::Orphan, Session::None) => certain(State::Bricked),
-            (Presence::Orphan, Session::Unknown) => possible(State::Bricked),
+            (Presence::Nobody, Session::None) => certain(Reachability::NoListener),
+            (Presence::Nobody, Session::Unknown) => possible(Reachability::NoListener),
+            (Presence::Orphan, Session::None) => certain(Reachability::Bricked),
+            (Presence::Orphan, Session::Unknown) => possible(Reachability::Bricked),
             (Presence::Listens, _) => None,
-            (Presence::Forwards, _) => certain(State::Forwarded),
+            (Presence::Forwards, _) => certain(Reachability::Forwarded),
         }
     }
 
@@ -396,8 +396,8 @@ impl Situation {
         match self.session {
             // What a proxy carries is no session of the debugger behind it.
             _ if self.presence == Presence::Forwards => None,
-            Session::Open { .. } => certain(State::InSession),
-            Session::Unknown => possible(State::InSession),
+            Session::Open { .. } => certain(Reachability::InSession),
+            Session::Unknown => possible(Reachability::InSession),
             Session::None => None,
         }
     }
@@ -405,8 +405,8 @@ impl Situation {
     fn of_queue(&self) -> Option<Cause> {
         match (self.queue, self.session) {
             (Queue::Empty, _) => None,
-            (Queue::Stuck, Session::None) => certain(State::Wedged),
-            (Queue::Stuck | Queue::Unknown, _) => possible(State::Wedged),
+            (Queue::Stuck, Session::None) => certain(Reachability::Wedged),
+            (Queue::Stuck | Queue::Unknown, _) => possible(Reachability::Wedged),
         }
     }
 
@@ -417,8 +417,8 @@ impl Situation {
         let is_outside = v4.is_outside() || v6.is_outside();
         let if_so = |so: bool, state| if so { certain(state) } else { None };
         [
-            if_so(is_bound && v4 == Bind::None, State::WrongFamily),
-            if_so(is_bound && !is_outside, State::LoopbackOnly),
+            if_so(is_bound && v4 == Bind::None, Reachability::WrongFamily),
+            if_so(is_bound && !is_outside, Reachability::LoopbackOnly),
         ]
     }
 
@@ -433,16 +433,20 @@ impl Situation {
             any([&self.pf.network, &self.pf.anyone].map(|pf| judged.admitted(pf, Bind::is_outside)));
         let is_outside = bind.v4.is_outside() || bind.v6.is_outside();
         let blocked = match (loopback, outside) {
-            (Answer::No, Answer::No) => certain(State::BlockedEverywhere),
-            (_, Answer::No) if is_outside => certain(State::BlockedByPf),
+            (Answer::No, Answer::No) => certain(Reachability::BlockedEverywhere),
+            (_, Answer::No) if is_outside => certain(Reachability::BlockedByPf),
             _ => None,
         };
         let application = match self.app_firewall {
-            AppFirewall::Off => None,
-            AppFirewall::Blocks | AppFirewall::BlocksAll => certain(State::BlockedByAppFirewall),
-            AppFirewall::Asks | AppFirewall::Unknown => possible(State::BlockedByAppFirewall),
+            AppFirewallEffect::Off => None,
+            AppFirewallEffect::Blocks | AppFirewallEffect::BlocksAll => {
+                certain(Reachability::BlockedByAppFirewall)
+            }
+            AppFirewallEffect::Asks | AppFirewallEffect::Unknown => {
+                possible(Reachability::BlockedByAppFirewall)
+            }
         };
-        let unknown = if self.pf.is_unknown() { possible(State::BlockedByPf) } else { None };
+        let unknown = if self.pf.is_unknown() { possible(Reachability::BlockedByPf) } else { None };
         [blocked, unknown, application]
     }
 }
@@ -466,11 +470,11 @@ impl Pf {
     }
 }
 
-fn certain(state: State) -> Option<Cause> {
+fn certain(state: Reachability) -> Option<Cause> {
     Some(Cause { state, certain: true })
 }
 
-fn possible(state: State) -> Option<Cause> {
+fn possible(state: Reachability) -> Option<Cause> {
     Some(Cause { state, certain: false })
 }
 
@@ -516,7 +520,7 @@ mod tests {
             .flat_map(|loopback| both().map(move |network| (loopback, network)))
             .flat_map(|(loopback, network)| both().map(move |anyone| Pf { loopback, network, anyone }))
             .collect();
-        use AppFirewall::{Asks, Blocks, BlocksAll, Off, Unknown};
+        use AppFirewallEffect::{Asks, Blocks, BlocksAll, Off, Unknown};
         for (presence, bind) in presences {
             for &session in &sessions {
                 for queue in [Queue::Empty, Queue::Stuck, Queue::Unknown] {
@@ -535,7 +539,7 @@ mod tests {
             || matches!(situation.session, Session::Unknown | Session::Open { takes_many: Answer::Unknown })
             || situation.queue == Queue::Unknown
             || situation.pf.is_unknown()
-            || matches!(situation.app_firewall, AppFirewall::Asks | AppFirewall::Unknown)
+            || matches!(situation.app_firewall, AppFirewallEffect::Asks | AppFirewallEffect::Unknown)
     }
 
     #[test]
@@ -549,35 +553,35 @@ mod tests {
             let causes = situation.causes();
             let reach = situation.reach();
             // One state: that of the first certain cause; no state twice among the certain.
-            let sure: Vec<State> =
+            let sure: Vec<Reachability> =
                 causes.iter().filter(|cause| cause.certain).map(|cause| cause.state).collect();
             assert!(sure.windows(2).all(|pair| pair[0] < pair[1]), "{situation:?}: {causes:?}");
             assert_eq!(
                 sure.first().copied(),
-                Some(state).filter(|state| *state < State::Unknown),
+                Some(state).filter(|state| *state < Reachability::Unknown),
                 "{situation:?}"
             );
-            if state == State::Reachable {
+            if state == Reachability::Reachable {
                 assert!(!has_unknown(&situation), "{situation:?}");
                 assert!(reach.network == Answer::Yes || reach.anyone == Answer::Yes, "{situation:?}");
             }
-            if state == State::Unknown {
+            if state == Reachability::Unknown {
                 assert!(has_unknown(&situation), "{situation:?}");
             }
             // What is said to be out of reach from other machines is so.
             let shut = [
-                State::NoListener,
-                State::Bricked,
-                State::Wedged,
-                State::BlockedEverywhere,
-                State::LoopbackOnly,
-                State::BlockedByPf,
-                State::BlockedByAppFirewall,
+                Reachability::NoListener,
+                Reachability::Bricked,
+                Reachability::Wedged,
+                Reachability::BlockedEverywhere,
+                Reachability::LoopbackOnly,
+                Reachability::BlockedByPf,
+                Reachability::BlockedByAppFirewall,
             ];
             if shut.contains(&state) {
                 assert_eq!((reach.network, reach.anyone), (Answer::No, Answer::No), "{situation:?}");
             }
-            if state == State::Forwarded {
+            if state == Reachability::Forwarded {
                 assert!(
                     ![reach.loopback, reach.network, reach.anyone].contains(&Answer::Yes),
                     "{situation:?}"
