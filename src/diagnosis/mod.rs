@@ -28,7 +28,6 @@ use wording::Wording;
 /// Yes, no, or not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words say it")]
 pub enum Answer {
     Yes,
     No,
