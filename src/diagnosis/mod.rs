@@ -1,15 +1,15 @@
 //! What stands between a client and a debugger: facts about one port in, one state out, with a sentence, the next
-//! step, and the causes behind it. Pure, and it imports nothing of ours.
+//! step, and the causes behind it. Pure.
 //!
 //! ```
-//! use portcullis::diagnosis::{Answer, Bind, Both, Pf, Presence, Situation, Reachability, AppFirewallEffect, Queue, Session};
-//! let yes = Both { v4: Answer::Yes, v6: Answer::Yes };
+//! use portcullis::diagnosis::{Answer, AppFirewallEffect, Bind, Presence, Queue, Reachability, Session, Situation};
+//! use portcullis::pf::origin::{Both, PerOrigin};
 //! let situation = Situation {
 //!     presence: Presence::Listens,
 //!     bind: Both { v4: Bind::Loopback, v6: Bind::None },
 //!     session: Session::None,
 //!     queue: Queue::Empty,
-//!     pf: Pf { loopback: yes, network: yes, anyone: yes },
+//!     pf: PerOrigin::same(Both::same(Answer::Yes)),
 //!     app_firewall: AppFirewallEffect::Off,
 //! };
 //! assert_eq!(situation.state(), Reachability::LoopbackOnly);
@@ -23,6 +23,8 @@ pub mod wording;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pf::origin::{Both, PerOrigin};
+use crate::pf::verdict::Decision;
 use wording::Wording;
 
 /// Yes, no, or not known.
@@ -34,13 +36,35 @@ pub enum Answer {
     Unknown,
 }
 
-/// One thing for each family of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Both<T> {
-    /// For IPv4.
-    pub v4: T,
-    /// For IPv6.
-    pub v6: T,
+/// What pf's decision means for a client.
+impl From<Decision> for Answer {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Pass => Answer::Yes,
+            Decision::Block => Answer::No,
+            Decision::Unknown => Answer::Unknown,
+        }
+    }
+}
+
+impl Answer {
+    /// No, where one is no; else unknown, where one is; else yes.
+    pub fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
+        answers.into_iter().fold(Answer::Yes, |sum, answer| match (sum, answer) {
+            (Answer::No, _) | (_, Answer::No) => Answer::No,
+            (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+            (Answer::Yes, Answer::Yes) => Answer::Yes,
+        })
+    }
+
+    /// Yes, where one is yes; else unknown, where one is; else no.
+    pub fn any(answers: impl IntoIterator<Item = Answer>) -> Answer {
+        answers.into_iter().fold(Answer::No, |sum, answer| match (sum, answer) {
+            (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
+            (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+            (Answer::No, Answer::No) => Answer::No,
+        })
+    }
 }
 
 /// Who is there.
@@ -100,17 +124,6 @@ pub enum Queue {
     Unknown,
 }
 
-/// Whether pf lets a new connection in, by where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Pf {
-    /// From this Mac itself.
-    pub loopback: Both<Answer>,
-    /// From the networks this Mac is on.
-    pub network: Both<Answer>,
-    /// From any other address.
-    pub anyone: Both<Answer>,
-}
-
 /// What the Application Firewall does with a connection from outside to this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -159,8 +172,8 @@ pub struct Situation {
     pub session: Session,
     /// The connections that wait.
     pub queue: Queue,
-    /// What pf does.
-    pub pf: Pf,
+    /// Whether pf lets a new connection in.
+    pub pf: PerOrigin<Both<Answer>>,
     /// What the Application Firewall does.
     pub app_firewall: AppFirewallEffect,
 }
@@ -204,24 +217,13 @@ pub struct Cause {
     pub certain: bool,
 }
 
-/// Who gets an answer from the debugger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Reach {
-    /// A client on this Mac.
-    pub loopback: Answer,
-    /// A client on this network.
-    pub network: Answer,
-    /// A client anywhere else.
-    pub anyone: Answer,
-}
-
 /// What is said of a port: the state, who gets an answer, and the words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Assessment {
     /// The one state.
     pub state: Reachability,
-    /// Who gets an answer.
-    pub reach: Reach,
+    /// Who gets an answer from the debugger.
+    pub reach: PerOrigin<Answer>,
     /// The state as one sentence.
     pub sentence: String,
     /// What to do now.
@@ -252,7 +254,7 @@ impl PortFacts {
         PortFacts {
             port,
             presence,
-            bind: Both { v4: Bind::None, v6: Bind::None },
+            bind: Both::same(Bind::None),
             session: Session::None,
             queue: Queue::Empty,
             is_blocked: false,
@@ -272,7 +274,7 @@ impl PortFacts {
     }
 
     /// The situation, with what pf and the Application Firewall do.
-    pub fn situation(&self, pf: Pf, app_firewall: AppFirewallEffect) -> Situation {
+    pub fn situation(&self, pf: PerOrigin<Both<Answer>>, app_firewall: AppFirewallEffect) -> Situation {
         let PortFacts { presence, bind, session, queue, .. } = *self;
         Situation { presence, bind, session, queue, pf, app_firewall }
     }
@@ -286,17 +288,6 @@ impl PortFacts {
     /// Whether other machines can address it.
     pub fn is_outside(&self) -> bool {
         self.bind.v4.is_outside() || self.bind.v6.is_outside()
-    }
-}
-
-impl Reach {
-    /// Who gets an answer from one of two.
-    pub fn or(self, other: Reach) -> Reach {
-        Reach {
-            loopback: any([self.loopback, other.loopback]),
-            network: any([self.network, other.network]),
-            anyone: any([self.anyone, other.anyone]),
-        }
     }
 }
 
@@ -329,12 +320,16 @@ impl Situation {
         causes
     }
 
-    /// Who gets an answer. A possible obstacle leaves it unknown.
-    pub fn reach(&self) -> Reach {
-        let outside =
-            |pf: &Both<Answer>| all([self.served(), self.admitted(pf, Bind::is_outside), self.application()]);
-        Reach {
-            loopback: all([self.served(), self.admitted(&self.pf.loopback, |bind| bind != Bind::None)]),
+    /// Who gets an answer from the debugger. A possible obstacle leaves it unknown.
+    pub fn reach(&self) -> PerOrigin<Answer> {
+        let outside = |pf: &Both<Answer>| {
+            Answer::all([self.served(), self.admitted(pf, Bind::is_outside), self.application()])
+        };
+        PerOrigin {
+            loopback: Answer::all([
+                self.served(),
+                self.admitted(&self.pf.loopback, |bind| bind != Bind::None),
+            ]),
             network: outside(&self.pf.network),
             anyone: outside(&self.pf.anyone),
         }
@@ -357,16 +352,16 @@ impl Situation {
             (Queue::Stuck, Session::None) => Answer::No,
             (Queue::Stuck | Queue::Unknown, _) => Answer::Unknown,
         };
-        all([present, free, accepting])
+        Answer::all([present, free, accepting])
     }
 
     /// Whether some family that is bound as `wanted` is let in by pf.
     fn admitted(&self, pf: &Both<Answer>, wanted: impl Fn(Bind) -> bool) -> Answer {
         if self.presence == Presence::Unknown {
-            return if pf.v4 == Answer::No && pf.v6 == Answer::No { Answer::No } else { Answer::Unknown };
+            return if pf.all(|answer| *answer == Answer::No) { Answer::No } else { Answer::Unknown };
         }
         let families = [(self.bind.v4, pf.v4), (self.bind.v6, pf.v6)];
-        any(families.into_iter().filter(|(bind, _)| wanted(*bind)).map(|(_, answer)| answer))
+        Answer::any(families.into_iter().filter(|(bind, _)| wanted(*bind)).map(|(_, answer)| answer))
     }
 
     fn application(&self) -> Answer {
@@ -425,11 +420,11 @@ impl Situation {
     fn of_firewalls(&self) -> [Option<Cause>; 3] {
         let is_bound = self.bind.v4 != Bind::None || self.bind.v6 != Bind::None;
         // What nobody listens to yet is judged as if it were bound everywhere.
-        let bind = if is_bound { self.bind } else { Both { v4: Bind::Every, v6: Bind::Every } };
+        let bind = if is_bound { self.bind } else { Both::same(Bind::Every) };
         let judged = Situation { bind, ..*self };
         let loopback = judged.admitted(&self.pf.loopback, |bind| bind != Bind::None);
         let outside =
-            any([&self.pf.network, &self.pf.anyone].map(|pf| judged.admitted(pf, Bind::is_outside)));
+            Answer::any([&self.pf.network, &self.pf.anyone].map(|pf| judged.admitted(pf, Bind::is_outside)));
         let is_outside = bind.v4.is_outside() || bind.v6.is_outside();
         let blocked = match (loopback, outside) {
             (Answer::No, Answer::No) => certain(Reachability::BlockedEverywhere),
@@ -445,7 +440,7 @@ impl Situation {
                 possible(Reachability::BlockedByAppFirewall)
             }
         };
-        let unknown = if self.pf.is_unknown() { possible(Reachability::BlockedByPf) } else { None };
+        let unknown = if is_unknown(&self.pf) { possible(Reachability::BlockedByPf) } else { None };
         [blocked, unknown, application]
     }
 }
@@ -457,16 +452,9 @@ impl Bind {
     }
 }
 
-impl Pf {
-    /// One answer for both families.
-    pub fn same(loopback: Answer, network: Answer, anyone: Answer) -> Self {
-        let both = |answer| Both { v4: answer, v6: answer };
-        Pf { loopback: both(loopback), network: both(network), anyone: both(anyone) }
-    }
-
-    fn is_unknown(&self) -> bool {
-        [self.loopback, self.network, self.anyone].iter().any(|pf| [pf.v4, pf.v6].contains(&Answer::Unknown))
-    }
+/// Whether pf's verdict is unknown for some client.
+fn is_unknown(pf: &PerOrigin<Both<Answer>>) -> bool {
+    pf.any(|families| families.any(|answer| *answer == Answer::Unknown))
 }
 
 fn certain(state: Reachability) -> Option<Cause> {
@@ -475,24 +463,6 @@ fn certain(state: Reachability) -> Option<Cause> {
 
 fn possible(state: Reachability) -> Option<Cause> {
     Some(Cause { state, certain: false })
-}
-
-/// No, where one is no; else unknown, where one is; else yes.
-fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
-    answers.into_iter().fold(Answer::Yes, |sum, answer| match (sum, answer) {
-        (Answer::No, _) | (_, Answer::No) => Answer::No,
-        (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
-        (Answer::Yes, Answer::Yes) => Answer::Yes,
-    })
-}
-
-/// Yes, where one is yes; else unknown, where one is; else no.
-fn any(answers: impl IntoIterator<Item = Answer>) -> Answer {
-    answers.into_iter().fold(Answer::No, |sum, answer| match (sum, answer) {
-        (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
-        (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
-        (Answer::No, Answer::No) => Answer::No,
-    })
 }
 
 #[cfg(test)]
@@ -507,7 +477,7 @@ mod tests {
         let listening = BINDS.iter().flat_map(|v4| BINDS.map(|v6| Both { v4: *v4, v6 })).skip(1);
         let presences =
             [Presence::Unknown, Presence::Nobody, Presence::Orphan]
-                .map(|presence| (presence, Both { v4: Bind::None, v6: Bind::None }))
+                .map(|presence| (presence, Both::same(Bind::None)))
                 .into_iter()
                 .chain(listening.flat_map(|bind| {
                     [Presence::Listens, Presence::Forwards].map(|presence| (presence, bind))
@@ -515,9 +485,9 @@ mod tests {
         let open = ANSWERS.map(|takes_many| Session::Open { takes_many });
         let sessions = [Session::None, Session::Unknown].into_iter().chain(open).collect::<Vec<_>>();
         let both = || ANSWERS.into_iter().flat_map(|v4| ANSWERS.map(|v6| Both { v4, v6 }));
-        let verdicts: Vec<Pf> = both()
+        let verdicts: Vec<PerOrigin<Both<Answer>>> = both()
             .flat_map(|loopback| both().map(move |network| (loopback, network)))
-            .flat_map(|(loopback, network)| both().map(move |anyone| Pf { loopback, network, anyone }))
+            .flat_map(|(loopback, network)| both().map(move |anyone| PerOrigin { loopback, network, anyone }))
             .collect();
         use AppFirewallEffect::{Asks, Blocks, BlocksAll, Off, Unknown};
         for (presence, bind) in presences {
@@ -537,7 +507,7 @@ mod tests {
         situation.presence == Presence::Unknown
             || matches!(situation.session, Session::Unknown | Session::Open { takes_many: Answer::Unknown })
             || situation.queue == Queue::Unknown
-            || situation.pf.is_unknown()
+            || is_unknown(&situation.pf)
             || matches!(situation.app_firewall, AppFirewallEffect::Asks | AppFirewallEffect::Unknown)
     }
 
@@ -581,10 +551,7 @@ mod tests {
                 assert_eq!((reach.network, reach.anyone), (Answer::No, Answer::No), "{situation:?}");
             }
             if state == Reachability::Forwarded {
-                assert!(
-                    ![reach.loopback, reach.network, reach.anyone].contains(&Answer::Yes),
-                    "{situation:?}"
-                );
+                assert!(reach.all(|answer| *answer != Answer::Yes), "{situation:?}");
             }
         });
         assert_eq!(count, 33 * 5 * 3 * 729 * 5);

@@ -10,6 +10,7 @@
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
 //! | [`explain`] | can a host reach a port of this Mac, and why |
 //! | [`logged`] | which rule logged a packet |
+//! | [`origin`] | one value for each place a client comes from, and for each family |
 
 pub mod criteria;
 pub mod effects;
@@ -17,6 +18,7 @@ pub mod explain;
 pub mod logged;
 mod matching;
 mod names;
+pub mod origin;
 pub mod packet;
 pub mod parse;
 pub mod preamble;
