@@ -709,7 +709,8 @@ fn system(facts: &DoctorFacts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Answer, Pf};
+    use crate::diagnosis::Answer;
+    use crate::pf::origin::{Both, PerOrigin};
     use crate::sockets::SocketTable;
     use toolchain::Tool;
 
@@ -732,19 +733,15 @@ mod tests {
         };
         let view =
             PortView::of(port, &SocketTable { listeners: vec![socket], ..SocketTable::default() }, None, &[]);
-        let said = view.assess(
-            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
-            crate::diagnosis::AppFirewallEffect::Off,
-        );
+        let said =
+            view.assess(PerOrigin::same(Both::same(Answer::Yes)), crate::diagnosis::AppFirewallEffect::Off);
         ExaminedPort { view, said, version: None }
     }
 
     fn nobody(port: u16) -> ExaminedPort {
         let view = PortView::of(port, &SocketTable::default(), None, &[]);
-        let said = view.assess(
-            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
-            crate::diagnosis::AppFirewallEffect::Off,
-        );
+        let said =
+            view.assess(PerOrigin::same(Both::same(Answer::Yes)), crate::diagnosis::AppFirewallEffect::Off);
         ExaminedPort { view, said, version: None }
     }
 
