@@ -9,12 +9,14 @@
 //! | [`rulesets`] | what pf holds: main ruleset, anchors, tables |
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
 //! | [`explain`] | can a host reach a port of this Mac, and why |
+//! | [`grounds`] | why pf decides as it does |
 //! | [`logged`] | which rule logged a packet |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
 pub mod criteria;
 pub mod effects;
 pub mod explain;
+pub mod grounds;
 pub mod logged;
 mod matching;
 mod names;

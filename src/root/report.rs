@@ -87,7 +87,7 @@ fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> 
             let because = match outcome {
                 Decision::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
                 Decision::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
-                _ => combined.because.clone(),
+                _ => combined.because.to_string(),
             };
             Reason { answer: outcome.into(), families: families(&combined), because }
         }
