@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::firewall::{Pfctl, PfctlError, Rules, states};
 use crate::lab;
 use crate::os::{self, FileError, Files};
-use crate::pf::rulesets::InterfaceFacts;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::root::answer::{Outcome, Response};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
