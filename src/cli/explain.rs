@@ -10,6 +10,7 @@ use super::show::{print, print_json};
 use portcullis::app::{App, AppError};
 use portcullis::os;
 use portcullis::pf::explain::{Explanation, From, Question, ask};
+use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
 use portcullis::pf::rule::Family;
 use portcullis::pf::rulesets::{Listing, Rulesets};
@@ -58,28 +59,8 @@ struct Answered {
     #[serde(flatten)]
     explanation: Explanation,
     /// The answers for everybody, in short.
-    answers: Short,
+    answers: PerOrigin<Both<Decision>>,
     problems: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Short {
-    loopback: ByFamily,
-    network: ByFamily,
-    anyone: ByFamily,
-}
-
-#[derive(Serialize)]
-struct ByFamily {
-    inet: Decision,
-    inet6: Decision,
-}
-
-impl ByFamily {
-    fn of(loaded: &Rulesets, port: u16, from: From) -> Self {
-        let of = |family| ask(loaded, &Question { port, from, family, interface: None }).verdict;
-        ByFamily { inet: of(Family::Inet), inet6: of(Family::Inet6) }
-    }
 }
 
 /// What is printed in JSON where no rule could be asked.
@@ -232,9 +213,10 @@ fn answer(
     }
     let status = exit_status(explanation.verdict);
     if json {
-        let [loopback, network, anyone] =
-            [From::Loopback, From::Network, From::Anyone].map(|from| ByFamily::of(loaded, port, from));
-        let answers = Short { loopback, network, anyone };
+        let answers = PerOrigin::of(|origin| {
+            let question = |family| Question { port, from: origin.into(), family, interface: None };
+            Both { v4: Family::Inet, v6: Family::Inet6 }.map(|family| ask(loaded, &question(family)).verdict)
+        });
         print_json(&Answered { version: 1, explanation, answers, problems });
     } else {
         let mut text = explanation.to_string();

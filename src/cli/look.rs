@@ -10,9 +10,10 @@ use portcullis::debuggers::connect::Setting;
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::servers::{Kind, Server};
 use portcullis::debuggers::{probe, scan, version};
-use portcullis::diagnosis::{Assessment, Reach, Reachability};
+use portcullis::diagnosis::{Answer, Assessment, Reachability};
 use portcullis::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::os;
+use portcullis::pf::origin::PerOrigin;
 use portcullis::port::PortRange;
 use portcullis::sockets::Process;
 use portcullis::status::{Facts, Status, usable};
@@ -169,7 +170,7 @@ pub fn connect(
         server: &'static str,
         tunnel: bool,
         situation: Reachability,
-        reachable: Reach,
+        reachable: PerOrigin<Answer>,
         because: &'a str,
         next: &'a str,
         settings: &'a [Setting],

@@ -5,8 +5,8 @@
 //! use portcullis::{debuggers::port_view::PortView, sockets};
 //! use portcullis::diagnosis::Reachability;
 //! let view = PortView::of(2345, &sockets::Table::default(), None, &[]);
-//! let yes = portcullis::diagnosis::Answer::Yes;
-//! let pf = portcullis::diagnosis::Pf::same(yes, yes, yes);
+//! use portcullis::pf::origin::{Both, PerOrigin};
+//! let pf = PerOrigin::same(Both::same(portcullis::diagnosis::Answer::Yes));
 //! let said = view.assess(pf, portcullis::diagnosis::AppFirewallEffect::Off);
 //! assert_eq!(said.state, Reachability::NoListener);
 //! # Ok(())
@@ -18,9 +18,8 @@ use serde::Serialize;
 use super::connect::{Setting, Target, settings};
 use super::servers::{Kind, Server, classify_process};
 use crate::diagnosis::wording::Wording;
-use crate::diagnosis::{
-    Answer, AppFirewallEffect, Assessment, Bind, Both, Pf, PortFacts, Presence, Queue, Session,
-};
+use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
+use crate::pf::origin::{Both, PerOrigin};
 use crate::sockets::{Process, Socket, Table};
 
 /// One port, as the table shows it.
@@ -78,7 +77,7 @@ impl PortView {
     }
 
     /// What is to be said of it, with what pf and the Application Firewall do.
-    pub fn assess(&self, pf: Pf, app_firewall: AppFirewallEffect) -> Assessment {
+    pub fn assess(&self, pf: PerOrigin<Both<Answer>>, app_firewall: AppFirewallEffect) -> Assessment {
         let seen = self.seen();
         Assessment::of(&seen.situation(pf, app_firewall), &seen.subject)
     }
@@ -117,10 +116,10 @@ impl PortView {
     }
 
     fn bind(&self) -> Both<Bind> {
-        self.listeners.iter().map(bind).fold(Both { v4: Bind::None, v6: Bind::None }, |sum, one| Both {
-            v4: wider(sum.v4, one.v4),
-            v6: wider(sum.v6, one.v6),
-        })
+        self.listeners
+            .iter()
+            .map(bind)
+            .fold(Both::same(Bind::None), |sum, one| sum.zip(one).map(|(sum, one)| wider(sum, one)))
     }
 
     fn subject(&self) -> Wording {
@@ -199,9 +198,7 @@ fn bind(socket: &Socket) -> Both<Bind> {
     match address {
         std::net::IpAddr::V4(_) => Both { v4: bind, v6: Bind::None },
         // A socket on `::` takes IPv4 too, unless it was told not to.
-        std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => {
-            Both { v4: bind, v6: bind }
-        }
+        std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => Both::same(bind),
         std::net::IpAddr::V6(_) => Both { v4: Bind::None, v6: bind },
     }
 }
@@ -268,7 +265,7 @@ mod tests {
     }
 
     fn state(view: &PortView) -> Reachability {
-        view.assess(Pf::same(Answer::Yes, Answer::Yes, Answer::Yes), AppFirewallEffect::Off).state
+        view.assess(PerOrigin::same(Both::same(Answer::Yes)), AppFirewallEffect::Off).state
     }
 
     #[test]

@@ -71,6 +71,7 @@ pub fn debugger_ports() -> Result<Vec<u16>, SocketsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pf::origin::{Both, PerOrigin};
 
     #[test]
     fn a_queue_that_stays_is_told_from_one_look() {
@@ -78,8 +79,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         let look = look_well(&[PortRange::single(port).unwrap()]).unwrap();
-        let yes = crate::diagnosis::Answer::Yes;
-        let pf = crate::diagnosis::Pf::same(yes, yes, yes);
+        let pf = PerOrigin::same(Both::same(crate::diagnosis::Answer::Yes));
         let said = look.views[0].assess(pf, crate::diagnosis::AppFirewallEffect::Off);
         assert_eq!(said.state, crate::diagnosis::Reachability::Wedged);
     }

@@ -709,7 +709,8 @@ fn system(facts: &Facts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Answer, Pf};
+    use crate::diagnosis::Answer;
+    use crate::pf::origin::{Both, PerOrigin};
     use crate::sockets::Table;
     use toolchain::Tool;
 
@@ -731,19 +732,15 @@ mod tests {
             owner: Owner::Process(std::sync::Arc::new(process.clone())),
         };
         let view = PortView::of(port, &Table { listeners: vec![socket], ..Table::default() }, None, &[]);
-        let said = view.assess(
-            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
-            crate::diagnosis::AppFirewallEffect::Off,
-        );
+        let said =
+            view.assess(PerOrigin::same(Both::same(Answer::Yes)), crate::diagnosis::AppFirewallEffect::Off);
         Port { view, said, version: None }
     }
 
     fn nobody(port: u16) -> Port {
         let view = PortView::of(port, &Table::default(), None, &[]);
-        let said = view.assess(
-            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
-            crate::diagnosis::AppFirewallEffect::Off,
-        );
+        let said =
+            view.assess(PerOrigin::same(Both::same(Answer::Yes)), crate::diagnosis::AppFirewallEffect::Off);
         Port { view, said, version: None }
     }
 

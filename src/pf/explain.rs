@@ -23,6 +23,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::origin::{Origin, PerOrigin};
 use super::packet::{ACK, Packet, SYN};
 use super::rule::{Action, Block, Direction, Family, PortMatch, RouteKind};
 use super::rulesets::Rulesets;
@@ -39,6 +40,16 @@ pub enum From {
     Anyone,
     /// This host.
     Host(IpAddr),
+}
+
+impl std::convert::From<Origin> for From {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Loopback => From::Loopback,
+            Origin::Network => From::Network,
+            Origin::Anyone => From::Anyone,
+        }
+    }
 }
 
 /// Can somebody reach a TCP port of this Mac?
@@ -513,45 +524,26 @@ pub struct Combined {
     pub families: Vec<Explanation>,
 }
 
-/// Who can reach a port.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Answers {
-    /// This Mac itself.
-    pub loopback: Combined,
-    /// Its networks, or the hosts that were asked about.
-    pub network: Combined,
-    /// Everybody else.
-    pub anyone: Combined,
-}
-
 /// Who can reach the ports from `first` to `last`. `near` are the networks that "this network" means; where it is
 /// empty, those that the interfaces are on.
-pub fn answers(loaded: &Rulesets, first: u16, last: u16, near: &[IpNet]) -> Answers {
+pub fn answers(loaded: &Rulesets, first: u16, last: u16, near: &[IpNet]) -> PerOrigin<Combined> {
     let ports = telling_ports(loaded, first, last);
     let families = [Family::Inet, Family::Inet6];
-    let everywhere = |from: From| {
-        let questions = ports.iter().flat_map(|port| families.map(|family| (*port, from, family)));
-        combine(
-            questions
-                .map(|(port, from, family)| ask(loaded, &Question { port, from, family, interface: None }))
-                .collect(),
-        )
+    let hosts: Vec<IpAddr> = near.iter().map(|net| unnamed_in(loaded, *net)).collect();
+    let clients = |origin: Origin| -> Vec<(From, Family)> {
+        if origin == Origin::Network && !hosts.is_empty() {
+            let family = |host: &IpAddr| if host.is_ipv4() { Family::Inet } else { Family::Inet6 };
+            hosts.iter().map(|host| (From::Host(*host), family(host))).collect()
+        } else {
+            families.map(|family| (From::from(origin), family)).to_vec()
+        }
     };
-    let network = if near.is_empty() {
-        everywhere(From::Network)
-    } else {
-        let hosts: Vec<IpAddr> = near.iter().map(|net| unnamed_in(loaded, *net)).collect();
-        let questions = ports.iter().flat_map(|port| hosts.iter().map(|host| (*port, *host)));
-        combine(
-            questions
-                .map(|(port, host)| {
-                    let family = if host.is_ipv4() { Family::Inet } else { Family::Inet6 };
-                    ask(loaded, &Question { port, from: From::Host(host), family, interface: None })
-                })
-                .collect(),
-        )
-    };
-    Answers { loopback: everywhere(From::Loopback), network, anyone: everywhere(From::Anyone) }
+    PerOrigin::of(|origin| {
+        let clients = clients(origin);
+        let questions = ports.iter().flat_map(|port| clients.iter().map(|client| (*port, *client)));
+        let ask = |(port, (from, family))| ask(loaded, &Question { port, from, family, interface: None });
+        combine(questions.map(ask).collect())
+    })
 }
 
 /// How many ports of a range are asked about.
@@ -626,8 +618,8 @@ pub struct Change {
     pub first: u16,
     /// The last port.
     pub last: u16,
-    /// Who: `loopback`, `network`, `anyone`.
-    pub from: &'static str,
+    /// Who.
+    pub from: Origin,
     /// Before.
     pub before: Decision,
     /// After.
@@ -641,14 +633,11 @@ pub fn changes(before: &Rulesets, after: &Rulesets, ranges: &[(u16, u16, Vec<IpN
     let mut changes = Vec::new();
     for (first, last, near) in ranges {
         let (old, new) = (answers(before, *first, *last, near), answers(after, *first, *last, near));
-        for (from, old, new) in [
-            ("loopback", old.loopback, new.loopback),
-            ("network", old.network, new.network),
-            ("anyone", old.anyone, new.anyone),
-        ] {
-            let (before, after) = (old.verdict, new.verdict);
-            changes.push(Change { first: *first, last: *last, from, before, after, because: new.because });
-        }
+        changes.extend(Origin::ALL.map(|from| {
+            let (old, new) = (old.get(from), new.get(from));
+            let (before, after, because) = (old.verdict, new.verdict, new.because.clone());
+            Change { first: *first, last: *last, from, before, after, because }
+        }));
     }
     changes
 }

@@ -9,11 +9,13 @@
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
 //! | [`explain`] | can a host reach a port of this Mac, and why |
 //! | [`logged`] | which rule logged a packet |
+//! | [`origin`] | one value for each place a client comes from, and for each family |
 
 pub mod explain;
 pub mod logged;
 mod matching;
 mod names;
+pub mod origin;
 pub mod packet;
 pub mod parse;
 pub mod print;

@@ -100,7 +100,6 @@ pub struct Process {
 /// The states of TCP (RFC 9293, section 3.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum TcpState {
     Closed,
     Listen,

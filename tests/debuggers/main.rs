@@ -22,7 +22,8 @@ use commands::{Commands, Traces, forgotten, is_harmless_to_ask};
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::probe;
 use portcullis::debuggers::servers::{Kind, is_delve_or_go};
-use portcullis::diagnosis::{Answer, AppFirewallEffect, Pf, Reachability};
+use portcullis::diagnosis::{Answer, AppFirewallEffect, Reachability};
+use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::port::PortRange;
 use portcullis::sockets;
 use recipes::Running;
@@ -267,6 +268,6 @@ fn table(port: u16) -> sockets::Table {
     sockets::read(&watched).expect("the socket table")
 }
 
-fn open_pf() -> Pf {
-    Pf::same(Answer::Yes, Answer::Yes, Answer::Yes)
+fn open_pf() -> PerOrigin<Both<Answer>> {
+    PerOrigin::same(Both::same(Answer::Yes))
 }
