@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::files::IncludedFiles;
 use super::show::print;
 use portcullis::pf::parse::{Fault, Problem, parse};
-use portcullis::pf::ruleset::Placed;
+use portcullis::pf::rule::Placed;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

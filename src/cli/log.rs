@@ -15,8 +15,8 @@ use portcullis::app::{App, AppError};
 use portcullis::os;
 use portcullis::pf::explain::RuleText;
 use portcullis::pf::rulesets::Rulesets;
-use portcullis::pflog::follow::{Follower, Step};
-use portcullis::pflog::{Action, Direction, Entry, PflogError, Reader, blocked};
+use portcullis::pflog::follow::{FollowEvent, Follower};
+use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
 use portcullis::status::{Attempts, usable};
@@ -181,7 +181,7 @@ impl Rules {
         }
     }
 
-    fn of(&self, entry: &Entry) -> Result<RuleText, String> {
+    fn of(&self, entry: &LogEntry) -> Result<RuleText, String> {
         self.loaded.as_ref().map_err(Clone::clone).and_then(|loaded| entry.rule_in(loaded))
     }
 }
@@ -190,7 +190,7 @@ impl Rules {
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
-    entry: &'a Entry,
+    entry: &'a LogEntry,
     /// The rule, where it is known.
     logged_by: Option<RuleText>,
     /// Why it is not.
@@ -198,7 +198,7 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn of(entry: &'a Entry, rules: &Rules) -> Self {
+    fn of(entry: &'a LogEntry, rules: &Rules) -> Self {
         match rules.of(entry) {
             Ok(rule) => Shown { entry, logged_by: Some(rule), not_known: None },
             Err(why) => Shown { entry, logged_by: None, not_known: Some(why) },
@@ -209,14 +209,14 @@ impl<'a> Shown<'a> {
     fn line(&self) -> String {
         let entry = self.entry;
         let action = match entry.action {
-            Action::Pass => "pass".to_owned(),
-            Action::Block => "block".to_owned(),
-            Action::Other(number) => format!("action {number}"),
+            LogAction::Pass => "pass".to_owned(),
+            LogAction::Block => "block".to_owned(),
+            LogAction::Other(number) => format!("action {number}"),
         };
         let direction = match entry.direction {
-            Direction::In => "in",
-            Direction::Out => "out",
-            Direction::Unknown => "?",
+            LogDirection::In => "in",
+            LogDirection::Out => "out",
+            LogDirection::Unknown => "?",
         };
         let end = |end: Option<_>| end.map_or_else(|| "?".to_owned(), |end| ToString::to_string(&end));
         let rule = match (&self.logged_by, entry.subrule, self.not_known.as_deref().unwrap_or_default()) {
@@ -230,13 +230,13 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn concerns(entry: &Entry, port: Option<u16>) -> bool {
+fn concerns(entry: &LogEntry, port: Option<u16>) -> bool {
     port.is_none() || [entry.from, entry.to].iter().flatten().any(|end| end.port == port)
 }
 
 /// Everything at once.
 fn shown(
-    reader: impl Iterator<Item = Result<Entry, PflogError>>,
+    reader: impl Iterator<Item = Result<LogEntry, PflogError>>,
     port: Option<u16>,
     rules: &Rules,
     recording: Option<(Recording, bool)>,
@@ -324,7 +324,7 @@ fn follow(
     let mut over: Option<String> = None;
     while !told_to_end.load(Ordering::Relaxed) {
         match follower.step() {
-            Step::Entry(entry) if concerns(&entry, port) => {
+            FollowEvent::Entry(entry) if concerns(&entry, port) => {
                 let shown = Shown::of(&entry, rules);
                 let line = match json {
                     false => shown.line(),
@@ -336,16 +336,16 @@ fn follow(
                     return status;
                 }
             }
-            Step::Entry(_) => {}
-            Step::Anew => note("the file was begun anew"),
-            Step::Problem(problem) => {
+            FollowEvent::Entry(_) => {}
+            FollowEvent::Anew => note("the file was begun anew"),
+            FollowEvent::Problem(problem) => {
                 note(&problem.to_string());
                 status = 1;
                 if matches!(problem, PflogError::Read(_)) {
                     return status;
                 }
             }
-            Step::Nothing => match &over {
+            FollowEvent::Nothing => match &over {
                 Some(because) => {
                     note(because);
                     return status;

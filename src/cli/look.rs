@@ -8,7 +8,7 @@ use super::show::{message, print, print_json};
 use portcullis::app::{App, AppError, Connection};
 use portcullis::debuggers::connect::Setting;
 use portcullis::debuggers::port_view::PortView;
-use portcullis::debuggers::servers::{Kind, Server};
+use portcullis::debuggers::servers::{Server, ServerKind};
 use portcullis::debuggers::{probe, scan, version};
 use portcullis::diagnosis::{Answer, Assessment, Reachability};
 use portcullis::doctor::{self, Finding, Level, project, toolchain};
@@ -39,7 +39,7 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
     let interfaces = os::interfaces().unwrap_or_default();
-    let facts = doctor::Facts {
+    let facts = doctor::DoctorFacts {
         seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
         notes: sight.status.notes,
         firewall: Some(sight.status.firewall),
@@ -89,7 +89,7 @@ struct PortReport<'a> {
 }
 
 impl<'a> PortReport<'a> {
-    fn of(port: &'a doctor::Port) -> Self {
+    fn of(port: &'a doctor::ExaminedPort) -> Self {
         let view = &port.view;
         PortReport {
             port: view.port,
@@ -114,17 +114,17 @@ fn watched(project: &project::Project) -> Vec<PortRange> {
 }
 
 /// What is to be said of a port.
-fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::Port> {
+fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::ExaminedPort> {
     // Root's verdict is on the range that is shown, as it is written there.
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
     let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
     let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
     let is_delve = view.server.as_ref().is_some_and(|server| {
-        matches!(server.kind, Kind::DelveDap | Kind::DelveHeadless | Kind::DelveMulticlient)
+        matches!(server.kind, ServerKind::DelveDap | ServerKind::DelveHeadless | ServerKind::DelveMulticlient)
     });
     let program = view.process.as_ref().and_then(|process| process.path.as_deref());
     let version = program.filter(|_| is_delve).and_then(version::of_delve);
-    Some(doctor::Port { view, said, version })
+    Some(doctor::ExaminedPort { view, said, version })
 }
 
 /// The one port that a person named.
@@ -139,11 +139,11 @@ pub fn probe(app: &App, port: &str, json: bool) -> Result<u8, AppError> {
         version: u32,
         ok: bool,
         #[serde(flatten)]
-        answered: probe::Answered,
+        answered: probe::ServerIdentity,
     }
     match probe::probe(one_port(app, port)?) {
         Ok(answered) if json => print_json(&Probed { version: 1, ok: true, answered }),
-        Ok(probe::Answered { address, product, protocol }) => {
+        Ok(probe::ServerIdentity { address, product, protocol }) => {
             print(&format!("{address} answers: {product}, {protocol}\n"));
         }
         Err(error) => {

@@ -12,9 +12,11 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::config::LabConfig;
 use super::kernel::{KernelRuleset, Line, Table};
 use crate::os::Interface;
+use crate::pf::criteria::Address;
 use crate::pf::parse::{Parsed, parse_on};
-use crate::pf::rule::{Address, Rule};
-use crate::pf::ruleset::{Placed, Ruleset, TableSource};
+use crate::pf::preamble::TableSource;
+use crate::pf::rule::Rule;
+use crate::pf::rule::{Placed, Ruleset};
 use crate::pf::rulesets::InterfaceFacts;
 
 /// The largest file that is read, in bytes.
