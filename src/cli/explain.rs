@@ -13,12 +13,11 @@ use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{Explanation, From, Question, ask};
 use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
-use portcullis::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
 use portcullis::status::{PfState, Report, usable};
-use portcullis::world::World;
-use portcullis::{lab, port};
+use portcullis::{firewall, port};
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
 that root last saw (`portcullis status --check` has root look).";
@@ -144,7 +143,7 @@ pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
             ));
         }
     }
-    let loaded = loaded(report).with_interfaces(interfaces(app.world()));
+    let loaded = loaded(report).with_interfaces(firewall::interfaces(app.system()));
     let age = portcullis::status::duration(os::now().saturating_sub(report.seen));
     Ok(answer(
         &loaded,
@@ -162,15 +161,6 @@ pub fn loaded(report: &Report) -> Rulesets {
         (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
     Rulesets::from_listings(listings, report.skip.iter().map(String::as_str)).0
-}
-
-/// The interfaces that the verdicts are for.
-pub fn interfaces(world: &World) -> Vec<InterfaceFacts> {
-    let found = match world {
-        World::Mac => os::interfaces().unwrap_or_default(),
-        World::Lab(directory) => lab::interfaces(directory).unwrap_or_default(),
-    };
-    found.into_iter().map(|(name, addresses)| InterfaceFacts { name, addresses }).collect()
 }
 
 fn port_of(text: &str, preferences: &Preferences) -> Result<u16, port::PortError> {

@@ -173,7 +173,8 @@ impl Rules {
         let report = os::boot_id().map_err(|error| error.to_string());
         match report.and_then(|boot| usable(&fact, os::now(), &boot).cloned()) {
             Ok(report) => {
-                let loaded = explain::loaded(&report).with_interfaces(explain::interfaces(app.world()));
+                let loaded =
+                    explain::loaded(&report).with_interfaces(portcullis::firewall::interfaces(app.system()));
                 Rules { loaded: Ok(loaded) }
             }
             Err(because) => Rules::unknown(because),

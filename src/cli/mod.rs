@@ -17,15 +17,16 @@ mod log;
 mod look;
 mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use portcullis::app::{App, AppError, Wanted};
-use portcullis::lab;
+use portcullis::lab::{self, Lab, LabError};
 use portcullis::root::answer::{Outcome, Response};
-use portcullis::world::World;
+use portcullis::system::{Mac, System, SystemError};
 
 /// Opens debug ports on this Mac, closes them in the evening, and says why a port cannot be reached.
 /// Without a command: the tray.
@@ -166,7 +167,7 @@ fn run(options: Options) -> Result<u8, AppError> {
         Some(Command::Explain(wanted)) if wanted.conf.is_some() => return Ok(explain::offline(wanted, json)),
         _ => {}
     }
-    let app = App::new(world(options.lab)?)?;
+    let app = App::new(system(options.lab)?)?;
     match options.command {
         None => return Ok(tray(app)),
         Some(Command::Status { check }) => {
@@ -226,13 +227,15 @@ fn changed(app: &App, answer: &Response, json: bool) -> Result<(), AppError> {
 }
 
 /// The lab that was asked for; else this Mac; else, where there is no pf, the lab in the user's data folder.
-fn world(lab: Option<PathBuf>) -> Result<World, AppError> {
-    match lab {
-        // Absolute, so that helper and stand-ins mean the same place whatever their working directory.
-        Some(dir) => Ok(World::Lab(std::path::absolute(&dir).unwrap_or(dir))),
-        None if cfg!(target_os = "macos") => Ok(World::Mac),
-        None => Ok(World::Lab(lab::default_dir()?)),
-    }
+fn system(lab: Option<PathBuf>) -> Result<Arc<dyn System>, AppError> {
+    let open =
+        |directory: &Path| -> Result<Arc<dyn System>, LabError> { Ok(Arc::new(Lab::open(directory)?)) };
+    let found = match lab {
+        Some(directory) => open(&directory),
+        None if cfg!(target_os = "macos") => Ok(Arc::new(Mac) as Arc<dyn System>),
+        None => lab::default_dir().and_then(|directory| open(&directory)),
+    };
+    found.map_err(|error| SystemError::Other(error.into()).into())
 }
 
 #[cfg(feature = "gui")]

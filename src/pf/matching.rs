@@ -7,9 +7,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Rule};
-use super::rulesets::{Contents, InterfaceFacts, Rulesets, TableFound};
+use super::rulesets::{Contents, Rulesets, TableFound};
 
 /// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
