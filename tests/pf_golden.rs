@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis::pf::parse::{Parsed, parse, parse_listing, parse_on, parse_text};
 use portcullis::pf::rule::Rule;
-use portcullis::pf::ruleset::Ruleset;
+use portcullis::pf::rule::Ruleset;
 use portcullis::pf::rulesets::InterfaceFacts;
 
 fn data() -> PathBuf {

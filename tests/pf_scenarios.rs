@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{Explanation, From, Question, answers, ask, changes};
-use portcullis::pf::rule::Family;
 use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 

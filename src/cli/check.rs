@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::files::IncludedFiles;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::pf::parse::{Fault, Problem, parse};
-use portcullis::pf::ruleset::{Load, Placed};
+use portcullis::pf::preamble::Load;
+use portcullis::pf::rule::Placed;
 
 #[derive(Debug, clap::Args)]
 pub struct CheckCommand {

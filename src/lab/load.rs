@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::kernel::{KernelRuleset, Line, Table};
+use crate::pf::criteria::Address;
 use crate::pf::parse::{Parsed, parse_on};
-use crate::pf::rule::{Address, Rule};
-use crate::pf::ruleset::{Placed, Ruleset, TableSource};
+use crate::pf::preamble::TableSource;
+use crate::pf::rule::Rule;
+use crate::pf::rule::{Placed, Ruleset};
 use crate::pf::rulesets::InterfaceFacts;
 
 /// The largest file that is read, in bytes.

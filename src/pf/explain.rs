@@ -3,7 +3,7 @@
 //! ```
 //! use portcullis::pf::rulesets::Rulesets;
 //! use portcullis::pf::explain::{From, Question, ask};
-//! use portcullis::pf::rule::Family;
+//! use portcullis::pf::criteria::Family;
 //! let text = "pass in proto tcp to port 2345\nblock drop in all\n";
 //! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
 //! let loaded = loaded.with_assumed_interfaces(None);
@@ -23,9 +23,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::criteria::{Direction, Family, PortMatch};
+use super::effects::{Block, RouteKind};
 use super::origin::{Origin, PerOrigin};
 use super::packet::{ACK, Packet, SYN};
-use super::rule::{Action, Block, Direction, Family, PortMatch, RouteKind};
+use super::rule::Action;
 use super::rulesets::Rulesets;
 use super::verdict::{Because, Decision, Part, RuleRef, Step, Verdict, verdict, verdict_tagged};
 

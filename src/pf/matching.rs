@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
 use super::packet::{Packet, TCP, UDP};
-use super::rule::{Action, Address, Compare, Interface, InterfaceAddress, Owner, Peer, PortMatch, Rule};
+use super::rule::{Action, Rule};
 use super::rulesets::{Contents, InterfaceFacts, Rulesets, TableFound};
 
 /// Yes, no, or maybe and why.
@@ -366,7 +367,7 @@ fn rest_matches(rule: &Rule) -> Matches {
     }
     match (&rule.user, &rule.group) {
         (None, None) => {}
-        (Some(Owner::Number(compare)), None) | (None, Some(Owner::Number(compare)))
+        (Some(OwnerMatch::Number(compare)), None) | (None, Some(OwnerMatch::Number(compare)))
             if all_owners(compare) => {}
         _ => return Matches::Maybe(Why::Owner),
     }

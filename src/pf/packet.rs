@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::rule::{Direction, Family};
+use super::criteria::{Direction, Family};
 
 /// SYN, as in [`Packet::flags`].
 pub const SYN: u8 = 0x02;

@@ -20,10 +20,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::rule::{Action, AnchorCall, Block, Direction, Family, Interface, Rule};
-use super::ruleset::{
-    BlockPolicy, Load, Place, Placed, Preamble, Ruleset, SetOption, StatePolicy, Table, TableSource,
-};
+use super::criteria::{Direction, Family, Interface};
+use super::effects::Block;
+use super::preamble::{BlockPolicy, Load, Preamble, SetOption, StatePolicy, TableDefinition, TableSource};
+use super::rule::{Action, AnchorCall, Rule};
+use super::rule::{Placed, Ruleset, SourceLine};
 use super::rulesets::InterfaceFacts;
 use super::token::{Kind, Lexer, Position, Token, shortened};
 
@@ -621,8 +622,8 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         Ok(())
     }
 
-    fn place(&self, at: Position) -> Place {
-        Place { path: Arc::clone(&self.path), line: at.line }
+    fn place(&self, at: Position) -> SourceLine {
+        SourceLine { path: Arc::clone(&self.path), line: at.line }
     }
 
     fn placed<T>(&self, at: Position, item: T) -> Placed<T> {
@@ -714,10 +715,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         self.advance();
         let name = self.require_punctuation(b'<').and_then(|()| self.table_name());
         let Ok(name) = name.and_then(|name| self.require_punctuation(b'>').map(|()| name)) else {
-            ruleset.preamble.push(self.placed(start, Preamble::Table(Table::default())));
+            ruleset.preamble.push(self.placed(start, Preamble::Table(TableDefinition::default())));
             return Err(Failed);
         };
-        let mut table = Table { name, ..Table::default() };
+        let mut table = TableDefinition { name, ..TableDefinition::default() };
         let read = self.table_contents(&mut table);
         if read.is_err() {
             table.contents.get_or_insert_default().push(TableSource::Unreadable);
@@ -726,7 +727,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         read
     }
 
-    fn table_contents(&mut self, table: &mut Table) -> Read<()> {
+    fn table_contents(&mut self, table: &mut TableDefinition) -> Read<()> {
         loop {
             match &self.token {
                 token if token.is_punctuation(b'{') => {

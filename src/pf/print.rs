@@ -17,13 +17,18 @@
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
 
-use super::names;
-use super::rule::{
-    Action, Address, Block, Compare, Direction, External, Family, Fragments, Interface, InterfaceAddress,
-    Owner, Peer, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
+use super::criteria::{
+    Address, Compare, Direction, Family, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
     TypeOfService,
 };
-use super::ruleset::{BlockPolicy, Load, Preamble, Ruleset, SetOption, StatePolicy, Table, TableSource};
+use super::effects::{
+    Block, External, Fragments, Pool, PoolMethod, Redirect, Route, RouteKind, Scrub, StateKeeping,
+    StateOptions,
+};
+use super::names;
+use super::preamble::{BlockPolicy, Load, Preamble, SetOption, StatePolicy, TableDefinition, TableSource};
+use super::rule::Ruleset;
+use super::rule::{Action, Rule};
 use super::token;
 
 /// What `pfctl -nvf` prints: macros, options and tables, then the rules kind by kind.
@@ -88,7 +93,7 @@ impl fmt::Display for SetOption {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TableDefinition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("table ")?;
         table_name(f, &self.name)?;
@@ -466,13 +471,13 @@ fn print_interface_address(f: &mut Formatter<'_>, interface: &InterfaceAddress) 
     word(f, &text)
 }
 
-fn print_owner(f: &mut Formatter<'_>, what: &str, owner: Option<&Owner>) -> fmt::Result {
+fn print_owner(f: &mut Formatter<'_>, what: &str, owner: Option<&OwnerMatch>) -> fmt::Result {
     match owner {
         None => Ok(()),
-        Some(Owner::Number(compare)) => write!(f, " {what} {compare}"),
-        Some(Owner::Unknown { negated: false }) => write!(f, " {what} = unknown"),
-        Some(Owner::Unknown { negated: true }) => write!(f, " {what} != unknown"),
-        Some(Owner::Name(text)) => write!(f, " {what} {text}"),
+        Some(OwnerMatch::Number(compare)) => write!(f, " {what} {compare}"),
+        Some(OwnerMatch::Unknown { negated: false }) => write!(f, " {what} = unknown"),
+        Some(OwnerMatch::Unknown { negated: true }) => write!(f, " {what} != unknown"),
+        Some(OwnerMatch::Name(text)) => write!(f, " {what} {text}"),
     }
 }
 
@@ -484,7 +489,7 @@ fn print_flags(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         return write_flags(f, flags.of);
     }
     let tcp = rule.protocol.is_none_or(|number| number == 6);
-    let stateful = rule.action == Action::Pass && rule.anchor.is_none() && rule.state != State::No;
+    let stateful = rule.action == Action::Pass && rule.anchor.is_none() && rule.state != StateKeeping::No;
     if stateful && tcp && !rule.fragment { f.write_str(" flags any") } else { Ok(()) }
 }
 
@@ -516,11 +521,11 @@ fn print_icmp(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
 
 fn print_state(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     match rule.state {
-        State::No if rule.action == Action::Pass && rule.anchor.is_none() => f.write_str(" no state"),
-        State::No => Ok(()),
-        State::Keep => f.write_str(" keep state"),
-        State::Modulate => f.write_str(" modulate state"),
-        State::Synproxy => f.write_str(" synproxy state"),
+        StateKeeping::No if rule.action == Action::Pass && rule.anchor.is_none() => f.write_str(" no state"),
+        StateKeeping::No => Ok(()),
+        StateKeeping::Keep => f.write_str(" keep state"),
+        StateKeeping::Modulate => f.write_str(" modulate state"),
+        StateKeeping::Synproxy => f.write_str(" synproxy state"),
     }
 }
 

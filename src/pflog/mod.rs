@@ -18,10 +18,10 @@ use pcap_parser::nom;
 use pcap_parser::pcap::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 use serde::Serialize;
 
+use crate::pf::criteria;
 use crate::pf::explain::RuleText;
 use crate::pf::logged::{Numbers, rule_of};
 use crate::pf::packet::{ACK, Packet, SYN};
-use crate::pf::rule;
 use crate::pf::rulesets::Rulesets;
 use crate::status::{Attempts, Seconds};
 
@@ -70,8 +70,8 @@ impl Entry {
             Action::Other(_) => return Err("it is no filter rule".to_owned()),
         };
         let direction = match self.direction {
-            Direction::In => rule::Direction::In,
-            Direction::Out => rule::Direction::Out,
+            Direction::In => criteria::Direction::In,
+            Direction::Out => criteria::Direction::Out,
             Direction::Unknown => return Err("the packet's direction was not recorded".to_owned()),
         };
         let (Some(from), Some(to), Some(protocol)) = (self.from, self.to, self.protocol) else {
@@ -80,7 +80,7 @@ impl Entry {
         let packet = Packet {
             direction,
             interface: self.interface.clone(),
-            family: if from.address.is_ipv4() { rule::Family::Inet } else { rule::Family::Inet6 },
+            family: if from.address.is_ipv4() { criteria::Family::Inet } else { criteria::Family::Inet6 },
             protocol,
             source: Some(from.address),
             source_port: from.port,

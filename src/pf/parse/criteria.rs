@@ -1,11 +1,13 @@
 //! The rules themselves: what stands between `pass` and the end of the line.
 
-use super::super::names;
-use super::super::rule::{
-    Action, Address, AnchorCall, Block, Compare, Direction, Flags, Fragments, Icmp, Interface,
-    InterfaceAddress, Log, Owner, Pipe, PortMatch, Rule, Scrub, State, Tagged, TypeOfService,
+use super::super::criteria::{
+    Address, Compare, Direction, Flags, Icmp, Interface, InterfaceAddress, OwnerMatch, PortMatch, Tagged,
+    TypeOfService,
 };
-use super::super::ruleset::Ruleset;
+use super::super::effects::{Block, Fragments, Log, Pipe, Scrub, StateKeeping};
+use super::super::names;
+use super::super::rule::Ruleset;
+use super::super::rule::{Action, AnchorCall, Rule};
 use super::super::token::{Kind, shortened};
 use super::expand::{self, Lists, Protocol};
 use super::host::{self, Host, Operator, c_number, compare};
@@ -37,13 +39,13 @@ impl Parser<'_, '_, '_> {
         self.check_flags(&rule, &lists, start)?;
         if rule.action == Action::Pass {
             if !given.state {
-                rule.state = State::Keep;
+                rule.state = StateKeeping::Keep;
             }
-            if !given.flags && !rule.fragment && rule.state != State::No {
+            if !given.flags && !rule.fragment && rule.state != StateKeeping::No {
                 rule.flags = Some(Flags { set: 0x02, of: 0x12 });
             }
         }
-        if rule.extfilter.is_some() && rule.state == State::No {
+        if rule.extfilter.is_some() && rule.state == StateKeeping::No {
             return Err(self.wrong(start, "extfilter needs a rule that keeps state"));
         }
         self.finish_state(&mut rule);
@@ -400,15 +402,15 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    fn user(&mut self) -> Read<Owner> {
+    fn user(&mut self) -> Read<OwnerMatch> {
         self.owner(&[("root", 0), ("daemon", 1), ("nobody", u32::MAX - 1)])
     }
 
-    fn group(&mut self) -> Read<Owner> {
+    fn group(&mut self) -> Read<OwnerMatch> {
         self.owner(&[("wheel", 0), ("daemon", 1), ("staff", 20), ("admin", 80), ("nobody", u32::MAX - 1)])
     }
 
-    fn owner(&mut self, known: &[(&str, u32)]) -> Read<Owner> {
+    fn owner(&mut self, known: &[(&str, u32)]) -> Read<OwnerMatch> {
         let at = self.token.at;
         let operator = self.operator();
         let first = self.owner_name(known)?;
@@ -420,23 +422,25 @@ impl Parser<'_, '_, '_> {
                 (OwnerName::Unknown, _) | (_, OwnerName::Unknown) => {
                     Err(self.wrong(at, "user unknown requires operator = or !="))
                 }
-                (OwnerName::Number(a), OwnerName::Number(b)) => {
-                    Ok(Owner::Number(if inside { Compare::Inside(a, b) } else { Compare::Outside(a, b) }))
-                }
+                (OwnerName::Number(a), OwnerName::Number(b)) => Ok(OwnerMatch::Number(if inside {
+                    Compare::Inside(a, b)
+                } else {
+                    Compare::Outside(a, b)
+                })),
                 (a, b) => {
                     let operator = if inside { "><" } else { "<>" };
-                    Ok(Owner::Name(format!("{a} {operator} {b}").into_boxed_str()))
+                    Ok(OwnerMatch::Name(format!("{a} {operator} {b}").into_boxed_str()))
                 }
             };
         }
         let operator = operator.unwrap_or(Operator::Equal);
         match (first, operator) {
-            (OwnerName::Unknown, Operator::Equal) => Ok(Owner::Unknown { negated: false }),
-            (OwnerName::Unknown, Operator::NotEqual) => Ok(Owner::Unknown { negated: true }),
+            (OwnerName::Unknown, Operator::Equal) => Ok(OwnerMatch::Unknown { negated: false }),
+            (OwnerName::Unknown, Operator::NotEqual) => Ok(OwnerMatch::Unknown { negated: true }),
             (OwnerName::Unknown, _) => Err(self.wrong(at, "user unknown requires operator = or !=")),
-            (OwnerName::Number(number), operator) => Ok(Owner::Number(compare(operator, number))),
+            (OwnerName::Number(number), operator) => Ok(OwnerMatch::Number(compare(operator, number))),
             (OwnerName::Name(name), operator) => {
-                Ok(Owner::Name(compare(operator, OwnerName::Name(name)).to_string().into_boxed_str()))
+                Ok(OwnerMatch::Name(compare(operator, OwnerName::Name(name)).to_string().into_boxed_str()))
             }
         }
     }

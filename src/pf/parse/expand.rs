@@ -1,11 +1,12 @@
 //! Turns a rule with lists into rules without, in pfctl's order, and holds each to what pfctl accepts.
 
-use super::super::names;
-use super::super::rule::{
-    Action, Address, Block, Compare, Family, Icmp, Interface, InterfaceAddress, Owner, PortMatch, Rule,
-    State, StateOptions,
+use super::super::criteria::{
+    Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, PortMatch,
 };
-use super::super::ruleset::{Placed, Ruleset};
+use super::super::effects::{Block, StateKeeping, StateOptions};
+use super::super::names;
+use super::super::rule::{Action, Rule};
+use super::super::rule::{Placed, Ruleset};
 use super::host::Host;
 use super::{MAXIMUM_RULES, Parser, Position, Read};
 
@@ -37,8 +38,8 @@ pub(super) struct Lists {
     pub(super) systems: Vec<Box<str>>,
     pub(super) destinations: Vec<Host>,
     pub(super) destination_ports: Vec<PortMatch>,
-    pub(super) users: Vec<Owner>,
-    pub(super) groups: Vec<Owner>,
+    pub(super) users: Vec<OwnerMatch>,
+    pub(super) groups: Vec<OwnerMatch>,
 }
 
 impl Lists {
@@ -135,8 +136,8 @@ struct Choice<'l> {
     system: Option<&'l str>,
     destination: Option<&'l Host>,
     destination_port: Option<&'l PortMatch>,
-    user: Option<&'l Owner>,
-    group: Option<&'l Owner>,
+    user: Option<&'l OwnerMatch>,
+    group: Option<&'l OwnerMatch>,
 }
 
 impl<'l> Choice<'l> {
@@ -237,8 +238,8 @@ impl<'l> Choice<'l> {
         let tcp = chosen.protocol.is_none_or(|number| number == 6);
         if !tcp {
             chosen.flags = None;
-            if matches!(chosen.state, State::Modulate | State::Synproxy) {
-                chosen.state = State::Keep;
+            if matches!(chosen.state, StateKeeping::Modulate | StateKeeping::Synproxy) {
+                chosen.state = StateKeeping::Keep;
             }
         }
         Some(chosen)
@@ -251,7 +252,7 @@ impl<'l> Choice<'l> {
                 return None;
             }
             let any = || "any".to_owned();
-            let address = |peer: &super::super::rule::Peer| {
+            let address = |peer: &super::super::criteria::Peer| {
                 let negation = if peer.negated { "! " } else { "" };
                 format!("{negation}{}", peer.address)
             };
@@ -359,7 +360,7 @@ fn filter_problem(rule: &Rule) -> Option<&'static str> {
     if options.is_some_and(|options| options.max_source_nodes != 0 && options.source_track != Some(true)) {
         return Some("max-src-nodes requires 'source-track rule'");
     }
-    if matches!(rule.action, Action::Block(_)) && rule.state != State::No {
+    if matches!(rule.action, Action::Block(_)) && rule.state != StateKeeping::No {
         return Some("keep state on block rules doesn't make sense");
     }
     None
@@ -383,11 +384,5 @@ fn rdr_problem(rule: &Rule) -> Option<&'static str> {
             None
         }
         Some(_) => Some("invalid port operator for rdr destination port"),
-    }
-}
-
-impl StateOptions {
-    fn overloads_without_limit(&self) -> bool {
-        self.overload.is_some() && self.max_source_connections == 0 && self.max_source_rate.1 == 0
     }
 }

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::super::criteria::{Address, Compare, Family, InterfaceAddress, PortMatch};
 use super::super::names;
-use super::super::rule::{Address, Compare, Family, InterfaceAddress, PortMatch};
 use super::super::token::{Kind, shortened};
 use super::{MAXIMUM_LIST_DEPTH, Parser, Read};
 

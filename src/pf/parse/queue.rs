@@ -1,7 +1,8 @@
 //! `altq` and `queue`: macOS's pfctl reads and checks them, and its kernel has no use for them. So they are checked here
 //! and kept as text.
 
-use super::super::ruleset::{Preamble, Ruleset};
+use super::super::preamble::Preamble;
+use super::super::rule::Ruleset;
 use super::super::token::{Kind, shortened};
 use super::{Fault, Order, Parser, Position, Read};
 

@@ -1,21 +1,22 @@
 //! The state that a match opens: `keep state (…)` and its kin.
 
+use super::super::effects::{StateKeeping, StateOptions};
 use super::super::names;
-use super::super::rule::{Rule, State, StateOptions};
-use super::super::ruleset::StatePolicy;
+use super::super::preamble::StatePolicy;
+use super::super::rule::Rule;
 use super::super::token::{Kind, shortened};
 use super::{Fault, Parser, Read};
 
 impl Parser<'_, '_, '_> {
     pub(super) fn state(&mut self, rule: &mut Rule) -> Read<()> {
         rule.state = match &*self.advance().text {
-            "no" => State::No,
-            "keep" => State::Keep,
-            "modulate" => State::Modulate,
-            _ => State::Synproxy,
+            "no" => StateKeeping::No,
+            "keep" => StateKeeping::Keep,
+            "modulate" => StateKeeping::Modulate,
+            _ => StateKeeping::Synproxy,
         };
         self.require("state")?;
-        if rule.state == State::No || !self.token.is_punctuation(b'(') {
+        if rule.state == StateKeeping::No || !self.token.is_punctuation(b'(') {
             return Ok(());
         }
         self.state_options(rule)
@@ -127,7 +128,7 @@ impl Parser<'_, '_, '_> {
 
     /// What follows from the state options of a rule.
     pub(super) fn finish_state(&self, rule: &mut Rule) {
-        if rule.state == State::No {
+        if rule.state == StateKeeping::No {
             return;
         }
         let if_bound = self.shared.state_policy == StatePolicy::IfBound;

@@ -3,10 +3,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::rule::{
-    Action, Address, Compare, External, Family, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule,
-};
-use super::super::ruleset::Ruleset;
+use super::super::criteria::{Address, Compare, Family, PortMatch};
+use super::super::effects::{External, Pool, PoolMethod, Redirect, Route, RouteKind};
+use super::super::rule::Ruleset;
+use super::super::rule::{Action, Rule};
 use super::super::token::Kind;
 use super::expand::{self, Lists};
 use super::host::Host;
