@@ -299,7 +299,7 @@ impl App {
         if settings.is_empty() && view.process.is_none() {
             let host = host.unwrap_or("127.0.0.1");
             let kind = connect::usual(port).ok_or_else(unknown)?;
-            settings = connect::settings(&connect::Target { kind, host, port, tunnel: false });
+            settings = connect::settings(&connect::ConnectTarget { kind, host, port, tunnel: false });
         }
         if settings.is_empty() { Err(unknown()) } else { Ok(Connection { view, said, settings }) }
     }

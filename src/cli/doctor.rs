@@ -9,7 +9,7 @@ use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::App;
 use portcullis::debuggers::port_view::PortView;
-use portcullis::debuggers::servers::{Kind, Server};
+use portcullis::debuggers::servers::{Server, ServerKind};
 use portcullis::debuggers::{scan, version};
 use portcullis::diagnosis::Assessment;
 use portcullis::doctor::{self, Finding, Level, project, toolchain};
@@ -29,7 +29,7 @@ impl DoctorCommand {
     }
 }
 
-fn facts(app: &App) -> Result<doctor::Facts, CommandError> {
+fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     let here = std::env::current_dir().unwrap_or_default();
     let project = project::collect(&here);
     let sight = app.sight(&watched(&project), scan::look_well, &mut app.app_firewall())?;
@@ -42,7 +42,7 @@ fn facts(app: &App) -> Result<doctor::Facts, CommandError> {
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
     let interfaces = os::interfaces().unwrap_or_default();
-    Ok(doctor::Facts {
+    Ok(doctor::DoctorFacts {
         seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
         notes: sight.status.notes,
         firewall: Some(sight.status.firewall),
@@ -62,7 +62,7 @@ fn facts(app: &App) -> Result<doctor::Facts, CommandError> {
 
 struct DoctorOutput {
     findings: Vec<Finding>,
-    ports: Vec<doctor::Port>,
+    ports: Vec<doctor::ExaminedPort>,
 }
 
 #[derive(Serialize)]
@@ -112,7 +112,7 @@ struct DoctorPortJson<'a> {
 }
 
 impl<'a> DoctorPortJson<'a> {
-    fn of(port: &'a doctor::Port) -> Self {
+    fn of(port: &'a doctor::ExaminedPort) -> Self {
         let view = &port.view;
         DoctorPortJson {
             port: view.port,
@@ -137,15 +137,15 @@ fn watched(project: &project::Project) -> Vec<PortRange> {
 }
 
 /// What is to be said of a port.
-fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::Port> {
+fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::ExaminedPort> {
     // Root's verdict is on the range that is shown, as it is written there.
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
     let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
     let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
     let is_delve = view.server.as_ref().is_some_and(|server| {
-        matches!(server.kind, Kind::DelveDap | Kind::DelveHeadless | Kind::DelveMulticlient)
+        matches!(server.kind, ServerKind::DelveDap | ServerKind::DelveHeadless | ServerKind::DelveMulticlient)
     });
     let program = view.process.as_ref().and_then(|process| process.path.as_deref());
     let version = program.filter(|_| is_delve).and_then(version::of_delve);
-    Some(doctor::Port { view, said, version })
+    Some(doctor::ExaminedPort { view, said, version })
 }

@@ -18,8 +18,8 @@ use portcullis::app::App;
 use portcullis::os;
 use portcullis::pf::explain::RuleText;
 use portcullis::pf::rulesets::Rulesets;
-use portcullis::pflog::follow::{Follower, Step};
-use portcullis::pflog::{Action, Direction, Entry, PflogError, Reader, blocked};
+use portcullis::pflog::follow::{FollowEvent, Follower};
+use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};
 use portcullis::root::answer::Response;
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
@@ -206,7 +206,7 @@ impl PacketRules {
         )
     }
 
-    fn rule_of(&self, entry: &Entry) -> Result<RuleText, String> {
+    fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, String> {
         self.0.as_ref().map_err(Clone::clone).and_then(|loaded| entry.rule_in(loaded))
     }
 }
@@ -214,7 +214,7 @@ impl PacketRules {
 #[derive(Serialize)]
 struct Packet {
     #[serde(flatten)]
-    entry: Entry,
+    entry: LogEntry,
     /// The rule, where it is known.
     logged_by: Option<RuleText>,
     /// Why it is not.
@@ -222,7 +222,7 @@ struct Packet {
 }
 
 impl Packet {
-    fn of(entry: Entry, rules: &PacketRules) -> Self {
+    fn of(entry: LogEntry, rules: &PacketRules) -> Self {
         match rules.rule_of(&entry) {
             Ok(rule) => Packet { entry, logged_by: Some(rule), not_known: None },
             Err(why) => Packet { entry, logged_by: None, not_known: Some(why) },
@@ -233,14 +233,14 @@ impl Packet {
     fn line(&self) -> String {
         let entry = &self.entry;
         let action = match entry.action {
-            Action::Pass => "pass".to_owned(),
-            Action::Block => "block".to_owned(),
-            Action::Other(number) => format!("action {number}"),
+            LogAction::Pass => "pass".to_owned(),
+            LogAction::Block => "block".to_owned(),
+            LogAction::Other(number) => format!("action {number}"),
         };
         let direction = match entry.direction {
-            Direction::In => "in",
-            Direction::Out => "out",
-            Direction::Unknown => "?",
+            LogDirection::In => "in",
+            LogDirection::Out => "out",
+            LogDirection::Unknown => "?",
         };
         let end = |end: Option<_>| end.map_or_else(|| "?".to_owned(), |end| ToString::to_string(&end));
         let rule = match (&self.logged_by, entry.subrule, self.not_known.as_deref().unwrap_or_default()) {
@@ -254,7 +254,7 @@ impl Packet {
     }
 }
 
-fn concerns(entry: &Entry, port: Option<u16>) -> bool {
+fn concerns(entry: &LogEntry, port: Option<u16>) -> bool {
     port.is_none() || [entry.from, entry.to].iter().flatten().any(|end| end.port == port)
 }
 
@@ -278,7 +278,7 @@ struct RecordingTimes {
 
 impl LogOutput {
     fn of(
-        reader: impl Iterator<Item = Result<Entry, PflogError>>,
+        reader: impl Iterator<Item = Result<LogEntry, PflogError>>,
         port: Option<u16>,
         rules: &PacketRules,
         recording: Option<(Recording, bool)>,
@@ -391,22 +391,22 @@ fn follow(
     let mut over: Option<String> = None;
     while !interrupted.load(Ordering::Relaxed) {
         match follower.step() {
-            Step::Entry(entry) if concerns(&entry, port) => {
+            FollowEvent::Entry(entry) if concerns(&entry, port) => {
                 let packet = Packet::of(entry, rules);
                 if printer.print(&FollowedPacket { version: 1, packet }).is_err() {
                     break;
                 }
             }
-            Step::Entry(_) => {}
-            Step::Anew => printer.note("the file was begun anew"),
-            Step::Problem(problem) => {
+            FollowEvent::Entry(_) => {}
+            FollowEvent::Anew => printer.note("the file was begun anew"),
+            FollowEvent::Problem(problem) => {
                 printer.note(&problem);
                 had_problems = true;
                 if matches!(problem, PflogError::Read(_)) {
                     break;
                 }
             }
-            Step::Nothing => match &over {
+            FollowEvent::Nothing => match &over {
                 Some(because) => {
                     printer.note(because);
                     break;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::connect::one_port;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::debuggers::probe::{self, Answered};
+use portcullis::debuggers::probe::{self, ServerIdentity};
 
 #[derive(Debug, clap::Args)]
 pub struct ProbeCommand {
@@ -16,7 +16,7 @@ pub struct ProbeCommand {
 impl ProbeCommand {
     pub fn run(self, context: &Context) -> Run {
         let port = one_port(&context.app()?, &self.port)?;
-        Ok(Box::new(ProbeOutput { version: 1, ok: true, answered: probe::probe(port)? }))
+        Ok(Box::new(ProbeOutput { version: 1, ok: true, identity: probe::probe(port)? }))
     }
 }
 
@@ -25,7 +25,7 @@ struct ProbeOutput {
     version: u32,
     ok: bool,
     #[serde(flatten)]
-    answered: Answered,
+    identity: ServerIdentity,
 }
 
 impl CommandOutput for ProbeOutput {
@@ -34,7 +34,7 @@ impl CommandOutput for ProbeOutput {
     }
 
     fn text(&self) -> String {
-        let Answered { address, product, protocol } = &self.answered;
+        let ServerIdentity { address, product, protocol } = &self.identity;
         format!("{address} answers: {product}, {protocol}\n")
     }
 }

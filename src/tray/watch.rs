@@ -16,7 +16,7 @@ use portcullis::debuggers::watch::{Interest, on_battery, pause};
 use portcullis::firewall::app::AppFirewallCache;
 use portcullis::menu::{MenuState, Row, rows};
 use portcullis::os;
-use portcullis::sockets::Table;
+use portcullis::sockets::SocketTable;
 use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
@@ -85,7 +85,7 @@ struct Looker {
     app_firewall: AppFirewallCache,
     on_battery: bool,
     asked: Instant,
-    earlier: Option<(Instant, Table)>,
+    earlier: Option<(Instant, SocketTable)>,
 }
 
 impl Looker {
@@ -99,7 +99,7 @@ impl Looker {
         if matches!(why, Signal::Changed | Signal::Done(_)) || self.asked.elapsed() >= ASK_AGAIN {
             *self = Looker { earlier: self.earlier.take(), ..Looker::new(app) };
         }
-        let is_old = |earlier: &(Instant, Table)| earlier.0.elapsed() >= SOME_SECONDS;
+        let is_old = |earlier: &(Instant, SocketTable)| earlier.0.elapsed() >= SOME_SECONDS;
         let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
         let Observation { status, look, .. } =
             match app.sight(&[], |ports| scan::look(ports, old), &mut self.app_firewall) {
