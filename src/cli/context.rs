@@ -1,11 +1,12 @@
 //! What every command is given.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::output::Printer;
 use portcullis::app::{App, AppError};
-use portcullis::lab;
-use portcullis::world::World;
+use portcullis::lab::{self, Lab, LabError};
+use portcullis::system::{Mac, System, SystemError};
 
 pub struct Context {
     pub lab: Option<PathBuf>,
@@ -17,12 +18,15 @@ impl Context {
     /// The app in the lab that was asked for; else on this Mac; else, where there is no pf, in the lab in the user's
     /// data folder.
     pub fn app(&self) -> Result<App, AppError> {
-        let world = match &self.lab {
-            // Absolute, so that helper and stand-ins mean the same place whatever their working directory.
-            Some(dir) => World::Lab(std::path::absolute(dir).unwrap_or_else(|_| dir.clone())),
-            None if cfg!(target_os = "macos") => World::Mac,
-            None => World::Lab(lab::default_dir()?),
+        App::new(self.system().map_err(|error| SystemError::Other(error.into()))?)
+    }
+
+    fn system(&self) -> Result<Arc<dyn System>, LabError> {
+        let directory = match &self.lab {
+            Some(directory) => directory.clone(),
+            None if cfg!(target_os = "macos") => return Ok(Arc::new(Mac)),
+            None => lab::default_dir()?,
         };
-        App::new(world)
+        Ok(Arc::new(Lab::open(&directory)?))
     }
 }

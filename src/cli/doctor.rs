@@ -48,7 +48,11 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         firewall: Some(sight.status.firewall),
         app_firewall: Some(sight.facts.app_firewall),
         ports,
-        addresses: interfaces.into_iter().flat_map(|(_, nets)| nets).map(|net| net.addr()).collect(),
+        addresses: interfaces
+            .into_iter()
+            .flat_map(|interface| interface.addresses)
+            .map(|net| net.addr())
+            .collect(),
         blind_spot,
         delves,
         toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {

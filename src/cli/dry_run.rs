@@ -7,12 +7,12 @@ use similar::TextDiff;
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
-use portcullis::os;
 use portcullis::pf::explain::{Change, changes};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
 use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
 use portcullis::status::{PfState, Report, usable};
+use portcullis::{firewall, os};
 
 #[derive(Serialize)]
 struct DryRunOutput {
@@ -57,7 +57,7 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
     let new = changed(&old, app.preferences()?.managed(), operation);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let (before, after) = (anchor::rules(&old), anchor::rules(&new));
-    let now = loaded(report).with_interfaces(super::explain::interfaces(app.world()));
+    let now = loaded(report).with_interfaces(firewall::interfaces(app.system()));
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
     let verdicts = changes(&now, &then, &asked(&new));
     let diff = TextDiff::from_lines(&before, &after);

@@ -14,13 +14,12 @@ use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{Explanation, From, Question, ask};
 use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
-use portcullis::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
 use portcullis::rules::ledger::NamedPort;
 use portcullis::status::{PfState, Report, duration, usable};
-use portcullis::world::World;
-use portcullis::{lab, os};
+use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
 that root last saw (`portcullis status --check` has root look).";
@@ -182,7 +181,7 @@ impl ExplainCommand {
                 return unasked(Decision::Unknown, sentence, because);
             }
         }
-        let loaded = loaded(report).with_interfaces(interfaces(app.world()));
+        let loaded = loaded(report).with_interfaces(firewall::interfaces(app.system()));
         let age = duration(os::now().saturating_sub(report.seen));
         let notes = vec![format!("by the rules that root saw {age} ago")];
         Ok(Box::new(self.answer(&loaded, port, notes, Vec::new())))
@@ -238,15 +237,6 @@ pub fn loaded(report: &Report) -> Rulesets {
         (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
     Rulesets::from_listings(listings, report.skip.iter().map(String::as_str)).0
-}
-
-/// The interfaces that the verdicts are for.
-pub fn interfaces(world: &World) -> Vec<InterfaceFacts> {
-    let found = match world {
-        World::Mac => os::interfaces().unwrap_or_default(),
-        World::Lab(directory) => lab::interfaces(directory).unwrap_or_default(),
-    };
-    found.into_iter().map(|(name, addresses)| InterfaceFacts { name, addresses }).collect()
 }
 
 #[derive(Serialize)]

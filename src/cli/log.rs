@@ -15,7 +15,6 @@ use super::explain;
 use super::files::{ConfFile, IncludedFiles};
 use super::output::{CommandOutput, Printer, Run, clock, clock_with_seconds, pretty};
 use portcullis::app::App;
-use portcullis::os;
 use portcullis::pf::explain::RuleText;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pflog::follow::{FollowEvent, Follower};
@@ -24,6 +23,7 @@ use portcullis::root::answer::Response;
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
 use portcullis::status::{Attempts, Seconds, usable};
+use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Without FILE: what Portcullis records. pf's log can be read by root alone, so root records it \
 for a bounded time: `portcullis log --for 2h`, or `portcullis log --follow`, which starts that where it is not under way \
@@ -202,7 +202,7 @@ impl PacketRules {
         let boot = os::boot_id().map_err(|error| error.to_string());
         let report = boot.and_then(|boot| usable(&fact, os::now(), &boot).cloned());
         PacketRules(
-            report.map(|report| explain::loaded(&report).with_interfaces(explain::interfaces(app.world()))),
+            report.map(|report| explain::loaded(&report).with_interfaces(firewall::interfaces(app.system()))),
         )
     }
 

@@ -19,7 +19,7 @@ use crate::debuggers::connect;
 use crate::debuggers::port_view::PortView;
 use crate::debuggers::servers::{ServerKind, Trap, classify, classify_process};
 use crate::diagnosis::{Assessment, Reachability};
-use crate::os::process::Command;
+use crate::os::process::Program;
 use crate::pf::parse::parse_listing;
 use crate::rules::ledger::{Attachment, Guard};
 use crate::sockets::Process;
@@ -157,7 +157,7 @@ pub fn macos_version() -> Option<(u32, u32)> {
     if !cfg!(target_os = "macos") {
         return None;
     }
-    let output = Command::new("/usr/bin/sw_vers").args(["-productVersion"]).run().ok()?;
+    let output = Program::new("/usr/bin/sw_vers").args(["-productVersion"]).run().ok()?;
     read_macos_version(&output.stdout)
 }
 
@@ -171,7 +171,7 @@ pub fn developer_tools() -> Option<String> {
     if !cfg!(target_os = "macos") {
         return None;
     }
-    Some(match Command::new("/usr/sbin/DevToolsSecurity").args(["-status"]).run() {
+    Some(match Program::new("/usr/sbin/DevToolsSecurity").args(["-status"]).run() {
         Ok(output) => output.stdout,
         Err(error) => error.to_string(),
     })

@@ -9,7 +9,7 @@ use crate::pf::rule::Ruleset;
 use crate::port::PortRange;
 use crate::root::live::Live;
 use crate::rules::ledger::Attachment;
-use crate::world::PF_CONF;
+use crate::system::PF_CONF;
 
 const ANCHORS: &str = "/etc/pf.anchors";
 /// Files there that are Apple's or ours.

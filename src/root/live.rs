@@ -11,7 +11,7 @@ use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, Token};
 use crate::status::{LoadedRules, PfState};
-use crate::world::{ANCHOR_FILE, PF_CONF};
+use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.
 #[derive(Clone, Debug)]

@@ -127,7 +127,7 @@ fn interest(status: &Status) -> Interest {
 
 fn unknown(app: &App, error: &AppError) -> Status {
     Status::of(&Facts {
-        lab: app.world().lab().map(|directory| directory.display().to_string()),
+        lab: app.system().lab().map(|directory| directory.display().to_string()),
         now: os::now(),
         boot: String::new(),
         report: ReportFact::Unreadable(error.to_string()),
@@ -310,9 +310,10 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::lab::Lab;
     use portcullis::port::presets;
     use portcullis::status::Attempts;
-    use portcullis::world::World;
+    use std::sync::Arc;
 
     #[test]
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
@@ -362,7 +363,7 @@ mod tests {
     #[test]
     fn nothing_is_told_where_nothing_shown_is_different() {
         let lab = tempfile::tempdir().unwrap();
-        let app = App::new(World::Lab(lab.path().to_owned())).unwrap();
+        let app = App::new(Arc::new(Lab::open(lab.path()).unwrap())).unwrap();
         // A port of its own: others come and go while tests run.
         app.set_preference("show", "chrome").unwrap();
         let (told, events) = channel();
