@@ -149,9 +149,9 @@ fn internet_sharing_changes_nothing_for_the_port() {
     );
 }
 
-fn facts(name: &str, addresses: &[&str]) -> portcullis::pf::rulesets::InterfaceFacts {
+fn facts(name: &str, addresses: &[&str]) -> portcullis::pf::interfaces::InterfaceFacts {
     let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    portcullis::pf::rulesets::InterfaceFacts { name: name.to_owned(), addresses }
+    portcullis::pf::interfaces::InterfaceFacts { name: name.to_owned(), addresses }
 }
 
 #[test]

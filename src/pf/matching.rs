@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Rule};
-use super::rulesets::{Contents, InterfaceFacts, Rulesets, TableFound};
+use super::rulesets::{Contents, Rulesets, TableFound};
 
 /// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

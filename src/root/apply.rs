@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::firewall::{self, Pfctl, PfctlError, Rules};
 use crate::os::{self, FileError, Files};
-use crate::pf::rulesets::InterfaceFacts;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::root::answer::{Outcome, Response};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
