@@ -12,7 +12,6 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{Explanation, From, Question, ask};
-use portcullis::pf::interfaces::InterfaceFacts;
 use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
 use portcullis::pf::rulesets::{Listing, Rulesets};
