@@ -4,7 +4,8 @@ mod common;
 
 use common::Lab;
 use portcullis::root::request::{Operation, Request};
-use portcullis::rules::ledger::{NamedPort, Source};
+use portcullis::rules::ledger::NamedPort;
+use portcullis::rules::source::Source;
 
 fn open(port: &str, until: Option<i64>) -> String {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() }];

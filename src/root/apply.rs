@@ -18,7 +18,8 @@ use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::Header;
 use crate::rules::conf;
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
+use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Token};
+use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
 
 /// How long a request waits for the one before it.
@@ -193,7 +194,7 @@ impl Helper<'_> {
     }
 
     /// Opening again what is open just so keeps its time, so that nothing is changed.
-    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &crate::rules::ledger::Source) -> i64 {
+    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
         let same = |opening: &&Opening| opening.port == port && opening.from == *from;
         old.openings.iter().find(same).map_or(self.now, |opening| opening.since)
     }
@@ -425,17 +426,12 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
     let guarded = ledger.guard == Guard::On;
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {
-            let whom = match from {
-                Source::Any => "anyone".to_owned(),
-                Source::Lan { networks } => format!("this network ({})", hosts(networks)),
-                Source::Hosts { hosts: list } => hosts(list),
-            };
             let off = if *pf == PfState::Enabled {
                 ""
             } else {
                 "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
             };
-            format!("{} open for {whom}{off}", subject(ports))
+            format!("{} open for {}{off}", subject(ports), from.in_full())
         }
         Operation::Close { ports } if guarded => {
             format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
@@ -467,10 +463,6 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
 }
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
-
-fn hosts(list: &[ipnet::IpNet]) -> String {
-    list.iter().map(host_text).collect::<Vec<_>>().join(", ")
-}
 
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
 fn subject(ports: &[NamedPort]) -> String {

@@ -196,7 +196,8 @@ fn choose(observed: &Observed, wanted: Option<Attachment>) -> Result<Attachment,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::ledger::{NamedPort, Opening, Source};
+    use crate::rules::ledger::{NamedPort, Opening};
+    use crate::rules::source::Source;
 
     const HEADER: Header = Header { written: "2026-11-23T17:00:00Z", user: "ada" };
 

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use crate::port::PortRange;
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, host_text};
+use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening};
+use crate::rules::source::host_text;
 use crate::system::NAME;
 
 /// What the header of the file says.
@@ -120,7 +121,7 @@ fn label(name: &str, port: PortRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::ledger::Source;
+    use crate::rules::source::Source;
 
     fn opening(name: &str, port: &str, from: Source) -> Opening {
         Opening {

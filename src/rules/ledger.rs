@@ -7,64 +7,13 @@
 //! assert_eq!(ledger.closed().len(), 1);
 //! ```
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::source::Source;
 use crate::port::{PortName, PortRange};
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
-
-/// For whom a port is open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Source {
-    /// Every host that can route to this Mac.
-    Any,
-    /// The networks this Mac was on when the port was opened.
-    Lan {
-        /// Those networks; at least one.
-        networks: Vec<IpNet>,
-    },
-    /// Chosen hosts or networks.
-    Hosts {
-        /// Those hosts; at least one.
-        hosts: Vec<IpNet>,
-    },
-}
-
-impl Source {
-    /// The addresses let in, or `None` for all.
-    pub fn networks(&self) -> Option<&[IpNet]> {
-        match self {
-            Source::Any => None,
-            Source::Lan { networks } => Some(networks),
-            Source::Hosts { hosts } => Some(hosts),
-        }
-    }
-}
-
-/// `any`, `lan`, or the hosts with commas between them: as `--from` takes it.
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Source::Any => f.write_str("any"),
-            Source::Lan { .. } => f.write_str("lan"),
-            Source::Hosts { hosts } => {
-                f.write_str(&hosts.iter().map(host_text).collect::<Vec<_>>().join(","))
-            }
-        }
-    }
-}
-
-/// A network as a person writes it: a single host without its prefix length.
-pub fn host_text(network: &IpNet) -> String {
-    if network.prefix_len() == network.max_prefix_len() {
-        network.addr().to_string()
-    } else {
-        network.to_string()
-    }
-}
 
 /// One range that is open: from whom, until when, by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,7 +163,7 @@ impl Ledger {
         self.managed.sort_by_key(|managed| managed.port);
     }
 
-    /// What the guard blocks from everyone but this Mac: managed, and not open.
+    /// What the guard blocks from other machines: managed, and not open.
     pub fn closed(&self) -> Vec<NamedPort> {
         if self.guard != Guard::On {
             return Vec::new();

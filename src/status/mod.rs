@@ -10,7 +10,7 @@ mod port;
 pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
-pub use firewall::Firewall;
+pub use firewall::{Firewall, FirewallState};
 pub use port::{PortState, PortStatus};
 
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,8 @@ mod tests {
     use crate::pf::origin::{Both, PerOrigin};
     use crate::port::{DebugPort, PortRange};
     use crate::report::{OriginVerdict, PfVerdict, Reason, ReportFact, STALE_AFTER};
-    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Source};
+    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening};
+    use crate::rules::source::Source;
 
     fn dlv() -> DebugPort {
         crate::port::presets().remove(0)
@@ -223,7 +224,7 @@ mod tests {
             assert_eq!(status.ports[0].reachable.network, Answer::No, "nothing listens, whatever pf does");
         }
         let nothing = Status::of(&facts(ReportFact::Missing));
-        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, "unknown"));
+        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, FirewallState::Unknown));
     }
 
     #[test]
