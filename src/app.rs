@@ -15,12 +15,13 @@ use crate::firewall::app::AppFirewallCache;
 use crate::os;
 use crate::os::clipboard::ClipboardError;
 use crate::pflog;
-use crate::port::{PortError, PortRange};
+use crate::port::PortRange;
 use crate::prefs::{Preferences, PreferencesError, ports_of};
 use crate::root::answer::{Outcome, Response};
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{NamedPort, Source};
+use crate::rules::ledger::Source;
+use crate::rules::named_port::{NamedPort, PortsError};
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Report, ReportFact, Seconds, Status};
 use crate::system::{PFLOG, STATUS, System, SystemError};
@@ -59,7 +60,7 @@ pub struct Connection {
 pub enum AppError {
     /// The ports do not read.
     #[error("{0}")]
-    Port(#[from] PortError),
+    Port(#[from] PortsError),
     /// The source does not read.
     #[error("\"{}\" is no source: say any, lan, or a host or network such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
     Source(String),

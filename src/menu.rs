@@ -214,7 +214,7 @@ fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
     Row {
         id: format!("{PORT}{}", port.port),
         kind: Kind::Check { checked: port.state == PortState::Open },
-        text: format!("{}  {} — {says}", port.port, port.name),
+        text: format!("{} — {says}", words::named(port)),
         enabled: state.waiting.is_none(),
         rows: Vec::new(),
     }
@@ -349,6 +349,14 @@ mod words {
         if found.is_empty() { state } else { format!("{state} · {found}") }
     }
 
+    /// `2345  dlv`; the number alone of a port without a name.
+    pub fn named(port: &PortStatus) -> String {
+        match port.named_port() {
+            named if named.has_name() => format!("{}  {}", named.range, named.name),
+            named => named.range.to_string(),
+        }
+    }
+
     /// In a menu for one port.
     pub fn connect(number: u16) -> String {
         format!("{CONNECT} to {number}")
@@ -358,7 +366,8 @@ mod words {
     pub fn used(number: u16, port: &PortStatus) -> String {
         match &port.program {
             Some(program) => format!("{number}  {}", one_line(program)),
-            None => format!("{number}  {}", port.name),
+            None if port.named_port().has_name() => format!("{number}  {}", port.name),
+            None => number.to_string(),
         }
     }
 
@@ -493,7 +502,7 @@ mod tests {
             openings: vec![],
             managed: ports
                 .iter()
-                .map(|port| NamedPort { name: port.name.clone(), port: port.port })
+                .map(|port| NamedPort { name: port.name.clone(), range: port.port })
                 .collect(),
             verdicts: ports.iter().map(|port| verdict(port.port, Answer::No)).collect(),
             notes: vec![],

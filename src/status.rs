@@ -13,7 +13,8 @@ use crate::diagnosis::{self, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::{DebugPort, PortName, PortRange};
 use crate::rules::ledger::host_text;
-pub use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Seconds, Source};
+pub use crate::rules::ledger::{Attachment, Guard, Opening, Seconds, Source};
+pub use crate::rules::named_port::NamedPort;
 
 /// Whether pf filters at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,6 +292,12 @@ pub struct Status {
     pub notes: Vec<String>,
 }
 
+impl PortStatus {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
+}
+
 /// A report older than this many seconds says nothing about now: launchd has root look at least every hour.
 pub const STALE_AFTER: Seconds = 65 * 60;
 
@@ -322,7 +329,7 @@ impl Status {
             Icon::Off => "pf is off: it filters nothing".to_owned(),
             Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
                 (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
-                    format!("Not known: who reaches port {} ({})", port.port, port.name)
+                    format!("Not known: who reaches port {}", port.named_port())
                 }
                 _ => format!("Not known: {}", firewall.because),
             },
@@ -343,7 +350,7 @@ fn port_unsure(report: &Result<&Report, String>, port: &PortStatus) -> bool {
 
 fn open_sentence(exposed: &[&PortStatus]) -> String {
     match exposed {
-        [port] => format!("1 port is open: {} ({})", port.port, port.name),
+        [port] => format!("1 port is open: {}", port.named_port()),
         ports => format!("{} ports are open", ports.len()),
     }
 }
@@ -576,7 +583,7 @@ fn attempts_on(blocked: &BTreeMap<u16, Attempts>, range: PortRange) -> Option<At
 fn is_managed(report: &Report, port: PortRange) -> bool {
     let mut left = vec![port];
     for managed in &report.managed {
-        left = left.into_iter().flat_map(|range| range.without(managed.port)).collect();
+        left = left.into_iter().flat_map(|range| range.without(managed.range)).collect();
     }
     left.is_empty()
 }
@@ -628,7 +635,7 @@ mod tests {
             guard: Guard::On,
             way: Some(Attachment::Apple),
             openings: vec![],
-            managed: vec![NamedPort { name: dlv().name, port: dlv().port }],
+            managed: vec![NamedPort { name: dlv().name, range: dlv().port }],
             verdicts: vec![verdict(Answer::No, Answer::No)],
             notes: vec![],
             rulesets: BTreeMap::new(),

@@ -17,7 +17,7 @@ use portcullis::pf::parse::{Fault, parse};
 use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
-use portcullis::rules::ledger::NamedPort;
+use portcullis::rules::named_port::NamedPort;
 use portcullis::status::{PfState, Report, duration, usable};
 use portcullis::{firewall, os};
 
@@ -190,8 +190,8 @@ impl ExplainCommand {
     /// The port that is asked about: of several the first, which a note says.
     fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
         let ports = ports_of(&self.port, preferences)?;
-        let is_one = matches!(ports.as_slice(), [NamedPort { port, .. }] if port.as_single().is_some());
-        let first = ports.first().map_or(0, |named| named.port.first());
+        let is_one = matches!(ports.as_slice(), [NamedPort { range, .. }] if range.as_single().is_some());
+        let first = ports.first().map_or(0, |named| named.range.first());
         Ok(AskedPort { first, is_one })
     }
 
