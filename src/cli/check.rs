@@ -73,7 +73,7 @@ pub fn run(options: &Options, json: bool) -> u8 {
         for Placed { place, item: load } in &parsed.ruleset.loads {
             taken += 1;
             let text = if taken > MAXIMUM_LOADS {
-                Err(format!("more than {MAXIMUM_LOADS} files are loaded"))
+                Err(format!("more than {MAXIMUM_LOADS} files are loaded").into())
             } else {
                 files.include(&load.file)
             };
