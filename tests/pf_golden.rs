@@ -26,9 +26,7 @@ fn files(extension: &str) -> Vec<PathBuf> {
 fn read(path: &Path) -> Parsed {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    parse(name, &text, &mut |name| {
-        fs::read_to_string(data().join(name)).map_err(|_| "no such file".into())
-    })
+    parse(name, &text, &mut |name| fs::read_to_string(data().join(name)).map_err(|_| "no such file".into()))
 }
 
 fn compare(path: &Path, found: &str) {
