@@ -154,8 +154,7 @@ mod tests {
     use super::*;
 
     fn combined(rules: &str, near: &[&str]) -> Combined {
-        let (loaded, problems) =
-            Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
+        let (loaded, problems) = Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".into()));
         assert!(problems.is_empty(), "{problems:?}");
         let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
         answers(&loaded.with_assumed_interfaces(None), 2345, 2346, &near).network
