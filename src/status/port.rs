@@ -11,6 +11,7 @@ use crate::pf::origin::{Both, PerOrigin};
 use crate::port::{PortName, PortRange};
 use crate::report::{PfState, PfVerdict, Report, Unusable};
 use crate::rules::ledger::{Guard, Opening, Seconds};
+use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 
 /// What our rules say of a port.
@@ -67,6 +68,12 @@ pub struct PortStatus {
     pub connect: Vec<String>,
     /// Who was blocked in the last hour; `None` where nobody was, or it was not recorded.
     pub blocked: Option<Attempts>,
+}
+
+impl PortStatus {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
 }
 
 fn as_option<S: Serializer>(from: &Option<Source>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -230,7 +237,7 @@ pub(super) fn attempts_on(blocked: &BTreeMap<u16, Attempts>, range: PortRange) -
 fn is_managed(report: &Report, port: PortRange) -> bool {
     let mut left = vec![port];
     for managed in &report.managed {
-        left = left.into_iter().flat_map(|range| range.without(managed.port)).collect();
+        left = left.into_iter().flat_map(|range| range.without(managed.range)).collect();
     }
     left.is_empty()
 }
