@@ -450,7 +450,7 @@ mod tests {
     use crate::diagnosis::{Bind, PortFacts, Presence};
     use crate::pf::origin::PerOrigin;
     use crate::report::{ForeignPlace, Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact};
-    use crate::rules::ledger::{Attachment, Guard, Opening};
+    use crate::rules::ledger::{Attachment, Opening};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
     use crate::status::{AppFirewall, Attempts, Facts};
