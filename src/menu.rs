@@ -21,8 +21,8 @@
 //! ```
 
 use crate::diagnosis::{Answer, Reachability};
-use crate::port::PortRange;
 use crate::rules::ledger::Guard;
+use crate::rules::named_port::NamedPort;
 use crate::status::{FirewallState, PortState, PortStatus, Status};
 
 /// No menu has more rows than this: ports and notes that find no room are counted in one row.
@@ -41,9 +41,9 @@ pub struct MenuState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MenuAction {
     /// Open these ports for whom is preferred.
-    Open(PortRange),
+    Open(NamedPort),
     /// Close these ports.
-    Close(PortRange),
+    Close(NamedPort),
     /// Close every port that is open.
     CloseAll,
     /// Switch the guard on or off.
@@ -181,8 +181,8 @@ pub fn action_of(id: &str, status: &Status) -> Option<MenuAction> {
 
 fn port_action(port: &PortStatus) -> MenuAction {
     match port.state {
-        PortState::Open => MenuAction::Close(port.port),
-        PortState::Closed | PortState::Unmanaged | PortState::Unknown => MenuAction::Open(port.port),
+        PortState::Open => MenuAction::Close(port.named_port()),
+        PortState::Closed | PortState::Unmanaged | PortState::Unknown => MenuAction::Open(port.named_port()),
     }
 }
 
@@ -208,8 +208,8 @@ fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStatus> {
 }
 
 fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
-    let waits = match state.waiting {
-        Some(MenuAction::Open(range) | MenuAction::Close(range)) => range == port.port,
+    let waits = match &state.waiting {
+        Some(MenuAction::Open(waiting) | MenuAction::Close(waiting)) => waiting.range == port.port,
         _ => false,
     };
     let says = if waits { words::WAITING.to_owned() } else { words::port(status, port) };
@@ -449,6 +449,7 @@ mod tests {
     use super::*;
     use crate::diagnosis::{Bind, PortFacts, Presence};
     use crate::pf::origin::PerOrigin;
+    use crate::port::PortRange;
     use crate::report::{ForeignPlace, Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact};
     use crate::rules::ledger::{Attachment, Opening};
     use crate::rules::named_port::NamedPort;
@@ -472,6 +473,10 @@ mod tests {
             format!("{mark}{text}{grey}{below}")
         };
         rows.iter().map(draw).collect::<Vec<_>>().join("\n")
+    }
+
+    fn dlv() -> NamedPort {
+        NamedPort { name: "dlv".parse().unwrap(), range: range("2345") }
     }
 
     fn range(text: &str) -> PortRange {
@@ -610,7 +615,7 @@ mod tests {
     fn waiting_for_permission() {
         let status = status(|_, _| ());
         let waiting = |action| drawn(&rows(&status, &MenuState { waiting: Some(action), failure: None }));
-        insta::assert_snapshot!(waiting(MenuAction::Open(range("2345"))), @r"
+        insta::assert_snapshot!(waiting(MenuAction::Open(dlv())), @r"
         All debug ports are closed  (grey)
         ---
         [ ] 2345  dlv — waiting for permission…  (grey)
@@ -750,8 +755,8 @@ mod tests {
     fn a_click_does_what_the_row_says() {
         let closed = status(|_, _| ());
         let opened = status(|_, report| open(report, Source::Any));
-        assert_eq!(action_of("port:2345", &closed), Some(MenuAction::Open(range("2345"))));
-        assert_eq!(action_of("port:2345", &opened), Some(MenuAction::Close(range("2345"))));
+        assert_eq!(action_of("port:2345", &closed), Some(MenuAction::Open(dlv())));
+        assert_eq!(action_of("port:2345", &opened), Some(MenuAction::Close(dlv())));
         assert_eq!(action_of("port:1", &opened), None);
         assert_eq!(action_of("guard", &closed), Some(MenuAction::Guard(false)));
         let unset = status(|_, report| report.guard = Guard::Unset);

@@ -228,6 +228,20 @@ pub struct DebugPort {
     pub connect: Harm,
 }
 
+impl DebugPort {
+    /// A port of which nothing but the number is known.
+    pub fn untitled(range: PortRange) -> Self {
+        DebugPort {
+            name: PortName::of_number(range),
+            title: String::new(),
+            port: range,
+            protocol: String::new(),
+            bind: String::new(),
+            connect: Harm::Unknown,
+        }
+    }
+}
+
 fn unmeasured() -> Harm {
     Harm::Unknown
 }
