@@ -1,4 +1,4 @@
-//! Ports, ranges, sets and presets: parsed once, at the edge, into values that cannot be wrong.
+//! Ports, ranges, sets and names: parsed once, at the edge, into values that cannot be wrong.
 //!
 //! ```
 //! use portcullis::port::PortSet;
@@ -305,47 +305,6 @@ impl fmt::Display for PortError {
 
 impl std::error::Error for PortError {}
 
-/// What a plain TCP connect and close does to the server that usually sits on a port (measured, see the
-/// project's notes on debug servers).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Harm {
-    /// The server goes on as before.
-    Harmless,
-    /// The server goes on, but writes noise to its log or its user.
-    Noise,
-    /// The server exits, hangs, or lets its program run.
-    Harms,
-    /// Nobody measured it.
-    Unknown,
-}
-
-/// A debug port by name: one of ours, or the user's own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DebugPort {
-    /// Short name, `[a-z0-9][a-z0-9-]{0,23}`: part of the rule's label.
-    pub name: PortName,
-    /// What a person calls the server, such as "Delve (Go)".
-    #[serde(default)]
-    pub title: String,
-    /// The port or range.
-    pub port: PortRange,
-    /// The protocol spoken there, such as `dap`.
-    #[serde(default)]
-    pub protocol: String,
-    /// The address that the server binds when it is told nothing.
-    #[serde(default)]
-    pub bind: String,
-    /// What a connect and close does to the server.
-    #[serde(default = "unmeasured")]
-    pub connect: Harm,
-}
-
-fn unmeasured() -> Harm {
-    Harm::Unknown
-}
-
 /// The name of a port, from a fixed alphabet (`[a-z0-9][a-z0-9-]{0,23}`), so that it can stand in a rule's
 /// label and in a prompt as it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -401,40 +360,27 @@ impl From<PortName> for String {
     }
 }
 
-/// Reads a table of presets (`[[preset]]` in TOML, as in `resources/presets.toml`).
-/// Errors: the TOML message with its line, or a port or name that is none.
-pub fn parse_presets(toml: &str) -> Result<Vec<DebugPort>, toml_edit::de::Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct File {
-        preset: Vec<DebugPort>,
-    }
-    toml_edit::de::from_str::<File>(toml).map(|file| file.preset)
-}
-
-/// The presets that ship with Portcullis, in the order of `resources/presets.toml`.
-pub fn presets() -> Vec<DebugPort> {
-    // The file is part of the program, and a test reads it: it cannot fail here.
-    parse_presets(include_str!("../resources/presets.toml")).unwrap_or_default()
-}
-
 /// Reads what a person types for ports: numbers, ranges, lists, and names of `known` ports.
 /// Gives each range with the name that it goes by; a bare number takes the name of the known port
 /// that it is. Errors: as [`PortSet`]'s, and a word that is no known name.
-pub fn parse_named(text: &str, known: &[DebugPort]) -> Result<Vec<(PortName, PortRange)>, PortError> {
+pub fn parse_named(
+    text: &str,
+    known: &[(PortName, PortRange)],
+) -> Result<Vec<(PortName, PortRange)>, PortError> {
     let mut found: Vec<(PortName, PortRange)> = Vec::new();
     for (offset, item) in split_list(text)? {
-        let by_name = known.iter().find(|preset| preset.name.as_str() == item);
+        let by_name = known.iter().find(|(name, _)| name.as_str() == item);
         let (name, range) = match by_name {
-            Some(preset) => (preset.name.clone(), preset.port),
+            Some((name, range)) => (name.clone(), *range),
             None if item.starts_with(|first: char| first.is_ascii_alphabetic()) => {
-                let names: Vec<&str> = known.iter().map(|preset| preset.name.as_str()).collect();
+                let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
                 let problem = Problem::UnknownName(names.join(", "));
                 return Err(PortError::new(text, offset, item.len(), problem));
             }
             None => {
                 let range = parse_range(item, offset, text)?;
-                (name_of(range, known), range)
+                let name = known.iter().find(|(_, port)| *port == range).map(|(name, _)| name.clone());
+                (name.unwrap_or_else(PortName::unnamed), range)
             }
         };
         if let Some((_, other)) = found.iter().find(|(_, other)| other.overlaps(range)) {
@@ -443,14 +389,6 @@ pub fn parse_named(text: &str, known: &[DebugPort]) -> Result<Vec<(PortName, Por
         found.push((name, range));
     }
     Ok(found)
-}
-
-/// The name that `range` goes by among `known`, or [`PortName::unnamed`].
-pub fn name_of(range: PortRange, known: &[DebugPort]) -> PortName {
-    known
-        .iter()
-        .find(|preset| preset.port == range)
-        .map_or_else(PortName::unnamed, |preset| preset.name.clone())
 }
 
 #[cfg(test)]
@@ -507,25 +445,15 @@ mod tests {
         assert_eq!(left("10-20", "21"), "10-20");
     }
 
-    #[test]
-    fn presets_are_sound() {
-        let presets = parse_presets(include_str!("../resources/presets.toml")).unwrap();
-        for wanted in ["dlv", "node", "debugpy", "gdbserver", "jdwp", "chrome"] {
-            assert!(presets.iter().any(|preset| preset.name.as_str() == wanted), "{wanted}");
-        }
-        let mut names: Vec<_> = presets.iter().map(|preset| &preset.name).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), presets.len(), "each name once");
-        for (index, preset) in presets.iter().enumerate() {
-            let clash = presets[index + 1..].iter().find(|other| other.port.overlaps(preset.port));
-            assert_eq!(clash, None, "{}", preset.name);
-        }
+    fn known() -> Vec<(PortName, PortRange)> {
+        let ports =
+            [("dlv", 2345), ("node", 9229)].map(|(name, port)| (name.parse(), PortRange::single(port)));
+        ports.into_iter().map(|(name, range)| (name.unwrap(), range.unwrap())).collect()
     }
 
     #[test]
     fn names_stand_for_their_ports() {
-        let known = presets();
+        let known = known();
         let named = |text: &str| {
             parse_named(text, &known).map(|found| {
                 found.iter().map(|(name, range)| format!("{name}:{range}")).collect::<Vec<_>>().join(" ")
@@ -551,7 +479,7 @@ mod tests {
             if let Ok(set) = text.parse::<PortSet>() {
                 proptest::prop_assert_eq!(set.to_string().parse::<PortSet>().unwrap(), set);
             }
-            let _ = parse_named(&text, &presets()).map_err(|error| error.to_string());
+            let _ = parse_named(&text, &known()).map_err(|error| error.to_string());
         }
     }
 }

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::debuggers::ports::DebugPort;
 pub use crate::diagnosis::Answer;
 use crate::diagnosis::{self, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
-use crate::port::{DebugPort, PortName, PortRange};
+use crate::port::{PortName, PortRange};
 use crate::rules::ledger::host_text;
 pub use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Seconds, Source};
 
@@ -604,7 +605,7 @@ mod tests {
     use crate::diagnosis::Bind;
 
     fn dlv() -> DebugPort {
-        crate::port::presets().remove(0)
+        crate::debuggers::ports::usual_ports().remove(0)
     }
 
     fn verdict(network: Answer, anyone: Answer) -> PfVerdict {

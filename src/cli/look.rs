@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::show::{message, print, print_json};
 use portcullis::app::{App, AppError, Connection};
-use portcullis::debuggers::connect::Setting;
+use portcullis::debuggers::debugger::Server;
 use portcullis::debuggers::port_view::PortView;
-use portcullis::debuggers::servers::{Server, ServerKind};
-use portcullis::debuggers::{probe, scan, version};
+use portcullis::debuggers::settings::Setting;
+use portcullis::debuggers::{probe, scan, wire};
 use portcullis::diagnosis::{Answer, Assessment, Reachability};
 use portcullis::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::os;
@@ -30,11 +30,11 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
     let here = std::env::current_dir().unwrap_or_default();
     let project = project::collect(&here);
     let sight = app.sight(&watched(&project), scan::look_well, &mut app.app_firewall())?;
-    let (ports, delves, blind_spot) = match sight.look {
+    let (ports, processes, blind_spot) = match sight.look {
         Ok(look) => {
             let ports =
                 look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
-            (ports.collect(), look.delves, look.table.blind_spot)
+            (ports.collect(), look.processes, look.table.blind_spot)
         }
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
@@ -51,7 +51,7 @@ pub fn doctor(app: &App, json: bool) -> Result<u8, AppError> {
             .map(|net| net.addr())
             .collect(),
         blind_spot,
-        delves,
+        processes,
         toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {
             std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from)
         }),
@@ -107,7 +107,7 @@ impl<'a> PortReport<'a> {
 
 /// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
 fn watched(project: &project::Project) -> Vec<PortRange> {
-    let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
+    let of_project = project.configurations.iter().filter_map(|found| found.port.number());
     // Where the sockets cannot be read, the look itself says so.
     let running = scan::debugger_ports().unwrap_or_default();
     of_project.chain(running).filter_map(PortRange::single).collect()
@@ -119,11 +119,8 @@ fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::E
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
     let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
     let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
-    let is_delve = view.server.as_ref().is_some_and(|server| {
-        matches!(server.kind, ServerKind::DelveDap | ServerKind::DelveHeadless | ServerKind::DelveMulticlient)
-    });
     let program = view.process.as_ref().and_then(|process| process.path.as_deref());
-    let version = program.filter(|_| is_delve).and_then(version::of_delve);
+    let version = view.server.as_ref().and_then(|server| (server.mode.version)(program?));
     Some(doctor::ExaminedPort { view, said, version })
 }
 
@@ -139,11 +136,11 @@ pub fn probe(app: &App, port: &str, json: bool) -> Result<u8, AppError> {
         version: u32,
         ok: bool,
         #[serde(flatten)]
-        answered: probe::ServerIdentity,
+        answered: wire::ServerIdentity,
     }
     match probe::probe(one_port(app, port)?) {
         Ok(answered) if json => print_json(&Probed { version: 1, ok: true, answered }),
-        Ok(probe::ServerIdentity { address, product, protocol }) => {
+        Ok(wire::ServerIdentity { address, product, protocol }) => {
             print(&format!("{address} answers: {product}, {protocol}\n"));
         }
         Err(error) => {

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use portcullis::app::AppError;
+use portcullis::debuggers::debugger::Harm;
+use portcullis::debuggers::ports::DebugPort;
 use portcullis::diagnosis::Reachability;
-use portcullis::port::{DebugPort, Harm};
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
 use portcullis::status::{Icon, PortState, PortStatus, Status};
