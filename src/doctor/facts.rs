@@ -7,8 +7,9 @@ use super::toolchain::Toolchain;
 use crate::debuggers::delve;
 use crate::debuggers::port_view::PortView;
 use crate::diagnosis::Assessment;
+use crate::report::Report;
 use crate::sockets::Process;
-use crate::status::{AppFirewall, Firewall, Report};
+use crate::status::{AppFirewall, Firewall};
 
 /// Everything that the report is made from.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,9 @@
 use super::facts::DoctorFacts;
 use super::finding::{Finding, Level, finding};
 use crate::pf::parse::parse_listing;
+use crate::report::PfState;
 use crate::rules::ledger::{Attachment, Guard};
-use crate::status::{AppFirewall, PfState};
+use crate::status::AppFirewall;
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
@@ -113,11 +114,11 @@ pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::Report;
+    use crate::report::{LoadedRules, Report};
 
     fn seen(rulesets: &[(&str, &str)]) -> Report {
         let rulesets = rulesets.iter().map(|(anchor, rules)| {
-            let rules = crate::status::LoadedRules { rules: (*rules).into(), ..Default::default() };
+            let rules = LoadedRules { rules: (*rules).into(), ..Default::default() };
             ((*anchor).to_owned(), rules)
         });
         Report {

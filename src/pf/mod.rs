@@ -10,12 +10,14 @@
 //! | [`interfaces`] | what is known of this machine's interfaces |
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
 //! | [`explain`] | can a host reach a port of this Mac, and why |
+//! | [`grounds`] | why pf decides as it does |
 //! | [`logged`] | which rule logged a packet |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
 pub mod criteria;
 pub mod effects;
 pub mod explain;
+pub mod grounds;
 pub mod interfaces;
 pub mod logged;
 mod matching;
