@@ -22,7 +22,8 @@
 
 use crate::diagnosis::{Answer, Reachability};
 use crate::port::PortRange;
-use crate::status::{PortState, PortStatus, Status};
+use crate::rules::ledger::Guard;
+use crate::status::{FirewallState, PortState, PortStatus, Status};
 
 /// No menu has more rows than this: ports and notes that find no room are counted in one row.
 pub const MOST_ROWS: usize = 20;
@@ -114,7 +115,7 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
     above.push(separator("above-ports"));
 
     let closable = status.ports.iter().any(|port| matches!(port.state, PortState::Open | PortState::Unknown));
-    let guarded = Kind::Check { checked: status.firewall.guard == "on" };
+    let guarded = Kind::Check { checked: status.firewall.guard == Some(Guard::On) };
     let mut below = vec![separator("above-actions")];
     below.extend(connect_row(status));
     below.push(action_row(state, GUARD, guarded, words::GUARD, guard_action(status), true));
@@ -186,7 +187,7 @@ fn port_action(port: &PortStatus) -> MenuAction {
 }
 
 fn guard_action(status: &Status) -> MenuAction {
-    MenuAction::Guard(status.firewall.guard != "on")
+    MenuAction::Guard(status.firewall.guard != Some(Guard::On))
 }
 
 /// The ports that `room` rows can show, one row kept for the number of those left out.
@@ -215,7 +216,7 @@ fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
     Row {
         id: format!("{PORT}{}", port.port),
         kind: Kind::Check { checked: port.state == PortState::Open },
-        text: format!("{}  {} — {says}", port.port, port.name),
+        text: format!("{} — {says}", words::named(port)),
         enabled: state.waiting.is_none(),
         rows: Vec::new(),
     }
@@ -324,7 +325,7 @@ fn paragraph(id: &str, text: &str, most: usize) -> Vec<Row> {
 
 /// Every word that is written here and not in the status, so that another language has one place to go to.
 mod words {
-    use super::{Answer, PortState, PortStatus, Reachability, Status};
+    use super::{Answer, FirewallState, PortState, PortStatus, Reachability, Status};
 
     pub const LAB: &str = "Lab: nothing on this machine is changed";
     pub const GUARD: &str = "Guard Closed Ports";
@@ -350,6 +351,14 @@ mod words {
         if found.is_empty() { state } else { format!("{state} · {found}") }
     }
 
+    /// `2345  dlv`; the number alone of a port without a name.
+    pub fn named(port: &PortStatus) -> String {
+        match port.named_port() {
+            named if named.has_name() => format!("{}  {}", named.range, named.name),
+            named => named.range.to_string(),
+        }
+    }
+
     /// In a menu for one port.
     pub fn connect(number: u16) -> String {
         format!("{CONNECT} to {number}")
@@ -359,7 +368,8 @@ mod words {
     pub fn used(number: u16, port: &PortStatus) -> String {
         match &port.program {
             Some(program) => format!("{number}  {}", one_line(program)),
-            None => format!("{number}  {}", port.name),
+            None if port.named_port().has_name() => format!("{number}  {}", port.name),
+            None => number.to_string(),
         }
     }
 
@@ -413,32 +423,24 @@ mod words {
         let let_in = Answer::any([port.pf.network, port.pf.anyone]);
         match (port.state, status.firewall.state) {
             (PortState::Unknown, _) => "not known".to_owned(),
-            (PortState::Open, "enabled") => match let_in {
+            (PortState::Open, FirewallState::Enabled) => match let_in {
                 Answer::No => "open, yet another rule blocks it".to_owned(),
                 _ => format!("open for {}", source(port)),
             },
-            (PortState::Open, "disabled") => format!("open for {}, and pf is off", source(port)),
-            (PortState::Closed, "enabled") => match let_in {
+            (PortState::Open, FirewallState::Disabled) => format!("open for {}, and pf is off", source(port)),
+            (PortState::Closed, FirewallState::Enabled) => match let_in {
                 Answer::No => "closed".to_owned(),
                 Answer::Yes => "let in by another rule".to_owned(),
                 Answer::Unknown => "closed, whether for all is not known".to_owned(),
             },
-            (PortState::Unmanaged, "enabled") => "unmanaged".to_owned(),
-            (_, "disabled") => "not filtered".to_owned(),
+            (PortState::Unmanaged, FirewallState::Enabled) => "unmanaged".to_owned(),
+            (_, FirewallState::Disabled) => "not filtered".to_owned(),
             _ => "not known".to_owned(),
         }
     }
 
     fn source(port: &PortStatus) -> String {
-        match port.from.as_deref() {
-            Some("any") => "everyone".to_owned(),
-            Some("lan") | None => "this network".to_owned(),
-            Some(hosts) => match hosts.split(',').collect::<Vec<_>>().as_slice() {
-                [one] => (*one).to_owned(),
-                [one, rest @ ..] => format!("{one} and {} more", rest.len()),
-                [] => hosts.to_owned(),
-            },
-        }
+        port.from.as_ref().map_or_else(|| "this network".to_owned(), |from| from.in_words(1))
     }
 }
 
@@ -448,7 +450,9 @@ mod tests {
     use crate::diagnosis::{Bind, PortFacts, Presence};
     use crate::pf::origin::PerOrigin;
     use crate::report::{ForeignPlace, Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact};
-    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Source};
+    use crate::rules::ledger::{Attachment, Opening};
+    use crate::rules::named_port::NamedPort;
+    use crate::rules::source::Source;
     use crate::status::{AppFirewall, Attempts, Facts};
     use std::collections::BTreeMap;
 
@@ -493,7 +497,7 @@ mod tests {
             openings: vec![],
             managed: ports
                 .iter()
-                .map(|port| NamedPort { name: port.name.clone(), port: port.port })
+                .map(|port| NamedPort { name: port.name.clone(), range: port.port })
                 .collect(),
             verdicts: ports.iter().map(|port| verdict(port.port, Answer::No)).collect(),
             notes: vec![],
@@ -701,11 +705,11 @@ mod tests {
         .map(dlv_row)
         .collect();
         insta::assert_snapshot!(words.join("\n"), @r"
-        [x] 2345  dlv — open for everyone
+        [x] 2345  dlv — open for anyone
         [x] 2345  dlv — open for this network
         [x] 2345  dlv — open for 10.0.0.5 and 2 more
         [x] 2345  dlv — open, yet another rule blocks it
-        [x] 2345  dlv — open for everyone, and pf is off
+        [x] 2345  dlv — open for anyone, and pf is off
         [ ] 2345  dlv — not filtered
         [ ] 2345  dlv — not known
         [ ] 2345  dlv — unmanaged

@@ -5,18 +5,20 @@ use super::finding::{Finding, Level, finding};
 use crate::pf::parse::parse_listing;
 use crate::report::PfState;
 use crate::rules::ledger::{Attachment, Guard};
-use crate::status::AppFirewall;
+use crate::status::{AppFirewall, FirewallState};
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
     let (level, what, next) = match firewall.state {
-        "enabled" => (Level::Fine, "pf is on", ""),
-        "disabled" => (
+        FirewallState::Enabled => (Level::Fine, "pf is on", ""),
+        FirewallState::Disabled => (
             Level::Advice,
             "pf is off: it blocks nothing, and an opened port is no more open than any other",
             "turn the guard on if closed ports are to be blocked: `portcullis guard on`",
         ),
-        _ => (Level::Unknown, "what pf does is not known", "let root look: `portcullis status --check`"),
+        FirewallState::Unknown => {
+            (Level::Unknown, "what pf does is not known", "let root look: `portcullis status --check`")
+        }
     };
     vec![finding(level, "pf", what, &firewall.because, next)]
 }

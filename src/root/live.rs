@@ -98,7 +98,7 @@ fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
         .openings
         .iter()
         .filter_map(|opening| {
-            let hosts = opening.from.networks()?.iter().map(crate::rules::ledger::host_text).collect();
+            let hosts = opening.from.networks()?.iter().map(crate::rules::source::host_text).collect();
             Some((anchor::table_name(opening.port), hosts))
         })
         .collect();

@@ -10,7 +10,7 @@ mod port;
 pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
-pub use firewall::Firewall;
+pub use firewall::{Firewall, FirewallState};
 pub use port::{PortState, PortStatus};
 
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ impl Status {
             Icon::Off => "pf is off: it filters nothing".to_owned(),
             Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
                 (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
-                    format!("Not known: who reaches port {} ({})", port.port, port.name)
+                    format!("Not known: who reaches port {}", port.named_port())
                 }
                 _ => format!("Not known: {}", firewall.because),
             },
@@ -104,7 +104,7 @@ fn port_unsure(report: &Result<&Report, Unusable>, port: &PortStatus) -> bool {
 
 fn open_sentence(exposed: &[&PortStatus]) -> String {
     match exposed {
-        [port] => format!("1 port is open: {} ({})", port.port, port.name),
+        [port] => format!("1 port is open: {}", port.named_port()),
         ports => format!("{} ports are open", ports.len()),
     }
 }
@@ -121,7 +121,9 @@ mod tests {
     use crate::pf::origin::{Both, PerOrigin};
     use crate::port::PortRange;
     use crate::report::{OriginVerdict, PfVerdict, Reason, ReportFact, STALE_AFTER};
-    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Source};
+    use crate::rules::ledger::{Attachment, Guard, Opening};
+    use crate::rules::named_port::NamedPort;
+    use crate::rules::source::Source;
 
     fn dlv() -> DebugPort {
         usual_ports().remove(0)
@@ -151,7 +153,7 @@ mod tests {
             guard: Guard::On,
             way: Some(Attachment::Apple),
             openings: vec![],
-            managed: vec![NamedPort { name: dlv().name, port: dlv().port }],
+            managed: vec![NamedPort { name: dlv().name, range: dlv().port }],
             verdicts: vec![verdict(Answer::No, Answer::No)],
             notes: vec![],
             rulesets: BTreeMap::new(),
@@ -224,7 +226,7 @@ mod tests {
             assert_eq!(status.ports[0].reachable.network, Answer::No, "nothing listens, whatever pf does");
         }
         let nothing = Status::of(&facts(ReportFact::Missing));
-        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, "unknown"));
+        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, FirewallState::Unknown));
     }
 
     #[test]
