@@ -11,7 +11,7 @@
 //!     report: ReportFact::Missing,
 //!     seen: Ok(vec![]),
 //!     app_firewall: AppFirewall::Off,
-//!     ports: portcullis::port::presets(),
+//!     ports: portcullis::debuggers::ports::usual_ports(),
 //!     blocked: None,
 //! };
 //! let rows = rows(&Status::of(&facts), &MenuState::default());
@@ -124,7 +124,7 @@ mod tests {
 
     /// Guard on, three ports of which the first is as `change` makes it.
     fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
-        let ports = crate::port::presets()[..3].to_vec();
+        let ports = crate::debuggers::ports::usual_ports()[..3].to_vec();
         let mut report = Report {
             version: Report::VERSION,
             seen: 1000,
@@ -492,14 +492,14 @@ mod tests {
                 let status = status(|facts, report| {
                     facts.lab = Some("/tmp/lab".into());
                     let numbered = |number: usize| {
-                        let mut port = crate::port::presets().remove(0);
+                        let mut port = crate::debuggers::ports::usual_ports().remove(0);
                         (port.name, port.port) =
                             (format!("own-{number}").parse().unwrap(), range(&(30_000 + number).to_string()));
                         port
                     };
                     facts.ports = (1..=count).map(numbered).collect();
                     // Every third has a debugger on it.
-                    let seen = |port: &crate::port::DebugPort| match port.port.first() {
+                    let seen = |port: &crate::debuggers::ports::DebugPort| match port.port.first() {
                         number if number % 3 == 0 => {
                             let name = "x".repeat(100);
                             let seen = PortFacts::listening(number, &name, "127.0.0.1", Bind::Loopback);

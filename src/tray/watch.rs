@@ -311,8 +311,8 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::debuggers::ports::usual_ports;
     use portcullis::lab::Lab;
-    use portcullis::port::presets;
     use portcullis::status::Attempts;
     use std::sync::Arc;
 
@@ -388,7 +388,7 @@ mod tests {
             report: ReportFact::Missing,
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
-            ports: presets(),
+            ports: usual_ports(),
             blocked: None,
         });
         assert_eq!(interest(&status), Interest { in_use: false, open: false });
@@ -431,7 +431,7 @@ mod tests {
             report: ReportFact::Missing,
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
-            ports: presets(),
+            ports: usual_ports(),
             blocked: Some([(2345, attempts(4000)), (9229, attempts(3000))].into()),
         });
         assert_eq!(until_forgotten(&status), None, "the time of the status is not known");
