@@ -1,7 +1,7 @@
 //! The ports that are known without the preferences, so that what is open can be seen and closed while they do not read.
 
 use super::error::AppError;
-use crate::port::{DebugPort, presets};
+use crate::debuggers::ports::{DebugPort, usual_ports};
 use crate::report::ReportFact;
 use crate::rules::ledger::{Ledger, Opening};
 use crate::rules::named_port::{ListProblem, NamedPort, PortsError, parse_ports};
@@ -36,7 +36,7 @@ impl LedgerPorts {
     /// is ours to close by it, or else for the usual port of that name. `preferences` says why they do not read.
     pub fn parse(&self, text: &str, preferences: &AppError) -> Result<Vec<NamedPort>, AppError> {
         let mut known = self.open.clone();
-        let usual = presets().into_iter().map(|port| NamedPort { name: port.name, range: port.port });
+        let usual = usual_ports().into_iter().map(|port| NamedPort { name: port.name, range: port.port });
         for port in [self.managed.clone(), usual.collect()] {
             let is_new = |port: &NamedPort| !known.iter().any(|other| other.name == port.name);
             let fresh: Vec<NamedPort> = port.into_iter().filter(is_new).collect();
@@ -66,7 +66,7 @@ impl LedgerPorts {
 
 /// With the title of the usual port of that number.
 fn debug_port(port: &NamedPort) -> DebugPort {
-    let usual = presets().into_iter().find(|usual| usual.port == port.range);
+    let usual = usual_ports().into_iter().find(|usual| usual.port == port.range);
     DebugPort { name: port.name.clone(), ..usual.unwrap_or_else(|| DebugPort::untitled(port.range)) }
 }
 

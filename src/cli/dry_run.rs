@@ -7,7 +7,8 @@ use similar::TextDiff;
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError, ReadPreferences, preferences_note};
-use portcullis::pf::explain::{Change, changes};
+use portcullis::pf::explain::{VerdictChange, changes};
+use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
@@ -24,7 +25,7 @@ struct DryRunOutput {
     /// Lines of a unified diff.
     diff: Vec<String>,
     /// pf's verdict for each port before and after.
-    verdicts: Vec<Change>,
+    verdicts: Vec<VerdictChange>,
     notes: Vec<String>,
 }
 
@@ -75,7 +76,7 @@ pub fn preview(app: &App, operation: &Operation, preferences: &ReadPreferences) 
 }
 
 /// Each range of the ledger, with the networks that it is open for.
-fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
+fn asked(ledger: &Ledger) -> Vec<(PortRange, Vec<IpNet>)> {
     let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
     ranges.extend(ledger.openings.iter().map(|opening| opening.port));
     ranges.sort();
@@ -84,7 +85,7 @@ fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
         let opening = ledger.openings.iter().find(|opening| opening.port == port);
         opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
     };
-    ranges.iter().map(|port| (port.first(), port.last(), near(*port))).collect()
+    ranges.into_iter().map(|port| (port, near(port))).collect()
 }
 
 /// Refuses what the helper would refuse.

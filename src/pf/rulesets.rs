@@ -329,12 +329,12 @@ impl Rulesets {
     }
 
     /// The anchors that a call leads to, in the order in which pf steps into them.
-    pub(super) fn targets(&self, target: &Target) -> Vec<&str> {
+    pub(super) fn targets(&self, target: &CallTarget) -> Vec<&str> {
         match target {
-            Target::One(path) => {
+            CallTarget::One(path) => {
                 self.anchors.get_key_value(path).map(|(path, _)| path.as_str()).into_iter().collect()
             }
-            Target::Children(parent) => {
+            CallTarget::Children(parent) => {
                 let prefix = if parent.is_empty() { String::new() } else { format!("{parent}/") };
                 let child = |path: &&String| {
                     path.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
@@ -347,7 +347,7 @@ impl Rulesets {
                     .map(String::as_str)
                     .collect()
             }
-            Target::Nowhere => Vec::new(),
+            CallTarget::Nowhere => Vec::new(),
         }
     }
 
@@ -362,7 +362,7 @@ impl Rulesets {
                 unnamed += 1;
                 format!("_{unnamed}").into_boxed_str()
             });
-            if let Target::One(path) = target(anchor, name) {
+            if let CallTarget::One(path) = call_target(anchor, name) {
                 self.add(&path, (*inline).clone());
             }
         }
@@ -423,7 +423,7 @@ pub(super) enum TableFound<'a> {
 }
 
 /// Where the call of an anchor leads.
-pub(super) enum Target {
+pub(super) enum CallTarget {
     /// One anchor.
     One(String),
     /// Each child of an anchor, in the order of their names.
@@ -433,7 +433,7 @@ pub(super) enum Target {
 }
 
 /// The anchor that `path`, written in a rule of `anchor`, leads to, as the kernel's `pf_anchor_setup` finds it.
-pub(super) fn target(anchor: &str, path: &str) -> Target {
+pub(super) fn call_target(anchor: &str, path: &str) -> CallTarget {
     let full = match path.strip_prefix('/') {
         Some(absolute) => absolute.to_owned(),
         None => {
@@ -441,7 +441,7 @@ pub(super) fn target(anchor: &str, path: &str) -> Target {
             let mut rest = path;
             while let Some(below) = rest.strip_prefix("../") {
                 if base.is_empty() {
-                    return Target::Nowhere;
+                    return CallTarget::Nowhere;
                 }
                 base = base.rsplit_once('/').map_or("", |(parent, _)| parent);
                 rest = below;
@@ -450,12 +450,12 @@ pub(super) fn target(anchor: &str, path: &str) -> Target {
         }
     };
     match full.strip_suffix("/*") {
-        Some(parent) => Target::Children(parent.to_owned()),
-        None => Target::One(full),
+        Some(parent) => CallTarget::Children(parent.to_owned()),
+        None => CallTarget::One(full),
     }
 }
 
-fn collect_calls(anchor: &str, rules: &[Placed<Rule>], targets: &mut Vec<Target>) {
+fn collect_calls(anchor: &str, rules: &[Placed<Rule>], targets: &mut Vec<CallTarget>) {
     let calls = rules.iter().filter_map(|placed| placed.item.anchor.as_ref());
-    targets.extend(calls.filter_map(|call| call.path.as_deref()).map(|path| target(anchor, path)));
+    targets.extend(calls.filter_map(|call| call.path.as_deref()).map(|path| call_target(anchor, path)));
 }
