@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, Connection};
-use portcullis::debuggers::connect::Setting;
+use portcullis::debuggers::settings::Setting;
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::pf::origin::PerOrigin;
 

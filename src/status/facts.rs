@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::debuggers::ports::DebugPort;
 use crate::diagnosis::PortFacts;
-use crate::port::DebugPort;
 use crate::report::ReportFact;
 use crate::rules::ledger::Seconds;
 

@@ -115,17 +115,18 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::port::{application_of, attempts_on};
+    use crate::debuggers::ports::{DebugPort, usual_ports};
     use crate::diagnosis::{AppFirewallEffect, Bind, PortFacts, Presence, Reachability};
     use crate::pf::grounds::Grounds;
     use crate::pf::origin::{Both, PerOrigin};
-    use crate::port::{DebugPort, PortRange};
+    use crate::port::PortRange;
     use crate::report::{OriginVerdict, PfVerdict, Reason, ReportFact, STALE_AFTER};
     use crate::rules::ledger::{Attachment, Guard, Opening};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
 
     fn dlv() -> DebugPort {
-        crate::port::presets().remove(0)
+        usual_ports().remove(0)
     }
 
     fn verdict(network: Answer, anyone: Answer) -> PfVerdict {

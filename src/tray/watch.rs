@@ -14,7 +14,7 @@ use portcullis::app::{App, AppError, Observation};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::watch::{Interest, on_battery, pause};
 use portcullis::firewall::app::AppFirewallCache;
-use portcullis::menu::{MenuState, Row, rows};
+use portcullis::menu::{MenuRow, MenuState, rows};
 use portcullis::os;
 use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
@@ -221,7 +221,7 @@ fn blind(error: &notify::Error) -> Event {
 }
 
 /// What of a status can be seen. Its age cannot, so that time alone wakes nobody.
-fn appearance(status: &Status) -> (Icon, Vec<Row>) {
+fn appearance(status: &Status) -> (Icon, Vec<MenuRow>) {
     (status.icon, rows(status, &MenuState::default()))
 }
 
@@ -311,8 +311,8 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::debuggers::ports::usual_ports;
     use portcullis::lab::Lab;
-    use portcullis::port::presets;
     use portcullis::status::Attempts;
     use std::sync::Arc;
 
@@ -388,7 +388,7 @@ mod tests {
             report: ReportFact::Missing,
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
-            ports: presets(),
+            ports: usual_ports(),
             blocked: None,
         });
         assert_eq!(interest(&status), Interest { in_use: false, open: false });
@@ -431,7 +431,7 @@ mod tests {
             report: ReportFact::Missing,
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
-            ports: presets(),
+            ports: usual_ports(),
             blocked: Some([(2345, attempts(4000)), (9229, attempts(3000))].into()),
         });
         assert_eq!(until_forgotten(&status), None, "the time of the status is not known");
