@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::contents::TableContents;
 use super::parse::{self, Fault, MAXIMUM_RULES, Parsed, Problem, ReadFile};
 use super::preamble::{Load, TableSource};
-use super::rule::{Placed, Ruleset, SourceLine};
+use super::rule::{Placed, Ruleset, SourceLine, TextKind};
 use super::rulesets::{CallTarget, Rulesets, call_target};
 
 /// How many files one pf.conf may load.
@@ -41,7 +41,11 @@ impl Rulesets {
             // Each text is bounded; many of them together must be too.
             if rules > MAXIMUM_RULES {
                 let first = parsed.ruleset.rules().next().map(|placed| placed.place.clone());
-                let place = first.unwrap_or_else(|| SourceLine { path: Arc::from(path), line: 1 });
+                let place = first.unwrap_or_else(|| SourceLine {
+                    path: Arc::from(path),
+                    line: 1,
+                    text: TextKind::File,
+                });
                 // What is not taken may hold anything.
                 parsed.ruleset.add_unread("what is left", &place);
                 loaded.add_tables(&anchor, &parsed.ruleset, read);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::contents::TableContents;
-use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::criteria::{Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch};
 use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Rule};
@@ -82,7 +82,7 @@ pub(super) fn matches(
 }
 
 /// Whether a rule on `wanted` looks at packets of the interface `name`.
-pub(super) fn on_interface(wanted: Option<&Interface>, name: &str) -> Matches {
+pub(super) fn on_interface(wanted: Option<&InterfaceMatch>, name: &str) -> Matches {
     let Some(wanted) = wanted else { return Matches::Yes };
     Matches::from(*wanted.name == *name).negated(wanted.negated)
 }

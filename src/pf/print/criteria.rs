@@ -3,14 +3,14 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::pf::criteria::{
-    Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
+    Address, Compare, Family, Icmp, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch,
 };
 use crate::pf::effects::StateKeeping;
 use crate::pf::names::{header, icmp, protocols};
 use crate::pf::rule::{Action, Rule};
 use crate::pf::words::{TableName, is_keyword, write_quoted, write_word};
 
-pub(super) fn print_interface(f: &mut Formatter<'_>, interface: &Interface) -> fmt::Result {
+pub(super) fn print_interface(f: &mut Formatter<'_>, interface: &InterfaceMatch) -> fmt::Result {
     f.write_str(if interface.negated { " on ! " } else { " on " })?;
     write_word(f, &interface.name)
 }
