@@ -26,7 +26,7 @@ pub struct Wording {
     pub take_many: Option<String>,
     /// A command that starts such a debugger.
     pub start: Option<String>,
-    /// Whom "this network" means, where that is not the networks this Mac is on: such as `192.168.1.20`.
+    /// The chosen hosts that stand in place of "this network", such as `192.168.1.20`.
     pub near: Option<String>,
     /// Whether our own rules let it in, so that it is another's rule where pf blocks it.
     pub is_open: bool,
@@ -62,7 +62,7 @@ pub fn sentence(situation: &Situation, subject: &Wording) -> String {
                 "{} listens on {}, and {} can reach it",
                 subject.program(),
                 subject.addresses(),
-                whom(situation.reach(), subject)
+                who_reaches(situation.reach(), subject)
             )
         }
         (_, Some(first)) => cause(*first, situation, subject),
@@ -79,7 +79,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Wording) -> String {
         (Reachability::NoListener, true) => format!("nothing listens on port {port}"),
         (Reachability::NoListener, false) => format!("who listens on port {port} could not be read"),
         (Reachability::Bricked, true) => format!(
-            "{program} still runs, but no longer listens on port {port} and serves nobody: something connected and left"
+            "{program} still runs, but no longer listens on port {port} and serves no client: something connected and left"
         ),
         (Reachability::Bricked, false) => {
             format!("{program} runs, but does not listen on port {port}; it may be serving a client")
@@ -199,7 +199,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     }
 }
 
-fn whom(reach: PerOrigin<Answer>, subject: &Wording) -> String {
+fn who_reaches(reach: PerOrigin<Answer>, subject: &Wording) -> String {
     let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
         (Answer::Yes, Answer::Yes) => "every machine that finds this Mac".to_owned(),
@@ -248,7 +248,7 @@ mod tests {
             near: Some("192.168.1.20".into()),
             is_open: true,
             pf_blocks: Some("our guard blocks it".into()),
-            pf_unknown: Some("nobody has looked at pf yet".into()),
+            pf_unknown: Some("pf has not been looked at yet".into()),
         }
     }
 
@@ -258,7 +258,7 @@ mod tests {
         let loopback = Both { v4: Bind::Loopback, v6: Bind::None };
         let open = |takes_many| Session::Open { takes_many };
         let situations = [
-            Situation { presence: Presence::Nobody, bind: none, ..base() },
+            Situation { presence: Presence::Absent, bind: none, ..base() },
             Situation { presence: Presence::Orphan, bind: none, ..base() },
             Situation { session: open(Answer::No), ..base() },
             Situation { session: open(Answer::Yes), ..base() },
