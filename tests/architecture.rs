@@ -5,17 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What takes everything it needs from its caller.
-const PURE: [&str; 9] = [
-    "pf",
-    "port.rs",
-    "rules",
-    "report.rs",
-    "status",
-    "diagnosis",
-    "menu.rs",
-    "root/plan.rs",
-    "root/request.rs",
-];
+const PURE: [&str; 9] =
+    ["pf", "port.rs", "rules", "report.rs", "status", "diagnosis", "menu", "root/plan.rs", "root/request.rs"];
 
 /// What a pure module never names: ways to a clock, a file, a process, the environment.
 const IMPURE: [&str; 12] = [

@@ -14,7 +14,7 @@ use portcullis::app::{App, AppError, Observation};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::watch::{Interest, on_battery, pause};
 use portcullis::firewall::app::AppFirewallCache;
-use portcullis::menu::{MenuState, Row, rows};
+use portcullis::menu::{MenuRow, MenuState, rows};
 use portcullis::os;
 use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
@@ -221,7 +221,7 @@ fn blind(error: &notify::Error) -> Event {
 }
 
 /// What of a status can be seen. Its age cannot, so that time alone wakes nobody.
-fn appearance(status: &Status) -> (Icon, Vec<Row>) {
+fn appearance(status: &Status) -> (Icon, Vec<MenuRow>) {
     (status.icon, rows(status, &MenuState::default()))
 }
 

@@ -1,7 +1,7 @@
 //! What the menu shows, computed from the status: rows, and the action behind each. Pure.
 //!
 //! ```
-//! use portcullis::menu::{Kind, MenuState, rows};
+//! use portcullis::menu::{MenuState, RowKind, rows};
 //! use portcullis::report::ReportFact;
 //! use portcullis::status::{AppFirewall, Facts, Status};
 //! let facts = Facts {
@@ -17,438 +17,77 @@
 //! let rows = rows(&Status::of(&facts), &MenuState::default());
 //! assert_eq!(rows[0].text, "Not known: nobody has looked at pf yet");
 //! assert_eq!(rows[2].text, "2345  dlv — not known");
-//! assert_eq!(rows[2].kind, Kind::Check { checked: false });
+//! assert_eq!(rows[2].kind, RowKind::Check { checked: false });
 //! ```
 
-use crate::diagnosis::{Answer, Reachability};
-use crate::port::PortRange;
+mod ports;
+mod row;
+mod text;
+mod words;
+
+pub use row::{MOST_ROWS, MenuAction, MenuRow, MenuState, RowKind, action_of};
+
 use crate::rules::ledger::Guard;
-use crate::status::{FirewallState, PortState, PortStatus, Status};
-
-/// No menu has more rows than this: ports and notes that find no room are counted in one row.
-pub const MOST_ROWS: usize = 20;
-
-/// What the menu shows that is not in the status.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MenuState {
-    /// The action that waits for permission, if one does: there is one prompt at a time.
-    pub waiting: Option<MenuAction>,
-    /// Why the last action failed, until another succeeds.
-    pub failure: Option<String>,
-}
-
-/// What a click asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MenuAction {
-    /// Open these ports for whom is preferred.
-    Open(PortRange),
-    /// Close these ports.
-    Close(PortRange),
-    /// Close every port that is open.
-    CloseAll,
-    /// Switch the guard on or off.
-    Guard(bool),
-    /// Have root look at pf.
-    Check,
-    /// Put the settings to connect to a port on the clipboard.
-    Copy {
-        /// The port.
-        port: u16,
-        /// For which client, such as `VS Code`.
-        client: String,
-    },
-    /// End the app; what is open stays open.
-    Quit,
-}
-
-/// One row of the menu.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Names the row for as long as the menu lives; unique in it.
-    pub id: String,
-    /// What sort of row.
-    pub kind: Kind,
-    /// What it says; empty for a separator.
-    pub text: String,
-    /// Whether it can be clicked.
-    pub enabled: bool,
-    /// The rows of a [`Kind::Menu`]; at most [`MOST_ROWS`].
-    pub rows: Vec<Row>,
-}
-
-/// What sort of row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Says something; cannot be clicked.
-    Text,
-    /// Has a check mark, or room for one.
-    Check {
-        /// Whether the mark is shown.
-        checked: bool,
-    },
-    /// Does something.
-    MenuAction,
-    /// Opens a menu of its own.
-    Menu,
-    /// A line between groups.
-    Separator,
-}
-
-const HEADER: &str = "header";
-const LAB: &str = "lab";
-const PORT: &str = "port:";
-const MORE: &str = "more";
-const CONNECT: &str = "connect";
-const COPY: &str = "copy:";
-const GUARD: &str = "guard";
-const CLOSE_ALL: &str = "close-all";
-const CHECK: &str = "check";
-const FAILURE: &str = "failure";
-const BLOCKED: &str = "blocked:";
-const NOTE: &str = "note:";
-const QUIT: &str = "quit";
+use crate::status::{PortState, Status};
+use ports::{blocked_rows, connect_row, port_row, ports_that_fit};
+use row::{action_row, paragraph, separator, text_row};
 
 /// The rows, top to bottom: at most [`MOST_ROWS`] in each menu, every id once.
-pub fn rows(status: &Status, state: &MenuState) -> Vec<Row> {
-    let mut above = paragraph(HEADER, &status.sentence, 2);
-    above.extend(status.lab.is_some().then(|| text_row(LAB, words::LAB)));
+pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
+    let mut above = paragraph("header", &status.sentence, 2);
+    above.extend(status.lab.is_some().then(|| text_row("lab", words::LAB)));
     above.push(separator("above-ports"));
 
-    let closable = status.ports.iter().any(|port| matches!(port.state, PortState::Open | PortState::Unknown));
-    let guarded = Kind::Check { checked: status.firewall.guard == Some(Guard::On) };
     let mut below = vec![separator("above-actions")];
     below.extend(connect_row(status));
-    below.push(action_row(state, GUARD, guarded, words::GUARD, guard_action(status), true));
-    below.push(action_row(
-        state,
-        CLOSE_ALL,
-        Kind::MenuAction,
-        words::CLOSE_ALL,
-        MenuAction::CloseAll,
-        closable,
-    ));
-    below.push(action_row(state, CHECK, Kind::MenuAction, words::CHECK, MenuAction::Check, true));
+    below.extend(actions_on_all(status, state));
     if let Some(failure) = &state.failure {
-        below.extend(paragraph(FAILURE, &words::failure(failure), 3));
+        below.extend(paragraph("failure", &words::failure(failure), 3));
     }
-    let end = vec![
-        separator("above-quit"),
-        action_row(state, QUIT, Kind::MenuAction, words::QUIT, MenuAction::Quit, true),
-    ];
+    let quit = waiting_row(state, "quit", RowKind::Button, words::QUIT, MenuAction::Quit);
+    let end = vec![separator("above-quit"), quit];
 
     // Ports come before notes where there is no room for both, and what is open or in use before what is not.
     let room = MOST_ROWS - (above.len() + below.len() + end.len()).min(MOST_ROWS);
     let ports = ports_that_fit(&status.ports, room);
-    let mut middle: Vec<Row> = ports.iter().map(|port| port_row(status, state, port)).collect();
+    let mut middle: Vec<MenuRow> = ports.iter().map(|port| port_row(status, state, port)).collect();
     if ports.len() < status.ports.len() {
-        middle.push(text_row(MORE, words::more(status.ports.len() - ports.len())));
+        middle.push(text_row("more", words::more(status.ports.len() - ports.len())));
     }
     let notes = status.notes.iter().enumerate();
-    let notes = notes.flat_map(|(number, note)| paragraph(&format!("{NOTE}{number}"), note, 2));
+    let notes = notes.flat_map(|(number, note)| paragraph(&format!("note:{number}"), note, 2));
     below.extend(blocked_rows(status).chain(notes).take(room - middle.len().min(room)));
 
     [above, middle, below, end].concat()
 }
 
-/// Who was blocked in the last hour, port by port.
-fn blocked_rows(status: &Status) -> impl Iterator<Item = Row> {
-    let blocked = status.ports.iter().filter_map(|port| Some((port.port, port.blocked.as_ref()?)));
-    blocked.flat_map(|(port, attempts)| {
-        paragraph(&format!("{BLOCKED}{port}"), &format!("{port}: {attempts}"), 2)
-    })
+/// The guard, Close All and Check Now.
+fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
+    let is_on = status.firewall.guard == Some(Guard::On);
+    let kind = RowKind::Check { checked: is_on };
+    let guard = waiting_row(state, "guard", kind, words::GUARD, MenuAction::Guard(!is_on));
+    let close_all = waiting_row(state, "close-all", RowKind::Button, words::CLOSE_ALL, MenuAction::CloseAll);
+    let closable = status.ports.iter().any(|port| matches!(port.state, PortState::Open | PortState::Unknown));
+    let close_all = MenuRow { enabled: close_all.enabled && closable, ..close_all };
+    [guard, close_all, waiting_row(state, "check", RowKind::Button, words::CHECK, MenuAction::Check)]
 }
 
-/// What a click on the row `id` asks for; `None` where the row only says something, or is no more.
-/// A port that is open closes, any other opens.
-pub fn action_of(id: &str, status: &Status) -> Option<MenuAction> {
-    if let Some(range) = id.strip_prefix(PORT) {
-        let port = status.ports.iter().find(|port| port.port.to_string() == range)?;
-        return Some(port_action(port));
-    }
-    if let Some((port, client)) = id.strip_prefix(COPY).and_then(|rest| rest.split_once(':')) {
-        let found = used(status).find(|(used, _)| used.to_string() == port);
-        let (port, _) = found.filter(|(_, port)| port.connect.iter().any(|known| known == client))?;
-        return Some(MenuAction::Copy { port, client: client.to_owned() });
-    }
-    match id {
-        GUARD => Some(guard_action(status)),
-        CLOSE_ALL => Some(MenuAction::CloseAll),
-        CHECK => Some(MenuAction::Check),
-        QUIT => Some(MenuAction::Quit),
-        _ => None,
-    }
-}
-
-fn port_action(port: &PortStatus) -> MenuAction {
-    match port.state {
-        PortState::Open => MenuAction::Close(port.port),
-        PortState::Closed | PortState::Unmanaged | PortState::Unknown => MenuAction::Open(port.port),
-    }
-}
-
-fn guard_action(status: &Status) -> MenuAction {
-    MenuAction::Guard(status.firewall.guard != Some(Guard::On))
-}
-
-/// The ports that `room` rows can show, one row kept for the number of those left out.
-fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStatus> {
-    if ports.len() <= room {
-        return ports.iter().collect();
-    }
-    let rank = |port: &PortStatus| match (port.state, port.in_use) {
-        (PortState::Open, _) => 0,
-        (_, true) => 1,
-        (_, false) => 2,
-    };
-    let mut places: Vec<(usize, &PortStatus)> = ports.iter().enumerate().collect();
-    places.sort_by_key(|(_, port)| rank(port));
-    places.truncate(room.saturating_sub(1));
-    places.sort_by_key(|(place, _)| *place);
-    places.into_iter().map(|(_, port)| port).collect()
-}
-
-fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
-    let waits = match state.waiting {
-        Some(MenuAction::Open(range) | MenuAction::Close(range)) => range == port.port,
-        _ => false,
-    };
-    let says = if waits { words::WAITING.to_owned() } else { words::port(status, port) };
-    Row {
-        id: format!("{PORT}{}", port.port),
-        kind: Kind::Check { checked: port.state == PortState::Open },
-        text: format!("{} — {says}", words::named(port)),
-        enabled: state.waiting.is_none(),
-        rows: Vec::new(),
-    }
-}
-
-/// The ports that a debugger is on, by the number that is spoken of.
-fn used(status: &Status) -> impl Iterator<Item = (u16, &PortStatus)> {
-    let in_use = status.ports.iter().filter(|port| port.in_use);
-    in_use.filter_map(|port| Some((port.about?, port)))
-}
-
-/// What is said of the ports in use, and the settings to connect to them: a menu for the one, or a menu of menus, so that
-/// it takes one row however many there are.
-fn connect_row(status: &Status) -> Option<Row> {
-    let of_port = |(number, port): (u16, &PortStatus), text: String| {
-        menu_row(&format!("{CONNECT}:{number}"), text, connect_rows(number, port))
-    };
-    let mut all: Vec<(u16, &PortStatus)> = used(status).take(MOST_ROWS).collect();
-    if all.len() > 1 {
-        let rows = all.into_iter().map(|port| of_port(port, words::used(port.0, port.1))).collect();
-        return Some(menu_row(CONNECT, words::CONNECT.to_owned(), rows));
-    }
-    all.pop().map(|port| of_port(port, words::connect(port.0)))
-}
-
-/// What stands in the way, what to do, and what can be copied.
-fn connect_rows(number: u16, port: &PortStatus) -> Vec<Row> {
-    let mut rows = paragraph(&format!("because:{number}"), &port.because, 5);
-    if port.situation != Reachability::Reachable {
-        rows.push(separator(&format!("above-next:{number}")));
-        rows.extend(paragraph(&format!("next:{number}"), &words::next(&port.next), 5));
-    }
-    if !port.connect.is_empty() {
-        rows.push(separator(&format!("above-copy:{number}")));
-    }
-    rows.extend(port.connect.iter().take(MOST_ROWS - rows.len()).map(|client| Row {
-        id: format!("{COPY}{number}:{client}"),
-        kind: Kind::MenuAction,
-        text: words::copy(client),
-        // It asks for no permission, so it waits for none.
-        enabled: true,
-        rows: Vec::new(),
-    }));
-    rows
-}
-
-/// A row that does `action`: says that it waits while it does, and cannot be clicked while anything waits.
-fn action_row(
-    state: &MenuState,
-    id: &str,
-    kind: Kind,
-    text: &str,
-    action: MenuAction,
-    possible: bool,
-) -> Row {
+/// A row that says that it waits while its action does, and cannot be clicked while any action waits. That holds for Quit
+/// too: the outcome of a prompt could not be shown any more, and Cancel is a click away there.
+fn waiting_row(state: &MenuState, id: &str, kind: RowKind, text: &str, action: MenuAction) -> MenuRow {
     let text = match &state.waiting {
         Some(waiting) if *waiting == action => format!("{text} — {}", words::WAITING),
         _ => text.to_owned(),
     };
-    // Quit while a prompt is up would leave nobody to say what became of it; Cancel is a click away there.
-    Row { id: id.to_owned(), kind, text, enabled: possible && state.waiting.is_none(), rows: Vec::new() }
-}
-
-fn text_row(id: &str, text: impl Into<String>) -> Row {
-    Row { id: id.to_owned(), kind: Kind::Text, text: text.into(), enabled: false, rows: Vec::new() }
-}
-
-fn separator(id: &str) -> Row {
-    let (kind, text, rows) = (Kind::Separator, String::new(), Vec::new());
-    Row { id: id.to_owned(), kind, text, enabled: false, rows }
-}
-
-fn menu_row(id: &str, text: String, rows: Vec<Row>) -> Row {
-    Row { id: id.to_owned(), kind: Kind::Menu, text, enabled: true, rows }
-}
-
-/// How many characters a row of running text holds: a menu is as wide as its widest row.
-const WIDTH: usize = 64;
-
-/// Running text over at most `most` rows; what does not fit ends in `…`.
-fn paragraph(id: &str, text: &str, most: usize) -> Vec<Row> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        // A path or a number may be longer than a row.
-        for piece in word.chars().map(words::plain).collect::<Vec<_>>().chunks(WIDTH) {
-            if length > 0 && length + 1 + piece.len() > WIDTH {
-                lines.push(String::new());
-                length = 0;
-            }
-            if let Some(line) = lines.last_mut() {
-                let gap = (length > 0).then_some(' ');
-                line.extend(gap.iter().chain(piece));
-                length += gap.iter().len() + piece.len();
-            }
-        }
-    }
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(line) = lines.last_mut() {
-            line.push('…');
-        }
-    }
-    lines.into_iter().enumerate().map(|(number, line)| text_row(&format!("{id}:{number}"), line)).collect()
-}
-
-/// Every word that is written here and not in the status, so that another language has one place to go to.
-mod words {
-    use super::{Answer, FirewallState, PortState, PortStatus, Reachability, Status};
-
-    pub const LAB: &str = "Lab: nothing on this machine is changed";
-    pub const GUARD: &str = "Guard Closed Ports";
-    pub const CLOSE_ALL: &str = "Close All";
-    pub const CHECK: &str = "Check Now";
-    pub const CONNECT: &str = "Connect";
-    pub const QUIT: &str = "Quit Portcullis";
-    pub const WAITING: &str = "waiting for permission…";
-
-    pub fn failure(because: &str) -> String {
-        format!("Failed: {because}")
-    }
-
-    pub fn more(count: usize) -> String {
-        format!("{count} more: run portcullis status")
-    }
-
-    pub fn port(status: &Status, port: &PortStatus) -> String {
-        let found =
-            port.program.as_deref().map(one_line).into_iter().chain(situation(port).map(str::to_owned));
-        let found = found.collect::<Vec<_>>().join(", ");
-        let state = state(status, port);
-        if found.is_empty() { state } else { format!("{state} · {found}") }
-    }
-
-    /// `2345  dlv`; the number alone of a port without a name.
-    pub fn named(port: &PortStatus) -> String {
-        match port.named_port() {
-            named if named.has_name() => format!("{}  {}", named.range, named.name),
-            named => named.range.to_string(),
-        }
-    }
-
-    /// In a menu for one port.
-    pub fn connect(number: u16) -> String {
-        format!("{CONNECT} to {number}")
-    }
-
-    /// In a menu of several ports.
-    pub fn used(number: u16, port: &PortStatus) -> String {
-        match &port.program {
-            Some(program) => format!("{number}  {}", one_line(program)),
-            None if port.named_port().has_name() => format!("{number}  {}", port.name),
-            None => number.to_string(),
-        }
-    }
-
-    pub fn next(step: &str) -> String {
-        format!("Next: {step}")
-    }
-
-    pub fn copy(client: &str) -> String {
-        format!("Copy Settings for {client}")
-    }
-
-    /// Reachable, or why not; nothing where nobody is there to be reached.
-    fn situation(port: &PortStatus) -> Option<&'static str> {
-        Some(match port.situation {
-            _ if !port.in_use => return None,
-            Reachability::NoListener => return None,
-            Reachability::Bricked => "serves nobody any more",
-            Reachability::InSession => "in session",
-            Reachability::Wedged => "accepts nobody any more",
-            Reachability::Forwarded => "forwards it",
-            Reachability::BlockedEverywhere => "blocked for this Mac too",
-            Reachability::WrongFamily => "IPv6 only",
-            Reachability::LoopbackOnly => "this Mac only",
-            // That a closed port is closed was said.
-            Reachability::BlockedByPf if port.state == PortState::Closed => "listens",
-            Reachability::BlockedByPf => "blocked by pf",
-            Reachability::BlockedByAppFirewall => "blocked by the Application Firewall",
-            Reachability::Unknown => "reachable or not is not known",
-            Reachability::Reachable => "reachable",
-        })
-    }
-
-    /// A program names itself, so its name may be long, or hold what would make a row read otherwise.
-    fn one_line(text: &str) -> String {
-        const MOST: usize = 32;
-        let line: String = text.chars().take(MOST).map(plain).collect();
-        if text.chars().nth(MOST).is_some() { format!("{line}…") } else { line }
-    }
-
-    /// A letter that does nothing but stand there.
-    pub fn plain(c: char) -> char {
-        if c.is_control() || is_invisible(c) { '?' } else { c }
-    }
-
-    /// Marks that turn the direction of writing or take no room (Unicode Standard, 23.2 and 23.3).
-    fn is_invisible(c: char) -> bool {
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    }
-
-    fn state(status: &Status, port: &PortStatus) -> String {
-        let let_in = Answer::any([port.pf.network, port.pf.anyone]);
-        match (port.state, status.firewall.state) {
-            (PortState::Unknown, _) => "not known".to_owned(),
-            (PortState::Open, FirewallState::Enabled) => match let_in {
-                Answer::No => "open, yet another rule blocks it".to_owned(),
-                _ => format!("open for {}", source(port)),
-            },
-            (PortState::Open, FirewallState::Disabled) => format!("open for {}, and pf is off", source(port)),
-            (PortState::Closed, FirewallState::Enabled) => match let_in {
-                Answer::No => "closed".to_owned(),
-                Answer::Yes => "let in by another rule".to_owned(),
-                Answer::Unknown => "closed, whether for all is not known".to_owned(),
-            },
-            (PortState::Unmanaged, FirewallState::Enabled) => "unmanaged".to_owned(),
-            (_, FirewallState::Disabled) => "not filtered".to_owned(),
-            _ => "not known".to_owned(),
-        }
-    }
-
-    fn source(port: &PortStatus) -> String {
-        port.from.as_ref().map_or_else(|| "this network".to_owned(), |from| from.in_words(1))
-    }
+    MenuRow { enabled: state.waiting.is_none(), ..action_row(id, kind, text, action) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Bind, PortFacts, Presence};
+    use crate::diagnosis::{Answer, Bind, PortFacts, Presence};
     use crate::pf::origin::PerOrigin;
+    use crate::port::PortRange;
     use crate::report::{ForeignPlace, Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact};
     use crate::rules::ledger::{Attachment, Opening};
     use crate::rules::named_port::NamedPort;
@@ -457,17 +96,17 @@ mod tests {
     use std::collections::BTreeMap;
 
     /// The menu as a person reads it.
-    fn drawn(rows: &[Row]) -> String {
-        let draw = |row: &Row| {
+    fn drawn(rows: &[MenuRow]) -> String {
+        let draw = |row: &MenuRow| {
             let mark = match row.kind {
-                Kind::Check { checked: true } => "[x] ",
-                Kind::Check { checked: false } => "[ ] ",
-                Kind::MenuAction => "    ",
-                Kind::Menu => "  > ",
-                Kind::Text | Kind::Separator => "",
+                RowKind::Check { checked: true } => "[x] ",
+                RowKind::Check { checked: false } => "[ ] ",
+                RowKind::Button => "    ",
+                RowKind::Menu => "  > ",
+                RowKind::Text | RowKind::Separator => "",
             };
-            let text = if row.kind == Kind::Separator { "---" } else { &row.text };
-            let grey = if row.enabled || row.kind == Kind::Separator { "" } else { "  (grey)" };
+            let text = if row.kind == RowKind::Separator { "---" } else { &row.text };
+            let grey = if row.enabled || row.kind == RowKind::Separator { "" } else { "  (grey)" };
             let below = drawn(&row.rows).lines().map(|line| format!("\n      | {line}")).collect::<String>();
             format!("{mark}{text}{grey}{below}")
         };
@@ -541,6 +180,14 @@ mod tests {
         Note::ForeignRule { place, port: 2345, rule: rule.into() }
     }
 
+    fn dlv() -> NamedPort {
+        NamedPort { name: "dlv".parse().unwrap(), range: range("2345") }
+    }
+
+    fn clicked(status: &Status, id: &str) -> Option<MenuAction> {
+        action_of(&rows(status, &MenuState::default()), id).cloned()
+    }
+
     fn hosts(list: &[&str]) -> Source {
         Source::Hosts { hosts: list.iter().map(|host| host.parse().unwrap()).collect() }
     }
@@ -610,7 +257,7 @@ mod tests {
     fn waiting_for_permission() {
         let status = status(|_, _| ());
         let waiting = |action| drawn(&rows(&status, &MenuState { waiting: Some(action), failure: None }));
-        insta::assert_snapshot!(waiting(MenuAction::Open(range("2345"))), @r"
+        insta::assert_snapshot!(waiting(MenuAction::Open(dlv())), @r"
         All debug ports are closed  (grey)
         ---
         [ ] 2345  dlv — waiting for permission…  (grey)
@@ -750,14 +397,17 @@ mod tests {
     fn a_click_does_what_the_row_says() {
         let closed = status(|_, _| ());
         let opened = status(|_, report| open(report, Source::Any));
-        assert_eq!(action_of("port:2345", &closed), Some(MenuAction::Open(range("2345"))));
-        assert_eq!(action_of("port:2345", &opened), Some(MenuAction::Close(range("2345"))));
-        assert_eq!(action_of("port:1", &opened), None);
-        assert_eq!(action_of("guard", &closed), Some(MenuAction::Guard(false)));
+        assert_eq!(clicked(&closed, "port:2345"), Some(MenuAction::Open(dlv())));
+        assert_eq!(clicked(&opened, "port:2345"), Some(MenuAction::Close(dlv())));
+        assert_eq!(clicked(&opened, "port:1"), None);
+        assert_eq!(clicked(&closed, "guard"), Some(MenuAction::Guard(false)));
         let unset = status(|_, report| report.guard = Guard::Unset);
-        assert_eq!(action_of("guard", &unset), Some(MenuAction::Guard(true)));
-        for row in rows(&opened, &MenuState::default()) {
-            assert_eq!(action_of(&row.id, &opened).is_some(), row.enabled, "{row:?}");
+        assert_eq!(clicked(&unset, "guard"), Some(MenuAction::Guard(true)));
+        assert_eq!(clicked(&closed, "close-all"), None, "it is grey");
+        assert_eq!(clicked(&opened, "close-all"), Some(MenuAction::CloseAll));
+        let waiting = MenuState { waiting: Some(MenuAction::CloseAll), failure: None };
+        for id in ["port:2345", "guard", "close-all", "check", "quit"] {
+            assert_eq!(action_of(&rows(&opened, &waiting), id), None, "{id} while a prompt is up");
         }
     }
 
@@ -765,17 +415,17 @@ mod tests {
     fn what_is_on_a_port_can_be_read_and_its_settings_copied() {
         let used = status(|facts, _| listening(facts, "dlv dap (7)", "every address", Bind::Every));
         let copy = |client: &str| Some(MenuAction::Copy { port: 2345, client: client.to_owned() });
-        assert_eq!(action_of("copy:2345:GoLand", &used), copy("GoLand"));
-        assert_eq!(action_of("copy:2345:emacs", &used), None);
-        assert_eq!(action_of("copy:9229:GoLand", &used), None);
-        assert_eq!(action_of("copy:2345:GoLand", &status(|_, _| ())), None, "it is gone");
+        assert_eq!(clicked(&used, "copy:2345:GoLand"), copy("GoLand"));
+        assert_eq!(clicked(&used, "copy:2345:emacs"), None);
+        assert_eq!(clicked(&used, "copy:9229:GoLand"), None);
+        assert_eq!(clicked(&status(|_, _| ()), "copy:2345:GoLand"), None, "it is gone");
         let waiting = MenuState { waiting: Some(MenuAction::Check), failure: None };
         for state in [MenuState::default(), waiting] {
             let rows = rows(&used, &state);
-            let menu = rows.iter().find(|row| row.kind == Kind::Menu).unwrap();
+            let menu = rows.iter().find(|row| row.kind == RowKind::Menu).unwrap();
             assert_eq!((menu.id.as_str(), menu.enabled), ("connect:2345", true));
             for row in &menu.rows {
-                assert_eq!(action_of(&row.id, &used).is_some(), row.enabled, "{row:?}");
+                assert_eq!(action_of(&rows, &row.id).is_some(), row.enabled, "{row:?}");
             }
         }
         insta::assert_snapshot!(drawn(&rows(&used, &MenuState::default())), @r"
