@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Explanation, Query, answers, ask, changes};
-use portcullis::pf::rulesets::{Listing, Rulesets};
+use portcullis::pf::load::Listing;
+use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::Decision;
 use portcullis::port::PortRange;
 

@@ -131,7 +131,7 @@ fn may_have_logged(loaded: &Rulesets, anchor: &str, rule: &Rule, blocks: bool, p
 mod tests {
     use super::*;
     use crate::pf::criteria::Direction;
-    use crate::pf::rulesets::Listing;
+    use crate::pf::load::Listing;
     use std::collections::BTreeMap;
 
     fn conf(text: &str, files: &[(&str, &str)]) -> Rulesets {

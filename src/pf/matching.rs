@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::contents::TableContents;
+use super::criteria::{Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch};
 use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Rule};
-use super::rulesets::{Contents, Rulesets, TableFound};
+use super::rulesets::{Rulesets, TableLookup};
 use super::unknown::UnknownFact;
 
 /// Yes, no, or maybe and why.
@@ -81,7 +82,7 @@ pub(super) fn matches(
 }
 
 /// Whether a rule on `wanted` looks at packets of the interface `name`.
-pub(super) fn on_interface(wanted: Option<&Interface>, name: &str) -> Matches {
+pub(super) fn on_interface(wanted: Option<&InterfaceMatch>, name: &str) -> Matches {
     let Some(wanted) = wanted else { return Matches::Yes };
     Matches::from(*wanted.name == *name).negated(wanted.negated)
 }
@@ -160,9 +161,9 @@ fn address_matches(
             Matches::from(first.is_ipv4() == address.is_ipv4() && first <= address && address <= last)
         }
         Address::Table(name) => match loaded.table(anchor, name) {
-            TableFound::Known(contents) => table_matches(loaded, name, contents, address),
-            TableFound::Missing => Matches::No,
-            TableFound::Unknown => Matches::Maybe(UnknownFact::Table(name.to_string())),
+            TableLookup::Known(contents) => table_matches(loaded, name, contents, address),
+            TableLookup::Missing => Matches::No,
+            TableLookup::Unknown => Matches::Maybe(UnknownFact::Table(name.to_string())),
         },
         Address::Dynamic(interface) => dynamic_matches(loaded, interface, address),
         Address::Static(interface) => of_interface(loaded, interface, address),
@@ -183,7 +184,7 @@ fn is_near(loaded: &Rulesets, packet: &Packet, address: IpAddr) -> bool {
 }
 
 /// As in pf's tables: the narrowest network that holds the address decides.
-fn table_matches(loaded: &Rulesets, name: &str, contents: &Contents, address: IpAddr) -> Matches {
+fn table_matches(loaded: &Rulesets, name: &str, contents: &TableContents, address: IpAddr) -> Matches {
     let narrowest = contents.narrowest(address);
     let unknown = || Matches::Maybe(UnknownFact::Table(name.to_owned()));
     if contents.unreadable().is_some() {

@@ -6,7 +6,7 @@
 //! | [`rule`], [`criteria`], [`effects`] | rules as pf holds them, expanded, and the rulesets they stand in |
 //! | [`preamble`] | macros, options, tables, files to load |
 //! | [`print`] | writes it all in pfctl's normal form |
-//! | [`rulesets`] | what pf holds: main ruleset, anchors, tables |
+//! | [`rulesets`], [`load`] | what pf holds: main ruleset, anchors, tables; and how it is loaded |
 //! | [`interfaces`] | what is known of this machine's interfaces |
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
 //! | [`decision`], [`unknown`], [`trail`] | what decides, what is unknown, which rules have a role |
@@ -15,12 +15,15 @@
 //! | [`logged`] | which rule logged a packet |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
+mod assumed;
+mod contents;
 pub mod criteria;
 pub mod decision;
 pub mod effects;
 pub mod explain;
 pub mod grounds;
 pub mod interfaces;
+pub mod load;
 pub mod logged;
 mod matching;
 mod names;

@@ -1,6 +1,6 @@
 //! `antispoof for …`: two rules for each interface.
 
-use crate::pf::criteria::{Address, Direction, Interface, InterfaceAddress};
+use crate::pf::criteria::{Address, Direction, InterfaceAddress, InterfaceMatch};
 use crate::pf::effects::Block;
 use crate::pf::rule::{Action, Rule, Ruleset};
 use crate::pf::words::shortened;
@@ -62,7 +62,7 @@ impl Parser<'_, '_, '_> {
     /// Adds the rules for one interface.
     fn guard(&mut self, rule: &Rule, guarded: Guarded, start: Position, ruleset: &mut Ruleset) -> Read<()> {
         let elsewhere = Lists {
-            interfaces: vec![Interface { name: guarded.name.clone(), negated: true }],
+            interfaces: vec![InterfaceMatch { name: guarded.name.clone(), negated: true }],
             sources: self.guarded_sources(&guarded, true),
             ..Lists::default()
         };

@@ -33,7 +33,7 @@ impl Parser<'_, '_, '_> {
             return Ok(true);
         }
         // pfctl prints the probability between `keep state` and the state's options, where it could not read them.
-        let printed = self.shared.listing && given.state && rule.probability.is_some();
+        let printed = self.is_listing() && given.state && rule.probability.is_some();
         if printed && rule.state_options.is_none() && self.token.is_punctuation(b'(') {
             self.state_options(rule)?;
             return Ok(true);
@@ -122,7 +122,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(start, "flags always false"));
         }
         // pfctl expands such a rule to one for each protocol, and prints what it would not read.
-        if self.shared.listing {
+        if self.is_listing() {
             return Ok(());
         }
         let tcp = lists.protocols.is_empty() || lists.protocols.iter().any(|protocol| protocol.number == 6);
@@ -156,7 +156,7 @@ impl Parser<'_, '_, '_> {
         let kind = match self.token.kind {
             TokenKind::Number(_) => self.number_within("an icmp type", 255)?,
             // `skip` is a reserved word and an ICMP type: pfctl prints it by name, and takes it by number only.
-            _ if self.shared.listing && self.token.is("skip") => {
+            _ if self.is_listing() && self.token.is("skip") => {
                 self.bump();
                 39
             }

@@ -92,7 +92,7 @@ impl Parser<'_, '_, '_> {
         }
         let negated = self.eat_punctuation(b'!');
         // What `! ::/0` is printed as; pfctl itself does not read it.
-        if negated && self.shared.listing && self.eat("any") {
+        if negated && self.is_listing() && self.eat("any") {
             hosts.push(Host { negated, ..Host::of(Address::Any) });
             return Ok(());
         }
@@ -176,7 +176,7 @@ impl Parser<'_, '_, '_> {
         let text = self.string("an interface")?;
         self.require_punctuation(b')')?;
         let mut name = &*text;
-        if self.shared.listing
+        if self.is_listing()
             && let Some((before, count)) = name.rsplit_once(':')
             && (count == "*" || (count != "0" && count.bytes().all(|byte| byte.is_ascii_digit())))
         {
@@ -204,7 +204,7 @@ impl Parser<'_, '_, '_> {
 
     pub(super) fn table_name(&mut self) -> Read<Box<str>> {
         let at = self.token.at;
-        let counts = self.shared.listing && self.token.kind == TokenKind::Word;
+        let counts = self.is_listing() && self.token.kind == TokenKind::Word;
         let name = self.string("a table's name")?;
         let name = match counted_table(&name) {
             Some(before) if counts => Box::from(before),

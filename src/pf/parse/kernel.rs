@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::preamble::{BlockPolicy, StatePolicy};
-use crate::pf::rule::{Placed, SourceLine};
+use crate::pf::rule::{Placed, SourceLine, TextKind};
 
 use super::advice::advised;
 use super::lexer::{Lexer, Position, Token, TokenKind};
@@ -47,15 +47,6 @@ pub(super) enum Extent {
 /// Gives the text of a file that another text names, or why it cannot.
 pub type ReadFile<'a> = dyn FnMut(&str) -> Result<String, Box<dyn std::error::Error>> + 'a;
 
-/// What a text is.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Mode {
-    /// A file that pfctl loads.
-    File,
-    /// What pfctl prints.
-    Listing,
-}
-
 /// What included files share with the text that includes them.
 pub(super) struct Shared<'i> {
     pub(super) include: &'i mut ReadFile<'i>,
@@ -71,7 +62,7 @@ pub(super) struct Shared<'i> {
     pub(super) require_order: bool,
     pub(super) block_policy: BlockPolicy,
     pub(super) state_policy: StatePolicy,
-    pub(super) listing: bool,
+    pub(super) text: TextKind,
     pub(super) rules: usize,
     /// The combinations of lists that were tried, those that make no rule included.
     pub(super) combinations: usize,
@@ -88,7 +79,11 @@ pub(super) struct Shared<'i> {
 }
 
 impl<'i> Shared<'i> {
-    pub(super) fn new(include: &'i mut ReadFile<'i>, interfaces: &'i [InterfaceFacts], mode: Mode) -> Self {
+    pub(super) fn new(
+        include: &'i mut ReadFile<'i>,
+        interfaces: &'i [InterfaceFacts],
+        text: TextKind,
+    ) -> Self {
         Shared {
             include,
             interfaces,
@@ -98,10 +93,10 @@ impl<'i> Shared<'i> {
             problems: Vec::new(),
             doubts: Vec::new(),
             order: Order::Start,
-            require_order: mode == Mode::File,
+            require_order: text == TextKind::File,
             block_policy: BlockPolicy::Drop,
             state_policy: StatePolicy::Floating,
-            listing: mode == Mode::Listing,
+            text,
             rules: 0,
             combinations: 0,
             looked_ahead: 0,
@@ -133,6 +128,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             parser.doubt("lines end in LF alone, not in CR LF");
         }
         parser
+    }
+
+    pub(super) fn is_listing(&self) -> bool {
+        self.shared.text == TextKind::Listing
     }
 
     // Tokens.
@@ -278,7 +277,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     /// Notes what macOS's pfctl minds at this token, unless it is noted already.
     pub(super) fn doubt(&mut self, message: &str) {
         let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
-        if !self.shared.listing && !known(&self.shared.doubts) {
+        if self.shared.text == TextKind::File && !known(&self.shared.doubts) {
             let doubt = self.problem(self.token.at, message.to_owned(), Fault::Syntax);
             self.shared.doubts.push(doubt);
         }
@@ -311,7 +310,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn place(&self, at: Position) -> SourceLine {
-        SourceLine { path: Arc::clone(&self.path), line: at.line }
+        SourceLine { path: Arc::clone(&self.path), line: at.line, text: self.shared.text }
     }
 
     pub(super) fn placed<T>(&self, at: Position, item: T) -> Placed<T> {

@@ -126,13 +126,13 @@
 //! ```
 
 use crate::pf::interfaces::InterfaceFacts;
-use crate::pf::rule::Ruleset;
+use crate::pf::rule::{Ruleset, TextKind};
 
 pub use expand::MAXIMUM_RULES;
 pub use kernel::ReadFile;
 pub use problem::{Fault, Problem};
 
-use kernel::{Extent, Mode, Parser, Shared};
+use kernel::{Extent, Parser, Shared};
 
 mod accept;
 mod advice;
@@ -176,17 +176,17 @@ pub struct Parsed {
 
 /// Reads the text of the file `path`, and with `include` those of the files that it includes.
 pub fn parse(path: &str, text: &str, include: &mut ReadFile<'_>) -> Parsed {
-    run(path, text, Shared::new(include, &[], Mode::File))
+    run(path, text, Shared::new(include, &[], TextKind::File))
 }
 
 /// Reads a text that includes nothing.
 pub fn parse_text(path: &str, text: &str) -> Parsed {
-    run(path, text, Shared::new(&mut |_| Err("this text may not include files".into()), &[], Mode::File))
+    run(path, text, Shared::new(&mut |_| Err("this text may not include files".into()), &[], TextKind::File))
 }
 
 /// Reads a text that may not be UTF-8: invalid bytes are replaced. pfctl takes them in comments and names alone.
 pub fn parse_bytes(path: &str, bytes: &[u8], include: &mut ReadFile<'_>) -> Parsed {
-    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, &[], Mode::File))
+    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, &[], TextKind::File))
 }
 
 /// Reads a text as pfctl does on a machine with these `interfaces`: `from en0` and `antispoof for en0` become rules for
@@ -197,13 +197,13 @@ pub fn parse_on(
     include: &mut ReadFile<'_>,
     interfaces: &[InterfaceFacts],
 ) -> Parsed {
-    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, interfaces, Mode::File))
+    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, interfaces, TextKind::File))
 }
 
 /// Reads what pfctl prints: as a file, but rule numbers (`@0`), counters (`[ Evaluations: …`) and the counts in
 /// `<table:3>` and `(en0:1)` are passed over, and sections may come in any order.
 pub fn parse_listing(name: &str, text: &str) -> Parsed {
-    run(name, text, Shared::new(&mut |_| Err("a listing includes nothing".into()), &[], Mode::Listing))
+    run(name, text, Shared::new(&mut |_| Err("a listing includes nothing".into()), &[], TextKind::Listing))
 }
 
 fn run(path: &str, text: &str, mut shared: Shared<'_>) -> Parsed {

@@ -1,6 +1,6 @@
 //! The criteria that stand in front, in their order: direction, interface, family, protocol, source, destination.
 
-use crate::pf::criteria::{Address, Direction, Family, Interface, PortMatch};
+use crate::pf::criteria::{Address, Direction, Family, InterfaceMatch, PortMatch};
 use crate::pf::names::protocols;
 use crate::pf::rule::Rule;
 use crate::pf::words::shortened;
@@ -34,13 +34,13 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    pub(super) fn opt_interfaces(&mut self) -> Read<Vec<Interface>> {
+    pub(super) fn opt_interfaces(&mut self) -> Read<Vec<InterfaceMatch>> {
         if self.eat("on") { self.list(Self::interface) } else { Ok(Vec::new()) }
     }
 
-    fn interface(&mut self) -> Read<Interface> {
+    fn interface(&mut self) -> Read<InterfaceMatch> {
         let negated = self.eat_punctuation(b'!');
-        Ok(Interface { name: self.interface_name()?, negated })
+        Ok(InterfaceMatch { name: self.interface_name()?, negated })
     }
 
     pub(super) fn interface_name(&mut self) -> Read<Box<str>> {

@@ -57,7 +57,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn statement(&mut self, ruleset: &mut Ruleset, extent: Extent) -> Read<()> {
-        if self.shared.listing {
+        if self.is_listing() {
             if self.token.is_punctuation(b'@') {
                 self.bump();
                 self.number("a rule's number")?;
