@@ -338,7 +338,7 @@ mod tests {
         let step = |is_open, on_loopback: &Option<String>, everywhere: &Option<String>| {
             let start = StartCommands { on_loopback: on_loopback.clone(), everywhere: everywhere.clone() };
             let subject = Wording { port: "9222".into(), is_open, start: Some(start), ..Wording::default() };
-            next_step(&Situation { presence: Presence::Nobody, ..base() }, &subject)
+            next_step(&Situation { presence: Presence::Absent, ..base() }, &subject)
         };
         for (is_open, on_loopback, everywhere, said) in [
             (false, &local, &everywhere, "start the debugger first: `local`"),
