@@ -18,7 +18,7 @@
 //!
 //! `{ x }` is x any number of times, `[ x ]` x or nothing, `x*` one x or a list `"{" x { [ "," ] x } "}"`; words in
 //! quotes are reserved. A production is read by the method of its name, in the file above it. A method that may consume
-//! nothing and produce nothing begins with `opt_`; every other consumes a token and produces a value, or notes a problem.
+//! nothing and produce nothing begins with `opt_`; every other consumes a lexeme and produces a value, or notes a problem.
 //!
 //! ```text
 //! statements.rs
@@ -29,7 +29,7 @@
 //!   include          = "include" string .
 //!   load             = "load" "anchor" strings "from" strings .
 //!   anchor           = "anchor" [ string ] [ direction ] [ "quick" ] [ scope ] [ criteria ] [ "{" statements "}" ] .
-//!   counters         = "[" { any token of the line } [ "{" statements "}" ] .
+//!   counters         = "[" { any lexeme of the line } [ "{" statements "}" ] .
 //! macros.rs
 //!   define           = word "=" macro_value .
 //!   macro_value      = ( word | string | number ) { word | string | number } .
