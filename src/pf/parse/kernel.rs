@@ -74,6 +74,8 @@ pub(super) struct Shared<'i> {
     pub(super) inline_names: HashSet<(usize, Box<str>)>,
     /// The bytes of all texts together.
     pub(super) read: usize,
+    /// See [`super::Parsed::work`].
+    pub(super) work: usize,
     /// How deep includes and inline anchors nest here.
     pub(super) depth: usize,
 }
@@ -104,6 +106,7 @@ impl<'i> Shared<'i> {
             inline_count: 0,
             inline_names: HashSet::new(),
             read: 0,
+            work: 0,
             depth: 0,
         }
     }
@@ -139,6 +142,13 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     pub(super) fn bump(&mut self) -> Lexeme<'a> {
         let next = self.lexer.next(&self.shared.macros);
         std::mem::replace(&mut self.lexeme, next)
+    }
+
+    /// Goes back to where the lexer and its lexeme were.
+    pub(super) fn go_back(&mut self, lexer: Lexer<'a>, lexeme: Lexeme<'a>) {
+        let work = self.lexer.work;
+        (self.lexer, self.lexeme) = (lexer, lexeme);
+        self.lexer.work = work;
     }
 
     /// Takes the reserved word, where it is next.
@@ -269,6 +279,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn note(&mut self, at: Position, message: String, fault: Fault) -> Rejected {
+        self.shared.work += self.lexer.line(at).len();
         let problem = self.problem(at, message, fault);
         self.shared.problems.push(problem);
         Rejected

@@ -104,6 +104,8 @@ pub(crate) struct Lexer<'a> {
     macro_at: Position,
     /// How many bytes of macros were put in place.
     put_in_place: usize,
+    /// How many bytes were read, those that were read again included.
+    pub(super) work: usize,
 }
 
 impl<'a> Lexer<'a> {
@@ -115,6 +117,7 @@ impl<'a> Lexer<'a> {
             macro_value: Rc::from(""),
             macro_at: at,
             put_in_place: 0,
+            work: 0,
         }
     }
 
@@ -210,6 +213,7 @@ impl<'a> Lexer<'a> {
         if let Some(index) = self.cursor.in_macro {
             if let Some(byte) = self.macro_value.as_bytes().get(index) {
                 self.cursor.in_macro = Some(index + 1);
+                self.work += 1;
                 return Some(*byte);
             }
             self.cursor.in_macro = None;
@@ -242,6 +246,7 @@ impl<'a> Lexer<'a> {
 
     fn raw(&mut self) -> Option<u8> {
         let byte = self.peek_raw()?;
+        self.work += 1;
         let at = &mut self.cursor.at;
         at.offset += 1;
         if byte == b'\n' {
@@ -372,6 +377,7 @@ impl<'a> Lexer<'a> {
         }
         let rest = self.text.as_bytes().get(start.at.offset..)?;
         let length = rest.iter().position(|byte| !in_word(*byte)).unwrap_or(rest.len());
+        self.work += length;
         let word = self.text.get(start.at.offset..start.at.offset + length)?;
         if length == 0 || length > MAXIMUM_WORD || word.contains('\\') {
             return None;

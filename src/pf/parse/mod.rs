@@ -132,7 +132,7 @@ pub use expand::MAXIMUM_RULES;
 pub use kernel::ReadFile;
 pub use problem::{Fault, Problem};
 
-use kernel::{Extent, Parser, Shared};
+use kernel::{Parser, Shared};
 
 mod accept;
 mod advice;
@@ -172,6 +172,9 @@ pub struct Parsed {
     /// What is read here, since other pfctls take it or since its meaning is clear, and macOS's pfctl refuses by all that
     /// is known of it; each kind once, at its first place.
     pub doubts: Vec<Problem>,
+    /// The bytes read, those read again included, and the combinations of lists tried: how long reading takes, by a measure
+    /// that is the same on every machine.
+    pub work: usize,
 }
 
 /// Reads the text of the file `path`, and with `include` those of the files that it includes.
@@ -209,6 +212,6 @@ pub fn parse_listing(name: &str, text: &str) -> Parsed {
 fn run(path: &str, text: &str, mut shared: Shared<'_>) -> Parsed {
     let mut ruleset = Ruleset::default();
     shared.read = text.len();
-    Parser::new(path, text, &mut shared).opt_statements(&mut ruleset, Extent::Text);
-    Parsed { ruleset, problems: shared.problems, doubts: shared.doubts }
+    Parser::new(path, text, &mut shared).text(&mut ruleset);
+    Parsed { ruleset, problems: shared.problems, doubts: shared.doubts, work: shared.work }
 }

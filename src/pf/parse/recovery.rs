@@ -18,6 +18,7 @@ impl Parser<'_, '_, '_> {
     pub(super) fn keep_unreadable(&mut self, ruleset: &mut Ruleset, start: Position) {
         let line = self.lexer.line(start);
         let text = line.get(start.offset - start.line_start..).unwrap_or(line).trim_end();
+        self.shared.work += text.len();
         let text = text.split_at_checked(MAXIMUM_LINE).map_or(text, |(first, _)| first);
         let words: Vec<&str> = text.split_whitespace().take(50).collect();
         let first =
@@ -86,7 +87,7 @@ impl Parser<'_, '_, '_> {
             self.open_lists = 0;
             self.skip_line();
         } else {
-            (self.lexer, self.lexeme) = (lexer, lexeme);
+            self.go_back(lexer, lexeme);
         }
         closed
     }

@@ -17,7 +17,13 @@ const MAXIMUM_TEXT: usize = 64 << 20;
 const MAXIMUM_DEPTH: usize = 64;
 
 impl Parser<'_, '_, '_> {
-    pub(super) fn opt_statements(&mut self, ruleset: &mut Ruleset, extent: Extent) {
+    /// Reads the text to its end.
+    pub(super) fn text(mut self, ruleset: &mut Ruleset) {
+        self.opt_statements(ruleset, Extent::Text);
+        self.shared.work += self.lexer.work;
+    }
+
+    fn opt_statements(&mut self, ruleset: &mut Ruleset, extent: Extent) {
         loop {
             while self.lexeme.kind == LexemeKind::Newline {
                 self.bump();
@@ -169,7 +175,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(at, "the included files are too long together"));
         }
         self.shared.depth += 1;
-        Parser::new(&path, &text, self.shared).opt_statements(ruleset, Extent::Text);
+        Parser::new(&path, &text, self.shared).text(ruleset);
         self.shared.depth -= 1;
         Ok(())
     }

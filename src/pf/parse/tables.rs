@@ -94,7 +94,7 @@ impl Parser<'_, '_, '_> {
         if self.eat_punctuation(b'}') {
             return true;
         }
-        (self.lexer, self.lexeme) = (lexer, lexeme);
+        self.go_back(lexer, lexeme);
         false
     }
 }
