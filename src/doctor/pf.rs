@@ -116,7 +116,7 @@ pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{LoadedRules, Report};
+    use crate::report::{LoadedRules, Report, sample};
 
     fn seen(rulesets: &[(&str, &str)]) -> Report {
         let rulesets = rulesets.iter().map(|(anchor, rules)| {
@@ -124,19 +124,9 @@ mod tests {
             ((*anchor).to_owned(), rules)
         });
         Report {
-            version: Report::VERSION,
-            seen: 0,
-            boot: String::new(),
-            pf: PfState::Enabled,
-            references: Some(1),
-            guard: Guard::On,
-            way: Some(Attachment::Apple),
-            openings: vec![],
-            managed: vec![],
-            verdicts: vec![],
-            notes: vec![],
             rulesets: rulesets.collect(),
             skip: vec!["lo0".into(), "en0".into()],
+            ..sample::all_closed(vec![])
         }
     }
 

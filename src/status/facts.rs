@@ -63,3 +63,19 @@ pub struct Facts {
     /// Who was blocked in the last hour, by port; `None` where that was not recorded.
     pub blocked: Option<BTreeMap<u16, Attempts>>,
 }
+
+impl Facts {
+    /// What is known before anything was looked at; `report` says why there is none.
+    pub fn unseen(now: Seconds, report: ReportFact) -> Self {
+        Facts {
+            lab: None,
+            now,
+            boot: String::new(),
+            report,
+            seen: Ok(Vec::new()),
+            app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
+            ports: Vec::new(),
+            blocked: None,
+        }
+    }
+}

@@ -119,7 +119,9 @@ fn port_status(
         Ok(_) if is_range => Presence::Nobody,
         _ => Presence::Unknown,
     };
-    let absent = PortFacts::without_socket(port.first(), port.to_string(), presence);
+    let mut absent = PortFacts::without_socket(port.first(), port.to_string(), presence);
+    let named = facts.ports.iter().filter(|shown| shown.port == port).find_map(|shown| shown.debugger);
+    absent.subject.start = named.map(|debugger| debugger.start_commands(port.first()));
     let all = if used.is_empty() { vec![&absent] } else { used.clone() };
     let said: Vec<(&PortFacts, Assessment)> =
         all.into_iter().map(|seen| (seen, assess(facts, report, port, seen))).collect();
