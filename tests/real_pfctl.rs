@@ -94,7 +94,7 @@ fn our_rules_are_loaded_read_back_as_they_are_written_and_emptied() {
 
 /// Ports that no service is registered for, for documentation networks: harmless even if it stayed loaded.
 fn ledger() -> Ledger {
-    let name = "test".parse::<portcullis::port::PortName>().unwrap();
+    let name = "test".parse::<portcullis::rules::named_port::PortName>().unwrap();
     let port = PortRange::single(49151).unwrap();
     let hosts =
         ["192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap()).to_vec();
