@@ -1,4 +1,4 @@
-//! Which rule logged a packet: pflog gives its numbers, and the last name of its anchor, cut short.
+//! Finds the rule that logged a packet: pflog gives its numbers, and the last name of its anchor, cut short.
 //!
 //! ```
 //! use portcullis::pf::rulesets::Rulesets;
@@ -53,9 +53,9 @@ pub enum UnknownRule {
     Several(Vec<String>),
 }
 
-/// How many bytes of the anchor's name pflog has room for.
+/// The bytes that pflog has room for in the anchor's name.
 const NAME_BYTES: usize = 15;
-/// The number of the rule that pf passes by where none matches.
+/// The number of pf's implicit rule, which passes what no rule matches.
 const DEFAULT_RULE: u32 = u32::MAX;
 
 /// The rule that logged `packet`.
