@@ -46,7 +46,7 @@ impl PrefsCommand {
             PrefsCommand::Set { key, value } => {
                 app.set_preference(&key, &value)?;
                 let response = Response::done(Outcome::Changed, format!("{key} is now {value}"));
-                Ok(Box::new(ChangeOutput { response, status: None }))
+                ChangeOutput::without_status(response)
             }
         }
     }

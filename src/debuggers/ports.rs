@@ -27,6 +27,21 @@ pub struct DebugPort {
     pub debugger: Option<&'static Debugger>,
 }
 
+impl DebugPort {
+    /// A port that no preference and no debugger says anything of.
+    pub fn untitled(range: PortRange) -> Self {
+        DebugPort {
+            name: PortName::of_number(range),
+            title: String::new(),
+            port: range,
+            protocol: String::new(),
+            bind: String::new(),
+            connect: Harm::Unknown,
+            debugger: None,
+        }
+    }
+}
+
 /// A port of the user's own, as the preferences hold it. What they do not say of it is what its debugger says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
