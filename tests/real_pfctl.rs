@@ -1,7 +1,7 @@
 //! What we believe of pfctl, held to a pfctl through the code that asks it: to the lab's everywhere, and on a Mac, as root
 //! and where it is wanted, to the real one: `sudo PORTCULLIS_REAL_PF=1 cargo test --test real_pfctl -- --nocapture`.
 //!
-//! Of the real pf it reads, and it loads rules for a port nobody uses into an anchor of its own, which is emptied again.
+//! Of the real pf it reads, and it loads rules for an unused port into an anchor of its own, which is emptied again.
 //! It neither enables nor disables pf, loads no main ruleset, and drops no connection.
 
 mod common;
