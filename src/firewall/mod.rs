@@ -10,7 +10,7 @@ pub mod read;
 pub use pfctl::{Pfctl, PfctlError, Release, Rules};
 pub use read::Reference;
 
-use crate::pf::rulesets::InterfaceFacts;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::system::System;
 
 /// The interfaces that verdicts are for; none where they cannot be read, which leaves verdicts unknown.

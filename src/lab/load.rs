@@ -13,11 +13,11 @@ use super::config::LabConfig;
 use super::kernel::{KernelRuleset, Line, Table};
 use crate::os::Interface;
 use crate::pf::criteria::Address;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, parse_on};
 use crate::pf::preamble::TableSource;
 use crate::pf::rule::Rule;
 use crate::pf::rule::{Placed, Ruleset};
-use crate::pf::rulesets::InterfaceFacts;
 
 /// The largest file that is read, in bytes.
 const MAXIMUM_FILE: u64 = 64 << 20;

@@ -9,19 +9,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::criteria::Address;
+use super::interfaces::InterfaceFacts;
 use super::parse::{self, Fault, Parsed, Problem};
 use super::preamble::{Preamble, TableSource};
 use super::rule::Rule;
 use super::rule::{Placed, Ruleset, SourceLine};
-
-/// What is known of an interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InterfaceFacts {
-    /// Its name.
-    pub name: String,
-    /// Its addresses, each with the bits of its network.
-    pub addresses: Vec<IpNet>,
-}
 
 /// The texts of one anchor as pfctl prints them.
 #[derive(Clone, Copy, Debug)]

@@ -25,6 +25,7 @@ use serde::Serialize;
 
 use super::criteria::{Address, Compare, Direction, Family, PortMatch};
 use super::effects::{Block, StateKeeping};
+use super::grounds::DecidingRule;
 use super::matching::{Matches, Why, is_skipped, matches, networks};
 use super::packet::Packet;
 use super::rule::{Action, Rule};
@@ -108,13 +109,19 @@ pub struct RuleRef<'a> {
 /// `rule 12, pf.conf:31 `block drop in all``; `rule 0 of anchor x, …`
 impl fmt::Display for RuleRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {}", self.number)?;
-        if !self.anchor.is_empty() {
-            write!(f, " of anchor {}", self.anchor)?;
+        DecidingRule::from(self).fmt(f)
+    }
+}
+
+impl From<&RuleRef<'_>> for DecidingRule {
+    fn from(rule: &RuleRef<'_>) -> Self {
+        let text = rule.rule.item.to_string();
+        DecidingRule {
+            number: rule.number,
+            anchor: rule.anchor.to_owned(),
+            place: (!rule.is_listed()).then(|| rule.rule.place.to_string()),
+            text: text.lines().next().unwrap_or_default().to_owned(),
         }
-        let text = self.rule.item.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        if self.is_listed() { write!(f, " `{first}`") } else { write!(f, ", {} `{first}`", self.rule.place) }
     }
 }
 

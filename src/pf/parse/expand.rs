@@ -1,17 +1,21 @@
-//! Turns a rule with lists into rules without, in pfctl's order, and holds each to what pfctl accepts.
+//! Turns a rule with lists into rules without, in pfctl's order: by interface, then protocol, ICMP type, source, source
+//! port, operating system, destination, destination port, user, group; and refuses those that pfctl refuses.
 
-use super::super::criteria::{
-    Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, PortMatch,
+use crate::pf::criteria::{
+    Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
 };
-use super::super::effects::{Block, StateKeeping, StateOptions};
-use super::super::names;
-use super::super::rule::{Action, Rule};
-use super::super::rule::{Placed, Ruleset};
-use super::host::Host;
-use super::{MAXIMUM_RULES, Parser, Position, Read};
+use crate::pf::effects::{Block, StateKeeping, StateOptions};
+use crate::pf::names::protocols;
+use crate::pf::rule::{Action, Placed, Rule, Ruleset};
 
+use super::hosts::Host;
+use super::kernel::{Parser, Read};
+use super::lexer::Position;
+
+/// How many rules one text may expand to.
+pub const MAXIMUM_RULES: usize = 250_000;
 /// Where in a section rules of a kind go.
-pub(super) type Rules = fn(&mut Ruleset) -> &mut Vec<Placed<Rule>>;
+pub(super) type RuleList = fn(&mut Ruleset) -> &mut Vec<Placed<Rule>>;
 
 /// How many combinations of lists one text may ask for, those that make no rule among them.
 const MAXIMUM_COMBINATIONS: usize = 4 * MAXIMUM_RULES;
@@ -78,7 +82,7 @@ impl Parser<'_, '_, '_> {
         rule: Rule,
         mut lists: Lists,
         start: Position,
-        rules: Rules,
+        rules: RuleList,
         ruleset: &mut Ruleset,
     ) -> Read<()> {
         // They were gathered from the last to the first.
@@ -252,7 +256,7 @@ impl<'l> Choice<'l> {
                 return None;
             }
             let any = || "any".to_owned();
-            let address = |peer: &super::super::criteria::Peer| {
+            let address = |peer: &Peer| {
                 let negation = if peer.negated { "! " } else { "" };
                 format!("{negation}{}", peer.address)
             };
@@ -272,7 +276,7 @@ impl<'l> Choice<'l> {
                 .replace("$dstport", &port(&chosen.destination.port))
                 .replace(
                     "$proto",
-                    &names::protocol_name(protocol).map_or_else(|| protocol.to_string(), str::to_owned),
+                    &protocols::protocol_name(protocol).map_or_else(|| protocol.to_string(), str::to_owned),
                 )
                 .replace("$nr", &number.to_string());
             Some(expanded.into_boxed_str())
