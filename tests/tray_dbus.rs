@@ -103,7 +103,7 @@ impl Desktop {
     /// Starts the tray in this lab, and waits until it is in the panel.
     fn tray(&self, lab: &Lab) -> Tray {
         let home = self.home.path();
-        let child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        let child = Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
             .arg("--lab")
             .arg(lab.path())
             .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
@@ -579,7 +579,7 @@ fn quit_leaves_nothing_behind() {
 fn without_a_display_it_says_so_in_one_line() {
     let lab = Lab::new();
     let run = |display: &[(&str, &str)]| {
-        Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
             .arg("--lab")
             .arg(lab.path())
             .env_remove("DISPLAY")
