@@ -15,13 +15,14 @@ use crate::firewall::app::AppFirewallCache;
 use crate::os;
 use crate::os::clipboard::ClipboardError;
 use crate::pflog;
-use crate::port::{PortError, PortRange};
+use crate::port::PortRange;
 use crate::prefs::{Preferences, PreferencesError, ports_of};
 use crate::report::{ReportFact, Unusable};
 use crate::root::answer::{Outcome, Response};
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{NamedPort, Seconds, Source};
+use crate::rules::ledger::{Seconds, Source};
+use crate::rules::named_port::{NamedPort, PortsError};
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Status};
 use crate::system::{PFLOG, STATUS, System, SystemError};
@@ -60,7 +61,7 @@ pub struct Connection {
 pub enum AppError {
     /// The ports do not read.
     #[error("{0}")]
-    Port(#[from] PortError),
+    Port(#[from] PortsError),
     /// The source does not read.
     #[error("\"{}\" is no source: say any, lan, or a host or network such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
     Source(String),

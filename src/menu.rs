@@ -215,7 +215,7 @@ fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> Row {
     Row {
         id: format!("{PORT}{}", port.port),
         kind: Kind::Check { checked: port.state == PortState::Open },
-        text: format!("{}  {} — {says}", port.port, port.name),
+        text: format!("{} — {says}", words::named(port)),
         enabled: state.waiting.is_none(),
         rows: Vec::new(),
     }
@@ -350,6 +350,14 @@ mod words {
         if found.is_empty() { state } else { format!("{state} · {found}") }
     }
 
+    /// `2345  dlv`; the number alone of a port without a name.
+    pub fn named(port: &PortStatus) -> String {
+        match port.named_port() {
+            named if named.has_name() => format!("{}  {}", named.range, named.name),
+            named => named.range.to_string(),
+        }
+    }
+
     /// In a menu for one port.
     pub fn connect(number: u16) -> String {
         format!("{CONNECT} to {number}")
@@ -359,7 +367,8 @@ mod words {
     pub fn used(number: u16, port: &PortStatus) -> String {
         match &port.program {
             Some(program) => format!("{number}  {}", one_line(program)),
-            None => format!("{number}  {}", port.name),
+            None if port.named_port().has_name() => format!("{number}  {}", port.name),
+            None => number.to_string(),
         }
     }
 
@@ -448,7 +457,8 @@ mod tests {
     use crate::diagnosis::{Bind, PortFacts, Presence};
     use crate::pf::origin::PerOrigin;
     use crate::report::{ForeignPlace, Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact};
-    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Source};
+    use crate::rules::ledger::{Attachment, Guard, Opening, Source};
+    use crate::rules::named_port::NamedPort;
     use crate::status::{AppFirewall, Attempts, Facts};
     use std::collections::BTreeMap;
 
@@ -493,7 +503,7 @@ mod tests {
             openings: vec![],
             managed: ports
                 .iter()
-                .map(|port| NamedPort { name: port.name.clone(), port: port.port })
+                .map(|port| NamedPort { name: port.name.clone(), range: port.port })
                 .collect(),
             verdicts: ports.iter().map(|port| verdict(port.port, Answer::No)).collect(),
             notes: vec![],

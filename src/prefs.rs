@@ -10,8 +10,9 @@
 
 use serde::Deserialize;
 
-use crate::port::{DebugPort, LOWEST_PORT, PortName, parse_named, presets};
-use crate::rules::ledger::{Attachment, NamedPort};
+use crate::port::{DebugPort, LOWEST_PORT, PortName, presets};
+use crate::rules::ledger::Attachment;
+use crate::rules::named_port::{NamedPort, PortsError, parse_ports};
 
 /// The preferences, each with its default where the file is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -143,7 +144,7 @@ impl Preferences {
 
     /// The ports to show, as the guard takes them.
     pub fn managed(&self) -> Vec<NamedPort> {
-        self.shown().into_iter().map(|port| NamedPort { name: port.name, port: port.port }).collect()
+        self.shown().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect()
     }
 
     /// The text of the file with one key changed, everything else byte for byte as it was.
@@ -183,9 +184,10 @@ impl Preferences {
 }
 
 /// Ports as a person types them, by the names that these preferences know.
-pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, crate::port::PortError> {
-    let named = parse_named(text, &preferences.known())?;
-    Ok(named.into_iter().map(|(name, port)| NamedPort { name, port }).collect())
+pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, PortsError> {
+    let known: Vec<NamedPort> =
+        preferences.known().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect();
+    parse_ports(text, &known)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const RECIPE: &str = "pass in proto tcp from any to any port 2345\n";
 fn load(conf: &str, files: &[(&str, &str)]) -> Rulesets {
     let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |path| {
         let found = files.iter().find(|(name, _)| *name == path);
-        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".into())
     });
     assert_eq!(problems, []);
     loaded.with_assumed_interfaces(None)
@@ -235,7 +235,7 @@ fn what_cannot_be_known_is_unknown_unless_it_cannot_matter() {
     let (loaded, problems) = Rulesets::from_conf(
         "pf.conf",
         "table <t> file \"/etc/t\"\nblock all\npass in from <t>\n",
-        &mut |_| Err("no such file".to_owned()),
+        &mut |_| Err("no such file".into()),
     );
     assert_eq!(problems, []);
     let loaded = loaded.with_interfaces(unread.interfaces().to_vec());
@@ -364,7 +364,7 @@ fn who_can_reach_a_port_and_what_a_change_changes() {
 
 /// What is said of a file of which others are missing.
 fn without_files(conf: &str) -> Explanation {
-    let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err("no such file".to_owned()));
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err("no such file".into()));
     assert_ne!(problems, []);
     from(&loaded.with_assumed_interfaces(None), From::Network)
 }
@@ -475,7 +475,7 @@ fn nat64_leads_to_an_address_that_nobody_knows() {
 
 /// The verdict on a text whatever is wrong with it.
 fn verdict_of_damaged(text: &str, from: From) -> Explanation {
-    let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no such file".to_owned()));
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no such file".into()));
     assert_ne!(problems, [], "{text:.200}");
     ask(
         &loaded.with_assumed_interfaces(None),
@@ -512,7 +512,7 @@ fn what_could_not_be_read_never_ends_in_a_certain_verdict() {
     }
     // What follows a broken anchor is read as ever.
     let text = "anchor \"x\" bogus {\nblock in quick\n}\nblock in quick on en9\n";
-    let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err(String::new()));
+    let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".into()));
     assert_eq!(loaded.anchor("").map(|ruleset| ruleset.filter.len()), Some(2));
 }
 
@@ -552,7 +552,7 @@ fn of_two_files_for_one_anchor_the_later_counts() {
 #[test]
 fn the_interface_that_is_asked_for_has_addresses() {
     let conf = "block all\npass in on utun3 proto tcp to (utun3) port 2345\n";
-    let (loaded, _) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err(String::new()));
+    let (loaded, _) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err("no files here".into()));
     let question = Question {
         port: 2345,
         from: From::Network,

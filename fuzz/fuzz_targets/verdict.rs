@@ -19,7 +19,7 @@ fuzz_target!(|text: &str| {
     }
     let (loaded, problems) = Rulesets::from_conf("main", &main, &mut |name| {
         let anchor = name.parse::<usize>().ok().and_then(|index| anchors.get(index));
-        anchor.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+        anchor.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".into())
     });
     // Lists multiply; what is looked for here needs no thousands of rules.
     let rules: usize = loaded.anchor_paths().filter_map(|path| loaded.anchor(path)).map(|ruleset| ruleset.count()).sum();
@@ -39,7 +39,7 @@ fuzz_target!(|text: &str| {
     let found = answers(&loaded, 2345, 2345, &[]);
     // A quick rule in front of everything decides alone.
     let (blocked, _) = Rulesets::from_conf("blocked", &format!("set require-order no\nblock quick all\n{main}"), &mut |_| {
-        Err("not read".to_owned())
+        Err("not read".into())
     });
     let translated = ["rdr", "nat", "skip", "include"].iter().any(|word| main.contains(word));
     if !translated && !main.contains('$') && !main.contains('\\') {

@@ -34,7 +34,7 @@ impl ConnectCommand {
 
 /// The one port that was typed.
 pub fn one_port(app: &App, text: &str) -> Result<u16, CommandError> {
-    Ok(app.ports(text)?.first().map_or(0, |managed| managed.port.first()))
+    Ok(app.ports(text)?.first().map_or(0, |managed| managed.range.first()))
 }
 
 struct ConnectOutput {

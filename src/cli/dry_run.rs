@@ -11,7 +11,8 @@ use portcullis::pf::explain::{Change, changes};
 use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
+use portcullis::rules::ledger::{Attachment, Guard, Ledger, Opening};
+use portcullis::rules::named_port::NamedPort;
 use portcullis::{firewall, os};
 
 #[derive(Serialize)]
@@ -72,7 +73,7 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
 
 /// Each range of the ledger, with the networks that it is open for.
 fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
-    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.port).collect();
+    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
     ranges.extend(ledger.openings.iter().map(|opening| opening.port));
     ranges.sort();
     ranges.dedup();
@@ -104,7 +105,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
     shown.iter().for_each(|port| new.manage(port));
     match operation {
         Operation::Open { ports, from, until } => {
-            for NamedPort { name, port } in ports.iter().cloned() {
+            for NamedPort { name, range: port } in ports.iter().cloned() {
                 let (from, until) = (from.clone(), *until);
                 new.open(Opening { name, port, from, until, since: 0, by: String::new() });
             }

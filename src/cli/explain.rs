@@ -18,7 +18,7 @@ use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
 use portcullis::report::{PfState, Report};
-use portcullis::rules::ledger::NamedPort;
+use portcullis::rules::named_port::NamedPort;
 use portcullis::status::wording::duration;
 use portcullis::{firewall, os};
 
@@ -191,8 +191,8 @@ impl ExplainCommand {
     /// The port that is asked about: of several the first, which a note says.
     fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
         let ports = ports_of(&self.port, preferences)?;
-        let is_one = matches!(ports.as_slice(), [NamedPort { port, .. }] if port.as_single().is_some());
-        let first = ports.first().map_or(0, |named| named.port.first());
+        let is_one = matches!(ports.as_slice(), [NamedPort { range, .. }] if range.as_single().is_some());
+        let first = ports.first().map_or(0, |named| named.range.first());
         Ok(AskedPort { first, is_one })
     }
 

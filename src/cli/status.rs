@@ -67,7 +67,8 @@ fn port_lines(port: &PortStatus) -> String {
         (Reachability::NoListener, _) => ", nothing listens".to_owned(),
         (_, listener) => listener.as_ref().map_or(String::new(), |listener| format!(", {listener}")),
     };
-    let (range, name) = (port.port.to_string(), port.name.as_str());
+    let range = port.port.to_string();
+    let name = if port.named_port().has_name() { port.name.as_str() } else { "" };
     let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{found}\n");
     // An idle port is of interest only to a user who opened it.
     if port.situation != Reachability::NoListener || port.state == PortState::Open {

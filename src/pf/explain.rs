@@ -5,7 +5,7 @@
 //! use portcullis::pf::explain::{From, Question, ask};
 //! use portcullis::pf::criteria::Family;
 //! let text = "pass in proto tcp to port 2345\nblock drop in all\n";
-//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
+//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".into()));
 //! let loaded = loaded.with_assumed_interfaces(None);
 //! let question = Question { port: 2345, from: From::Network, family: Family::Inet, interface: None };
 //! assert_eq!(

@@ -6,7 +6,7 @@
 //! use portcullis::pf::packet::Packet;
 //! use portcullis::pf::criteria::Direction;
 //! let text = "pass all\nblock in log proto tcp to port 2345\n";
-//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
+//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".into()));
 //! let numbers = Numbers { rule: 1, subrule: None, anchor: "" };
 //! let packet = Packet::syn(Direction::In, "en0", "10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), 2345);
 //! assert_eq!(rule_of(&loaded, &numbers, true, &packet).unwrap().place, "pf.conf:2");
@@ -136,7 +136,7 @@ mod tests {
     fn conf(text: &str, files: &[(&str, &str)]) -> Rulesets {
         let mut read = |path: &str| {
             let found = files.iter().find(|(name, _)| *name == path);
-            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".into())
         };
         let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut read);
         assert!(problems.is_empty(), "{problems:?}");

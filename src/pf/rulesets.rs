@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::criteria::Address;
 use super::interfaces::InterfaceFacts;
-use super::parse::{self, Fault, Parsed, Problem};
+use super::parse::{self, Fault, Parsed, Problem, ReadFile};
 use super::preamble::{Preamble, TableSource};
 use super::rule::Rule;
 use super::rule::{Placed, Ruleset, SourceLine};
@@ -109,11 +109,7 @@ impl Rulesets {
     /// What pf holds after `pfctl -f path`: the rules of the text, and of the files that it includes, loads into
     /// anchors and fills tables from, all of which `read` gives (or why it cannot). Also tells every problem; pfctl
     /// loads nothing where there is one.
-    pub fn from_conf(
-        path: &str,
-        text: &str,
-        read: &mut dyn FnMut(&str) -> Result<String, String>,
-    ) -> (Rulesets, Vec<Problem>) {
+    pub fn from_conf(path: &str, text: &str, read: &mut ReadFile<'_>) -> (Rulesets, Vec<Problem>) {
         let mut loaded = Rulesets::default();
         let mut problems = Vec::new();
         let parsed = parse::parse(path, text, read);
@@ -151,7 +147,7 @@ impl Rulesets {
                 let below = if anchor.is_empty() { name.to_owned() } else { format!("{anchor}/{name}") };
                 files += 1;
                 let text = if files > MAXIMUM_FILES {
-                    Err("too many files are loaded".to_owned())
+                    Err("too many files are loaded".into())
                 } else {
                     read(&load.item.file)
                 };
@@ -247,7 +243,7 @@ impl Rulesets {
         let mut changed = self.clone();
         changed.anchors.remove(anchor);
         changed.tables.remove(anchor);
-        changed.add_tables(anchor, &parsed.ruleset, &mut |_| Err("it is not read here".to_owned()));
+        changed.add_tables(anchor, &parsed.ruleset, &mut |_| Err("it is not read here".into()));
         changed.add(anchor, parsed.ruleset);
         (changed, parsed.problems)
     }
@@ -373,12 +369,7 @@ impl Rulesets {
         self.anchors.insert(anchor.to_owned(), ruleset);
     }
 
-    fn add_tables(
-        &mut self,
-        anchor: &str,
-        ruleset: &Ruleset,
-        read: &mut dyn FnMut(&str) -> Result<String, String>,
-    ) {
+    fn add_tables(&mut self, anchor: &str, ruleset: &Ruleset, read: &mut ReadFile<'_>) {
         for (_, table) in ruleset.tables() {
             // One whose name does not read may be any.
             self.tables_incomplete |= table.name.is_empty();

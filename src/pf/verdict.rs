@@ -6,7 +6,7 @@
 //! use portcullis::pf::criteria::Direction;
 //! use portcullis::pf::verdict::{Decision, verdict};
 //! let text = "block in all\npass in proto tcp to port 2345\n";
-//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
+//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".into()));
 //! let host = "192.168.1.20".parse().unwrap();
 //! let mac = "192.168.1.10".parse().unwrap();
 //! let verdict = verdict(&loaded, &Packet::syn(Direction::In, "en0", host, mac, 2345));
@@ -728,7 +728,10 @@ mod tests {
             (1..texts.len()).map(|index| format!("load anchor \"a{index}\" from \"{index}\"\n")).collect();
         let main = format!("{}{}", texts[0], loads.concat());
         let (loaded, problems) = Rulesets::from_conf("pf.conf", &main, &mut |name| {
-            name.parse::<usize>().ok().and_then(|index| texts.get(index).cloned()).ok_or_else(String::new)
+            name.parse::<usize>()
+                .ok()
+                .and_then(|index| texts.get(index).cloned())
+                .ok_or_else(|| "no such anchor".into())
         });
         assert!(problems.is_empty(), "{problems:?}");
         let (host, mac) = ("192.168.1.20".parse().unwrap(), "192.168.1.10".parse().unwrap());

@@ -18,7 +18,8 @@ use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::Header;
 use crate::rules::conf;
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
+use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, Source, Token, host_text};
+use crate::rules::named_port::NamedPort;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
 
 /// How long a request waits for the one before it.
@@ -40,7 +41,7 @@ enum Refusal {
     #[error(
         "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
     )]
-    Ledger(String),
+    Ledger(#[from] LedgerError),
     #[error("pf does not take the rules that were to be loaded: {0}")]
     Check(PfctlError),
 }
@@ -145,12 +146,7 @@ impl Helper<'_> {
 
     fn read_ledger(&self) -> Result<Ledger, Refusal> {
         let Some(bytes) = self.tree.read(LEDGER)? else { return Ok(Ledger::default()) };
-        let ledger: Ledger =
-            serde_json::from_slice(&bytes).map_err(|error| Refusal::Ledger(error.to_string()))?;
-        if ledger.version != Ledger::VERSION {
-            return Err(Refusal::Ledger(format!("it has version {}", ledger.version)));
-        }
-        Ok(ledger)
+        Ok(Ledger::parse(&bytes)?)
     }
 
     /// The ledger after the request.
@@ -167,13 +163,13 @@ impl Helper<'_> {
         new.expire(self.now);
         match &request.action {
             Operation::Open { ports, from, until } => {
-                for NamedPort { name, port } in ports {
+                for NamedPort { name, range } in ports {
                     new.open(Opening {
                         name: name.clone(),
-                        port: *port,
+                        port: *range,
                         from: from.clone(),
                         until: *until,
-                        since: self.since(old, *port, from),
+                        since: self.since(old, *range, from),
                         by: request.asker.clone(),
                     });
                 }
@@ -445,7 +441,7 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
         Operation::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Operation::Guard { on: true } => {
             let ports =
-                ledger.closed().iter().map(|closed| closed.port.to_string()).collect::<Vec<_>>().join(", ");
+                ledger.closed().iter().map(|closed| closed.range.to_string()).collect::<Vec<_>>().join(", ");
             format!(
                 "the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause"
             )
@@ -474,9 +470,9 @@ fn hosts(list: &[ipnet::IpNet]) -> String {
 
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
 fn subject(ports: &[NamedPort]) -> String {
-    let named: Vec<String> = ports.iter().map(|port| format!("{} ({})", port.port, port.name)).collect();
+    let named: Vec<String> = ports.iter().map(NamedPort::to_string).collect();
     match ports {
-        [one] if one.port.as_single().is_some() => format!("port {} is", named.join(", ")),
+        [one] if one.range.as_single().is_some() => format!("port {} is", named.join(", ")),
         _ => format!("ports {} are", named.join(", ")),
     }
 }

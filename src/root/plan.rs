@@ -196,7 +196,8 @@ fn choose(observed: &Observed, wanted: Option<Attachment>) -> Result<Attachment,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::ledger::{NamedPort, Opening, Source};
+    use crate::rules::ledger::{Opening, Source};
+    use crate::rules::named_port::NamedPort;
 
     const HEADER: Header = Header { written: "2026-11-23T17:00:00Z", user: "ada" };
 
@@ -215,7 +216,7 @@ mod tests {
 
     fn guarded() -> Ledger {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
-        ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() });
+        ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() });
         ledger
     }
 

@@ -13,7 +13,7 @@ use crate::port::PortRange;
 use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
 use crate::root::foreign;
 use crate::root::live::Live;
-use crate::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
@@ -49,7 +49,7 @@ pub fn report(
 /// The ranges that are shown: what is open, and what is managed.
 fn ranges(ledger: &Ledger) -> Vec<PortRange> {
     let open = ledger.openings.iter().map(|Opening { port, .. }| *port);
-    let managed = ledger.managed.iter().map(|NamedPort { port, .. }| *port);
+    let managed = ledger.managed.iter().map(|managed| managed.range);
     let mut ranges: Vec<PortRange> = open.chain(managed).collect();
     ranges.sort();
     ranges.dedup();
@@ -138,10 +138,10 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
         }
     }
     for closed in ledger.closed() {
-        let asked = ask(&loaded, ledger, closed.port);
+        let asked = ask(&loaded, ledger, closed.range);
         for combined in [&asked.network, &asked.anyone] {
             if combined.verdict == Decision::Pass {
-                let (port, because) = (closed.port, &combined.because);
+                let (port, because) = (closed.range, &combined.because);
                 return Some(format!("port {port} would stay open: {because}"));
             }
         }
@@ -154,8 +154,7 @@ mod tests {
     use super::*;
 
     fn combined(rules: &str, near: &[&str]) -> Combined {
-        let (loaded, problems) =
-            Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
+        let (loaded, problems) = Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".into()));
         assert!(problems.is_empty(), "{problems:?}");
         let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
         answers(&loaded.with_assumed_interfaces(None), 2345, 2346, &near).network

@@ -3,3 +3,4 @@
 pub mod anchor;
 pub mod conf;
 pub mod ledger;
+pub mod named_port;

@@ -82,7 +82,7 @@ impl Status {
             Icon::Off => "pf is off: it filters nothing".to_owned(),
             Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
                 (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
-                    format!("Not known: who reaches port {} ({})", port.port, port.name)
+                    format!("Not known: who reaches port {}", port.named_port())
                 }
                 _ => format!("Not known: {}", firewall.because),
             },
@@ -104,7 +104,7 @@ fn port_unsure(report: &Result<&Report, Unusable>, port: &PortStatus) -> bool {
 
 fn open_sentence(exposed: &[&PortStatus]) -> String {
     match exposed {
-        [port] => format!("1 port is open: {} ({})", port.port, port.name),
+        [port] => format!("1 port is open: {}", port.named_port()),
         ports => format!("{} ports are open", ports.len()),
     }
 }
@@ -120,7 +120,8 @@ mod tests {
     use crate::pf::origin::{Both, PerOrigin};
     use crate::port::{DebugPort, PortRange};
     use crate::report::{OriginVerdict, PfVerdict, Reason, ReportFact, STALE_AFTER};
-    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Source};
+    use crate::rules::ledger::{Attachment, Guard, Opening, Source};
+    use crate::rules::named_port::NamedPort;
 
     fn dlv() -> DebugPort {
         crate::port::presets().remove(0)
@@ -150,7 +151,7 @@ mod tests {
             guard: Guard::On,
             way: Some(Attachment::Apple),
             openings: vec![],
-            managed: vec![NamedPort { name: dlv().name, port: dlv().port }],
+            managed: vec![NamedPort { name: dlv().name, range: dlv().port }],
             verdicts: vec![verdict(Answer::No, Answer::No)],
             notes: vec![],
             rulesets: BTreeMap::new(),

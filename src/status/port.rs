@@ -11,6 +11,7 @@ use crate::pf::origin::{Both, PerOrigin};
 use crate::port::{PortName, PortRange};
 use crate::report::{PfState, PfVerdict, Report, Unusable};
 use crate::rules::ledger::{Guard, Opening, Seconds, Source, host_text};
+use crate::rules::named_port::NamedPort;
 
 /// What our rules say of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,12 @@ pub struct PortStatus {
     pub connect: Vec<String>,
     /// Who was blocked in the last hour; `None` where nobody was, or it was not recorded.
     pub blocked: Option<Attempts>,
+}
+
+impl PortStatus {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
 }
 
 /// Whether pf lets anyone but this Mac in to some port of `range`.
@@ -229,7 +236,7 @@ pub(super) fn attempts_on(blocked: &BTreeMap<u16, Attempts>, range: PortRange) -
 fn is_managed(report: &Report, port: PortRange) -> bool {
     let mut left = vec![port];
     for managed in &report.managed {
-        left = left.into_iter().flat_map(|range| range.without(managed.port)).collect();
+        left = left.into_iter().flat_map(|range| range.without(managed.range)).collect();
     }
     left.is_empty()
 }
