@@ -479,5 +479,8 @@ fn without_a_tray_it_says_so_in_one_line() {
     let output = assert_cmd::Command::new(&alone).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.starts_with("portcullis: this build has no tray (") && said.contains("portcullis-tray"), "{said}");
+    assert!(
+        said.starts_with("portcullis: this build has no tray (") && said.contains("portcullis-tray"),
+        "{said}"
+    );
 }

@@ -55,8 +55,9 @@ fn the_helper_holds_no_command_line_parser_no_toolkit_and_no_lab() {
     let words = |program: &Path| -> Vec<&str> {
         let file = std::fs::read(program).unwrap();
         let elf = Elf::read(&file).expect("an ELF file");
-        let mentions =
-            |word: &&str| elf.texts().any(|text| text.windows(word.len()).any(|part| part == word.as_bytes()));
+        let mentions = |word: &&str| {
+            elf.texts().any(|text| text.windows(word.len()).any(|part| part == word.as_bytes()))
+        };
         FOREIGN.into_iter().filter(mentions).collect()
     };
     for helper in helpers() {
@@ -160,7 +161,8 @@ impl<'a> Elf<'a> {
             let section = |header: u64| self.bytes(self.u64(header + 24)?, self.u64(header + 32)?);
             let strings = self.u32(table + 40).and_then(|link| self.sections().nth(link as usize));
             let (symbols, strings) = (section(table), strings.and_then(section));
-            let entries = symbols.unwrap_or_default().chunks_exact(24).filter(|entry| entry[4] & 15 != Self::FILE);
+            let entries =
+                symbols.unwrap_or_default().chunks_exact(24).filter(|entry| entry[4] & 15 != Self::FILE);
             entries.filter_map(move |entry| {
                 let start = usize::try_from(u32::from_le_bytes(entry[..4].try_into().ok()?)).ok()?;
                 strings?.get(start..)?.split(|byte| *byte == 0).next()

@@ -499,7 +499,7 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let port = open_port(&lab);
     let tray = desktop.tray(&lab);
-    let of_port = format!("{port}  port — ");
+    let of_port = format!("{port} — ");
     assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for everyone"));
 
     let listen = format!("--listen=127.0.0.1:{port}");
@@ -557,7 +557,7 @@ fn a_server_that_accepts_nobody_is_told_from_one_that_has_just_been_called() {
     let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let tray = desktop.tray(&lab);
     let says = |tray: &Tray, what: &str| {
-        let row = tray.row(&format!("{port}  port — "));
+        let row = tray.row(&format!("{port} — "));
         row.is_some_and(|row| row.label.contains(what))
     };
     assert!(says(&tray, "this Mac only"), "a queue may have filled just now: {:?}", tray.rows());

@@ -20,7 +20,9 @@ pub fn start(lab: Option<&Path>) -> ExitCode {
     let error = tray.exec();
     if error.kind() == std::io::ErrorKind::NotFound {
         let missing = program.display();
-        eprintln!("portcullis: this build has no tray ({missing} is missing); see `portcullis --help` for the commands");
+        eprintln!(
+            "portcullis: this build has no tray ({missing} is missing); see `portcullis --help` for the commands"
+        );
     } else {
         eprintln!("portcullis: cannot start the tray {}: {error}", program.display());
     }
