@@ -191,47 +191,6 @@ impl fmt::Display for PortError {
 
 impl std::error::Error for PortError {}
 
-/// What a plain TCP connect and close does to the server that usually sits on a port (measured, see the
-/// project's notes on debug servers).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Harm {
-    /// The server goes on as before.
-    Harmless,
-    /// The server goes on, but writes noise to its log or its user.
-    Noise,
-    /// The server exits, hangs, or lets its program run.
-    Harms,
-    /// Nobody measured it.
-    Unknown,
-}
-
-/// A debug port by name: one of ours, or the user's own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DebugPort {
-    /// Short name, `[a-z0-9][a-z0-9-]{0,23}`: part of the rule's label.
-    pub name: PortName,
-    /// What a person calls the server, such as "Delve (Go)".
-    #[serde(default)]
-    pub title: String,
-    /// The port or range.
-    pub port: PortRange,
-    /// The protocol spoken there, such as `dap`.
-    #[serde(default)]
-    pub protocol: String,
-    /// The address that the server binds when it is told nothing.
-    #[serde(default)]
-    pub bind: String,
-    /// What a connect and close does to the server.
-    #[serde(default = "unmeasured")]
-    pub connect: Harm,
-}
-
-fn unmeasured() -> Harm {
-    Harm::Unknown
-}
-
 /// The name of a port, from a fixed alphabet (`[a-z0-9][a-z0-9-]{0,23}`), so that it can stand in a rule's
 /// label and in a prompt as it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -286,23 +245,6 @@ impl From<PortName> for String {
     }
 }
 
-/// Reads a table of presets (`[[preset]]` in TOML, as in `resources/presets.toml`).
-/// Errors: the TOML message with its line, or a port or name that is none.
-pub fn parse_presets(toml: &str) -> Result<Vec<DebugPort>, toml_edit::de::Error> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct File {
-        preset: Vec<DebugPort>,
-    }
-    toml_edit::de::from_str::<File>(toml).map(|file| file.preset)
-}
-
-/// The presets that ship with Portcullis, in the order of `resources/presets.toml`.
-pub fn presets() -> Vec<DebugPort> {
-    // The file is part of the program, and a test reads it: it cannot fail here.
-    parse_presets(include_str!("../resources/presets.toml")).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,22 +276,6 @@ mod tests {
         assert_eq!(left("1-65535", "1"), "2-65535");
         assert_eq!(left("1-65535", "65535"), "1-65534");
         assert_eq!(left("10-20", "21"), "10-20");
-    }
-
-    #[test]
-    fn presets_are_sound() {
-        let presets = parse_presets(include_str!("../resources/presets.toml")).unwrap();
-        for wanted in ["dlv", "node", "debugpy", "gdbserver", "jdwp", "chrome"] {
-            assert!(presets.iter().any(|preset| preset.name.as_str() == wanted), "{wanted}");
-        }
-        let mut names: Vec<_> = presets.iter().map(|preset| &preset.name).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), presets.len(), "each name once");
-        for (index, preset) in presets.iter().enumerate() {
-            let clash = presets[index + 1..].iter().find(|other| other.port.overlaps(preset.port));
-            assert_eq!(clash, None, "{}", preset.name);
-        }
     }
 
     #[test]

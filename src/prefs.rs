@@ -10,7 +10,8 @@
 
 use serde::Deserialize;
 
-use crate::port::{DebugPort, LOWEST_PORT, PortName, presets};
+use crate::debuggers::ports::{DebugPort, shown_by_default, usual_ports};
+use crate::port::{LOWEST_PORT, PortName};
 use crate::rules::ledger::Attachment;
 use crate::rules::named_port::{NamedPort, PortsError, parse_ports};
 
@@ -54,9 +55,8 @@ impl AttachmentChoice {
 
 impl Default for Preferences {
     fn default() -> Self {
-        let shown = ["dlv", "node", "debugpy", "jdwp", "gdbserver", "chrome"];
         Preferences {
-            show: shown.iter().filter_map(|name| name.parse().ok()).collect(),
+            show: shown_by_default(),
             from: "lan".to_owned(),
             way: AttachmentChoice::Auto,
             port: Vec::new(),
@@ -67,13 +67,11 @@ impl Default for Preferences {
 /// Preferences that cannot be used. The file is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreferencesError {
-    /// The text does not read.
-    #[error("the preferences do not read: {0}")]
-    Text(String),
-    /// A value that cannot be.
+    /// Line and column from 1, the column in characters.
+    #[error("the preferences do not read: line {line}, column {column}{}: {message}", .key.as_ref().map_or(String::new(), |key| format!(", key {key}")))]
+    Text { line: usize, column: usize, key: Option<String>, message: String },
     #[error("the preferences hold a value that cannot be: {0}")]
     Value(String),
-    /// A key that there is not.
     #[error("there is no preference \"{0}\": known are {known}", known = Preferences::KEYS.join(", "))]
     Key(String),
 }
@@ -82,11 +80,20 @@ impl Preferences {
     /// The keys that [`Preferences::set`] takes.
     pub const KEYS: [&'static str; 3] = ["show", "from", "way"];
 
+    /// The bytes of the file as text.
+    pub fn text(bytes: Vec<u8>) -> Result<String, PreferencesError> {
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default()).into_owned();
+            text_error(&before, &format!("byte {at} is not UTF-8"), None)
+        })
+    }
+
     /// Reads the text of the file. Errors: TOML that does not read, with line and column; unknown keys; names of
     /// ports that nobody defined; two ports that share a name or a number.
     pub fn parse(text: &str) -> Result<Self, PreferencesError> {
-        let preferences: Preferences = toml_edit::de::from_str(text)
-            .map_err(|error| PreferencesError::Text(error.to_string().trim().to_owned()))?;
+        let preferences: Preferences =
+            toml_edit::de::from_str(text).map_err(|error| text_error(text, error.message(), error.span()))?;
         let bad = PreferencesError::Value;
         for (index, own) in preferences.port.iter().enumerate() {
             if own.port.first() < LOWEST_PORT {
@@ -122,13 +129,14 @@ impl Preferences {
         Ok(preferences)
     }
 
-    /// Every port that has a name: the user's own first; a preset gives way to an own port of its name or number.
+    /// Every port that has a name: the user's own first; a debugger's usual port gives way to an own port of its name or
+    /// number.
     pub fn known(&self) -> Vec<DebugPort> {
         let mut known = self.port.clone();
-        for preset in presets() {
-            let taken = |own: &DebugPort| own.name == preset.name || own.port.overlaps(preset.port);
+        for usual in usual_ports() {
+            let taken = |own: &DebugPort| own.name == usual.name || own.port.overlaps(usual.port);
             if !self.port.iter().any(taken) {
-                known.push(preset);
+                known.push(usual);
             }
         }
         known
@@ -147,13 +155,20 @@ impl Preferences {
         self.shown().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect()
     }
 
+    /// Reads what a user types for ports, by the names that these preferences know.
+    pub fn ports(&self, text: &str) -> Result<Vec<NamedPort>, PortsError> {
+        let known = self.known().into_iter().map(|port| NamedPort { name: port.name, range: port.port });
+        parse_ports(text, &known.collect::<Vec<_>>())
+    }
+
     /// The text of the file with one key changed, everything else byte for byte as it was.
     /// `show` takes names with commas between them. Errors: no such key, or a value that [`Preferences::parse`]
     /// would refuse.
     pub fn set(text: &str, key: &str, value: &str) -> Result<String, PreferencesError> {
         Self::parse(text)?;
-        let mut document: toml_edit::DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| PreferencesError::Text(error.to_string()))?;
+        let mut document: toml_edit::DocumentMut = text
+            .parse()
+            .map_err(|error: toml_edit::TomlError| text_error(text, error.message(), error.span()))?;
         let new = match key {
             "show" => {
                 let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -183,11 +198,41 @@ impl Preferences {
     }
 }
 
-/// Ports as a person types them, by the names that these preferences know.
-pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, PortsError> {
-    let known: Vec<NamedPort> =
-        preferences.known().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect();
-    parse_ports(text, &known)
+/// An error of the TOML reader: its place and its key, in words that fit on one line.
+fn text_error(text: &str, message: &str, span: Option<std::ops::Range<usize>>) -> PreferencesError {
+    let place = span.map_or(text.len(), |span| span.start);
+    let before = text.get(..place).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    PreferencesError::Text {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        key: key_at(text, place),
+        message: message.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// The key whose value is at byte `place`, such as `port.name`; `None` where the text is not TOML, or no value is there.
+fn key_at(text: &str, place: usize) -> Option<String> {
+    let document = toml_edit::Document::parse(text).ok()?;
+    let mut tables: Vec<(String, &dyn toml_edit::TableLike)> = vec![(String::new(), document.as_table())];
+    let mut found = None;
+    while let Some((path, table)) = tables.pop() {
+        for (key, item) in table.iter() {
+            let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            match item {
+                toml_edit::Item::ArrayOfTables(array) => {
+                    tables
+                        .extend(array.iter().map(|table| (path.clone(), table as &dyn toml_edit::TableLike)));
+                }
+                _ if item.span().is_some_and(|span| span.contains(&place)) => {
+                    tables.extend(item.as_table_like().map(|table| (path.clone(), table)));
+                    found = Some(path);
+                }
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -203,10 +248,17 @@ mod tests {
         assert_eq!(Preferences::parse("").unwrap(), Preferences::default());
         assert_eq!(Preferences::parse(Preferences::template()).unwrap(), Preferences::default());
         assert_eq!(Preferences::default().shown().len(), 6);
+        let uncommented: String = Preferences::template()
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| ["show = ", "from = ", "way = "].iter().any(|key| line.starts_with(key)))
+            .fold(String::new(), |text, line| text + line + "\n");
+        assert_eq!(uncommented.lines().count(), 3);
+        assert_eq!(Preferences::parse(&uncommented).unwrap(), Preferences::default());
     }
 
     #[test]
-    fn own_ports_are_shown_and_win_over_presets() {
+    fn own_ports_are_shown_and_win_over_usual_ones() {
         let text = "show = [\"dlv\"]\n[[port]]\nname = \"mine\"\nport = 9229\n[[port]]\nname = \"dlv\"\nport = \"4000-4003\"\n";
         let preferences = Preferences::parse(text).unwrap();
         let shown: Vec<_> =

@@ -15,8 +15,9 @@ use portcullis::pf::parse::{Parsed, parse_listing, parse_text};
 use portcullis::port::PortRange;
 use portcullis::report::PfState;
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Guard, Ledger, Opening, Source};
+use portcullis::rules::ledger::{Guard, Ledger, Opening};
 use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
 use portcullis::system::{Mac, PF_CONF};
 
 /// Below Apple's `anchor "com.apple/*"`, as our own anchor is, but not it.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::port::{DebugPort, PortName};
+use portcullis::debuggers::ports::DebugPort;
+use portcullis::port::PortName;
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
 
@@ -45,7 +46,7 @@ impl PrefsCommand {
             PrefsCommand::Set { key, value } => {
                 app.set_preference(&key, &value)?;
                 let response = Response::done(Outcome::Changed, format!("{key} is now {value}"));
-                Ok(Box::new(ChangeOutput { response, status: None }))
+                ChangeOutput::without_status(response)
             }
         }
     }
@@ -82,7 +83,10 @@ impl CommandOutput for PrefsOutput {
         let Preferences { show, from, port, .. } = &self.preferences;
         let show: Vec<&str> = show.iter().map(PortName::as_str).collect();
         let mut text = format!("show  {}\nfrom  {from}\nway   {}\n", show.join(", "), self.way());
-        text.extend(port.iter().map(|own| format!("port  {} {}\n", own.port, own.name)));
+        for DebugPort { port, name, debugger, .. } in port {
+            let debugger = debugger.map_or_else(String::new, |debugger| format!(" ({})", debugger.name));
+            text += &format!("port  {port} {name}{debugger}\n");
+        }
         format!("{text}file  {}\n", self.file.display())
     }
 }

@@ -19,7 +19,6 @@ use sha2::{Digest as _, Sha256};
 use crate::os::process::{ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{Source, host_text};
 use crate::rules::named_port::NamedPort;
 use crate::system::{HelperLaunch, System};
 
@@ -165,7 +164,7 @@ fn script(command: &str, prompt: &str) -> String {
 pub fn describe(request: &Request) -> String {
     let what = match &request.action {
         Operation::Open { ports, from, .. } => {
-            format!("open {} for {}", port_words(ports), source_words(from))
+            format!("open {} for {}", port_words(ports), from.in_words(3))
         }
         Operation::Close { ports } => format!("close {}", port_words(ports)),
         Operation::CloseAll {} => "close every debug port".to_owned(),
@@ -202,17 +201,6 @@ fn port_words(ports: &[NamedPort]) -> String {
             let named: Vec<String> = list.iter().map(NamedPort::to_string).collect();
             format!("ports {}", named.join(", "))
         }
-    }
-}
-
-fn source_words(from: &Source) -> String {
-    match from {
-        Source::Any => "anyone".to_owned(),
-        Source::Lan { .. } => "this network".to_owned(),
-        Source::Hosts { hosts } if hosts.len() <= 3 => {
-            hosts.iter().map(host_text).collect::<Vec<_>>().join(", ")
-        }
-        Source::Hosts { hosts } => format!("{} chosen hosts", hosts.len()),
     }
 }
 
@@ -284,6 +272,7 @@ fn split_number(text: &str) -> (&str, Option<i32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::source::Source;
 
     fn outcome(stderr: &str) -> String {
         let result = read_outcome(1, "", stderr, || "sudo helper apply X".to_owned());

@@ -18,8 +18,9 @@ use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::Header;
 use crate::rules::conf;
-use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, Source, Token, host_text};
+use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, PfToken};
 use crate::rules::named_port::NamedPort;
+use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
 
 /// How long a request waits for the one before it.
@@ -189,7 +190,7 @@ impl Helper<'_> {
     }
 
     /// Opening again what is open just so keeps its time, so that nothing is changed.
-    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &crate::rules::ledger::Source) -> i64 {
+    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
         let same = |opening: &&Opening| opening.port == port && opening.from == *from;
         old.openings.iter().find(same).map_or(self.now, |opening| opening.since)
     }
@@ -257,7 +258,7 @@ impl Helper<'_> {
                 }
             }
             Step::Enable => {
-                let token = Token { number: self.pf.enable()?, boot: boot.to_owned() };
+                let token = PfToken { number: self.pf.enable()?, boot: boot.to_owned() };
                 progress.taken = Some(token.clone());
                 new.token = Some(token);
             }
@@ -362,7 +363,7 @@ impl Helper<'_> {
             }
             Step::Release(token) if progress.released => {
                 // The old token is gone for good; a new one holds pf as it did.
-                ledger.token = Some(Token { number: self.pf.enable()?, boot: token.boot.clone() });
+                ledger.token = Some(PfToken { number: self.pf.enable()?, boot: token.boot.clone() });
             }
             Step::Release(_) => {}
         }
@@ -399,7 +400,7 @@ struct Progress<'a> {
     /// The steps that were begun.
     begun: Vec<&'a Step>,
     /// The token that was taken.
-    taken: Option<Token>,
+    taken: Option<PfToken>,
     /// Whether our token was given back.
     released: bool,
 }
@@ -421,17 +422,12 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
     let guarded = ledger.guard == Guard::On;
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {
-            let whom = match from {
-                Source::Any => "anyone".to_owned(),
-                Source::Lan { networks } => format!("this network ({})", hosts(networks)),
-                Source::Hosts { hosts: list } => hosts(list),
-            };
             let off = if *pf == PfState::Enabled {
                 ""
             } else {
                 "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
             };
-            format!("{} open for {whom}{off}", subject(ports))
+            format!("{} open for {}{off}", subject(ports), from.in_full())
         }
         Operation::Close { ports } if guarded => {
             format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
@@ -463,10 +459,6 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
 }
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
-
-fn hosts(list: &[ipnet::IpNet]) -> String {
-    list.iter().map(host_text).collect::<Vec<_>>().join(", ")
-}
 
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
 fn subject(ports: &[NamedPort]) -> String {

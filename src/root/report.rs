@@ -4,10 +4,11 @@ use ipnet::IpNet;
 
 use crate::diagnosis::Answer;
 use crate::os::Files;
-use crate::pf::explain::{Combined, answers};
+use crate::pf::explain::{CombinedVerdict, answers};
 use crate::pf::interfaces::InterfaceFacts;
+use crate::pf::load::Listing;
 use crate::pf::origin::{Both, PerOrigin};
-use crate::pf::rulesets::{Listing, Rulesets};
+use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
@@ -67,18 +68,18 @@ fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
     loaded.with_interfaces(interfaces.to_vec())
 }
 
-fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<Combined> {
-    answers(loaded, port.first(), port.last(), near(ledger, port))
+fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<CombinedVerdict> {
+    answers(loaded, port, near(ledger, port))
 }
 
-/// Whom "this network" means for a port: those it is open for, where they are chosen.
+/// The networks that "this network" means for a port: those it is open for, where they are chosen.
 fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
     let opening = ledger.openings.iter().find(|opening| opening.port.overlaps(port));
     opening.and_then(|opening| opening.from.networks()).unwrap_or_default()
 }
 
 fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PfVerdict {
-    let of_origin = |combined: Combined| match &live.state {
+    let of_origin = |combined: CombinedVerdict| match &live.state {
         PfState::Disabled => OriginVerdict::new(Answer::Yes, Reason::PfOff),
         PfState::Unknown(_) => OriginVerdict::new(Answer::Unknown, Reason::PfStateUnknown),
         PfState::Enabled if live.skip.is_none() => OriginVerdict::new(Answer::Unknown, Reason::SkipUnknown),
@@ -97,7 +98,7 @@ fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> 
 
 /// The answer for each family: what all hosts and ports that were asked about have in common. A family that none of
 /// the hosts has lets none of them in.
-fn families(combined: &Combined) -> Both<Answer> {
+fn families(combined: &CombinedVerdict) -> Both<Answer> {
     let of = |family: &str| {
         let mut answers =
             combined.families.iter().filter(|asked| asked.family == family).map(|asked| asked.verdict);
@@ -108,7 +109,7 @@ fn families(combined: &Combined) -> Both<Answer> {
 }
 
 /// Whether every rule that decides is one of ours: then a word says it, and `explain` has the rule.
-fn is_ours(combined: &Combined) -> bool {
+fn is_ours(combined: &CombinedVerdict) -> bool {
     let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let deciding = combined.families.iter().filter(|answer| answer.verdict == combined.verdict);
     deciding.clone().count() > 0
@@ -153,11 +154,11 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
 mod tests {
     use super::*;
 
-    fn combined(rules: &str, near: &[&str]) -> Combined {
+    fn combined(rules: &str, near: &[&str]) -> CombinedVerdict {
         let (loaded, problems) = Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".into()));
         assert!(problems.is_empty(), "{problems:?}");
         let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
-        answers(&loaded.with_assumed_interfaces(None), 2345, 2346, &near).network
+        answers(&loaded.with_assumed_interfaces(None), PortRange::new(2345, 2346).unwrap(), &near).network
     }
 
     #[test]

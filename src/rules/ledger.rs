@@ -1,4 +1,4 @@
-//! The ledger: what is open, for whom, until when, and what is ours to close. Pure.
+//! The ledger: each open port with its source and end, and the ports that are ours to close. Pure.
 //!
 //! ```
 //! use portcullis::rules::ledger::{Guard, Ledger};
@@ -8,79 +8,25 @@
 //! assert_eq!(ledger.closed().len(), 1);
 //! ```
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::source::Source;
 use crate::port::{PortName, PortRange};
 use crate::rules::named_port::NamedPort;
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
 
-/// For whom a port is open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Source {
-    /// Every host that can route to this Mac.
-    Any,
-    /// The networks this Mac was on when the port was opened.
-    Lan {
-        /// Those networks; at least one.
-        networks: Vec<IpNet>,
-    },
-    /// Chosen hosts or networks.
-    Hosts {
-        /// Those hosts; at least one.
-        hosts: Vec<IpNet>,
-    },
-}
-
-impl Source {
-    /// The addresses let in, or `None` for all.
-    pub fn networks(&self) -> Option<&[IpNet]> {
-        match self {
-            Source::Any => None,
-            Source::Lan { networks } => Some(networks),
-            Source::Hosts { hosts } => Some(hosts),
-        }
-    }
-}
-
-/// `any`, `lan`, or the hosts with commas between them: as `--from` takes it.
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Source::Any => f.write_str("any"),
-            Source::Lan { .. } => f.write_str("lan"),
-            Source::Hosts { hosts } => {
-                f.write_str(&hosts.iter().map(host_text).collect::<Vec<_>>().join(","))
-            }
-        }
-    }
-}
-
-/// A network as a person writes it: a single host without its prefix length.
-pub fn host_text(network: &IpNet) -> String {
-    if network.prefix_len() == network.max_prefix_len() {
-        network.addr().to_string()
-    } else {
-        network.to_string()
-    }
-}
-
-/// One range that is open: from whom, until when, by whom.
+/// One range that is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
-    /// The name it goes by, part of the rule's label.
+    /// Part of the rule's label.
     pub name: PortName,
-    /// The ports.
     pub port: PortRange,
-    /// Who is let in.
     pub from: Source,
-    /// When it closes by itself; `None`: when somebody closes it.
+    /// When it closes by itself; `None`: not before a user closes it.
     pub until: Option<Seconds>,
-    /// When it was opened.
     pub since: Seconds,
     /// The user who asked for it.
     pub by: String,
@@ -101,7 +47,7 @@ impl Opening {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Guard {
-    /// Nobody was asked yet; it goes on by itself where others already enabled pf.
+    /// The user has not chosen yet; it goes on by itself where others already enabled pf.
     #[default]
     Unset,
     /// Closed managed ports are blocked from other machines, and we hold pf enabled.
@@ -133,7 +79,7 @@ impl Attachment {
 /// What we hold of pf's reference count: released with `pfctl -X`, void after a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Token {
+pub struct PfToken {
     /// The number that `pfctl -E` printed.
     pub number: u64,
     /// The boot it was given in.
@@ -146,14 +92,13 @@ pub struct Token {
 pub struct Ledger {
     /// Version of this form: [`Ledger::VERSION`].
     pub version: u32,
-    /// The guard.
     pub guard: Guard,
     /// What is open; ranges do not overlap, rising.
     pub openings: Vec<Opening>,
     /// What is ours to close; ranges do not overlap, rising.
     pub managed: Vec<NamedPort>,
     /// Our hold on pf.
-    pub token: Option<Token>,
+    pub token: Option<PfToken>,
     /// Where our rules were loaded last; `None` while none are.
     pub way: Option<Attachment>,
 }
@@ -238,7 +183,7 @@ impl Ledger {
         self.managed.sort_by_key(|managed| managed.range);
     }
 
-    /// What the guard blocks from everyone but this Mac: managed, and not open.
+    /// What the guard blocks from other machines: managed, and not open.
     pub fn closed(&self) -> Vec<NamedPort> {
         if self.guard != Guard::On {
             return Vec::new();

@@ -2,7 +2,7 @@
 //! port, operating system, destination, destination port, user, group; and refuses those that pfctl refuses.
 
 use crate::pf::criteria::{
-    Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
+    Address, Compare, Family, Icmp, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch,
 };
 use crate::pf::effects::{Block, StateKeeping};
 use crate::pf::names::protocols;
@@ -37,6 +37,7 @@ impl Parser<'_, '_, '_> {
         lists.groups.reverse();
         let count = lists.count();
         self.shared.combinations = self.shared.combinations.saturating_add(count);
+        self.shared.work += count.min(MAXIMUM_RULES);
         if count > MAXIMUM_RULES.saturating_sub(self.shared.rules)
             || self.shared.combinations > MAXIMUM_COMBINATIONS
         {
@@ -56,7 +57,7 @@ impl Parser<'_, '_, '_> {
             let template = if index + 1 == count { rule.take() } else { rule.clone() };
             let Some(mut chosen) = template.and_then(|template| choice.apply(template)) else { continue };
             // What is listed was put in place when it was loaded.
-            if !self.shared.listing {
+            if !self.is_listing() {
                 choice.expand_names(&mut chosen, ruleset.count());
             }
             match accept::problem(&chosen, choice.icmp) {
@@ -79,7 +80,7 @@ impl Parser<'_, '_, '_> {
 
 /// One combination of a rule's lists.
 struct Choice<'l> {
-    interface: Option<&'l Interface>,
+    interface: Option<&'l InterfaceMatch>,
     protocol: Option<&'l Protocol>,
     icmp: Option<&'l (Icmp, u8)>,
     source: Option<&'l Host>,
@@ -154,7 +155,7 @@ impl<'l> Choice<'l> {
 
     /// The interface of the combination, or `None` where its addresses are scoped to another: a link-local address holds
     /// on its own interface alone.
-    fn interface(&self) -> Option<Option<Interface>> {
+    fn interface(&self) -> Option<Option<InterfaceMatch>> {
         let scope = |host: Option<&'l Host>| host.and_then(|host| host.scope.as_ref());
         let scope = match (scope(self.source), scope(self.destination)) {
             (Some(source), Some(destination)) if source != destination => return None,
@@ -163,7 +164,7 @@ impl<'l> Choice<'l> {
         Some(match (self.interface, scope) {
             (Some(interface), Some(scope)) if interface.name != *scope => return None,
             (Some(interface), _) => Some(interface.clone()),
-            (None, Some(scope)) => Some(Interface { name: scope.clone(), negated: false }),
+            (None, Some(scope)) => Some(InterfaceMatch { name: scope.clone(), negated: false }),
             (None, None) => None,
         })
     }
