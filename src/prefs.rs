@@ -11,9 +11,8 @@
 use serde::Deserialize;
 
 use crate::debuggers::ports::{DebugPort, shown_by_default, usual_ports};
-use crate::port::{LOWEST_PORT, PortName};
 use crate::rules::ledger::Attachment;
-use crate::rules::named_port::{NamedPort, PortsError, parse_ports};
+use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName, PortsError, parse_ports};
 
 /// The preferences, each with its default where the file is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -67,13 +66,11 @@ impl Default for Preferences {
 /// Preferences that cannot be used. The file is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreferencesError {
-    /// The text does not read.
-    #[error("the preferences do not read: {0}")]
-    Text(String),
-    /// A value that cannot be.
+    /// Line and column from 1, the column in characters.
+    #[error("the preferences do not read: line {line}, column {column}{}: {message}", .key.as_ref().map_or(String::new(), |key| format!(", key {key}")))]
+    Text { line: usize, column: usize, key: Option<String>, message: String },
     #[error("the preferences hold a value that cannot be: {0}")]
     Value(String),
-    /// A key that there is not.
     #[error("there is no preference \"{0}\": known are {known}", known = Preferences::KEYS.join(", "))]
     Key(String),
 }
@@ -82,11 +79,20 @@ impl Preferences {
     /// The keys that [`Preferences::set`] takes.
     pub const KEYS: [&'static str; 3] = ["show", "from", "way"];
 
+    /// The bytes of the file as text.
+    pub fn text(bytes: Vec<u8>) -> Result<String, PreferencesError> {
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default()).into_owned();
+            text_error(&before, &format!("byte {at} is not UTF-8"), None)
+        })
+    }
+
     /// Reads the text of the file. Errors: TOML that does not read, with line and column; unknown keys; names of
     /// ports that nobody defined; two ports that share a name or a number.
     pub fn parse(text: &str) -> Result<Self, PreferencesError> {
-        let preferences: Preferences = toml_edit::de::from_str(text)
-            .map_err(|error| PreferencesError::Text(error.to_string().trim().to_owned()))?;
+        let preferences: Preferences =
+            toml_edit::de::from_str(text).map_err(|error| text_error(text, error.message(), error.span()))?;
         let bad = PreferencesError::Value;
         for (index, own) in preferences.port.iter().enumerate() {
             if own.port.first() < LOWEST_PORT {
@@ -148,13 +154,20 @@ impl Preferences {
         self.shown().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect()
     }
 
+    /// Reads what a user types for ports, by the names that these preferences know.
+    pub fn ports(&self, text: &str) -> Result<Vec<NamedPort>, PortsError> {
+        let known = self.known().into_iter().map(|port| NamedPort { name: port.name, range: port.port });
+        parse_ports(text, &known.collect::<Vec<_>>())
+    }
+
     /// The text of the file with one key changed, everything else byte for byte as it was.
     /// `show` takes names with commas between them. Errors: no such key, or a value that [`Preferences::parse`]
     /// would refuse.
     pub fn set(text: &str, key: &str, value: &str) -> Result<String, PreferencesError> {
         Self::parse(text)?;
-        let mut document: toml_edit::DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| PreferencesError::Text(error.to_string()))?;
+        let mut document: toml_edit::DocumentMut = text
+            .parse()
+            .map_err(|error: toml_edit::TomlError| text_error(text, error.message(), error.span()))?;
         let new = match key {
             "show" => {
                 let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -184,11 +197,41 @@ impl Preferences {
     }
 }
 
-/// Ports as a person types them, by the names that these preferences know.
-pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, PortsError> {
-    let known: Vec<NamedPort> =
-        preferences.known().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect();
-    parse_ports(text, &known)
+/// An error of the TOML reader: its place and its key, in words that fit on one line.
+fn text_error(text: &str, message: &str, span: Option<std::ops::Range<usize>>) -> PreferencesError {
+    let place = span.map_or(text.len(), |span| span.start);
+    let before = text.get(..place).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    PreferencesError::Text {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        key: key_at(text, place),
+        message: message.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// The key whose value is at byte `place`, such as `port.name`; `None` where the text is not TOML, or no value is there.
+fn key_at(text: &str, place: usize) -> Option<String> {
+    let document = toml_edit::Document::parse(text).ok()?;
+    let mut tables: Vec<(String, &dyn toml_edit::TableLike)> = vec![(String::new(), document.as_table())];
+    let mut found = None;
+    while let Some((path, table)) = tables.pop() {
+        for (key, item) in table.iter() {
+            let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            match item {
+                toml_edit::Item::ArrayOfTables(array) => {
+                    tables
+                        .extend(array.iter().map(|table| (path.clone(), table as &dyn toml_edit::TableLike)));
+                }
+                _ if item.span().is_some_and(|span| span.contains(&place)) => {
+                    tables.extend(item.as_table_like().map(|table| (path.clone(), table)));
+                    found = Some(path);
+                }
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -32,21 +32,22 @@ impl DoctorCommand {
 fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     let here = std::env::current_dir().unwrap_or_default();
     let project = project::collect(&here);
-    let sight = app.sight(&watched(&project), scan::look_well, &mut app.app_firewall())?;
-    let (ports, processes, blind_spot) = match sight.look {
+    let observed =
+        app.observe(&Ok(app.preferences()?), &watched(&project), scan::look_well, &mut app.app_firewall())?;
+    let (ports, processes, blind_spot) = match observed.look {
         Ok(look) => {
             let ports =
-                look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
+                look.views.into_iter().filter_map(|view| report_on(&observed.facts, &observed.status, view));
             (ports.collect(), look.processes, look.table.blind_spot)
         }
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
     let interfaces = os::interfaces().unwrap_or_default();
     Ok(doctor::DoctorFacts {
-        seen: sight.facts.report.usable(os::now(), &sight.facts.boot).ok().cloned(),
-        notes: sight.status.notes,
-        firewall: Some(sight.status.firewall),
-        app_firewall: Some(sight.facts.app_firewall),
+        seen: observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned(),
+        notes: observed.status.notes,
+        firewall: Some(observed.status.firewall),
+        app_firewall: Some(observed.facts.app_firewall),
         ports,
         addresses: interfaces
             .into_iter()

@@ -17,7 +17,7 @@ use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::Decision;
-use portcullis::prefs::{Preferences, ports_of};
+use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::status::wording::duration;
@@ -195,7 +195,7 @@ impl ExplainCommand {
 
     /// The port that is asked about: of several the first, which a note says.
     fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
-        let ports = ports_of(&self.port, preferences)?;
+        let ports = preferences.ports(&self.port)?;
         let is_one = matches!(ports.as_slice(), [NamedPort { range, .. }] if range.as_single().is_some());
         let first = ports.first().map_or(0, |named| named.range.first());
         Ok(AskedPort { first, is_one })

@@ -19,7 +19,6 @@ use portcullis::pf::rule_text::RuleText;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pflog::follow::{FollowEvent, Follower};
 use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};
-use portcullis::root::answer::Response;
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
 use portcullis::rules::ledger::Seconds;
@@ -107,10 +106,11 @@ const AN_HOUR: u16 = 60;
 
 impl LogCommand {
     pub fn run(self, context: &Context) -> Run {
-        let changed = |response: Response| -> Run { Ok(Box::new(ChangeOutput { response, status: None })) };
         match self {
-            LogCommand::Stop => changed(context.app()?.stop_log()?),
-            LogCommand::Record { minutes } => changed(context.app()?.record_log(minutes)?),
+            LogCommand::Stop => ChangeOutput::without_status(context.app()?.stop_log()?),
+            LogCommand::Record { minutes } => {
+                ChangeOutput::without_status(context.app()?.record_log(minutes)?)
+            }
             LogCommand::ShowFile(file, filter) => show_file(&file, &filter),
             LogCommand::FollowFile(file, filter) => follow_file(&file, &filter, context.printer),
             LogCommand::ShowRecording(filter) => show_recording(&context.app()?, &filter),

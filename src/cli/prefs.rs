@@ -8,9 +8,9 @@ use super::change::ChangeOutput;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::debuggers::ports::DebugPort;
-use portcullis::port::PortName;
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
+use portcullis::rules::named_port::PortName;
 
 #[derive(Debug, clap::Args)]
 pub struct PrefsArguments {
@@ -46,7 +46,7 @@ impl PrefsCommand {
             PrefsCommand::Set { key, value } => {
                 app.set_preference(&key, &value)?;
                 let response = Response::done(Outcome::Changed, format!("{key} is now {value}"));
-                Ok(Box::new(ChangeOutput { response, status: None }))
+                ChangeOutput::without_status(response)
             }
         }
     }

@@ -76,10 +76,10 @@ impl PortView {
         let (presence, owner) = match (listener, sessions.first()) {
             (Some(listener), _) if is_proxy(listener) => (Presence::Forwards, listener.owner.process()),
             (Some(listener), _) => (Presence::Listens, listener.owner.process()),
-            (None, Some(session)) => (Presence::Nobody, session.owner.process()),
+            (None, Some(session)) => (Presence::Absent, session.owner.process()),
             (None, None) if orphan.is_some() => (Presence::Orphan, orphan),
             (None, None) if table.blind_spot.is_some() => (Presence::Unknown, None),
-            (None, None) => (Presence::Nobody, None),
+            (None, None) => (Presence::Absent, None),
         };
         let server = owner.and_then(|process| classify_process(process, Some(expected)));
         let clients = sessions.iter().map(|session| client_of(table, session)).collect();

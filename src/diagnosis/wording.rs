@@ -26,7 +26,7 @@ pub struct Wording {
     pub take_many: Option<String>,
     /// The commands that start the debugger that is expected there, where one is.
     pub start: Option<StartCommands>,
-    /// Whom "this network" means, where that is not the networks this Mac is on: such as `192.168.1.20`.
+    /// The chosen hosts that stand in place of "this network", such as `192.168.1.20`.
     pub near: Option<String>,
     /// Whether our own rules let it in, so that it is another's rule where pf blocks it.
     pub is_open: bool,
@@ -71,7 +71,7 @@ pub fn sentence(situation: &Situation, subject: &Wording) -> String {
                 "{} listens on {}, and {} can reach it",
                 subject.program(),
                 subject.addresses(),
-                whom(situation.reach(), subject)
+                who_reaches(situation.reach(), subject)
             )
         }
         (_, Some(first)) => cause(*first, situation, subject),
@@ -88,7 +88,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Wording) -> String {
         (Reachability::NoListener, true) => format!("nothing listens on port {port}"),
         (Reachability::NoListener, false) => format!("who listens on port {port} could not be read"),
         (Reachability::Bricked, true) => format!(
-            "{program} still runs, but no longer listens on port {port} and serves nobody: something connected and left"
+            "{program} still runs, but no longer listens on port {port} and serves no client: something connected and left"
         ),
         (Reachability::Bricked, false) => {
             format!("{program} runs, but does not listen on port {port}; it may be serving a client")
@@ -205,7 +205,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     }
 }
 
-fn whom(reach: PerOrigin<Answer>, subject: &Wording) -> String {
+fn who_reaches(reach: PerOrigin<Answer>, subject: &Wording) -> String {
     let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
         (Answer::Yes, Answer::Yes) => "every machine that finds this Mac".to_owned(),
@@ -282,7 +282,7 @@ mod tests {
             near: Some("192.168.1.20".into()),
             is_open: true,
             pf_blocks: Some("our guard blocks it".into()),
-            pf_unknown: Some("nobody has looked at pf yet".into()),
+            pf_unknown: Some("pf has not been looked at yet".into()),
         }
     }
 
@@ -292,7 +292,7 @@ mod tests {
         let loopback = Both { v4: Bind::Loopback, v6: Bind::None };
         let open = |takes_many| Session::Open { takes_many };
         let situations = [
-            Situation { presence: Presence::Nobody, bind: none, ..base() },
+            Situation { presence: Presence::Absent, bind: none, ..base() },
             Situation { presence: Presence::Orphan, bind: none, ..base() },
             Situation { session: open(Answer::No), ..base() },
             Situation { session: open(Answer::Yes), ..base() },
@@ -338,7 +338,7 @@ mod tests {
         let step = |is_open, on_loopback: &Option<String>, everywhere: &Option<String>| {
             let start = StartCommands { on_loopback: on_loopback.clone(), everywhere: everywhere.clone() };
             let subject = Wording { port: "9222".into(), is_open, start: Some(start), ..Wording::default() };
-            next_step(&Situation { presence: Presence::Nobody, ..base() }, &subject)
+            next_step(&Situation { presence: Presence::Absent, ..base() }, &subject)
         };
         for (is_open, on_loopback, everywhere, said) in [
             (false, &local, &everywhere, "start the debugger first: `local`"),

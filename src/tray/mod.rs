@@ -19,7 +19,7 @@ use tray_icon::TrayIconEvent;
 use tray_icon::menu::MenuEvent;
 
 use draw::Tray;
-use portcullis::app::{App, AppError, Wanted};
+use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::status::Status;
@@ -204,7 +204,9 @@ impl Session {
     fn copy(&self, port: u16, client: String) {
         let (app, proxy) = (self.app.clone(), self.proxy.clone());
         std::thread::spawn(move || {
-            let copied = app.connection(port, None).and_then(|found| app.copy_setting(&found, &client));
+            let copied = app
+                .connection(port, None, &app.preferences())
+                .and_then(|found| app.copy_setting(&found, &client));
             send(&proxy, Event::Copied(copied.map(|_| ())));
         });
     }
@@ -213,29 +215,6 @@ impl Session {
     fn begin(&mut self, action: MenuAction) {
         self.state.waiting = Some(action.clone());
         let (app, watcher) = (self.app.clone(), self.watcher.clone());
-        std::thread::spawn(move || watcher.done(carry_out(&app, &action)));
+        std::thread::spawn(move || watcher.done(app.carry_out(&action)));
     }
-}
-
-fn carry_out(app: &App, action: &MenuAction) -> Result<(), AppError> {
-    match action {
-        MenuAction::Open(port) => {
-            let from = Wanted::parse([app.preferences()?.from.as_str()])?;
-            app.open(&port.range.to_string(), &from)?;
-        }
-        MenuAction::Close(port) => {
-            app.close(&port.range.to_string())?;
-        }
-        MenuAction::CloseAll => {
-            app.close_all()?;
-        }
-        MenuAction::Guard(on) => {
-            app.guard(*on)?;
-        }
-        MenuAction::Check => {
-            app.check()?;
-        }
-        MenuAction::Copy { .. } | MenuAction::Quit => {}
-    }
-    Ok(())
 }
