@@ -8,7 +8,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`app`] | what both faces do: read the status, ask for a change |
+//! | [`app`] | what both front ends do: read the status, ask for a change |
 //! | [`lab`] | a Mac in a directory: the other implementation of [`system::System`] |
 //! | [`elevate`] | how root is reached: the prompt, the code-signature check |
 //! | [`root`] | what runs as root: request, plan, apply |
@@ -20,9 +20,9 @@
 //! | [`debuggers`] | how each debugger is recognised, what harms it, its settings |
 //! | [`sockets`] | who listens and who is connected |
 //! | [`diagnosis`] | what stands between a client and a debugger: one state, one sentence, one next step |
-//! | [`rules`] | our rules: ledger, anchor, the block in pf.conf |
+//! | [`rules`] | our rules: named ports, ledger, anchor, the block in pf.conf |
 //! | [`pf`] | pf's language and verdicts |
-//! | [`port`] | ports, ranges, names |
+//! | [`port`] | ports and ranges |
 //! | [`system`] | the trait `System`, and `Mac`: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
 

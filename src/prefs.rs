@@ -11,9 +11,8 @@
 use serde::Deserialize;
 
 use crate::debuggers::ports::{DebugPort, shown_by_default, usual_ports};
-use crate::port::{LOWEST_PORT, PortName};
 use crate::rules::ledger::Attachment;
-use crate::rules::named_port::{NamedPort, PortsError, parse_ports};
+use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName, PortsError, parse_ports};
 
 /// The preferences, each with its default where the file is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -8,9 +8,9 @@ use super::change::ChangeOutput;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::debuggers::ports::DebugPort;
-use portcullis::port::PortName;
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
+use portcullis::rules::named_port::PortName;
 
 #[derive(Debug, clap::Args)]
 pub struct PrefsArguments {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::debugger::{Debugger, Harm};
 use super::{ALL, nameable, named};
-use crate::port::{PortName, PortRange};
+use crate::port::PortRange;
+use crate::rules::named_port::PortName;
 
 /// A debug port by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
