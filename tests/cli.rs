@@ -643,3 +643,17 @@ fn a_waiting_debugger_is_not_harmed() {
     let _ = dlv.wait();
     assert!(alive, "dlv has ended");
 }
+
+#[test]
+fn without_a_tray_it_says_so_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("portcullis");
+    std::fs::copy(env!("CARGO_BIN_EXE_portcullis"), &alone).unwrap();
+    let output = assert_cmd::Command::new(&alone).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(
+        said.starts_with("portcullis: this build has no tray (") && said.contains("portcullis-tray"),
+        "{said}"
+    );
+}

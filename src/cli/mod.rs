@@ -29,6 +29,7 @@ mod ports;
 mod prefs;
 mod probe;
 mod status;
+mod tray;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,7 +38,6 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use context::Context;
 use output::{Printer, Run};
-use portcullis::app::App;
 
 /// Opens debug ports on this Mac, closes them in the evening, and says why a port cannot be reached.
 /// Without a command: the tray.
@@ -103,10 +103,7 @@ pub fn main() -> ExitCode {
     let context = Context { lab, printer };
     match command {
         Some(command) => printer.finish(command.run(&context)),
-        None => match context.app() {
-            Ok(app) => tray(app),
-            Err(error) => printer.finish(Err(error.into())),
-        },
+        None => tray::start(context.lab.as_deref()),
     }
 }
 
@@ -128,21 +125,4 @@ impl CliCommand {
             CliCommand::Completions(command) => command.run(CommandLine::command()),
         }
     }
-}
-
-#[cfg(feature = "gui")]
-fn tray(app: App) -> ExitCode {
-    match crate::tray::run(app) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("portcullis: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[cfg(not(feature = "gui"))]
-fn tray(_app: App) -> ExitCode {
-    eprintln!("portcullis: this build has no tray; see `portcullis --help` for the commands");
-    ExitCode::FAILURE
 }

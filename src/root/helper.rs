@@ -20,7 +20,7 @@ const USAGE: &str = "usage: portcullis-helper apply REQUEST | status | tick | re
 /// The program `portcullis-helper`: its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     os::set_usual_umask();
-    let refusal = if !cfg!(target_os = "macos") {
+    let refusal = if !os::is_macos() {
         "there is no pf of macOS here; nothing was changed"
     } else if !os::is_root() {
         "pf can be read and changed by root alone: run with sudo; nothing was changed"

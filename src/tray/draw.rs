@@ -6,7 +6,8 @@ use std::path::Path;
 use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 
-use super::{TrayError, icon};
+use super::error::TrayError;
+use super::icon;
 use portcullis::menu::{MenuRow, RowKind};
 use portcullis::status::{Icon, Status};
 
