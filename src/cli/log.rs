@@ -214,7 +214,7 @@ impl PacketRules {
 }
 
 #[derive(Serialize)]
-struct LoggedPacket {
+struct PrintedPacket {
     #[serde(flatten)]
     entry: LogEntry,
     /// The rule, where it is known.
@@ -223,11 +223,11 @@ struct LoggedPacket {
     not_known: Option<String>,
 }
 
-impl LoggedPacket {
+impl PrintedPacket {
     fn of(entry: LogEntry, rules: &PacketRules) -> Self {
         match rules.rule_of(&entry) {
-            Ok(rule) => LoggedPacket { entry, logged_by: Some(rule), not_known: None },
-            Err(why) => LoggedPacket { entry, logged_by: None, not_known: Some(why) },
+            Ok(rule) => PrintedPacket { entry, logged_by: Some(rule), not_known: None },
+            Err(why) => PrintedPacket { entry, logged_by: None, not_known: Some(why) },
         }
     }
 
@@ -264,7 +264,7 @@ fn concerns(entry: &LogEntry, port: Option<u16>) -> bool {
 #[derive(Serialize)]
 struct LogOutput {
     version: u32,
-    entries: Vec<LoggedPacket>,
+    entries: Vec<PrintedPacket>,
     blocked: BTreeMap<u16, Attempts>,
     problems: Vec<String>,
     recording: Option<RecordingTimes>,
@@ -296,7 +296,7 @@ impl LogOutput {
             }
         }
         let blocked = blocked(&entries, 0);
-        let entries = entries.into_iter().map(|entry| LoggedPacket::of(entry, rules)).collect();
+        let entries = entries.into_iter().map(|entry| PrintedPacket::of(entry, rules)).collect();
         let recording = recording.map(|(recording, under_way)| RecordingTimes {
             since: recording.since,
             until: recording.ended.as_ref().map_or(recording.until, |ended| ended.at),
@@ -313,7 +313,7 @@ impl CommandOutput for LogOutput {
     }
 
     fn text(&self) -> String {
-        let mut text: String = self.entries.iter().map(LoggedPacket::line).collect();
+        let mut text: String = self.entries.iter().map(PrintedPacket::line).collect();
         for (port, Attempts { attempts, last_from, .. }) in &self.blocked {
             let plural = if *attempts == 1 { "" } else { "s" };
             text += &format!("port {port}: {attempts} attempt{plural} blocked, the last from {last_from}\n");
@@ -339,7 +339,7 @@ impl CommandOutput for LogOutput {
 struct FollowedPacket {
     version: u32,
     #[serde(flatten)]
-    packet: LoggedPacket,
+    packet: PrintedPacket,
 }
 
 impl CommandOutput for FollowedPacket {
@@ -394,7 +394,7 @@ fn follow(
     while !interrupted.load(Ordering::Relaxed) {
         match follower.step() {
             FollowEvent::Entry(entry) if concerns(&entry, port) => {
-                let packet = LoggedPacket::of(entry, rules);
+                let packet = PrintedPacket::of(entry, rules);
                 if printer.print(&FollowedPacket { version: 1, packet }).is_err() {
                     break;
                 }
