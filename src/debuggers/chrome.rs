@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::CommandLine;
+use super::command_line::Invocation;
 use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
@@ -57,7 +57,7 @@ fn start(on: ListenOn, port: u16) -> Option<String> {
         .then(|| format!("{program} --remote-debugging-port={port} --user-data-dir=/tmp/debugged-chrome"))
 }
 
-fn recognise(line: &CommandLine<'_>) -> Option<Server> {
+fn recognise(line: &Invocation<'_>) -> Option<Server> {
     /// Chrome and what is made of it; others that take the same option need not answer as it does.
     const MEASURED: [&str; 18] = [
         "chrome",
@@ -79,7 +79,7 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
         "brave browser",
         "electron",
     ];
-    // Its children are told the port too, and listen to nothing.
+    // Its child processes have the option too, and listen on nothing.
     let port: u16 = line.value(&["--remote-debugging-port"])?.parse().ok()?;
     let host = line.value(&["--remote-debugging-address"]).unwrap_or("127.0.0.1");
     let listen = Listen { host: host.to_owned(), port: (port != 0).then_some(port) };

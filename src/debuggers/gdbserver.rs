@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::CommandLine;
+use super::command_line::Invocation;
 use super::debugger::{
     Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, Trap, TrapEffect, UsualPort,
 };
@@ -33,7 +33,7 @@ pub static STUB: Mode = Mode {
     title: "gdbserver",
     protocol: "gdb remote",
     takes_many: Answer::No,
-    probe: Probe::Refused("it takes whoever connects for its debugger"),
+    probe: Probe::Refused("it takes any client that connects for its debugger"),
     settings,
     ..Mode::UNKNOWN
 };
@@ -57,7 +57,7 @@ static CLIENT: EditorClient = EditorClient {
     ..EditorClient::UNKNOWN
 };
 
-fn recognise(line: &CommandLine<'_>) -> Option<Server> {
+fn recognise(line: &Invocation<'_>) -> Option<Server> {
     if !line.program_is(&PROGRAMS) {
         return None;
     }

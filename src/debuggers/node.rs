@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::CommandLine;
+use super::command_line::Invocation;
 use super::debugger::{Debugger, EditorClient, Harm, Listen, Mode, Probe, Server, UsualPort};
 use super::settings::{ConnectTarget, Setting};
 use super::wire::ask_devtools;
@@ -73,7 +73,7 @@ const WITH_VALUE: [&str; 16] = [
     "-r",
 ];
 
-fn recognise(line: &CommandLine<'_>) -> Option<Server> {
+fn recognise(line: &Invocation<'_>) -> Option<Server> {
     /// Node.js itself, and programs around it that hand its options on.
     const MEASURED: [&str; 3] = ["node", "nodejs", "electron"];
     let is_node = line.program_is(&MEASURED);
@@ -99,8 +99,8 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
             _ => continue,
         };
         match Listen::parse(value) {
-            Some(told) if told.host.is_empty() => listen.port = told.port,
-            Some(told) => listen = told,
+            Some(given) if given.host.is_empty() => listen.port = given.port,
+            Some(given) => listen = given,
             None if value.is_empty() => {}
             None => listen.host = value.trim_start_matches('[').trim_end_matches(']').to_owned(),
         }
