@@ -20,7 +20,7 @@ use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName, PortsError, par
 pub struct Preferences {
     /// Names of the ports that the menu shows and the guard blocks, in order.
     pub show: Vec<PortName>,
-    /// Whom a click in the menu lets in: `any`, `lan`, or hosts with commas between them.
+    /// For which clients a click in the menu opens a port: `any`, `lan`, or hosts with commas between them.
     pub from: String,
     /// How our rules are evaluated: `auto`, `apple` or `classic`.
     pub way: AttachmentChoice,
@@ -88,8 +88,8 @@ impl Preferences {
         })
     }
 
-    /// Reads the text of the file. Errors: TOML that does not read, with line and column; unknown keys; names of
-    /// ports that nobody defined; two ports that share a name or a number.
+    /// Reads the text of the file. Errors: TOML that does not read, with line and column; unknown keys; unknown names of
+    /// ports; two ports that share a name or a number.
     pub fn parse(text: &str) -> Result<Self, PreferencesError> {
         let preferences: Preferences =
             toml_edit::de::from_str(text).map_err(|error| text_error(text, error.message(), error.span()))?;
