@@ -1,8 +1,8 @@
 //! Portcullis opens debug ports on a Mac, closes them in the evening, and says why a port cannot be
 //! reached.
 //!
-//! The two faces, the command line (`src/cli/`) and the tray (`src/tray/`), belong to the program in `src/main.rs` and
-//! stand above this library: the root helper is built from the library alone.
+//! Three programs stand above this library: the command line (`src/main.rs`, `src/cli/`), the tray (`src/tray/`), and the
+//! root helper, which is built from the library alone.
 //!
 //! The map of the house, in reading order; imports point down this list only (a test holds it to that):
 //!

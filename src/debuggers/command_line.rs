@@ -1,7 +1,7 @@
 //! The command line of a process, as the debuggers recognise themselves in it.
 
 /// A command line, split where the program's own arguments end.
-pub struct Invocation<'a> {
+pub struct ProcessLine<'a> {
     /// The program's file, or its short name where the file may not be read.
     pub path: &'a str,
     /// The arguments between the program's name and `--`.
@@ -15,14 +15,14 @@ pub struct Invocation<'a> {
     pub is_expected: bool,
 }
 
-impl<'a> Invocation<'a> {
+impl<'a> ProcessLine<'a> {
     pub fn new(path: &'a str, arguments: &'a [String]) -> Self {
         let mut own: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         let rest = match own.iter().position(|argument| *argument == "--") {
             Some(dashes) => own.split_off(dashes).into_iter().skip(1).collect(),
             None => Vec::new(),
         };
-        Invocation { path, own, rest, port: None, is_expected: false }
+        ProcessLine { path, own, rest, port: None, is_expected: false }
     }
 
     /// Whether the program is one of `names`, see [`is_named`].
@@ -64,7 +64,7 @@ impl<'a> Invocation<'a> {
     }
 }
 
-/// [`Invocation::value`] in a part of a command line.
+/// [`ProcessLine::value`] in a part of a command line.
 pub fn value_in<'a>(arguments: &[&'a str], names: &[&str]) -> Option<&'a str> {
     let mut found = None;
     for (index, argument) in arguments.iter().enumerate() {

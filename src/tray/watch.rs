@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::Event;
+use super::event::Event;
 use portcullis::app::{App, AppError, Observation};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::watch::{Interest, on_battery, pause};
