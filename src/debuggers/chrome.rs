@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
@@ -57,7 +57,7 @@ fn start(on: ListenOn, port: u16) -> Option<String> {
         .then(|| format!("{program} --remote-debugging-port={port} --user-data-dir=/tmp/debugged-chrome"))
 }
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     /// Chrome and what is made of it; others that take the same option need not answer as it does.
     const MEASURED: [&str; 18] = [
         "chrome",

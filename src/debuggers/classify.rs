@@ -8,7 +8,7 @@
 //! assert!(server.single_use);
 //! ```
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, Server};
 use super::{ALL, usual};
 use crate::sockets::Process;
@@ -39,7 +39,7 @@ impl PortExpectation {
 /// With a `listener`, the question is about that listener of it: a node program that is debugged on 9229 may well serve
 /// web pages on 3000, and that listener is not a debugger's.
 pub fn classify(path: &str, arguments: &[String], listener: Option<PortExpectation>) -> Option<Server> {
-    let mut line = ProcessLine::new(path, arguments);
+    let mut line = CommandLine::new(path, arguments);
     line.port = listener.map(|listener| listener.port);
     let expected = listener.and_then(|listener| listener.debugger());
     let owner = ALL.into_iter().find(|debugger| line.program_is(debugger.own_programs));

@@ -1,7 +1,7 @@
 //! The command line of a process, as the debuggers recognise themselves in it.
 
 /// A command line, split where the program's own arguments end.
-pub struct ProcessLine<'a> {
+pub struct CommandLine<'a> {
     /// The program's file, or its short name where the file may not be read.
     pub path: &'a str,
     /// The arguments between the program's name and `--`.
@@ -15,14 +15,14 @@ pub struct ProcessLine<'a> {
     pub is_expected: bool,
 }
 
-impl<'a> ProcessLine<'a> {
+impl<'a> CommandLine<'a> {
     pub fn new(path: &'a str, arguments: &'a [String]) -> Self {
         let mut own: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         let rest = match own.iter().position(|argument| *argument == "--") {
             Some(dashes) => own.split_off(dashes).into_iter().skip(1).collect(),
             None => Vec::new(),
         };
-        ProcessLine { path, own, rest, port: None, is_expected: false }
+        CommandLine { path, own, rest, port: None, is_expected: false }
     }
 
     /// Whether the program is one of `names`, see [`is_named`].
@@ -64,7 +64,7 @@ impl<'a> ProcessLine<'a> {
     }
 }
 
-/// [`ProcessLine::value`] in a part of a command line.
+/// [`CommandLine::value`] in a part of a command line.
 pub fn value_in<'a>(arguments: &[&'a str], names: &[&str]) -> Option<&'a str> {
     let mut found = None;
     for (index, argument) in arguments.iter().enumerate() {

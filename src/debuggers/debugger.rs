@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::launch::{LaunchEntry, LaunchMatch};
 use super::settings::{ConnectTarget, Setting};
 use super::wire::{ExchangeError, ServerIdentity};
@@ -31,7 +31,7 @@ pub struct Debugger {
     /// Programs that are this debugger and nothing else: no other debugger is asked about their command lines.
     pub own_programs: &'static [&'static str],
     /// The server that this command line starts, where it starts one of this debugger's.
-    pub recognise: fn(&ProcessLine<'_>) -> Option<Server>,
+    pub recognise: fn(&CommandLine<'_>) -> Option<Server>,
     /// The ways in which it serves.
     pub modes: &'static [&'static Mode],
     /// The mode that is assumed where only the port is known: the one that `start` starts; one of `modes`.

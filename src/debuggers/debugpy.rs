@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
@@ -46,7 +46,7 @@ static CLIENT: EditorClient = EditorClient {
     ..EditorClient::UNKNOWN
 };
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     let is_adapter = line.own.iter().any(|argument| {
         let argument = argument.trim_end_matches('/');
         ["debugpy/adapter", "debugpy.adapter", "/debugpy-adapter"].iter().any(|end| argument.ends_with(end))

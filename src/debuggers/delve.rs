@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::build_info;
-use super::command_line::{ProcessLine, is_named, value_in};
+use super::command_line::{CommandLine, is_named, value_in};
 use super::debugger::{
     Debugger, EditorClient, Harm, Lingering, Listen, Mode, Probe, Server, Trap, TrapEffect, UsualPort,
 };
@@ -194,7 +194,7 @@ const WITH_VALUE: [&str; 24] = [
     "-r",
 ];
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     const LISTEN: [&str; 2] = ["--listen", "-l"];
     if !line.program_is(&PROGRAMS) {
         return None;

@@ -1,6 +1,6 @@
 //! Programs that hand connections on: what is behind them is somewhere else.
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, Harm, Mode, Probe, Server};
 
 pub static DEBUGGER: Debugger = Debugger {
@@ -53,7 +53,7 @@ const PROGRAMS: [&str; 24] = [
     "oc",
 ];
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     /// A client that listens does so for a forwarding, whether its arguments say so or its configuration does.
     const CLIENTS: [&str; 3] = ["ssh", "autossh", "adb"];
     const KUBERNETES: [&str; 2] = ["kubectl", "oc"];

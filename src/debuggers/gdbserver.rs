@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{
     Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, Trap, TrapEffect, UsualPort,
 };
@@ -57,7 +57,7 @@ static CLIENT: EditorClient = EditorClient {
     ..EditorClient::UNKNOWN
 };
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     if !line.program_is(&PROGRAMS) {
         return None;
     }

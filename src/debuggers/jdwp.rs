@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
@@ -50,7 +50,7 @@ pub static CLIENT: EditorClient = EditorClient {
     ..EditorClient::UNKNOWN
 };
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     let options = line.own.iter().chain(&line.rest).find_map(|argument| {
         let of_path = || argument.strip_prefix("-agentpath:").filter(|path| path.contains("libjdwp"));
         let plain = argument.strip_prefix("-agentlib:jdwp=").or_else(|| argument.strip_prefix("-Xrunjdwp:"));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, Harm, Listen, Mode, Probe, Server, UsualPort};
 use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::Answer;
@@ -63,7 +63,7 @@ pub static SERVER_MODE: Mode = Mode {
     ..Mode::UNKNOWN
 };
 
-fn recognise_server(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise_server(line: &CommandLine<'_>) -> Option<Server> {
     if !line.program_is(&SERVER_PROGRAMS) {
         return None;
     }
@@ -82,7 +82,7 @@ fn recognise_server(line: &ProcessLine<'_>) -> Option<Server> {
     Some(Server { listen, waits: Some(true), single_use: !platform, ..Server::new(&SERVER_MODE) })
 }
 
-fn recognise_dap(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise_dap(line: &CommandLine<'_>) -> Option<Server> {
     if !line.program_is(&DAP_PROGRAMS) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, EditorClient, Harm, Listen, Mode, Probe, Server, UsualPort};
 use super::settings::{ConnectTarget, Setting};
 use super::wire::ask_devtools;
@@ -73,7 +73,7 @@ const WITH_VALUE: [&str; 16] = [
     "-r",
 ];
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     /// Node.js itself, and programs around it that hand its options on.
     const MEASURED: [&str; 3] = ["node", "nodejs", "electron"];
     let is_node = line.program_is(&MEASURED);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::command_line::{ProcessLine, is_named, value_in};
+use super::command_line::{CommandLine, is_named, value_in};
 use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
@@ -45,7 +45,7 @@ static CLIENT: EditorClient = EditorClient {
     ..EditorClient::UNKNOWN
 };
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     let script = line.own.iter().position(|argument| is_named(argument, &["rdbg"]));
     let options = match script {
         Some(script) => line.own.get(script + 1..).unwrap_or(&[]),

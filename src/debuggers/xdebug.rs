@@ -1,6 +1,6 @@
 //! Xdebug, the debugger of PHP. It is the editor that listens: PHP dials.
 
-use super::command_line::ProcessLine;
+use super::command_line::CommandLine;
 use super::debugger::{Debugger, Harm, Mode, Probe, Server, UsualPort};
 use super::settings::{ConnectTarget, Setting};
 
@@ -29,7 +29,7 @@ pub static EDITOR: Mode = Mode {
     ..Mode::UNKNOWN
 };
 
-fn recognise(line: &ProcessLine<'_>) -> Option<Server> {
+fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     const EDITORS: [&str; 8] =
         ["phpstorm", "idea", "code", "code helper (plugin)", "electron", "cursor", "vscodium", "netbeans"];
     /// Xdebug 2's.
