@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::contents::TableContents;
-use super::criteria::{Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch};
+use super::criteria::{
+    Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch, range_holds,
+};
 use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Rule};
@@ -155,10 +157,7 @@ fn address_matches(
     match wanted {
         Address::Any => Matches::Yes,
         Address::Net(net) => Matches::from(net.contains(&address)),
-        Address::Range(range) => {
-            let (first, last) = **range;
-            Matches::from(first.is_ipv4() == address.is_ipv4() && first <= address && address <= last)
-        }
+        Address::Range(range) => Matches::from(range_holds(range.0, range.1, address)),
         Address::Table(name) => match loaded.table(anchor, name) {
             TableLookup::Known(contents) => table_matches(loaded, name, contents, address),
             TableLookup::Missing => Matches::No,

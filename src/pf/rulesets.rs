@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::contents::TableContents;
-use super::criteria::Address;
+use super::criteria::{Address, range_holds};
 use super::interfaces::InterfaceFacts;
 use super::rule::{Placed, Rule, Ruleset};
 
@@ -77,7 +77,7 @@ impl Rulesets {
         let mut written = rules.flat_map(|placed| [&placed.item.source, &placed.item.destination]);
         let holds = |wanted: &Address| match wanted {
             Address::Net(net) => net.contains(&address),
-            Address::Range(range) => range.0 <= address && address <= range.1,
+            Address::Range(range) => range_holds(range.0, range.1, address),
             _ => false,
         };
         written.any(|peer| holds(&peer.address))
