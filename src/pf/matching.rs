@@ -88,13 +88,19 @@ pub(super) fn on_interface(wanted: Option<&InterfaceMatch>, name: &str) -> Match
     Matches::from(*wanted.name == *name).negated(wanted.negated)
 }
 
-/// Whether `set skip on filter` means the interface `name`: by its whole name, or by that of its driver (XNU,
-/// net/pf_if.c: `pfi_skip_if`). macOS's kernel has no groups of interfaces, as other
-/// systems have: `on egress` names an interface that does not exist.
-pub(super) fn is_skipped(filter: &str, name: &str) -> bool {
-    let is_driver = !filter.is_empty() && !filter.ends_with(|last: char| last.is_ascii_digit());
-    let unit = name.strip_prefix(filter).filter(|_| is_driver);
-    filter == name || unit.is_some_and(|unit| unit.starts_with(|first: char| first.is_ascii_digit()))
+/// Whether `set skip on filter` covers the interface `name`. macOS compares whole names. Up to macOS 14 the name of a driver
+/// covers its interfaces (XNU, net/pf_if.c: `pfi_skip_if`). There are no groups of interfaces as on other systems:
+/// `on egress` names an interface that does not exist.
+pub(super) fn is_skipped(loaded: &Rulesets, filter: &str, name: &str) -> bool {
+    filter == name || (loaded.skips_drivers() && is_driver(filter, name))
+}
+
+/// Whether `driver` is the name of the interface without its number.
+pub(super) fn is_driver(driver: &str, name: &str) -> bool {
+    let unit = name.strip_prefix(driver).unwrap_or_default();
+    !driver.is_empty()
+        && !driver.ends_with(|last: char| last.is_ascii_digit())
+        && unit.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool) -> Matches {
@@ -228,15 +234,11 @@ fn static_matches(
 fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     let is_name = interface.name.ends_with(|last: char| last.is_ascii_digit());
     let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
-    match &*interface.name {
-        // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
-        "self" => match of_interface(loaded, interface, address) {
-            Matches::No => Matches::No,
-            _ => Matches::Maybe(UnknownFact::Interface("(self)".to_owned())),
-        },
-        _ if !is_name || link_local => Matches::No,
-        _ => of_interface(loaded, interface, address),
+    // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
+    if &*interface.name == "self" || !is_name || link_local {
+        return Matches::No;
     }
+    of_interface(loaded, loaded.masked(interface), address)
 }
 
 /// Whether the address is one of the interface's.
