@@ -4,7 +4,7 @@
 use portcullis::pf::criteria::Direction;
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Query, ask};
-use portcullis::pf::packet::Packet;
+use portcullis::pf::packet::{Packet, Socket};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::verdict;
 
@@ -154,4 +154,34 @@ fn children_are_evaluated_in_the_order_of_signed_bytes() {
     assert_eq!(order(&["b", "az"]), "block p/b 0");
     let absolute = load("block all\nanchor \"//x\"\nload anchor \"x\" from \"x\"\n", &[("x", "pass all\n")]);
     assert_eq!(decided(&absolute, &syn_from("192.168.1.20")), "pass x 0");
+}
+
+#[test]
+fn without_a_socket_only_inequality_and_unknown_hold_for_its_owner() {
+    let at = |socket, rule: &str| {
+        let loaded = load(&format!("pass all\nblock all {rule}\n"), &[]);
+        verdict(&loaded, &Packet { socket, ..syn_from("192.168.1.20") }).outcome.to_string()
+    };
+    for (rule, missing, present, of_501) in [
+        ("user >= 0", "pass", "block", "block"),
+        ("user < 100", "pass", "unknown", "pass"),
+        ("user != 0", "block", "unknown", "block"),
+        ("user 501", "pass", "unknown", "block"),
+        ("user 500 >< 502", "pass", "unknown", "block"),
+        ("user 500 <> 502", "pass", "unknown", "pass"),
+        ("user unknown", "block", "pass", "pass"),
+        ("user != unknown", "pass", "block", "block"),
+        ("user alice", "pass", "unknown", "unknown"),
+        ("user != alice", "block", "unknown", "unknown"),
+        ("user > alice", "pass", "unknown", "unknown"),
+        ("group >= 0", "pass", "block", "block"),
+        ("group 20", "pass", "unknown", "unknown"),
+        ("user >= 0 group 20", "pass", "unknown", "unknown"),
+    ] {
+        assert_eq!(at(Socket::Missing, rule), missing, "{rule}, no socket");
+        assert_eq!(at(Socket::Present, rule), present, "{rule}, a socket");
+        assert_eq!(at(Socket::Owned(501), rule), of_501, "{rule}, user 501");
+        let unknown = if missing == present { present } else { "unknown" };
+        assert_eq!(at(Socket::Unknown, rule), unknown, "{rule}, unknown");
+    }
 }

@@ -9,7 +9,7 @@ use super::criteria::{
     Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch, range_holds,
 };
 use super::interfaces::InterfaceFacts;
-use super::packet::{Packet, TCP, UDP};
+use super::packet::{Packet, Socket, TCP, UDP};
 use super::rule::{Action, Rule};
 use super::rulesets::{Rulesets, TableLookup};
 use super::unknown::UnknownFact;
@@ -80,6 +80,8 @@ pub(super) fn matches(
         .and(|| peer_matches(loaded, anchor, &rule.destination, packet, packet.destination))
         .and(|| tag_matches(rule, tags))
         .and(|| rest_matches(rule))
+        .and(|| owner_matches(rule.user.as_ref(), packet.socket))
+        .and(|| owner_matches(rule.group.as_ref(), of_group(packet.socket)))
 }
 
 /// Whether a rule on `wanted` applies to packets of the interface `name`.
@@ -311,18 +313,53 @@ fn rest_matches(rule: &Rule) -> Matches {
     if rule.tos.is_some() {
         return Matches::Maybe(UnknownFact::TypeOfService);
     }
-    match (&rule.user, &rule.group) {
-        (None, None) => {}
-        (Some(OwnerMatch::Number(compare)), None) | (None, Some(OwnerMatch::Number(compare)))
-            if all_owners(compare) => {}
-        _ => return Matches::Maybe(UnknownFact::Owner),
-    }
     if rule.probability.is_some_and(|probability| probability < u32::MAX) {
         return Matches::Maybe(UnknownFact::Probability);
     }
     Matches::Yes
 }
 
-fn all_owners(compare: &Compare<u32>) -> bool {
-    matches!(compare, Compare::GreaterOrEqual(0) | Compare::LessOrEqual(u32::MAX))
+/// The socket as its group is known: never by number.
+fn of_group(socket: Socket) -> Socket {
+    match socket {
+        Socket::Owned(_) => Socket::Present,
+        other => other,
+    }
+}
+
+/// Whether the socket's user or group meets the condition. Where no socket is, only "not equal" and "unknown" hold (XNU,
+/// net/pf.c: `pf_match_uid`).
+fn owner_matches(wanted: Option<&OwnerMatch>, socket: Socket) -> Matches {
+    let Some(wanted) = wanted else { return Matches::Yes };
+    match (wanted, socket) {
+        (_, Socket::Unknown) => {
+            let missing = owner_matches(Some(wanted), Socket::Missing);
+            let same = missing == owner_matches(Some(wanted), Socket::Present);
+            if same { missing } else { Matches::Maybe(UnknownFact::Owner) }
+        }
+        (OwnerMatch::Unknown { negated }, Socket::Missing) => Matches::from(!negated),
+        (OwnerMatch::Unknown { negated }, _) => Matches::from(*negated),
+        (OwnerMatch::Name(text), Socket::Missing) => Matches::from(text.starts_with("!=")),
+        (OwnerMatch::Number(compare), Socket::Missing) => {
+            Matches::from(matches!(compare, Compare::NotEqual(_)))
+        }
+        (OwnerMatch::Number(compare), Socket::Owned(user)) => Matches::from(compare.matches(user)),
+        (OwnerMatch::Number(compare), Socket::Present) => some_owner(compare),
+        (OwnerMatch::Name(_), _) => Matches::Maybe(UnknownFact::Owner),
+    }
+}
+
+/// Whether the condition holds for an unknown user or group: a number below the highest, which stands for none.
+fn some_owner(compare: &Compare<u32>) -> Matches {
+    const HIGHEST: u32 = u32::MAX - 1;
+    let (a, b) = compare.bounds();
+    // The answer changes at these numbers only.
+    let numbers = [a.saturating_sub(1), a, a.saturating_add(1), b.saturating_sub(1), b, b.saturating_add(1)];
+    let all = numbers.into_iter().chain([0]).map(|number| compare.matches(number.min(HIGHEST)));
+    let highest = compare.matches(HIGHEST);
+    if all.into_iter().all(|holds| holds == highest) {
+        Matches::from(highest)
+    } else {
+        Matches::Maybe(UnknownFact::Owner)
+    }
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::pf::criteria;
 use crate::pf::logged::{LoggedRule, rule_of};
-use crate::pf::packet::{ACK, Packet, SYN};
+use crate::pf::packet::{ACK, Packet, SYN, Socket};
 use crate::pf::rule_text::RuleText;
 use crate::pf::rulesets::Rulesets;
 use crate::rules::ledger::Seconds;
@@ -88,6 +88,7 @@ impl LogEntry {
             destination: Some(to.address),
             destination_port: to.port,
             flags: self.flags.unwrap_or_default(),
+            socket: Socket::Unknown,
             established: false,
         };
         let logged = LoggedRule { rule: self.rule, subrule: self.subrule, anchor: &self.anchor, blocks };
