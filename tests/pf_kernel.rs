@@ -4,7 +4,7 @@
 use portcullis::pf::criteria::Direction;
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Query, ask};
-use portcullis::pf::packet::{Packet, Socket};
+use portcullis::pf::packet::{Packet, PacketSocket};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::verdict;
 
@@ -178,10 +178,10 @@ fn without_a_socket_only_inequality_and_unknown_hold_for_its_owner() {
         ("group 20", "pass", "unknown", "unknown"),
         ("user >= 0 group 20", "pass", "unknown", "unknown"),
     ] {
-        assert_eq!(at(Socket::Missing, rule), missing, "{rule}, no socket");
-        assert_eq!(at(Socket::Present, rule), present, "{rule}, a socket");
-        assert_eq!(at(Socket::Owned(501), rule), of_501, "{rule}, user 501");
+        assert_eq!(at(PacketSocket::Missing, rule), missing, "{rule}, no socket");
+        assert_eq!(at(PacketSocket::Present, rule), present, "{rule}, a socket");
+        assert_eq!(at(PacketSocket::Owned(501), rule), of_501, "{rule}, user 501");
         let unknown = if missing == present { present } else { "unknown" };
-        assert_eq!(at(Socket::Unknown, rule), unknown, "{rule}, unknown");
+        assert_eq!(at(PacketSocket::Unknown, rule), unknown, "{rule}, unknown");
     }
 }

@@ -9,7 +9,7 @@ use super::criteria::{
     Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch, range_holds,
 };
 use super::interfaces::InterfaceFacts;
-use super::packet::{Packet, Socket, TCP, UDP};
+use super::packet::{Packet, PacketSocket, TCP, UDP};
 use super::rule::{Action, Rule};
 use super::rulesets::{Rulesets, TableLookup};
 use super::unknown::UnknownFact;
@@ -320,31 +320,31 @@ fn rest_matches(rule: &Rule) -> Matches {
 }
 
 /// The socket as its group is known: never by number.
-fn of_group(socket: Socket) -> Socket {
+fn of_group(socket: PacketSocket) -> PacketSocket {
     match socket {
-        Socket::Owned(_) => Socket::Present,
+        PacketSocket::Owned(_) => PacketSocket::Present,
         other => other,
     }
 }
 
 /// Whether the socket's user or group meets the condition. Where no socket is, only "not equal" and "unknown" hold (XNU,
 /// net/pf.c: `pf_match_uid`).
-fn owner_matches(wanted: Option<&OwnerMatch>, socket: Socket) -> Matches {
+fn owner_matches(wanted: Option<&OwnerMatch>, socket: PacketSocket) -> Matches {
     let Some(wanted) = wanted else { return Matches::Yes };
     match (wanted, socket) {
-        (_, Socket::Unknown) => {
-            let missing = owner_matches(Some(wanted), Socket::Missing);
-            let same = missing == owner_matches(Some(wanted), Socket::Present);
+        (_, PacketSocket::Unknown) => {
+            let missing = owner_matches(Some(wanted), PacketSocket::Missing);
+            let same = missing == owner_matches(Some(wanted), PacketSocket::Present);
             if same { missing } else { Matches::Maybe(UnknownFact::Owner) }
         }
-        (OwnerMatch::Unknown { negated }, Socket::Missing) => Matches::from(!negated),
+        (OwnerMatch::Unknown { negated }, PacketSocket::Missing) => Matches::from(!negated),
         (OwnerMatch::Unknown { negated }, _) => Matches::from(*negated),
-        (OwnerMatch::Name(text), Socket::Missing) => Matches::from(text.starts_with("!=")),
-        (OwnerMatch::Number(compare), Socket::Missing) => {
+        (OwnerMatch::Name(text), PacketSocket::Missing) => Matches::from(text.starts_with("!=")),
+        (OwnerMatch::Number(compare), PacketSocket::Missing) => {
             Matches::from(matches!(compare, Compare::NotEqual(_)))
         }
-        (OwnerMatch::Number(compare), Socket::Owned(user)) => Matches::from(compare.matches(user)),
-        (OwnerMatch::Number(compare), Socket::Present) => some_owner(compare),
+        (OwnerMatch::Number(compare), PacketSocket::Owned(user)) => Matches::from(compare.matches(user)),
+        (OwnerMatch::Number(compare), PacketSocket::Present) => some_owner(compare),
         (OwnerMatch::Name(_), _) => Matches::Maybe(UnknownFact::Owner),
     }
 }

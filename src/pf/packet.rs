@@ -17,7 +17,7 @@ pub const UDP: u8 = 17;
 
 /// The socket of this machine that a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Socket {
+pub enum PacketSocket {
     /// Unknown whether there is one.
     Unknown,
     /// None: the packet is forwarded, or comes to a port without a listener.
@@ -44,7 +44,7 @@ pub struct Packet {
     pub destination_port: Option<u16>,
     /// TCP's flags by bit, FIN lowest.
     pub flags: u8,
-    pub socket: Socket,
+    pub socket: PacketSocket,
     /// It belongs to a connection that pf has a state of.
     pub established: bool,
 }
@@ -68,7 +68,7 @@ impl Packet {
             destination: Some(destination),
             destination_port: Some(port),
             flags: SYN,
-            socket: Socket::Present,
+            socket: PacketSocket::Present,
             established: false,
         }
     }
