@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::pf::criteria;
 use crate::pf::logged::{LoggedRule, UnknownRule, rule_of};
-use crate::pf::packet::Packet;
+use crate::pf::packet::{Packet, PacketSocket};
 use crate::pf::rule_text::RuleText;
 use crate::pf::rulesets::Rulesets;
 
@@ -66,6 +66,7 @@ impl LogEntry {
             destination: Some(to.address),
             destination_port: to.port,
             flags: self.flags.unwrap_or_default(),
+            socket: PacketSocket::Unknown,
             established: false,
         };
         let logged = LoggedRule { rule: self.rule, subrule: self.subrule, anchor: &self.anchor, blocks };
