@@ -1,20 +1,14 @@
 //! One port as the socket table shows it: from sockets and servers to the [`Situation`] that is judged.
 //!
 //! ```
-//! # fn main() -> Result<(), portcullis::sockets::SocketsError> {
-//! use portcullis::{debuggers::port_view::PortView, sockets};
-//! use portcullis::diagnosis::Reachability;
-//! use portcullis::debuggers::classify::PortExpectation;
-//! let view = PortView::of(PortExpectation::usual(2345), &sockets::SocketTable::default(), None, &[]);
+//! use portcullis::debuggers::{classify::PortExpectation, port_view::PortView};
+//! use portcullis::diagnosis::{Answer, AppFirewallEffect, Reachability};
 //! use portcullis::pf::origin::{Both, PerOrigin};
-//! let pf = PerOrigin::same(Both::same(portcullis::diagnosis::Answer::Yes));
-//! let said = view.assess(pf, portcullis::diagnosis::AppFirewallEffect::Off);
-//! assert_eq!(said.state, Reachability::NoListener);
-//! # Ok(())
-//! # }
+//! use portcullis::sockets::SocketTable;
+//! let view = PortView::of(PortExpectation::usual(2345), &SocketTable::default(), None, &[]);
+//! let pf = PerOrigin::same(Both::same(Answer::Yes));
+//! assert_eq!(view.assess(pf, AppFirewallEffect::Off).state, Reachability::NoListener);
 //! ```
-
-use serde::Serialize;
 
 use super::classify::{PortExpectation, classify_process};
 use super::debugger::{Debugger, ListenOn, Mode, Server};
@@ -25,11 +19,9 @@ use crate::pf::origin::{Both, PerOrigin};
 use crate::sockets::{Process, Socket, SocketTable};
 
 /// One port, as the table shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct PortView {
-    /// The port.
     pub port: u16,
-    /// Its listeners.
     pub listeners: Vec<Socket>,
     /// The connections that are being served.
     pub sessions: Vec<Socket>,
@@ -40,11 +32,8 @@ pub struct PortView {
     /// The clients that are being served, in words.
     pub clients: Vec<String>,
     /// The debugger that is expected on the port.
-    #[serde(skip)]
     expected: PortExpectation,
-    #[serde(skip)]
     presence: Presence,
-    #[serde(skip)]
     queue: Queue,
 }
 
@@ -169,9 +158,7 @@ impl PortView {
         let port = self.port;
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
-            Some(server) if !server.mode.forwards => {
-                format!("{} ({})", server.title(), process.pid)
-            }
+            Some(server) if !server.mode.forwards => format!("{} ({})", server.title(), process.pid),
             _ => process.to_string(),
         };
         let mut addresses: Vec<String> = self.listeners.iter().map(address).collect();

@@ -29,7 +29,7 @@ mod platform;
 mod redact;
 mod table;
 
-pub use redact::{REDACTED, redact};
+pub use redact::redact;
 pub use table::{MalformedTable, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState};
 
 /// Reads every listener, and the connections on the `watched` ports. Nothing is connected to, nothing is bound.

@@ -1,7 +1,7 @@
 //! Takes the secrets out of a process's arguments before they are shown or written.
 
 /// What stands where a secret stood.
-pub const REDACTED: &str = "[redacted]";
+const REDACTED: &str = "[redacted]";
 
 /// Parts of a name that make its value a secret.
 const SECRET: [&str; 9] =

@@ -12,7 +12,7 @@ use crate::port::PortRange;
 pub(super) const LONGEST_ARGUMENTS: usize = 64 * 1024;
 
 /// What one pass saw. Sockets come in the order of port, address and peer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SocketTable {
     /// Every TCP listener of the machine.
     pub listeners: Vec<Socket>,
@@ -23,7 +23,7 @@ pub struct SocketTable {
 }
 
 /// One TCP socket of this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Socket {
     /// The local end. An unspecified address (`0.0.0.0`, `::`) takes connections to any address of the machine.
     pub local: SocketAddr,
@@ -41,8 +41,7 @@ pub struct Socket {
 }
 
 /// The owner of a socket. A socket that several processes share belongs to the first of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SocketOwner {
     /// This process.
     Process(Arc<Process>),
@@ -71,8 +70,7 @@ pub struct Process {
 }
 
 /// The states of TCP (RFC 9293, section 3.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TcpState {
     Closed,
     Listen,
@@ -159,11 +157,6 @@ impl Socket {
     /// Process id of the owner, where it is known.
     pub fn pid(&self) -> Option<u32> {
         self.owner.process().map(|process| process.pid)
-    }
-
-    /// Whether only this machine itself can reach it.
-    pub fn is_loopback(&self) -> bool {
-        self.local.ip().to_canonical().is_loopback()
     }
 }
 
