@@ -33,10 +33,31 @@ pub struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The whole group: debuggers have debuggees.
-        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.child.id())]).status();
+        // The whole group, and the debuggees, which some debuggers start in a group of their own.
+        let own = format!("-{}", self.child.id());
+        let debuggees = descendants(self.child.id()).into_iter().map(|pid| pid.to_string());
+        let _ =
+            Command::new("kill").args(["-KILL", "--", &own]).args(debuggees).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
+}
+
+/// The processes that `ancestor` started, and those that they did. None where there is no /proc.
+fn descendants(ancestor: u32) -> Vec<u32> {
+    let parent_of = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    let pids = std::fs::read_dir("/proc").into_iter().flatten();
+    let pids = pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let parents: Vec<(u32, u32)> = pids.filter_map(|pid| Some((pid, parent_of(pid)?))).collect();
+    let mut found = vec![ancestor];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
 }
 
 /// Starts every server that is installed, all at the same time; prints and counts those that are not.
