@@ -16,13 +16,23 @@ pub struct ConfFile {
 
 /// A pf.conf that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {because}", path.display())]
+#[error("cannot read {}: {source}", path.display())]
 pub struct ConfFileError {
     path: PathBuf,
-    because: String,
+    source: ConfReadError,
 }
 
-/// Reads files for the parser, and keeps what is to be said about them.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfReadError {
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+    #[error("it is not a plain file")]
+    NotPlain,
+    #[error("it has more than {MAX_BYTES} bytes")]
+    TooLarge,
+}
+
+/// Reads files for the parser, and keeps notes about them.
 pub struct IncludedFiles {
     anchors: Option<PathBuf>,
     notes: Vec<String>,
@@ -38,7 +48,7 @@ impl IncludedFiles {
 
     /// The text of the file that is looked at.
     pub fn main(&self, path: &Path) -> Result<String, ConfFileError> {
-        read(path).map_err(|because| ConfFileError { path: path.to_owned(), because })
+        read(path).map_err(|source| ConfFileError { path: path.to_owned(), source })
     }
 
     /// The text of a file that it names. Apple's own anchor file, where there is none, is a stock Mac's.
@@ -66,24 +76,23 @@ impl IncludedFiles {
         }
     }
 
-    /// What is to be said beside the `problems`, which name some of the files already.
+    /// The notes, but for files that the `problems` name already.
     pub fn notes(self, problems: &[String]) -> Vec<String> {
-        let untold = |path: &String| !problems.iter().any(|problem| problem.contains(path.as_str()));
-        let unread = self.unread.into_iter().filter(|(path, _)| untold(path)).map(|(_, note)| note);
+        let unsaid = |path: &String| !problems.iter().any(|problem| problem.contains(path.as_str()));
+        let unread = self.unread.into_iter().filter(|(path, _)| unsaid(path)).map(|(_, note)| note);
         self.notes.into_iter().chain(unread).collect()
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    // A pipe that nobody writes to would hold the opening up.
-    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
-        return Err("it is no plain file".to_owned());
+fn read(path: &Path) -> Result<String, ConfReadError> {
+    // Opening a pipe waits for a writer, which may never come.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(ConfReadError::NotPlain);
     }
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("it has more than {MAX_BYTES} bytes"));
+        return Err(ConfReadError::TooLarge);
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -1,15 +1,16 @@
-//! How rulesets come to be: from a pf.conf and the files that it names, from what pfctl prints, from a change.
+//! Loads rulesets: from a pf.conf and the files that it names, from pfctl's listings, from the text of one anchor.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::contents::TableContents;
+use super::criteria::Address;
 use super::parse::{self, Fault, MAXIMUM_RULES, Parsed, Problem, ReadFile};
 use super::preamble::{Load, TableSource};
-use super::rule::{Placed, Ruleset, SourceLine, TextKind};
+use super::rule::{Placed, Rule, Ruleset, SourceLine, TextKind};
 use super::rulesets::{CallTarget, Rulesets, call_target};
 
-/// How many files one pf.conf may load.
+/// The most files that one pf.conf may load.
 const MAXIMUM_FILES: usize = 1_000;
 
 /// The texts of one anchor as pfctl prints them.
@@ -24,9 +25,8 @@ pub struct Listing<'a> {
 }
 
 impl Rulesets {
-    /// What pf holds after `pfctl -f path`: the rules of the text, and of the files that it includes, loads into
-    /// anchors and fills tables from, all of which `read` gives. Also every problem; pfctl loads nothing where there is
-    /// one.
+    /// The rulesets after `pfctl -f path`. `read` gives the files that the text includes, loads into anchors and fills
+    /// tables from. Also every problem: pfctl loads nothing of a text with one.
     pub fn from_conf(path: &str, text: &str, read: &mut ReadFile<'_>) -> (Rulesets, Vec<Problem>) {
         let mut loaded = Rulesets::default();
         let mut problems = Vec::new();
@@ -46,7 +46,7 @@ impl Rulesets {
                     line: 1,
                     text: TextKind::File,
                 });
-                // What is not taken may hold anything.
+                // The rest may hold any rule.
                 parsed.ruleset.add_unread("what is left", &place);
                 loaded.add_tables(&anchor, &parsed.ruleset, read);
                 loaded.add(&anchor, parsed.ruleset);
@@ -80,8 +80,8 @@ impl Rulesets {
         (loaded, problems)
     }
 
-    /// What pf holds, from what pfctl prints for each anchor. A line that cannot be read is kept as a rule that may do
-    /// anything.
+    /// The rulesets that pfctl's listings show, anchor by anchor. A line that cannot be read is kept as a rule that
+    /// may do anything.
     pub fn from_listings<'a>(
         listings: impl IntoIterator<Item = (&'a str, Listing<'a>)>,
         skip: impl IntoIterator<Item = &'a str>,
@@ -109,7 +109,7 @@ impl Rulesets {
         (loaded, problems)
     }
 
-    /// The same after `pfctl -a anchor -f` of this text: what would be, without loading it.
+    /// The rulesets after `pfctl -a anchor -f` of this text, without loading it.
     pub fn with_anchor(&self, anchor: &str, name: &str, text: &str) -> (Rulesets, Vec<Problem>) {
         let parsed = parse::parse_text(name, text);
         let mut changed = self.clone();
@@ -120,11 +120,15 @@ impl Rulesets {
         (changed, parsed.problems)
     }
 
-    /// Puts the rules of an anchor in place of those that it has. Rules in braces become anchors of their own, named
-    /// `_1`, `_2`, … where they have no name, as pfctl names them.
+    /// Replaces the rules of an anchor. Rules in braces become anchors below it, named `_1`, `_2`, … as pfctl names
+    /// them where they have no name.
     fn add(&mut self, anchor: &str, mut ruleset: Ruleset) {
+        for placed in ruleset.nat.iter().chain(&ruleset.rdr).chain(&ruleset.binat) {
+            self.add_masked(&placed.item);
+        }
         let mut unnamed = 0;
         for placed in &mut ruleset.filter {
+            self.add_masked(&placed.item);
             let Some(call) = &mut placed.item.anchor else { continue };
             let Some(inline) = call.inline.take() else { continue };
             let name = call.path.get_or_insert_with(|| {
@@ -138,9 +142,20 @@ impl Rulesets {
         self.anchors.insert(anchor.to_owned(), ruleset);
     }
 
+    fn add_masked(&mut self, rule: &Rule) {
+        let pool = rule.redirect.iter().flat_map(|redirect| &redirect.addresses);
+        for address in [&rule.source.address, &rule.destination.address].into_iter().chain(pool) {
+            if let Address::Dynamic(interface) = address
+                && let Some(bits) = interface.bits
+            {
+                self.masked.entry(bits).or_insert_with(|| (**interface).clone());
+            }
+        }
+    }
+
     fn add_tables(&mut self, anchor: &str, ruleset: &Ruleset, read: &mut ReadFile<'_>) {
         for (_, table) in ruleset.tables() {
-            // One whose name does not read may be any.
+            // A table whose name could not be read may be any.
             self.tables_incomplete |= table.name.is_empty();
             let mut contents = TableContents::default();
             for source in table.contents.iter().flatten() {
