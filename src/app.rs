@@ -44,7 +44,7 @@ pub struct App {
 /// The preferences as they were read, or why they do not read.
 pub type ReadPreferences = Result<Preferences, AppError>;
 
-/// What is wrong with the preferences, beside a status or a change that did without them.
+/// The note that goes with a status or a change that did without the preferences.
 pub fn preferences_note(problem: &AppError) -> String {
     format!("{problem}; until that is mended, ports can be closed and not opened")
 }
@@ -52,9 +52,7 @@ pub fn preferences_note(problem: &AppError) -> String {
 /// One look at everything.
 #[derive(Debug)]
 pub struct Observation {
-    /// What was found out.
     pub facts: Facts,
-    /// What it comes to.
     pub status: Status,
     /// The sockets behind it, or why they could not be read.
     pub look: Result<Scan, SocketsError>,
@@ -65,7 +63,6 @@ pub struct Observation {
 pub struct Connection {
     /// The port as the socket table shows it.
     pub view: PortView,
-    /// What is to be said of it.
     pub said: Assessment,
     /// The settings for each client; where it is not known who is there, those of what usually is. At least one.
     pub settings: Vec<Setting>,
@@ -83,7 +80,6 @@ impl App {
         self.system.as_ref()
     }
 
-    /// The file of the preferences.
     pub fn preferences_file(&self) -> &Path {
         &self.preferences_file
     }
@@ -268,7 +264,7 @@ impl App {
         self.ask(Operation::Status {}, preferences)
     }
 
-    /// Does what a click asks for, but for what the tray itself does: nothing is asked for a copy or the end.
+    /// Does what a click asks root for. Copying and quitting are the tray's own: they do nothing here.
     pub fn carry_out(&self, action: &MenuAction) -> Result<(), AppError> {
         let preferences = self.preferences();
         let readable = preferences.as_ref().ok();
@@ -337,7 +333,7 @@ impl App {
     fn ask(&self, action: Operation, preferences: Option<&Preferences>) -> Result<Response, AppError> {
         let mut request = Request::new(action, &os::user_name());
         request.managed = preferences.map(Preferences::managed).unwrap_or_default();
-        request.way = preferences.and_then(|preferences| preferences.way.way());
+        request.way = preferences.and_then(|preferences| preferences.way);
         Ok(elevate::ask(self.system(), &request)?)
     }
 

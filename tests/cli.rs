@@ -270,7 +270,7 @@ fn a_dry_run_shows_and_changes_nothing() {
         lab.portcullis(&["close", "--all", "--dry-run"])
             .expect(0)
             .out
-            .contains("nobody would reach more or less")
+            .contains("no client would reach more or less")
     );
     lab.portcullis(&["open", "22", "--dry-run"]).expect(2);
     assert_eq!(lab.tree(), before);
@@ -343,7 +343,7 @@ fn explain_and_check_need_files_alone() {
     let (status, out) = run(&["check", &nested, "--anchors", &anchors]);
     assert!(status == Some(1) && out.contains("more than 1000 files"), "{out}");
     let (status, out) = run(&["check", &conf("pass in proto { tcp\nudp }")]);
-    assert!(status == Some(0) && out.matches("macOS's pfctl minds this").count() == 2, "{out}");
+    assert!(status == Some(0) && out.matches("macOS's pfctl refuses this").count() == 2, "{out}");
     let file = conf("block in from 192.0.2.7\n");
     assert_eq!(run(&["check", &file]).0, Some(0));
     let file = conf("block in from\npas in\nblock all\n");
@@ -378,7 +378,7 @@ fn explain_follows_what_is_loaded() {
 fn a_change_that_would_not_do_what_was_asked_is_undone() {
     let lab = Lab::new();
     lab.portcullis(&["status"]).expect(0);
-    // A policy of somebody's before our anchor's call, quick: no rule of ours can pass.
+    // Another's quick rule before our anchor is called: no rule of ours can pass.
     let conf = String::from_utf8(include_bytes!("../resources/stock-pf.conf").to_vec()).unwrap();
     let conf = conf.replace(
         "anchor \"com.apple/*\"\nload",
@@ -632,7 +632,7 @@ fn a_waiting_debugger_is_not_harmed() {
     assert!(port["connect"].as_array().unwrap().contains(&"VS Code".into()), "{port:#}");
     let text = lab.portcullis(&["status"]).expect(0).out;
     assert!(text.contains("next: on this Mac, connect to it"), "{text}");
-    // Every face says the same.
+    // Every command says the same.
     let connect = lab.portcullis(&["connect", "2345", "--json"]).expect(0).json();
     assert_eq!((&connect["because"], &connect["tunnel"]), (&port["because"], &true.into()));
     let doctor = lab.portcullis(&["doctor", "--json"]).json();

@@ -29,13 +29,13 @@ pub enum AppError {
         /// Why the preferences do not read.
         preferences: String,
     },
-    #[error("\"{}\" is no source: say any, lan, or a host or network such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
+    #[error("\"{}\" is not a source: use any, lan, an address or a network, such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
     Source(String),
     /// `any` or `lan` together with hosts.
     #[error("{0} stands for itself: give it alone, or give hosts")]
     MixedSource(&'static str),
     #[error(
-        "this Mac is on no local network now, so there is nobody to open the port for: use --from with a host, or --from any"
+        "this Mac is on no local network now, so there is no network to open the port for: use --from with a host, or --from any"
     )]
     NoNetwork,
     #[error(transparent)]
@@ -54,7 +54,7 @@ pub enum AppError {
     Sockets(#[from] SocketsError),
     #[error("no debugger is known on port {0}: start it first, then ask again")]
     NoDebugger(u16),
-    #[error("no settings are known for \"{}\": say one of {known}", client.escape_debug())]
+    #[error("no settings are known for \"{}\": use one of {known}", client.escape_debug())]
     NoClient {
         client: String,
         /// The clients that there are settings for, with commas between them.

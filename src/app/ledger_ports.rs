@@ -36,10 +36,10 @@ impl LedgerPorts {
     /// is ours to close by it, or else for the usual port of that name. `preferences` says why they do not read.
     pub fn parse(&self, text: &str, preferences: &AppError) -> Result<Vec<NamedPort>, AppError> {
         let mut known = self.open.clone();
-        let usual = usual_ports().into_iter().map(|port| NamedPort { name: port.name, range: port.port });
-        for port in [self.managed.clone(), usual.collect()] {
+        let usual = usual_ports().iter().map(DebugPort::named_port).collect();
+        for ports in [self.managed.clone(), usual] {
             let is_new = |port: &NamedPort| !known.iter().any(|other| other.name == port.name);
-            let fresh: Vec<NamedPort> = port.into_iter().filter(is_new).collect();
+            let fresh: Vec<NamedPort> = ports.into_iter().filter(is_new).collect();
             known.extend(fresh);
         }
         parse_ports(text, &known).map_err(|error| match error {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn read(ports: &LedgerPorts, text: &str) -> Result<String, String> {
-        let source = PreferencesError::Value("why".to_owned());
+        let source = PreferencesError::Key("why".to_owned());
         let problem = AppError::Preferences { path: "file".into(), source };
         let found = ports.parse(text, &problem).map_err(|error| error.to_string())?;
         Ok(found.iter().map(NamedPort::to_string).collect::<Vec<_>>().join(", "))

@@ -133,7 +133,7 @@ impl<'a> DoctorPortJson<'a> {
     }
 }
 
-/// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
+/// The ports to look at beside those that are shown: of the project, and of every debugger that runs.
 fn watched(project: &project::Project) -> Vec<PortRange> {
     let of_project = project.configurations.iter().filter_map(|found| found.port.number());
     // Where the sockets cannot be read, the look itself says so.
@@ -141,7 +141,6 @@ fn watched(project: &project::Project) -> Vec<PortRange> {
     of_project.chain(running).filter_map(PortRange::single).collect()
 }
 
-/// What is to be said of a port.
 fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::ExaminedPort> {
     // Root's verdict is on the range that is shown, as it is written there.
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));

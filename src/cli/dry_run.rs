@@ -41,7 +41,7 @@ impl CommandOutput for DryRunOutput {
         };
         let changing: Vec<_> = self.verdicts.iter().filter(|change| change.before != change.after).collect();
         text += match changing.as_slice() {
-            [] => "\nnobody would reach more or less than now\n",
+            [] => "\nno client would reach more or less than now\n",
             _ => "\nwho could reach what:\n",
         };
         text.extend(changing.iter().map(|change| format!("  {change}\n")));

@@ -52,7 +52,7 @@ fn read_from(text: &str) -> Result<ClientHost, String> {
         _ => text
             .parse::<IpAddr>()
             .map(ClientHost::Host)
-            .map_err(|_| "say an address, or loopback, network or anyone".to_owned()),
+            .map_err(|_| "use an address, or loopback, network or anyone".to_owned()),
     }
 }
 
@@ -144,7 +144,7 @@ impl ExplainCommand {
         }
         notes.extend(doubts.iter().map(|doubt| {
             format!(
-                "macOS's pfctl minds this, by all that is known of it: {}:{}: {}",
+                "macOS's pfctl refuses this, by all that is known of it: {}:{}: {}",
                 doubt.path, doubt.line, doubt.message
             )
         }));
@@ -176,7 +176,7 @@ impl ExplainCommand {
             PfState::Enabled => {}
             PfState::Disabled => {
                 let sentence = format!(
-                    "passed: pf is off and filters nothing, so nothing keeps anybody from port {}",
+                    "passed: pf is off and filters nothing, so it keeps no client from port {}",
                     port.first
                 );
                 return unasked(Decision::Pass, sentence, "pf is off".to_owned());

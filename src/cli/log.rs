@@ -60,7 +60,7 @@ fn read_minutes(text: &str) -> Result<u16, String> {
     let minutes = time.map(|time| time.as_secs().saturating_add(59) / 60);
     let minutes = minutes.and_then(|minutes| u16::try_from(minutes).ok());
     let fits = |minutes: &u16| (1..=max).contains(minutes);
-    minutes.filter(fits).ok_or_else(|| format!("say 1m to {}h, such as 30m or 1h30m", max / 60))
+    minutes.filter(fits).ok_or_else(|| format!("use 1m to {}h, such as 30m or 1h30m", max / 60))
 }
 
 pub enum LogCommand {
@@ -214,7 +214,7 @@ impl PacketRules {
 }
 
 #[derive(Serialize)]
-struct Packet {
+struct PrintedPacket {
     #[serde(flatten)]
     entry: LogEntry,
     /// The rule, where it is known.
@@ -223,11 +223,11 @@ struct Packet {
     not_known: Option<String>,
 }
 
-impl Packet {
+impl PrintedPacket {
     fn of(entry: LogEntry, rules: &PacketRules) -> Self {
         match rules.rule_of(&entry) {
-            Ok(rule) => Packet { entry, logged_by: Some(rule), not_known: None },
-            Err(why) => Packet { entry, logged_by: None, not_known: Some(why) },
+            Ok(rule) => PrintedPacket { entry, logged_by: Some(rule), not_known: None },
+            Err(why) => PrintedPacket { entry, logged_by: None, not_known: Some(why) },
         }
     }
 
@@ -264,7 +264,7 @@ fn concerns(entry: &LogEntry, port: Option<u16>) -> bool {
 #[derive(Serialize)]
 struct LogOutput {
     version: u32,
-    entries: Vec<Packet>,
+    entries: Vec<PrintedPacket>,
     blocked: BTreeMap<u16, Attempts>,
     problems: Vec<String>,
     recording: Option<RecordingTimes>,
@@ -296,7 +296,7 @@ impl LogOutput {
             }
         }
         let blocked = blocked(&entries, 0);
-        let entries = entries.into_iter().map(|entry| Packet::of(entry, rules)).collect();
+        let entries = entries.into_iter().map(|entry| PrintedPacket::of(entry, rules)).collect();
         let recording = recording.map(|(recording, under_way)| RecordingTimes {
             since: recording.since,
             until: recording.ended.as_ref().map_or(recording.until, |ended| ended.at),
@@ -313,7 +313,7 @@ impl CommandOutput for LogOutput {
     }
 
     fn text(&self) -> String {
-        let mut text: String = self.entries.iter().map(Packet::line).collect();
+        let mut text: String = self.entries.iter().map(PrintedPacket::line).collect();
         for (port, Attempts { attempts, last_from, .. }) in &self.blocked {
             let plural = if *attempts == 1 { "" } else { "s" };
             text += &format!("port {port}: {attempts} attempt{plural} blocked, the last from {last_from}\n");
@@ -339,7 +339,7 @@ impl CommandOutput for LogOutput {
 struct FollowedPacket {
     version: u32,
     #[serde(flatten)]
-    packet: Packet,
+    packet: PrintedPacket,
 }
 
 impl CommandOutput for FollowedPacket {
@@ -394,7 +394,7 @@ fn follow(
     while !interrupted.load(Ordering::Relaxed) {
         match follower.step() {
             FollowEvent::Entry(entry) if concerns(&entry, port) => {
-                let packet = Packet::of(entry, rules);
+                let packet = PrintedPacket::of(entry, rules);
                 if printer.print(&FollowedPacket { version: 1, packet }).is_err() {
                     break;
                 }

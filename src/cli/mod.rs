@@ -43,11 +43,11 @@ use output::{Printer, Run};
 /// Without a command: the tray.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, about, long_about = None, after_help = AFTER_HELP)]
-struct CommandLine {
+struct CliArguments {
     /// Work in a lab: a directory that plays the Mac, made where it is missing
     #[arg(long, value_name = "DIR", global = true)]
     lab: Option<PathBuf>,
-    /// Response in JSON
+    /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -91,7 +91,7 @@ enum CliCommand {
 
 /// Runs the command line of this process; gives its exit status.
 pub fn main() -> ExitCode {
-    let CommandLine { lab, json, command } = match CommandLine::try_parse() {
+    let CliArguments { lab, json, command } = match CliArguments::try_parse() {
         Ok(line) => line,
         Err(error) => {
             // Help and version are printed to standard output with 0, mistakes to standard error with 2.
@@ -122,7 +122,7 @@ impl CliCommand {
             CliCommand::Connect(command) => command.run(context),
             CliCommand::Log(arguments) => log::LogCommand::from(arguments).run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
-            CliCommand::Completions(command) => command.run(CommandLine::command()),
+            CliCommand::Completions(command) => command.run(CliArguments::command()),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::debuggers::ports::DebugPort;
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
+use portcullis::rules::ledger::Attachment;
 use portcullis::rules::named_port::PortName;
 
 #[derive(Debug, clap::Args)]
@@ -63,13 +64,17 @@ struct PrefsJson<'a> {
     file: &'a std::path::Path,
     show: &'a [PortName],
     from: &'a str,
-    way: String,
+    way: &'a str,
     port: &'a [DebugPort],
 }
 
 impl PrefsOutput {
-    fn way(&self) -> String {
-        format!("{:?}", self.preferences.way).to_lowercase()
+    fn way(&self) -> &'static str {
+        match self.preferences.way {
+            None => "auto",
+            Some(Attachment::Apple) => "apple",
+            Some(Attachment::Classic) => "classic",
+        }
     }
 }
 

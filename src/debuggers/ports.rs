@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::debugger::{Debugger, Harm};
 use super::{ALL, nameable, named};
 use crate::port::PortRange;
-use crate::rules::named_port::PortName;
+use crate::rules::named_port::{NamedPort, PortName};
 
 /// A debug port by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub struct DebugPort {
 }
 
 impl DebugPort {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
+
     /// A port that no preference and no debugger says anything of.
     pub fn untitled(range: PortRange) -> Self {
         DebugPort {

@@ -5,7 +5,6 @@
 //! [`crate::root::answer`].
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::os;
@@ -27,7 +26,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     } else {
         return run(&Mac, &arguments.into_iter().collect::<Vec<_>>());
     };
-    report(&Response::failed(Outcome::Unchanged, refusal));
+    Response::failed(Outcome::Unchanged, refusal).print();
     ExitCode::from(2)
 }
 
@@ -36,24 +35,14 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
     match read_arguments(arguments) {
         Ok(Task::Request(request)) => {
             let answer = apply(system, &request);
-            report(&answer);
+            answer.print();
             ExitCode::from(answer.exit_status())
         }
         Ok(Task::Record(minutes)) => record::run(system, minutes),
         Err(message) => {
-            report(&Response::failed(Outcome::Unchanged, message));
+            Response::failed(Outcome::Unchanged, message).print();
             ExitCode::from(2)
         }
-    }
-}
-
-/// Prints an answer.
-pub fn report(answer: &Response) {
-    // Plain data with text keys: its JSON cannot fail. A reader that went away changes nothing of what was done.
-    let json = serde_json::to_string(answer).unwrap_or_default();
-    let _ = writeln!(std::io::stdout(), "{json}");
-    if !answer.ok {
-        let _ = writeln!(std::io::stderr(), "{}", answer.message);
     }
 }
 

@@ -88,19 +88,21 @@ fn run(app: App) -> Result<(), TrayError> {
     let clicks = proxy.clone();
     MenuEvent::set_event_handler(Some(move |event: MenuEvent| send(&clicks, Event::Clicked(event.id.0))));
 
-    let mut session: Option<Session> = None;
+    let mut session: Option<TraySession> = None;
     let mut outcome = Ok(());
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
             // Not earlier: on macOS there is no status bar before the application has started.
-            LoopEvent::NewEvents(StartCause::Init) => match Session::start(&app, &proxy, directory.path()) {
-                Ok(started) => session = Some(started),
-                Err(error) => {
-                    outcome = Err(error);
-                    *control_flow = ControlFlow::Exit;
+            LoopEvent::NewEvents(StartCause::Init) => {
+                match TraySession::start(&app, &proxy, directory.path()) {
+                    Ok(started) => session = Some(started),
+                    Err(error) => {
+                        outcome = Err(error);
+                        *control_flow = ControlFlow::Exit;
+                    }
                 }
-            },
+            }
             LoopEvent::UserEvent(event) => {
                 let next = session.as_mut().map_or(Next::Wait, |session| session.handle(event));
                 if next == Next::Quit {
@@ -127,7 +129,7 @@ enum Next {
 }
 
 /// The tray while it is shown.
-struct Session {
+struct TraySession {
     app: App,
     proxy: EventLoopProxy<Event>,
     watcher: Watcher,
@@ -138,7 +140,7 @@ struct Session {
     tray: Tray,
 }
 
-impl Session {
+impl TraySession {
     fn start(
         app: &App,
         proxy: &EventLoopProxy<Event>,
@@ -161,7 +163,7 @@ impl Session {
                 entered.look_again();
             }
         }));
-        Ok(Session { app: app.clone(), proxy: proxy.clone(), watcher, status, state, rows, tray })
+        Ok(TraySession { app: app.clone(), proxy: proxy.clone(), watcher, status, state, rows, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
