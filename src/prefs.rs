@@ -21,7 +21,7 @@ use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName, PortsError, par
 pub struct Preferences {
     /// Names of the ports that the menu shows and the guard blocks, in order.
     pub show: Vec<PortName>,
-    /// For whom a click in the menu opens: `any`, `lan`, or hosts with commas between them.
+    /// For which clients a click in the menu opens a port: `any`, `lan`, or hosts with commas between them.
     pub from: String,
     /// `auto` (`None`) is below `com.apple/*` where the loaded ruleset calls that, else by our block in pf.conf.
     #[serde(deserialize_with = "attachment")]

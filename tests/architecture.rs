@@ -5,8 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What takes everything it needs from its caller.
-const PURE: [&str; 9] =
-    ["pf", "port.rs", "rules", "report.rs", "status", "diagnosis", "menu", "root/plan.rs", "root/request.rs"];
+const PURE: [&str; 10] = [
+    "pf",
+    "port.rs",
+    "rules",
+    "report.rs",
+    "status",
+    "diagnosis",
+    "menu",
+    "debuggers",
+    "root/plan.rs",
+    "root/request.rs",
+];
+
+/// The files of a pure module that look at the machine or ask a server, for the others to be given what they found.
+const LOOKING: [&str; 5] = [
+    "debuggers/build_info.rs",
+    "debuggers/probe.rs",
+    "debuggers/scan.rs",
+    "debuggers/watch.rs",
+    "debuggers/wire.rs",
+];
 
 /// What a pure module never names: ways to a clock, a file, a process, the environment.
 const IMPURE: [&str; 12] = [
@@ -65,6 +84,9 @@ fn pure_modules_take_no_clock_file_process_or_global() {
         let path = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
         let Some(pure) = PURE.iter().find(|pure| Path::new(&path).starts_with(pure)) else { continue };
         seen.insert(*pure);
+        if LOOKING.contains(&path.as_str()) {
+            continue;
+        }
         for (number, line) in code(&file).lines().enumerate() {
             for word in IMPURE.iter().filter(|word| line.contains(**word)) {
                 wrong.push(format!("src/{path}:{}: {word} in a pure module", number + 1));

@@ -62,11 +62,34 @@ fn connect_has_its_settings() {
 fn connect_has_its_settings_for_what_something_else_forwards() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // This test is no debugger, nor a forwarder: only the user's word tells.
+    // This test is neither a debugger nor a forwarder: only the user's word tells.
     let said = lab_with(port, "jdwp").portcullis(&["connect", "api", "--json"]).expect(0).json();
     assert_eq!((&said["server"], &said["tunnel"]), (&"Java (JDWP)".into(), &true.into()));
     assert!(said["settings"].to_string().contains("SocketAttach"), "{said:#}");
     Lab::new().portcullis(&["connect", &port.to_string()]).expect(1);
+}
+
+#[test]
+fn doctor_takes_the_users_word_for_what_a_configuration_connects_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let launch = format!(
+        r#"{{ "configurations": [{{ "name": "Attach", "type": "java", "request": "attach", "port": {port} }}] }}"#
+    );
+    for (debugger, level, what) in [
+        ("jdwp", "fine", "it fits Java (JDWP), which the preferences name for port"),
+        ("delve", "problem", "it debugs Java, but the preferences name Delve (Go) for port"),
+    ] {
+        let lab = lab_with(port, debugger);
+        lab.write("/project/.vscode/launch.json", &launch);
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.arg("--lab").arg(lab.path()).args(["doctor", "--json"]).current_dir(lab.file("/project"));
+        let report: serde_json::Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let found = findings.iter().find(|found| found["about"] == "project, \"Attach\"").unwrap();
+        assert_eq!(found["level"], level, "{found:#}");
+        assert!(found["what"].as_str().unwrap().starts_with(what), "{found:#}");
+    }
 }
 
 #[test]

@@ -406,17 +406,14 @@ fn rules_that_are_not_here_may_do_anything() {
 
 #[test]
 fn interfaces_are_matched_by_their_whole_names() {
-    // macOS's kernel knows no groups of interfaces; a driver's name means its interfaces in `set skip` alone.
+    // macOS's kernel has no groups of interfaces.
     for (rules, who, verdict) in [
         ("block all\npass in on egress\n", ClientHost::Network, Decision::Block),
         ("block in on ! egress\n", ClientHost::Network, Decision::Block),
         ("block all\npass on lo\n", ClientHost::Loopback, Decision::Block),
-        ("set skip on lo\nblock all\n", ClientHost::Loopback, Decision::Pass),
-        ("set skip on lo\nblock all\n", ClientHost::Network, Decision::Block),
-        ("set skip on l\nblock all\n", ClientHost::Loopback, Decision::Block),
         ("block all\npass in from (egress:network)\n", ClientHost::Network, Decision::Block),
         ("block all\npass in from (en0:network)\n", ClientHost::Network, Decision::Pass),
-        ("block all\npass in on en0 from (en0:network) to (self)\n", ClientHost::Network, Decision::Unknown),
+        ("block all\npass in on en0 from (en0:network) to (self)\n", ClientHost::Network, Decision::Block),
     ] {
         let answer = from(&load(rules, &[]), who);
         assert_eq!(answer.verdict, verdict, "{rules}{answer}");

@@ -16,10 +16,20 @@ pub struct ConfFile {
 
 /// A pf.conf that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {because}", path.display())]
+#[error("cannot read {}: {source}", path.display())]
 pub struct ConfFileError {
     path: PathBuf,
-    because: String,
+    source: ConfReadError,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfReadError {
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+    #[error("it is not a plain file")]
+    NotPlain,
+    #[error("it has more than {MAX_BYTES} bytes")]
+    TooLarge,
 }
 
 /// Reads files for the parser, and keeps notes about them.
@@ -38,7 +48,7 @@ impl IncludedFiles {
 
     /// The text of the file that is looked at.
     pub fn main(&self, path: &Path) -> Result<String, ConfFileError> {
-        read(path).map_err(|because| ConfFileError { path: path.to_owned(), because })
+        read(path).map_err(|source| ConfFileError { path: path.to_owned(), source })
     }
 
     /// The text of a file that it names. Apple's own anchor file, where there is none, is a stock Mac's.
@@ -74,16 +84,15 @@ impl IncludedFiles {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
+fn read(path: &Path) -> Result<String, ConfReadError> {
     // Opening a pipe waits for a writer, which may never come.
-    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
-        return Err("it is not a plain file".to_owned());
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(ConfReadError::NotPlain);
     }
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("it has more than {MAX_BYTES} bytes"));
+        return Err(ConfReadError::TooLarge);
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

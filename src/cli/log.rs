@@ -209,7 +209,8 @@ impl PacketRules {
     }
 
     fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, String> {
-        self.0.as_ref().map_err(Clone::clone).and_then(|loaded| entry.rule_in(loaded))
+        let loaded = self.0.as_ref().map_err(Clone::clone)?;
+        entry.rule_in(loaded).map_err(|why| why.to_string())
     }
 }
 

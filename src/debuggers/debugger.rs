@@ -159,7 +159,7 @@ impl Mode {
     };
 }
 
-/// Modes are told apart by their names.
+/// Equal where the names are.
 impl PartialEq for Mode {
     fn eq(&self, other: &Mode) -> bool {
         self.id == other.id
@@ -180,7 +180,7 @@ impl Serialize for Mode {
     }
 }
 
-/// Debuggers are told apart by their names.
+/// Equal where the names are.
 impl PartialEq for Debugger {
     fn eq(&self, other: &Debugger) -> bool {
         self.name == other.name
@@ -201,7 +201,7 @@ pub struct Server {
     /// Which it is, and how it serves.
     #[serde(rename = "kind")]
     pub mode: &'static Mode,
-    /// Where it was told to listen, where the arguments say so.
+    /// Where it listens, as far as the arguments say.
     pub listen: Option<Listen>,
     /// Whether its program waits for the client before it runs, where the arguments tell.
     pub waits: Option<bool>,
@@ -239,7 +239,7 @@ impl Server {
     }
 }
 
-/// Where a server was told to listen.
+/// Where a server listens, by its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listen {
     /// The host as written; empty for every address.

@@ -1,23 +1,17 @@
 //! One port as the socket table shows it: from sockets and servers to the [`Situation`] that is judged.
 //!
 //! ```
-//! # fn main() -> Result<(), portcullis::sockets::SocketsError> {
-//! use portcullis::{debuggers::port_view::PortView, sockets};
-//! use portcullis::diagnosis::Reachability;
-//! use portcullis::debuggers::classify::PortExpectation;
-//! let view = PortView::of(PortExpectation::usual(2345), &sockets::SocketTable::default(), None, &[]);
+//! use portcullis::debuggers::{classify::PortExpectation, port_view::PortView};
+//! use portcullis::diagnosis::{Answer, AppFirewallEffect, Reachability};
 //! use portcullis::pf::origin::{Both, PerOrigin};
-//! let pf = PerOrigin::same(Both::same(portcullis::diagnosis::Answer::Yes));
-//! let said = view.assess(pf, portcullis::diagnosis::AppFirewallEffect::Off);
-//! assert_eq!(said.state, Reachability::NoListener);
-//! # Ok(())
-//! # }
+//! use portcullis::sockets::SocketTable;
+//! let view = PortView::of(PortExpectation::usual(2345), &SocketTable::default(), None, &[]);
+//! let pf = PerOrigin::same(Both::same(Answer::Yes));
+//! assert_eq!(view.assess(pf, AppFirewallEffect::Off).state, Reachability::NoListener);
 //! ```
 
-use serde::Serialize;
-
 use super::classify::{PortExpectation, classify_process};
-use super::debugger::{ListenOn, Mode, Server};
+use super::debugger::{Debugger, ListenOn, Mode, Server};
 use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
@@ -25,11 +19,9 @@ use crate::pf::origin::{Both, PerOrigin};
 use crate::sockets::{Process, Socket, SocketTable};
 
 /// One port, as the table shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct PortView {
-    /// The port.
     pub port: u16,
-    /// Its listeners.
     pub listeners: Vec<Socket>,
     /// The connections that are being served.
     pub sessions: Vec<Socket>,
@@ -37,21 +29,18 @@ pub struct PortView {
     pub server: Option<Server>,
     /// The process that listens, or else serves, or else has lost its listener.
     pub process: Option<Process>,
-    /// Who is being served, in words.
+    /// The clients that are being served, in words.
     pub clients: Vec<String>,
     /// The debugger that is expected on the port.
-    #[serde(skip)]
     expected: PortExpectation,
-    #[serde(skip)]
     presence: Presence,
-    #[serde(skip)]
     queue: Queue,
 }
 
 impl PortView {
     /// The view of the `expected` port in `table`.
     ///
-    /// `earlier` is a table from some seconds before: only with it is a queue that does not move told from one that
+    /// `earlier` is a table from some seconds before: only with it is a queue that does not move known from one that
     /// has just filled. `processes` are those that [`super::may_linger`] names: among them is found a debugger that has
     /// lost its listener. It shows for a moment also of one that is about to listen.
     pub fn of(
@@ -129,6 +118,11 @@ impl PortView {
         seen.or(self.expected.named.map(|debugger| debugger.title))
     }
 
+    /// The debugger that the user named for the port.
+    pub fn named_debugger(&self) -> Option<&'static Debugger> {
+        self.expected.named
+    }
+
     /// The mode of the debugger that is there. Where something else is seen to listen, a forwarder among it, the user's word
     /// for what is behind it counts.
     fn mode(&self) -> Option<&'static Mode> {
@@ -164,9 +158,7 @@ impl PortView {
         let port = self.port;
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
-            Some(server) if !server.mode.forwards => {
-                format!("{} ({})", server.title(), process.pid)
-            }
+            Some(server) if !server.mode.forwards => format!("{} ({})", server.title(), process.pid),
             _ => process.to_string(),
         };
         let mut addresses: Vec<String> = self.listeners.iter().map(address).collect();
@@ -187,13 +179,13 @@ impl PortView {
     }
 }
 
-/// Whether `process` is a debugger that was told to listen on this port, can live on without its listener, and has begun to
-/// listen already.
+/// Whether `process` is a debugger that should listen on this port by its arguments, can live on without its listener, and
+/// has begun to listen already.
 fn is_orphan(process: &Process, expected: PortExpectation, all: &[Process]) -> bool {
     classify_process(process, Some(expected)).is_some_and(|server| {
-        let told = server.listen.is_some_and(|listen| listen.port == Some(expected.port));
+        let is_its_port = server.listen.is_some_and(|listen| listen.port == Some(expected.port));
         let lingers = server.mode.lingering.is_some_and(|lingering| !(lingering.is_starting)(process, all));
-        told && lingers && server.traps.is_empty()
+        is_its_port && lingers && server.traps.is_empty()
     })
 }
 
@@ -232,7 +224,7 @@ fn bind(socket: &Socket) -> Both<Bind> {
     };
     match address {
         std::net::IpAddr::V4(_) => Both { v4: bind, v6: Bind::None },
-        // A socket on `::` takes IPv4 too, unless it was told not to.
+        // A socket on `::` takes IPv4 too, unless it is set not to.
         std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => Both::same(bind),
         std::net::IpAddr::V6(_) => Both { v4: Bind::None, v6: bind },
     }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::contents::TableContents;
+use super::criteria::Address;
 use super::parse::{self, Fault, MAXIMUM_RULES, Parsed, Problem, ReadFile};
 use super::preamble::{Load, TableSource};
-use super::rule::{Placed, Ruleset, SourceLine, TextKind};
+use super::rule::{Placed, Rule, Ruleset, SourceLine, TextKind};
 use super::rulesets::{CallTarget, Rulesets, call_target};
 
 /// The most files that one pf.conf may load.
@@ -122,8 +123,12 @@ impl Rulesets {
     /// Replaces the rules of an anchor. Rules in braces become anchors below it, named `_1`, `_2`, … as pfctl names
     /// them where they have no name.
     fn add(&mut self, anchor: &str, mut ruleset: Ruleset) {
+        for placed in ruleset.nat.iter().chain(&ruleset.rdr).chain(&ruleset.binat) {
+            self.add_masked(&placed.item);
+        }
         let mut unnamed = 0;
         for placed in &mut ruleset.filter {
+            self.add_masked(&placed.item);
             let Some(call) = &mut placed.item.anchor else { continue };
             let Some(inline) = call.inline.take() else { continue };
             let name = call.path.get_or_insert_with(|| {
@@ -135,6 +140,17 @@ impl Rulesets {
             }
         }
         self.anchors.insert(anchor.to_owned(), ruleset);
+    }
+
+    fn add_masked(&mut self, rule: &Rule) {
+        let pool = rule.redirect.iter().flat_map(|redirect| &redirect.addresses);
+        for address in [&rule.source.address, &rule.destination.address].into_iter().chain(pool) {
+            if let Address::Dynamic(interface) = address
+                && let Some(bits) = interface.bits
+            {
+                self.masked.entry(bits).or_insert_with(|| (**interface).clone());
+            }
+        }
     }
 
     fn add_tables(&mut self, anchor: &str, ruleset: &Ruleset, read: &mut ReadFile<'_>) {

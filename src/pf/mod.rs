@@ -12,6 +12,7 @@
 //! | [`decision`], [`unknown`], [`trail`] | what decides, what is unknown, which rules have a role |
 //! | [`explain`], [`grounds`] | can a host reach a port of this Mac, and why |
 //! | [`rule_text`] | a rule as it is shown, with its place |
+//! | [`surprises`] | rules that do on macOS what their text does not say |
 //! | [`logged`] | which rule logged a packet |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
@@ -36,6 +37,7 @@ pub mod rule;
 pub mod rule_text;
 pub mod rulesets;
 mod search;
+pub mod surprises;
 pub mod trail;
 mod translate;
 pub mod unknown;

@@ -15,6 +15,19 @@ pub const TCP: u8 = 6;
 /// The protocol's number.
 pub const UDP: u8 = 17;
 
+/// The socket of this machine that a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketSocket {
+    /// Unknown whether there is one.
+    Unknown,
+    /// None: the packet is forwarded, or comes to a port without a listener.
+    Missing,
+    /// Of an unknown user and group.
+    Present,
+    /// Of this user, by number; the group is unknown.
+    Owned(u32),
+}
+
 /// A packet at an interface. `None` is unknown: a rule with a criterion for it may match or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
@@ -31,12 +44,13 @@ pub struct Packet {
     pub destination_port: Option<u16>,
     /// TCP's flags by bit, FIN lowest.
     pub flags: u8,
+    pub socket: PacketSocket,
     /// It belongs to a connection that pf has a state of.
     pub established: bool,
 }
 
 impl Packet {
-    /// The first packet of a TCP connection, from an arbitrary high port.
+    /// The first packet of a TCP connection, from an arbitrary high port. A socket of this machine is at one end.
     pub fn syn(
         direction: Direction,
         interface: &str,
@@ -54,6 +68,7 @@ impl Packet {
             destination: Some(destination),
             destination_port: Some(port),
             flags: SYN,
+            socket: PacketSocket::Present,
             established: false,
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::contents::TableContents;
-use super::criteria::Address;
+use super::criteria::{Address, InterfaceAddress, range_holds};
 use super::interfaces::InterfaceFacts;
 use super::rule::{Placed, Rule, Ruleset};
 
@@ -21,6 +21,11 @@ pub struct Rulesets {
     /// The interfaces that pf does not filter.
     pub(super) skip: Vec<String>,
     pub(super) interfaces: Vec<InterfaceFacts>,
+    /// The first `(en0)/24` of each prefix length, in the order in which pf loads rules: the kernel keeps the addresses of
+    /// all of them in one table (XNU, net/pf_if.c: `pfi_dynaddr_setup`).
+    pub(super) masked: BTreeMap<u8, InterfaceAddress>,
+    /// The major version of macOS; `None`: the newest.
+    pub(super) macos: Option<u32>,
     /// Whether a table that is not in `tables` may exist.
     pub(super) tables_incomplete: bool,
 }
@@ -30,6 +35,22 @@ impl Rulesets {
     pub fn with_interfaces(mut self, interfaces: Vec<InterfaceFacts>) -> Rulesets {
         self.interfaces = interfaces;
         self
+    }
+
+    /// The same on this major version of macOS, such as 14. Without it verdicts are those of the newest.
+    pub fn with_macos(mut self, major: u32) -> Rulesets {
+        self.macos = Some(major);
+        self
+    }
+
+    /// The interface whose addresses `(interface)/bits` stands for.
+    pub(super) fn masked<'a>(&'a self, interface: &'a InterfaceAddress) -> &'a InterfaceAddress {
+        interface.bits.and_then(|bits| self.masked.get(&bits)).unwrap_or(interface)
+    }
+
+    /// Whether `set skip on` takes the name of a driver: up to macOS 14, XNU 10063.
+    pub(super) fn skips_drivers(&self) -> bool {
+        self.macos.is_some_and(|major| major < 15)
     }
 
     /// The rules of an anchor; `""` is the main ruleset.
@@ -77,7 +98,7 @@ impl Rulesets {
         let mut written = rules.flat_map(|placed| [&placed.item.source, &placed.item.destination]);
         let holds = |wanted: &Address| match wanted {
             Address::Net(net) => net.contains(&address),
-            Address::Range(range) => range.0 <= address && address <= range.1,
+            Address::Range(range) => range_holds(range.0, range.1, address),
             _ => false,
         };
         written.any(|peer| holds(&peer.address))
@@ -122,13 +143,12 @@ impl Rulesets {
                 let child = |path: &&String| {
                     path.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
                 };
-                self.anchors
-                    .range(prefix.clone()..)
-                    .map(|(path, _)| path)
-                    .take_while(|path| path.starts_with(&prefix))
-                    .filter(child)
-                    .map(String::as_str)
-                    .collect()
+                let below = self.anchors.range(prefix.clone()..).map(|(path, _)| path);
+                let children = below.take_while(|path| path.starts_with(&prefix)).filter(child);
+                let mut children: Vec<&str> = children.map(String::as_str).collect();
+                // The kernel compares the names' bytes as signed ones (XNU, osfmk/device/subrs.c: `strbufcmp`).
+                children.sort_by_key(|path| path.bytes().map(u8::cast_signed).collect::<Vec<_>>());
+                children
             }
             CallTarget::Nowhere => Vec::new(),
         }
@@ -149,7 +169,7 @@ pub(super) enum TableLookup<'a> {
 pub(super) enum CallTarget {
     /// One anchor.
     One(String),
-    /// Each child of an anchor, in the order of their names.
+    /// Each child of an anchor.
     Children(String),
     /// Above the root: pf refuses to load such a rule.
     Nowhere,
@@ -169,7 +189,7 @@ impl CallTarget {
 /// The anchor that `path`, written in a rule of `anchor`, leads to, as the kernel's `pf_anchor_setup` finds it.
 pub(super) fn call_target(anchor: &str, path: &str) -> CallTarget {
     let full = match path.strip_prefix('/') {
-        Some(absolute) => absolute.to_owned(),
+        Some(absolute) => absolute.trim_start_matches('/').to_owned(),
         None => {
             let mut base = anchor;
             let mut rest = path;

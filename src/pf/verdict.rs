@@ -73,7 +73,7 @@ pub(super) fn verdict_tagged<'a>(
         return verdict;
     }
     // A packet that pf does not filter needs no state in either direction.
-    if loaded.skipped().iter().any(|filter| is_skipped(filter, &packet.interface)) {
+    if loaded.skipped().iter().any(|filter| is_skipped(loaded, filter, &packet.interface)) {
         return Verdict { because: Because::Skipped, ..verdict };
     }
     let SearchResult { ends, trail, translated, tags, gave_up } =

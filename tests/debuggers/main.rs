@@ -128,14 +128,14 @@ fn look_over_and_over(running: &[Running], is_over: &dyn Fn() -> bool, passes: &
         let processes = sockets::processes(may_linger).expect("the processes");
         for server in running {
             let view = PortView::of(PortExpectation::usual(server.port), &now, Some(&earlier), &processes);
-            // One that was harmed is told, and counted, by its client.
+            // Its client finds, and counts, one that was harmed.
             if view.listeners.is_empty() {
                 continue;
             }
             let said = view.assess(open_pf(), AppFirewallEffect::Off);
             let mode = view.server.as_ref().map(|server| server.mode);
             assert_eq!(mode, Some(server.mode), "{}: {view:?}", server.name);
-            // gdbserver listens on every address, whatever it is told. Who is probed is in session for that moment.
+            // gdbserver listens on every address, whatever host it is given. A server is in session while it is probed.
             let harmless = is_harmless_to_ask(server.mode);
             let everywhere = server.mode == &gdbserver::STUB;
             let expected = if everywhere { Reachability::Reachable } else { Reachability::LoopbackOnly };
@@ -187,7 +187,7 @@ fn run_over_and_over(
 }
 
 /// Whether anything of ours names the port of a server in a connect, bind or send; 1 where something does. To show that
-/// this would be seen, the probe of a server that does not mind is traced too.
+/// this would be seen, the probe of a server that is not harmed by it is traced too.
 fn touched(
     running: &[Running],
     given: &[Running],

@@ -39,7 +39,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts every server that is installed, all at the same time. What is not is told, and counted.
+/// Starts every server that is installed, all at the same time; prints and counts those that are not.
 pub fn start_all(folder: &Path) -> (Vec<Running>, usize) {
     let starting: Vec<_> = recipes(folder)
         .into_iter()

@@ -9,6 +9,7 @@ use crate::pf::packet::{ACK, Packet, SYN};
 use crate::pf::rule::Action;
 use crate::pf::rule_text::{RuleText, rule_text};
 use crate::pf::rulesets::Rulesets;
+use crate::pf::surprises;
 use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
 
 use super::endpoints::{Endpoints, endpoints};
@@ -160,6 +161,7 @@ impl<'a> Inquiry<'a> {
         for (index, step) in found.trail.iter().enumerate().skip(skipped) {
             self.trail.push(trail_line(&what, step, Some(index) == last));
         }
+        self.notes.extend(surprises::of_packet(self.loaded, packet).iter().map(ToString::to_string));
         let diverted = found.rule.and_then(|rule| rule.rule.item.route.as_deref());
         if found.outcome == Decision::Pass
             && let Some(route) = diverted
