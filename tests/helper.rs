@@ -234,3 +234,27 @@ fn users_can_read_what_root_writes_for_them() {
     assert_eq!(mode("/Library/Logs/Portcullis"), 0o755);
     assert_eq!(mode("/Library/Logs/Portcullis/audit.jsonl"), 0o644);
 }
+
+/// How often `arguments` runs pfctl in this lab.
+fn pfctl_runs(lab: &Lab, arguments: &[&str]) -> usize {
+    let calls = lab.file("/pfctl-calls");
+    std::fs::write(&calls, "").unwrap();
+    wrap_pfctl(lab, "echo \"$*\" >>\"$2/pfctl-calls\"\nexec $real \"$@\"");
+    lab.portcullis(arguments).expect(0);
+    std::fs::read_to_string(calls).unwrap().lines().count()
+}
+
+#[test]
+fn a_change_asks_pf_only_what_it_must_know() {
+    let fresh = Lab::new();
+    fresh.portcullis(&["status"]).expect(0);
+    let guarded = ready();
+    let runs = [
+        pfctl_runs(&fresh, &["open", "2345"]),
+        pfctl_runs(&guarded, &["open", "2345"]),
+        pfctl_runs(&guarded, &["close", "2345"]),
+        pfctl_runs(&guarded, &["close", "2345"]),
+        pfctl_runs(&guarded, &["status", "--check"]),
+    ];
+    assert!(runs.iter().all(|runs| (5..=15).contains(runs)), "{runs:?}");
+}

@@ -30,13 +30,11 @@ fn what_pfctl_shows_is_understood() {
         assert!(!matches!(state, PfState::Unknown(_)), "{state:?}");
         pf.references().unwrap();
         pf.skipped().unwrap();
-        pf.states().unwrap();
         assert!(!understood(parse_listing("main", &pf.rules(None).unwrap())).is_empty());
         for anchor in pf.anchors().unwrap() {
             understood(parse_listing(&anchor, &pf.rules(Some(&anchor)).unwrap()));
-            for table in pf.tables(Some(&anchor)).unwrap() {
-                pf.table_addresses(Some(&anchor), &table).unwrap();
-            }
+            pf.nat(Some(&anchor)).unwrap();
+            assert_eq!(pf.table_addresses(Some(&anchor), "portcullis_none").unwrap(), None);
         }
     });
 }
@@ -80,15 +78,14 @@ fn our_rules_are_loaded_read_back_as_they_are_written_and_emptied() {
             understood(parse_text("ours", &wanted)),
             "{read}"
         );
-        assert_eq!(pf.tables(Some(ANCHOR)).unwrap(), ["portcullis_49151"]);
-        let mut addresses = pf.table_addresses(Some(ANCHOR), "portcullis_49151").unwrap();
+        let mut addresses = pf.table_addresses(Some(ANCHOR), "portcullis_49151").unwrap().unwrap();
         addresses.sort();
         assert_eq!(addresses, ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]);
         assert!(pf.anchors().unwrap().contains(&ANCHOR.to_owned()));
 
         drop(emptied);
         assert_eq!(pf.rules(Some(ANCHOR)).unwrap(), "");
-        assert_eq!(pf.tables(Some(ANCHOR)).unwrap(), [""; 0]);
+        assert_eq!(pf.table_addresses(Some(ANCHOR), "portcullis_49151").unwrap(), None);
     });
 }
 
@@ -143,7 +140,7 @@ struct Emptied<'a>(&'a Pfctl);
 
 impl Drop for Emptied<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.0.flush_anchor(ANCHOR) {
+        if let Err(error) = self.0.load_anchor(ANCHOR, Rules::Text("")) {
             eprintln!("cannot empty {ANCHOR}: {error}");
         }
     }

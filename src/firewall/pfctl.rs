@@ -10,10 +10,8 @@
 //! On a Mac everything here needs root: `/dev/pf` is root's alone.
 
 use std::ffi::{OsStr, OsString};
-use std::net::IpAddr;
 use std::path::Path;
 
-use ipnet::IpNet;
 use thiserror::Error;
 
 use super::read::{self, Reference, Unreadable};
@@ -26,6 +24,9 @@ const PFCTL: &str = "/sbin/pfctl";
 /// What pfctl says of an anchor that is not there: EINVAL of DIOCGETRULES, ENOENT of DIOCRGETTABLES.
 const NO_ANCHOR: [&str; 2] =
     ["pfctl: DIOCGETRULES: Invalid argument", "pfctl: Anchor or Ruleset does not exist."];
+
+/// What pfctl says of a table that is not there: ESRCH of DIOCRGETADDRS, and ENOENT where the anchor is missing too.
+const NO_TABLE: [&str; 2] = ["pfctl: Table does not exist.", "pfctl: Anchor or Ruleset does not exist."];
 
 /// pfctl of one system.
 #[derive(Clone, Debug)]
@@ -89,16 +90,19 @@ impl Pfctl {
         Ok(read::skipped(&self.show(&["-v", "-s", "Interfaces"])?)?)
     }
 
-    /// The names of the tables of `anchor`.
-    pub fn tables(&self, anchor: Option<&str>) -> Result<Vec<String>, PfctlError> {
-        Ok(read::tables(&self.show_anchor(anchor, "Tables")?)?)
-    }
-
-    /// The addresses of a table of `anchor`.
-    pub fn table_addresses(&self, anchor: Option<&str>, table: &str) -> Result<Vec<String>, PfctlError> {
+    /// The addresses of a table of `anchor`; `None` for a table that is not there.
+    pub fn table_addresses(
+        &self,
+        anchor: Option<&str>,
+        table: &str,
+    ) -> Result<Option<Vec<String>>, PfctlError> {
         let mut arguments = anchored(anchor);
         arguments.extend(["-t", table, "-T", "show"]);
-        Ok(read::addresses(&self.show(&arguments)?)?)
+        match self.show(&arguments) {
+            Ok(text) => Ok(Some(read::addresses(&text)?)),
+            Err(PfctlError::Failed { message, .. }) if NO_TABLE.contains(&message.as_str()) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Parses rules as they would be loaded into `anchor`, and loads nothing.
@@ -116,11 +120,6 @@ impl Pfctl {
     /// Replaces the main ruleset: what others inserted into it since it was loaded is lost.
     pub fn load_main(&self, rules: Rules) -> Result<(), PfctlError> {
         self.load(Vec::new(), rules)
-    }
-
-    /// Takes all rules and tables out of `anchor`.
-    pub fn flush_anchor(&self, anchor: &str) -> Result<(), PfctlError> {
-        self.run(&["-a", anchor, "-F", "all"]).map(drop)
     }
 
     /// Holds pf enabled until [`Pfctl::release`] is given the token.
@@ -141,23 +140,6 @@ impl Pfctl {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Drops the states of connections that come from `source`, or go from there to `destination`: they are
-    /// decided by the rules anew. Gives how many. pfctl on macOS can name no port.
-    pub fn kill_states(&self, source: IpNet, destination: Option<IpNet>) -> Result<u64, PfctlError> {
-        let source = host(source);
-        let destination = destination.map(host);
-        let mut arguments = vec!["-k", &source];
-        if let Some(destination) = &destination {
-            arguments.extend(["-k", destination]);
-        }
-        Ok(read::killed(&self.run(&arguments)?.stderr)?)
-    }
-
-    /// The connections that pf keeps a state for, one on a line, as pfctl prints them.
-    pub fn states(&self) -> Result<String, PfctlError> {
-        self.show(&["-s", "states"])
     }
 
     /// What `-s WHAT` shows of `anchor`; nothing for an anchor that is not there.
@@ -251,12 +233,6 @@ fn anchored(anchor: Option<&str>) -> Vec<&str> {
     anchor.map_or_else(Vec::new, |anchor| vec!["-a", anchor])
 }
 
-/// A host or network as `-k` takes it: a plain address for a single host.
-fn host(network: IpNet) -> String {
-    let single: Option<IpAddr> = (network.prefix_len() == network.max_prefix_len()).then(|| network.addr());
-    single.map_or_else(|| network.trunc().to_string(), |address| address.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,7 +259,7 @@ mod tests {
     #[test]
     fn an_anchor_that_is_not_there_has_no_rules() {
         let pf = scripted("echo 'pfctl: Anchor or Ruleset does not exist.' >&2");
-        assert!(pf.tables(Some("a")).unwrap().is_empty());
+        assert_eq!(pf.table_addresses(Some("a"), "t").unwrap(), None);
         let pf = scripted("echo 'pfctl: DIOCGETRULES: Invalid argument' >&2");
         assert_eq!(pf.rules(Some("a")).unwrap(), "");
         assert!(pf.rules(None).is_err());
@@ -300,12 +276,5 @@ mod tests {
         assert_eq!(release("echo 'pfctl: pf: token invalid' >&2; exit 1").unwrap(), Release::AlreadyGone);
         assert!(release("echo hello >&2").is_err());
         assert!(release("exit 1").is_err());
-    }
-
-    #[test]
-    fn hosts_are_written_as_pfctl_takes_them() {
-        assert_eq!(host("10.0.0.1/32".parse().unwrap()), "10.0.0.1");
-        assert_eq!(host("10.0.0.1/8".parse().unwrap()), "10.0.0.0/8");
-        assert_eq!(host("fe80::1/128".parse().unwrap()), "fe80::1");
     }
 }

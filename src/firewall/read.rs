@@ -102,11 +102,6 @@ pub fn anchors(text: &str) -> Result<Vec<String>, Unreadable> {
     indented("Anchors", "  ", text)
 }
 
-/// `pfctl -s Tables`: their names.
-pub fn tables(text: &str) -> Result<Vec<String>, Unreadable> {
-    indented("Tables", "", text)
-}
-
 /// `pfctl -t T -T show`: its addresses, such as `10.0.0.0/8`, or `!10.1.0.0/16` for what is left out.
 pub fn addresses(text: &str) -> Result<Vec<String>, Unreadable> {
     const WHAT: &str = "-T show";
@@ -121,14 +116,6 @@ pub fn addresses(text: &str) -> Result<Vec<String>, Unreadable> {
         valid.then(|| format!("{sign}{address}"))
     };
     text.lines().map(|line| address(line).ok_or_else(|| unreadable(WHAT, line))).collect()
-}
-
-/// `pfctl -k`, on standard error: how many states were killed.
-pub fn killed(stderr: &str) -> Result<u64, Unreadable> {
-    stderr
-        .lines()
-        .find_map(|line| line.strip_prefix("killed ")?.split_once(" states from ")?.0.parse().ok())
-        .ok_or_else(|| unreadable("-k", stderr))
 }
 
 /// `pfctl -v -s Interfaces`: those that `set skip on` names.
@@ -214,8 +201,7 @@ mod tests {
         assert_eq!(anchors(text).unwrap(), ["com.apple", "com.apple/200.AirDrop"]);
         assert!(anchors("com.apple\n").is_err());
         assert!(anchors("  two words\n").is_err());
-        assert_eq!(tables("portcullis_dlv\nothers\n").unwrap(), ["portcullis_dlv", "others"]);
-        assert!(tables("--a-r--\tname\n").is_err());
+        assert!(anchors("--a-r--\tname\n").is_err());
     }
 
     #[test]
@@ -233,11 +219,5 @@ mod tests {
         for junk in ["10.0.0.1\n", "   example.org\n", "   10.0.0.0/33\n", "   \n", "é\n", "  é\n"] {
             assert!(addresses(junk).is_err(), "{junk:?}");
         }
-    }
-
-    #[test]
-    fn killed_states_are_counted() {
-        assert_eq!(killed("killed 3 states from 1 sources and 0 destinations\n"), Ok(3));
-        assert!(killed("killed many states\n").is_err());
     }
 }

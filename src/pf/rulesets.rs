@@ -175,6 +175,17 @@ pub(super) enum CallTarget {
     Nowhere,
 }
 
+impl CallTarget {
+    /// Whether the call steps into the anchor at `path`.
+    fn holds(&self, path: &str) -> bool {
+        match self {
+            CallTarget::One(one) => one == path,
+            CallTarget::Children(parent) => path.rsplit_once('/').map_or("", |(above, _)| above) == parent,
+            CallTarget::Nowhere => false,
+        }
+    }
+}
+
 /// The anchor that `path`, written in a rule of `anchor`, leads to, as the kernel's `pf_anchor_setup` finds it.
 pub(super) fn call_target(anchor: &str, path: &str) -> CallTarget {
     let full = match path.strip_prefix('/') {
@@ -196,6 +207,13 @@ pub(super) fn call_target(anchor: &str, path: &str) -> CallTarget {
         Some(parent) => CallTarget::Children(parent.to_owned()),
         None => CallTarget::One(full),
     }
+}
+
+/// Whether a rule of `ruleset`, which stands in `anchor`, calls the anchor at `path`.
+pub fn calls_anchor(anchor: &str, ruleset: &Ruleset, path: &str) -> bool {
+    let rules = ruleset.listed_rules().chain(ruleset.listed_nat());
+    let mut written = rules.filter_map(|placed| placed.item.anchor.as_ref()?.path.as_deref());
+    written.any(|called| call_target(anchor, called).holds(path))
 }
 
 fn collect_calls(anchor: &str, rules: &[Placed<Rule>], targets: &mut Vec<CallTarget>) {

@@ -16,9 +16,9 @@ use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
 use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
-use crate::rules::anchor::Header;
+use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
-use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, PfToken};
+use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening, PfToken};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
@@ -104,18 +104,23 @@ impl Helper<'_> {
             return Ok(record::stop(self.system, self.now, &boot)?);
         }
         let old = self.read_ledger()?;
-        let live = Live::read(&self.pf)?;
+        let mut live = Live::read(&self.pf, old.token.as_ref())?;
         if let Operation::Log { minutes } = request.action {
             // So that whoever reads the log can tell which rule is meant.
+            live.read_ours(&self.pf, None)?;
             self.write_report(&old, &live, &boot, &[])?;
             return Ok(record::start(self.system, minutes, self.now)?);
         }
         if request.action == (Operation::Status {}) {
+            live.read_ours(&self.pf, None)?;
             let ledger = Ledger { managed: with_managed(&old, request).managed, ..old };
             self.write_report(&ledger, &live, &boot, &[])?;
             return Ok(Response::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
         }
         let mut new = self.desired(&old, &live, &boot, request);
+        // What is to be replaced in any case need not be known.
+        let replaced = old.way.filter(|_| anchor::rules(&old) != anchor::rules(&new));
+        live.read_ours(&self.pf, replaced.map(Attachment::anchor))?;
         let observed = observe(&self.tree, &live, &old, &new, &boot)?;
         let written = timestamp(self.now);
         let header = Header { written: &written, user: &request.asker };
@@ -131,7 +136,7 @@ impl Helper<'_> {
         self.check(&observed, &plan)?;
         snapshot::take(&self.tree, &written)?;
         let mut progress = Progress::default();
-        match self.execute(&plan, &old, &mut new, &boot, &mut progress) {
+        match self.execute(&plan, live, &old, &mut new, &boot, &mut progress) {
             Ok(live) => {
                 let reported = self.write_report(&new, &live, &boot, &plan.notes);
                 let mut message = done_message(request, &new, &plan.notes, &live.state);
@@ -215,10 +220,11 @@ impl Helper<'_> {
         Ok(())
     }
 
-    /// Executes the plan, then reads pf again and compares. `progress` holds what was begun, whatever happens.
+    /// Executes the plan, then reads again what that can have changed in `live`, and compares. `progress` holds what was begun, whatever happens.
     fn execute<'a>(
         &self,
         plan: &'a Plan,
+        mut live: Live,
         old: &Ledger,
         new: &mut Ledger,
         boot: &str,
@@ -230,7 +236,8 @@ impl Helper<'_> {
                 .map_err(|source| Failure::Step { what: step.describe(), source })?;
         }
         let cannot = |what: &str, error: String| Failure::Verify(format!("cannot {what}: {error}"));
-        let live = Live::read(&self.pf).map_err(|error| cannot("read pf back", error.to_string()))?;
+        live.reread(&self.pf, &plan.steps, new.token.as_ref())
+            .map_err(|error| cannot("read pf back", error.to_string()))?;
         self.verify(&live, old, new, boot)?;
         let json =
             serde_json::to_vec_pretty(new).map_err(|error| cannot("write the ledger", error.to_string()))?;
@@ -320,7 +327,9 @@ impl Helper<'_> {
                 left.push("write the ledger".to_owned());
             }
         }
-        if let Ok(live) = Live::read(&self.pf) {
+        let live = Live::read(&self.pf, ledger.token.as_ref())
+            .and_then(|mut live| live.read_ours(&self.pf, None).map(|()| live));
+        if let Ok(live) = live {
             let _ = self.write_report(&ledger, &live, boot, &[]);
         }
         if left.is_empty() {

@@ -7,13 +7,17 @@ use crate::os::{FileError, Files};
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
 use crate::pf::rule::Placed;
 use crate::pf::rule::Rule;
+use crate::pf::rulesets::calls_anchor;
 use crate::report::{LoadedRules, PfState};
-use crate::root::plan::{AnchorContents, Observed};
+use crate::root::plan::{AnchorContents, Observed, Step};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, PfToken};
 use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.
+///
+/// A run of pfctl costs more than anything else in a change, so each thing is read once, and after a change what its steps
+/// can have changed. What decides nothing is not read: translation rules that no ruleset calls, tables that no rule names.
 #[derive(Clone, Debug)]
 pub struct Live {
     /// Whether it filters.
@@ -24,19 +28,65 @@ pub struct Live {
     pub rulesets: BTreeMap<String, LoadedRules>,
     /// Interfaces that pf does not look at; `None` where that could not be read.
     pub skip: Option<Vec<String>>,
+    /// Anchors of ours that pf has and that were not read.
+    unread: Vec<&'static str>,
 }
 
 impl Live {
-    /// Reads all of pf. Errors: pfctl fails. A listing that pfctl gives but that does not read is kept as text.
-    pub fn read(pf: &Pfctl) -> Result<Self, PfctlError> {
-        let mut rulesets = BTreeMap::from([(String::new(), read_ruleset(pf, None)?)]);
-        for path in pf.anchors()? {
-            let loaded = read_ruleset(pf, Some(&path))?;
-            rulesets.insert(path, loaded);
+    /// Reads all of pf but our own anchors. `token` is the one that is believed to hold pf enabled.
+    ///
+    /// Errors: pfctl fails. A listing that pfctl gives but that does not read is kept as text.
+    pub fn read(pf: &Pfctl, token: Option<&PfToken>) -> Result<Self, PfctlError> {
+        let (state, tokens) = read_state(pf, token.is_some())?;
+        let paths = pf.anchors()?;
+        let (ours, others): (Vec<String>, Vec<String>) =
+            paths.into_iter().partition(|path| OURS.iter().any(|way| way.anchor() == path));
+        let unread =
+            OURS.map(Attachment::anchor).into_iter().filter(|path| ours.iter().any(|own| own == path));
+        let rulesets = read_rulesets(pf, &others)?;
+        Ok(Live { state, tokens, rulesets, skip: pf.skipped().ok(), unread: unread.collect() })
+    }
+
+    /// Reads our own anchors but the one at `except`.
+    pub fn read_ours(&mut self, pf: &Pfctl, except: Option<&str>) -> Result<(), PfctlError> {
+        for anchor in std::mem::take(&mut self.unread) {
+            if Some(anchor) == except {
+                self.unread.push(anchor);
+            } else {
+                self.read_own(pf, anchor)?;
+            }
         }
-        // Who holds pf is only shown: a listing in a form we do not know takes nothing away.
-        let tokens = pf.references().ok().map(|held| held.iter().map(|reference| reference.token).collect());
-        Ok(Live { state: pf.info()?, tokens, rulesets, skip: pf.skipped().ok() })
+        Ok(())
+    }
+
+    /// Reads again what `steps` can have changed. `token` is the one that is believed to hold pf enabled then.
+    pub fn reread(&mut self, pf: &Pfctl, steps: &[Step], token: Option<&PfToken>) -> Result<(), PfctlError> {
+        if steps.iter().any(|step| matches!(step, Step::Main { load: true, .. })) {
+            *self = Live::read(pf, token)?;
+            return self.read_ours(pf, None);
+        }
+        if steps.iter().any(|step| matches!(step, Step::Enable | Step::Release(_))) {
+            (self.state, self.tokens) = read_state(pf, token.is_some())?;
+        }
+        for step in steps {
+            if let Step::Load { anchor, .. } = step {
+                self.unread.retain(|unread| unread != anchor);
+                self.read_own(pf, anchor)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_own(&mut self, pf: &Pfctl, anchor: &str) -> Result<(), PfctlError> {
+        let (rules, nat) = (pf.rules(Some(anchor))?, pf.nat(Some(anchor))?);
+        let tables = read_tables(pf, Some(anchor), tables_named(&rules).union(&tables_named(&nat)))?;
+        let found = LoadedRules { rules, nat, tables };
+        if found == LoadedRules::default() {
+            self.rulesets.remove(anchor);
+        } else {
+            self.rulesets.insert(anchor.to_owned(), found);
+        }
+        Ok(())
     }
 
     /// Whether pf still counts `token`. Where that cannot be read, a token of this boot counts while pf is enabled.
@@ -65,8 +115,11 @@ impl Live {
         self.rulesets.get("")
     }
 
-    /// Whether `anchor` holds nothing, just `ledger`'s rules, or something else.
+    /// Whether `anchor` holds nothing, just `ledger`'s rules, or something else, as one that was not read is taken to.
     pub fn loaded(&self, anchor: &str, ledger: &Ledger) -> AnchorContents {
+        if self.unread.contains(&anchor) {
+            return AnchorContents::Other;
+        }
         let Some(found) = self.rulesets.get(anchor) else { return AnchorContents::Nothing };
         if found.rules.trim().is_empty() && found.nat.trim().is_empty() && found.tables.is_empty() {
             return AnchorContents::Nothing;
@@ -79,13 +132,79 @@ impl Live {
     }
 }
 
-fn read_ruleset(pf: &Pfctl, anchor: Option<&str>) -> Result<LoadedRules, PfctlError> {
-    let mut tables = BTreeMap::new();
-    for table in pf.tables(anchor)? {
-        let addresses = pf.table_addresses(anchor, &table)?;
-        tables.insert(table, addresses);
+/// Where our rules can be.
+const OURS: [Attachment; 2] = [Attachment::Apple, Attachment::Classic];
+
+/// Whether pf filters, and the tokens that hold it enabled. One of the two tells the other, mostly: held, it is enabled;
+/// stopped, it has forgotten every token (XNU, pf_ioctl.c: DIOCSTOP and the last DIOCSTOPREF).
+fn read_state(pf: &Pfctl, is_held: bool) -> Result<(PfState, Option<Vec<u64>>), PfctlError> {
+    // Who holds pf is only shown: a listing in a form we do not know takes nothing away.
+    let tokens = || Some(pf.references().ok()?.iter().map(|reference| reference.token).collect::<Vec<_>>());
+    if is_held && let Some(held) = tokens().filter(|held| !held.is_empty()) {
+        return Ok((PfState::Enabled, Some(held)));
     }
-    Ok(LoadedRules { rules: pf.rules(anchor)?, nat: pf.nat(anchor)?, tables })
+    Ok(match pf.info()? {
+        PfState::Disabled => (PfState::Disabled, Some(Vec::new())),
+        state => (state, tokens()),
+    })
+}
+
+/// The main ruleset, and the anchors at `paths`.
+fn read_rulesets(pf: &Pfctl, paths: &[String]) -> Result<BTreeMap<String, LoadedRules>, PfctlError> {
+    let mut rulesets = BTreeMap::new();
+    let mut nat = BTreeMap::from([(String::new(), pf.nat(None)?)]);
+    let mut callers = vec![String::new()];
+    while let Some(caller) = callers.pop() {
+        let calls = parse_listing(&caller, nat.get(&caller).map_or("", String::as_str));
+        // Where they do not read, any of them may call anything.
+        let is_called =
+            |path: &str| !calls.problems.is_empty() || calls_anchor(&caller, &calls.ruleset, path);
+        for path in paths.iter().filter(|path| is_called(path)) {
+            if !nat.contains_key(path) {
+                nat.insert(path.clone(), pf.nat(Some(path))?);
+                callers.push(path.clone());
+            }
+        }
+    }
+    let mut named = BTreeSet::new();
+    for path in std::iter::once("").chain(paths.iter().map(String::as_str)) {
+        let anchor = Some(path).filter(|path| !path.is_empty());
+        let (rules, nat) = (pf.rules(anchor)?, nat.remove(path).unwrap_or_default());
+        let here: BTreeSet<String> = &tables_named(&rules) | &tables_named(&nat);
+        let tables = match anchor {
+            Some(_) => read_tables(pf, anchor, &here)?,
+            None => BTreeMap::new(),
+        };
+        named.extend(here);
+        rulesets.insert(path.to_owned(), LoadedRules { rules, nat, tables });
+    }
+    // A rule in an anchor means the main ruleset's table where the anchor has none of that name.
+    if let Some(main) = rulesets.get_mut("") {
+        main.tables = read_tables(pf, None, &named)?;
+    }
+    Ok(rulesets)
+}
+
+/// The tables of these names that `anchor` has.
+fn read_tables<'a>(
+    pf: &Pfctl,
+    anchor: Option<&str>,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<BTreeMap<String, Vec<String>>, PfctlError> {
+    let mut tables = BTreeMap::new();
+    for name in names {
+        if let Some(addresses) = pf.table_addresses(anchor, name)? {
+            tables.insert(name.clone(), addresses);
+        }
+    }
+    Ok(tables)
+}
+
+/// The names that stand as `<name>` in a listing. In a label they are no table's, which then is not there.
+fn tables_named(listing: &str) -> BTreeSet<String> {
+    let after = listing.split('<').skip(1).filter_map(|rest| rest.split_once('>'));
+    let names = after.map(|(name, _)| name);
+    names.filter(|name| !name.is_empty() && !name.contains(char::is_whitespace)).map(str::to_owned).collect()
 }
 
 /// Whether what was read back is what the ledger renders to: the same rules in the same order, and tables of the
