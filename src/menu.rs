@@ -528,7 +528,7 @@ mod tests {
 
     fn open(report: &mut Report, from: Source) {
         let (name, port) = ("dlv".parse().unwrap(), range("2345"));
-        report.openings.push(Opening { name, port, from, until: None, since: 900, by: "ada".into() });
+        report.openings.push(Opening::new(&NamedPort { name, port }, from, None, 900, "ada"));
         report.verdicts[0] = verdict(port, Answer::Yes);
     }
 
@@ -850,13 +850,10 @@ mod tests {
                         _ => nobody(port.port),
                     };
                     facts.seen = Ok(facts.ports.iter().map(seen).collect());
-                    let opening = |number: usize| Opening {
-                        name: "own".parse().unwrap(),
-                        port: range(&(30_000 + number).to_string()),
-                        from: Source::Any,
-                        until: None,
-                        since: 0,
-                        by: "ada".into(),
+                    let opening = |number: usize| {
+                        let port = range(&(30_000 + number).to_string());
+                        let named = NamedPort { name: "own".parse().unwrap(), port };
+                        Opening::new(&named, Source::Any, None, 0, "ada")
                     };
                     report.openings = (count..=count).filter(|count| *count > 0).map(opening).collect();
                     report.notes =

@@ -671,7 +671,7 @@ mod tests {
     fn open(report: &mut Report) {
         let from = Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] };
         let DebugPort { name, port, .. } = dlv();
-        report.openings = vec![Opening { name, port, from, until: None, since: 900, by: "ada".into() }];
+        report.openings = vec![Opening::new(&NamedPort { name, port }, from, None, 900, "ada")];
         report.verdicts = vec![verdict(Answer::Yes, Answer::No)];
     }
 

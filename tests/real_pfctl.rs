@@ -100,8 +100,7 @@ fn ledger() -> Ledger {
     for port in [port, PortRange::new(49140, 49150).unwrap()] {
         ledger.manage(&NamedPort { name: name.clone(), port });
     }
-    let (from, by) = (Source::Hosts { hosts }, "ada".to_owned());
-    ledger.open(Opening { name, port, from, until: None, since: 0, by });
+    ledger.open(Opening::new(&NamedPort { name, port }, Source::Hosts { hosts }, None, 0, "ada"));
     ledger
 }
 

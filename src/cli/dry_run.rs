@@ -112,9 +112,8 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, wanted: Wanted) -> Ledger {
     shown.iter().for_each(|port| new.manage(port));
     match wanted {
         Wanted::Open(ports, from) => {
-            for NamedPort { name, port } in ports {
-                let from = from.clone();
-                new.open(Opening { name, port, from, until: None, since: 0, by: String::new() });
+            for port in &ports {
+                new.open(Opening::new(port, from.clone(), None, 0, ""));
             }
         }
         Wanted::Close(ports) => ports.iter().for_each(|port| new.close(port)),

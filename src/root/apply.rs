@@ -169,15 +169,9 @@ impl Helper {
         new.expire(self.now);
         match &request.action {
             Operation::Open { ports, from, until } => {
-                for NamedPort { name, port } in ports {
-                    new.open(Opening {
-                        name: name.clone(),
-                        port: *port,
-                        from: from.clone(),
-                        until: *until,
-                        since: self.since(old, *port, from),
-                        by: request.asker.clone(),
-                    });
+                for port in ports {
+                    let since = self.since(old, port.port, from);
+                    new.open(Opening::new(port, from.clone(), *until, since, &request.asker));
                 }
                 new.expire(self.now);
             }

@@ -295,7 +295,7 @@ mod tests {
     fn an_opening_alone_does_not_enable_pf() {
         let mut ledger = Ledger::default();
         let (name, port) = ("dlv".parse().unwrap(), "2345".parse().unwrap());
-        ledger.open(Opening { name, port, from: Source::Any, until: None, since: 0, by: "ada".into() });
+        ledger.open(Opening::new(&NamedPort { name, port }, Source::Any, None, 0, "ada"));
         assert!(!steps(&stock(), &ledger, None).contains("enable"));
     }
 }

@@ -57,6 +57,11 @@ impl std::fmt::Display for Source {
     }
 }
 
+/// Whether all its addresses are link-local ones of IPv6, which are the same on every link.
+pub fn is_link_local(network: &IpNet) -> bool {
+    matches!(network, IpNet::V6(six) if six.prefix_len() >= 10 && six.addr().is_unicast_link_local())
+}
+
 /// A network as a person writes it: a single host without its prefix length.
 pub fn host_text(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
@@ -76,12 +81,26 @@ pub struct Opening {
     pub port: PortRange,
     /// Who is let in.
     pub from: Source,
-    /// When it closes by itself; `None`: when somebody closes it.
+    /// When it closes by itself; `None`: at no set time.
     pub until: Option<Seconds>,
+    /// Whether it closes when this Mac restarts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
+    /// The network it was opened on, as root names it; `None` where that is not known. Only equality counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// When it was opened.
     pub since: Seconds,
     /// The user who asked for it.
     pub by: String,
+}
+
+impl Opening {
+    /// An opening without another end than `until`, on no particular network.
+    pub fn new(port: &NamedPort, from: Source, until: Option<Seconds>, since: Seconds, by: &str) -> Self {
+        let NamedPort { name, port } = port.clone();
+        Opening { name, port, from, until, restart: false, network: None, since, by: by.to_owned() }
+    }
 }
 
 /// A range that is ours to close: blocked from other machines while the guard is on and it is not open.
@@ -270,14 +289,7 @@ mod tests {
     }
 
     fn opening(port: &str, until: Option<Seconds>) -> Opening {
-        Opening {
-            name: "dlv".parse().unwrap(),
-            port: port.parse().unwrap(),
-            from: Source::Any,
-            until,
-            since: 0,
-            by: "ada".into(),
-        }
+        Opening::new(&managed("dlv", port), Source::Any, until, 0, "ada")
     }
 
     fn ports(list: &[NamedPort]) -> String {
