@@ -67,7 +67,7 @@ fn a_bad_rule_is_refused_and_nothing_is_loaded() {
 fn our_rules_are_loaded_read_back_as_they_are_written_and_emptied() {
     everywhere("our_rules_are_loaded_read_back_as_they_are_written_and_emptied", |pf, _| {
         let emptied = Emptied(pf);
-        let wanted = anchor::rules(&ledger());
+        let wanted = anchor::rules(&ledger(), &[]);
         pf.check(Some(ANCHOR), Rules::Text(&wanted)).unwrap();
         assert_eq!(pf.rules(Some(ANCHOR)).unwrap(), "", "checking loaded something");
         pf.load_anchor(ANCHOR, Rules::Text(&wanted)).unwrap();

@@ -43,8 +43,9 @@ pub fn show(app: &App, wanted: Wanted, json: bool) -> Result<(), AppError> {
     let old = ledger(report);
     let new = changed(&old, app.preferences()?.managed(), wanted);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
-    let (before, after) = (anchor::rules(&old), anchor::rules(&new));
-    let now = loaded(report).with_interfaces(super::explain::interfaces(app.world()));
+    let interfaces = super::explain::interfaces(app.world());
+    let (before, after) = (anchor::rules(&old, &interfaces), anchor::rules(&new, &interfaces));
+    let now = loaded(report).with_interfaces(interfaces);
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
     let mut ranges: Vec<_> = new.managed.iter().map(|managed| managed.port).collect();
     ranges.extend(new.openings.iter().map(|opening| opening.port));

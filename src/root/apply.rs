@@ -116,7 +116,7 @@ impl Helper {
             return Ok(Response::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
         }
         let mut new = self.desired(&old, &live, &boot, request);
-        let observed = observe(&self.tree, &live, &old, &new, &boot)?;
+        let observed = observe(&self.tree, &live, &self.interfaces, &old, &new, &boot)?;
         let written = timestamp(self.now);
         let header = Header { written: &written, user: &request.asker };
         let plan = plan(&observed, &old, &new, request.way, &header)?;
@@ -273,8 +273,8 @@ impl Helper {
     /// Whether pf holds what was asked, and would do it.
     fn verify(&self, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<(), Failure> {
         let wrong = |what: String| Err(Failure::Verify(what));
-        let observed =
-            observe(&self.tree, live, old, new, boot).map_err(|error| Failure::Verify(error.to_string()))?;
+        let observed = observe(&self.tree, live, &self.interfaces, old, new, boot)
+            .map_err(|error| Failure::Verify(error.to_string()))?;
         if let Some(way) = new.way {
             let (loaded, called) = match way {
                 crate::rules::ledger::Attachment::Apple => (observed.apple, observed.calls_apple),

@@ -7,6 +7,7 @@ use crate::os::{FileError, Files};
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
 use crate::pf::rule::Rule;
 use crate::pf::ruleset::Placed;
+use crate::pf::rulesets::InterfaceFacts;
 use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, Token};
@@ -65,13 +66,13 @@ impl Live {
         self.rulesets.get("")
     }
 
-    /// Whether `anchor` holds nothing, just `ledger`'s rules, or something else.
-    pub fn loaded(&self, anchor: &str, ledger: &Ledger) -> AnchorContents {
+    /// Whether `anchor` holds nothing, just `ledger`'s rules on a Mac with these interfaces, or something else.
+    pub fn loaded(&self, anchor: &str, ledger: &Ledger, interfaces: &[InterfaceFacts]) -> AnchorContents {
         let Some(found) = self.rulesets.get(anchor) else { return AnchorContents::Nothing };
         if found.rules.trim().is_empty() && found.nat.trim().is_empty() && found.tables.is_empty() {
             return AnchorContents::Nothing;
         }
-        if found.nat.trim().is_empty() && holds_just(found, ledger) {
+        if found.nat.trim().is_empty() && holds_just(found, ledger, interfaces) {
             AnchorContents::AsWanted
         } else {
             AnchorContents::Other
@@ -90,17 +91,13 @@ fn read_ruleset(pf: &Pfctl, anchor: Option<&str>) -> Result<LoadedRules, PfctlEr
 
 /// Whether what was read back is what the ledger renders to: the same rules in the same order, and tables of the
 /// same names and addresses. Compared in pfctl's normal form, so that its spelling does not matter.
-fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
-    let wanted = normal(parse_text("ledger", &anchor::rules(ledger)));
+fn holds_just(found: &LoadedRules, ledger: &Ledger, interfaces: &[InterfaceFacts]) -> bool {
+    let wanted = normal(parse_text("ledger", &anchor::rules(ledger, interfaces)));
     let read = normal(parse_listing("anchor", &found.rules));
     let (Ok(wanted), Ok(read)) = (wanted, read) else { return false };
-    let tables: BTreeMap<String, BTreeSet<String>> = ledger
-        .openings
-        .iter()
-        .filter_map(|opening| {
-            let hosts = opening.from.networks()?.iter().map(crate::rules::ledger::host_text).collect();
-            Some((anchor::table_name(opening.port), hosts))
-        })
+    let tables: BTreeMap<String, BTreeSet<String>> = anchor::tables(ledger)
+        .into_iter()
+        .map(|(name, addresses)| (name, addresses.into_iter().collect()))
         .collect();
     let loaded: BTreeMap<String, BTreeSet<String>> = found
         .tables
@@ -135,6 +132,7 @@ fn normal(parsed: Parsed) -> Result<Normal, String> {
 pub fn observe(
     tree: &Files,
     live: &Live,
+    interfaces: &[InterfaceFacts],
     old: &Ledger,
     new: &Ledger,
     boot: &str,
@@ -147,8 +145,9 @@ pub fn observe(
         calls_classic: live.main_calls(Attachment::Classic.anchor()),
         main_is_conf,
         conf,
-        apple: live.loaded(Attachment::Apple.anchor(), new),
-        classic: live.loaded(Attachment::Classic.anchor(), new),
+        apple: live.loaded(Attachment::Apple.anchor(), new, interfaces),
+        classic: live.loaded(Attachment::Classic.anchor(), new, interfaces),
+        interfaces: interfaces.to_vec(),
         token_held: live.holds(old.token.as_ref(), boot),
     })
 }

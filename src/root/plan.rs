@@ -1,5 +1,6 @@
 //! What is to be done so that pf does what the ledger says: steps, each of which knows how it is undone. Pure.
 
+use crate::pf::rulesets::InterfaceFacts;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::ledger::{Attachment, Guard, Ledger, Token};
@@ -21,6 +22,8 @@ pub struct Observed {
     pub apple: AnchorContents,
     /// What is loaded in our classic anchor.
     pub classic: AnchorContents,
+    /// The interfaces of this Mac, loopback apart.
+    pub interfaces: Vec<InterfaceFacts>,
     /// Whether pf counts our token still.
     pub token_held: bool,
 }
@@ -122,7 +125,7 @@ pub fn plan(
 ) -> Result<Plan, PlanError> {
     let way = if new.needs_rules() { Some(choose(observed, wanted)?) } else { None };
     let mut plan = Plan { way, steps: Vec::new(), notes: Vec::new() };
-    let before = anchor::rules(old);
+    let before = anchor::rules(old, &observed.interfaces);
     let has_block = match &observed.conf {
         Some(bytes) => conf::contains(bytes)?,
         None => false,
@@ -131,8 +134,9 @@ pub fn plan(
         let loaded = observed.loaded(way);
         if loaded != AnchorContents::AsWanted || observed.anchor_file.is_none() {
             let before = if loaded == AnchorContents::Nothing { String::new() } else { before.clone() };
-            plan.steps.push(Step::AnchorFile(Some(anchor::render(new, header))));
-            plan.steps.push(Step::Load { anchor: way.anchor(), rules: anchor::rules(new), before });
+            plan.steps.push(Step::AnchorFile(Some(anchor::render(new, &observed.interfaces, header))));
+            let rules = anchor::rules(new, &observed.interfaces);
+            plan.steps.push(Step::Load { anchor: way.anchor(), rules, before });
         }
     }
     if way == Some(Attachment::Classic) && (!has_block || !observed.calls_classic) {
@@ -208,6 +212,7 @@ mod tests {
             main_is_conf: Ok(()),
             apple: AnchorContents::Nothing,
             classic: AnchorContents::Nothing,
+            interfaces: Vec::new(),
             token_held: false,
         }
     }

@@ -1,12 +1,17 @@
 //! Renders our anchor: the ledger as rules of pf.
 //!
 //! Every rule is `quick`, so that what a ruleset says after our anchor cannot overrule it, and none matches
-//! anything but TCP to the ports in the ledger.
+//! anything but TCP to the ports in the ledger, and on lo0 from them. Every rule has a label: pfctl's optimizer moves no
+//! rule past one that has.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::port::PortRange;
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, host_text};
+use ipnet::IpNet;
+
+use crate::pf::rulesets::InterfaceFacts;
+use crate::port::{PortName, PortRange};
+use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, host_text, is_link_local};
 use crate::world::NAME;
 
 /// What the header of the file says.
@@ -19,67 +24,83 @@ pub struct Header<'a> {
 }
 
 /// The text of `/etc/pf.anchors/dev.portcullis`: a header of comments, then [`rules`].
-pub fn render(ledger: &Ledger, header: &Header) -> String {
+pub fn render(ledger: &Ledger, interfaces: &[InterfaceFacts], header: &Header) -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "# {NAME}: written by Portcullis {version} at {} for {}.\n\
          # Do not edit: this file is rendered anew at every change. See what is open with `portcullis status`.\n{}",
         header.written,
         header.user,
-        rules(ledger)
+        rules(ledger, interfaces)
     )
 }
 
-/// The rules alone: tables first, then for each range, rising, what passes and what is blocked.
-/// Empty where the ledger needs no rules.
-pub fn rules(ledger: &Ledger) -> String {
-    let mut tables = String::new();
-    let mut rules = String::new();
-    let mut ranges: Vec<Entry> = ledger.openings.iter().map(Entry::Open).collect();
+/// The rules alone: tables first, then for each range, rising, what passes and what is blocked. `interfaces` are those
+/// of this Mac: link-local clients are let in by interface. Empty where the ledger needs no rules.
+pub fn rules(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> String {
+    let mut text = String::new();
+    for (name, networks) in tables(ledger) {
+        let _ = writeln!(text, "table <{name}> const {{ {} }}", networks.join(", "));
+    }
     let closed = ledger.closed();
-    ranges.extend(closed.iter().map(Entry::Closed));
-    ranges.sort_by_key(Entry::port);
-    for entry in ranges {
+    let open = ledger.openings.iter().map(Entry::Open);
+    let mut entries: Vec<Entry> = open.chain(closed.iter().map(Entry::Closed)).collect();
+    entries.sort_by_key(Entry::port);
+    for entry in entries {
         match entry {
-            Entry::Closed(managed) => {
-                block(&mut rules, managed.port, &label(managed.name.as_str(), managed.port))
-            }
-            Entry::Open(opening) => {
-                let label = label(opening.name.as_str(), opening.port);
-                let port = port_term(opening.port);
-                let source = match opening.from.networks() {
-                    None => "any".to_owned(),
-                    Some(networks) => {
-                        let table = table_name(opening.port);
-                        let hosts: Vec<String> = networks.iter().map(host_text).collect();
-                        let _ = writeln!(tables, "table <{table}> const {{ {} }}", hosts.join(", "));
-                        format!("<{table}>")
-                    }
-                };
-                let _ = writeln!(
-                    rules,
-                    "pass quick on lo0 proto tcp from any to any port {port} flags S/SA keep state label {label}"
-                );
-                let _ = writeln!(
-                    rules,
-                    "pass in quick on ! lo0 proto tcp from {source} to any port {port} flags S/SA keep state label {label}"
-                );
-                if ledger.guard == Guard::On && opening.from.networks().is_some() {
-                    block(&mut rules, opening.port, &label);
-                }
-            }
+            Entry::Closed(managed) => close(&mut text, managed.port, &label(&managed.name, managed.port)),
+            Entry::Open(opening) => open_rules(&mut text, opening, interfaces, ledger.guard),
         }
     }
-    tables + &rules
+    text
+}
+
+/// The tables that the rules name, each with its addresses as pfctl writes them.
+pub fn tables(ledger: &Ledger) -> BTreeMap<String, Vec<String>> {
+    let table = |opening: &Opening| {
+        let networks = routed(&opening.from)?;
+        let addresses: Vec<String> = networks.iter().map(host_text).collect();
+        (!addresses.is_empty()).then(|| (table_name(opening.port), addresses))
+    };
+    ledger.openings.iter().filter_map(table).collect()
 }
 
 /// The name of the table that holds the addresses let in to `port`: `portcullis_2345`,
 /// `portcullis_30000_30100`. At most 23 characters; pf allows 31.
-pub fn table_name(port: PortRange) -> String {
+fn table_name(port: PortRange) -> String {
     match port.as_single() {
         Some(port) => format!("portcullis_{port}"),
         None => format!("portcullis_{}_{}", port.first(), port.last()),
     }
+}
+
+/// The addresses of a source that mean the same on every interface; `None` for all. Link-local ones of `lan` do not:
+/// a table would let them in on every link (XNU filters before it embeds the scope: ip6_input.c).
+fn routed(from: &Source) -> Option<Vec<IpNet>> {
+    let networks = from.networks()?.iter();
+    Some(match from {
+        Source::Lan { .. } => networks.filter(|network| !is_link_local(network)).copied().collect(),
+        _ => networks.copied().collect(),
+    })
+}
+
+/// The hardware interfaces that are on one of the networks of `lan`.
+pub fn links<'a>(
+    networks: &'a [IpNet],
+    interfaces: &'a [InterfaceFacts],
+) -> impl Iterator<Item = &'a InterfaceFacts> {
+    let meet = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
+    let is_on = move |facts: &InterfaceFacts| {
+        let routed = networks.iter().filter(|network| !is_link_local(network));
+        routed.clone().any(|network| facts.addresses.iter().any(|own| meet(network, &own.trunc())))
+    };
+    interfaces.iter().filter(move |facts| is_hardware(&facts.name) && is_on(facts))
+}
+
+/// `en0`, `en7`: macOS names tunnels, bridges and virtual interfaces otherwise.
+fn is_hardware(name: &str) -> bool {
+    let unit = name.strip_prefix("en").unwrap_or_default();
+    !unit.is_empty() && unit.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 enum Entry<'a> {
@@ -96,14 +117,72 @@ impl Entry<'_> {
     }
 }
 
-/// `return` rather than `drop`: the client is told at once, instead of waiting for a time-out. `log`, so that a capture
-/// of pflog0 tells who tried; where there is no pflog0, the kernel does nothing more (XNU: bsd/net/if_pflog.c).
-fn block(rules: &mut String, port: PortRange, label: &str) {
-    let port = port_term(port);
-    let _ = writeln!(
-        rules,
-        "block return in log quick on ! lo0 proto tcp from any to any port {port} label {label}"
-    );
+/// What lets a port's clients in. On lo0 both ways pass without a state: a state that pf kept while it was off drops
+/// its packets silently, and a loopback session is never to be cut. `from port` passes what the server answers, and
+/// nothing that opens a connection. From other machines `flags any` takes up a session that is older than the rules.
+fn open_rules(text: &mut String, opening: &Opening, interfaces: &[InterfaceFacts], guard: Guard) {
+    let (label, port) = (label(&opening.name, opening.port), port_term(opening.port));
+    let from = match routed(&opening.from) {
+        None => Some("any".to_owned()),
+        Some(networks) => (!networks.is_empty()).then(|| format!("<{}>", table_name(opening.port))),
+    };
+    let mut rule = |rule: String| {
+        let _ = writeln!(text, "{rule} label {label}");
+    };
+    rule(format!("pass quick on lo0 proto tcp from any to any port {port} flags any no state"));
+    rule(format!("pass quick on lo0 proto tcp from any port {port} to any flags A/A no state"));
+    rule(format!("pass quick on lo0 proto tcp from any port {port} to any flags R/SR no state"));
+    if let Some(from) = from {
+        rule(format!("pass in quick on ! lo0 proto tcp from {from} to any port {port} flags any keep state"));
+    }
+    if let Source::Lan { networks } = &opening.from {
+        for facts in links(networks, interfaces) {
+            for near in networks.iter().filter(|network| is_link_local(network)) {
+                let (link, near) = (&facts.name, host_text(near));
+                rule(format!(
+                    "pass in quick on {link} inet6 proto tcp from {near} to any port {port} flags any keep state"
+                ));
+            }
+        }
+    }
+    if guard == Guard::On && opening.from.networks().is_some() {
+        close(text, opening.port, &label);
+    }
+}
+
+/// The first of the ports that macOS gives to outgoing connections (`net.inet.ip.portrange.first`).
+const FIRST_EPHEMERAL: u16 = 49_152;
+
+/// What refuses a port to other machines. `return` rather than `drop`: the client is told at once, instead of waiting
+/// for a time-out. `log`, so that a capture of pflog0 tells who tried; where there is no pflog0, the kernel does nothing
+/// more (XNU: bsd/net/if_pflog.c). A lone reset passes, so that the debugger hears that a client is gone whose state was
+/// dropped. A port that may be the near end of an outgoing connection is blocked for what opens a connection alone.
+fn close(text: &mut String, port: PortRange, label: &str) {
+    let block = "block return in log quick on ! lo0 proto tcp from any to any port";
+    let (listening, ephemeral) = split(port);
+    if let Some(port) = listening.map(port_term) {
+        let _ = writeln!(
+            text,
+            "pass in quick on ! lo0 proto tcp from any to any port {port} flags R/SR no state label {label}\n\
+             {block} {port} label {label}"
+        );
+    }
+    if let Some(port) = ephemeral.map(port_term) {
+        let _ = writeln!(text, "{block} {port} flags S/SA label {label}");
+    }
+}
+
+/// The ports below those of outgoing connections, and those among them.
+fn split(port: PortRange) -> (Option<PortRange>, Option<PortRange>) {
+    (
+        PortRange::new(port.first(), port.last().min(FIRST_EPHEMERAL - 1)),
+        PortRange::new(port.first().max(FIRST_EPHEMERAL), port.last()),
+    )
+}
+
+/// Whether a closing leaves the sessions under way on `port` alone: its block stops only what opens a connection.
+pub fn lets_sessions_end(port: u16) -> bool {
+    port >= FIRST_EPHEMERAL
 }
 
 fn port_term(port: PortRange) -> String {
@@ -113,7 +192,7 @@ fn port_term(port: PortRange) -> String {
     }
 }
 
-fn label(name: &str, port: PortRange) -> String {
+fn label(name: &PortName, port: PortRange) -> String {
     format!("\"portcullis:{name}:{port}\"")
 }
 
@@ -123,14 +202,8 @@ mod tests {
     use crate::rules::ledger::Source;
 
     fn opening(name: &str, port: &str, from: Source) -> Opening {
-        Opening {
-            name: name.parse().unwrap(),
-            port: port.parse().unwrap(),
-            from,
-            until: None,
-            since: 0,
-            by: "ada".into(),
-        }
+        let named = NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() };
+        Opening::new(&named, from, None, 0, "ada")
     }
 
     fn ledger(guard: Guard) -> Ledger {
@@ -143,8 +216,22 @@ mod tests {
 
     #[test]
     fn all_closed_and_no_guard_is_no_rule() {
-        assert_eq!(rules(&ledger(Guard::Off)), "");
-        assert_eq!(rules(&ledger(Guard::Unset)), "");
+        assert_eq!(rules(&ledger(Guard::Off), &[]), "");
+        assert_eq!(rules(&ledger(Guard::Unset), &[]), "");
+    }
+
+    fn interfaces() -> Vec<InterfaceFacts> {
+        [
+            ("en0", "192.168.1.9/24"),
+            ("en7", "10.0.0.9/16"),
+            ("utun4", "192.168.1.77/24"),
+            ("bridge100", "192.168.1.1/24"),
+        ]
+        .map(|(name, address)| InterfaceFacts {
+            name: name.into(),
+            addresses: vec![address.parse().unwrap()],
+        })
+        .into()
     }
 
     #[test]
@@ -153,28 +240,62 @@ mod tests {
         let hosts = vec!["192.168.1.0/24".parse().unwrap(), "10.0.0.5/32".parse().unwrap()];
         ledger.open(opening("dlv", "2345", Source::Hosts { hosts }));
         ledger.open(opening("node", "9229", Source::Any));
-        insta::assert_snapshot!(rules(&ledger), @r#"
+        insta::assert_snapshot!(rules(&ledger, &interfaces()), @r#"
         table <portcullis_2345> const { 192.168.1.0/24, 10.0.0.5 }
-        pass quick on lo0 proto tcp from any to any port = 2345 flags S/SA keep state label "portcullis:dlv:2345"
-        pass in quick on ! lo0 proto tcp from <portcullis_2345> to any port = 2345 flags S/SA keep state label "portcullis:dlv:2345"
+        pass quick on lo0 proto tcp from any to any port = 2345 flags any no state label "portcullis:dlv:2345"
+        pass quick on lo0 proto tcp from any port = 2345 to any flags A/A no state label "portcullis:dlv:2345"
+        pass quick on lo0 proto tcp from any port = 2345 to any flags R/SR no state label "portcullis:dlv:2345"
+        pass in quick on ! lo0 proto tcp from <portcullis_2345> to any port = 2345 flags any keep state label "portcullis:dlv:2345"
+        pass in quick on ! lo0 proto tcp from any to any port = 2345 flags R/SR no state label "portcullis:dlv:2345"
         block return in log quick on ! lo0 proto tcp from any to any port = 2345 label "portcullis:dlv:2345"
-        pass quick on lo0 proto tcp from any to any port = 9229 flags S/SA keep state label "portcullis:node:9229"
-        pass in quick on ! lo0 proto tcp from any to any port = 9229 flags S/SA keep state label "portcullis:node:9229"
+        pass quick on lo0 proto tcp from any to any port = 9229 flags any no state label "portcullis:node:9229"
+        pass quick on lo0 proto tcp from any port = 9229 to any flags A/A no state label "portcullis:node:9229"
+        pass quick on lo0 proto tcp from any port = 9229 to any flags R/SR no state label "portcullis:node:9229"
+        pass in quick on ! lo0 proto tcp from any to any port = 9229 flags any keep state label "portcullis:node:9229"
+        pass in quick on ! lo0 proto tcp from any to any port 30000:30100 flags R/SR no state label "portcullis:many:30000-30100"
         block return in log quick on ! lo0 proto tcp from any to any port 30000:30100 label "portcullis:many:30000-30100"
         "#);
     }
 
     #[test]
-    fn without_guard_only_what_is_open_has_rules() {
+    fn link_local_clients_of_lan_are_let_in_by_interface() {
         let mut ledger = ledger(Guard::Off);
-        ledger.open(opening("dlv", "2345", Source::Lan { networks: vec!["fe80::/10".parse().unwrap()] }));
-        let text = render(&ledger, &Header { written: "2026-11-23T17:00:00Z", user: "ada" });
+        let lan = |networks: &[&str]| Source::Lan {
+            networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
+        };
+        ledger.open(opening("dlv", "2345", lan(&["192.168.1.0/24", "fe80::/10"])));
+        let text = render(&ledger, &interfaces(), &Header { written: "2026-11-23T17:00:00Z", user: "ada" });
         insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r#"
         # dev.portcullis: written by Portcullis VERSION at 2026-11-23T17:00:00Z for ada.
         # Do not edit: this file is rendered anew at every change. See what is open with `portcullis status`.
-        table <portcullis_2345> const { fe80::/10 }
-        pass quick on lo0 proto tcp from any to any port = 2345 flags S/SA keep state label "portcullis:dlv:2345"
-        pass in quick on ! lo0 proto tcp from <portcullis_2345> to any port = 2345 flags S/SA keep state label "portcullis:dlv:2345"
+        table <portcullis_2345> const { 192.168.1.0/24 }
+        pass quick on lo0 proto tcp from any to any port = 2345 flags any no state label "portcullis:dlv:2345"
+        pass quick on lo0 proto tcp from any port = 2345 to any flags A/A no state label "portcullis:dlv:2345"
+        pass quick on lo0 proto tcp from any port = 2345 to any flags R/SR no state label "portcullis:dlv:2345"
+        pass in quick on ! lo0 proto tcp from <portcullis_2345> to any port = 2345 flags any keep state label "portcullis:dlv:2345"
+        pass in quick on en0 inet6 proto tcp from fe80::/10 to any port = 2345 flags any keep state label "portcullis:dlv:2345"
+        "#);
+        let links = |networks: &[&str]| {
+            let openings = vec![opening("dlv", "2345", lan(networks))];
+            let text = rules(&Ledger { openings, ..Ledger::default() }, &interfaces());
+            let names = ["en0", "en7", "utun4", "bridge100"];
+            let named = names.into_iter().filter(|name| text.contains(&format!("on {name} ")));
+            named.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(links(&["192.168.1.0/24", "10.0.0.0/16", "fe80::/10"]), "en0 en7");
+        assert_eq!(links(&["192.168.1.9/32", "fe80::/10"]), "en0");
+        assert_eq!(links(&["10.0.0.0/16"]), "", "a network alone lets in no link-local client");
+        assert_eq!(links(&["fe80::/10"]), "");
+    }
+
+    #[test]
+    fn ports_of_outgoing_connections_are_blocked_for_what_opens_one_alone() {
+        let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
+        ledger.manage(&NamedPort { name: "many".parse().unwrap(), port: "49151-49152".parse().unwrap() });
+        insta::assert_snapshot!(rules(&ledger, &[]), @r#"
+        pass in quick on ! lo0 proto tcp from any to any port = 49151 flags R/SR no state label "portcullis:many:49151-49152"
+        block return in log quick on ! lo0 proto tcp from any to any port = 49151 label "portcullis:many:49151-49152"
+        block return in log quick on ! lo0 proto tcp from any to any port = 49152 flags S/SA label "portcullis:many:49151-49152"
         "#);
     }
 }
