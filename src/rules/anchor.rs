@@ -298,4 +298,20 @@ mod tests {
         block return in log quick on ! lo0 proto tcp from any to any port = 49152 flags S/SA label "portcullis:many:49151-49152"
         "#);
     }
+
+    proptest::proptest! {
+        /// What is rendered reads back as it is, rule for rule, in pfctl's normal form.
+        #[test]
+        fn reads_back_as_it_is(ledger in crate::rules::half::tests::ledgers()) {
+            let ledger = Ledger { guard: Guard::On, ..ledger };
+            let parsed = crate::pf::parse::parse_text("anchor", &rules(&ledger, &interfaces()));
+            proptest::prop_assert!(parsed.problems.is_empty() && parsed.doubts.is_empty(), "{:?}", parsed.problems);
+            let listed: Vec<String> = parsed.ruleset.listed_rules().map(|rule| rule.item.to_string()).collect();
+            let listing = listed.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let again = crate::pf::parse::parse_listing("anchor", &listing);
+            let again: Vec<String> = again.ruleset.listed_rules().map(|rule| rule.item.to_string()).collect();
+            proptest::prop_assert!(listed.iter().all(|line| line.contains(" label \"portcullis:")));
+            proptest::prop_assert_eq!(listed, again);
+        }
+    }
 }

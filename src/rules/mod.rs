@@ -2,4 +2,6 @@
 
 pub mod anchor;
 pub mod conf;
+pub mod half;
 pub mod ledger;
+pub mod openness;
