@@ -2,11 +2,16 @@
 
 mod boot;
 pub mod clipboard;
+mod connection;
 #[cfg(target_os = "macos")]
 pub mod held;
 #[cfg(all(target_os = "linux", feature = "gui"))]
 pub mod library;
 mod networks;
+#[cfg(target_os = "macos")]
+pub mod pf_device;
+#[cfg(any(target_os = "macos", test))]
+mod pf_layout;
 pub mod process;
 pub mod stream;
 #[cfg(target_os = "macos")]
@@ -15,6 +20,7 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
+pub use connection::TrackedConnection;
 pub use networks::{interfaces, networks};
 pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
