@@ -13,6 +13,7 @@ pub mod pf_device;
 #[cfg(any(target_os = "macos", test))]
 mod pf_layout;
 pub mod process;
+pub mod states;
 pub mod stream;
 #[cfg(target_os = "macos")]
 pub mod sysctl;
@@ -21,7 +22,7 @@ mod user;
 
 pub use boot::{BootError, boot_id};
 pub use connection::TrackedConnection;
-pub use networks::{interfaces, networks};
+pub use networks::{Interface, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
 

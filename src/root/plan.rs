@@ -1,6 +1,6 @@
 //! What is to be done so that pf does what the ledger says: steps, each of which knows how it is undone. Pure.
 
-use crate::pf::rulesets::InterfaceFacts;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::ledger::{Attachment, Guard, Ledger, Token};

@@ -5,8 +5,9 @@ use ipnet::IpNet;
 use crate::diagnosis::Answer;
 use crate::os::Files;
 use crate::pf::explain::{Combined, answers};
+use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::origin::{Both, PerOrigin};
-use crate::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use crate::pf::rulesets::{Listing, Rulesets};
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::root::foreign;
@@ -87,7 +88,7 @@ fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> 
             let because = match outcome {
                 Decision::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
                 Decision::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
-                _ => combined.because.clone(),
+                _ => combined.because.to_string(),
             };
             Reason { answer: outcome.into(), families: families(&combined), because }
         }

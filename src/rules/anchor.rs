@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 
-use crate::pf::rulesets::InterfaceFacts;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::port::{PortName, PortRange};
 use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, host_text, is_link_local};
-use crate::world::NAME;
+use crate::system::NAME;
 
 /// What the header of the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,9 +20,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::pf::criteria::{Direction, PortMatch};
+use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::packet::Packet;
-use crate::pf::rule::{Direction, PortMatch};
-use crate::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use crate::pf::rulesets::{Listing, Rulesets};
 use crate::pf::verdict::{Because, Decision, verdict};
 use crate::port::PortRange;
 use crate::rules::anchor::links;
