@@ -5,6 +5,7 @@ pub mod clipboard;
 mod connection;
 #[cfg(target_os = "macos")]
 pub mod held;
+pub mod holds;
 #[cfg(all(target_os = "linux", feature = "gui"))]
 pub mod library;
 mod networks;
@@ -58,6 +59,11 @@ pub fn let_go_of_stdout() -> std::io::Result<()> {
     std::io::Write::flush(&mut std::io::stdout())?;
     let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
     Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}
+
+/// The number of this process's group, which is that of the process that leads it.
+pub fn process_group() -> u32 {
+    rustix::process::getpgrp().as_raw_pid().unsigned_abs()
 }
 
 /// Whether there is a process of this number, whoever's it is.

@@ -7,7 +7,10 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::firewall::{self, Pfctl, PfctlError, Rules};
+use crate::os::holds::HoldError;
 use crate::os::{self, FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::root::answer::{Outcome, Response};
@@ -17,6 +20,7 @@ use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::Header;
 use crate::rules::conf;
+use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
 use crate::status::PfState;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
@@ -60,6 +64,8 @@ enum StepError {
     File(#[from] FileError),
     #[error("{0}")]
     Pf(#[from] PfctlError),
+    #[error("{0}")]
+    Hold(#[from] HoldError),
 }
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
@@ -129,11 +135,13 @@ impl Helper<'_> {
         self.check(&observed, &plan)?;
         snapshot::take(&self.tree, &written)?;
         let mut progress = Progress::default();
+        let enables = plan.steps.contains(&Step::Enable) && live.state != PfState::Enabled;
+        let enabling = if enables { Enabling::FromOff } else { Enabling::None };
         match self.execute(&plan, &old, &mut new, &boot, &mut progress) {
             Ok(live) => {
                 let reported = self.write_report(&new, &live, &boot, &plan.notes);
                 let mut message = done_message(request, &new, &plan.notes, &live.state);
-                message += &self.drop_refused(&new);
+                message += &self.drop_states(&new, enabling);
                 if let Err(error) = reported {
                     message += &format!(" (what pf looks like now was not written: {error})");
                 }
@@ -255,12 +263,12 @@ impl Helper<'_> {
                 }
             }
             Step::Enable => {
-                let token = Token { number: self.pf.enable()?, boot: boot.to_owned() };
+                let token = Token { number: self.system.hold_pf()?, boot: boot.to_owned() };
                 progress.taken = Some(token.clone());
                 new.token = Some(token);
             }
             Step::Release(token) => {
-                self.pf.release(token.number)?;
+                self.system.release_pf(token.number)?;
                 progress.released = true;
                 new.token = None;
             }
@@ -355,21 +363,28 @@ impl Helper<'_> {
             }
             Step::Enable => {
                 if let Some(token) = &progress.taken {
-                    self.pf.release(token.number)?;
+                    self.system.release_pf(token.number)?;
                 }
             }
             Step::Release(token) if progress.released => {
                 // The old token is gone for good; a new one holds pf as it did.
-                ledger.token = Some(Token { number: self.pf.enable()?, boot: token.boot.clone() });
+                ledger.token = Some(Token { number: self.system.hold_pf()?, boot: token.boot.clone() });
             }
             Step::Release(_) => {}
         }
         Ok(())
     }
 
-    /// Cuts connections that the new rules refuse, and says so.
-    fn drop_refused(&self, ledger: &Ledger) -> String {
-        match self.system.drop_states(&|port, remote| ledger.refuses(port, remote)) {
+    /// Cuts connections that the new rules refuse, and says so; those whose states may be stale go on without them.
+    fn drop_states(&self, ledger: &Ledger, enabling: Enabling) -> String {
+        let own: Vec<_> =
+            self.interfaces.iter().flat_map(|facts| &facts.addresses).map(IpNet::addr).collect();
+        let cut = self.system.connections().and_then(|connections| {
+            let Drops { refused, stale } = drops(ledger, enabling, &own, &connections);
+            self.system.drop_states(&stale)?;
+            self.system.drop_states(&refused)
+        });
+        match cut {
             Ok(0) => String::new(),
             Ok(1) => "; 1 open connection was cut".to_owned(),
             Ok(count) => format!("; {count} open connections were cut"),

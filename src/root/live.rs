@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::firewall::{Pfctl, PfctlError};
 use crate::os::{FileError, Files};
+use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
 use crate::pf::rule::Placed;
 use crate::pf::rule::Rule;
-use crate::pf::interfaces::InterfaceFacts;
 use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, Token};

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod conf;
+pub mod drops;
 pub mod half;
 pub mod ledger;
 pub mod openness;
