@@ -17,12 +17,13 @@ use crate::os::clipboard::ClipboardError;
 use crate::pflog;
 use crate::port::{PortError, PortRange};
 use crate::prefs::{Preferences, PreferencesError, ports_of};
+use crate::report::{ReportFact, Unusable};
 use crate::root::answer::{Outcome, Response};
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{NamedPort, Source};
+use crate::rules::ledger::{NamedPort, Seconds, Source};
 use crate::sockets::SocketsError;
-use crate::status::{Attempts, Facts, Report, ReportFact, Seconds, Status};
+use crate::status::{Attempts, Facts, Status};
 use crate::system::{PFLOG, STATUS, System, SystemError};
 
 /// What both front ends do, on one system.
@@ -93,7 +94,7 @@ pub enum AppError {
     },
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
-    NotSeen(String),
+    NotSeen(Unusable),
     /// The sockets cannot be read.
     #[error("{0}")]
     Sockets(#[from] SocketsError),
@@ -247,7 +248,7 @@ impl App {
         let report = self.report();
         let openings = match &report {
             ReportFact::Read(report) => report.openings.as_slice(),
-            ReportFact::Missing | ReportFact::Unreadable(_) => &[],
+            _ => &[],
         };
         let shown = ports.iter().map(|port| port.port);
         let watched: Vec<PortRange> =
@@ -305,10 +306,7 @@ impl App {
         match self.system.files().read(STATUS) {
             Ok(None) => ReportFact::Missing,
             Err(error) => ReportFact::Unreadable(error.to_string()),
-            Ok(Some(bytes)) => match serde_json::from_slice::<Report>(&bytes) {
-                Ok(report) => ReportFact::Read(Box::new(report)),
-                Err(error) => ReportFact::Unreadable(format!("what root saw does not read: {error}")),
-            },
+            Ok(Some(bytes)) => ReportFact::read(&bytes),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! ```
 //! use portcullis::menu::{Kind, MenuState, rows};
-//! use portcullis::status::{AppFirewall, Facts, ReportFact, Status};
+//! use portcullis::report::ReportFact;
+//! use portcullis::status::{AppFirewall, Facts, Status};
 //! let facts = Facts {
 //!     lab: None,
 //!     now: 0,
@@ -19,9 +20,9 @@
 //! assert_eq!(rows[2].kind, Kind::Check { checked: false });
 //! ```
 
-use crate::diagnosis::Reachability;
+use crate::diagnosis::{Answer, Reachability};
 use crate::port::PortRange;
-use crate::status::{Answer, PortState, PortStatus, Status};
+use crate::status::{PortState, PortStatus, Status};
 
 /// No menu has more rows than this: ports and notes that find no room are counted in one row.
 pub const MOST_ROWS: usize = 20;
@@ -446,10 +447,9 @@ mod tests {
     use super::*;
     use crate::diagnosis::{Bind, PortFacts, Presence};
     use crate::pf::origin::PerOrigin;
-    use crate::status::{
-        AppFirewall, Attachment, Attempts, Facts, Guard, NamedPort, Opening, PfState, PfVerdict, Reason,
-        Report, ReportFact, Source,
-    };
+    use crate::report::{ForeignPlace, Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact};
+    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Source};
+    use crate::status::{AppFirewall, Attempts, Facts};
     use std::collections::BTreeMap;
 
     /// The menu as a person reads it.
@@ -476,7 +476,7 @@ mod tests {
 
     fn verdict(port: PortRange, outside: Answer) -> PfVerdict {
         let answers = PerOrigin { loopback: Answer::Yes, network: outside, anyone: Answer::No };
-        PfVerdict { port, reasons: answers.map(|answer| Reason::new(answer, "a rule")) }
+        PfVerdict { port, origins: answers.map(|answer| OriginVerdict::new(answer, Reason::OurGuard)) }
     }
 
     /// Guard on, three ports of which the first is as `change` makes it.
@@ -532,6 +532,11 @@ mod tests {
         report.verdicts[0] = verdict(port, Answer::Yes);
     }
 
+    fn note(rule: &str) -> Note {
+        let place = ForeignPlace::Anchor("com.golang.dlv".into());
+        Note::ForeignRule { place, port: 2345, rule: rule.into() }
+    }
+
     fn hosts(list: &[&str]) -> Source {
         Source::Hosts { hosts: list.iter().map(|host| host.parse().unwrap()).collect() }
     }
@@ -568,7 +573,7 @@ mod tests {
             open(report, hosts(&["192.168.1.0/24"]));
             facts.lab = Some("/tmp/lab".into());
             listening(facts, "dlv dap (7)", "127.0.0.1", Bind::Loopback);
-            report.notes = vec!["the anchor com.golang.dlv also has rules for 2345: it is left alone".into()];
+            report.notes = vec![note("pass in proto tcp to port 2345")];
         });
         insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
         1 port is open: 2345 (dlv)  (grey)
@@ -590,8 +595,8 @@ mod tests {
         [x] Guard Closed Ports
             Close All
             Check Now
-        the anchor com.golang.dlv also has rules for 2345: it is left  (grey)
-        alone  (grey)
+        the anchor com.golang.dlv has a rule for port 2345 that is not  (grey)
+        ours (`pass in proto tcp to port 2345`): it is left alone  (grey)
         ---
             Quit Portcullis
         ");
@@ -777,7 +782,7 @@ mod tests {
         [ ] 5678  debugpy — closed
         ---
           > Connect to 2345
-              | pf blocks port 2345 from other machines (a rule)  (grey)
+              | pf blocks port 2345 from other machines (our guard blocks it)  (grey)
               | ---
               | Next: open it for this network: `portcullis open 2345 --from  (grey)
               | lan`  (grey)
@@ -804,7 +809,7 @@ mod tests {
         ---
           > Connect
               |   > 2345  dlv dap (7)
-              |       | pf blocks port 2345 from other machines (a rule)  (grey)
+              |       | pf blocks port 2345 from other machines (our guard blocks it)  (grey)
               |       | ---
               |       | Next: open it for this network: `portcullis open 2345 --from  (grey)
               |       | lan`  (grey)
@@ -856,8 +861,9 @@ mod tests {
                         Opening::new(&named, Source::Any, None, 0, "ada")
                     };
                     report.openings = (count..=count).filter(|count| *count > 0).map(opening).collect();
-                    report.notes =
-                        (0..30).map(|number| format!("note {number} {}", "long ".repeat(40))).collect();
+                    report.notes = (0..30)
+                        .map(|number| note(&format!("note {number} {}", "long ".repeat(40))))
+                        .collect();
                 });
                 let rows = rows(&status, &MenuState { waiting: None, failure });
                 let mut ids = std::collections::BTreeSet::new();

@@ -9,7 +9,8 @@ use portcullis::firewall::app::AppFirewallCache;
 use portcullis::firewall::{Pfctl, Rules};
 use portcullis::lab::Lab;
 use portcullis::os::holds::Release;
-use portcullis::status::{AppFirewall, PfState};
+use portcullis::report::PfState;
+use portcullis::status::AppFirewall;
 use portcullis::system::APPLE_ANCHOR;
 
 fn pfctl(lab: &Path) -> Command {

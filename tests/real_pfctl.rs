@@ -13,9 +13,9 @@ use common::Lab;
 use portcullis::firewall::{Pfctl, PfctlError, Rules};
 use portcullis::pf::parse::{Parsed, parse_listing, parse_text};
 use portcullis::port::PortRange;
+use portcullis::report::PfState;
 use portcullis::rules::anchor;
 use portcullis::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source};
-use portcullis::status::PfState;
 use portcullis::system::{Mac, PF_CONF};
 
 /// Below Apple's `anchor "com.apple/*"`, as our own anchor is, but not it.

@@ -16,7 +16,7 @@ use portcullis::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::os;
 use portcullis::port::PortRange;
 use portcullis::sockets::Process;
-use portcullis::status::{Facts, Status, usable};
+use portcullis::status::{Facts, Status};
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorCommand {}
@@ -43,7 +43,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     };
     let interfaces = os::interfaces().unwrap_or_default();
     Ok(doctor::DoctorFacts {
-        seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
+        seen: sight.facts.report.usable(os::now(), &sight.facts.boot).ok().cloned(),
         notes: sight.status.notes,
         firewall: Some(sight.status.firewall),
         app_firewall: Some(sight.facts.app_firewall),

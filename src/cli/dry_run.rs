@@ -8,10 +8,10 @@ use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::pf::explain::{Change, changes};
+use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
 use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
-use portcullis::status::{PfState, Report, usable};
 use portcullis::{firewall, os};
 
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
     validate(operation)?;
     let fact = app.report();
     let report =
-        usable(&fact, os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
+        fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
     let old = ledger(report);
     let new = changed(&old, app.preferences()?.managed(), operation);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();

@@ -17,8 +17,9 @@ use portcullis::pf::parse::{Fault, parse};
 use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
+use portcullis::report::{PfState, Report};
 use portcullis::rules::ledger::NamedPort;
-use portcullis::status::{PfState, Report, duration, usable};
+use portcullis::status::wording::duration;
 use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
@@ -157,13 +158,13 @@ impl ExplainCommand {
         let unasked = |verdict, sentence, because| -> Run {
             Ok(Box::new(UnaskedOutput { verdict, sentence, because }))
         };
-        let report = match usable(&fact, os::now(), &os::boot_id().map_err(AppError::from)?) {
+        let report = match fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?) {
             Ok(report) => report,
             Err(because) => {
                 let sentence = format!(
                     "whether pf lets it in is not known: {because}; look now with `portcullis status --check`"
                 );
-                return unasked(Decision::Unknown, sentence, because);
+                return unasked(Decision::Unknown, sentence, because.to_string());
             }
         };
         match &report.pf {

@@ -21,9 +21,10 @@ use crate::debuggers::servers::{ServerKind, Trap, classify, classify_process};
 use crate::diagnosis::{Assessment, Reachability};
 use crate::os::process::Program;
 use crate::pf::parse::parse_listing;
+use crate::report::{PfState, Report};
 use crate::rules::ledger::{Attachment, Guard};
 use crate::sockets::Process;
-use crate::status::{AppFirewall, Firewall, PfState, Report};
+use crate::status::{AppFirewall, Firewall};
 use project::{Client, Configuration, DlvTask, Project};
 use toolchain::Toolchain;
 
@@ -815,7 +816,7 @@ mod tests {
 
     fn seen(rulesets: &[(&str, &str)]) -> Report {
         let rulesets = rulesets.iter().map(|(anchor, rules)| {
-            let rules = crate::status::LoadedRules { rules: (*rules).into(), ..Default::default() };
+            let rules = crate::report::LoadedRules { rules: (*rules).into(), ..Default::default() };
             ((*anchor).to_owned(), rules)
         });
         Report {

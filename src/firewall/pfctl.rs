@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::read::{self, Reference, Unreadable};
 use crate::os::holds::{HoldError, Release};
 use crate::os::process::{Output, ProcessError, Program};
-use crate::status::PfState;
+use crate::report::PfState;
 use crate::system::System;
 
 const PFCTL: &str = "/sbin/pfctl";

@@ -23,7 +23,8 @@ use crate::pf::explain::RuleText;
 use crate::pf::logged::{Numbers, rule_of};
 use crate::pf::packet::{ACK, Packet, SYN};
 use crate::pf::rulesets::Rulesets;
-use crate::status::{Attempts, Seconds};
+use crate::rules::ledger::Seconds;
+use crate::status::Attempts;
 
 pub mod follow;
 

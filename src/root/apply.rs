@@ -13,6 +13,7 @@ use crate::firewall::{self, Pfctl, PfctlError, Rules};
 use crate::os::holds::HoldError;
 use crate::os::{self, FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
+use crate::report::{Note, PfState};
 use crate::root::answer::{Outcome, Response};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
@@ -22,7 +23,6 @@ use crate::rules::anchor::Header;
 use crate::rules::conf;
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
-use crate::status::PfState;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
 
 /// How long a request waits for the one before it.
@@ -397,7 +397,7 @@ impl Helper<'_> {
         ledger: &Ledger,
         live: &Live,
         boot: &str,
-        notes: &[String],
+        notes: &[Note],
     ) -> Result<(), FileError> {
         let report = report::report(&self.tree, ledger, live, &self.interfaces, boot, self.now, notes);
         // Plain data with text keys: its JSON cannot fail.
@@ -430,7 +430,7 @@ fn timestamp(seconds: i64) -> String {
 }
 
 /// What was done, in a sentence that does not promise more than it does.
-fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfState) -> String {
+fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
     let guarded = ledger.guard == Guard::On;
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {

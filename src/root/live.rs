@@ -8,10 +8,10 @@ use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
 use crate::pf::rule::Placed;
 use crate::pf::rule::Rule;
+use crate::report::{LoadedRules, PfState};
 use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, Token};
-use crate::status::{LoadedRules, PfState};
 use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.

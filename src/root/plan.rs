@@ -1,6 +1,7 @@
 //! What is to be done so that pf does what the ledger says: steps, each of which knows how it is undone. Pure.
 
 use crate::pf::interfaces::InterfaceFacts;
+use crate::report::Note;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::ledger::{Attachment, Guard, Ledger, Token};
@@ -90,7 +91,7 @@ pub struct Plan {
     /// What to do, in order; nothing where all is as wanted.
     pub steps: Vec<Step>,
     /// What the person should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// Why there is no way to the ledger that loses nothing. The system is unchanged.
@@ -151,7 +152,7 @@ pub fn plan(
         let bytes = observed.conf.clone().unwrap_or_default();
         let load = observed.calls_classic && observed.main_is_conf.is_ok();
         if observed.calls_classic && !load {
-            plan.notes.push("the call of our classic anchor stays loaded until this Mac restarts: the loaded ruleset is not the one of /etc/pf.conf, and loading that would lose rules of others; the anchor is empty".to_owned());
+            plan.notes.push(Note::ClassicCallStays);
         }
         if has_block || load {
             plan.steps.push(Step::Main { conf: conf::remove(&bytes)?, load });

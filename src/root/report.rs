@@ -10,10 +10,10 @@ use crate::pf::origin::{Both, PerOrigin};
 use crate::pf::rulesets::{Listing, Rulesets};
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
+use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
 use crate::root::foreign;
 use crate::root::live::Live;
-use crate::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
-use crate::status::{PfState, PfVerdict, Reason, Report, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening, Seconds};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
@@ -23,11 +23,11 @@ pub fn report(
     interfaces: &[InterfaceFacts],
     boot: &str,
     now: Seconds,
-    notes: &[String],
+    notes: &[Note],
 ) -> Report {
     let ranges = ranges(ledger);
-    let mut said = notes.to_vec();
-    said.extend(foreign::notes(tree, live, &ranges));
+    let mut notes = notes.to_vec();
+    notes.extend(foreign::notes(tree, live, &ranges));
     let loaded = loaded(live, interfaces);
     Report {
         version: Report::VERSION,
@@ -40,7 +40,7 @@ pub fn report(
         openings: ledger.openings.clone(),
         managed: ledger.managed.clone(),
         verdicts: ranges.into_iter().map(|port| verdict(live, &loaded, ledger, port)).collect(),
-        notes: said,
+        notes,
         rulesets: live.rulesets.clone(),
         skip: live.skip.clone().unwrap_or_default(),
     }
@@ -78,22 +78,21 @@ fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
 }
 
 fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PfVerdict {
-    let reason = |combined: Combined| match (&live.state, combined.verdict) {
-        (PfState::Disabled, _) => Reason::new(Answer::Yes, "pf is off"),
-        (PfState::Unknown(_), _) => Reason::new(Answer::Unknown, "whether pf is on is not known"),
-        (PfState::Enabled, _) if live.skip.is_none() => {
-            Reason::new(Answer::Unknown, "which interfaces pf does not look at could not be read")
-        }
-        (PfState::Enabled, outcome) => {
-            let because = match outcome {
-                Decision::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
-                Decision::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
-                _ => combined.because.to_string(),
+    let of_origin = |combined: Combined| match &live.state {
+        PfState::Disabled => OriginVerdict::new(Answer::Yes, Reason::PfOff),
+        PfState::Unknown(_) => OriginVerdict::new(Answer::Unknown, Reason::PfStateUnknown),
+        PfState::Enabled if live.skip.is_none() => OriginVerdict::new(Answer::Unknown, Reason::SkipUnknown),
+        PfState::Enabled => {
+            let (answer, families) = (combined.verdict.into(), families(&combined));
+            let reason = match combined.verdict {
+                Decision::Pass if is_ours(&combined) => Reason::OurRule,
+                Decision::Block if is_ours(&combined) => Reason::OurGuard,
+                _ => Reason::Rules { grounds: combined.because },
             };
-            Reason { answer: outcome.into(), families: families(&combined), because }
+            OriginVerdict { answer, families, reason }
         }
     };
-    PfVerdict { port, reasons: ask(loaded, ledger, port).map(reason) }
+    PfVerdict { port, origins: ask(loaded, ledger, port).map(of_origin) }
 }
 
 /// The answer for each family: what all hosts and ports that were asked about have in common. A family that none of

@@ -16,8 +16,9 @@ use portcullis::debuggers::watch::{Interest, on_battery, pause};
 use portcullis::firewall::app::AppFirewallCache;
 use portcullis::menu::{MenuState, Row, rows};
 use portcullis::os;
+use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
-use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
+use portcullis::status::{AppFirewall, Facts, Icon, PortState, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
