@@ -1,7 +1,15 @@
 //! What the pretended Mac's pf does with one packet: passed, refused or dropped, by its rules and its states.
 //!
-//! `pfctl-lab packet in en0 S 192.168.1.9:50000 192.168.1.2:2345` asks it, as a program; [`send`] asks it here. What
-//! goes over lo0 is two packets: one out, one in.
+//! ```
+//! use portcullis::lab::packets::{PacketFate, send};
+//! let lab = tempfile::tempdir()?;
+//! let packet = "in en0 S 192.168.1.9:50000 192.168.1.1:2345".parse()?;
+//! assert_eq!(send(lab.path(), &packet)?.fate, PacketFate::Passed);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `pfctl-lab packet in en0 S 192.168.1.9:50000 192.168.1.1:2345` asks the same. What goes over lo0 is two packets: one
+//! out, one in.
 //!
 //! As in XNU's `pf_test`: an interface that is skipped, then the states, then the rules; `keep state` makes a state of
 //! whatever it passes. A state follows no sequence numbers: it only counts what went by while pf did not look
@@ -10,6 +18,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::str::FromStr;
 
 use thiserror::Error;
 
@@ -253,39 +262,45 @@ const LETTERS: &str = "FSRPAUEW";
 
 /// `pfctl-lab packet`, by its arguments behind that word.
 pub(super) fn command(directory: &Path, words: &[String]) -> Result<Passage, PacketError> {
-    send(directory, &parse(words)?)
+    send(directory, &words.join(" ").parse()?)
 }
 
 const USAGE: &str = "\
 usage: pfctl-lab [--lab DIR] packet [--bytes N] in|out INTERFACE FLAGS SOURCE DESTINATION
 such as: pfctl-lab packet in en0 S 192.168.1.9:50000 192.168.1.2:2345";
 
-/// Reads `[--bytes N] in|out INTERFACE FLAGS SOURCE DESTINATION`.
-fn parse(words: &[String]) -> Result<TcpPacket, PacketError> {
-    let usage = |what: &str| PacketError::Usage(format!("{what}\n{USAGE}"));
-    let (bytes, words) = match words {
-        [flag, bytes, rest @ ..] if flag == "--bytes" => {
-            (bytes.parse().map_err(|_| usage("--bytes needs a number"))?, rest)
+/// `[--bytes N] in|out INTERFACE FLAGS SOURCE DESTINATION`, flags in pf's letters.
+impl FromStr for TcpPacket {
+    type Err = PacketError;
+
+    fn from_str(text: &str) -> Result<Self, PacketError> {
+        let usage = |what: &str| PacketError::Usage(format!("{what}\n{USAGE}"));
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (bytes, words) = match words.as_slice() {
+            ["--bytes", bytes, rest @ ..] => {
+                (bytes.parse().map_err(|_| usage("--bytes needs a number"))?, rest)
+            }
+            words => (0, words),
+        };
+        let [direction, interface, flags, source, destination] = words else {
+            return Err(usage("a packet has a direction, an interface, flags and two ends"));
+        };
+        let direction = match *direction {
+            "in" => Direction::In,
+            "out" => Direction::Out,
+            _ => return Err(usage("a packet goes in or out")),
+        };
+        let bit = |letter: char| LETTERS.find(letter).map(|place| 1u8 << place);
+        let flags = flags.chars().map(bit).try_fold(0, |all, bit| Some(all | bit?));
+        let flags = flags.ok_or_else(|| usage("flags are letters of FSRPAUEW"))?;
+        let end = |text: &str| text.parse().map_err(|_| usage("an end is an address with a port"));
+        let (source, destination): (SocketAddr, SocketAddr) = (end(source)?, end(destination)?);
+        if source.is_ipv4() != destination.is_ipv4() {
+            return Err(usage("both ends are of one family"));
         }
-        words => (0, words),
-    };
-    let [direction, interface, flags, source, destination] = words else {
-        return Err(usage("a packet has a direction, an interface, flags and two ends"));
-    };
-    let direction = match direction.as_str() {
-        "in" => Direction::In,
-        "out" => Direction::Out,
-        _ => return Err(usage("a packet goes in or out")),
-    };
-    let bit = |letter: char| LETTERS.find(letter).map(|place| 1u8 << place);
-    let flags = flags.chars().map(bit).try_fold(0, |all, bit| Some(all | bit?));
-    let flags = flags.ok_or_else(|| usage("flags are letters of FSRPAUEW"))?;
-    let end = |text: &String| text.parse().map_err(|_| usage("an end is an address with a port"));
-    let (source, destination): (SocketAddr, SocketAddr) = (end(source)?, end(destination)?);
-    if source.is_ipv4() != destination.is_ipv4() {
-        return Err(usage("both ends are of one family"));
+        let interface = (*interface).to_owned();
+        Ok(TcpPacket { direction, interface, source, destination, flags, bytes })
     }
-    Ok(TcpPacket { direction, interface: interface.clone(), source, destination, flags, bytes })
 }
 
 #[cfg(test)]
@@ -298,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_packet_is_read() {
-        let packet = parse(&words("--bytes 70000 out lo0 SA [::1]:2345 [::1]:50000")).unwrap();
+        let packet: TcpPacket = "--bytes 70000 out lo0 SA [::1]:2345 [::1]:50000".parse().unwrap();
         assert_eq!((packet.flags, packet.bytes, packet.direction), (0x12, 70_000, Direction::Out));
         for wrong in [
             "",
@@ -309,7 +324,7 @@ mod tests {
             "in en0 S 10.0.0.1 10.0.0.2:2",
             "--bytes x in en0 S 10.0.0.1:1 10.0.0.2:2",
         ] {
-            assert!(parse(&words(wrong)).is_err(), "{wrong}");
+            assert!(wrong.parse::<TcpPacket>().is_err(), "{wrong}");
         }
     }
 

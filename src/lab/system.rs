@@ -67,7 +67,7 @@ impl System for Lab {
     }
 
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
-        Ok(self.config()?.networks)
+        Ok(self.config()?.local_networks())
     }
 
     fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {

@@ -23,7 +23,7 @@ mod user;
 
 pub use boot::{BootError, boot_id};
 pub use connection::TrackedConnection;
-pub use networks::{Interface, interfaces, networks};
+pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
 
