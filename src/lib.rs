@@ -22,7 +22,7 @@
 //! | [`diagnosis`] | what stands between a client and a debugger: one state, one sentence, one next step |
 //! | [`rules`] | our rules: ledger, anchor, the block in pf.conf |
 //! | [`pf`] | pf's language and verdicts |
-//! | [`port`] | ports, ranges, presets |
+//! | [`port`] | ports, ranges, names |
 //! | [`system`] | the trait `System`, and `Mac`: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
 

@@ -6,6 +6,9 @@
 //! assert_eq!(ReportFact::Missing.usable(0, "this boot"), Err(Unusable::Missing));
 //! ```
 
+#[cfg(test)]
+pub mod sample;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,8 @@ use crate::diagnosis::Answer;
 use crate::pf::grounds::Grounds;
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
-use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Opening, Seconds};
+use crate::rules::named_port::NamedPort;
 
 /// The only thing that a user's program knows of pf on a Mac, where `/dev/pf` is root's alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,9 @@ use portcullis::pf::parse::{Parsed, parse_listing, parse_text};
 use portcullis::port::PortRange;
 use portcullis::report::PfState;
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source};
+use portcullis::rules::ledger::{Guard, Ledger, Opening};
+use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
 use portcullis::system::{Mac, PF_CONF};
 
 /// Below Apple's `anchor "com.apple/*"`, as our own anchor is, but not it.
@@ -98,9 +100,9 @@ fn ledger() -> Ledger {
         ["192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap()).to_vec();
     let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
     for port in [port, PortRange::new(49140, 49150).unwrap()] {
-        ledger.manage(&NamedPort { name: name.clone(), port });
+        ledger.manage(&NamedPort { name: name.clone(), range: port });
     }
-    ledger.open(Opening::new(&NamedPort { name, port }, Source::Hosts { hosts }, None, 0, "ada"));
+    ledger.open(Opening::new(&NamedPort { name, range: port }, Source::Hosts { hosts }, None, 0, "ada"));
     ledger
 }
 

@@ -7,11 +7,13 @@ use similar::TextDiff;
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
-use portcullis::pf::explain::{Change, changes};
+use portcullis::pf::explain::{VerdictChange, changes};
+use portcullis::port::PortRange;
 use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
+use portcullis::rules::ledger::{Attachment, Guard, Ledger, Opening};
+use portcullis::rules::named_port::NamedPort;
 use portcullis::{firewall, os};
 
 #[derive(Serialize)]
@@ -22,7 +24,7 @@ struct DryRunOutput {
     /// Lines of a unified diff.
     diff: Vec<String>,
     /// pf's verdict for each port before and after.
-    verdicts: Vec<Change>,
+    verdicts: Vec<VerdictChange>,
     notes: Vec<String>,
 }
 
@@ -72,8 +74,8 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
 }
 
 /// Each range of the ledger, with the networks that it is open for.
-fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
-    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.port).collect();
+fn asked(ledger: &Ledger) -> Vec<(PortRange, Vec<IpNet>)> {
+    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
     ranges.extend(ledger.openings.iter().map(|opening| opening.port));
     ranges.sort();
     ranges.dedup();
@@ -81,7 +83,7 @@ fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
         let opening = ledger.openings.iter().find(|opening| opening.port == port);
         opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
     };
-    ranges.iter().map(|port| (port.first(), port.last(), near(*port))).collect()
+    ranges.into_iter().map(|port| (port, near(port))).collect()
 }
 
 /// Refuses what the helper would refuse.

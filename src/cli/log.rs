@@ -15,7 +15,7 @@ use super::explain;
 use super::files::{ConfFile, IncludedFiles};
 use super::output::{CommandOutput, Printer, Run, clock, clock_with_seconds, pretty};
 use portcullis::app::App;
-use portcullis::pf::explain::RuleText;
+use portcullis::pf::rule_text::RuleText;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pflog::follow::{FollowEvent, Follower};
 use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};

@@ -1,7 +1,8 @@
 //! The words for a [`Situation`], in English. Another language is another file with the same three functions; what
 //! is decided here is only how to say it.
 
-use super::{Answer, AppFirewallEffect, Bind, Cause, Presence, Reachability, Session, Situation};
+use super::answer::Answer;
+use super::situation::{AppFirewallEffect, Bind, Cause, Presence, Reachability, Session, Situation};
 use crate::pf::origin::PerOrigin;
 
 /// What the sentences speak of. Texts come from the system: the caller escapes what may hold control characters.

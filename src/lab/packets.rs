@@ -31,8 +31,9 @@ use crate::os::TrackedConnection;
 use crate::pf::criteria::{Direction, Family};
 use crate::pf::effects::Block;
 use crate::pf::interfaces::InterfaceFacts;
+use crate::pf::load::Listing;
 use crate::pf::packet::{Packet, TCP};
-use crate::pf::rulesets::{Listing, Rulesets};
+use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::{Because, Decision, Verdict, verdict};
 
 /// One TCP packet at an interface.

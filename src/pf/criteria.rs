@@ -25,7 +25,7 @@ pub enum Family {
 
 /// `on en0`, `on ! lo0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
+pub struct InterfaceMatch {
     pub name: Box<str>,
     pub negated: bool,
 }

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::criteria::{Direction, Family, Flags, Icmp, Interface, OwnerMatch, Peer, Tagged, TypeOfService};
+use super::criteria::{
+    Direction, Family, Flags, Icmp, InterfaceMatch, OwnerMatch, Peer, Tagged, TypeOfService,
+};
 use super::effects::{Block, External, Log, Pipe, Redirect, Route, Scrub, StateKeeping, StateOptions};
 use super::preamble::{Load, Preamble, SetOption, TableDefinition};
 
@@ -20,7 +22,7 @@ pub struct Rule {
     pub log: Option<Log>,
     /// A match ends the search.
     pub quick: bool,
-    pub interface: Option<Interface>,
+    pub interface: Option<InterfaceMatch>,
     pub route: Option<Box<Route>>,
     pub family: Option<Family>,
     /// The protocol's number.
@@ -167,6 +169,15 @@ pub struct AnchorCall {
     pub inline: Option<Arc<Ruleset>>,
 }
 
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    /// A file that pfctl loads.
+    File,
+    /// What pfctl prints.
+    Listing,
+}
+
 /// Where an item stands in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLine {
@@ -174,6 +185,7 @@ pub struct SourceLine {
     pub path: Arc<str>,
     /// From 1.
     pub line: usize,
+    pub text: TextKind,
 }
 
 /// `pf.conf:31`

@@ -22,7 +22,9 @@ use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::Header;
 use crate::rules::conf;
 use crate::rules::drops::{Drops, Enabling, drops};
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
+use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, Token};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
 
 /// How long a request waits for the one before it.
@@ -44,7 +46,7 @@ enum Refusal {
     #[error(
         "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
     )]
-    Ledger(String),
+    Ledger(#[from] LedgerError),
     #[error("pf does not take the rules that were to be loaded: {0}")]
     Check(PfctlError),
 }
@@ -153,12 +155,7 @@ impl Helper<'_> {
 
     fn read_ledger(&self) -> Result<Ledger, Refusal> {
         let Some(bytes) = self.tree.read(LEDGER)? else { return Ok(Ledger::default()) };
-        let ledger: Ledger =
-            serde_json::from_slice(&bytes).map_err(|error| Refusal::Ledger(error.to_string()))?;
-        if ledger.version != Ledger::VERSION {
-            return Err(Refusal::Ledger(format!("it has version {}", ledger.version)));
-        }
-        Ok(ledger)
+        Ok(Ledger::parse(&bytes)?)
     }
 
     /// The ledger after the request.
@@ -176,7 +173,7 @@ impl Helper<'_> {
         match &request.action {
             Operation::Open { ports, from, until } => {
                 for port in ports {
-                    let since = self.since(old, port.port, from);
+                    let since = self.since(old, port.range, from);
                     new.open(Opening::new(port, from.clone(), *until, since, &request.asker));
                 }
                 new.expire(self.now);
@@ -195,7 +192,7 @@ impl Helper<'_> {
     }
 
     /// Opening again what is open just so keeps its time, so that nothing is changed.
-    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &crate::rules::ledger::Source) -> i64 {
+    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
         let same = |opening: &&Opening| opening.port == port && opening.from == *from;
         old.openings.iter().find(same).map_or(self.now, |opening| opening.since)
     }
@@ -434,17 +431,12 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
     let guarded = ledger.guard == Guard::On;
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {
-            let whom = match from {
-                Source::Any => "anyone".to_owned(),
-                Source::Lan { networks } => format!("this network ({})", hosts(networks)),
-                Source::Hosts { hosts: list } => hosts(list),
-            };
             let off = if *pf == PfState::Enabled {
                 ""
             } else {
                 "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
             };
-            format!("{} open for {whom}{off}", subject(ports))
+            format!("{} open for {}{off}", subject(ports), from.in_full())
         }
         Operation::Close { ports } if guarded => {
             format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
@@ -454,7 +446,7 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
         Operation::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Operation::Guard { on: true } => {
             let ports =
-                ledger.closed().iter().map(|closed| closed.port.to_string()).collect::<Vec<_>>().join(", ");
+                ledger.closed().iter().map(|closed| closed.range.to_string()).collect::<Vec<_>>().join(", ");
             format!(
                 "the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause"
             )
@@ -477,15 +469,11 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
 
-fn hosts(list: &[ipnet::IpNet]) -> String {
-    list.iter().map(host_text).collect::<Vec<_>>().join(", ")
-}
-
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
 fn subject(ports: &[NamedPort]) -> String {
-    let named: Vec<String> = ports.iter().map(|port| format!("{} ({})", port.port, port.name)).collect();
+    let named: Vec<String> = ports.iter().map(NamedPort::to_string).collect();
     match ports {
-        [one] if one.port.as_single().is_some() => format!("port {} is", named.join(", ")),
+        [one] if one.range.as_single().is_some() => format!("port {} is", named.join(", ")),
         _ => format!("ports {} are", named.join(", ")),
     }
 }

@@ -200,7 +200,9 @@ fn choose(observed: &Observed, wanted: Option<Attachment>) -> Result<Attachment,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::ledger::{NamedPort, Opening, Source};
+    use crate::rules::ledger::Opening;
+    use crate::rules::named_port::NamedPort;
+    use crate::rules::source::Source;
 
     const HEADER: Header = Header { written: "2026-11-23T17:00:00Z", user: "ada" };
 
@@ -220,7 +222,7 @@ mod tests {
 
     fn guarded() -> Ledger {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
-        ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() });
+        ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() });
         ledger
     }
 
@@ -301,7 +303,7 @@ mod tests {
     fn an_opening_alone_does_not_enable_pf() {
         let mut ledger = Ledger::default();
         let (name, port) = ("dlv".parse().unwrap(), "2345".parse().unwrap());
-        ledger.open(Opening::new(&NamedPort { name, port }, Source::Any, None, 0, "ada"));
+        ledger.open(Opening::new(&NamedPort { name, range: port }, Source::Any, None, 0, "ada"));
         assert!(!steps(&stock(), &ledger, None).contains("enable"));
     }
 }

@@ -4,16 +4,17 @@ use ipnet::IpNet;
 
 use crate::diagnosis::Answer;
 use crate::os::Files;
-use crate::pf::explain::{Combined, answers};
+use crate::pf::explain::{CombinedVerdict, answers};
 use crate::pf::interfaces::InterfaceFacts;
+use crate::pf::load::Listing;
 use crate::pf::origin::{Both, PerOrigin};
-use crate::pf::rulesets::{Listing, Rulesets};
+use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
 use crate::root::foreign;
 use crate::root::live::Live;
-use crate::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
@@ -49,7 +50,7 @@ pub fn report(
 /// The ranges that are shown: what is open, and what is managed.
 fn ranges(ledger: &Ledger) -> Vec<PortRange> {
     let open = ledger.openings.iter().map(|Opening { port, .. }| *port);
-    let managed = ledger.managed.iter().map(|NamedPort { port, .. }| *port);
+    let managed = ledger.managed.iter().map(|managed| managed.range);
     let mut ranges: Vec<PortRange> = open.chain(managed).collect();
     ranges.sort();
     ranges.dedup();
@@ -67,8 +68,8 @@ fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
     loaded.with_interfaces(interfaces.to_vec())
 }
 
-fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<Combined> {
-    answers(loaded, port.first(), port.last(), near(ledger, port))
+fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<CombinedVerdict> {
+    answers(loaded, port, near(ledger, port))
 }
 
 /// Whom "this network" means for a port: those it is open for, where they are chosen.
@@ -78,7 +79,7 @@ fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
 }
 
 fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PfVerdict {
-    let of_origin = |combined: Combined| match &live.state {
+    let of_origin = |combined: CombinedVerdict| match &live.state {
         PfState::Disabled => OriginVerdict::new(Answer::Yes, Reason::PfOff),
         PfState::Unknown(_) => OriginVerdict::new(Answer::Unknown, Reason::PfStateUnknown),
         PfState::Enabled if live.skip.is_none() => OriginVerdict::new(Answer::Unknown, Reason::SkipUnknown),
@@ -97,7 +98,7 @@ fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> 
 
 /// The answer for each family: what all hosts and ports that were asked about have in common. A family that none of
 /// the hosts has lets none of them in.
-fn families(combined: &Combined) -> Both<Answer> {
+fn families(combined: &CombinedVerdict) -> Both<Answer> {
     let of = |family: &str| {
         let mut answers =
             combined.families.iter().filter(|asked| asked.family == family).map(|asked| asked.verdict);
@@ -108,7 +109,7 @@ fn families(combined: &Combined) -> Both<Answer> {
 }
 
 /// Whether every rule that decides is one of ours: then a word says it, and `explain` has the rule.
-fn is_ours(combined: &Combined) -> bool {
+fn is_ours(combined: &CombinedVerdict) -> bool {
     let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let deciding = combined.families.iter().filter(|answer| answer.verdict == combined.verdict);
     deciding.clone().count() > 0
@@ -138,10 +139,10 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
         }
     }
     for closed in ledger.closed() {
-        let asked = ask(&loaded, ledger, closed.port);
+        let asked = ask(&loaded, ledger, closed.range);
         for combined in [&asked.network, &asked.anyone] {
             if combined.verdict == Decision::Pass {
-                let (port, because) = (closed.port, &combined.because);
+                let (port, because) = (closed.range, &combined.because);
                 return Some(format!("port {port} would stay open: {because}"));
             }
         }
@@ -153,12 +154,11 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
 mod tests {
     use super::*;
 
-    fn combined(rules: &str, near: &[&str]) -> Combined {
-        let (loaded, problems) =
-            Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
+    fn combined(rules: &str, near: &[&str]) -> CombinedVerdict {
+        let (loaded, problems) = Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".into()));
         assert!(problems.is_empty(), "{problems:?}");
         let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
-        answers(&loaded.with_assumed_interfaces(None), 2345, 2346, &near).network
+        answers(&loaded.with_assumed_interfaces(None), PortRange::new(2345, 2346).unwrap(), &near).network
     }
 
     #[test]

@@ -11,7 +11,9 @@ use ipnet::IpNet;
 
 use crate::pf::interfaces::InterfaceFacts;
 use crate::port::{PortName, PortRange};
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, host_text, is_link_local};
+use crate::rules::ledger::{Guard, Ledger, Opening};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::NAME;
 
 /// What the header of the file says.
@@ -48,7 +50,7 @@ pub fn rules(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> String {
     entries.sort_by_key(Entry::port);
     for entry in entries {
         match entry {
-            Entry::Closed(managed) => close(&mut text, managed.port, &label(&managed.name, managed.port)),
+            Entry::Closed(managed) => close(&mut text, managed.range, &label(&managed.name, managed.range)),
             Entry::Open(opening) => open_rules(&mut text, opening, interfaces, ledger.guard),
         }
     }
@@ -112,7 +114,7 @@ impl Entry<'_> {
     fn port(&self) -> PortRange {
         match self {
             Entry::Open(opening) => opening.port,
-            Entry::Closed(managed) => managed.port,
+            Entry::Closed(managed) => managed.range,
         }
     }
 }
@@ -199,17 +201,17 @@ fn label(name: &PortName, port: PortRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::ledger::Source;
+    use crate::rules::source::Source;
 
     fn opening(name: &str, port: &str, from: Source) -> Opening {
-        let named = NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() };
+        let named = NamedPort { name: name.parse().unwrap(), range: port.parse().unwrap() };
         Opening::new(&named, from, None, 0, "ada")
     }
 
     fn ledger(guard: Guard) -> Ledger {
         let mut ledger = Ledger { guard, ..Ledger::default() };
         for (name, port) in [("dlv", "2345"), ("node", "9229"), ("many", "30000-30100")] {
-            ledger.manage(&NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() });
+            ledger.manage(&NamedPort { name: name.parse().unwrap(), range: port.parse().unwrap() });
         }
         ledger
     }
@@ -291,7 +293,7 @@ mod tests {
     #[test]
     fn ports_of_outgoing_connections_are_blocked_for_what_opens_one_alone() {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
-        ledger.manage(&NamedPort { name: "many".parse().unwrap(), port: "49151-49152".parse().unwrap() });
+        ledger.manage(&NamedPort { name: "many".parse().unwrap(), range: "49151-49152".parse().unwrap() });
         insta::assert_snapshot!(rules(&ledger, &[]), @r#"
         pass in quick on ! lo0 proto tcp from any to any port = 49151 flags R/SR no state label "portcullis:many:49151-49152"
         block return in log quick on ! lo0 proto tcp from any to any port = 49151 label "portcullis:many:49151-49152"

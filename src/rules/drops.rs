@@ -2,10 +2,11 @@
 //!
 //! ```
 //! use portcullis::rules::drops::{Enabling, drops};
-//! use portcullis::rules::ledger::{Guard, Ledger, NamedPort};
+//! use portcullis::rules::ledger::{Guard, Ledger};
+//! use portcullis::rules::named_port::NamedPort;
 //! use portcullis::system::TrackedConnection;
 //! let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
-//! ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() });
+//! ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() });
 //! let from = |remote: &str, local: &str| TrackedConnection {
 //!     interface: None,
 //!     is_inbound: true,
@@ -74,7 +75,7 @@ fn ends(after: &Ledger, local: SocketAddr, remote: IpAddr) -> bool {
 
 /// Whether a port is open or managed.
 fn is_ours(ledger: &Ledger, port: u16) -> bool {
-    let managed = ledger.managed.iter().map(|managed| managed.port);
+    let managed = ledger.managed.iter().map(|managed| managed.range);
     ledger.openings.iter().map(|opening| opening.port).chain(managed).any(|range| range.contains(port))
 }
 
@@ -82,13 +83,14 @@ fn is_ours(ledger: &Ledger, port: u16) -> bool {
 mod tests {
     use super::*;
     use crate::rules::half::tests::{opening, source};
-    use crate::rules::ledger::{Guard, NamedPort, Opening};
+    use crate::rules::ledger::{Guard, Opening};
+    use crate::rules::named_port::NamedPort;
 
     /// Managed: 2345, 9229, 50000 and 5678; open: 5678 for 192.168.1.0/24, 6006 for any.
     fn ledger() -> Ledger {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
         for port in ["2345", "9229", "50000", "5678"] {
-            ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() });
+            ledger.manage(&NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() });
         }
         ledger.open(opening("5678", "lan:192.168.1.0/24,fe80::/10", 0));
         ledger.open(opening("6006", "any", 0));

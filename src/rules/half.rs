@@ -2,8 +2,10 @@
 //!
 //! ```
 //! use portcullis::rules::half::half;
-//! use portcullis::rules::ledger::{Ledger, NamedPort, Opening, Source};
-//! let dlv = NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() };
+//! use portcullis::rules::ledger::{Ledger, Opening};
+//! use portcullis::rules::named_port::NamedPort;
+//! use portcullis::rules::source::Source;
+//! let dlv = NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() };
 //! let mut before = Ledger::default();
 //! before.open(Opening::new(&dlv, Source::Any, None, 0, "ada"));
 //! let mut after = before.clone();
@@ -19,7 +21,9 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use crate::port::PortRange;
-use crate::rules::ledger::{Ledger, NamedPort, Opening, Source, is_link_local};
+use crate::rules::ledger::{Ledger, Opening};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::{Source, is_link_local};
 
 /// What `before` and `after` both allow. A port that is open in one of them only, or for nobody in both, is managed, so
 /// that the guard closes it. Guard, tokens and attachment are `before`'s.
@@ -30,11 +34,9 @@ pub fn half(before: &Ledger, after: &Ledger) -> Ledger {
         match (opening_of(before, port), opening_of(after, port)) {
             (Some(one), Some(other)) => match meet(one, other, port) {
                 Some(opening) => openings.push(opening),
-                None => lacking.push(NamedPort { name: newer(one, other).name.clone(), port }),
+                None => lacking.push(newer(one, other).part(port).named_port()),
             },
-            (Some(only), None) | (None, Some(only)) => {
-                lacking.push(NamedPort { name: only.name.clone(), port })
-            }
+            (Some(only), None) | (None, Some(only)) => lacking.push(only.part(port).named_port()),
             (None, None) => {}
         }
     }
@@ -70,14 +72,15 @@ pub(super) fn pieces(ranges: impl Iterator<Item = PortRange>) -> Vec<PortRange> 
 /// matter which ledger comes first.
 fn managed(before: &Ledger, after: &Ledger) -> Vec<NamedPort> {
     let lists = [&before.managed, &after.managed];
-    let ranges = lists.into_iter().flatten().map(|managed| managed.port);
+    let ranges = lists.into_iter().flatten().map(|managed| managed.range);
     let named = |port: PortRange| {
         let of = |list: &Vec<NamedPort>| {
-            let place = list.partition_point(|managed| managed.port.last() < port.first());
-            list.get(place).filter(|managed| managed.port.overlaps(port)).map(|managed| managed.name.clone())
+            let place = list.partition_point(|managed| managed.range.last() < port.first());
+            let managed = list.get(place).filter(|managed| managed.range.overlaps(port))?;
+            Some(managed.part(port).name)
         };
         let name = lists.into_iter().filter_map(of).min()?;
-        Some(NamedPort { name, port })
+        Some(NamedPort { name, range: port })
     };
     pieces(ranges).into_iter().filter_map(named).collect()
 }
@@ -89,13 +92,12 @@ fn meet(one: &Opening, other: &Opening, port: PortRange) -> Option<Opening> {
     }
     let from = meet_sources(&one.from, &other.from)?;
     Some(Opening {
-        port,
         from,
         // Whichever comes first closes: two ends are the union of their conditions.
         until: [one.until, other.until].into_iter().flatten().min(),
         restart: one.restart || other.restart,
         network: home(one, other).map(str::to_owned),
-        ..newer(one, other).clone()
+        ..newer(one, other).part(port)
     })
 }
 
@@ -190,7 +192,7 @@ pub(super) mod tests {
     }
 
     pub fn opening(port: &str, from: &str, since: i64) -> Opening {
-        let named = NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() };
+        let named = NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() };
         Opening::new(&named, source(from), None, since, "ada")
     }
 
@@ -207,7 +209,7 @@ pub(super) mod tests {
             let networks = networks.iter().map(|network| format!(" {network}")).collect::<String>();
             format!("{} {}{networks}\n", opening.port, if is_lan(opening) { "lan" } else { "from" })
         });
-        let managed = ledger.managed.iter().map(|managed| format!(" {}:{}", managed.name, managed.port));
+        let managed = ledger.managed.iter().map(|managed| format!(" {}:{}", managed.name, managed.range));
         open.collect::<String>() + "managed" + &managed.collect::<String>()
     }
 
@@ -243,7 +245,7 @@ pub(super) mod tests {
         let before =
             open(&[("2345", "any"), ("3000-3010", "lan:10.0.0.0/8,fe80::/10"), ("9229", "hosts:10.0.0.1")]);
         let port =
-            |name: &str, port: &str| NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() };
+            |name: &str, port: &str| NamedPort { name: name.parse().unwrap(), range: port.parse().unwrap() };
         for closed in
             [port("dlv", "2345"), port("dlv", "3005"), port("node", "9229"), port("x", "1024-65535")]
         {
@@ -303,7 +305,7 @@ pub(super) mod tests {
                       until in proptest::option::of(0i64..3), restart: bool, network in 0usize..3, name in 0usize..2)
                      -> Opening {
             let port = PortRange::new(first, first + count).unwrap();
-            let named = NamedPort { name: ["dlv", "node"][name].parse().unwrap(), port };
+            let named = NamedPort { name: ["dlv", "node"][name].parse().unwrap(), range: port };
             let network = [None, Some("cafe"), Some("home")][network].map(str::to_owned);
             Opening { restart, network, ..Opening::new(&named, source(SOURCES[from]), until, since, "ada") }
         }
@@ -327,7 +329,7 @@ pub(super) mod tests {
             let mut ledger = Ledger::default();
             for (first, count, name) in managed {
                 let port = PortRange::new(first, first + count).unwrap();
-                ledger.manage(&NamedPort { name: ["dlv", "node"][name].parse().unwrap(), port });
+                ledger.manage(&NamedPort { name: ["dlv", "node"][name].parse().unwrap(), range: port });
             }
             openings.into_iter().for_each(|opening| ledger.open(opening));
             ledger
@@ -335,7 +337,7 @@ pub(super) mod tests {
     }
 
     fn managed_ports(ledger: &Ledger) -> Vec<u16> {
-        ledger.managed.iter().flat_map(|managed| managed.port.first()..=managed.port.last()).collect()
+        ledger.managed.iter().flat_map(|managed| managed.range.first()..=managed.range.last()).collect()
     }
 
     /// Openings port by port: how a range is cut makes no difference.
@@ -380,7 +382,7 @@ pub(super) mod tests {
         /// what is below both.)
         #[test]
         fn loses_no_opening_that_both_allow(one in ledgers(), other in ledgers(), mut third in ledgers()) {
-            third.manage(&NamedPort { name: "all".parse().unwrap(), port: "1-65535".parse().unwrap() });
+            third.manage(&NamedPort { name: "all".parse().unwrap(), range: "1-65535".parse().unwrap() });
             if excess(&third, &one).is_none() && excess(&third, &other).is_none() {
                 prop_assert_eq!(excess(&third, &half(&one, &other)), None);
             }
@@ -391,7 +393,7 @@ pub(super) mod tests {
             let half = half(&one, &other);
             let ranges = |ports: Vec<PortRange>| ports.array_windows().all(|[a, b]| a.last() < b.first());
             prop_assert!(ranges(half.openings.iter().map(|opening| opening.port).collect()));
-            prop_assert!(ranges(half.managed.iter().map(|managed| managed.port).collect()));
+            prop_assert!(ranges(half.managed.iter().map(|managed| managed.range).collect()));
         }
     }
 }

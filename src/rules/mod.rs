@@ -5,4 +5,6 @@ pub mod conf;
 pub mod drops;
 pub mod half;
 pub mod ledger;
+pub mod named_port;
 pub mod openness;
+pub mod source;

@@ -3,7 +3,8 @@
 //! ```
 //! use portcullis::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source};
 //! use portcullis::rules::openness::excess;
-//! let dlv = NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() };
+//! use portcullis::rules::source::Source;
+//! let dlv = NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() };
 //! let mut open = Ledger::default();
 //! open.open(Opening::new(&dlv, Source::Any, None, 0, "ada"));
 //! let more = excess(&open, &Ledger::default()).unwrap();
@@ -22,13 +23,15 @@ use ipnet::IpNet;
 
 use crate::pf::criteria::{Direction, PortMatch};
 use crate::pf::interfaces::InterfaceFacts;
+use crate::pf::load::Listing;
 use crate::pf::packet::Packet;
-use crate::pf::rulesets::{Listing, Rulesets};
+use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::{Because, Decision, verdict};
 use crate::port::PortRange;
 use crate::rules::anchor::links;
 use crate::rules::half::{covers, pieces};
-use crate::rules::ledger::{Guard, Ledger, Opening, Source, is_link_local};
+use crate::rules::ledger::{Guard, Ledger, Opening};
+use crate::rules::source::{Source, is_link_local};
 
 /// Where something is more open than it may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ impl fmt::Display for Excess {
 pub fn excess(ledger: &Ledger, bound: &Ledger) -> Option<Excess> {
     let ranges = [ledger, bound].into_iter().flat_map(|ledger| {
         let open = ledger.openings.iter().map(|opening| opening.port);
-        open.chain(ledger.managed.iter().map(|managed| managed.port))
+        open.chain(ledger.managed.iter().map(|managed| managed.range))
     });
     pieces(ranges).into_iter().find_map(|port| {
         let what = excess_of(&Level::of(ledger, port), &Level::of(bound, port))?;
@@ -73,7 +76,7 @@ impl<'a> Level<'a> {
         let opening = ledger.openings.iter().find(|opening| opening.port.overlaps(port));
         match opening {
             Some(opening) => Level::Open(opening),
-            None if ledger.managed.iter().any(|managed| managed.port.overlaps(port)) => Level::Closed,
+            None if ledger.managed.iter().any(|managed| managed.range.overlaps(port)) => Level::Closed,
             None => Level::Unmanaged,
         }
     }
@@ -158,7 +161,7 @@ fn is_more_open(alone: &Rulesets, bound: &Ledger, facts: &InterfaceFacts, port: 
         return false;
     }
     let open = bound.openings.iter().any(|opening| opening.port.contains(port));
-    let managed = bound.managed.iter().any(|managed| managed.port.contains(port));
+    let managed = bound.managed.iter().any(|managed| managed.range.contains(port));
     let is_refused = bound.guard == Guard::On && (open || managed);
     // Where we have no rule this Mac's policy decides: only a rule of ours would be too much.
     is_refused || found.because != Because::NoRule
@@ -224,7 +227,7 @@ fn telling_ports(loaded: &Rulesets, bound: &Ledger) -> Vec<u16> {
         ports.extend([first.saturating_sub(1).max(1), first, last, last.saturating_add(1)]);
     };
     let open = bound.openings.iter().map(|opening| opening.port);
-    for range in open.chain(bound.managed.iter().map(|managed| managed.port)) {
+    for range in open.chain(bound.managed.iter().map(|managed| managed.range)) {
         add(range.first(), range.last());
     }
     let rules = loaded.anchor("").into_iter().flat_map(|ruleset| &ruleset.filter);
@@ -244,7 +247,7 @@ mod tests {
     use super::*;
     use crate::rules::anchor;
     use crate::rules::half::tests::{ledgers, opening};
-    use crate::rules::ledger::NamedPort;
+    use crate::rules::named_port::NamedPort;
 
     fn en0() -> Vec<InterfaceFacts> {
         let addresses = vec!["10.1.2.9/24".parse().unwrap(), "fd00::9/64".parse().unwrap()];
@@ -266,7 +269,7 @@ mod tests {
     #[test]
     fn what_is_more_open_is_named() {
         let mut bound = Ledger { guard: Guard::On, ..Ledger::default() };
-        bound.manage(&NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() });
+        bound.manage(&NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() });
         let mut more = bound.clone();
         more.open(opening("2345", "hosts:10.1.2.3", 0));
         let what = |more: &Ledger, bound: &Ledger| excess(more, bound).map(|excess| excess.to_string());

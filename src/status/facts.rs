@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::debuggers::ports::DebugPort;
 use crate::diagnosis::PortFacts;
-use crate::port::DebugPort;
 use crate::report::ReportFact;
 use crate::rules::ledger::Seconds;
 
@@ -62,4 +62,20 @@ pub struct Facts {
     pub ports: Vec<DebugPort>,
     /// Who was blocked in the last hour, by port; `None` where that was not recorded.
     pub blocked: Option<BTreeMap<u16, Attempts>>,
+}
+
+impl Facts {
+    /// What is known before anything was looked at; `report` says why there is none.
+    pub fn unseen(now: Seconds, report: ReportFact) -> Self {
+        Facts {
+            lab: None,
+            now,
+            boot: String::new(),
+            report,
+            seen: Ok(Vec::new()),
+            app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
+            ports: Vec::new(),
+            blocked: None,
+        }
+    }
 }

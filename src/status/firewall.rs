@@ -1,20 +1,19 @@
 //! pf and the guard, in the status.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::facts::Facts;
 use crate::report::{PfState, Report, ReportFact, Unusable};
 use crate::rules::ledger::{Attachment, Guard, Seconds};
 
-/// The firewall in the JSON form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Firewall {
-    /// `enabled`, `disabled` or `unknown`.
-    pub state: &'static str,
+    pub state: FirewallState,
     /// Why, where it is unknown; else how it is held.
     pub because: String,
-    /// The guard: `on`, `off`, `unset`, or `unknown`.
-    pub guard: &'static str,
+    /// `None`: unknown.
+    #[serde(serialize_with = "or_unknown")]
+    pub guard: Option<Guard>,
     /// The way our rules are evaluated, where there are any.
     pub way: Option<Attachment>,
     /// When root last looked.
@@ -23,28 +22,47 @@ pub struct Firewall {
     pub age: Option<Seconds>,
 }
 
+/// Whether pf filters, as far as root's report tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirewallState {
+    Enabled,
+    Disabled,
+    Unknown,
+}
+
+fn or_unknown<S: Serializer>(guard: &Option<Guard>, serializer: S) -> Result<S::Ok, S::Error> {
+    match guard {
+        Some(guard) => guard.serialize(serializer),
+        None => serializer.serialize_str("unknown"),
+    }
+}
+
 pub(super) fn firewall(facts: &Facts, report: &Result<&Report, Unusable>) -> Firewall {
     let seen = match &facts.report {
         ReportFact::Read(report) => Some(report.seen),
         _ => None,
     };
-    let age = seen.map(|seen| facts.now.saturating_sub(seen));
-    let unknown = |because: String| ("unknown", because);
     let (state, because) = match report {
-        Err(because) => unknown(because.to_string()),
+        Err(because) => (FirewallState::Unknown, because.to_string()),
         Ok(report) => match &report.pf {
-            PfState::Unknown(text) => unknown(format!("pf's answer was not understood: {text}")),
-            PfState::Disabled => ("disabled", "pf is off: every rule is without effect".to_owned()),
-            PfState::Enabled => ("enabled", held_by(report)),
+            PfState::Unknown(text) => {
+                (FirewallState::Unknown, format!("pf's answer was not understood: {text}"))
+            }
+            PfState::Disabled => {
+                (FirewallState::Disabled, "pf is off: every rule is without effect".to_owned())
+            }
+            PfState::Enabled => (FirewallState::Enabled, held_by(report)),
         },
     };
-    let guard = match report {
-        Err(_) => "unknown",
-        Ok(Report { guard: Guard::On, .. }) => "on",
-        Ok(Report { guard: Guard::Off, .. }) => "off",
-        Ok(Report { guard: Guard::Unset, .. }) => "unset",
-    };
-    Firewall { state, because, guard, way: report.as_ref().ok().and_then(|report| report.way), seen, age }
+    Firewall {
+        state,
+        because,
+        guard: report.as_ref().ok().map(|report| report.guard),
+        way: report.as_ref().ok().and_then(|report| report.way),
+        seen,
+        age: seen.map(|seen| facts.now.saturating_sub(seen)),
+    }
 }
 
 fn held_by(report: &Report) -> String {

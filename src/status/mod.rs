@@ -7,10 +7,12 @@
 mod facts;
 mod firewall;
 mod port;
+#[cfg(test)]
+pub mod sample;
 pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
-pub use firewall::Firewall;
+pub use firewall::{Firewall, FirewallState};
 pub use port::{PortState, PortStatus};
 
 use serde::{Deserialize, Serialize};
@@ -82,7 +84,7 @@ impl Status {
             Icon::Off => "pf is off: it filters nothing".to_owned(),
             Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
                 (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
-                    format!("Not known: who reaches port {} ({})", port.port, port.name)
+                    format!("Not known: who reaches port {}", port.named_port())
                 }
                 _ => format!("Not known: {}", firewall.because),
             },
@@ -104,85 +106,33 @@ fn port_unsure(report: &Result<&Report, Unusable>, port: &PortStatus) -> bool {
 
 fn open_sentence(exposed: &[&PortStatus]) -> String {
     match exposed {
-        [port] => format!("1 port is open: {} ({})", port.port, port.name),
+        [port] => format!("1 port is open: {}", port.named_port()),
         ports => format!("{} ports are open", ports.len()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-
     use super::port::{application_of, attempts_on};
+    use super::*;
+    use crate::debuggers::ports::{DebugPort, usual_ports};
     use crate::diagnosis::{AppFirewallEffect, Bind, PortFacts, Presence, Reachability};
-    use crate::pf::grounds::Grounds;
-    use crate::pf::origin::{Both, PerOrigin};
-    use crate::port::{DebugPort, PortRange};
-    use crate::report::{OriginVerdict, PfVerdict, Reason, ReportFact, STALE_AFTER};
-    use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Source};
+    use crate::pf::origin::Both;
+    use crate::port::PortRange;
+    use crate::report::{PfVerdict, ReportFact, STALE_AFTER, sample as report_sample};
+    use crate::rules::named_port::NamedPort;
+    use crate::rules::source::Source;
 
     fn dlv() -> DebugPort {
-        crate::port::presets().remove(0)
+        usual_ports().remove(0)
     }
 
     fn verdict(network: Answer, anyone: Answer) -> PfVerdict {
-        PfVerdict {
-            port: dlv().port,
-            origins: PerOrigin { loopback: Answer::Yes, network, anyone }.map(|answer| {
-                let reason = match answer {
-                    Answer::Yes => Reason::OurRule,
-                    Answer::No => Reason::OurGuard,
-                    Answer::Unknown => Reason::Rules { grounds: Grounds::Endless },
-                };
-                OriginVerdict::new(answer, reason)
-            }),
-        }
-    }
-
-    fn report() -> Report {
-        Report {
-            version: Report::VERSION,
-            seen: 1000,
-            boot: "boot".into(),
-            pf: PfState::Enabled,
-            references: Some(1),
-            guard: Guard::On,
-            way: Some(Attachment::Apple),
-            openings: vec![],
-            managed: vec![NamedPort { name: dlv().name, port: dlv().port }],
-            verdicts: vec![verdict(Answer::No, Answer::No)],
-            notes: vec![],
-            rulesets: BTreeMap::new(),
-            skip: vec![],
-        }
-    }
-
-    fn facts(report: ReportFact) -> Facts {
-        Facts {
-            lab: None,
-            now: 1010,
-            boot: "boot".into(),
-            report,
-            seen: nobody(),
-            app_firewall: AppFirewall::Off,
-            ports: vec![dlv()],
-            blocked: None,
-        }
-    }
-
-    fn nobody() -> Result<Vec<PortFacts>, String> {
-        Ok(vec![PortFacts::without_socket(2345, "2345".into(), Presence::Nobody)])
+        report_sample::verdict(dlv().port, network, anyone)
     }
 
     fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
-        let mut report = report();
-        let mut facts = facts(ReportFact::Missing);
-        change(&mut facts, &mut report);
-        if facts.report == ReportFact::Missing {
-            facts.report = ReportFact::Read(Box::new(report));
-        }
-        Status::of(&facts)
+        sample::status(vec![dlv()], change)
     }
 
     fn listening(address: &str) -> Result<Vec<PortFacts>, String> {
@@ -191,10 +141,8 @@ mod tests {
     }
 
     fn open(report: &mut Report) {
-        let from = Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] };
-        let DebugPort { name, port, .. } = dlv();
-        report.openings = vec![Opening::new(&NamedPort { name, port }, from, None, 900, "ada")];
-        report.verdicts = vec![verdict(Answer::Yes, Answer::No)];
+        let port = NamedPort { name: dlv().name, range: dlv().port };
+        report.open(&port, Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] });
     }
 
     #[test]
@@ -222,8 +170,8 @@ mod tests {
             assert_eq!(status.ports[0].state, PortState::Unknown);
             assert_eq!(status.ports[0].reachable.network, Answer::No, "nothing listens, whatever pf does");
         }
-        let nothing = Status::of(&facts(ReportFact::Missing));
-        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, "unknown"));
+        let nothing = Status::of(&Facts::unseen(0, ReportFact::Missing));
+        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, FirewallState::Unknown));
     }
 
     #[test]
@@ -285,7 +233,7 @@ mod tests {
             let mut status = status(|facts, report| {
                 facts.ports[0].port = range;
                 facts.seen = Ok(seen);
-                report.verdicts = vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }];
+                report.verdicts = vec![report_sample::verdict(range, Answer::Yes, Answer::No)];
             });
             status.ports.remove(0)
         };
@@ -309,11 +257,13 @@ mod tests {
 
     #[test]
     fn a_part_of_a_range_has_the_verdict_of_the_range() {
-        let wide = report();
-        let range: PortRange = "2000-3000".parse().unwrap();
-        let wide =
-            Report { verdicts: vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }], ..wide };
-        let facts = facts(ReportFact::Read(Box::new(wide)));
+        let mut wide = report_sample::all_closed(vec![]);
+        wide.set(report_sample::verdict("2000-3000".parse().unwrap(), Answer::Yes, Answer::No));
+        let facts = Facts {
+            boot: wide.boot.clone(),
+            app_firewall: AppFirewall::Off,
+            ..Facts::unseen(wide.seen, ReportFact::Read(Box::new(wide)))
+        };
         let said = |port: &str| facts.assess(port.parse().unwrap(), &listening("0.0.0.0").unwrap()[0]).state;
         assert_eq!((said("2345"), said("3001")), (Reachability::Reachable, Reachability::Unknown));
     }
@@ -350,7 +300,12 @@ mod tests {
     #[test]
     fn no_unknown_ends_reachable() {
         let answers = [Answer::Yes, Answer::No, Answer::Unknown];
-        let bounds = [listening("0.0.0.0"), listening("127.0.0.1"), nobody(), Err("no /proc".to_owned())];
+        let bounds = [
+            listening("0.0.0.0"),
+            listening("127.0.0.1"),
+            Ok(vec![sample::idle(dlv().port)]),
+            Err("no /proc".to_owned()),
+        ];
         let applications =
             [AppFirewall::Off, AppFirewall::On, AppFirewall::BlockAll, AppFirewall::Unknown("?".into())];
         for answer in answers {

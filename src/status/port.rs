@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::facts::{AppFirewall, Attempts, Facts};
 use crate::diagnosis::wording::Wording;
@@ -10,7 +10,9 @@ use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presenc
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::{PortName, PortRange};
 use crate::report::{PfState, PfVerdict, Report, Unusable};
-use crate::rules::ledger::{Guard, Opening, Seconds, Source, host_text};
+use crate::rules::ledger::{Guard, Opening, Seconds};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::Source;
 
 /// What our rules say of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +39,9 @@ pub struct PortStatus {
     pub title: String,
     /// What our rules say.
     pub state: PortState,
-    /// For whom it is open: `any`, `lan`, or hosts; `None` where it is not open.
-    pub from: Option<String>,
+    /// For whom it is open; `None` where it is not open.
+    #[serde(serialize_with = "as_option")]
+    pub from: Option<Source>,
     /// When it closes by itself.
     pub until: Option<Seconds>,
     /// Who listens and where, in words; `None` where nobody does or it is not known.
@@ -67,7 +70,17 @@ pub struct PortStatus {
     pub blocked: Option<Attempts>,
 }
 
-/// Whether pf lets anyone but this Mac in to some port of `range`.
+impl PortStatus {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
+}
+
+fn as_option<S: Serializer>(from: &Option<Source>, serializer: S) -> Result<S::Ok, S::Error> {
+    from.as_ref().map(ToString::to_string).serialize(serializer)
+}
+
+/// Whether pf lets another machine in to some port of `range`.
 pub(super) fn lets_in(report: &Report, range: PortRange) -> Answer {
     let verdict = report.verdicts.iter().find(|verdict| verdict.port == range);
     verdict.map_or(Answer::Unknown, PfVerdict::outside)
@@ -121,7 +134,7 @@ fn port_status(
         name,
         title,
         state,
-        from: opening.map(|opening| opening.from.to_string()),
+        from: opening.map(|opening| opening.from.clone()),
         until: opening.and_then(|opening| opening.until),
         listener: listener(seen),
         program: seen.subject.program.clone(),
@@ -203,12 +216,7 @@ fn opening<'a>(report: &Result<&'a Report, Unusable>, range: PortRange) -> Optio
 
 /// The hosts that a port is open for, where they are chosen.
 fn near(opening: &Opening) -> Option<String> {
-    let Source::Hosts { hosts } = &opening.from else { return None };
-    match hosts.iter().map(host_text).collect::<Vec<_>>().as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
-    }
+    matches!(opening.from, Source::Hosts { .. }).then(|| opening.from.in_words(1))
 }
 
 fn listener(seen: &PortFacts) -> Option<String> {
@@ -229,7 +237,7 @@ pub(super) fn attempts_on(blocked: &BTreeMap<u16, Attempts>, range: PortRange) -
 fn is_managed(report: &Report, port: PortRange) -> bool {
     let mut left = vec![port];
     for managed in &report.managed {
-        left = left.into_iter().flat_map(|range| range.without(managed.port)).collect();
+        left = left.into_iter().flat_map(|range| range.without(managed.range)).collect();
     }
     left.is_empty()
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::preamble::{BlockPolicy, StatePolicy};
-use crate::pf::rule::{Placed, SourceLine};
+use crate::pf::rule::{Placed, SourceLine, TextKind};
 
 use super::advice::advised;
 use super::lexer::{Lexer, Position, Token, TokenKind};
@@ -35,12 +35,24 @@ pub(super) enum Order {
     Filter,
 }
 
-/// What goes on over included files.
+/// How far statements go.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Extent {
+    /// To the end of the text.
+    Text,
+    /// To the brace that closes an inline anchor.
+    Braces,
+}
+
+/// Gives the text of a file that another text names, or why it cannot.
+pub type ReadFile<'a> = dyn FnMut(&str) -> Result<String, Box<dyn std::error::Error>> + 'a;
+
+/// What included files share with the text that includes them.
 pub(super) struct Shared<'i> {
-    pub(super) include: &'i mut dyn FnMut(&str) -> Result<String, String>,
+    pub(super) include: &'i mut ReadFile<'i>,
     pub(super) interfaces: &'i [InterfaceFacts],
     pub(super) macros: HashMap<String, Rc<str>>,
-    /// The queues that a definition before has as children.
+    /// The queues that an earlier definition has as children.
     pub(super) queues: HashSet<String>,
     /// Whether all of them are known.
     pub(super) queues_are_known: bool,
@@ -50,9 +62,9 @@ pub(super) struct Shared<'i> {
     pub(super) require_order: bool,
     pub(super) block_policy: BlockPolicy,
     pub(super) state_policy: StatePolicy,
-    pub(super) listing: bool,
+    pub(super) text: TextKind,
     pub(super) rules: usize,
-    /// How many combinations of lists were tried, those that make no rule among them.
+    /// The combinations of lists that were tried, those that make no rule included.
     pub(super) combinations: usize,
     pub(super) looked_ahead: usize,
     /// The inline anchor that is being read, by its number from 1; 0 outside.
@@ -60,8 +72,41 @@ pub(super) struct Shared<'i> {
     pub(super) inline_count: usize,
     /// The names of inline anchors, each with the number of the anchor that it is in.
     pub(super) inline_names: HashSet<(usize, Box<str>)>,
+    /// The bytes of all texts together.
     pub(super) read: usize,
+    /// How deep includes and inline anchors nest here.
     pub(super) depth: usize,
+}
+
+impl<'i> Shared<'i> {
+    pub(super) fn new(
+        include: &'i mut ReadFile<'i>,
+        interfaces: &'i [InterfaceFacts],
+        text: TextKind,
+    ) -> Self {
+        Shared {
+            include,
+            interfaces,
+            macros: HashMap::new(),
+            queues: HashSet::new(),
+            queues_are_known: true,
+            problems: Vec::new(),
+            doubts: Vec::new(),
+            order: Order::Start,
+            require_order: text == TextKind::File,
+            block_policy: BlockPolicy::Drop,
+            state_policy: StatePolicy::Floating,
+            text,
+            rules: 0,
+            combinations: 0,
+            looked_ahead: 0,
+            inline_parent: 0,
+            inline_count: 0,
+            inline_names: HashSet::new(),
+            read: 0,
+            depth: 0,
+        }
+    }
 }
 
 pub(super) struct Parser<'a, 's, 'i> {
@@ -83,6 +128,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
             parser.doubt("lines end in LF alone, not in CR LF");
         }
         parser
+    }
+
+    pub(super) fn is_listing(&self) -> bool {
+        self.shared.text == TextKind::Listing
     }
 
     // Tokens.
@@ -228,7 +277,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     /// Notes what macOS's pfctl minds at this token, unless it is noted already.
     pub(super) fn doubt(&mut self, message: &str) {
         let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
-        if !self.shared.listing && !known(&self.shared.doubts) {
+        if self.shared.text == TextKind::File && !known(&self.shared.doubts) {
             let doubt = self.problem(self.token.at, message.to_owned(), Fault::Syntax);
             self.shared.doubts.push(doubt);
         }
@@ -261,7 +310,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn place(&self, at: Position) -> SourceLine {
-        SourceLine { path: Arc::clone(&self.path), line: at.line }
+        SourceLine { path: Arc::clone(&self.path), line: at.line, text: self.shared.text }
     }
 
     pub(super) fn placed<T>(&self, at: Position, item: T) -> Placed<T> {

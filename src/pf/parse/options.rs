@@ -28,7 +28,7 @@ impl<'a> Parser<'a, '_, '_> {
             match option {
                 SetOption::BlockPolicy(policy) => self.shared.block_policy = policy,
                 SetOption::StatePolicy(policy) => self.shared.state_policy = policy,
-                SetOption::RequireOrder(order) => self.shared.require_order = order && !self.shared.listing,
+                SetOption::RequireOrder(order) => self.shared.require_order = order && !self.is_listing(),
                 _ => {}
             }
             ruleset.preamble.push(self.placed(start, Preamble::Option(option)));

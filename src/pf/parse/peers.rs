@@ -1,15 +1,23 @@
 //! The criteria that stand in front, in their order: direction, interface, family, protocol, source, destination.
 
-use crate::pf::criteria::{Address, Direction, Family, Interface, PortMatch};
+use crate::pf::criteria::{Address, Direction, Family, InterfaceMatch, PortMatch};
 use crate::pf::names::protocols;
+use crate::pf::rule::Rule;
 use crate::pf::words::shortened;
 
-use super::expand::{Lists, Protocol};
 use super::hosts::Host;
 use super::kernel::{Parser, Read};
 use super::lexer::TokenKind;
+use super::lists::{Lists, Protocol};
 
 impl Parser<'_, '_, '_> {
+    pub(super) fn opt_scope(&mut self, rule: &mut Rule, lists: &mut Lists) -> Read<()> {
+        lists.interfaces = self.opt_interfaces()?;
+        rule.family = self.opt_family();
+        lists.protocols = self.opt_protocols()?;
+        self.opt_peers(lists)
+    }
+
     pub(super) fn opt_direction(&mut self) -> Option<Direction> {
         match () {
             () if self.eat("in") => Some(Direction::In),
@@ -26,13 +34,13 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    pub(super) fn opt_interfaces(&mut self) -> Read<Vec<Interface>> {
+    pub(super) fn opt_interfaces(&mut self) -> Read<Vec<InterfaceMatch>> {
         if self.eat("on") { self.list(Self::interface) } else { Ok(Vec::new()) }
     }
 
-    fn interface(&mut self) -> Read<Interface> {
+    fn interface(&mut self) -> Read<InterfaceMatch> {
         let negated = self.eat_punctuation(b'!');
-        Ok(Interface { name: self.interface_name()?, negated })
+        Ok(InterfaceMatch { name: self.interface_name()?, negated })
     }
 
     pub(super) fn interface_name(&mut self) -> Read<Box<str>> {
