@@ -1,13 +1,13 @@
 //! `--dry-run`: what a change would do to the rules, and to who can reach what. Nothing is asked, nothing is changed.
 
-use ipnet::IpNet;
 use serde::Serialize;
 use similar::TextDiff;
 
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
-use portcullis::pf::explain::{VerdictChange, changes};
+use portcullis::pf::explain::{NearNetwork, VerdictChange, changes};
+use portcullis::pf::interfaces::InterfaceFacts;
 use portcullis::port::PortRange;
 use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
@@ -62,7 +62,7 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
     let (before, after) = (anchor::rules(&old, &interfaces), anchor::rules(&new, &interfaces));
     let now = loaded(report).with_interfaces(interfaces);
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
-    let verdicts = changes(&now, &then, &asked(&new));
+    let verdicts = changes(&now, &then, &asked(&new, now.interfaces()));
     let diff = TextDiff::from_lines(&before, &after);
     let diff = diff.unified_diff().context_radius(1).header("now", "then").to_string();
     let mut notes = Vec::new();
@@ -74,14 +74,14 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
 }
 
 /// Each range of the ledger, with the networks that it is open for.
-fn asked(ledger: &Ledger) -> Vec<(PortRange, Vec<IpNet>)> {
+fn asked(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> Vec<(PortRange, Vec<NearNetwork>)> {
     let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
     ranges.extend(ledger.openings.iter().map(|opening| opening.port));
     ranges.sort();
     ranges.dedup();
     let near = |port| {
         let opening = ledger.openings.iter().find(|opening| opening.port == port);
-        opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
+        opening.map(|opening| anchor::let_in(opening, interfaces)).unwrap_or_default()
     };
     ranges.into_iter().map(|port| (port, near(port))).collect()
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 
+use crate::pf::explain::NearNetwork;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::port::{PortName, PortRange};
 use crate::rules::ledger::{Guard, Ledger, Opening};
@@ -84,6 +85,22 @@ fn routed(from: &Source) -> Option<Vec<IpNet>> {
         Source::Lan { .. } => networks.filter(|network| !is_link_local(network)).copied().collect(),
         _ => networks.copied().collect(),
     })
+}
+
+/// The machines that an opening lets in, link-local ones on each of their links; none where it lets in all.
+pub fn let_in(opening: &Opening, interfaces: &[InterfaceFacts]) -> Vec<NearNetwork> {
+    let mut near: Vec<NearNetwork> =
+        routed(&opening.from).unwrap_or_default().into_iter().map(NearNetwork::from).collect();
+    if let Source::Lan { networks } = &opening.from {
+        for facts in links(networks, interfaces) {
+            let interface = Some(facts.name.clone());
+            let link_local = networks.iter().filter(|network| is_link_local(network));
+            near.extend(
+                link_local.map(|network| NearNetwork { network: *network, interface: interface.clone() }),
+            );
+        }
+    }
+    near
 }
 
 /// The hardware interfaces that are on one of the networks of `lan`.
