@@ -120,7 +120,7 @@ const CLOSED: &[Row] = &[
     ("in en0 S link:50000 maclink:2345", "refused"),
     ("in utun4 S far:50000 mac:2345", "refused"),
     ("in en0 SEW ada:50000 mac:2345", "refused"),
-    // A session that is older than the guard ends: its client is told at its next packet.
+    // A session that is older than the guard ends: its next packet is answered with a reset.
     ("in en0 A ada:50000 mac:2345", "refused"),
     ("in en0 PA ada:50000 mac:2345", "refused"),
     ("in en0 FA ada:50000 mac:2345", "refused"),
@@ -180,7 +180,7 @@ const OPEN_FOR_ANY: &[Row] = &[
     ),
     ("in en0 S ada6:50000 mac6:2345; out en0 SA mac6:2345 ada6:50000", "passed passed"),
     ("in en0 S link:50000 maclink:2345", "passed"),
-    // A session that is older than the guard goes on, whoever speaks first.
+    // A session that is older than the guard goes on, whichever end speaks first.
     ("in en0 A far:50000 mac:2345; out en0 PA mac:2345 far:50000", "passed passed"),
     ("out en0 PA mac:2345 far:50000; in en0 A far:50000 mac:2345", "passed passed"),
     ("in en0 FA far:50000 mac:2345; in en0 R far:50000 mac:2345", "passed passed"),
@@ -352,7 +352,7 @@ const STALE_BY_ITSELF: &[Row] = &[
     ("in en0 A ada:50005 mac:22", "dropped"),
 ];
 
-/// After the guard went on, with 2345 open for any: our states are gone, those of nobody else.
+/// After the guard went on, with 2345 open for any: our states are gone, and no others.
 const STALE_AND_GUARDED: &[Row] = &[
     ("in en0 A ada:50000 mac:2345; out en0 PA mac:2345 ada:50000", "passed passed"),
     ("in en0 A ada:50001 mac:9229; in en0 R ada:50001 mac:9229", "refused passed"),

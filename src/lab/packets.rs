@@ -43,9 +43,7 @@ pub struct TcpPacket {
     pub direction: Direction,
     /// The interface.
     pub interface: String,
-    /// Who sent it.
     pub source: SocketAddr,
-    /// To whom.
     pub destination: SocketAddr,
     /// TCP's flags, FIN lowest.
     pub flags: u8,

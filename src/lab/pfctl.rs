@@ -49,8 +49,8 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
         },
         |(directory, asked)| match asked {
             // Where a script stands before this program, it is the script that was started, and leads the group.
-            Asked::Pfctl(invocation) => run_as(os::process_group(), &directory, &invocation),
-            Asked::Packet(words) => match packets::command(&directory, &words) {
+            LabCommand::Pfctl(invocation) => run_as(os::process_group(), &directory, &invocation),
+            LabCommand::Packet(words) => match packets::command(&directory, &words) {
                 Ok(passage) => Reply { stdout: format!("{passage}\n"), ..Reply::default() },
                 Err(error) => Reply { code: 1, stderr: format!("pfctl-lab: {error}\n"), ..Reply::default() },
             },
@@ -65,7 +65,7 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
 
 fn read_arguments(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
-) -> Result<(PathBuf, Asked), Refused> {
+) -> Result<(PathBuf, LabCommand), Refused> {
     let mut words: Vec<std::ffi::OsString> = arguments.into_iter().collect();
     let directory = super::take_directory(&mut words).map_err(Refused::Usage)?;
     let words: Result<Vec<String>, _> = words.into_iter().map(std::ffi::OsString::into_string).collect();
@@ -73,13 +73,13 @@ fn read_arguments(
         words.map_err(|word| Refused::Usage(format!("the argument \"{}\" is not UTF-8", word.display())));
     let words = words?;
     Ok(match words.split_first() {
-        Some((first, rest)) if first == "packet" => (directory, Asked::Packet(rest.to_vec())),
-        _ => (directory, Asked::Pfctl(Invocation::parse(words)?)),
+        Some((first, rest)) if first == "packet" => (directory, LabCommand::Packet(rest.to_vec())),
+        _ => (directory, LabCommand::Pfctl(Invocation::parse(words)?)),
     })
 }
 
 /// What the program is to do.
-enum Asked {
+enum LabCommand {
     /// What pfctl does.
     Pfctl(Invocation),
     /// To send a packet, which no pfctl can.

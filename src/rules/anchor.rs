@@ -22,7 +22,7 @@ use crate::system::NAME;
 pub struct Header<'a> {
     /// When it was written, RFC 3339 in UTC.
     pub written: &'a str,
-    /// For whom: the user who asked, from the alphabet that a request allows.
+    /// The user who asked, from the alphabet that a request allows.
     pub user: &'a str,
 }
 
@@ -172,7 +172,7 @@ fn open_rules(text: &mut String, opening: &Opening, interfaces: &[InterfaceFacts
 /// The first of the ports that macOS gives to outgoing connections (`net.inet.ip.portrange.first`).
 const FIRST_EPHEMERAL: u16 = 49_152;
 
-/// What refuses a port to other machines. `return` rather than `drop`: the client is told at once, instead of waiting
+/// What refuses a port to other machines. `return` rather than `drop`: the client learns it at once, instead of waiting
 /// for a time-out. `log`, so that a capture of pflog0 tells who tried; where there is no pflog0, the kernel does nothing
 /// more (XNU: bsd/net/if_pflog.c). A lone reset passes, so that the debugger hears that a client is gone whose state was
 /// dropped. A port that may be the near end of an outgoing connection is blocked for what opens a connection alone.

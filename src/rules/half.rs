@@ -25,7 +25,7 @@ use crate::rules::ledger::{Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::{Source, is_link_local};
 
-/// What `before` and `after` both allow. A port that is open in one of them only, or for nobody in both, is managed, so
+/// What `before` and `after` both allow. A port that is open in one of them only, or for different clients, is managed, so
 /// that the guard closes it. Guard, tokens and attachment are `before`'s.
 pub fn half(before: &Ledger, after: &Ledger) -> Ledger {
     let mut openings = Vec::new();
@@ -127,7 +127,7 @@ fn newer<'a>(one: &'a Opening, other: &'a Opening) -> &'a Opening {
 }
 
 /// The addresses in both: any ∩ x is x, `lan` wins over hosts. Link-local addresses count on the interfaces of a
-/// network alone (`lan`), so without a network they let nobody in.
+/// network alone (`lan`), so without a network they let no client in.
 fn meet_sources(one: &Source, other: &Source) -> Option<Source> {
     let (ours, theirs) = match (one.networks(), other.networks()) {
         (_, None) => return Some(one.clone()),
@@ -277,7 +277,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn lan_on_another_network_is_open_for_nobody() {
+    fn lan_openings_of_two_networks_meet_to_nothing() {
         let on = |network: Option<&str>, from: &str| Opening {
             network: network.map(str::to_owned),
             ..opening("2345", from, 0)

@@ -337,4 +337,17 @@ mod tests {
                 .contains("version 2")
         );
     }
+
+    /// What version 1 wrote before an opening had more ends than one.
+    #[test]
+    fn an_opening_reads_without_what_it_does_not_say() {
+        let json = r#"{"name":"dlv","port":2345,"from":{"kind":"any"},"until":5,"since":1,"by":"ada"}"#;
+        let read: Opening = serde_json::from_str(json).unwrap();
+        assert_eq!(read, Opening { since: 1, ..opening("2345", Some(5)) });
+        assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        let ends = Opening { restart: true, network: Some("home".into()), ..read };
+        let json = serde_json::to_string(&ends).unwrap();
+        assert!(json.contains(r#""restart":true,"network":"home""#), "{json}");
+        assert_eq!(serde_json::from_str::<Opening>(&json).unwrap(), ends);
+    }
 }

@@ -38,7 +38,7 @@ use crate::rules::source::{Source, is_link_local};
 pub struct Excess {
     /// The ports.
     pub port: PortRange,
-    /// For whom, or until when, it is more open.
+    /// In what way it is more open: for which clients, or for how long.
     pub what: String,
 }
 
@@ -56,13 +56,13 @@ pub fn excess(ledger: &Ledger, bound: &Ledger) -> Option<Excess> {
         open.chain(ledger.managed.iter().map(|managed| managed.range))
     });
     pieces(ranges).into_iter().find_map(|port| {
-        let what = excess_of(&Level::of(ledger, port), &Level::of(bound, port))?;
+        let what = excess_of(&Openness::of(ledger, port), &Openness::of(bound, port))?;
         Some(Excess { port, what })
     })
 }
 
 /// How open a range of ports is, the guard taken as on.
-enum Level<'a> {
+enum Openness<'a> {
     /// For these; refused to everyone else.
     Open(&'a Opening),
     /// Refused to other machines.
@@ -71,24 +71,24 @@ enum Level<'a> {
     Unmanaged,
 }
 
-impl<'a> Level<'a> {
+impl<'a> Openness<'a> {
     fn of(ledger: &'a Ledger, port: PortRange) -> Self {
         let opening = ledger.openings.iter().find(|opening| opening.port.overlaps(port));
         match opening {
-            Some(opening) => Level::Open(opening),
-            None if ledger.managed.iter().any(|managed| managed.range.overlaps(port)) => Level::Closed,
-            None => Level::Unmanaged,
+            Some(opening) => Openness::Open(opening),
+            None if ledger.managed.iter().any(|managed| managed.range.overlaps(port)) => Openness::Closed,
+            None => Openness::Unmanaged,
         }
     }
 }
 
-fn excess_of(level: &Level, bound: &Level) -> Option<String> {
+fn excess_of(level: &Openness, bound: &Openness) -> Option<String> {
     match (level, bound) {
-        (Level::Closed, _) | (Level::Unmanaged, Level::Unmanaged) => None,
-        (Level::Unmanaged, Level::Open(opening)) if opening.from == Source::Any => None,
-        (Level::Unmanaged, _) => Some("not managed, and is to be closed".to_owned()),
-        (Level::Open(opening), Level::Open(bound)) => excess_of_opening(opening, bound),
-        (Level::Open(opening), _) => Some(format!("open for {}, and is not to be", opening.from)),
+        (Openness::Closed, _) | (Openness::Unmanaged, Openness::Unmanaged) => None,
+        (Openness::Unmanaged, Openness::Open(opening)) if opening.from == Source::Any => None,
+        (Openness::Unmanaged, _) => Some("not managed, and is to be closed".to_owned()),
+        (Openness::Open(opening), Openness::Open(bound)) => excess_of_opening(opening, bound),
+        (Openness::Open(opening), _) => Some(format!("open for {}, and is not to be", opening.from)),
     }
 }
 
