@@ -275,13 +275,16 @@ impl App {
     /// Errors: the sockets cannot be read; no debugger is there that is known.
     pub fn connection(&self, port: u16, host: Option<&str>) -> Result<Connection, AppError> {
         let unknown = || AppError::NoDebugger(port);
-        let range = PortRange::single(port).ok_or_else(unknown)?;
-        let Observation { facts, look, .. } =
-            self.sight(&[range], scan::look_well, &mut self.app_firewall())?;
+        let single = PortRange::single(port).ok_or_else(unknown)?;
+        let Observation { facts, status, look } =
+            self.sight(&[single], scan::look_well, &mut self.app_firewall())?;
+        // Root's verdict is on the range that is shown.
+        let mut shown = status.ports.iter().map(|port| port.port);
+        let range = shown.find(|range| range.contains(port)).unwrap_or(single);
         let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
         let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
         let said = facts.assess(range, seen);
-        let settings = view.settings_or_usual(host);
+        let settings = view.settings_or_expected(host);
         if settings.is_empty() { Err(unknown()) } else { Ok(Connection { view, said, settings }) }
     }
 

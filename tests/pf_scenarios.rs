@@ -498,7 +498,7 @@ fn what_could_not_be_read_never_ends_in_a_certain_verdict() {
     for text in [
         // More than is read.
         many("set foo bar\n", 1_100, "block in all\n"),
-        many("pass in proto tcp to port 22\n", 260_000, "block in quick all\n"),
+        many_rules(500, 499) + &many("pass in proto tcp to port 22\n", 600, "block in quick all\n"),
         // A quote that is never closed hides no rules behind it.
         format!("x = \"en0\nblock in quick all\n{}pass all\n", "pass in proto tcp to port 22\n".repeat(400)),
         // Statements that bring in others.
@@ -528,14 +528,21 @@ fn what_could_not_be_read_never_ends_in_a_certain_verdict() {
 #[test]
 fn files_that_are_too_much_together_are_unknown() {
     let text = "anchor c\nload anchor a from \"a\"\nload anchor b from \"b\"\nload anchor c from \"c\"\n";
-    let rules = "pass in proto tcp to port 22\n".repeat(130_000) + "block in quick all\n";
+    let rules = many_rules(500, 260) + "block in quick all\n";
     let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Ok(rules.clone()));
     assert_eq!(problems.len(), 1);
-    assert_eq!(from(&loaded.with_assumed_interfaces(None), ClientHost::Network).verdict, Decision::Unknown);
+    let loaded = loaded.with_assumed_interfaces(None);
+    assert_eq!(from(&loaded, ClientHost::Network).verdict, Decision::Unknown);
     // The first was read, and decides.
-    let text = text.replace("anchor c\n", "anchor a\n");
-    let (loaded, _) = Rulesets::from_conf("pf.conf", &text, &mut |_| Ok(rules.clone()));
-    assert_eq!(from(&loaded.with_assumed_interfaces(None), ClientHost::Network).verdict, Decision::Block);
+    let (loaded, _) = loaded.with_anchor("", "main", "anchor a\n");
+    assert_eq!(from(&loaded, ClientHost::Network).verdict, Decision::Block);
+}
+
+/// One line that expands to a rule for each host and port.
+fn many_rules(hosts: usize, ports: usize) -> String {
+    let hosts: String = (0..hosts).map(|host| format!("10.0.{}.{} ", host / 250, host % 250)).collect();
+    let ports: String = (1..=ports).map(|port| format!("{port} ")).collect();
+    format!("pass in proto tcp from {{ {hosts}}} to any port {{ {ports}}}\n")
 }
 
 #[test]

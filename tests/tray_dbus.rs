@@ -561,7 +561,7 @@ fn a_server_that_accepts_nobody_is_told_from_one_that_has_just_been_called() {
         row.is_some_and(|row| row.label.contains(what))
     };
     assert!(says(&tray, "this Mac only"), "a queue may have filled just now: {:?}", tray.rows());
-    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts nobody any more"));
+    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts no client any more"));
     drop(deaf);
 }
 

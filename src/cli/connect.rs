@@ -59,7 +59,7 @@ struct ConnectJson<'a> {
 
 impl ConnectOutput {
     fn server(&self) -> &'static str {
-        self.connection.view.server.as_ref().map_or("what usually sits there", |server| server.title())
+        self.connection.view.debugger_title().unwrap_or("what usually sits there")
     }
 }
 

@@ -83,7 +83,10 @@ impl CommandOutput for PrefsOutput {
         let Preferences { show, from, port, .. } = &self.preferences;
         let show: Vec<&str> = show.iter().map(PortName::as_str).collect();
         let mut text = format!("show  {}\nfrom  {from}\nway   {}\n", show.join(", "), self.way());
-        text.extend(port.iter().map(|own| format!("port  {} {}\n", own.port, own.name)));
+        for DebugPort { port, name, debugger, .. } in port {
+            let debugger = debugger.map_or_else(String::new, |debugger| format!(" ({})", debugger.name));
+            text += &format!("port  {port} {name}{debugger}\n");
+        }
         format!("{text}file  {}\n", self.file.display())
     }
 }

@@ -11,6 +11,7 @@ use super::launch::{LaunchEntry, LaunchMatch};
 use super::settings::{ConnectTarget, Setting};
 use super::wire::{ExchangeError, ServerIdentity};
 use crate::diagnosis::Answer;
+use crate::diagnosis::wording::StartCommands;
 use crate::sockets::Process;
 
 /// Everything that is known of one debugger.
@@ -39,6 +40,16 @@ pub struct Debugger {
     pub start: fn(ListenOn, u16) -> Option<String>,
     /// The editors' configurations that connect to it.
     pub clients: &'static [&'static EditorClient],
+}
+
+impl Debugger {
+    /// The commands that start it on `port`.
+    pub fn start_commands(&self, port: u16) -> StartCommands {
+        StartCommands {
+            on_loopback: (self.start)(ListenOn::Loopback, port),
+            everywhere: (self.start)(ListenOn::Everywhere, port),
+        }
+    }
 }
 
 /// The port that a debugger has unless another is chosen.

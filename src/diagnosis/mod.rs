@@ -34,34 +34,26 @@ use wording::Wording;
 /// One port as it was seen: a [`Situation`] but for pf, and what the sentences speak of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortFacts {
-    /// The port.
     pub port: u16,
-    /// Who is there.
     pub presence: Presence,
-    /// On what it listens.
     pub bind: Both<Bind>,
-    /// Whether a client is being served.
     pub session: Session,
-    /// The connections that wait.
     pub queue: Queue,
     /// Whether the Application Firewall said that it blocks the program.
     pub is_blocked: bool,
     /// For which clients there are settings to connect with, such as `VS Code`.
     pub clients: Vec<String>,
-    /// What the sentences speak of.
     pub subject: Wording,
 }
 
 /// What is said of a port: the state, who gets an answer, and the words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Assessment {
-    /// The one state.
     pub state: Reachability,
     /// Who gets an answer from the debugger.
     pub reach: PerOrigin<Answer>,
     /// The state as one sentence.
     pub sentence: String,
-    /// What to do now.
     pub next_step: String,
     /// What stands in the way, the surest first, each as a clause.
     pub causes: Vec<String>,
@@ -83,8 +75,8 @@ impl Assessment {
 }
 
 impl PortFacts {
-    /// A port, or a range of which this is the first, on which no socket was seen: because there is `Nobody`, or
-    /// because it is `Unknown`. `text` is how it is written.
+    /// A port, or a range of which this is the first, on which no socket was seen: because none is there (`Absent`), or
+    /// because that is `Unknown`. `text` is how it is written.
     pub fn without_socket(port: u16, text: String, presence: Presence) -> Self {
         PortFacts {
             port,

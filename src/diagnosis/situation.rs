@@ -5,14 +5,14 @@ use serde::Serialize;
 use super::answer::Answer;
 use crate::pf::origin::{Both, PerOrigin};
 
-/// Who is there.
+/// What is on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
     /// The socket table could not be read.
     Unknown,
     /// No listener, and no debugger that once had it.
-    Nobody,
+    Absent,
     /// No listener, but a debugger is alive that was started to listen here.
     Orphan,
     /// A program listens.
@@ -39,14 +39,12 @@ pub enum Bind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Session {
-    /// Nobody is.
     None,
     /// A connection was accepted and is open.
     Open {
         /// Whether the debugger serves several clients at a time.
         takes_many: Answer,
     },
-    /// It could not be found out.
     Unknown,
 }
 
@@ -54,11 +52,10 @@ pub enum Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Queue {
-    /// None waits.
     Empty,
     /// One or more have waited for some seconds.
     Stuck,
-    /// It is not known, or one has just come.
+    /// Also where one has just come.
     Unknown,
 }
 
@@ -66,7 +63,6 @@ pub enum Queue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AppFirewallEffect {
-    /// It is off.
     Off,
     /// It is on, and what it does with this program is not known: "permitted" is also said of programs it never saw.
     Asks,
@@ -74,24 +70,19 @@ pub enum AppFirewallEffect {
     Blocks,
     /// It blocks every connection that is not essential.
     BlocksAll,
-    /// It could not be read.
     Unknown,
 }
 
 /// All that is known of one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Situation {
-    /// Who is there.
     pub presence: Presence,
-    /// On what it listens; [`Bind::None`] twice where nobody does or it is not known.
+    /// [`Bind::None`] twice where no program listens, or that is unknown.
     pub bind: Both<Bind>,
-    /// Whether a client is being served.
     pub session: Session,
-    /// The connections that wait.
     pub queue: Queue,
     /// Whether pf lets a new connection in.
     pub pf: PerOrigin<Both<Answer>>,
-    /// What the Application Firewall does.
     pub app_firewall: AppFirewallEffect,
 }
 
@@ -99,13 +90,12 @@ pub struct Situation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reachability {
-    /// Nobody listens.
     NoListener,
     /// The debugger is alive, but without listener and session: something connected and left.
     Bricked,
     /// A client is being served.
     InSession,
-    /// The listener takes nobody from its queue.
+    /// The listener takes no connection from its queue.
     Wedged,
     /// A proxy listens: what is behind it was not verified.
     Forwarded,
@@ -119,7 +109,7 @@ pub enum Reachability {
     BlockedByPf,
     /// The Application Firewall blocks it from other machines.
     BlockedByAppFirewall,
-    /// Something that decides is not known.
+    /// Something that decides is unknown.
     Unknown,
     /// At least the machines of this network, or any other, reach it.
     Reachable,
@@ -189,7 +179,7 @@ fn state_of(causes: &[Cause]) -> Reachability {
 fn served(presence: Presence, session: Session, queue: Queue) -> Answer {
     let present = match presence {
         Presence::Unknown | Presence::Forwards => Answer::Unknown,
-        Presence::Nobody | Presence::Orphan => Answer::No,
+        Presence::Absent | Presence::Orphan => Answer::No,
         Presence::Listens => Answer::Yes,
     };
     let free = match session {
@@ -234,9 +224,9 @@ fn of_presence(presence: Presence, session: Session) -> Option<Cause> {
     match (presence, session) {
         (Presence::Unknown, _) => possible(Reachability::NoListener),
         // A single-client debugger stops listening while it serves: then its session speaks.
-        (Presence::Nobody | Presence::Orphan, Session::Open { .. }) => None,
-        (Presence::Nobody, Session::None) => certain(Reachability::NoListener),
-        (Presence::Nobody, Session::Unknown) => possible(Reachability::NoListener),
+        (Presence::Absent | Presence::Orphan, Session::Open { .. }) => None,
+        (Presence::Absent, Session::None) => certain(Reachability::NoListener),
+        (Presence::Absent, Session::Unknown) => possible(Reachability::NoListener),
         (Presence::Orphan, Session::None) => certain(Reachability::Bricked),
         (Presence::Orphan, Session::Unknown) => possible(Reachability::Bricked),
         (Presence::Listens, _) => None,
@@ -328,9 +318,9 @@ mod tests {
         ANSWERS.iter().flat_map(|v4| ANSWERS.map(|v6| Both { v4: *v4, v6 })).collect()
     }
 
-    /// Who may be there, and on what: a listener has an address, nothing else has.
+    /// What may be there, and on which addresses: a listener has some, nothing else has.
     fn presences() -> Vec<(Presence, Both<Bind>)> {
-        let absent = [Presence::Unknown, Presence::Nobody, Presence::Orphan];
+        let absent = [Presence::Unknown, Presence::Absent, Presence::Orphan];
         let absent = absent.map(|presence| (presence, Both::same(Bind::None)));
         let bound = BINDS.iter().flat_map(|v4| BINDS.map(|v6| Both { v4: *v4, v6 })).skip(1);
         let present = [Presence::Listens, Presence::Forwards];
@@ -454,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_better_answer_never_shuts_anybody_out() {
+    fn a_better_answer_of_pf_never_takes_a_client_away() {
         let rank = |answer: Answer| match answer {
             Answer::No => 0,
             Answer::Unknown => 1,

@@ -7,7 +7,7 @@
 //! let ports = portcullis::debuggers::ports::usual_ports();
 //! let facts = Facts { ports, ..Facts::unseen(0, ReportFact::Missing) };
 //! let rows = rows(&Status::of(&facts), &MenuState::default());
-//! assert_eq!(rows[0].text, "Not known: nobody has looked at pf yet");
+//! assert_eq!(rows[0].text, "Not known: pf has not been looked at yet");
 //! assert_eq!(rows[2].text, "2345  dlv — not known");
 //! assert_eq!(rows[2].kind, RowKind::Check { checked: false });
 //! ```

@@ -11,7 +11,7 @@ use crate::pf::rule::Rule;
 use crate::report::{LoadedRules, PfState};
 use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
-use crate::rules::ledger::{Attachment, Ledger, Token};
+use crate::rules::ledger::{Attachment, Ledger, PfToken};
 use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.
@@ -41,7 +41,7 @@ impl Live {
     }
 
     /// Whether pf still counts `token`. Where that cannot be read, a token of this boot counts while pf is enabled.
-    pub fn holds(&self, token: Option<&Token>, boot: &str) -> bool {
+    pub fn holds(&self, token: Option<&PfToken>, boot: &str) -> bool {
         let Some(token) = token.filter(|token| token.boot == boot) else { return false };
         match &self.tokens {
             Some(tokens) => tokens.contains(&token.number),

@@ -71,7 +71,7 @@ fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<Combine
     answers(loaded, port, &near(ledger, loaded.interfaces(), port))
 }
 
-/// Whom "this network" means for a port: those it is open for, where they are chosen.
+/// The machines that "this network" means for a port: those it is open for, where they are chosen.
 fn near(ledger: &Ledger, interfaces: &[InterfaceFacts], port: PortRange) -> Vec<NearNetwork> {
     let opening = ledger.openings.iter().find(|opening| opening.port.overlaps(port));
     opening.map(|opening| let_in(opening, interfaces)).unwrap_or_default()

@@ -13,11 +13,10 @@ use crate::pf::explain::NearNetwork;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::port::{PortName, PortRange};
 use crate::rules::ledger::{Guard, Ledger, Opening};
-use crate::rules::named_port::NamedPort;
 use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::NAME;
 
-/// What the header of the file says.
+/// The header of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
     /// When it was written, RFC 3339 in UTC.
@@ -41,21 +40,16 @@ pub fn render(ledger: &Ledger, interfaces: &[InterfaceFacts], header: &Header) -
 /// The rules alone: tables first, then for each range, rising, what passes and what is blocked. `interfaces` are those
 /// of this Mac: link-local clients are let in by interface. Empty where the ledger needs no rules.
 pub fn rules(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> String {
-    let mut text = String::new();
-    for (name, networks) in tables(ledger) {
-        let _ = writeln!(text, "table <{name}> const {{ {} }}", networks.join(", "));
-    }
-    let closed = ledger.closed();
-    let open = ledger.openings.iter().map(Entry::Open);
-    let mut entries: Vec<Entry> = open.chain(closed.iter().map(Entry::Closed)).collect();
-    entries.sort_by_key(Entry::port);
-    for entry in entries {
-        match entry {
-            Entry::Closed(managed) => close(&mut text, managed.range, &label(&managed.name, managed.range)),
-            Entry::Open(opening) => open_rules(&mut text, opening, interfaces, ledger.guard),
-        }
-    }
-    text
+    let tables = tables(ledger).into_iter();
+    let tables =
+        tables.map(|(name, addresses)| format!("table <{name}> const {{ {} }}\n", addresses.join(", ")));
+    let open = ledger.openings.iter();
+    let open = open.map(|opening| (opening.port, open_rules(opening, interfaces, ledger.guard)));
+    let closed = ledger.closed().into_iter();
+    let closed = closed.map(|port| (port.range, close_rules(port.range, &label(&port.name, port.range))));
+    let mut by_range: Vec<(PortRange, String)> = open.chain(closed).collect();
+    by_range.sort_by_key(|(range, _)| *range);
+    tables.chain(by_range.into_iter().map(|(_, rules)| rules)).collect()
 }
 
 /// The tables that the rules name, each with its addresses as pfctl writes them.
@@ -122,31 +116,18 @@ fn is_hardware(name: &str) -> bool {
     !unit.is_empty() && unit.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-enum Entry<'a> {
-    Open(&'a Opening),
-    Closed(&'a NamedPort),
-}
-
-impl Entry<'_> {
-    fn port(&self) -> PortRange {
-        match self {
-            Entry::Open(opening) => opening.port,
-            Entry::Closed(managed) => managed.range,
-        }
-    }
-}
-
 /// What lets a port's clients in. On lo0 both ways pass without a state: a state that pf kept while it was off drops
 /// its packets silently, and a loopback session is never to be cut. `from port` passes what the server answers, and
 /// nothing that opens a connection. From other machines `flags any` takes up a session that is older than the rules.
-fn open_rules(text: &mut String, opening: &Opening, interfaces: &[InterfaceFacts], guard: Guard) {
+fn open_rules(opening: &Opening, interfaces: &[InterfaceFacts], guard: Guard) -> String {
     let (label, port) = (label(&opening.name, opening.port), port_term(opening.port));
     let from = match routed(&opening.from) {
         None => Some("any".to_owned()),
         Some(networks) => (!networks.is_empty()).then(|| format!("<{}>", table_name(opening.port))),
     };
+    let mut rules = String::new();
     let mut rule = |rule: String| {
-        let _ = writeln!(text, "{rule} label {label}");
+        let _ = writeln!(rules, "{rule} label {label}");
     };
     rule(format!("pass quick on lo0 proto tcp from any to any port {port} flags any no state"));
     rule(format!("pass quick on lo0 proto tcp from any port {port} to any flags A/A no state"));
@@ -165,30 +146,29 @@ fn open_rules(text: &mut String, opening: &Opening, interfaces: &[InterfaceFacts
         }
     }
     if guard == Guard::On && opening.from.networks().is_some() {
-        close(text, opening.port, &label);
+        rules += &close_rules(opening.port, &label);
     }
+    rules
 }
 
 /// The first of the ports that macOS gives to outgoing connections (`net.inet.ip.portrange.first`).
 const FIRST_EPHEMERAL: u16 = 49_152;
 
 /// What refuses a port to other machines. `return` rather than `drop`: the client learns it at once, instead of waiting
-/// for a time-out. `log`, so that a capture of pflog0 tells who tried; where there is no pflog0, the kernel does nothing
+/// for a time-out. `log`, so that a capture of pflog0 shows who tried; where there is no pflog0, the kernel does nothing
 /// more (XNU: bsd/net/if_pflog.c). A lone reset passes, so that the debugger hears that a client is gone whose state was
 /// dropped. A port that may be the near end of an outgoing connection is blocked for what opens a connection alone.
-fn close(text: &mut String, port: PortRange, label: &str) {
+fn close_rules(range: PortRange, label: &str) -> String {
     let block = "block return in log quick on ! lo0 proto tcp from any to any port";
-    let (listening, ephemeral) = split(port);
-    if let Some(port) = listening.map(port_term) {
-        let _ = writeln!(
-            text,
+    let (listening, ephemeral) = split(range);
+    let listening = listening.map(port_term).map(|port| {
+        format!(
             "pass in quick on ! lo0 proto tcp from any to any port {port} flags R/SR no state label {label}\n\
-             {block} {port} label {label}"
-        );
-    }
-    if let Some(port) = ephemeral.map(port_term) {
-        let _ = writeln!(text, "{block} {port} flags S/SA label {label}");
-    }
+             {block} {port} label {label}\n"
+        )
+    });
+    let ephemeral = ephemeral.map(port_term).map(|port| format!("{block} {port} flags S/SA label {label}\n"));
+    listening.into_iter().chain(ephemeral).collect()
 }
 
 /// The ports below those of outgoing connections, and those among them.
@@ -218,6 +198,7 @@ fn label(name: &PortName, port: PortRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
 
     fn opening(name: &str, port: &str, from: Source) -> Opening {

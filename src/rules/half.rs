@@ -173,7 +173,7 @@ pub(super) fn covers(outer: &[IpNet], inner: &[IpNet]) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::rules::ledger::{Attachment, Guard, Token};
+    use crate::rules::ledger::{Attachment, Guard, PfToken};
     use crate::rules::openness::excess;
     use proptest::prelude::*;
 
@@ -293,7 +293,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_rest_is_before() {
-        let token = Token { number: 7, boot: "b".into() };
+        let token = PfToken { number: 7, boot: "b".into() };
         let before = Ledger { token: Some(token), way: Some(Attachment::Classic), ..open(&[]) };
         let after = Ledger { guard: Guard::Off, ..Ledger::default() };
         assert_eq!(half(&before, &after), before);

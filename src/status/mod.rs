@@ -21,7 +21,7 @@ use crate::diagnosis::Answer;
 use crate::report::{PfState, Report, Unusable};
 use port::lets_in;
 
-/// What the icon says.
+/// The state of all ports, as the icon shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Icon {
@@ -31,28 +31,24 @@ pub enum Icon {
     Open,
     /// pf is off: nothing is filtered.
     Off,
-    /// Not known.
     Unknown,
 }
 
-/// What every face shows.
+/// What every front end shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Version of the JSON form: 1.
     pub version: u32,
     /// The lab's directory, where this is a lab.
     pub lab: Option<String>,
-    /// What the icon says.
     pub icon: Icon,
     /// How many of the ports below are open.
     pub open: usize,
     /// The state as a sentence: the menu's first row, the icon's tooltip.
     pub sentence: String,
-    /// pf.
     pub firewall: Firewall,
     /// The ports, in the order of the preferences, then others that are open.
     pub ports: Vec<PortStatus>,
-    /// What else is to be said.
     pub notes: Vec<String>,
 }
 
@@ -99,7 +95,7 @@ impl Status {
     }
 }
 
-/// Whether it is not known if pf lets anybody in to the port.
+/// Whether it is unknown if pf lets another machine in to the port.
 fn port_unsure(report: &Result<&Report, Unusable>, port: &PortStatus) -> bool {
     report.as_ref().is_ok_and(|report| lets_in(report, port.port) == Answer::Unknown)
 }
@@ -242,7 +238,7 @@ mod tests {
         assert_eq!(idle.because, "nothing listens on port 30000-30010");
         let free = || PortFacts::listening(30003, "dlv (7)", "every address", Bind::Every);
         let local = || PortFacts::listening(30001, "node (8)", "127.0.0.1", Bind::Loopback);
-        let gone = PortFacts::without_socket(30000, "30000".into(), Presence::Nobody);
+        let gone = PortFacts::without_socket(30000, "30000".into(), Presence::Absent);
         let one = of(vec![gone, free()]);
         assert_eq!(
             (one.situation, one.about, one.reachable.network),

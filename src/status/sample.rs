@@ -27,5 +27,5 @@ pub fn status(ports: Vec<DebugPort>, change: impl FnOnce(&mut Facts, &mut Report
 
 /// Nothing listens.
 pub fn idle(port: PortRange) -> PortFacts {
-    PortFacts::without_socket(port.first(), port.to_string(), Presence::Nobody)
+    PortFacts::without_socket(port.first(), port.to_string(), Presence::Absent)
 }

@@ -28,10 +28,10 @@ impl Parser<'_, '_, '_> {
         let interfaces = self.list(Self::guarded)?;
         rule.family = self.opt_family();
         loop {
-            if self.token.is("label") {
+            if self.lexeme.is("label") {
                 self.once(rule.label.is_some(), "label cannot be redefined")?;
                 rule.label = self.label()?;
-            } else if self.token.is("rtable") {
+            } else if self.lexeme.is("rtable") {
                 rule.rtable = self.opt_rtable()?;
             } else {
                 break;
@@ -48,7 +48,7 @@ impl Parser<'_, '_, '_> {
     /// `en0`, `(en0)`: whose addresses are guarded.
     fn guarded(&mut self) -> Read<Guarded> {
         let dynamic = self.eat_punctuation(b'(');
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.interface_name()?;
         if !is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
             return Err(self.wrong(at, &format!("{} is no name of an interface", shortened(&name))));

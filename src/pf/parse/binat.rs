@@ -6,7 +6,7 @@ use crate::pf::rule::{Action, Rule, Ruleset};
 
 use super::hosts::Host;
 use super::kernel::{Order, Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 
 impl Parser<'_, '_, '_> {
     pub(super) fn binat(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
@@ -46,7 +46,7 @@ impl Parser<'_, '_, '_> {
         rule.tagged = self.opt_tagged()?;
         rule.rtable = self.opt_rtable()?;
         let mut targets = Vec::new();
-        if self.token.kind == TokenKind::Arrow {
+        if self.lexeme.kind == LexemeKind::Arrow {
             if no {
                 return Err(self.wrong(start, "'no binat' rule does not need '->'"));
             }

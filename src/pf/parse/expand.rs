@@ -37,6 +37,7 @@ impl Parser<'_, '_, '_> {
         lists.groups.reverse();
         let count = lists.count();
         self.shared.combinations = self.shared.combinations.saturating_add(count);
+        self.shared.work += count.min(MAXIMUM_RULES);
         if count > MAXIMUM_RULES.saturating_sub(self.shared.rules)
             || self.shared.combinations > MAXIMUM_COMBINATIONS
         {

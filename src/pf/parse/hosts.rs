@@ -11,7 +11,7 @@ use crate::pf::criteria::{Address, Family, InterfaceAddress};
 use crate::pf::words::{c_number, counted_table, shortened};
 
 use super::kernel::{Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 
 const MAXIMUM_LIST_DEPTH: usize = 10_000;
 
@@ -54,7 +54,7 @@ impl Parser<'_, '_, '_> {
     /// `any`, one address, or a list of them with lists in it; `any` constrains nothing and is left out.
     pub(super) fn hosts(&mut self) -> Read<Vec<Host>> {
         let mut hosts = Vec::new();
-        if !self.token.is_punctuation(b'{') {
+        if !self.lexeme.is_punctuation(b'{') {
             self.host_item(&mut hosts)?;
             return Ok(hosts);
         }
@@ -65,13 +65,13 @@ impl Parser<'_, '_, '_> {
                 depth += 1;
                 self.open_lists += 1;
                 if depth > MAXIMUM_LIST_DEPTH {
-                    return Err(self.wrong(self.token.at, "lists nest too deeply"));
+                    return Err(self.wrong(self.lexeme.at, "lists nest too deeply"));
                 }
                 self.opt_newlines();
             }
             self.host_item(&mut hosts)?;
             self.opt_newlines();
-            while self.token.is_punctuation(b'}') {
+            while self.lexeme.is_punctuation(b'}') {
                 depth -= 1;
                 self.open_lists -= 1;
                 self.bump();
@@ -112,20 +112,20 @@ impl Parser<'_, '_, '_> {
 
     /// One address, or what a name stands for.
     pub(super) fn host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
-        let at = self.token.at;
-        match self.token.kind {
-            TokenKind::Punctuation(b'(') => {
+        let at = self.lexeme.at;
+        match self.lexeme.kind {
+            LexemeKind::Punctuation(b'(') => {
                 self.bump();
                 let address = self.dynamic_address()?;
                 hosts.push(Host::of(address));
             }
-            TokenKind::Punctuation(b'<') => {
+            LexemeKind::Punctuation(b'<') => {
                 self.bump();
                 let name = self.table_name()?;
                 self.require_punctuation(b'>')?;
                 hosts.push(Host::of(Address::Table(name)));
             }
-            TokenKind::Keyword if self.token.is("route") => {
+            LexemeKind::Keyword if self.lexeme.is("route") => {
                 self.bump();
                 let label = self.string("a route's label")?;
                 if label.len() > 31 {
@@ -133,13 +133,13 @@ impl Parser<'_, '_, '_> {
                 }
                 hosts.push(Host::of(Address::RouteLabel(label)));
             }
-            TokenKind::Number(first) => {
+            LexemeKind::Number(first) => {
                 self.bump();
                 self.require_punctuation(b'/')?;
                 let bits = self.number("the network's bits")?;
                 self.look_up(&first.to_string(), Some(bits), at, hosts)?;
             }
-            TokenKind::Word | TokenKind::Quoted => self.named_host(hosts)?,
+            LexemeKind::Word | LexemeKind::Quoted => self.named_host(hosts)?,
             _ => return Err(self.expected("an address")),
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Parser<'_, '_, '_> {
 
     /// An address as text: alone, with its prefix length, or the first of a range.
     fn named_host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.bump().text;
         if self.eat_punctuation(b'/') {
             let bits = self.number("the network's bits")?;
@@ -172,7 +172,7 @@ impl Parser<'_, '_, '_> {
 
     /// `en0)`, `en0:network)`, and the bits behind it.
     fn dynamic_address(&mut self) -> Read<Address> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let text = self.string("an interface")?;
         self.require_punctuation(b')')?;
         let mut name = &*text;
@@ -203,8 +203,8 @@ impl Parser<'_, '_, '_> {
     }
 
     pub(super) fn table_name(&mut self) -> Read<Box<str>> {
-        let at = self.token.at;
-        let counts = self.is_listing() && self.token.kind == TokenKind::Word;
+        let at = self.lexeme.at;
+        let counts = self.is_listing() && self.lexeme.kind == LexemeKind::Word;
         let name = self.string("a table's name")?;
         let name = match counted_table(&name) {
             Some(before) if counts => Box::from(before),

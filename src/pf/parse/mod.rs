@@ -18,7 +18,7 @@
 //!
 //! `{ x }` is x any number of times, `[ x ]` x or nothing, `x*` one x or a list `"{" x { [ "," ] x } "}"`; words in
 //! quotes are reserved. A production is read by the method of its name, in the file above it. A method that may consume
-//! nothing and produce nothing begins with `opt_`; every other consumes a token and produces a value, or notes a problem.
+//! nothing and produce nothing begins with `opt_`; every other consumes a lexeme and produces a value, or notes a problem.
 //!
 //! ```text
 //! statements.rs
@@ -29,7 +29,7 @@
 //!   include          = "include" string .
 //!   load             = "load" "anchor" strings "from" strings .
 //!   anchor           = "anchor" [ string ] [ direction ] [ "quick" ] [ scope ] [ criteria ] [ "{" statements "}" ] .
-//!   counters         = "[" { any token of the line } [ "{" statements "}" ] .
+//!   counters         = "[" { any lexeme of the line } [ "{" statements "}" ] .
 //! macros.rs
 //!   define           = word "=" macro_value .
 //!   macro_value      = ( word | string | number ) { word | string | number } .
@@ -132,7 +132,7 @@ pub use expand::MAXIMUM_RULES;
 pub use kernel::ReadFile;
 pub use problem::{Fault, Problem};
 
-use kernel::{Extent, Parser, Shared};
+use kernel::{Parser, Shared};
 
 mod accept;
 mod advice;
@@ -172,6 +172,9 @@ pub struct Parsed {
     /// What is read here, since other pfctls take it or since its meaning is clear, and macOS's pfctl refuses by all that
     /// is known of it; each kind once, at its first place.
     pub doubts: Vec<Problem>,
+    /// The bytes read, those read again included, and the combinations of lists tried: how long reading takes, by a measure
+    /// that is the same on every machine.
+    pub work: usize,
 }
 
 /// Reads the text of the file `path`, and with `include` those of the files that it includes.
@@ -209,6 +212,6 @@ pub fn parse_listing(name: &str, text: &str) -> Parsed {
 fn run(path: &str, text: &str, mut shared: Shared<'_>) -> Parsed {
     let mut ruleset = Ruleset::default();
     shared.read = text.len();
-    Parser::new(path, text, &mut shared).opt_statements(&mut ruleset, Extent::Text);
-    Parsed { ruleset, problems: shared.problems, doubts: shared.doubts }
+    Parser::new(path, text, &mut shared).text(&mut ruleset);
+    Parsed { ruleset, problems: shared.problems, doubts: shared.doubts, work: shared.work }
 }

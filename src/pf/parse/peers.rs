@@ -7,7 +7,7 @@ use crate::pf::words::shortened;
 
 use super::hosts::Host;
 use super::kernel::{Parser, Read};
-use super::lexer::TokenKind;
+use super::lexer::LexemeKind;
 use super::lists::{Lists, Protocol};
 
 impl Parser<'_, '_, '_> {
@@ -44,7 +44,7 @@ impl Parser<'_, '_, '_> {
     }
 
     pub(super) fn interface_name(&mut self) -> Read<Box<str>> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.string("an interface")?;
         if name.len() > 15 || name.is_empty() {
             return Err(self.wrong(at, "interface name too long"));
@@ -57,9 +57,9 @@ impl Parser<'_, '_, '_> {
     }
 
     fn protocol(&mut self) -> Read<Protocol> {
-        let at = self.token.at;
-        let number = match self.token.kind {
-            TokenKind::Number(_) => self.number_within("a protocol", 255)?,
+        let at = self.lexeme.at;
+        let number = match self.lexeme.kind {
+            LexemeKind::Number(_) => self.number_within("a protocol", 255)?,
             _ => {
                 let name = self.string("a protocol")?;
                 if &*name == "grev1" {
@@ -89,7 +89,7 @@ impl Parser<'_, '_, '_> {
             lists.systems = self.list(|parser| parser.string("an operating system"))?;
         }
         if self.eat("to") {
-            let at = self.token.at;
+            let at = self.lexeme.at;
             (lists.destinations, lists.destination_ports) = self.peer()?;
             if lists.destinations.iter().any(|host| host.address == Address::UrpfFailed) {
                 return Err(self.wrong(at, "\"urpf-failed\" is not permitted in a destination address"));

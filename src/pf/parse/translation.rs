@@ -6,7 +6,7 @@ use crate::pf::rule::{Action, Rule, Ruleset};
 
 use super::hosts::Host;
 use super::kernel::{Order, Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 use super::lists::{Lists, RuleList};
 
 /// The ports that nat gives out unless told otherwise: Apple's, others have 50001 to 65535.
@@ -66,7 +66,7 @@ impl Parser<'_, '_, '_> {
 
     /// `-> address port n` and what is behind it; only a rule with `no` has none.
     fn opt_target(&mut self, no: bool, start: Position) -> Read<Option<TranslationTarget>> {
-        if self.token.kind != TokenKind::Arrow {
+        if self.lexeme.kind != LexemeKind::Arrow {
             if no {
                 return Ok(None);
             }
@@ -95,7 +95,7 @@ impl Parser<'_, '_, '_> {
         let mut pool = Pool::default();
         let mut extfilter = None;
         self.opt_pool(&mut pool, Some(&mut redirect))?;
-        while self.token.is("extfilter") {
+        while self.lexeme.is("extfilter") {
             extfilter = self.external()?;
             self.opt_pool(&mut pool, Some(&mut redirect))?;
         }
