@@ -54,7 +54,8 @@ fn connect_has_its_settings() {
         .map(|setting| setting["client"].as_str().unwrap())
         .collect();
     assert!(clients.contains(&"VS Code") && clients.contains(&"GoLand"), "{clients:?}");
-    assert!(said["settings"][0]["text"].as_str().unwrap().contains(&port.to_string()));
+    let attach = said["settings"][0]["text"].as_str().unwrap();
+    assert!(attach.contains("\"request\": \"attach\"") && attach.contains(&port.to_string()), "{attach}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn internet_sharing_changes_nothing_for_the_port() {
                    block in on en0 inet proto tcp from bridge100:network to any\n";
     let files = [("/etc/pf.anchors/com.apple", APPLE), ("sharing", sharing)];
     let answer = from(&load(&conf, &files), ClientHost::Network);
-    // What bridge100's network is nobody said: the last rule may match.
+    // bridge100's network is unknown: the last rule may match.
     assert_eq!(answer.verdict, Decision::Unknown);
     let known = load(&conf, &files)
         .with_interfaces(vec![facts("en0", &["192.168.1.10/24"]), facts("bridge100", &["192.168.2.1/24"])]);

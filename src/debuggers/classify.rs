@@ -85,12 +85,26 @@ pub fn of_line(line: &str, port: Option<u16>) -> Option<Server> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::debugger::ListenOn;
     use super::*;
 
     #[test]
     fn a_process_without_arguments_is_no_debugger() {
         assert_eq!(of_line(" x", Some(1)), None);
         assert_eq!(classify("", &[], Some(PortExpectation::usual(1))), None);
+    }
+
+    /// Else the settings to connect would not be those of what was started.
+    #[test]
+    fn the_advice_to_start_starts_the_usual_mode_on_the_port() {
+        for debugger in ALL {
+            for on in [ListenOn::Loopback, ListenOn::Everywhere] {
+                let Some(command) = (debugger.start)(on, 40000) else { continue };
+                let server = of_line(&command, Some(40000)).unwrap_or_else(|| panic!("{command}"));
+                assert_eq!(server.mode, debugger.usual_mode, "{command}");
+                assert!(server.traps.is_empty(), "{command}");
+            }
+        }
     }
 
     #[test]

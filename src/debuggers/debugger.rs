@@ -34,7 +34,7 @@ pub struct Debugger {
     pub recognise: fn(&CommandLine<'_>) -> Option<Server>,
     /// The ways in which it serves.
     pub modes: &'static [&'static Mode],
-    /// The mode that is assumed where only the port is known; one of `modes`.
+    /// The mode that is assumed where only the port is known: the one that `start` starts; one of `modes`.
     pub usual_mode: &'static Mode,
     /// The command that starts it so that it listens there on this port; `None` where it cannot, or no command does.
     pub start: fn(ListenOn, u16) -> Option<String>,

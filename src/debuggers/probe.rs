@@ -18,7 +18,7 @@ use crate::sockets::{self, SocketsError};
 pub enum ProbeError {
     /// Nothing was asked: a connection might do harm, or nothing listens.
     #[error("did not probe port {port}: {refusal}")]
-    Refused { port: u16, refusal: Refusal },
+    Refused { port: u16, refusal: ProbeRefusal },
     /// The sockets could not be read.
     #[error(transparent)]
     Sockets(#[from] SocketsError),
@@ -29,7 +29,7 @@ pub enum ProbeError {
 
 /// Why a port is not probed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ProbeRefusal {
     #[error("nothing listens there")]
     NoListener,
     #[error("its debugger is in session and has stopped listening")]
@@ -65,9 +65,9 @@ pub fn probe(port: u16) -> Result<ServerIdentity, ProbeError> {
     let view = look()?;
     let ask = question(&view).map_err(refused)?;
     if !is_same(&first, &view) {
-        return Err(refused(Refusal::Replaced));
+        return Err(refused(ProbeRefusal::Replaced));
     }
-    let address = address(&view).ok_or_else(|| refused(Refusal::NoListener))?;
+    let address = address(&view).ok_or_else(|| refused(ProbeRefusal::NoListener))?;
     ask(address).map_err(|source| ProbeError::Failed { port, address, source })
 }
 
@@ -75,28 +75,32 @@ pub fn probe(port: u16) -> Result<ServerIdentity, ProbeError> {
 type Ask = fn(SocketAddr) -> Result<ServerIdentity, ExchangeError>;
 
 /// The question that is harmless for the server in view, or why there is none.
-fn question(view: &PortView) -> Result<Ask, Refusal> {
+fn question(view: &PortView) -> Result<Ask, ProbeRefusal> {
     if view.listeners.is_empty() {
-        return Err(if view.sessions.is_empty() { Refusal::NoListener } else { Refusal::InSession });
+        return Err(if view.sessions.is_empty() {
+            ProbeRefusal::NoListener
+        } else {
+            ProbeRefusal::InSession
+        });
     }
     let process = || view.process.as_ref().map(ToString::to_string);
     let Some(server) = &view.server else {
-        return Err(process().map_or(Refusal::Unknown, Refusal::NoServer));
+        return Err(process().map_or(ProbeRefusal::Unknown, ProbeRefusal::NoServer));
     };
     // Another process on the same port would get the connection instead, for all that can be told from here.
     let mut owners: Vec<Option<u32>> = view.listeners.iter().map(sockets::Socket::pid).collect();
     owners.sort_unstable();
     owners.dedup();
     if owners.len() > 1 {
-        return Err(Refusal::Several);
+        return Err(ProbeRefusal::Several);
     }
     let mode = server.mode;
     match mode.probe {
         Probe::Harmless(_) if !server.measured => {
-            Err(Refusal::NotMeasured { process: process().unwrap_or_default(), mode })
+            Err(ProbeRefusal::NotMeasured { process: process().unwrap_or_default(), mode })
         }
         Probe::Harmless(ask) => Ok(ask),
-        Probe::Refused(harm) => Err(Refusal::Harmful { mode, harm }),
+        Probe::Refused(harm) => Err(ProbeRefusal::Harmful { mode, harm }),
     }
 }
 

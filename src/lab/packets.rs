@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use super::LabError;
 use super::config::LabConfig;
-use super::kernel::{Kernel, KernelRuleset, Line, is_nameless};
+use super::kernel::{Kernel, KernelRuleset, LoadedRule, is_nameless};
 use super::states::StateEntry;
 use super::store::Store;
 use crate::os::TrackedConnection;
@@ -225,7 +225,7 @@ fn rulesets(kernel: &Kernel) -> Rulesets {
     let texts: Vec<_> = anchors
         .iter()
         .map(|path| {
-            let kinds: [fn(&KernelRuleset) -> &Vec<Line>; 3] =
+            let kinds: [fn(&KernelRuleset) -> &Vec<LoadedRule>; 3] =
                 [|ruleset| &ruleset.nat, |ruleset| &ruleset.rdr, |ruleset| &ruleset.binat];
             let nat: String = kinds.into_iter().map(|kind| listed(kernel, path, kind)).collect();
             let tables = kernel.ruleset(path).tables.into_iter().map(|(name, table)| {
@@ -243,9 +243,9 @@ fn rulesets(kernel: &Kernel) -> Rulesets {
 }
 
 /// The rules of one kind as pfctl prints them: those of an anchor without a name in braces behind its call.
-fn listed(kernel: &Kernel, path: &str, kind: fn(&KernelRuleset) -> &Vec<Line>) -> String {
+fn listed(kernel: &Kernel, path: &str, kind: fn(&KernelRuleset) -> &Vec<LoadedRule>) -> String {
     let ruleset = kernel.ruleset(path);
-    let line = |line: &Line| match line.calls.as_deref().filter(|path| is_nameless(path)) {
+    let line = |line: &LoadedRule| match line.calls.as_deref().filter(|path| is_nameless(path)) {
         Some(inside) => format!("{} {{\n{}}}\n", line.text, listed(kernel, inside, kind)),
         None => format!("{}\n", line.text),
     };

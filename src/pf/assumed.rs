@@ -1,14 +1,13 @@
-//! The interfaces of a machine that nothing is known of, guessed from its rules.
+//! The interfaces of an unknown machine, guessed from its rules.
 
 use super::interfaces::InterfaceFacts;
 use super::preamble::Preamble;
 use super::rulesets::Rulesets;
 
 impl Rulesets {
-    /// The same for a machine that nothing is known of: on the interface that the rules seem to mean by the outside,
-    /// with an address of a private network in each family. That is en0 or another `en…` where they name one, else what
-    /// a macro called `ext_if` or the like holds, else the first that is no tunnel, else en0. `on`: the one that is
-    /// meant, where that is known.
+    /// The same rulesets on an unknown machine, which has one interface to the outside with a private address of each
+    /// family. The interface is `on`; without it en0 or another `en…` that the rules name, else the value of a macro
+    /// called `ext_if` or the like, else the first that is not a tunnel, else en0.
     pub fn with_assumed_interfaces(self, on: Option<&str>) -> Rulesets {
         let rules = self.anchors.values().flat_map(|ruleset| ruleset.filter.iter().chain(&ruleset.rdr));
         let mut names: Vec<&str> = Vec::new();
@@ -35,7 +34,7 @@ impl Rulesets {
     }
 }
 
-/// Whether hosts outside may come in by an interface of this name: it is one, and neither loopback nor a tunnel.
+/// Whether `name` is an interface to other hosts: neither loopback nor a tunnel.
 fn is_outside(name: &str) -> bool {
     const INSIDE: &[&str] = &[
         "lo", "l", "utun", "tun", "tap", "ipsec", "ppp", "gif", "gre", "stf", "wg", "bridge", "vmnet",

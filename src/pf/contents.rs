@@ -12,11 +12,11 @@ use super::preamble::TableSource;
 /// The addresses of a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableContents {
-    /// Networks; `true` for those that are excepted. The narrowest that holds an address decides.
+    /// `true` for networks that are excepted. The narrowest that holds an address decides.
     networks: HashMap<IpNet, bool>,
-    /// What stands for addresses that are not known here: names, interfaces, files that could not be read.
+    /// Entries whose addresses are unknown: names and interfaces.
     unresolved: Vec<Address>,
-    /// Why the contents are not known in full.
+    /// Why some entries are missing.
     pub(super) unreadable: Option<String>,
 }
 

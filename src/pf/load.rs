@@ -1,4 +1,4 @@
-//! How rulesets come to be: from a pf.conf and the files that it names, from what pfctl prints, from a change.
+//! Loads rulesets: from a pf.conf and the files that it names, from pfctl's listings, from the text of one anchor.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::preamble::{Load, TableSource};
 use super::rule::{Placed, Ruleset, SourceLine, TextKind};
 use super::rulesets::{CallTarget, Rulesets, call_target};
 
-/// How many files one pf.conf may load.
+/// The most files that one pf.conf may load.
 const MAXIMUM_FILES: usize = 1_000;
 
 /// The texts of one anchor as pfctl prints them.
@@ -24,9 +24,8 @@ pub struct Listing<'a> {
 }
 
 impl Rulesets {
-    /// What pf holds after `pfctl -f path`: the rules of the text, and of the files that it includes, loads into
-    /// anchors and fills tables from, all of which `read` gives. Also every problem; pfctl loads nothing where there is
-    /// one.
+    /// The rulesets after `pfctl -f path`. `read` gives the files that the text includes, loads into anchors and fills
+    /// tables from. Also every problem: pfctl loads nothing of a text with one.
     pub fn from_conf(path: &str, text: &str, read: &mut ReadFile<'_>) -> (Rulesets, Vec<Problem>) {
         let mut loaded = Rulesets::default();
         let mut problems = Vec::new();
@@ -46,7 +45,7 @@ impl Rulesets {
                     line: 1,
                     text: TextKind::File,
                 });
-                // What is not taken may hold anything.
+                // The rest may hold any rule.
                 parsed.ruleset.add_unread("what is left", &place);
                 loaded.add_tables(&anchor, &parsed.ruleset, read);
                 loaded.add(&anchor, parsed.ruleset);
@@ -80,8 +79,8 @@ impl Rulesets {
         (loaded, problems)
     }
 
-    /// What pf holds, from what pfctl prints for each anchor. A line that cannot be read is kept as a rule that may do
-    /// anything.
+    /// The rulesets that pfctl's listings show, anchor by anchor. A line that cannot be read is kept as a rule that
+    /// may do anything.
     pub fn from_listings<'a>(
         listings: impl IntoIterator<Item = (&'a str, Listing<'a>)>,
         skip: impl IntoIterator<Item = &'a str>,
@@ -109,7 +108,7 @@ impl Rulesets {
         (loaded, problems)
     }
 
-    /// The same after `pfctl -a anchor -f` of this text: what would be, without loading it.
+    /// The rulesets after `pfctl -a anchor -f` of this text, without loading it.
     pub fn with_anchor(&self, anchor: &str, name: &str, text: &str) -> (Rulesets, Vec<Problem>) {
         let parsed = parse::parse_text(name, text);
         let mut changed = self.clone();
@@ -120,8 +119,8 @@ impl Rulesets {
         (changed, parsed.problems)
     }
 
-    /// Puts the rules of an anchor in place of those that it has. Rules in braces become anchors of their own, named
-    /// `_1`, `_2`, … where they have no name, as pfctl names them.
+    /// Replaces the rules of an anchor. Rules in braces become anchors below it, named `_1`, `_2`, … as pfctl names
+    /// them where they have no name.
     fn add(&mut self, anchor: &str, mut ruleset: Ruleset) {
         let mut unnamed = 0;
         for placed in &mut ruleset.filter {
@@ -140,7 +139,7 @@ impl Rulesets {
 
     fn add_tables(&mut self, anchor: &str, ruleset: &Ruleset, read: &mut ReadFile<'_>) {
         for (_, table) in ruleset.tables() {
-            // One whose name does not read may be any.
+            // A table whose name could not be read may be any.
             self.tables_incomplete |= table.name.is_empty();
             let mut contents = TableContents::default();
             for source in table.contents.iter().flatten() {

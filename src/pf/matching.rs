@@ -1,4 +1,4 @@
-//! Whether a rule matches a packet: yes, no, or it depends on something that is not known here.
+//! Whether a rule matches a packet: yes, no, or maybe, which depends on an unknown fact.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,6 @@ use super::rule::{Action, Rule};
 use super::rulesets::{Rulesets, TableLookup};
 use super::unknown::UnknownFact;
 
-/// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Matches {
     Yes,
@@ -33,7 +32,7 @@ impl Matches {
         }
     }
 
-    /// Both must hold: a certain no decides, then a doubt.
+    /// Whether both hold: a certain no decides, then a doubt.
     pub(super) fn and(self, other: impl FnOnce() -> Matches) -> Self {
         match self {
             Matches::No => Matches::No,
@@ -54,7 +53,7 @@ pub(super) fn matches(
     packet: &Packet,
     tags: &[Option<&str>],
 ) -> Matches {
-    // What is cheap and certain comes first: most rules end there.
+    // The cheap and certain criteria first: most rules end there.
     if rule.direction.is_some_and(|direction| direction != packet.direction)
         || rule.family.is_some_and(|family| family != packet.family)
         || rule.protocol.is_some_and(|protocol| protocol != packet.protocol)
@@ -81,15 +80,15 @@ pub(super) fn matches(
         .and(|| rest_matches(rule))
 }
 
-/// Whether a rule on `wanted` looks at packets of the interface `name`.
+/// Whether a rule on `wanted` applies to packets of the interface `name`.
 pub(super) fn on_interface(wanted: Option<&InterfaceMatch>, name: &str) -> Matches {
     let Some(wanted) = wanted else { return Matches::Yes };
     Matches::from(*wanted.name == *name).negated(wanted.negated)
 }
 
 /// Whether `set skip on filter` means the interface `name`: by its whole name, or by that of its driver (XNU,
-/// net/pf_if.c: `pfi_skip_if`). Groups of interfaces, which pf has elsewhere, are not in macOS's kernel: `on egress` is
-/// an interface that nobody has.
+/// net/pf_if.c: `pfi_skip_if`). macOS's kernel has no groups of interfaces, as other
+/// systems have: `on egress` names an interface that does not exist.
 pub(super) fn is_skipped(filter: &str, name: &str) -> bool {
     let is_driver = !filter.is_empty() && !filter.ends_with(|last: char| last.is_ascii_digit());
     let unit = name.strip_prefix(filter).filter(|_| is_driver);
@@ -106,7 +105,7 @@ fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool)
     }
 }
 
-/// A client's port is one that its system gave it: somewhere from 1024 up.
+/// Whether the condition holds for a client's port, which its system chose from 1024 up.
 fn some_high_port(compare: &Compare<u16>) -> Matches {
     let (a, b) = compare.bounds();
     // The answer changes at these ports only.
@@ -168,7 +167,7 @@ fn address_matches(
         Address::Dynamic(interface) => dynamic_matches(loaded, interface, address),
         Address::Static(interface) => of_interface(loaded, interface, address),
         Address::Name(name, _) => Matches::Maybe(UnknownFact::Name(name.to_string())),
-        // A connected network has a route, and it leads to the interface that the packet came in on.
+        // The route to a connected network leads to the interface that the packet came in on.
         Address::NoRoute | Address::UrpfFailed if is_near(loaded, packet, address) => Matches::No,
         Address::NoRoute => Matches::Maybe(UnknownFact::NoRoute),
         Address::UrpfFailed => Matches::Maybe(UnknownFact::UrpfFailed),
@@ -183,7 +182,7 @@ fn is_near(loaded: &Rulesets, packet: &Packet, address: IpAddr) -> bool {
     loopback || own.is_some_and(|facts| facts.addresses.iter().any(|net| net.contains(&address)))
 }
 
-/// As in pf's tables: the narrowest network that holds the address decides.
+/// The narrowest network that holds the address decides, as in pf's tables.
 fn table_matches(loaded: &Rulesets, name: &str, contents: &TableContents, address: IpAddr) -> Matches {
     let narrowest = contents.narrowest(address);
     let unknown = || Matches::Maybe(UnknownFact::Table(name.to_owned()));
@@ -226,7 +225,7 @@ fn static_matches(
 }
 
 /// `(en0)`: the addresses that en0 has when the packet comes, but for link-local ones (XNU, net/pf_if.c:
-/// `pfi_instance_add`). What is no interface's name has none.
+/// `pfi_instance_add`). A text that cannot name an interface has none.
 fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     let is_name = interface.name.ends_with(|last: char| last.is_ascii_digit());
     let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
@@ -249,7 +248,7 @@ fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr
     }
 }
 
-/// What an interface's addresses stand for; `None` where they are not known.
+/// The networks that an interface's addresses stand for; `None` where they are unknown.
 pub(super) fn networks(loaded: &Rulesets, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
     if interface.peer {
         return None;
@@ -300,7 +299,7 @@ fn tag_matches(rule: &Rule, tags: &[Option<&str>]) -> Matches {
     }
 }
 
-/// What no packet here says.
+/// Criteria that `Packet` does not model.
 fn rest_matches(rule: &Rule) -> Matches {
     if let Some(system) = &rule.os {
         return Matches::Maybe(UnknownFact::System(system.to_string()));
@@ -323,7 +322,6 @@ fn rest_matches(rule: &Rule) -> Matches {
     Matches::Yes
 }
 
-/// Whether the condition holds for every user.
 fn all_owners(compare: &Compare<u32>) -> bool {
     matches!(compare, Compare::GreaterOrEqual(0) | Compare::LessOrEqual(u32::MAX))
 }

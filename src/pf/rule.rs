@@ -1,7 +1,7 @@
 //! A rule, and the ruleset that rules stand in: what pfctl hands to the kernel after lists and macros are expanded.
 //!
-//! A criterion that is `None` does not constrain. `Display` gives pfctl's form; see [`super::print`]. Rules and rulesets
-//! stand in one file because the call of an anchor holds the rules in its braces.
+//! A criterion that is `None` does not constrain. `Display` gives pfctl's form; see [`super::print`]. Rules and
+//! rulesets stand in one file because the call of an anchor holds the rules in its braces.
 
 use std::fmt;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl Rule {
     }
 }
 
-/// What a rule does; the call of an anchor has the action of the rules that it looks for there. `pass: true` marks a
+/// What a rule does; the call of an anchor has the action of the rules that it evaluates there. `pass: true` marks a
 /// translation that lets the packet through without a filter rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -118,22 +118,22 @@ pub enum Action {
     Block(Block),
     Scrub,
     NoScrub,
-    /// Translates the source of what goes out.
+    /// Translates the source of packets that go out.
     Nat {
         pass: bool,
     },
     NoNat,
-    /// Translates the destination of what comes in.
+    /// Translates the destination of packets that come in.
     Rdr {
         pass: bool,
     },
     NoRdr,
-    /// Translates what comes in by IPv6 to IPv4 (Apple).
+    /// Translates IPv6 packets that come in to IPv4 (Apple).
     Nat64 {
         pass: bool,
     },
     NoNat64,
-    /// Translates in both ways.
+    /// Translates in both directions.
     Binat {
         pass: bool,
     },
@@ -178,7 +178,7 @@ pub enum TextKind {
     Listing,
 }
 
-/// Where an item stands in a text.
+/// The line of a text that an item stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLine {
     /// The path as it was given, or the name of a listing.

@@ -19,7 +19,7 @@ use pcap_parser::pcap::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse
 use serde::Serialize;
 
 use crate::pf::criteria;
-use crate::pf::logged::{Numbers, rule_of};
+use crate::pf::logged::{LoggedRule, rule_of};
 use crate::pf::packet::{ACK, Packet, SYN};
 use crate::pf::rule_text::RuleText;
 use crate::pf::rulesets::Rulesets;
@@ -90,8 +90,8 @@ impl LogEntry {
             flags: self.flags.unwrap_or_default(),
             established: false,
         };
-        let numbers = Numbers { rule: self.rule, subrule: self.subrule, anchor: &self.anchor };
-        rule_of(loaded, &numbers, blocks, &packet)
+        let logged = LoggedRule { rule: self.rule, subrule: self.subrule, anchor: &self.anchor, blocks };
+        rule_of(loaded, &logged, &packet).map_err(|why| why.to_string())
     }
 }
 

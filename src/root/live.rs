@@ -90,11 +90,16 @@ fn read_ruleset(pf: &Pfctl, anchor: Option<&str>) -> Result<LoadedRules, PfctlEr
 }
 
 /// Whether what was read back is what the ledger renders to: the same rules in the same order, and tables of the
-/// same names and addresses. Compared in pfctl's normal form, so that its spelling does not matter.
+/// same names and addresses. What pfctl reads and what it lists is compared as values, so that its spelling does not
+/// matter.
 fn holds_just(found: &LoadedRules, ledger: &Ledger, interfaces: &[InterfaceFacts]) -> bool {
-    let wanted = normal(parse_text("ledger", &anchor::rules(ledger, interfaces)));
-    let read = normal(parse_listing("anchor", &found.rules));
-    let (Ok(wanted), Ok(read)) = (wanted, read) else { return false };
+    let (wanted, listed) =
+        (parse_text("ledger", &anchor::rules(ledger, interfaces)), parse_listing("anchor", &found.rules));
+    if !wanted.problems.is_empty() || !listed.problems.is_empty() {
+        return false;
+    }
+    let wanted_rules = wanted.ruleset.listed_rules().map(|rule| &rule.item);
+    let rules_are_same = wanted_rules.eq(listed.ruleset.listed_rules().map(|rule| &rule.item));
     let tables: BTreeMap<String, BTreeSet<String>> = anchor::tables(ledger)
         .into_iter()
         .map(|(name, addresses)| (name, addresses.into_iter().collect()))
@@ -106,7 +111,7 @@ fn holds_just(found: &LoadedRules, ledger: &Ledger, interfaces: &[InterfaceFacts
             (name.clone(), addresses.iter().map(|text| text.trim().to_owned()).collect())
         })
         .collect();
-    wanted.rules == read.rules && tables == loaded
+    rules_are_same && tables == loaded
 }
 
 /// Rules in pfctl's normal form, one text for each: scrub and filter, then translation.

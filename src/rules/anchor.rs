@@ -11,8 +11,9 @@ use ipnet::IpNet;
 
 use crate::pf::explain::NearNetwork;
 use crate::pf::interfaces::InterfaceFacts;
-use crate::port::{PortName, PortRange};
+use crate::port::PortRange;
 use crate::rules::ledger::{Guard, Ledger, Opening};
+use crate::rules::named_port::PortName;
 use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::NAME;
 
@@ -302,7 +303,7 @@ mod tests {
     proptest::proptest! {
         /// What is rendered reads back as it is, rule for rule, in pfctl's normal form.
         #[test]
-        fn reads_back_as_it_is(ledger in crate::rules::half::tests::ledgers()) {
+        fn reads_back_as_it_is(ledger in crate::rules::sample::ledgers()) {
             let ledger = Ledger { guard: Guard::On, ..ledger };
             let parsed = crate::pf::parse::parse_text("anchor", &rules(&ledger, &interfaces()));
             proptest::prop_assert!(parsed.problems.is_empty() && parsed.doubts.is_empty(), "{:?}", parsed.problems);

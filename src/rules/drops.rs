@@ -82,9 +82,9 @@ fn is_ours(ledger: &Ledger, port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::half::tests::{opening, source};
     use crate::rules::ledger::{Guard, Opening};
     use crate::rules::named_port::NamedPort;
+    use crate::rules::sample::{opening, source};
 
     /// Managed: 2345, 9229, 50000 and 5678; open: 5678 for 192.168.1.0/24, 6006 for any.
     fn ledger() -> Ledger {

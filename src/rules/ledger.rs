@@ -11,8 +11,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::source::Source;
-use crate::port::{PortName, PortRange};
-use crate::rules::named_port::NamedPort;
+use crate::port::PortRange;
+use crate::rules::named_port::{NamedPort, PortName};
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;

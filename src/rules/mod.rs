@@ -7,4 +7,6 @@ pub mod half;
 pub mod ledger;
 pub mod named_port;
 pub mod openness;
+#[cfg(test)]
+mod sample;
 pub mod source;

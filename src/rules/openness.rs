@@ -1,7 +1,8 @@
 //! Whether one thing is more open than another: two ledgers, or what pf has loaded and a ledger.
 //!
 //! ```
-//! use portcullis::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source};
+//! use portcullis::rules::ledger::{Ledger, Opening};
+//! use portcullis::rules::named_port::NamedPort;
 //! use portcullis::rules::openness::excess;
 //! use portcullis::rules::source::Source;
 //! let dlv = NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() };
@@ -246,8 +247,8 @@ fn telling_ports(loaded: &Rulesets, bound: &Ledger) -> Vec<u16> {
 mod tests {
     use super::*;
     use crate::rules::anchor;
-    use crate::rules::half::tests::{ledgers, opening};
     use crate::rules::named_port::NamedPort;
+    use crate::rules::sample::{ledgers, opening};
 
     fn en0() -> Vec<InterfaceFacts> {
         let addresses = vec!["10.1.2.9/24".parse().unwrap(), "fd00::9/64".parse().unwrap()];

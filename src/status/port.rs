@@ -8,10 +8,10 @@ use super::facts::{AppFirewall, Attempts, Facts};
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
-use crate::port::{PortName, PortRange};
+use crate::port::PortRange;
 use crate::report::{PfState, PfVerdict, Report, Unusable};
 use crate::rules::ledger::{Guard, Opening, Seconds};
-use crate::rules::named_port::NamedPort;
+use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::source::Source;
 
 /// What our rules say of a port.

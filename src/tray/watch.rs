@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::Event;
+use super::event::Event;
 use portcullis::app::{App, AppError, Observation};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::watch::{Interest, on_battery, pause};
@@ -102,11 +102,15 @@ impl Looker {
         }
         let is_old = |earlier: &(Instant, SocketTable)| earlier.0.elapsed() >= SOME_SECONDS;
         let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
-        let Observation { status, look, .. } =
-            match app.sight(&[], |ports| scan::look(ports, old), &mut self.app_firewall) {
-                Ok(sight) => sight,
-                Err(error) => return (unknown(app, &error), None),
-            };
+        let Observation { status, look, .. } = match app.observe(
+            &app.preferences(),
+            &[],
+            |ports| scan::look(ports, old),
+            &mut self.app_firewall,
+        ) {
+            Ok(sight) => sight,
+            Err(error) => return (unknown(app, &error), None),
+        };
         if let Ok(look) = look
             && self.earlier.as_ref().is_none_or(is_old)
         {

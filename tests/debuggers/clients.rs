@@ -203,9 +203,10 @@ fn edit(port: u16, start: &str, arguments: &str) -> Result<(Session, String), Pr
         stream.write_all(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
         hear(&mut stream, &mut heard, answer)?;
     }
-    match heard.contains(r#""success":false"#) {
-        true => Err(Problem::Unserved(format!("it refuses its client: {heard}"))),
-        false => Ok((Session::Editor(stream), format!("an editor has its {start} done"))),
+    let refusal = heard.split("Content-Length").find(|message| message.contains(r#""success":false"#));
+    match refusal.and_then(|message| message.split_once("\r\n\r\n")) {
+        Some((_, refusal)) => Err(Problem::Unserved(format!("it refuses its client: {refusal}"))),
+        None => Ok((Session::Editor(stream), format!("an editor has its {start} done"))),
     }
 }
 

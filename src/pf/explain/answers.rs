@@ -69,7 +69,7 @@ pub fn answers(loaded: &Rulesets, range: PortRange, near: &[NearNetwork]) -> Per
     })
 }
 
-/// How many ports of a range are asked about.
+/// The most ports of a range that are asked about.
 const MAXIMUM_PORTS: usize = 64;
 
 /// The ports of the range at which some rule's answer may change.
@@ -92,7 +92,7 @@ fn telling_ports(loaded: &Rulesets, range: PortRange) -> Vec<u16> {
     ports
 }
 
-/// One answer out of many: hosts of a family must agree, then the family that gets through counts, then ports must agree.
+/// One answer of many: hosts of a family must agree, then the family that gets through counts, then ports must agree.
 fn combine(families: Vec<Explanation>) -> CombinedVerdict {
     let mut ports: Vec<u16> = families.iter().map(|answer| answer.port).collect();
     ports.dedup();
@@ -117,7 +117,7 @@ fn combine(families: Vec<Explanation>) -> CombinedVerdict {
     CombinedVerdict { verdict, because, families }
 }
 
-/// What all say, with the first's grounds; unknown, with two of them, where they do not agree.
+/// The decision that all have in common, with the first's grounds; unknown, with two of them, where they differ.
 fn agreed(mut answers: impl Iterator<Item = (Asked, Decision, Grounds)>) -> Option<(Decision, Grounds)> {
     let (asked, verdict, because) = answers.next()?;
     Some(match answers.find(|(_, other, _)| *other != verdict) {
@@ -152,7 +152,8 @@ fn first_and_last<S: serde::Serializer>(ports: &PortRange, serializer: S) -> Res
     FirstAndLast { first: ports.first(), last: ports.last() }.serialize(serializer)
 }
 
-/// The verdicts before and after a change of what is loaded, for ranges of ports with what "this network" is for each.
+/// The verdicts before and after a change of the rulesets, for ranges of ports with the networks that "this network"
+/// means for each.
 pub fn changes(
     before: &Rulesets,
     after: &Rulesets,

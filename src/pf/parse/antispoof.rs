@@ -18,7 +18,7 @@ struct Guarded {
 }
 
 impl Parser<'_, '_, '_> {
-    /// `antispoof for en0` blocks what comes in elsewhere from en0's networks, and what comes in from its own addresses.
+    /// `antispoof for en0` blocks packets from en0's networks on other interfaces, and packets from its own addresses.
     pub(super) fn antispoof(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.bump();
         let mut rule = Rule::new(Action::Block(Block::Drop));

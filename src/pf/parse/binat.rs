@@ -26,11 +26,11 @@ impl Parser<'_, '_, '_> {
         let mut sources = Vec::new();
         let mut destinations = Vec::new();
         if no && self.eat("all") {
-            // As it is printed.
+            // pfctl prints it so.
         } else {
             self.require("from")?;
             if no && self.eat("any") {
-                // As it is printed.
+                // pfctl prints it so.
             } else {
                 self.host(&mut sources)?;
             }
@@ -70,7 +70,7 @@ impl Parser<'_, '_, '_> {
     }
 }
 
-/// Fills the rule from its addresses, or says what pfctl has against them.
+/// Fills the rule from its addresses, or gives why pfctl refuses them.
 fn binat_problem(
     rule: &mut Rule,
     sources: &mut Vec<Host>,

@@ -1,4 +1,4 @@
-//! The criteria that stand behind the addresses, in any order.
+//! The criteria in the last part of a rule, behind the addresses, in any order.
 
 use crate::pf::criteria::{Family, Flags, Icmp, Tagged, TypeOfService};
 use crate::pf::effects::Pipe;
@@ -32,7 +32,7 @@ impl Parser<'_, '_, '_> {
             rule.tagged = self.opt_tagged()?;
             return Ok(true);
         }
-        // pfctl prints the probability between `keep state` and the state's options, where it could not read them.
+        // pfctl prints the probability between `keep state` and the state's options, where it would not read it.
         let printed = self.is_listing() && given.state && rule.probability.is_some();
         if printed && rule.state_options.is_none() && self.lexeme.is_punctuation(b'(') {
             self.state_options(rule)?;
@@ -121,7 +121,7 @@ impl Parser<'_, '_, '_> {
         if rule.flags.is_some_and(|flags| flags.set & flags.of != flags.set) {
             return Err(self.wrong(start, "flags always false"));
         }
-        // pfctl expands such a rule to one for each protocol, and prints what it would not read.
+        // pfctl expands such a rule to one for each protocol, and prints rules that it would not read.
         if self.is_listing() {
             return Ok(());
         }
@@ -317,7 +317,7 @@ impl Parser<'_, '_, '_> {
             }
         };
         match fraction.and_then(scaled) {
-            // What is printed has six places; that is what is kept, so that it reads back the same.
+            // pfctl prints six places; no more are kept, so that the rule reads back the same.
             Some(value) => {
                 let printed = print::percent(value).parse().unwrap_or(0.0) * 0.01;
                 Ok(scaled(printed).unwrap_or(value).max(1))

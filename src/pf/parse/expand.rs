@@ -56,7 +56,7 @@ impl Parser<'_, '_, '_> {
             // Most rules have no list: theirs is the last combination and the first.
             let template = if index + 1 == count { rule.take() } else { rule.clone() };
             let Some(mut chosen) = template.and_then(|template| choice.apply(template)) else { continue };
-            // What is listed was put in place when it was loaded.
+            // In a listing they were replaced when the rules were loaded.
             if !self.is_listing() {
                 choice.expand_names(&mut chosen, ruleset.count());
             }
@@ -153,8 +153,8 @@ impl<'l> Choice<'l> {
         Some(chosen)
     }
 
-    /// The interface of the combination, or `None` where its addresses are scoped to another: a link-local address holds
-    /// on its own interface alone.
+    /// The interface of the combination, or `None` where its addresses are scoped to another: a link-local address
+    /// holds on its own interface alone.
     fn interface(&self) -> Option<Option<InterfaceMatch>> {
         let scope = |host: Option<&'l Host>| host.and_then(|host| host.scope.as_ref());
         let scope = match (scope(self.source), scope(self.destination)) {
@@ -169,7 +169,7 @@ impl<'l> Choice<'l> {
         })
     }
 
-    /// Puts `$if`, `$srcaddr`, `$dstport` and their like into label and tags.
+    /// Replaces `$if`, `$srcaddr`, `$srcport`, `$dstaddr`, `$dstport`, `$proto` and `$nr` in label and tags.
     fn expand_names(&self, chosen: &mut Rule, number: usize) {
         let expand = |text: &str| -> Option<Box<str>> {
             if !text.contains('$') {
@@ -219,7 +219,7 @@ impl<'l> Choice<'l> {
 /// The address as pf keeps it in a rule of this family.
 fn address(written: &Address, family: Option<Family>) -> Address {
     match written {
-        // More bits than the family has are all of them.
+        // More bits than the family has mean all of them.
         Address::Dynamic(interface)
             if family == Some(Family::Inet) && interface.bits.is_some_and(|bits| bits >= 32) =>
         {

@@ -91,7 +91,7 @@ impl Parser<'_, '_, '_> {
             return Ok(());
         }
         let negated = self.eat_punctuation(b'!');
-        // What `! ::/0` is printed as; pfctl itself does not read it.
+        // pfctl prints `! ::/0` so, and does not read it.
         if negated && self.is_listing() && self.eat("any") {
             hosts.push(Host { negated, ..Host::of(Address::Any) });
             return Ok(());
@@ -110,7 +110,7 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    /// One address, or what a name stands for.
+    /// One address, or several where a name stands for them.
     pub(super) fn host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
         let at = self.lexeme.at;
         match self.lexeme.kind {
@@ -197,7 +197,7 @@ impl Parser<'_, '_, '_> {
         if self.eat_punctuation(b'/') {
             interface.bits = Some(self.number_within("the number of bits", 128)?);
         }
-        // All the bits is what it has without them.
+        // 128 bits are the default.
         interface.bits = interface.bits.filter(|bits| *bits != 128);
         Ok(Address::Dynamic(Box::new(interface)))
     }
@@ -216,7 +216,7 @@ impl Parser<'_, '_, '_> {
         Ok(name)
     }
 
-    /// What a bare text stands for: an address, an interface's addresses, or a host that is not looked up.
+    /// The hosts that a bare text stands for: an address, an interface's addresses, or a host that is not looked up.
     fn look_up(&mut self, text: &str, bits: Option<i64>, at: Position, hosts: &mut Vec<Host>) -> Read<()> {
         let bits = match bits.map(u8::try_from) {
             None => None,
@@ -288,12 +288,12 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    /// What an interface's name stands for: its addresses, where they are known.
+    /// The hosts that an interface's name stands for: its addresses, where they are known.
     pub(super) fn addresses_of(&self, interface: InterfaceAddress) -> Vec<Host> {
         let every = &*interface.name == "self";
         let known = self.shared.interfaces.iter().filter(|facts| every || facts.name == *interface.name);
         let known: Vec<IpNet> = known.flat_map(|facts| facts.addresses.iter().copied()).collect();
-        // Of a peer nothing is known, and a name that nobody has may be one of another machine's.
+        // A peer's address is unknown, and an unknown interface may be another machine's.
         if known.is_empty() || interface.peer {
             return vec![Host::of(Address::Static(Box::new(interface)))];
         }
@@ -325,7 +325,7 @@ fn localhost(bits: Option<u8>) -> impl Iterator<Item = IpNet> {
     })
 }
 
-/// Whether it has more than one of the modifiers that exclude each other.
+/// Whether it has more than one of `:network`, `:broadcast`, `:peer`, which exclude each other.
 fn has_several_modifiers(interface: &InterfaceAddress) -> bool {
     usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer) > 1
 }

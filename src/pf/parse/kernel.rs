@@ -1,4 +1,4 @@
-//! The parser's kernel: the lexeme that is next, the ways to take it, and the ways to say what is wrong with it.
+//! The parser's kernel: the lexeme that is next, methods that take it, and methods that note problems.
 //!
 //! It knows no grammar: each production stands in a file of its own, named in the grammar of [`super`].
 
@@ -188,7 +188,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         }
     }
 
-    /// One or more of them, joined by blanks, as pfctl's `string` is.
+    /// One or more strings, joined by blanks, as in pfctl's grammar.
     pub(super) fn strings(&mut self, what: &str) -> Read<Box<str>> {
         let first = self.string(what)?;
         if !matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted) {
@@ -285,7 +285,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         Rejected
     }
 
-    /// Notes what macOS's pfctl minds at this lexeme, unless it is noted already.
+    /// Notes that macOS's pfctl refuses this lexeme, unless that is noted already.
     pub(super) fn doubt(&mut self, message: &str) {
         let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
         if self.shared.text == TextKind::File && !known(&self.shared.doubts) {

@@ -1,5 +1,5 @@
-//! Cuts the text of a pf.conf into words, as pfctl's own reader does (its `yylex`): macros are put in place here,
-//! lines ending in a backslash are joined, comments end at the line's end, quotes keep blanks and `#`.
+//! Cuts the text of a pf.conf into lexemes, as pfctl does (its `yylex`): macros are replaced, lines ending in a
+//! backslash are joined, comments end at the line's end, quotes keep blanks and `#`.
 //!
 //! Two habits of pfctl are kept because files rely on them: a macro's value joins the text that follows it
 //! (`$ext_if:network`), and a comment that ends in a backslash goes on in the next line. One is not: pfctl calls the
@@ -13,10 +13,9 @@ use crate::pf::words::{in_word, is_keyword, shortened};
 
 /// The longest word that pfctl reads (its buffer is 8096 bytes).
 const MAXIMUM_WORD: usize = 8095;
-/// How much of macros one text may put in place: a small text could be made to grow without end.
+/// The bytes of macros' values that one text may have: a small text could grow without end.
 const MAXIMUM_PUT_IN_PLACE: usize = 4 << 20;
 
-/// What a lexeme is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LexemeKind {
     /// A bare word that is one of the reserved ones.
@@ -39,7 +38,7 @@ pub(crate) enum LexemeKind {
     Newline,
     /// The end of the text.
     End,
-    /// What cannot be a lexeme; the lexeme's text says why. The lexer stands at the end of its line.
+    /// Not a lexeme; its text is why. The lexer stands at the end of the line.
     Bad,
 }
 
@@ -102,9 +101,9 @@ pub(crate) struct Lexer<'a> {
     cursor: Cursor,
     macro_value: Rc<str>,
     macro_at: Position,
-    /// How many bytes of macros were put in place.
+    /// The bytes of macros' values so far.
     put_in_place: usize,
-    /// How many bytes were read, those that were read again included.
+    /// The bytes read, those read again included.
     pub(super) work: usize,
 }
 
@@ -312,7 +311,7 @@ impl<'a> Lexer<'a> {
         Lexeme { kind: LexemeKind::Quoted, text, at: self.place(start) }
     }
 
-    /// Inside of quotes a backslash is not special to the reader below.
+    /// The next byte inside quotes, where a backslash is not special.
     fn read_quoted(&mut self) -> Option<u8> {
         if self.cursor.in_macro.is_some_and(|index| index < self.macro_value.len()) {
             return self.read();
@@ -362,7 +361,7 @@ impl<'a> Lexer<'a> {
                 Cow::Owned(word)
             }
         };
-        // pfctl takes it, but could not print it so that it is read again.
+        // pfctl takes it, and prints it so that it does not read back.
         if text.contains('\\') {
             return self.bad("a backslash stands inside of a word".to_owned(), start);
         }
@@ -370,7 +369,7 @@ impl<'a> Lexer<'a> {
         Lexeme { kind, text, at: self.place(start) }
     }
 
-    /// The word as a slice of the text, where no macro and no backslash has a part in it.
+    /// The word as a slice of the text; `None` where a macro or a backslash is part of it.
     fn plain_word(&mut self, start: Cursor) -> Option<&'a str> {
         if start.in_macro.is_some_and(|index| index < self.macro_value.len()) {
             return None;

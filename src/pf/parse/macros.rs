@@ -18,7 +18,7 @@ impl<'a> Parser<'a, '_, '_> {
             return self.translation_behind("nat64", ruleset, name.at, false);
         }
         if !self.eat_punctuation(b'=') {
-            // A word with nothing behind it that makes it a macro: the word itself is what is wrong.
+            // Without `=` it is not a macro: the word itself is wrong.
             let found = name.describe();
             let message = format!("expected a rule, an option, a table or a macro, found {found}");
             return Err(self.note(name.at, advised(message, &name), Fault::Syntax));

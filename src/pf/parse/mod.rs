@@ -18,13 +18,14 @@
 //!
 //! `{ x }` is x any number of times, `[ x ]` x or nothing, `x*` one x or a list `"{" x { [ "," ] x } "}"`; words in
 //! quotes are reserved. A production is read by the method of its name, in the file above it. A method that may consume
-//! nothing and produce nothing begins with `opt_`; every other consumes a lexeme and produces a value, or notes a problem.
+//! nothing and produce nothing begins with `opt_`; every other consumes a lexeme and produces a value, or notes a
+//! problem.
 //!
 //! ```text
 //! statements.rs
 //!   statements       = { [ statement ] newline } .
 //!   statement        = define | include | load | option | table | queue_definition | filter_rule | anchor
-//!                    | other_anchor | antispoof | other_rule | [ "@" number ] statement | counters .  (last two: listings)
+//!                    | other_anchor | antispoof | other_rule | "@" number statement | counters .    (in listings)
 //!   other_rule       = [ "no" ] ( scrub_rule | translation | binat | dummynet ) .
 //!   include          = "include" string .
 //!   load             = "load" "anchor" strings "from" strings .
@@ -169,11 +170,11 @@ pub struct Parsed {
     pub ruleset: Ruleset,
     /// In the order of the text. pfctl loads nothing of a text with a problem.
     pub problems: Vec<Problem>,
-    /// What is read here, since other pfctls take it or since its meaning is clear, and macOS's pfctl refuses by all that
-    /// is known of it; each kind once, at its first place.
+    /// What is read here, since other pfctls take it or since its meaning is clear, and macOS's pfctl refuses by all
+    /// that is known of it; each kind once, at its first place.
     pub doubts: Vec<Problem>,
-    /// The bytes read, those read again included, and the combinations of lists tried: how long reading takes, by a measure
-    /// that is the same on every machine.
+    /// The bytes read, those read again included, and the combinations of lists tried: how long reading takes, by a
+    /// measure that is the same on every machine.
     pub work: usize,
 }
 

@@ -12,7 +12,7 @@ impl Parser<'_, '_, '_> {
     pub(super) fn owner_criterion(&mut self, lists: &mut Lists) -> Read<()> {
         let group = self.bump().text == "group";
         let items = self.list(if group { Self::group } else { Self::user })?;
-        // pfctl puts a criterion that is given again in front: the lists are gathered from behind.
+        // pfctl puts a criterion that is given again in front: the lists are gathered backwards.
         let known = if group { &mut lists.groups } else { &mut lists.users };
         known.extend(items.into_iter().rev());
         Ok(())

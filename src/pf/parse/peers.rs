@@ -1,4 +1,5 @@
-//! The criteria that stand in front, in their order: direction, interface, family, protocol, source, destination.
+//! The criteria in the first part of a rule, in their order: direction, interface, family, protocol, source,
+//! destination.
 
 use crate::pf::criteria::{Address, Direction, Family, InterfaceMatch, PortMatch};
 use crate::pf::names::protocols;

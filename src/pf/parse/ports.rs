@@ -70,7 +70,7 @@ impl Parser<'_, '_, '_> {
             (b'<', true) => Some(Operator::LessOrEqual),
             (b'>', false) => Some(Operator::Greater),
             (b'>', true) => Some(Operator::GreaterOrEqual),
-            // A `!` without `=` is left to the number behind it, which will not be there.
+            // After a `!` without `=` the number is missing, which is noted there.
             _ => Some(Operator::NotEqual),
         }
     }
@@ -119,7 +119,7 @@ impl Parser<'_, '_, '_> {
         if let Some(port) = services::service(name) {
             return Ok(PortSpec::Number(port));
         }
-        // macOS knows thousands of services by name; what looks like one is kept.
+        // macOS knows thousands of services by name: a text that may be one is kept.
         let proper = name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'.'))

@@ -1,5 +1,5 @@
-//! `altq` and `queue`: macOS's pfctl reads and checks them, and its kernel has no use for them. So they are checked here
-//! and kept as text.
+//! `altq` and `queue`: macOS's pfctl reads and checks them, and its kernel ignores them. So they are checked here and
+//! kept as text.
 
 use crate::pf::preamble::Preamble;
 use crate::pf::rule::Ruleset;
@@ -9,7 +9,7 @@ use super::kernel::{Order, Parser, Read};
 use super::lexer::{LexemeKind, Position};
 use super::problem::Fault;
 
-/// What cbq and priq may be told of a queue; hfsc and fairq too.
+/// The options of cbq, priq and hfsc for a queue.
 const FLAGS: &[&str] =
     &["default", "borrow", "red", "ecn", "red-ecn", "blue", "blue-ecn", "sfb", "sfb-ecn", "rio", "fc"];
 
@@ -27,7 +27,7 @@ impl Parser<'_, '_, '_> {
     /// `altq on IF SCHEDULER … queue { … }`, `queue NAME [on IF] … [{ … }]`
     pub(super) fn queue_definition(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let read = self.definition(ruleset, start);
-        // What a definition that does not read has as children is not known.
+        // The children of a definition that could not be read are unknown.
         self.shared.queues_are_known &= read.is_ok();
         read
     }
@@ -147,7 +147,7 @@ impl Parser<'_, '_, '_> {
                 self.keep(words);
                 self.curve(words)?;
             } else if is_fair {
-                // What else fairq takes on macOS is not known: words and numbers.
+                // Which other options fairq takes on macOS is unknown: words and numbers.
                 match self.lexeme.kind {
                     LexemeKind::Word | LexemeKind::Quoted | LexemeKind::Keyword | LexemeKind::Number(_) => {
                         self.keep(words)

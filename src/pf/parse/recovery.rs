@@ -1,4 +1,4 @@
-//! What is kept of a statement that does not read, and where reading goes on behind it.
+//! Recovery from a statement that could not be read: what is kept of it, and where reading goes on.
 
 use crate::pf::criteria::Direction;
 use crate::pf::preamble::Load;
@@ -8,9 +8,9 @@ use super::kernel::{Extent, Parser};
 use super::lexer::{LexemeKind, Position};
 use super::lists::RuleList;
 
-/// How much of a line that could not be read is kept, in bytes.
+/// The bytes that are kept of a line that could not be read.
 const MAXIMUM_LINE: usize = 400;
-/// How many lexemes are looked at in search of braces that close.
+/// The lexemes that are read in search of closing braces.
 const MAXIMUM_LOOK_AHEAD: usize = 1_000_000;
 
 impl Parser<'_, '_, '_> {
@@ -29,7 +29,7 @@ impl Parser<'_, '_, '_> {
             "nat" | "nat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.nat),
             "rdr" | "rdr-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.rdr),
             "binat" | "binat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.binat),
-            // These decide nothing about a packet; a table keeps its own doubt.
+            // These decide nothing about a packet; a table keeps its doubt itself.
             "set" | "table" | "altq" | "queue" | "scrub" | "scrub-anchor" | "dummynet"
             | "dummynet-anchor" => {
                 return;
@@ -103,7 +103,7 @@ impl Parser<'_, '_, '_> {
     }
 }
 
-/// A rule with what can be told of it from its words.
+/// The rule, as far as its words show it.
 fn unreadable_rule(action: Action, first: &str, text: &str, words: &[&str]) -> Rule {
     let mut rule = Rule::new(action);
     // In a macro, in the next line, in the braces of an anchor there may be a `quick`.

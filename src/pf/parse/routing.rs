@@ -1,4 +1,4 @@
-//! Pools of addresses, and `route-to` and its kin, which send packets to them.
+//! Pools of addresses, and `route-to`, `reply-to`, `dup-to`, `fastroute`, which send packets to them.
 
 use sha2::{Digest as _, Sha256};
 
@@ -134,7 +134,7 @@ impl Parser<'_, '_, '_> {
         Ok(Some(key.to_ascii_lowercase().into_boxed_str()))
     }
 
-    /// `extfilter ad`, `extmap ei`; `None` for `apd`, which says nothing new.
+    /// `extfilter ad`, `extmap ei`; `None` for `apd`, the default.
     pub(super) fn external(&mut self) -> Read<Option<External>> {
         self.bump();
         Ok(match &*self.one_of(&["apd", "ad", "ei"])? {

@@ -48,7 +48,7 @@ impl Parser<'_, '_, '_> {
         }
         scrub.fragments = fragments.unwrap_or_default();
         if rule.action == Action::NoScrub {
-            // Without scrub there is nothing to put together.
+            // Without scrub nothing is reassembled.
             scrub.reassemble_tcp = false;
             scrub.fragments = Fragments::Reassemble;
         }

@@ -11,7 +11,7 @@ use super::lexer::{LexemeKind, Position};
 use super::lists::Lists;
 use super::problem::Fault;
 
-/// How many problems are noted; reading stops there.
+/// The most problems that are noted; reading stops there.
 const MAXIMUM_PROBLEMS: usize = 1_000;
 const MAXIMUM_TEXT: usize = 64 << 20;
 const MAXIMUM_DEPTH: usize = 64;
@@ -109,7 +109,7 @@ impl Parser<'_, '_, '_> {
     fn other_rule(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let no = self.eat("no");
         match &*self.lexeme.text {
-            // Not a reserved word: files may well have a macro of this name.
+            // It is not a reserved word: a macro may have this name.
             "nat64" if self.lexeme.kind == LexemeKind::Word => return self.translation(ruleset, start, no),
             _ if self.lexeme.kind != LexemeKind::Keyword => {}
             "scrub" => return self.scrub_rule(ruleset, start, no),
@@ -121,8 +121,8 @@ impl Parser<'_, '_, '_> {
         Err(self.expected("`scrub`, `nat`, `rdr`, `binat` or `dummynet`"))
     }
 
-    /// Passes over a line of counters. Behind that of a call of an anchor whose rules are listed with it stands the
-    /// brace that opens them.
+    /// Passes over a line of counters. Behind the line of an anchor call stands the brace that opens the anchor's
+    /// rules, where they are listed.
     fn counters(&mut self, ruleset: &mut Ruleset) -> Read<()> {
         while !matches!(
             self.lexeme.kind,
@@ -143,7 +143,7 @@ impl Parser<'_, '_, '_> {
         match self.lexeme.kind {
             LexemeKind::Newline => Ok(()),
             LexemeKind::End => {
-                // The line that includes a file ends its last one.
+                // The line end of the `include` ends the file's last line.
                 if self.shared.depth == 0 {
                     self.doubt("the last line of a file needs a line end");
                 }
@@ -232,7 +232,7 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    /// The rules in braces, whose opening one is taken.
+    /// The rules in braces, whose opening brace is taken.
     fn inline_anchor(&mut self) -> Read<Ruleset> {
         if self.shared.depth >= MAXIMUM_DEPTH {
             return Err(self.wrong(self.lexeme.at, "anchors nest too deeply"));

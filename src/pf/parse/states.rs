@@ -1,4 +1,4 @@
-//! `keep state (…)` and its kin: the state that a match opens.
+//! `keep state (…)`, `modulate state`, `synproxy state`, `no state`: the state that a match opens.
 
 use crate::pf::effects::{StateKeeping, StateOptions};
 use crate::pf::names::settings;
@@ -158,7 +158,7 @@ impl Parser<'_, '_, '_> {
         let adaptive = [index("adaptive.start"), index("adaptive.end")];
         let is_adaptive = options.timeouts.iter().any(|(known, _)| adaptive.contains(known));
         if options.max != 0 && !is_adaptive {
-            // Above 60 % of the limit pf makes states shorter, and at 120 % they would last for no time at all.
+            // Above 60 % of the limit pf shortens states, down to no time at 120 %.
             for (index, tenths) in adaptive.into_iter().zip([6, 12]) {
                 let value = (options.max / 10).saturating_mul(tenths);
                 if value != 0 {

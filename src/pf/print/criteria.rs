@@ -20,7 +20,7 @@ pub(super) fn print_protocol(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result 
         None => Ok(()),
         Some(_) if rule.grev1 => f.write_str(" proto grev1"),
         Some(number) => match protocols::protocol_name(number) {
-            // A name that is a reserved word too is read back only as a number.
+            // A name that is a reserved word too reads back only as a number.
             Some(name) if !is_keyword(name) => write!(f, " proto {name}"),
             _ => write!(f, " proto {number}"),
         },

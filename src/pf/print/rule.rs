@@ -15,7 +15,7 @@ use super::effects::{
     print_block, print_log, print_redirect, print_route, print_scrub, print_state, print_state_options,
 };
 
-/// What `pfctl -nvf` prints: macros, options and tables, then the rules kind by kind.
+/// As `pfctl -nvf` prints it: macros, options and tables, then the rules kind by kind.
 impl fmt::Display for Ruleset {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for placed in &self.preamble {
@@ -126,7 +126,7 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
             Action::Binat { .. } | Action::NoBinat => "binat-anchor",
             Action::Dummynet | Action::NoDummynet => "dummynet-anchor",
         })?;
-        // What begins with `_` is a name that pf gave to rules in braces.
+        // pf gives names that begin with `_` to rules in braces.
         let filters = matches!(rule.action, Action::Pass | Action::Block(_));
         if let Some(path) = call.path.as_deref().filter(|path| !(filters && path.starts_with('_'))) {
             f.write_str(" ")?;
