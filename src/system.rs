@@ -11,13 +11,14 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
+pub use crate::os::TrackedConnection;
+use crate::os::holds::{self, HoldError, Release};
 use crate::os::process::Program;
-use crate::os::states::StatesError;
+use crate::os::states::{self, StatesError};
 use crate::os::{self, BootError, Files, Interface};
 
 /// Name of the anchor, of the bundle, and prefix of every launchd label.
@@ -66,10 +67,18 @@ pub trait System: fmt::Debug + Send + Sync {
     /// The local networks that this Mac is on.
     fn networks(&self) -> Result<Vec<IpNet>, SystemError>;
 
-    /// Drops the states of TCP connections that other machines opened and that are `refused` (local port, remote
-    /// address): pf passes a packet of a known state without evaluating a rule, so a connection that is open ends only
-    /// with its state. Loopback stays. Gives how many states there were.
-    fn drop_states(&self, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, StatesError>;
+    /// The TCP connections that pf keeps states of: it passes their packets without evaluating a rule, so a connection
+    /// that is open ends only with its state.
+    fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError>;
+
+    /// Drops the states of these connections, and of no other. Gives how many states there were.
+    fn drop_states(&self, connections: &[TrackedConnection]) -> Result<usize, StatesError>;
+
+    /// Holds pf enabled until the token that it gives is released.
+    fn hold_pf(&self) -> Result<u64, HoldError>;
+
+    /// Gives a token back; pf goes on while others hold it enabled.
+    fn release_pf(&self, token: u64) -> Result<Release, HoldError>;
 
     /// The file of the user's preferences.
     fn preferences_file(&self) -> Result<PathBuf, SystemError>;
@@ -132,8 +141,20 @@ impl System for Mac {
         os::networks().map_err(SystemError::Networks)
     }
 
-    fn drop_states(&self, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, StatesError> {
-        os::states::drop_inbound(refused)
+    fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
+        states::connections()
+    }
+
+    fn drop_states(&self, connections: &[TrackedConnection]) -> Result<usize, StatesError> {
+        states::drop_states(connections)
+    }
+
+    fn hold_pf(&self) -> Result<u64, HoldError> {
+        holds::hold()
+    }
+
+    fn release_pf(&self, token: u64) -> Result<Release, HoldError> {
+        holds::release(token)
     }
 
     fn preferences_file(&self) -> Result<PathBuf, SystemError> {

@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,9 +9,10 @@ use common::Lab;
 use ipnet::IpNet;
 use portcullis::app::{App, AppError};
 use portcullis::menu::{MenuAction, MenuState, action_of, rows};
+use portcullis::os::holds::{HoldError, Release};
 use portcullis::os::process::Program;
 use portcullis::os::states::StatesError;
-use portcullis::os::{Files, Interface};
+use portcullis::os::{Files, Interface, TrackedConnection};
 use portcullis::system::{HelperLaunch, System, SystemError};
 
 /// A lab whose helper lies where cargo puts the programs, one folder above this test.
@@ -36,8 +36,20 @@ impl System for LabOfThisTest {
         self.0.networks()
     }
 
-    fn drop_states(&self, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, StatesError> {
-        self.0.drop_states(refused)
+    fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
+        self.0.connections()
+    }
+
+    fn drop_states(&self, connections: &[TrackedConnection]) -> Result<usize, StatesError> {
+        self.0.drop_states(connections)
+    }
+
+    fn hold_pf(&self) -> Result<u64, HoldError> {
+        self.0.hold_pf()
+    }
+
+    fn release_pf(&self, token: u64) -> Result<Release, HoldError> {
+        self.0.release_pf(token)
     }
 
     fn preferences_file(&self) -> Result<PathBuf, SystemError> {

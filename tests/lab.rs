@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use portcullis::firewall::app::AppFirewallCache;
-use portcullis::firewall::{Pfctl, Release, Rules};
+use portcullis::firewall::{Pfctl, Rules};
 use portcullis::lab::Lab;
+use portcullis::os::holds::Release;
 use portcullis::report::PfState;
 use portcullis::status::AppFirewall;
 use portcullis::system::APPLE_ANCHOR;

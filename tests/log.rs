@@ -205,8 +205,9 @@ fn the_log_is_recorded_by_one_prompt_and_names_our_rules() {
     until("the recording begins", || lab.file(PFLOG0).exists() && lab.file(PFLOG).exists());
     // Which of our rules blocks 2345, by its number.
     let rules = lab.rules();
-    let number =
-        |port: &str| rules.lines().position(|rule| rule.contains(&format!("port = {port} "))).unwrap() as u32;
+    let blocks =
+        |rule: &str, port: &str| rule.starts_with("block") && rule.contains(&format!("port = {port} "));
+    let number = |port: &str| rules.lines().position(|rule| blocks(rule, port)).unwrap() as u32;
     let numbers = [number("2345"), number("9229")];
     until("the prompt was answered", || recorded.prompts().len() == prompts + 1);
     for (from_port, rule, port) in

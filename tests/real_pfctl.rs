@@ -67,7 +67,7 @@ fn a_bad_rule_is_refused_and_nothing_is_loaded() {
 fn our_rules_are_loaded_read_back_as_they_are_written_and_emptied() {
     everywhere("our_rules_are_loaded_read_back_as_they_are_written_and_emptied", |pf, _| {
         let emptied = Emptied(pf);
-        let wanted = anchor::rules(&ledger());
+        let wanted = anchor::rules(&ledger(), &[]);
         pf.check(Some(ANCHOR), Rules::Text(&wanted)).unwrap();
         assert_eq!(pf.rules(Some(ANCHOR)).unwrap(), "", "checking loaded something");
         pf.load_anchor(ANCHOR, Rules::Text(&wanted)).unwrap();
@@ -99,8 +99,7 @@ fn ledger() -> Ledger {
     for port in [port, PortRange::new(49140, 49150).unwrap()] {
         ledger.manage(&NamedPort { name: name.clone(), range: port });
     }
-    let (from, by) = (Source::Hosts { hosts }, "ada".to_owned());
-    ledger.open(Opening { name, port, from, until: None, since: 0, by });
+    ledger.open(Opening::new(&NamedPort { name, range: port }, Source::Hosts { hosts }, None, 0, "ada"));
     ledger
 }
 

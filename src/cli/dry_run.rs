@@ -1,13 +1,13 @@
 //! `--dry-run`: what a change would do to the rules, and to who can reach what. Nothing is asked, nothing is changed.
 
-use ipnet::IpNet;
 use serde::Serialize;
 use similar::TextDiff;
 
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError, ReadPreferences, preferences_note};
-use portcullis::pf::explain::{VerdictChange, changes};
+use portcullis::pf::explain::{NearNetwork, VerdictChange, changes};
+use portcullis::pf::interfaces::InterfaceFacts;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
@@ -60,10 +60,11 @@ pub fn preview(app: &App, operation: &Operation, preferences: &ReadPreferences) 
     let shown = preferences.as_ref().map(Preferences::managed).unwrap_or_default();
     let new = changed(&old, shown, operation);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
-    let (before, after) = (anchor::rules(&old), anchor::rules(&new));
-    let now = loaded(report).with_interfaces(firewall::interfaces(app.system()));
+    let interfaces = firewall::interfaces(app.system());
+    let (before, after) = (anchor::rules(&old, &interfaces), anchor::rules(&new, &interfaces));
+    let now = loaded(report).with_interfaces(interfaces);
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
-    let verdicts = changes(&now, &then, &asked(&new));
+    let verdicts = changes(&now, &then, &asked(&new, now.interfaces()));
     let diff = TextDiff::from_lines(&before, &after);
     let diff = diff.unified_diff().context_radius(1).header("now", "then").to_string();
     let mut notes = Vec::new();
@@ -76,14 +77,14 @@ pub fn preview(app: &App, operation: &Operation, preferences: &ReadPreferences) 
 }
 
 /// Each range of the ledger, with the networks that it is open for.
-fn asked(ledger: &Ledger) -> Vec<(PortRange, Vec<IpNet>)> {
+fn asked(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> Vec<(PortRange, Vec<NearNetwork>)> {
     let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
     ranges.extend(ledger.openings.iter().map(|opening| opening.port));
     ranges.sort();
     ranges.dedup();
     let near = |port| {
         let opening = ledger.openings.iter().find(|opening| opening.port == port);
-        opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
+        opening.map(|opening| anchor::let_in(opening, interfaces)).unwrap_or_default()
     };
     ranges.into_iter().map(|port| (port, near(port))).collect()
 }
@@ -109,9 +110,8 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
     shown.iter().for_each(|port| new.manage(port));
     match operation {
         Operation::Open { ports, from, until } => {
-            for NamedPort { name, range: port } in ports.iter().cloned() {
-                let (from, until) = (from.clone(), *until);
-                new.open(Opening { name, port, from, until, since: 0, by: String::new() });
+            for port in ports {
+                new.open(Opening::new(port, from.clone(), *until, 0, ""));
             }
         }
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),

@@ -7,7 +7,7 @@ pub mod app;
 pub mod pfctl;
 pub mod read;
 
-pub use pfctl::{Pfctl, PfctlError, Release, Rules};
+pub use pfctl::{Pfctl, PfctlError, Rules};
 pub use read::Reference;
 
 use crate::pf::interfaces::InterfaceFacts;

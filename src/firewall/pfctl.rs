@@ -15,6 +15,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::read::{self, Reference, Unreadable};
+use crate::os::holds::{HoldError, Release};
 use crate::os::process::{Output, ProcessError, Program};
 use crate::report::PfState;
 use crate::system::System;
@@ -41,17 +42,6 @@ pub enum Rules<'a> {
     File(&'a Path),
     /// A text, given on standard input.
     Text(&'a str),
-}
-
-/// What giving a token back did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Release {
-    /// It was the last: pf is disabled now.
-    Disabled,
-    /// Others hold pf enabled.
-    StillEnabled,
-    /// pf does not know the token: it was restarted or stopped for everybody since. Nothing is held.
-    AlreadyGone,
 }
 
 impl Pfctl {
@@ -127,6 +117,28 @@ impl Pfctl {
         Ok(read::token(&self.run(&["-E"])?.stderr)?)
     }
 
+    /// As [`Pfctl::enable`], with nothing left on where that fails: a pfctl that hung, or whose token does not read, may
+    /// have taken one all the same. Released is what its process holds, and nothing else.
+    pub fn hold(&self) -> Result<u64, HoldError> {
+        let held = |references: Vec<Reference>| references.into_iter().map(|held| (held.token, held.pid));
+        let before: Vec<_> =
+            held(self.references().map_err(|error| HoldError::Refused(error.into()))?).collect();
+        let mut pid = None;
+        let enabled = self.program.clone().args(["-E"]).run_started(|started| pid = Some(started));
+        let failure = match self.judge(&["-E"], enabled).and_then(|output| Ok(read::token(&output.stderr)?)) {
+            Ok(token) => return Ok(token),
+            Err(failure) => failure,
+        };
+        let is_ours = |reference: &(u64, u32)| Some(reference.1) == pid && !before.contains(reference);
+        let released = self.references().and_then(|references| {
+            held(references).filter(is_ours).try_for_each(|(token, _)| self.release(token).map(drop))
+        });
+        match released {
+            Ok(()) => Err(HoldError::Refused(failure.into())),
+            Err(_) => Err(HoldError::Unclear(failure.into())),
+        }
+    }
+
     /// Gives a token back; pf goes on while others hold it enabled.
     pub fn release(&self, token: u64) -> Result<Release, PfctlError> {
         match self.run(&["-X", &token.to_string()]) {
@@ -191,7 +203,16 @@ impl Pfctl {
         if let Some(text) = stdin {
             command = command.stdin(text);
         }
-        let output = command.run()?;
+        self.judge(arguments, command.run())
+    }
+
+    /// What it said, if it ended well.
+    fn judge(
+        &self,
+        arguments: &[impl AsRef<OsStr>],
+        output: Result<Output, ProcessError>,
+    ) -> Result<Output, PfctlError> {
+        let output = output?;
         match output.success() {
             true => Ok(output),
             false => Err(self.failed(arguments, output.code, &read::without_noise(&output.stderr))),
@@ -276,5 +297,40 @@ mod tests {
         assert_eq!(release("echo 'pfctl: pf: token invalid' >&2; exit 1").unwrap(), Release::AlreadyGone);
         assert!(release("echo hello >&2").is_err());
         assert!(release("exit 1").is_err());
+    }
+
+    #[test]
+    fn an_enabling_that_fails_leaves_nothing_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("held");
+        let others = "TOKENS:\nPID Process Name TOKEN TIMESTAMP\n1 pfctl 6 0 days 00:00:00\n";
+        // Takes the token 7, says or does `then`; -X takes the token's line out.
+        let held_after = |takes: &str, then: &str| {
+            std::fs::write(&list, others).unwrap();
+            let script = format!(
+                "list={0}; case \"$*\" in *References) cat $list;; \
+                 -E) {takes}; {then};; \
+                 -X*) grep -v \" $2 \" $list > $list.new; mv $list.new $list; echo 'pf disabled' >&2;; esac",
+                list.display()
+            );
+            let program = Program::new("/bin/sh").args(["-c", &script, "pfctl"]);
+            let pf = Pfctl { program: program.timeout(std::time::Duration::from_secs(2)) };
+            (pf.hold(), std::fs::read_to_string(&list).unwrap())
+        };
+        let takes = "echo \"$$ pfctl 7 0 days 00:00:00\" >> $list";
+        for then in ["sleep 60", ":", "echo 'Token : many' >&2", "echo 'pfctl: DIOCSTARTREF: no' >&2; exit 1"]
+        {
+            let (held, left) = held_after(takes, then);
+            assert!(matches!(held, Err(HoldError::Refused(_))), "{then}: {held:?}");
+            assert_eq!(left, others, "{then}");
+        }
+        let (held, left) = held_after(takes, "echo 'Token : 7' >&2");
+        assert_eq!((held.unwrap(), left.lines().count()), (7, 4));
+        // Another process's token stays, whenever it was taken.
+        let (held, left) = held_after("echo '1 pfctl 8 0 days 00:00:00' >> $list", "exit 1");
+        assert!(held.is_err() && left.lines().count() == 4, "{left}");
+        // What cannot be read back is not called harmless.
+        let (held, _) = held_after("echo junk > $list", "exit 1");
+        assert!(matches!(held, Err(HoldError::Unclear(_))), "{held:?}");
     }
 }

@@ -1,12 +1,13 @@
 //! `lab.toml`: how the pretended Mac answers where a real one would ask a person or the hardware.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::LabError;
-use crate::os::{Files, Interface};
+use crate::os::{self, Files, Interface};
 
 /// What a new lab starts with, comments and all.
 pub const DEFAULT: &str = include_str!("../../resources/lab.toml");
@@ -55,6 +56,8 @@ pub struct LabConfig {
     pub prompt: Prompt,
     /// The networks that the pretended Mac is on.
     pub networks: Vec<IpNet>,
+    /// Its other interfaces, each with its networks.
+    pub interfaces: BTreeMap<String, Vec<IpNet>>,
     /// The Application Firewall.
     pub application_firewall: ApplicationFirewall,
     /// The programs that it blocks where it is on, by their files.
@@ -66,6 +69,7 @@ impl Default for LabConfig {
         LabConfig {
             prompt: Prompt::default(),
             networks: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([192, 168, 1, 0].into(), 24))],
+            interfaces: BTreeMap::new(),
             application_firewall: ApplicationFirewall::default(),
             application_firewall_blocks: Vec::new(),
         }
@@ -82,14 +86,30 @@ impl LabConfig {
         text.and_then(|text| Self::parse(&text)).map_err(|why| LabError::Settings { path, why })
     }
 
-    /// The interfaces of the pretended Mac, loopback apart: en0, on each network with the first address of it.
+    /// The interfaces of the pretended Mac, loopback apart: en0 on `networks`, then the others, on each network with the
+    /// first address of it.
     pub fn interfaces(&self) -> Vec<Interface> {
         let address = |network: &IpNet| {
             let host = network.hosts().next().unwrap_or(network.addr());
             IpNet::new(host, network.prefix_len()).unwrap_or(*network)
         };
-        let addresses = self.networks.iter().map(address).collect();
-        vec![Interface { name: "en0".to_owned(), addresses }]
+        let interface = |name: &str, networks: &[IpNet]| Interface {
+            name: name.to_owned(),
+            addresses: networks.iter().map(address).collect(),
+        };
+        let others = self.interfaces.iter().map(|(name, networks)| interface(name, networks));
+        std::iter::once(interface("en0", &self.networks)).chain(others).collect()
+    }
+
+    /// The local networks of the pretended Mac, as [`os::networks`] gives a real one's; tunnels apart.
+    pub fn local_networks(&self) -> Vec<IpNet> {
+        let others = self.interfaces.iter().filter(|(name, _)| name.starts_with("en"));
+        let mut networks = self.networks.clone();
+        networks.extend(others.flat_map(|(_, networks)| networks));
+        if !networks.is_empty() {
+            networks.push(os::LINK_LOCAL);
+        }
+        networks
     }
 
     /// Reads the text of a `lab.toml`. The error says the line, shows it, and says what was expected.

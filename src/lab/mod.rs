@@ -14,7 +14,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +25,7 @@ pub mod helper;
 pub mod kernel;
 pub mod load;
 pub mod osascript;
+pub mod packets;
 pub mod pfctl;
 pub mod pflog;
 pub mod socketfilterfw;
@@ -34,11 +34,11 @@ pub mod store;
 mod system;
 
 pub use config::LabConfig;
-use states::StateError;
+use states::{StateEntry, StateError};
 use store::Store;
 pub use system::{Lab, choose};
 
-use crate::os::{BootError, FileError, Files};
+use crate::os::{BootError, FileError, Files, TrackedConnection};
 use crate::system::PF_CONF;
 
 /// `/etc/pf.conf` of a stock Mac: the statements of Apple's file.
@@ -155,16 +155,27 @@ fn beside_us(name: &str) -> Option<PathBuf> {
     Some(folder.join(name)).filter(|program| program.is_file())
 }
 
-/// Forgets the TCP connections that came in from other machines and are `refused` (local port, remote
-/// address), as the kernel's DIOCKILLSTATES would. Gives how many.
+/// The TCP connections that the lab's pf keeps states of, as the kernel's DIOCGETSTATES gives them.
 ///
 /// Errors: a lab that cannot be used.
-pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, LabError> {
+fn connections(directory: &Path) -> Result<Vec<TrackedConnection>, LabError> {
+    Ok(Store::open(directory)?.states()?.iter().filter_map(StateEntry::connection).collect())
+}
+
+/// Forgets the states of these connections, as the kernel's DIOCKILLSTATES would: by both ends, whichever way they were
+/// opened. Gives how many.
+///
+/// Errors: a lab that cannot be used.
+fn drop_states(directory: &Path, connections: &[TrackedConnection]) -> Result<usize, LabError> {
     let store = Store::open(directory)?;
-    let (dropped, kept): (Vec<_>, Vec<_>) = store.states()?.into_iter().partition(|state| {
-        let (remote, port) = (state.source.address, state.destination.port);
-        state.is_inbound_tcp() && !remote.is_loopback() && port.is_some_and(|port| refused(port, remote))
-    });
+    let is_named = |state: &StateEntry| {
+        let Some(kept) = state.connection() else { return false };
+        connections.iter().any(|named| {
+            let bound = named.interface.is_none() || named.interface == kept.interface;
+            bound && (named.source(), named.destination()) == (kept.source(), kept.destination())
+        })
+    };
+    let (dropped, kept): (Vec<_>, Vec<_>) = store.states()?.into_iter().partition(is_named);
     if !dropped.is_empty() {
         store.keep_states(&kept)?;
     }
@@ -285,18 +296,23 @@ mod tests {
     }
 
     #[test]
-    fn states_of_other_machines_are_dropped() {
+    fn a_state_is_dropped_alone() {
         let directory = tempfile::tempdir().unwrap();
         init(directory.path()).unwrap();
         let states = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED\n\
-            ALL tcp 192.168.1.2:9229 <- 192.168.1.9:50001       ESTABLISHED:ESTABLISHED\n\
+            ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50001       ESTABLISHED:ESTABLISHED\n\
+            ALL tcp 192.168.1.2:9229 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED\n\
+            ALL udp 192.168.1.2:2345 <- 192.168.1.9:50000       MULTIPLE:MULTIPLE\n\
             ALL tcp 127.0.0.1:2345 <- 127.0.0.1:50002       ESTABLISHED:ESTABLISHED\n\
             ALL tcp 192.168.1.2:50003 -> 192.168.1.9:2345       ESTABLISHED:ESTABLISHED\n";
         let path = directory.path().join(&store::STATES[1..]);
         std::fs::write(&path, states).unwrap();
-        assert_eq!(drop_states(directory.path(), &|port, _| port == 2345).unwrap(), 1);
+        let known = connections(directory.path()).unwrap();
+        assert_eq!(known.len(), 5, "UDP has none");
+        assert_eq!(drop_states(directory.path(), &known[..1]).unwrap(), 1);
         let expected: String = states.lines().skip(1).map(|line| format!("{line}\n")).collect();
         assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+        assert_eq!(drop_states(directory.path(), &known[..1]).unwrap(), 0, "it is gone");
     }
 
     #[test]

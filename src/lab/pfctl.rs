@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::LabError;
 use super::arguments::{Flush, Invocation, Refused, USAGE};
 use super::kernel::{Kernel, KernelRuleset};
 use super::load::{How, RuleFiles, address, bounded, load};
 use super::states::StateEntry;
 use super::store::Store;
+use super::{LabError, packets};
 use crate::os;
 
 mod show;
@@ -47,7 +47,14 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
             },
             ..Reply::default()
         },
-        |(directory, invocation)| run(&directory, &invocation),
+        |(directory, asked)| match asked {
+            // Where a script stands before this program, it is the script that was started, and leads the group.
+            LabCommand::Pfctl(invocation) => run_as(os::process_group(), &directory, &invocation),
+            LabCommand::Packet(words) => match packets::command(&directory, &words) {
+                Ok(passage) => Reply { stdout: format!("{passage}\n"), ..Reply::default() },
+                Err(error) => Reply { code: 1, stderr: format!("pfctl-lab: {error}\n"), ..Reply::default() },
+            },
+        },
     );
     let _ = std::io::stderr().write_all(reply.stderr.as_bytes());
     match std::io::stdout().write_all(reply.stdout.as_bytes()) {
@@ -58,18 +65,35 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
 
 fn read_arguments(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
-) -> Result<(PathBuf, Invocation), Refused> {
+) -> Result<(PathBuf, LabCommand), Refused> {
     let mut words: Vec<std::ffi::OsString> = arguments.into_iter().collect();
     let directory = super::take_directory(&mut words).map_err(Refused::Usage)?;
     let words: Result<Vec<String>, _> = words.into_iter().map(std::ffi::OsString::into_string).collect();
     let words =
-        words.map_err(|word| Refused::Usage(format!("the argument \"{}\" is not UTF-8", word.display())))?;
-    Ok((directory, Invocation::parse(words)?))
+        words.map_err(|word| Refused::Usage(format!("the argument \"{}\" is not UTF-8", word.display())));
+    let words = words?;
+    Ok(match words.split_first() {
+        Some((first, rest)) if first == "packet" => (directory, LabCommand::Packet(rest.to_vec())),
+        _ => (directory, LabCommand::Pfctl(Invocation::parse(words)?)),
+    })
+}
+
+/// What the program is to do.
+enum LabCommand {
+    /// What pfctl does.
+    Pfctl(Invocation),
+    /// To send a packet, which no pfctl can.
+    Packet(Vec<String>),
 }
 
 /// Carries out one call in the lab of `directory`.
 pub fn run(directory: &Path, invocation: &Invocation) -> Reply {
-    let mut call = Call { invocation, reply: Reply::default(), pid: std::process::id() };
+    run_as(std::process::id(), directory, invocation)
+}
+
+/// The same, with `pid` as the holder of the tokens that it takes.
+fn run_as(pid: u32, directory: &Path, invocation: &Invocation) -> Reply {
+    let mut call = Call { invocation, reply: Reply::default(), pid };
     if invocation.file.is_some() {
         call.reply.stderr.push_str(WARNING);
     }

@@ -9,10 +9,12 @@
 //! ```
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use thiserror::Error;
+
+use crate::os::TrackedConnection;
 
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +23,18 @@ pub struct StateEntry {
     pub source: Endpoint,
     /// To whom.
     pub destination: Endpoint,
+    /// Whether the first packet that pf saw of it came in.
+    pub is_inbound: bool,
+    /// How many bytes went by while pf did not look.
+    pub missed: u64,
+    /// `ALL`, or the interface that it is bound to.
+    interface: String,
+    protocol: String,
     text: String,
 }
+
+/// How many bytes a state may miss: then the next packet lies outside the windows that pf keeps, for good.
+const LARGEST_GAP: u64 = 67_035;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,22 +60,78 @@ impl fmt::Display for StateEntry {
 }
 
 impl StateEntry {
-    /// Whether it is a TCP connection that somebody else opened to this Mac.
-    pub fn is_inbound_tcp(&self) -> bool {
-        let mut fields = self.text.split_whitespace();
-        fields.nth(1) == Some("tcp") && fields.any(|field| field == "<-")
+    /// The state that `keep state` makes of a packet of TCP between these ends.
+    pub fn tcp(connection: &TrackedConnection) -> Self {
+        let TrackedConnection { interface, is_inbound, .. } = connection;
+        let endpoint = |end: SocketAddr| Endpoint { address: end.ip(), port: Some(end.port()) };
+        let interface = interface.as_deref().unwrap_or(FLOATING);
+        let (local, remote) = (endpoint(connection.local), endpoint(connection.remote));
+        let arrow = if *is_inbound { "<-" } else { "->" };
+        StateEntry {
+            source: endpoint(connection.source()),
+            destination: endpoint(connection.destination()),
+            is_inbound: *is_inbound,
+            missed: 0,
+            interface: interface.to_owned(),
+            protocol: "tcp".to_owned(),
+            text: format!("{interface} tcp {local} {arrow} {remote}       ESTABLISHED:ESTABLISHED"),
+        }
+    }
+
+    /// The connection, if it is one of TCP.
+    pub fn connection(&self) -> Option<TrackedConnection> {
+        let end = |end: Endpoint| Some(SocketAddr::new(end.address, end.port?));
+        let (source, destination) = (end(self.source)?, end(self.destination)?);
+        let (local, remote) = if self.is_inbound { (destination, source) } else { (source, destination) };
+        let interface = (!self.interface.eq_ignore_ascii_case(FLOATING)).then(|| self.interface.clone());
+        (self.protocol == "tcp").then_some(TrackedConnection {
+            interface,
+            is_inbound: self.is_inbound,
+            local,
+            remote,
+        })
+    }
+
+    /// Whether its packets are dropped: it missed too much of its connection.
+    pub fn is_stale(&self) -> bool {
+        self.missed > LARGEST_GAP
+    }
+
+    /// As the lab keeps it.
+    pub fn stored(&self) -> String {
+        if self.missed == 0 { self.text.clone() } else { format!("{} {MISSED}{}", self.text, self.missed) }
+    }
+}
+
+/// What pfctl prints for a state that counts on each interface.
+const FLOATING: &str = "ALL";
+/// Stands before what a state missed, where the lab keeps it.
+const MISSED: &str = "# missed ";
+
+/// As pfctl prints it.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, self.port) {
+            (address, None) => write!(f, "{address}"),
+            (IpAddr::V4(address), Some(port)) => write!(f, "{address}:{port}"),
+            (IpAddr::V6(address), Some(port)) => write!(f, "{address}[{port}]"),
+        }
     }
 }
 
 /// `INTERFACE PROTOCOL A -> B STATES` for what goes out, `B <- A` for what comes in; a translated address
-/// stands between.
+/// stands between. Behind it, in the lab alone, `# missed N`.
 impl FromStr for StateEntry {
     type Err = StateError;
 
     fn from_str(text: &str) -> Result<Self, StateError> {
         let fail = || StateError(text.to_owned());
+        let (text, missed) = match text.split_once(MISSED) {
+            Some((text, missed)) => (text.trim_end(), missed.trim().parse().map_err(|_| fail())?),
+            None => (text, 0),
+        };
         let fields: Vec<&str> = text.split_whitespace().collect();
-        let [_interface, _protocol, ends @ .., _levels] = fields.as_slice() else {
+        let [interface, protocol, ends @ .., _levels] = fields.as_slice() else {
             return Err(fail());
         };
         let (first, arrow, last) = match ends {
@@ -79,6 +147,10 @@ impl FromStr for StateEntry {
         Ok(StateEntry {
             source: endpoint(source).ok_or_else(fail)?,
             destination: endpoint(destination).ok_or_else(fail)?,
+            is_inbound: *arrow == "<-",
+            missed,
+            interface: (*interface).to_owned(),
+            protocol: (*protocol).to_owned(),
             text: text.to_owned(),
         })
     }
@@ -112,8 +184,17 @@ mod tests {
         let translated = read("ALL tcp 10.0.0.2:80 <- 1.2.3.4:8080 <- 5.6.7.8:999       SYN_SENT:CLOSED");
         assert_eq!((translated.source.port, translated.destination.port), (Some(999), Some(80)));
         assert_eq!(read("ALL icmp 10.0.0.1 -> 10.0.0.2 0:0").source.port, None);
-        assert!(!out.is_inbound_tcp() && !six.is_inbound_tcp() && translated.is_inbound_tcp());
+        assert!(!out.is_inbound && six.is_inbound && translated.is_inbound);
+        assert!(six.connection().is_none(), "UDP");
         assert_eq!(out.to_string().parse::<StateEntry>().unwrap(), out);
+        let stale = StateEntry { missed: 67_036, ..out.clone() };
+        assert_eq!(read(&stale.stored()), stale);
+        assert!(stale.is_stale() && !StateEntry { missed: 67_035, ..out.clone() }.is_stale());
+        assert_eq!(stale.to_string(), out.to_string(), "pfctl says nothing of it");
+        let bound = read("en0 tcp fe80::1[2345] <- fe80::2[50000]       ESTABLISHED:ESTABLISHED");
+        for state in [out, bound] {
+            assert_eq!(StateEntry::tcp(&state.connection().unwrap()).to_string(), state.to_string());
+        }
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Store {
 
     /// Keeps the connections that pf knows.
     pub fn keep_states(&self, states: &[StateEntry]) -> Result<(), LabError> {
-        let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+        let text: String = states.iter().map(|state| format!("{}\n", state.stored())).collect();
         Ok(self.tree.replace(STATES, text.as_bytes(), 0o600)?)
     }
 }

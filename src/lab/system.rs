@@ -1,16 +1,17 @@
 //! The lab as the [`System`] that everything works on.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{LabConfig, LabError, PROGRAMS, drop_states, init};
+use super::{LabConfig, LabError, PROGRAMS, connections, drop_states, init};
+use crate::firewall::Pfctl;
+use crate::os::holds::{HoldError, Release};
 use crate::os::process::Program;
 use crate::os::states::StatesError;
-use crate::os::{Files, Interface};
+use crate::os::{Files, Interface, TrackedConnection};
 use crate::system::{HelperLaunch, Mac, System, SystemError};
 
 /// The lab in `directory`, if one is named; else this Mac; else, where there is no pf of macOS, the lab in the user's data
@@ -85,11 +86,24 @@ impl System for Lab {
     }
 
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
-        Ok(self.config()?.networks)
+        Ok(self.config()?.local_networks())
     }
 
-    fn drop_states(&self, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, StatesError> {
-        drop_states(&self.directory, refused).map_err(StatesError::new)
+    fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
+        connections(&self.directory).map_err(StatesError::new)
+    }
+
+    fn drop_states(&self, connections: &[TrackedConnection]) -> Result<usize, StatesError> {
+        drop_states(&self.directory, connections).map_err(StatesError::new)
+    }
+
+    /// Through pfctl, so that a test can put one there that hangs, is silent, or refuses.
+    fn hold_pf(&self) -> Result<u64, HoldError> {
+        Pfctl::new(self).hold()
+    }
+
+    fn release_pf(&self, token: u64) -> Result<Release, HoldError> {
+        Pfctl::new(self).release(token).map_err(|error| HoldError::Held(error.into()))
     }
 
     fn preferences_file(&self) -> Result<PathBuf, SystemError> {

@@ -2,11 +2,17 @@
 
 mod boot;
 pub mod clipboard;
+mod connection;
 #[cfg(target_os = "macos")]
 pub mod held;
+pub mod holds;
 #[cfg(all(target_os = "linux", feature = "gui"))]
 pub mod library;
 mod networks;
+#[cfg(target_os = "macos")]
+pub mod pf_device;
+#[cfg(any(target_os = "macos", test))]
+mod pf_layout;
 pub mod process;
 pub mod states;
 pub mod stream;
@@ -16,7 +22,8 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
-pub use networks::{Interface, interfaces, networks};
+pub use connection::TrackedConnection;
+pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
 
@@ -58,6 +65,11 @@ pub fn let_go_of_stdout() -> std::io::Result<()> {
     std::io::Write::flush(&mut std::io::stdout())?;
     let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
     Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}
+
+/// The number of this process's group, which is that of the process that leads it.
+pub fn process_group() -> u32 {
+    rustix::process::getpgrp().as_raw_pid().unsigned_abs()
 }
 
 /// Whether there is a process of this number, whoever's it is.

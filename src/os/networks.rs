@@ -1,9 +1,15 @@
 //! The networks this machine is on.
 
+use std::net::Ipv6Addr;
+
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+/// Clients of a network that use their link-local address.
+pub const LINK_LOCAL: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10));
+
 /// The networks of every interface that is up, loopback and point-to-point tunnels apart, each once: IPv4 with the
-/// interface's own mask, of IPv6 the link-local and the interface's prefix. Errors: getifaddrs(3) fails.
+/// interface's own mask, of IPv6 the interface's prefix, and [`LINK_LOCAL`] where there is one at all. Errors:
+/// getifaddrs(3) fails.
 pub fn networks() -> std::io::Result<Vec<IpNet>> {
     let found = if_addrs::get_if_addrs()?;
     let mut networks: Vec<IpNet> = found
@@ -20,6 +26,9 @@ pub fn networks() -> std::io::Result<Vec<IpNet>> {
         })
         .map(|network| network.trunc())
         .collect();
+    if !networks.is_empty() {
+        networks.push(LINK_LOCAL);
+    }
     networks.sort();
     networks.dedup();
     Ok(networks)

@@ -88,12 +88,18 @@ impl Program {
     /// allowed, streams that stay open. After a time-out or a stream that stays open the child's work may
     /// have been done in part or whole.
     pub fn run(&self) -> Result<Output, ProcessError> {
+        self.run_started(|_| ())
+    }
+
+    /// As [`Program::run`]; `started` gets the child's process number, which is its group's, once it runs.
+    pub fn run_started(&self, started: impl FnOnce(u32)) -> Result<Output, ProcessError> {
         let program = self.program.display().to_string();
         if !self.program.is_absolute() {
             return Err(ProcessError::NotAbsolute { program });
         }
         let mut child =
             self.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        started(child.id());
         if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin.clone()) {
             // On a thread of its own: a child that prints before it reads would else wait for us, and we for
             // it.

@@ -46,10 +46,8 @@ pub fn verdict(port: PortRange, network: Answer, anyone: Answer) -> PfVerdict {
 impl Report {
     /// Opens the port, and lets its network in, but no other: set the verdict anew where that is not meant.
     pub fn open(&mut self, port: &NamedPort, from: Source) {
-        let NamedPort { name, range } = port.clone();
-        let (until, since, by) = (None, 900, "ada".into());
-        self.openings.push(Opening { name, port: range, from, until, since, by });
-        self.set(verdict(range, Answer::Yes, Answer::No));
+        self.openings.push(Opening::new(port, from, None, 900, "ada"));
+        self.set(verdict(port.range, Answer::Yes, Answer::No));
     }
 
     /// Takes the place of the verdict on the same range.

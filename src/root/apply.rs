@@ -7,7 +7,10 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::firewall::{self, Pfctl, PfctlError, Rules};
+use crate::os::holds::HoldError;
 use crate::os::{self, FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::report::{Note, PfState};
@@ -18,6 +21,7 @@ use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
+use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening, PfToken};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -62,6 +66,8 @@ enum StepError {
     File(#[from] FileError),
     #[error("{0}")]
     Pf(#[from] PfctlError),
+    #[error("{0}")]
+    Hold(#[from] HoldError),
 }
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
@@ -119,9 +125,10 @@ impl Helper<'_> {
         }
         let mut new = self.desired(&old, &live, &boot, request);
         // What is to be replaced in any case need not be known.
-        let replaced = old.way.filter(|_| anchor::rules(&old) != anchor::rules(&new));
+        let rules = |ledger: &Ledger| anchor::rules(ledger, &self.interfaces);
+        let replaced = old.way.filter(|_| rules(&old) != rules(&new));
         live.read_ours(&self.pf, replaced.map(Attachment::anchor))?;
-        let observed = observe(&self.tree, &live, &old, &new, &boot)?;
+        let observed = observe(&self.tree, &live, &self.interfaces, &old, &new, &boot)?;
         let written = timestamp(self.now);
         let header = Header { written: &written, user: &request.asker };
         let plan = plan(&observed, &old, &new, request.way, &header)?;
@@ -136,11 +143,13 @@ impl Helper<'_> {
         self.check(&observed, &plan)?;
         snapshot::take(&self.tree, &written)?;
         let mut progress = Progress::default();
+        let enables = plan.steps.contains(&Step::Enable) && live.state != PfState::Enabled;
+        let enabling = if enables { Enabling::FromOff } else { Enabling::None };
         match self.execute(&plan, live, &old, &mut new, &boot, &mut progress) {
             Ok(live) => {
                 let reported = self.write_report(&new, &live, &boot, &plan.notes);
                 let mut message = done_message(request, &new, &plan.notes, &live.state);
-                message += &self.drop_refused(&new);
+                message += &self.drop_states(&new, enabling);
                 if let Err(error) = reported {
                     message += &format!(" (what pf looks like now was not written: {error})");
                 }
@@ -169,15 +178,9 @@ impl Helper<'_> {
         new.expire(self.now);
         match &request.action {
             Operation::Open { ports, from, until } => {
-                for NamedPort { name, range } in ports {
-                    new.open(Opening {
-                        name: name.clone(),
-                        port: *range,
-                        from: from.clone(),
-                        until: *until,
-                        since: self.since(old, *range, from),
-                        by: request.asker.clone(),
-                    });
+                for port in ports {
+                    let since = self.since(old, port.range, from);
+                    new.open(Opening::new(port, from.clone(), *until, since, &request.asker));
                 }
                 new.expire(self.now);
             }
@@ -265,12 +268,12 @@ impl Helper<'_> {
                 }
             }
             Step::Enable => {
-                let token = PfToken { number: self.pf.enable()?, boot: boot.to_owned() };
+                let token = PfToken { number: self.system.hold_pf()?, boot: boot.to_owned() };
                 progress.taken = Some(token.clone());
                 new.token = Some(token);
             }
             Step::Release(token) => {
-                self.pf.release(token.number)?;
+                self.system.release_pf(token.number)?;
                 progress.released = true;
                 new.token = None;
             }
@@ -281,8 +284,8 @@ impl Helper<'_> {
     /// Whether pf holds what was asked, and would do it.
     fn verify(&self, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<(), Failure> {
         let wrong = |what: String| Err(Failure::Verify(what));
-        let observed =
-            observe(&self.tree, live, old, new, boot).map_err(|error| Failure::Verify(error.to_string()))?;
+        let observed = observe(&self.tree, live, &self.interfaces, old, new, boot)
+            .map_err(|error| Failure::Verify(error.to_string()))?;
         if let Some(way) = new.way {
             let (loaded, called) = match way {
                 crate::rules::ledger::Attachment::Apple => (observed.apple, observed.calls_apple),
@@ -367,21 +370,28 @@ impl Helper<'_> {
             }
             Step::Enable => {
                 if let Some(token) = &progress.taken {
-                    self.pf.release(token.number)?;
+                    self.system.release_pf(token.number)?;
                 }
             }
             Step::Release(token) if progress.released => {
                 // The old token is gone for good; a new one holds pf as it did.
-                ledger.token = Some(PfToken { number: self.pf.enable()?, boot: token.boot.clone() });
+                ledger.token = Some(PfToken { number: self.system.hold_pf()?, boot: token.boot.clone() });
             }
             Step::Release(_) => {}
         }
         Ok(())
     }
 
-    /// Cuts connections that the new rules refuse, and says so.
-    fn drop_refused(&self, ledger: &Ledger) -> String {
-        match self.system.drop_states(&|port, remote| ledger.refuses(port, remote)) {
+    /// Cuts connections that the new rules refuse, and says so; those whose states may be stale go on without them.
+    fn drop_states(&self, ledger: &Ledger, enabling: Enabling) -> String {
+        let own: Vec<_> =
+            self.interfaces.iter().flat_map(|facts| &facts.addresses).map(IpNet::addr).collect();
+        let cut = self.system.connections().and_then(|connections| {
+            let Drops { refused, stale } = drops(ledger, enabling, &own, &connections);
+            self.system.drop_states(&stale)?;
+            self.system.drop_states(&refused)
+        });
+        match cut {
             Ok(0) => String::new(),
             Ok(1) => "; 1 open connection was cut".to_owned(),
             Ok(count) => format!("; {count} open connections were cut"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::firewall::{Pfctl, PfctlError};
 use crate::os::{FileError, Files};
+use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
 use crate::pf::rule::Placed;
 use crate::pf::rule::Rule;
@@ -29,7 +30,7 @@ pub struct Live {
     /// Interfaces that pf does not look at; `None` where that could not be read.
     pub skip: Option<Vec<String>>,
     /// Anchors of ours that pf has and that were not read.
-    unread: Vec<&'static str>,
+    pub(super) unread: Vec<&'static str>,
 }
 
 impl Live {
@@ -115,8 +116,9 @@ impl Live {
         self.rulesets.get("")
     }
 
-    /// Whether `anchor` holds nothing, just `ledger`'s rules, or something else, as one that was not read is taken to.
-    pub fn loaded(&self, anchor: &str, ledger: &Ledger) -> AnchorContents {
+    /// Whether `anchor` holds nothing, just `ledger`'s rules on a Mac with these interfaces, or something else, as one that
+    /// was not read is taken to.
+    pub fn loaded(&self, anchor: &str, ledger: &Ledger, interfaces: &[InterfaceFacts]) -> AnchorContents {
         if self.unread.contains(&anchor) {
             return AnchorContents::Other;
         }
@@ -124,7 +126,7 @@ impl Live {
         if found.rules.trim().is_empty() && found.nat.trim().is_empty() && found.tables.is_empty() {
             return AnchorContents::Nothing;
         }
-        if found.nat.trim().is_empty() && holds_just(found, ledger) {
+        if found.nat.trim().is_empty() && holds_just(found, ledger, interfaces) {
             AnchorContents::AsWanted
         } else {
             AnchorContents::Other
@@ -210,21 +212,17 @@ fn tables_named(listing: &str) -> BTreeSet<String> {
 /// Whether what was read back is what the ledger renders to: the same rules in the same order, and tables of the
 /// same names and addresses. What pfctl reads and what it lists is compared as values, so that its spelling does not
 /// matter.
-fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
+fn holds_just(found: &LoadedRules, ledger: &Ledger, interfaces: &[InterfaceFacts]) -> bool {
     let (wanted, listed) =
-        (parse_text("ledger", &anchor::rules(ledger)), parse_listing("anchor", &found.rules));
+        (parse_text("ledger", &anchor::rules(ledger, interfaces)), parse_listing("anchor", &found.rules));
     if !wanted.problems.is_empty() || !listed.problems.is_empty() {
         return false;
     }
     let wanted_rules = wanted.ruleset.listed_rules().map(|rule| &rule.item);
     let rules_are_same = wanted_rules.eq(listed.ruleset.listed_rules().map(|rule| &rule.item));
-    let tables: BTreeMap<String, BTreeSet<String>> = ledger
-        .openings
-        .iter()
-        .filter_map(|opening| {
-            let hosts = opening.from.networks()?.iter().map(crate::rules::source::host_text).collect();
-            Some((anchor::table_name(opening.port), hosts))
-        })
+    let tables: BTreeMap<String, BTreeSet<String>> = anchor::tables(ledger)
+        .into_iter()
+        .map(|(name, addresses)| (name, addresses.into_iter().collect()))
         .collect();
     let loaded: BTreeMap<String, BTreeSet<String>> = found
         .tables
@@ -259,6 +257,7 @@ fn normal(parsed: Parsed) -> Result<Normal, String> {
 pub fn observe(
     tree: &Files,
     live: &Live,
+    interfaces: &[InterfaceFacts],
     old: &Ledger,
     new: &Ledger,
     boot: &str,
@@ -271,8 +270,9 @@ pub fn observe(
         calls_classic: live.main_calls(Attachment::Classic.anchor()),
         main_is_conf,
         conf,
-        apple: live.loaded(Attachment::Apple.anchor(), new),
-        classic: live.loaded(Attachment::Classic.anchor(), new),
+        apple: live.loaded(Attachment::Apple.anchor(), new, interfaces),
+        classic: live.loaded(Attachment::Classic.anchor(), new, interfaces),
+        interfaces: interfaces.to_vec(),
         token_held: live.holds(old.token.as_ref(), boot),
     })
 }

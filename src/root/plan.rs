@@ -1,5 +1,6 @@
 //! What is to be done so that pf does what the ledger says: steps, each of which knows how it is undone. Pure.
 
+use crate::pf::interfaces::InterfaceFacts;
 use crate::report::Note;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
@@ -22,6 +23,8 @@ pub struct Observed {
     pub apple: AnchorContents,
     /// What is loaded in our classic anchor.
     pub classic: AnchorContents,
+    /// The interfaces of this Mac, loopback apart.
+    pub interfaces: Vec<InterfaceFacts>,
     /// Whether pf counts our token still.
     pub token_held: bool,
 }
@@ -123,7 +126,7 @@ pub fn plan(
 ) -> Result<Plan, PlanError> {
     let way = if new.needs_rules() { Some(choose(observed, wanted)?) } else { None };
     let mut plan = Plan { way, steps: Vec::new(), notes: Vec::new() };
-    let before = anchor::rules(old);
+    let before = anchor::rules(old, &observed.interfaces);
     let has_block = match &observed.conf {
         Some(bytes) => conf::contains(bytes)?,
         None => false,
@@ -132,8 +135,9 @@ pub fn plan(
         let loaded = observed.loaded(way);
         if loaded != AnchorContents::AsWanted || observed.anchor_file.is_none() {
             let before = if loaded == AnchorContents::Nothing { String::new() } else { before.clone() };
-            plan.steps.push(Step::AnchorFile(Some(anchor::render(new, header))));
-            plan.steps.push(Step::Load { anchor: way.anchor(), rules: anchor::rules(new), before });
+            plan.steps.push(Step::AnchorFile(Some(anchor::render(new, &observed.interfaces, header))));
+            let rules = anchor::rules(new, &observed.interfaces);
+            plan.steps.push(Step::Load { anchor: way.anchor(), rules, before });
         }
     }
     if way == Some(Attachment::Classic) && (!has_block || !observed.calls_classic) {
@@ -211,6 +215,7 @@ mod tests {
             main_is_conf: Ok(()),
             apple: AnchorContents::Nothing,
             classic: AnchorContents::Nothing,
+            interfaces: Vec::new(),
             token_held: false,
         }
     }
@@ -298,7 +303,7 @@ mod tests {
     fn an_opening_alone_does_not_enable_pf() {
         let mut ledger = Ledger::default();
         let (name, port) = ("dlv".parse().unwrap(), "2345".parse().unwrap());
-        ledger.open(Opening { name, port, from: Source::Any, until: None, since: 0, by: "ada".into() });
+        ledger.open(Opening::new(&NamedPort { name, range: port }, Source::Any, None, 0, "ada"));
         assert!(!steps(&stock(), &ledger, None).contains("enable"));
     }
 }

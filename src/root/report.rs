@@ -1,10 +1,8 @@
 //! What root saw, for the user's programs to read: pf's state, our ports, and pf's verdict on each.
 
-use ipnet::IpNet;
-
 use crate::diagnosis::Answer;
 use crate::os::Files;
-use crate::pf::explain::{CombinedVerdict, answers};
+use crate::pf::explain::{CombinedVerdict, NearNetwork, answers};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::load::Listing;
 use crate::pf::origin::{Both, PerOrigin};
@@ -14,6 +12,7 @@ use crate::port::PortRange;
 use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
 use crate::root::foreign;
 use crate::root::live::Live;
+use crate::rules::anchor::let_in;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
@@ -69,13 +68,13 @@ fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
 }
 
 fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<CombinedVerdict> {
-    answers(loaded, port, near(ledger, port))
+    answers(loaded, port, &near(ledger, loaded.interfaces(), port))
 }
 
-/// The networks that "this network" means for a port: those it is open for, where they are chosen.
-fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
+/// The machines that "this network" means for a port: those it is open for, where they are chosen.
+fn near(ledger: &Ledger, interfaces: &[InterfaceFacts], port: PortRange) -> Vec<NearNetwork> {
     let opening = ledger.openings.iter().find(|opening| opening.port.overlaps(port));
-    opening.and_then(|opening| opening.from.networks()).unwrap_or_default()
+    opening.map(|opening| let_in(opening, interfaces)).unwrap_or_default()
 }
 
 fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PfVerdict {
@@ -152,13 +151,82 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use ipnet::IpNet;
+
     use super::*;
+    use crate::report::LoadedRules;
+    use crate::rules::anchor;
+    use crate::rules::named_port::NamedPort;
+    use crate::rules::source::Source;
 
     fn combined(rules: &str, near: &[&str]) -> CombinedVerdict {
         let (loaded, problems) = Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".into()));
         assert!(problems.is_empty(), "{problems:?}");
-        let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
+        let near = near.iter().map(|net| net.parse::<IpNet>().unwrap().into()).collect::<Vec<_>>();
         answers(&loaded.with_assumed_interfaces(None), PortRange::new(2345, 2346).unwrap(), &near).network
+    }
+
+    /// What `ledger` renders to, loaded, on a Mac with a tunnel before its cable and another network behind.
+    fn verified(ledger: &Ledger) -> (Option<String>, PfVerdict) {
+        let interface = |name: &str, address: &str| InterfaceFacts {
+            name: name.into(),
+            addresses: vec![address.parse().unwrap()],
+        };
+        let interfaces = [
+            interface("utun3", "fd77::1/64"),
+            interface("en0", "192.168.1.9/24"),
+            interface("en7", "10.0.0.9/16"),
+        ];
+        let rules = anchor::rules(ledger, &interfaces);
+        let rules = rules.lines().filter(|line| !line.starts_with("table")).map(|line| format!("{line}\n"));
+        let ours = LoadedRules { rules: rules.collect(), nat: String::new(), tables: anchor::tables(ledger) };
+        let main = "anchor \"com.apple/*\" all\n".to_owned();
+        let main = LoadedRules { rules: main, nat: String::new(), tables: BTreeMap::new() };
+        let live = Live {
+            state: PfState::Enabled,
+            tokens: None,
+            rulesets: [(String::new(), main), (Attachment::Apple.anchor().to_owned(), ours)].into(),
+            skip: Some(Vec::new()),
+            unread: Vec::new(),
+        };
+        let loaded = loaded(&live, &interfaces);
+        (contradiction(&live, &interfaces, ledger), verdict(&live, &loaded, ledger, "2345".parse().unwrap()))
+    }
+
+    #[test]
+    fn our_own_rules_are_understood() {
+        use Answer::{No, Yes};
+        let dlv = NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() };
+        let mut closed = Ledger { guard: Guard::On, ..Ledger::default() };
+        closed.manage(&dlv);
+        closed.manage(&NamedPort { name: "many".parse().unwrap(), range: "49000-50000".parse().unwrap() });
+        let open = |from: Source| {
+            let mut ledger = closed.clone();
+            ledger.open(Opening::new(&dlv, from, None, 0, "ada"));
+            ledger
+        };
+        let nets = |list: &[&str]| list.iter().map(|net| net.parse().unwrap()).collect::<Vec<_>>();
+        let lan = |list: &[&str]| open(Source::Lan { networks: nets(list) });
+        let none = Both { v4: No, v6: No };
+        for (ledger, network, anyone) in [
+            (closed.clone(), none, none),
+            (open(Source::Any), Both { v4: Yes, v6: Yes }, Both { v4: Yes, v6: Yes }),
+            (open(Source::Hosts { hosts: nets(&["192.168.1.0/24"]) }), Both { v4: Yes, v6: No }, none),
+            (lan(&["192.168.1.0/24"]), Both { v4: Yes, v6: No }, none),
+            // Link-local clients come in by en0, and are asked about there.
+            (lan(&["192.168.1.0/24", "fe80::/10"]), Both { v4: Yes, v6: Yes }, none),
+            (lan(&["192.168.1.0/24", "10.0.0.0/16", "fe80::/10"]), Both { v4: Yes, v6: Yes }, none),
+        ] {
+            let (problem, verdict) = verified(&ledger);
+            assert_eq!(problem, None);
+            assert_eq!(verdict.origins.loopback.answer, Yes, "{verdict:?}");
+            assert_eq!(
+                (verdict.origins.network.families, verdict.origins.anyone.families),
+                (network, anyone)
+            );
+        }
     }
 
     #[test]

@@ -25,19 +25,32 @@ pub struct Opening {
     pub name: PortName,
     pub port: PortRange,
     pub from: Source,
-    /// When it closes by itself; `None`: not before a user closes it.
+    /// When it closes by itself; `None`: at no set time.
     pub until: Option<Seconds>,
+    /// Whether it closes when this Mac restarts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
+    /// The network it was opened on, as root names it; `None` where that is not known. Only equality counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     pub since: Seconds,
     /// The user who asked for it.
     pub by: String,
 }
 
 impl Opening {
+    /// An opening without another end than `until`, on no particular network.
+    pub fn new(port: &NamedPort, from: Source, until: Option<Seconds>, since: Seconds, by: &str) -> Self {
+        let NamedPort { name, range: port } = port.clone();
+        Opening { name, port, from, until, restart: false, network: None, since, by: by.to_owned() }
+    }
+
     pub fn named_port(&self) -> NamedPort {
         NamedPort { name: self.name.clone(), range: self.port }
     }
 
-    fn part(&self, range: PortRange) -> Self {
+    /// A part of the range, with the rest as it is.
+    pub(super) fn part(&self, range: PortRange) -> Self {
         let NamedPort { name, range } = self.named_port().part(range);
         Opening { name, port: range, ..self.clone() }
     }
@@ -76,11 +89,11 @@ impl Attachment {
     }
 }
 
-/// What we hold of pf's reference count: released with `pfctl -X`, void after a reboot.
+/// What we hold of pf's reference count: void after a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PfToken {
-    /// The number that `pfctl -E` printed.
+    /// The number that pf gave for it.
     pub number: u64,
     /// The boot it was given in.
     pub boot: String,
@@ -239,14 +252,7 @@ mod tests {
     }
 
     fn opening(port: &str, until: Option<Seconds>) -> Opening {
-        Opening {
-            name: "dlv".parse().unwrap(),
-            port: port.parse().unwrap(),
-            from: Source::Any,
-            until,
-            since: 0,
-            by: "ada".into(),
-        }
+        Opening::new(&managed("dlv", port), Source::Any, until, 0, "ada")
     }
 
     fn ports(list: &[NamedPort]) -> String {
@@ -326,5 +332,18 @@ mod tests {
                 .to_string()
                 .contains("version 2")
         );
+    }
+
+    /// What version 1 wrote before an opening had more ends than one.
+    #[test]
+    fn an_opening_reads_without_what_it_does_not_say() {
+        let json = r#"{"name":"dlv","port":2345,"from":{"kind":"any"},"until":5,"since":1,"by":"ada"}"#;
+        let read: Opening = serde_json::from_str(json).unwrap();
+        assert_eq!(read, Opening { since: 1, ..opening("2345", Some(5)) });
+        assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        let ends = Opening { restart: true, network: Some("home".into()), ..read };
+        let json = serde_json::to_string(&ends).unwrap();
+        assert!(json.contains(r#""restart":true,"network":"home""#), "{json}");
+        assert_eq!(serde_json::from_str::<Opening>(&json).unwrap(), ends);
     }
 }

@@ -2,6 +2,11 @@
 
 pub mod anchor;
 pub mod conf;
+pub mod drops;
+pub mod half;
 pub mod ledger;
 pub mod named_port;
+pub mod openness;
+#[cfg(test)]
+mod sample;
 pub mod source;

@@ -77,6 +77,11 @@ impl fmt::Display for Source {
     }
 }
 
+/// Whether all its addresses are link-local ones of IPv6, which are the same on every link.
+pub fn is_link_local(network: &IpNet) -> bool {
+    matches!(network, IpNet::V6(six) if six.prefix_len() >= 10 && six.addr().is_unicast_link_local())
+}
+
 /// A network as a person writes it: a single host without its prefix length.
 pub fn host_text(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {

@@ -1,7 +1,6 @@
 //! Many queries at once: for each origin, over both families, for every port of a range.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -28,25 +27,45 @@ pub struct CombinedVerdict {
     pub families: Vec<Explanation>,
 }
 
-/// Who can reach the ports of the range. `near` are the networks that "this network" means; where it is empty, those
-/// that the interfaces are on.
-pub fn answers(loaded: &Rulesets, range: PortRange, near: &[IpNet]) -> PerOrigin<CombinedVerdict> {
+/// Machines that are asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearNetwork {
+    pub network: IpNet,
+    /// The interface that they come in by; `None`: the one that is on their network. Link-local addresses are the same on
+    /// each.
+    pub interface: Option<String>,
+}
+
+impl From<IpNet> for NearNetwork {
+    fn from(network: IpNet) -> Self {
+        NearNetwork { network, interface: None }
+    }
+}
+
+/// Who can reach the ports of the range. `near` are the networks that "this network" means; where it is empty, those that
+/// the interfaces are on.
+pub fn answers(loaded: &Rulesets, range: PortRange, near: &[NearNetwork]) -> PerOrigin<CombinedVerdict> {
     let ports = telling_ports(loaded, range);
     let families = [Family::Inet, Family::Inet6];
-    let hosts: Vec<IpAddr> = near.iter().map(|net| unnamed_in(loaded, *net)).collect();
-    let clients = |origin: Origin| -> Vec<(ClientHost, Family)> {
-        if origin == Origin::Network && !hosts.is_empty() {
-            let family = |host: &IpAddr| if host.is_ipv4() { Family::Inet } else { Family::Inet6 };
-            hosts.iter().map(|host| (ClientHost::Host(*host), family(host))).collect()
-        } else {
-            families.map(|family| (ClientHost::from(origin), family)).to_vec()
-        }
+    let of_host = |near: &NearNetwork| {
+        let host = unnamed_in(loaded, near.network);
+        let family = if host.is_ipv4() { Family::Inet } else { Family::Inet6 };
+        (ClientHost::Host(host), family, near.interface.clone())
     };
     PerOrigin::of(|origin| {
-        let clients = clients(origin);
-        let questions = ports.iter().flat_map(|port| clients.iter().map(|client| (*port, *client)));
-        let ask = |(port, (from, family))| ask(loaded, &Query { port, from, family, interface: None });
-        combine(questions.map(ask).collect())
+        let clients: Vec<_> = match origin {
+            Origin::Network if !near.is_empty() => near.iter().map(of_host).collect(),
+            _ => families.map(|family| (ClientHost::from(origin), family, None)).into(),
+        };
+        let queries = ports.iter().flat_map(|port| {
+            clients.iter().cloned().map(|(from, family, interface)| Query {
+                port: *port,
+                from,
+                family,
+                interface,
+            })
+        });
+        combine(queries.map(|query| ask(loaded, &query)).collect())
     })
 }
 
@@ -138,7 +157,7 @@ fn first_and_last<S: serde::Serializer>(ports: &PortRange, serializer: S) -> Res
 pub fn changes(
     before: &Rulesets,
     after: &Rulesets,
-    ranges: &[(PortRange, Vec<IpNet>)],
+    ranges: &[(PortRange, Vec<NearNetwork>)],
 ) -> Vec<VerdictChange> {
     let mut changes = Vec::new();
     for (ports, near) in ranges {

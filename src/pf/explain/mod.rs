@@ -24,7 +24,7 @@ mod explanation;
 mod inquiry;
 mod query;
 
-pub use answers::{CombinedVerdict, VerdictChange, answers, changes};
+pub use answers::{CombinedVerdict, NearNetwork, VerdictChange, answers, changes};
 pub use endpoints::unnamed_in;
 pub use explanation::{Explanation, TrailLine};
 pub use inquiry::ask;
