@@ -181,7 +181,7 @@ fn split(port: PortRange) -> (Option<PortRange>, Option<PortRange>) {
 }
 
 /// Whether a closing leaves the sessions under way on `port` alone: its block stops only what opens a connection.
-pub fn lets_sessions_end(port: u16) -> bool {
+pub fn sessions_outlive_closing(port: u16) -> bool {
     port >= FIRST_EPHEMERAL
 }
 

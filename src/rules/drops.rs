@@ -21,7 +21,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::rules::anchor::lets_sessions_end;
+use crate::rules::anchor::sessions_outlive_closing;
 use crate::rules::ledger::Ledger;
 use crate::system::TrackedConnection;
 
@@ -70,7 +70,7 @@ pub fn drops(after: &Ledger, enabling: Enabling, own: &[IpAddr], connections: &[
 
 /// Whether the rules refuse what a client at `remote` goes on to send to `local`.
 fn ends(after: &Ledger, local: SocketAddr, remote: IpAddr) -> bool {
-    after.refuses(local.port(), remote) && !lets_sessions_end(local.port())
+    after.refuses(local.port(), remote) && !sessions_outlive_closing(local.port())
 }
 
 /// Whether a port is open or managed.
