@@ -17,6 +17,7 @@ use crate::report::{Note, PfState};
 use crate::root::answer::{Outcome, Response};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
+use crate::root::report::Contradiction;
 use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::{self, Header};
@@ -33,22 +34,22 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Why nothing was done. The system is unchanged.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("{0}")]
+    #[error(transparent)]
     File(#[from] FileError),
-    #[error("{0}")]
+    #[error(transparent)]
     Pf(#[from] PfctlError),
-    #[error("{0}")]
+    #[error(transparent)]
     Plan(#[from] PlanError),
-    #[error("{0}")]
+    #[error(transparent)]
     Boot(#[from] os::BootError),
-    #[error("{0}")]
+    #[error(transparent)]
     Record(#[from] record::RecordError),
     #[error(
         "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
     )]
     Ledger(#[from] LedgerError),
     #[error("pf does not take the rules that were to be loaded: {0}")]
-    Check(PfctlError),
+    Check(#[source] PfctlError),
 }
 
 /// Why a change was undone.
@@ -56,18 +57,32 @@ enum Refusal {
 enum Failure {
     #[error("cannot {what}: {source}")]
     Step { what: String, source: StepError },
-    #[error("{0}")]
-    Verify(String),
+    #[error("cannot read pf back: {0}")]
+    ReadBack(#[source] PfctlError),
+    #[error(transparent)]
+    Files(FileError),
+    #[error("the anchor {0} does not hold what was loaded into it")]
+    NotLoaded(&'static str),
+    #[error("the loaded ruleset does not call the anchor {0}")]
+    NotCalled(&'static str),
+    #[error("pf is not enabled although it was asked to be")]
+    NotEnabled,
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    #[error("cannot write the ledger: {0}")]
+    Ledger(#[source] StepError),
 }
 
 #[derive(Debug, thiserror::Error)]
 enum StepError {
-    #[error("{0}")]
+    #[error(transparent)]
     File(#[from] FileError),
-    #[error("{0}")]
+    #[error(transparent)]
     Pf(#[from] PfctlError),
-    #[error("{0}")]
+    #[error(transparent)]
     Hold(#[from] HoldError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
 }
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
@@ -223,7 +238,8 @@ impl Helper<'_> {
         Ok(())
     }
 
-    /// Executes the plan, then reads again what that can have changed in `live`, and compares. `progress` holds what was begun, whatever happens.
+    /// Executes the plan, then reads again what that can have changed in `live`, and compares. `progress` holds what was
+    /// begun, whatever happens.
     fn execute<'a>(
         &self,
         plan: &'a Plan,
@@ -238,16 +254,14 @@ impl Helper<'_> {
             self.step(step, new, boot, progress)
                 .map_err(|source| Failure::Step { what: step.describe(), source })?;
         }
-        let cannot = |what: &str, error: String| Failure::Verify(format!("cannot {what}: {error}"));
-        live.reread(&self.pf, &plan.steps, new.token.as_ref())
-            .map_err(|error| cannot("read pf back", error.to_string()))?;
+        live.reread(&self.pf, &plan.steps, new.token.as_ref()).map_err(Failure::ReadBack)?;
         self.verify(&live, old, new, boot)?;
-        let json =
-            serde_json::to_vec_pretty(new).map_err(|error| cannot("write the ledger", error.to_string()))?;
-        self.tree
-            .replace(LEDGER, &json, 0o644)
-            .map_err(|error| cannot("write the ledger", error.to_string()))?;
+        self.write_ledger(new).map_err(Failure::Ledger)?;
         Ok(live)
+    }
+
+    fn write_ledger(&self, ledger: &Ledger) -> Result<(), StepError> {
+        Ok(self.tree.replace(LEDGER, &serde_json::to_vec_pretty(ledger)?, 0o644)?)
     }
 
     fn step(
@@ -283,28 +297,23 @@ impl Helper<'_> {
 
     /// Whether pf holds what was asked, and would do it.
     fn verify(&self, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<(), Failure> {
-        let wrong = |what: String| Err(Failure::Verify(what));
-        let observed = observe(&self.tree, live, &self.interfaces, old, new, boot)
-            .map_err(|error| Failure::Verify(error.to_string()))?;
+        let observed = observe(&self.tree, live, &self.interfaces, old, new, boot).map_err(Failure::Files)?;
         if let Some(way) = new.way {
             let (loaded, called) = match way {
-                crate::rules::ledger::Attachment::Apple => (observed.apple, observed.calls_apple),
-                crate::rules::ledger::Attachment::Classic => (observed.classic, observed.calls_classic),
+                Attachment::Apple => (observed.apple, observed.calls_apple),
+                Attachment::Classic => (observed.classic, observed.calls_classic),
             };
             if loaded != AnchorContents::AsWanted {
-                return wrong(format!("the anchor {} does not hold what was loaded into it", way.anchor()));
+                return Err(Failure::NotLoaded(way.anchor()));
             }
             if !called {
-                return wrong(format!("the loaded ruleset does not call the anchor {}", way.anchor()));
+                return Err(Failure::NotCalled(way.anchor()));
             }
         }
         if new.guard == Guard::On && live.state != PfState::Enabled {
-            return wrong("pf is not enabled although it was asked to be".to_owned());
+            return Err(Failure::NotEnabled);
         }
-        if let Some(problem) = report::contradiction(live, &self.interfaces, new) {
-            return wrong(problem);
-        }
-        Ok(())
+        Ok(report::check(live, &self.interfaces, new)?)
     }
 
     /// Undoes what was begun, in reverse, and says how that went.
@@ -323,12 +332,8 @@ impl Helper<'_> {
                 left.push(format!("{}: {error}", step.describe()));
             }
         }
-        if ledger != *old {
-            let written =
-                serde_json::to_vec_pretty(&ledger).map(|json| self.tree.replace(LEDGER, &json, 0o644));
-            if !matches!(written, Ok(Ok(()))) {
-                left.push("write the ledger".to_owned());
-            }
+        if ledger != *old && self.write_ledger(&ledger).is_err() {
+            left.push("write the ledger".to_owned());
         }
         let live = Live::read(&self.pf, ledger.token.as_ref())
             .and_then(|mut live| live.read_ours(&self.pf, None).map(|()| live));

@@ -11,7 +11,7 @@ use crate::os;
 use crate::root::answer::{Outcome, Response};
 use crate::root::apply::apply;
 use crate::root::record;
-use crate::root::request::{Operation, Request};
+use crate::root::request::{Operation, Request, RequestError};
 use crate::system::{Mac, System};
 
 const USAGE: &str = "usage: portcullis-helper apply REQUEST | status | tick | record MINUTES";
@@ -39,8 +39,8 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
             ExitCode::from(answer.exit_status())
         }
         Ok(Task::Record(minutes)) => record::run(system, minutes),
-        Err(message) => {
-            Response::failed(Outcome::Unchanged, message).print();
+        Err(error) => {
+            Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed")).print();
             ExitCode::from(2)
         }
     }
@@ -54,21 +54,30 @@ enum Task {
     Record(u16),
 }
 
-fn read_arguments(arguments: &[OsString]) -> Result<Task, String> {
+/// Why the arguments are refused.
+#[derive(Debug, thiserror::Error)]
+enum UsageError {
+    #[error("{USAGE}")]
+    Words,
+    #[error("the request is not UTF-8")]
+    NotUtf8,
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+fn read_arguments(arguments: &[OsString]) -> Result<Task, UsageError> {
     match arguments {
         [verb, minutes] if verb == "record" => {
             let minutes = minutes.to_str().and_then(|text| text.parse().ok()).unwrap_or(0);
             let request = Request::new(Operation::Log { minutes }, &os::user_name());
-            request.validate().map_err(|error| format!("{error}; nothing was changed"))?;
+            request.validate()?;
             Ok(Task::Record(minutes))
         }
         [verb, request] if verb == "apply" => {
-            let text = request.to_str().ok_or("the request is not UTF-8; nothing was changed")?;
-            let request = Request::decode(text).map_err(|error| format!("{error}; nothing was changed"))?;
-            Ok(Task::Request(request))
+            Ok(Task::Request(Request::decode(request.to_str().ok_or(UsageError::NotUtf8)?)?))
         }
         [verb] if verb == "status" => Ok(Task::Request(Request::new(Operation::Status {}, &os::user_name()))),
         [verb] if verb == "tick" => Ok(Task::Request(Request::new(Operation::Tick {}, &os::user_name()))),
-        _ => Err(format!("{USAGE}; nothing was changed")),
+        _ => Err(UsageError::Words),
     }
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::firewall::{Pfctl, PfctlError};
 use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
-use crate::pf::parse::{Parsed, parse_listing, parse_text};
+use crate::pf::parse::{Parsed, Problem, parse_listing, parse_text};
 use crate::pf::rule::Placed;
 use crate::pf::rule::Rule;
 use crate::pf::rulesets::calls_anchor;
 use crate::report::{LoadedRules, PfState};
-use crate::root::plan::{AnchorContents, Observed, Step};
+use crate::root::plan::{AnchorContents, MainDiffers, Observed, Step};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, PfToken};
 use crate::system::{ANCHOR_FILE, PF_CONF};
@@ -241,12 +241,12 @@ struct Normal {
 }
 
 /// Brings what was read into normal form. Errors: the first problem in it.
-fn normal(parsed: Parsed) -> Result<Normal, String> {
-    if let Some(problem) = parsed.problems.first() {
-        return Err(problem.to_string());
+fn normal(parsed: Parsed) -> Result<Normal, Problem> {
+    let Parsed { ruleset, problems, .. } = parsed;
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(problem);
     }
     let text = |rule: &Placed<Rule>| rule.item.to_string();
-    let Parsed { ruleset, .. } = parsed;
     Ok(Normal {
         rules: ruleset.listed_rules().map(text).collect(),
         nat: ruleset.listed_nat().map(text).collect(),
@@ -278,24 +278,25 @@ pub fn observe(
 }
 
 /// Whether loading the file would leave the main ruleset as it is, our own call apart.
-fn main_is_conf(live: &Live, conf: Option<&[u8]>) -> Result<(), String> {
+fn main_is_conf(live: &Live, conf: Option<&[u8]>) -> Result<(), MainDiffers> {
     let (Some(main), Some(conf)) = (live.main(), conf) else {
-        return Err("one of them could not be read".to_owned());
+        return Err(MainDiffers::Unread);
     };
     let conf = String::from_utf8_lossy(conf);
     let call = format!("anchor \"{}\" all", Attachment::Classic.anchor());
     let others =
         |lines: Vec<String>| -> Vec<String> { lines.into_iter().filter(|line| *line != call).collect() };
-    let loaded = normal(parse_listing("main", &format!("{}\n{}", main.nat, main.rules)))?;
-    let file = normal(parse_text(PF_CONF, &conf))?;
+    let loaded = normal(parse_listing("main", &format!("{}\n{}", main.nat, main.rules)))
+        .map_err(MainDiffers::Problem)?;
+    let file = normal(parse_text(PF_CONF, &conf)).map_err(MainDiffers::Problem)?;
     for (loaded, file) in [(loaded.rules, file.rules), (loaded.nat, file.nat)] {
         let (loaded, file) = (others(loaded), others(file));
         let only =
             |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
         match (only(&loaded, &file), only(&file, &loaded)) {
-            (Some(line), _) => return Err(format!("only loaded: {line}")),
-            (None, Some(line)) => return Err(format!("only in the file: {line}")),
-            (None, None) if loaded != file => return Err("their order differs".to_owned()),
+            (Some(line), _) => return Err(MainDiffers::OnlyLoaded(line)),
+            (None, Some(line)) => return Err(MainDiffers::OnlyInFile(line)),
+            (None, None) if loaded != file => return Err(MainDiffers::Order),
             (None, None) => {}
         }
     }

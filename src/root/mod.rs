@@ -3,6 +3,7 @@ pub mod answer;
 pub mod apply;
 pub mod audit;
 mod foreign;
+mod frames;
 pub mod helper;
 mod live;
 pub mod plan;

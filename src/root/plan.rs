@@ -1,6 +1,7 @@
 //! What is to be done so that pf does what the ledger says: steps, each of which knows how it is undone. Pure.
 
 use crate::pf::interfaces::InterfaceFacts;
+use crate::pf::parse::Problem;
 use crate::report::Note;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
@@ -18,7 +19,7 @@ pub struct Observed {
     /// Whether the loaded main ruleset calls our classic anchor.
     pub calls_classic: bool,
     /// `Ok` where the loaded main ruleset is what /etc/pf.conf would load, our own call apart; else the difference.
-    pub main_is_conf: Result<(), String>,
+    pub main_is_conf: Result<(), MainDiffers>,
     /// What is loaded in our anchor below `com.apple`.
     pub apple: AnchorContents,
     /// What is loaded in our classic anchor.
@@ -103,7 +104,7 @@ pub enum PlanError {
     )]
     AppleNotCalled,
     /// Our block in pf.conf is torn.
-    #[error("{0}")]
+    #[error(transparent)]
     Conf(#[from] ConfError),
     /// There is no pf.conf to put the block in.
     #[error("there is no /etc/pf.conf to add our block to: put it back, or set the preference way to apple")]
@@ -112,7 +113,22 @@ pub enum PlanError {
     #[error(
         "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file would take those rules away from whoever loaded them (a VPN, Internet Sharing); set the preference way to apple, or restart this Mac and try again"
     )]
-    WouldLose(String),
+    WouldLose(#[source] MainDiffers),
+}
+
+/// How the main ruleset that is loaded differs from the one that /etc/pf.conf would load.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MainDiffers {
+    #[error("one of them could not be read")]
+    Unread,
+    #[error(transparent)]
+    Problem(Problem),
+    #[error("only loaded: {0}")]
+    OnlyLoaded(String),
+    #[error("only in the file: {0}")]
+    OnlyInFile(String),
+    #[error("their order differs")]
+    Order,
 }
 
 /// The steps from `old` to `new`. `wanted` is the way that the user prefers; `header` goes into the anchor file.
@@ -260,7 +276,8 @@ mod tests {
 
     #[test]
     fn rules_of_others_are_not_lost() {
-        let shared = Observed { main_is_conf: Err("a rule of a VPN".into()), ..stock() };
+        let shared =
+            Observed { main_is_conf: Err(MainDiffers::OnlyLoaded("a rule of a VPN".into())), ..stock() };
         let error =
             plan(&shared, &Ledger::default(), &guarded(), Some(Attachment::Classic), &HEADER).unwrap_err();
         assert!(error.to_string().contains("a rule of a VPN"));
@@ -283,7 +300,8 @@ mod tests {
             steps(&classic, &nothing, None),
             "edit /etc/pf.conf and load it; clear the anchor dev.portcullis; remove our anchor file; release our hold on pf"
         );
-        let shared = Observed { main_is_conf: Err("a rule of a VPN".into()), ..classic };
+        let shared =
+            Observed { main_is_conf: Err(MainDiffers::OnlyLoaded("a rule of a VPN".into())), ..classic };
         let plan = plan(&shared, &Ledger::default(), &nothing, None, &HEADER).unwrap();
         assert!(plan.steps.contains(&Step::Main { conf: b"pass\n".to_vec(), load: false }));
         assert_eq!(plan.notes.len(), 1);

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::os::process::{ProcessError, Program};
 use crate::os::stream::{Heard, Stream, start_and_leave};
 use crate::os::{self, FileError, Files, Lock};
-use crate::pflog::{self, PflogError};
 use crate::root::answer::{Outcome, Response};
+use crate::root::frames::{FrameError, Frames};
 use crate::rules::ledger::Seconds;
 use crate::system::{PFLOG, RECORDING, RECORDING_CHANGE_LOCK, RECORDING_LOCK, System};
 
@@ -76,8 +76,8 @@ impl Recording {
         let Some(bytes) = tree.read(RECORDING)? else { return Ok(None) };
         match serde_json::from_slice::<Recording>(&bytes) {
             Ok(recording) if recording.version == Self::VERSION => Ok(Some(recording)),
-            Ok(recording) => Err(RecordError::Damaged(format!("it has version {}", recording.version))),
-            Err(error) => Err(RecordError::Damaged(error.to_string())),
+            Ok(recording) => Err(RecordError::Version(recording.version)),
+            Err(error) => Err(RecordError::Damaged(error)),
         }
     }
 
@@ -95,14 +95,14 @@ impl Recording {
 /// Why nothing is recorded. Nothing else was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// A file is in the way.
-    #[error("{0}")]
+    #[error(transparent)]
     File(#[from] FileError),
     /// What is known of the last recording does not read.
     #[error("{RECORDING} does not read ({0}): look at it, and move it away")]
-    Damaged(String),
-    /// A program does not run.
-    #[error("{0}")]
+    Damaged(#[source] serde_json::Error),
+    #[error("{RECORDING} does not read (it has version {0}): look at it, and move it away")]
+    Version(u32),
+    #[error(transparent)]
     Process(#[from] ProcessError),
     /// pflog0 cannot be made.
     #[error("cannot make the interface pflog0, to which pf logs: {0}")]
@@ -113,9 +113,33 @@ pub enum RecordError {
     /// The process that is to go on says why it does not.
     #[error("{0}")]
     Refused(String),
-    /// Which boot this is cannot be told.
-    #[error("{0}")]
+    #[error(transparent)]
     Boot(#[from] os::BootError),
+}
+
+/// Why a recording comes to its end.
+#[derive(Debug, thiserror::Error)]
+enum RecordingEnd {
+    #[error("it was stopped")]
+    Stopped,
+    #[error("its time was over")]
+    TimeOver,
+    #[error("the file is full ({} MiB)", MAX_BYTES >> 20)]
+    Full,
+    #[error("it cannot be written: {0}")]
+    Write(#[source] std::io::Error),
+    #[error("it could not go on by itself: {0}")]
+    Alone(#[source] std::io::Error),
+    #[error("tcpdump ended: {last_words}")]
+    Tcpdump { last_words: String },
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("{RECORDING} was taken away")]
+    TakenAway,
+    #[error(transparent)]
+    File(FileError),
+    #[error(transparent)]
+    Recording(RecordError),
 }
 
 /// Starts a recording of `minutes`, or has the one that is under way go on for so long from now.
@@ -228,7 +252,7 @@ pub fn run(system: &dyn System, minutes: u16) -> ExitCode {
     Response::done(Outcome::Changed, message).print();
     let because = match os::let_go_of_stdout() {
         Ok(()) => recorder.go_on(),
-        Err(error) => format!("it could not go on by itself: {error}"),
+        Err(error) => RecordingEnd::Alone(error),
     };
     match recorder.end(&because) {
         Ok(()) => ExitCode::SUCCESS,
@@ -286,7 +310,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Writes what comes, to its end; gives why that is.
-    fn go_on(&mut self) -> String {
+    fn go_on(&mut self) -> RecordingEnd {
         let mut last_words = String::new();
         let mut looked = Instant::now();
         loop {
@@ -296,7 +320,7 @@ impl<'a> Recorder<'a> {
             match self.tcpdump.next(LOOK_EVERY) {
                 Some(Heard::Out(bytes)) => self.frames.push(&bytes),
                 Some(Heard::Said(words)) => last_words = words,
-                Some(Heard::Ended) => return format!("tcpdump ended: {last_words}"),
+                Some(Heard::Ended) => return RecordingEnd::Tcpdump { last_words },
                 None => {}
             }
             if looked.elapsed() >= LOOK_EVERY {
@@ -309,28 +333,28 @@ impl<'a> Recorder<'a> {
     }
 
     /// Writes the frames that came whole. Errors: why no more can be written.
-    fn write_whole(&mut self) -> Result<(), String> {
+    fn write_whole(&mut self) -> Result<(), RecordingEnd> {
         while let Some(frame) = self.frames.next_frame()? {
             if self.written + frame.len() as u64 > MAX_BYTES {
-                return Err(format!("the file is full ({} MiB)", MAX_BYTES >> 20));
+                return Err(RecordingEnd::Full);
             }
-            self.file.write_all(frame).map_err(|error| format!("it cannot be written: {error}"))?;
+            self.file.write_all(frame).map_err(RecordingEnd::Write)?;
             self.written += frame.len() as u64;
         }
         Ok(())
     }
 
     /// Looks whether it is to end, or to go on for longer.
-    fn is_over(&mut self) -> Option<String> {
+    fn is_over(&mut self) -> Option<RecordingEnd> {
         let _change = match self.tree.lock(RECORDING_CHANGE_LOCK, PATIENCE) {
             Ok(change) => change,
             Err(FileError::Busy { .. }) => return None,
-            Err(error) => return Some(error.to_string()),
+            Err(error) => return Some(RecordingEnd::File(error)),
         };
         let asked = match Recording::read(self.tree) {
             Ok(Some(asked)) if asked.pid == self.recording.pid => asked,
-            Ok(_) => return Some(format!("{RECORDING} was taken away")),
-            Err(error) => return Some(error.to_string()),
+            Ok(_) => return Some(RecordingEnd::TakenAway),
+            Err(error) => return Some(RecordingEnd::Recording(error)),
         };
         if asked.until != self.recording.until {
             let left = asked.until.saturating_sub(self.system.now()).clamp(0, 12 * 3600);
@@ -338,25 +362,25 @@ impl<'a> Recorder<'a> {
         }
         self.recording = asked;
         let because = match &self.recording {
-            recording if recording.stop => "it was stopped",
-            recording if self.system.now() >= recording.until => "its time was over",
-            _ if Instant::now() >= self.deadline => "its time was over",
+            recording if recording.stop => RecordingEnd::Stopped,
+            recording if self.system.now() >= recording.until => RecordingEnd::TimeOver,
+            _ if Instant::now() >= self.deadline => RecordingEnd::TimeOver,
             _ => return None,
         };
         // Before the lock goes, so that nobody makes longer what ends.
-        self.write_end(because);
-        Some(because.to_owned())
+        self.write_end(&because);
+        Some(because)
     }
 
-    fn write_end(&mut self, because: &str) {
-        let ended = Ended { at: self.system.now(), because: because.to_owned() };
+    fn write_end(&mut self, because: &RecordingEnd) {
+        let ended = Ended { at: self.system.now(), because: because.to_string() };
         self.recording.ended.get_or_insert(ended);
         // It ends whether that can be written or not.
         let _ = self.recording.write(self.tree);
     }
 
     /// Puts everything back.
-    fn end(mut self, because: &str) -> Result<(), RecordError> {
+    fn end(mut self, because: &RecordingEnd) -> Result<(), RecordError> {
         {
             let _change = self.tree.lock(RECORDING_CHANGE_LOCK, PATIENCE);
             self.write_end(because);
@@ -418,92 +442,9 @@ fn start_tcpdump(system: &dyn System, frames: &mut Frames) -> Result<Stream, Rec
     }
 }
 
-/// Cuts what tcpdump gives into what can be written: the file's header, then whole frames.
-#[derive(Debug, Default)]
-struct Frames {
-    buffer: Vec<u8>,
-    /// Where in the buffer the next piece begins.
-    start: usize,
-    /// `None` until the file's header came.
-    big_endian: Option<bool>,
-}
-
-impl Frames {
-    const FILE_HEADER: usize = 24;
-    const FRAME_HEADER: usize = 16;
-    /// More than tcpdump can have taken of a packet.
-    const LONGEST: usize = 64 * 1024;
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// The next whole piece. Errors: why there can be none.
-    fn next_frame(&mut self) -> Result<Option<&[u8]>, String> {
-        let rest = self.buffer.get(self.start..).unwrap_or_default();
-        let length = match self.big_endian {
-            None if rest.len() < Self::FILE_HEADER => return Ok(None),
-            None => {
-                let problem = |error: PflogError| format!("what tcpdump gives is no log of pf: {error}");
-                self.big_endian = Some(pflog::is_big_endian(rest).map_err(problem)?);
-                Self::FILE_HEADER
-            }
-            Some(big_endian) => {
-                let Some(Ok(bytes)) = rest.get(8..12).map(<[u8; 4]>::try_from) else { return Ok(None) };
-                let captured = if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
-                let captured = usize::try_from(captured).unwrap_or(usize::MAX);
-                if captured > Self::LONGEST {
-                    return Err("what tcpdump gives is damaged".to_owned());
-                }
-                Self::FRAME_HEADER + captured
-            }
-        };
-        let Some(piece) = rest.get(..length) else { return Ok(None) };
-        self.start += length;
-        Ok(Some(piece))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pflog::sample::{header, syn};
-
-    fn taken(frames: &mut Frames) -> Vec<u8> {
-        let mut taken = Vec::new();
-        while let Some(frame) = frames.next_frame().unwrap() {
-            taken.extend(frame);
-        }
-        taken
-    }
-
-    #[test]
-    fn only_whole_frames_are_written_however_they_come() {
-        let whole: Vec<u8> =
-            header(117).into_iter().chain(syn(1, ([1; 4], 9))).chain(syn(2, ([1; 4], 9))).collect();
-        for size in [1, 7, 23, 24, 25, 1000] {
-            let (mut frames, mut written) = (Frames::default(), Vec::new());
-            for piece in whole[..whole.len() - 1].chunks(size) {
-                frames.push(piece);
-                written.extend(taken(&mut frames));
-            }
-            assert_eq!(written, whole[..whole.len() - syn(2, ([1; 4], 9)).len()], "{size}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_log_of_pf_is_not_written() {
-        let mut frames = Frames::default();
-        frames.push(&header(1));
-        assert!(frames.next_frame().unwrap_err().contains("link type 1"));
-        let mut frames = Frames::default();
-        frames.push(&header(117));
-        frames.push(&[255; 16]);
-        assert_eq!(frames.next_frame().unwrap().unwrap().len(), 24);
-        assert!(frames.next_frame().unwrap_err().contains("damaged"));
-    }
 
     #[test]
     fn a_recording_is_under_way_only_in_its_time_boot_and_process() {

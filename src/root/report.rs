@@ -3,6 +3,7 @@
 use crate::diagnosis::Answer;
 use crate::os::Files;
 use crate::pf::explain::{CombinedVerdict, NearNetwork, answers};
+use crate::pf::grounds::Grounds;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::load::Listing;
 use crate::pf::origin::{Both, PerOrigin};
@@ -117,36 +118,42 @@ fn is_ours(combined: &CombinedVerdict) -> bool {
             .all(|answer| answer.rule.as_ref().is_some_and(|rule| ours.contains(&rule.anchor.as_str())))
 }
 
-/// Where pf, were it enabled, would do the opposite of what the ledger says: the rule that decides, in a sentence. `None`
-/// where all is well, or not known: a rule of others that depends on something unknown is no reason to undo.
-pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Option<String> {
+/// A port for which pf, were it enabled, would do the opposite of what the ledger says, with the rule that decides.
+#[derive(Debug, thiserror::Error)]
+pub enum Contradiction {
+    #[error("port {port} would stay closed for {who}: {because}")]
+    StaysClosed { port: PortRange, who: &'static str, because: Grounds },
+    #[error("port {port} would be open for others too: {because}")]
+    OpenForOthers { port: PortRange, because: Grounds },
+    #[error("port {port} would stay open: {because}")]
+    StaysOpen { port: PortRange, because: Grounds },
+}
+
+/// Whether pf would do what the ledger says. What is not known contradicts nothing: a rule of others that depends on
+/// something unknown is no reason to undo.
+pub fn check(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Result<(), Contradiction> {
     let loaded = loaded(live, interfaces);
     for opening in &ledger.openings {
-        let asked = ask(&loaded, ledger, opening.port);
-        for (who, combined) in [("this Mac", &asked.loopback), ("those it was opened for", &asked.network)] {
+        let (port, asked) = (opening.port, ask(&loaded, ledger, opening.port));
+        for (who, combined) in [("this Mac", asked.loopback), ("those it was opened for", asked.network)] {
             if combined.verdict == Decision::Block {
-                let (port, because) = (opening.port, &combined.because);
-                return Some(format!("port {port} would stay closed for {who}: {because}"));
+                return Err(Contradiction::StaysClosed { port, who, because: combined.because });
             }
         }
-        if ledger.guard == Guard::On
-            && opening.from.networks().is_some()
-            && asked.anyone.verdict == Decision::Pass
-        {
-            let (port, because) = (opening.port, &asked.anyone.because);
-            return Some(format!("port {port} would be open for others too: {because}"));
+        let is_bounded = ledger.guard == Guard::On && opening.from.networks().is_some();
+        if is_bounded && asked.anyone.verdict == Decision::Pass {
+            return Err(Contradiction::OpenForOthers { port, because: asked.anyone.because });
         }
     }
     for closed in ledger.closed() {
-        let asked = ask(&loaded, ledger, closed.range);
-        for combined in [&asked.network, &asked.anyone] {
+        let (port, asked) = (closed.range, ask(&loaded, ledger, closed.range));
+        for combined in [asked.network, asked.anyone] {
             if combined.verdict == Decision::Pass {
-                let (port, because) = (closed.range, &combined.because);
-                return Some(format!("port {port} would stay open: {because}"));
+                return Err(Contradiction::StaysOpen { port, because: combined.because });
             }
         }
     }
-    None
+    Ok(())
 }
 
 #[cfg(test)]
@@ -192,7 +199,10 @@ mod tests {
             unread: Vec::new(),
         };
         let loaded = loaded(&live, &interfaces);
-        (contradiction(&live, &interfaces, ledger), verdict(&live, &loaded, ledger, "2345".parse().unwrap()))
+        (
+            check(&live, &interfaces, ledger).err().map(|error| error.to_string()),
+            verdict(&live, &loaded, ledger, "2345".parse().unwrap()),
+        )
     }
 
     #[test]

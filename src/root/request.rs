@@ -12,8 +12,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::port::PortRange;
 use crate::rules::ledger::{Attachment, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
 use crate::rules::source::{Source, host_text};
@@ -83,16 +85,39 @@ pub enum RequestError {
     TooLong(usize),
     /// Not base64.
     #[error("the request is not unpadded URL-safe base64: {0}")]
-    Base64(base64::DecodeError),
+    Base64(#[source] base64::DecodeError),
     /// Not the JSON of a request.
-    #[error("the request does not read as one: {0}")]
-    Json(serde_json::Error),
+    #[error("invalid request: {0}")]
+    Json(#[source] serde_json::Error),
     /// Another version.
     #[error("the request has version {0}, and this helper takes version {ours}: install app and helper of one version", ours = Request::VERSION)]
     Version(u32),
-    /// A value out of its bounds.
-    #[error("{0}")]
-    Bounds(String),
+    #[error("the user name \"{0}\" is not 1 to 64 of A-Z a-z 0-9 . _ -")]
+    Asker(String),
+    #[error("{0} ports to manage are too many: name at most {max}", max = Request::MAX_PORTS)]
+    TooManyManaged(usize),
+    #[error("the time of closing lies outside the years 1970 to 9999")]
+    Until,
+    #[error("{0} min is no time to record pf's log for: 1 to {max} are", max = Request::MAX_LOG_MINUTES)]
+    Minutes(u16),
+    #[error("the request names no port")]
+    NoPort,
+    #[error("{0} ports at once are too many: name at most {max}", max = Request::MAX_PORTS)]
+    TooManyPorts(u32),
+    #[error("port {0} lies below {LOWEST_PORT}, where system services sit: Portcullis leaves those alone")]
+    SystemPort(PortRange),
+    #[error("{0} overlaps {1}: name each port once")]
+    Overlap(PortRange, PortRange),
+    #[error("no {0} to let in are named: name some, or use any")]
+    NoHosts(&'static str),
+    #[error("{count} {what} are too many: name at most {max}", max = Request::MAX_HOSTS)]
+    TooManyHosts { count: usize, what: &'static str },
+    #[error("{} is every address: use any to say so", host_text(.0))]
+    EveryAddress(IpNet),
+    #[error("{} has bits outside its prefix: write {}", host_text(.0), .0.trunc())]
+    HostBits(IpNet),
+    #[error("{} is no local network: name it as a host instead", host_text(.0))]
+    NotLocal(IpNet),
 }
 
 impl Request {
@@ -118,7 +143,7 @@ impl Request {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Reads and judges a request. Errors: whatever is not a request within its bounds.
+    /// Reads a request and validates it. Errors: whatever is not a request within its bounds.
     pub fn decode(text: &str) -> Result<Self, RequestError> {
         if text.len() > Self::MAX_BYTES {
             return Err(RequestError::TooLong(text.len()));
@@ -137,29 +162,24 @@ impl Request {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if !(1..=64).contains(&self.asker.len()) || !self.asker.bytes().all(plain) {
             let asker = self.asker.escape_debug().take(80).collect::<String>();
-            return Err(bounds(format!("the user name \"{asker}\" is not 1 to 64 of A-Z a-z 0-9 . _ -")));
+            return Err(RequestError::Asker(asker));
         }
         if self.managed.len() > Self::MAX_PORTS as usize {
-            return Err(bounds(format!(
-                "{} ports to manage are too many: name at most {}",
-                self.managed.len(),
-                Self::MAX_PORTS
-            )));
+            return Err(RequestError::TooManyManaged(self.managed.len()));
         }
-        judge_each(&self.managed)?;
+        validate_each(&self.managed)?;
         match &self.action {
             Operation::Open { ports, from, until } => {
-                judge_ports(ports)?;
-                judge_source(from)?;
+                validate_ports(ports)?;
+                validate_source(from)?;
                 if until.is_some_and(|until| !(0..=LATEST).contains(&until)) {
-                    return Err(bounds("the time of closing lies outside the years 1970 to 9999".to_owned()));
+                    return Err(RequestError::Until);
                 }
                 Ok(())
             }
-            Operation::Close { ports } => judge_ports(ports),
+            Operation::Close { ports } => validate_ports(ports),
             Operation::Log { minutes } if !(1..=Self::MAX_LOG_MINUTES).contains(minutes) => {
-                let max = Self::MAX_LOG_MINUTES;
-                Err(bounds(format!("{minutes} min is no time to record pf's log for: 1 to {max} are")))
+                Err(RequestError::Minutes(*minutes))
             }
             Operation::Log { .. } | Operation::StopLog {} => Ok(()),
             Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {
@@ -172,71 +192,60 @@ impl Request {
 /// 9999-12-31T23:59:59Z.
 const LATEST: Seconds = 253_402_300_799;
 
-fn bounds(message: String) -> RequestError {
-    RequestError::Bounds(message)
-}
-
-fn judge_ports(ports: &[NamedPort]) -> Result<(), RequestError> {
+fn validate_ports(ports: &[NamedPort]) -> Result<(), RequestError> {
     if ports.is_empty() {
-        return Err(bounds("the request names no port".to_owned()));
+        return Err(RequestError::NoPort);
     }
     let count: u32 = ports.iter().map(|port| port.range.count()).fold(0, u32::saturating_add);
     if count > Request::MAX_PORTS {
-        let max = Request::MAX_PORTS;
-        return Err(bounds(format!("{count} ports at once are too many: name at most {max}")));
+        return Err(RequestError::TooManyPorts(count));
     }
-    judge_each(ports)
+    validate_each(ports)
 }
 
-fn judge_each(ports: &[NamedPort]) -> Result<(), RequestError> {
+fn validate_each(ports: &[NamedPort]) -> Result<(), RequestError> {
     if let Some(low) = ports.iter().find(|port| port.range.first() < LOWEST_PORT) {
-        let (port, lowest) = (low.range, LOWEST_PORT);
-        return Err(bounds(format!(
-            "port {port} lies below {lowest}, where system services sit: Portcullis leaves those alone"
-        )));
+        return Err(RequestError::SystemPort(low.range));
     }
     for (index, port) in ports.iter().enumerate() {
         if let Some(other) = ports[..index].iter().find(|other| other.range.overlaps(port.range)) {
-            return Err(bounds(format!("{} overlaps {}: name each port once", port.range, other.range)));
+            return Err(RequestError::Overlap(port.range, other.range));
         }
     }
     Ok(())
 }
 
-fn judge_source(from: &Source) -> Result<(), RequestError> {
+fn validate_source(from: &Source) -> Result<(), RequestError> {
     let (networks, what) = match from {
         Source::Any => return Ok(()),
         Source::Lan { networks } => (networks, "networks"),
         Source::Hosts { hosts } => (hosts, "hosts"),
     };
     if networks.is_empty() {
-        return Err(bounds(format!("no {what} to let in are named: name some, or use any")));
+        return Err(RequestError::NoHosts(what));
     }
     if networks.len() > Request::MAX_HOSTS {
-        let (count, max) = (networks.len(), Request::MAX_HOSTS);
-        return Err(bounds(format!("{count} {what} are too many: name at most {max}")));
+        return Err(RequestError::TooManyHosts { count: networks.len(), what });
     }
     for network in networks {
-        let text = host_text(network);
         if network.prefix_len() == 0 {
-            return Err(bounds(format!("{text} is every address: use any to say so")));
+            return Err(RequestError::EveryAddress(*network));
         }
         if network.network() != network.addr() {
-            let proper = network.trunc();
-            return Err(bounds(format!("{text} has bits outside its prefix: write {proper}")));
+            return Err(RequestError::HostBits(*network));
         }
         if matches!(from, Source::Lan { .. }) && !is_local(network) {
-            return Err(bounds(format!("{text} is no local network: name it as a host instead")));
+            return Err(RequestError::NotLocal(*network));
         }
     }
     Ok(())
 }
 
 /// Networks that a local interface can be on: at most a /8 of IPv4 or a /10 of IPv6.
-fn is_local(network: &ipnet::IpNet) -> bool {
+fn is_local(network: &IpNet) -> bool {
     match network {
-        ipnet::IpNet::V4(v4) => v4.prefix_len() >= 8,
-        ipnet::IpNet::V6(v6) => v6.prefix_len() >= 10,
+        IpNet::V4(v4) => v4.prefix_len() >= 8,
+        IpNet::V6(v6) => v6.prefix_len() >= 10,
     }
 }
 
