@@ -460,7 +460,7 @@ fn closing_needs_no_preferences() {
         assert!(notes(closed["status"]["notes"][0].as_str().unwrap()), "{closed:#}");
         let closed = lab.portcullis(&["close", "--all"]).expect(0).out;
         assert!(closed.starts_with("every debug port is closed") && notes(&closed), "{closed}");
-        assert!(!lab.rules().contains("pass"));
+        assert!(!lab.rules().contains("keep state"));
         let off = lab.portcullis(&["guard", "off", "--json"]).expect(0).json();
         assert_eq!((&off["ok"], &off["status"]["firewall"]["guard"]), (&true.into(), &"off".into()));
         assert_eq!(lab.rules(), "");
@@ -529,7 +529,7 @@ fn a_damaged_file_of_roots_keeps_no_closing_from_root() {
     let lab = lab_with_spoilt_preferences(Some(b"show = [\n"));
     lab.write(STATUS, "{");
     lab.portcullis(&["close", "9000"]).expect(0);
-    assert!(!lab.rules().contains("port = 9000 flags"));
+    assert!(!lab.rules().contains("port = 9000 flags any keep state"));
     lab.write(LEDGER, "{");
     lab.write(STATUS, "{");
     assert_eq!(lab.portcullis(&["status", "--json"]).expect(0).json()["icon"], "unknown");
