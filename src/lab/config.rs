@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
+use super::error::LabError;
 use crate::os::{self, Files, Interface};
 
 /// What a new lab starts with, comments and all.

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::Lab;
+use super::directory::take_directory;
+use super::system::Lab;
 use crate::os;
 use crate::root::answer::{Outcome, Response};
 use crate::root::helper;
@@ -13,7 +14,7 @@ use crate::root::helper;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     os::set_usual_umask();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    match super::take_directory(&mut arguments).and_then(|directory| lab(&directory)) {
+    match take_directory(&mut arguments).and_then(|directory| lab(&directory)) {
         Ok(lab) => helper::run(&lab, &arguments),
         Err(why) => {
             Response::failed(Outcome::Unchanged, format!("{why}; nothing was changed")).print();

@@ -12,18 +12,14 @@
 //! The directory plays `/` of a stock Mac. What the kernel would hold is in `private/var/pf`; how a person
 //! would answer is in `lab.toml` ([`config`]). Nothing outside the directory is ever written.
 
-use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-
-use thiserror::Error;
-
 pub mod arguments;
 pub mod config;
+mod directory;
+mod error;
 pub mod helper;
 pub mod kernel;
 pub mod load;
+mod make;
 pub mod osascript;
 pub mod packets;
 pub mod pfctl;
@@ -34,222 +30,18 @@ pub mod store;
 mod system;
 
 pub use config::LabConfig;
-use states::{StateEntry, StateError};
-use store::Store;
+pub use directory::default_dir;
+pub use error::LabError;
+pub use make::{STOCK_COM_APPLE, STOCK_PF_CONF};
+pub use store::init;
 pub use system::{Lab, choose};
-
-use crate::os::{BootError, FileError, Files, TrackedConnection};
-use crate::system::PF_CONF;
-
-/// `/etc/pf.conf` of a stock Mac: the statements of Apple's file.
-pub const STOCK_PF_CONF: &str = include_str!("../../resources/stock-pf.conf");
-/// `/etc/pf.anchors/com.apple` of a stock Mac: the statements of Apple's file.
-pub const STOCK_COM_APPLE: &str = include_str!("../../resources/stock-com.apple");
-
-/// The programs that stand in for the system's: where they are on a Mac, and what they are called beside
-/// ours.
-const PROGRAMS: [(&str, &str); 5] = [
-    ("sbin/pfctl", "pfctl-lab"),
-    ("usr/bin/osascript", "osascript-lab"),
-    ("sbin/ifconfig", "pflog-lab"),
-    ("usr/sbin/tcpdump", "pflog-lab"),
-    ("usr/libexec/ApplicationFirewall/socketfilterfw", "socketfilterfw-lab"),
-];
-
-/// The folders of a Mac that we or pf write to.
-const FOLDERS: [&str; 13] = [
-    "sbin",
-    "usr/bin",
-    "usr/libexec/ApplicationFirewall",
-    "usr/sbin",
-    "etc/pf.anchors",
-    "Library/Application Support",
-    "Library/Logs",
-    "Library/LaunchDaemons",
-    "Library/PrivilegedHelperTools",
-    "private/var/log",
-    "private/var/pf",
-    "private/var/root",
-    "private/var/run",
-];
-
-/// Where the lab is unless told otherwise: below the user's data folder.
-///
-/// Errors: a user without a home folder.
-pub fn default_dir() -> Result<PathBuf, LabError> {
-    directories::ProjectDirs::from("dev", "portcullis", "Portcullis")
-        .map(|folders| folders.data_local_dir().join("lab"))
-        .ok_or(LabError::NoHome)
-}
-
-/// Takes the lab's directory off the front of a program's arguments: `--lab DIR`, `--lab=DIR`, else the
-/// default one. It comes out absolute. Errors: no directory behind `--lab`, or none to be found.
-fn take_directory(arguments: &mut Vec<OsString>) -> Result<PathBuf, String> {
-    let first = arguments.first().map(|word| word.as_encoded_bytes().to_vec()).unwrap_or_default();
-    let directory = match first.strip_prefix(b"--lab=") {
-        Some(directory) => {
-            arguments.remove(0);
-            PathBuf::from(OsStr::from_bytes(directory))
-        }
-        None if first != b"--lab" => return default_dir().map_err(|error| error.to_string()),
-        None if arguments.len() < 2 => return Err("option requires an argument -- --lab".to_owned()),
-        None => arguments.drain(..2).next_back().unwrap_or_default().into(),
-    };
-    std::path::absolute(directory).map_err(|error| format!("--lab needs a directory: {error}"))
-}
-
-/// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and
-/// loaded, pf disabled, our stand-ins for its programs, `lab.toml` with its defaults. Files that are there
-/// already stay as they are; two calls at once do no harm.
-///
-/// Errors: a file or folder that cannot be made, what pf holds is damaged.
-pub fn init(directory: &Path) -> Result<(), LabError> {
-    Store::open(directory)?.kernel().map(drop)
-}
-
-/// Makes what lies in `directory` before the pretended Mac starts; whoever calls holds the lab.
-fn make(directory: &Path) -> Result<(), LabError> {
-    for folder in FOLDERS {
-        let path = directory.join(folder);
-        std::fs::create_dir_all(&path).map_err(|source| LabError::Create { path, source })?;
-    }
-    let tree = Files::lab(directory);
-    let files = [
-        (PF_CONF, STOCK_PF_CONF),
-        ("/etc/pf.anchors/com.apple", STOCK_COM_APPLE),
-        (config::FILE, config::DEFAULT),
-    ];
-    for (path, text) in files {
-        if tree.place(path).symlink_metadata().is_err() {
-            tree.replace(path, text.as_bytes(), 0o644)?;
-        }
-    }
-    PROGRAMS.iter().try_for_each(|(path, name)| link_program(&directory.join(path), name))
-}
-
-/// Makes `path` a link to our program `name`, if that is beside the running one; a copy of the helper that
-/// runs elsewhere finds the links that were made before.
-fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
-    let Some(program) = beside_us(name) else {
-        return Ok(());
-    };
-    match std::fs::read_link(path) {
-        Ok(target) if target == program => return Ok(()),
-        // Somebody put a program of their own there.
-        Err(_) if path.symlink_metadata().is_ok() => return Ok(()),
-        _ => {}
-    }
-    let fail = |source| LabError::Create { path: path.to_owned(), source };
-    let temporary = path.with_extension("new");
-    let _ = std::fs::remove_file(&temporary);
-    std::os::unix::fs::symlink(program, &temporary).map_err(fail)?;
-    std::fs::rename(&temporary, path).map_err(fail)
-}
-
-/// The program of ours called `name`, in the folder of the running one (cargo keeps tests one folder deeper,
-/// in `deps`).
-fn beside_us(name: &str) -> Option<PathBuf> {
-    let running = std::env::current_exe().ok()?.canonicalize().ok()?;
-    let folder = running.parent()?;
-    let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
-    Some(folder.join(name)).filter(|program| program.is_file())
-}
-
-/// The TCP connections that the lab's pf keeps states of, as the kernel's DIOCGETSTATES gives them.
-///
-/// Errors: a lab that cannot be used.
-fn connections(directory: &Path) -> Result<Vec<TrackedConnection>, LabError> {
-    Ok(Store::open(directory)?.states()?.iter().filter_map(StateEntry::connection).collect())
-}
-
-/// Forgets the states of these connections, as the kernel's DIOCKILLSTATES would: by both ends, whichever way they were
-/// opened. Gives how many.
-///
-/// Errors: a lab that cannot be used.
-fn drop_states(directory: &Path, connections: &[TrackedConnection]) -> Result<usize, LabError> {
-    let store = Store::open(directory)?;
-    let is_named = |state: &StateEntry| {
-        let Some(kept) = state.connection() else { return false };
-        connections.iter().any(|named| {
-            let bound = named.interface.is_none() || named.interface == kept.interface;
-            bound && (named.source(), named.destination()) == (kept.source(), kept.destination())
-        })
-    };
-    let (dropped, kept): (Vec<_>, Vec<_>) = store.states()?.into_iter().partition(is_named);
-    if !dropped.is_empty() {
-        store.keep_states(&kept)?;
-    }
-    Ok(dropped.len())
-}
-
-/// Why a lab cannot be used.
-#[derive(Debug, Error)]
-pub enum LabError {
-    /// It was to be there already.
-    #[error("{} is no absolute path of a directory", path.display())]
-    NoDirectory {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A stand-in for a program of the system is not where it belongs.
-    #[error("cannot find the lab's pf: {} leads to no program; build `pfctl-lab` and start the lab anew", path.display())]
-    NoProgram {
-        /// Where it belongs.
-        path: PathBuf,
-    },
-    /// There is no folder for a user's data.
-    #[error("cannot find a place for the lab: this user has no home folder; name a directory with --lab DIR")]
-    NoHome,
-    /// A part of it could not be made.
-    #[error("cannot make the lab's {}: {source}", path.display())]
-    Create {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Its settings do not read.
-    #[error("cannot read the lab's settings in {}: {why}", path.display())]
-    Settings {
-        /// `lab.toml`.
-        path: PathBuf,
-        /// What is wrong, with the line.
-        why: String,
-    },
-    /// A file of its pf cannot be read or written, or another call never ends.
-    #[error("cannot use the lab's pf: {0}")]
-    File(#[from] FileError),
-    /// Which boot this is cannot be told.
-    #[error("cannot use the lab's pf: {0}")]
-    Boot(#[from] BootError),
-    /// More rules than a lab can hold.
-    #[error("the lab's pf holds {max} bytes of rules and tables at most; nothing was changed")]
-    Full {
-        /// The bound in bytes.
-        max: usize,
-    },
-    /// What its kernel holds does not read.
-    #[error("cannot use the lab's pf: {} is damaged ({why}); remove it to restart the pretended Mac", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A connection does not read.
-    #[error("cannot use the lab's pf: {}:{line}: {source}; correct the line or remove it", path.display())]
-    StateEntry {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: StateError,
-    },
-}
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use super::directory::take_directory;
+    use super::store::{connections, drop_states};
     use super::*;
 
     #[test]

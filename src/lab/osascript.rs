@@ -21,6 +21,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::config::{LabConfig, Prompt};
+use super::directory::take_directory;
+use super::store::init;
 use crate::os::Files;
 use crate::os::process::{ProcessError, Program};
 
@@ -266,7 +268,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return 1;
         }
     };
-    let config = super::init(&directory).and_then(|()| LabConfig::read(&directory));
+    let config = init(&directory).and_then(|()| LabConfig::read(&directory));
     let config = match config {
         Ok(config) => config,
         Err(why) => {
@@ -288,7 +290,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Vec<String>), String> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let directory = super::take_directory(&mut arguments)?;
+    let directory = take_directory(&mut arguments)?;
     let mut scripts = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {

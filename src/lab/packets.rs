@@ -22,8 +22,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::LabError;
 use super::config::LabConfig;
+use super::error::LabError;
 use super::kernel::{Kernel, KernelRuleset, LoadedRule, is_nameless};
 use super::states::StateEntry;
 use super::store::Store;

@@ -6,11 +6,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Flush, Invocation, Refused, USAGE};
+use super::directory::take_directory;
+use super::error::LabError;
 use super::kernel::{Kernel, KernelRuleset};
 use super::load::{How, RuleFiles, address, bounded, load};
+use super::packets;
 use super::states::StateEntry;
 use super::store::Store;
-use super::{LabError, packets};
 use crate::os;
 
 mod show;
@@ -67,7 +69,7 @@ fn read_arguments(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<(PathBuf, LabCommand), Refused> {
     let mut words: Vec<std::ffi::OsString> = arguments.into_iter().collect();
-    let directory = super::take_directory(&mut words).map_err(Refused::Usage)?;
+    let directory = take_directory(&mut words).map_err(Refused::Usage)?;
     let words: Result<Vec<String>, _> = words.into_iter().map(std::ffi::OsString::into_string).collect();
     let words =
         words.map_err(|word| Refused::Usage(format!("the argument \"{}\" is not UTF-8", word.display())));

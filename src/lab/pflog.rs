@@ -22,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The program `pflog-lab`: the name that it was called by and its arguments in, its exit code out.
 pub fn main(name: &str, arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let done = super::take_directory(&mut arguments).and_then(|directory| {
-        super::init(&directory).map_err(|error| error.to_string())?;
+    let done = super::directory::take_directory(&mut arguments).and_then(|directory| {
+        super::store::init(&directory).map_err(|error| error.to_string())?;
         let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
         match (name, words.as_slice()) {
             ("ifconfig", ["pflog0"]) => show(&directory),

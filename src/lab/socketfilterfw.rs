@@ -8,7 +8,7 @@ use super::config::{ApplicationFirewall, LabConfig};
 /// The program `socketfilterfw-lab`: its arguments (without its own name) in, its exit code out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let answer = super::take_directory(&mut arguments).and_then(|directory| {
+    let answer = super::directory::take_directory(&mut arguments).and_then(|directory| {
         let config = LabConfig::read(&directory).map_err(|error| error.to_string())?;
         answer(&config, &arguments)
     });

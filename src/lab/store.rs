@@ -8,11 +8,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::LabError;
+use super::error::LabError;
 use super::kernel::Kernel;
 use super::load::{How, RuleFiles, load};
+use super::make::make;
 use super::states::StateEntry;
-use crate::os::{self, Files, Lock};
+use crate::os::{self, Files, Lock, TrackedConnection};
 use crate::system::PF_CONF;
 
 /// The folder of all that follows.
@@ -44,7 +45,7 @@ impl Store {
         std::fs::create_dir_all(directory).map_err(fail)?;
         let tree = Files::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
-        super::make(directory)?;
+        make(directory)?;
         // What a call that was killed had begun to write; whoever holds the lock is the only one that writes
         // here.
         for name in tree.list(FOLDER)?.iter().filter(|name| name.starts_with('.')) {
@@ -129,6 +130,42 @@ fn read_kernel(bytes: &[u8]) -> Result<Kernel, String> {
         Kernel::VERSION => Ok(kernel),
         other => Err(format!("its version is {other}, and {} was expected", Kernel::VERSION)),
     }
+}
+
+/// Makes `directory` the `/` of a stock Mac just after its start: Apple's pf.conf and anchors on disk and
+/// loaded, pf disabled, our stand-ins for its programs, `lab.toml` with its defaults. Files that are there
+/// already stay as they are; two calls at once do no harm.
+///
+/// Errors: a file or folder that cannot be made, what pf holds is damaged.
+pub fn init(directory: &Path) -> Result<(), LabError> {
+    Store::open(directory)?.kernel().map(drop)
+}
+
+/// The TCP connections that the lab's pf keeps states of, as the kernel's DIOCGETSTATES gives them.
+///
+/// Errors: a lab that cannot be used.
+pub(super) fn connections(directory: &Path) -> Result<Vec<TrackedConnection>, LabError> {
+    Ok(Store::open(directory)?.states()?.iter().filter_map(StateEntry::connection).collect())
+}
+
+/// Forgets the states of these connections, as the kernel's DIOCKILLSTATES would: by both ends, whichever way they were
+/// opened. Gives how many.
+///
+/// Errors: a lab that cannot be used.
+pub(super) fn drop_states(directory: &Path, connections: &[TrackedConnection]) -> Result<usize, LabError> {
+    let store = Store::open(directory)?;
+    let is_named = |state: &StateEntry| {
+        let Some(kept) = state.connection() else { return false };
+        connections.iter().any(|named| {
+            let bound = named.interface.is_none() || named.interface == kept.interface;
+            bound && (named.source(), named.destination()) == (kept.source(), kept.destination())
+        })
+    };
+    let (dropped, kept): (Vec<_>, Vec<_>) = store.states()?.into_iter().partition(is_named);
+    if !dropped.is_empty() {
+        store.keep_states(&kept)?;
+    }
+    Ok(dropped.len())
 }
 
 #[cfg(test)]

@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{LabConfig, LabError, PROGRAMS, connections, drop_states, init};
+use super::config::LabConfig;
+use super::directory::default_dir;
+use super::error::LabError;
+use super::make::PROGRAMS;
+use super::store::{connections, drop_states, init};
 use crate::firewall::Pfctl;
 use crate::os::holds::{HoldError, Release};
 use crate::os::process::Program;
@@ -22,7 +26,7 @@ pub fn choose(directory: Option<&Path>) -> Result<Arc<dyn System>, SystemError> 
     Ok(match directory {
         Some(directory) => Arc::new(Lab::open(directory)?),
         None if cfg!(target_os = "macos") => Arc::new(Mac),
-        None => Arc::new(Lab::open(&super::default_dir()?)?),
+        None => Arc::new(Lab::open(&default_dir()?)?),
     })
 }
 
