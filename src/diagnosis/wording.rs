@@ -229,10 +229,13 @@ fn start_step(subject: &Wording) -> String {
             tunnel(&subject.port)
         ),
         (false, Some(command), _) => format!("start the debugger first: `{command}`"),
-        (false, None, Some(command)) => format!(
-            "start the debugger first: `{command}`; it listens on every address, so keep other machines out with the \
-             guard: `portcullis guard on`"
-        ),
+        (false, None, Some(command)) => {
+            let outside = match subject.pf_blocks {
+                Some(_) => ", and pf keeps other machines out",
+                None => ", so keep other machines out with the guard: `portcullis guard on`",
+            };
+            format!("start the debugger first: `{command}`; it listens on every address{outside}")
+        }
     }
 }
 
@@ -367,5 +370,12 @@ mod tests {
         ] {
             assert_eq!(step(is_open, on_loopback, everywhere), said);
         }
+        let start = StartCommands { on_loopback: None, everywhere };
+        let pf_blocks = Some("our guard blocks it".to_owned());
+        let guarded = Wording { start: Some(start), pf_blocks, ..Wording::default() };
+        assert_eq!(
+            next_step(&Situation { presence: Presence::Absent, ..base() }, &guarded),
+            "start the debugger first: `everywhere`; it listens on every address, and pf keeps other machines out"
+        );
     }
 }
