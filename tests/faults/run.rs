@@ -1,0 +1,331 @@
+//! Goes through all points, and counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::direct::{Fault, Site};
+use crate::judge::{Findings, WRONGS, Wrong};
+use crate::trial::{Prepared, Workplace, prepare, prepare_recovery};
+use crate::{helper, intent, scenarios, stand_in};
+
+/// How many points there are at least.
+const LEAST: usize = 3000;
+/// How many runs that wait for a time-out go on at once, for each processor.
+const WAITING: usize = 8;
+/// How many lines of failures are shown; the rest are in the file.
+const SHOWN: usize = 40;
+
+/// The program.
+pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, mode, _script, rest @ ..] = &arguments[..]
+        && let Some(mode) = mode.strip_prefix(stand_in::WORD)
+    {
+        return stand_in::main(mode, rest);
+    }
+    // libtest's listing, which editors and runners ask of every test binary.
+    if arguments.iter().any(|argument| argument == "--list") {
+        println!("faults: test");
+        return ExitCode::SUCCESS;
+    }
+    match intent::try_laws() {
+        Ok(tried) => println!("faults: half is a meet ({tried} pairs)"),
+        Err(broken) => {
+            println!("faults: half is no meet: {broken}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let word = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let wanted = Wanted {
+        sample: word("FAULTS_SAMPLE").and_then(|text| text.parse().ok()),
+        point: word("POINT"),
+    };
+    if wanted.sample.is_none() && wanted.point.is_none() && word("FAULTS").is_none() {
+        println!("faults: only the oracle was tried; `make faults` injects faults");
+        return ExitCode::SUCCESS;
+    }
+    let folder = Path::new("/dev/shm");
+    let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
+    let folder = folder.join(format!("portcullis-faults.{}", std::process::id()));
+    let result = Campaign::new(&folder).and_then(|mut campaign| {
+        campaign.run(&wanted)?;
+        campaign.finish(&wanted)
+    });
+    let _ = std::fs::remove_dir_all(&folder);
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("faults: cannot be tried: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is tried.
+struct Wanted {
+    sample: Option<usize>,
+    point: Option<String>,
+}
+
+/// One fault at one point.
+#[derive(Clone)]
+struct Trial {
+    name: String,
+    site: Site,
+    fault: Fault,
+}
+
+struct Campaign {
+    folder: PathBuf,
+    workers: usize,
+    began: Instant,
+    points: BTreeSet<String>,
+    trials: usize,
+    labs: usize,
+    /// The points at which something was wrong, by kind.
+    wrong: BTreeMap<Wrong, BTreeSet<String>>,
+    failures: Vec<(String, Findings)>,
+    missed: Vec<String>,
+}
+
+impl Campaign {
+    fn new(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        // So that orphans of a helper that was killed can be waited for.
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Ok(Campaign {
+            folder: folder.to_owned(),
+            workers,
+            began: Instant::now(),
+            points: BTreeSet::new(),
+            trials: 0,
+            labs: 0,
+            wrong: BTreeMap::new(),
+            failures: Vec::new(),
+            missed: Vec::new(),
+        })
+    }
+
+    fn run(&mut self, wanted: &Wanted) -> std::io::Result<()> {
+        let work = Workplace::new(&self.folder.join("template"))?;
+        let mut every = 1.0;
+        if let Some(sample) = wanted.sample {
+            let mut total = 0;
+            self.each(&work, wanted, &mut |_, prepared| {
+                total += trials(&prepared).len();
+                Ok(())
+            })?;
+            every = (total as f64 / sample.max(1) as f64).max(1.0);
+        }
+        let mut passed = 0_usize;
+        self.each(&work, wanted, &mut |campaign, prepared| {
+            let trials: Vec<Trial> = trials(&prepared)
+                .into_iter()
+                .filter(|trial| wanted.point.as_ref().is_none_or(|point| trial.name.starts_with(point)))
+                .filter(|_| {
+                    passed += 1;
+                    ((passed as f64 / every) as usize) > ((passed - 1) as f64 / every) as usize
+                })
+                .collect();
+            campaign.try_all(&prepared, &trials)
+        })
+    }
+
+    /// Makes each scenario ready, and its recovery.
+    fn each(
+        &mut self,
+        work: &Workplace,
+        wanted: &Wanted,
+        with: &mut dyn FnMut(&mut Self, Prepared) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        for scenario in scenarios::all() {
+            let is_named = |name: &str| {
+                let scenario = |point: &String| point.split('@').next().unwrap_or_default().to_owned();
+                wanted.point.as_ref().is_none_or(|point| name.starts_with(&scenario(point)))
+            };
+            let recovery = format!("recovery-of-{}", scenario.name);
+            if !is_named(scenario.name) && !(scenario.recovery && is_named(&recovery)) {
+                continue;
+            }
+            let named = |error: std::io::Error| {
+                std::io::Error::other(format!("scenario {}: {error}", scenario.name))
+            };
+            let Some(prepared) = prepare(work, &scenario, now()).map_err(named)? else {
+                println!("{:<28} skipped: the helper has no such request yet", scenario.name);
+                continue;
+            };
+            let recovered = match scenario.recovery {
+                true => prepare_recovery(work, &prepared).map_err(named)?,
+                false => None,
+            };
+            if is_named(scenario.name) {
+                with(self, prepared)?;
+            }
+            if let Some(recovered) = recovered.filter(|_| is_named(&recovery)) {
+                with(self, recovered)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn try_all(&mut self, prepared: &Prepared, trials: &[Trial]) -> std::io::Result<()> {
+        let began = Instant::now();
+        let (waiting, quick): (Vec<&Trial>, Vec<&Trial>) =
+            trials.iter().partition(|trial| trial.fault.hangs());
+        if !prepared.clean.0.is_empty() {
+            self.note(&format!("{}@nothing@1@kill", prepared.name), &prepared.name, prepared.clean.clone());
+        }
+        let before: Vec<usize> = WRONGS.iter().map(|(wrong, _)| self.count(*wrong)).collect();
+        self.try_some(prepared, &quick, self.workers)?;
+        self.try_some(prepared, &waiting, self.workers * WAITING)?;
+        let points: BTreeSet<String> =
+            trials.iter().map(|trial| format!("{}@{}", prepared.name, trial.site)).collect();
+        let count = points.len();
+        self.points.extend(points);
+        self.trials += trials.len();
+        self.labs += prepared.labs();
+        let counts = WRONGS.iter().zip(before).map(|((wrong, word), before)| {
+            format!("{word} {}", self.count(*wrong) - before)
+        });
+        println!(
+            "{:<28} {count:>4} points, {:>4} faults, {:>3} labs, {:>4.0} s: {}",
+            prepared.name,
+            trials.len(),
+            prepared.labs(),
+            began.elapsed().as_secs_f32(),
+            counts.collect::<Vec<_>>().join(", ")
+        );
+        Ok(())
+    }
+
+    fn count(&self, wrong: Wrong) -> usize {
+        self.wrong.get(&wrong).map_or(0, BTreeSet::len)
+    }
+
+    fn try_some(
+        &mut self,
+        prepared: &Prepared,
+        trials: &[&Trial],
+        workers: usize,
+    ) -> std::io::Result<()> {
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for worker in 0..workers.min(trials.len()) {
+                let (next, done, folder) = (&next, &done, self.folder.join(format!("w{worker}")));
+                scope.spawn(move || {
+                    let work = match Workplace::new(&folder) {
+                        Ok(work) => work,
+                        Err(error) => {
+                            push(done, (usize::MAX, Err(error)));
+                            return;
+                        }
+                    };
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(trial) = trials.get(index) else { return };
+                        let plan = (trial.site.clone(), trial.fault);
+                        let tried = prepared.try_fault(&work, plan, trial.fault.hangs());
+                        push(done, (index, tried));
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        done.sort_by_key(|(index, _)| *index);
+        for (index, tried) in done {
+            let tried = tried?;
+            let Some(trial) = trials.get(index) else { continue };
+            if !tried.reached {
+                self.missed.push(trial.name.clone());
+            }
+            if !tried.found.0.is_empty() {
+                let point = format!("{}@{}", prepared.name, trial.site);
+                self.note(&trial.name, &point, tried.found);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, name: &str, point: &str, found: Findings) {
+        for (wrong, _) in &found.0 {
+            self.wrong.entry(*wrong).or_default().insert(point.to_owned());
+        }
+        self.failures.push((name.to_owned(), found));
+    }
+
+    /// Says what was found. Gives whether all is well.
+    fn finish(&self, wanted: &Wanted) -> std::io::Result<bool> {
+        let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("faults.txt");
+        let mut file = std::io::BufWriter::new(std::fs::File::create(&place)?);
+        let mut kinds: BTreeMap<(Wrong, &str), (usize, &str)> = BTreeMap::new();
+        for (name, found) in &self.failures {
+            for (wrong, what) in &found.0 {
+                let word = word(*wrong);
+                writeln!(file, "make faults POINT='{name}'  {word}: {what}")?;
+                kinds.entry((*wrong, what)).or_insert((0, name)).0 += 1;
+            }
+        }
+        file.flush()?;
+        let mut kinds: Vec<_> = kinds.into_iter().collect();
+        kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for ((wrong, what), (count, name)) in kinds.iter().take(SHOWN) {
+            println!("{:>5} × {}: {what}\n        make faults POINT='{name}'", count, word(*wrong));
+        }
+        if kinds.len() > SHOWN {
+            println!("{} more kinds of failures", kinds.len() - SHOWN);
+        }
+        if !kinds.is_empty() {
+            println!("All of them are in {}", place.display());
+        }
+        for name in self.missed.iter().take(SHOWN) {
+            println!("not reached: make faults POINT='{name}'");
+        }
+        println!(
+            "{} faults at {} points left {} labs apart; {} were not reached; {:.0} s",
+            self.trials,
+            self.points.len(),
+            self.labs,
+            self.missed.len(),
+            self.began.elapsed().as_secs_f32()
+        );
+        let counts = WRONGS.iter().map(|(wrong, word)| format!("{word} {}", self.count(*wrong)));
+        println!("points {}, {}", self.points.len(), counts.collect::<Vec<_>>().join(", "));
+        let enough = wanted.sample.is_some() || wanted.point.is_some() || self.points.len() >= LEAST;
+        Ok(self.failures.is_empty() && self.missed.is_empty() && enough)
+    }
+}
+
+fn word(wrong: Wrong) -> &'static str {
+    WRONGS.iter().find(|(other, _)| *other == wrong).map_or("?", |(_, word)| word)
+}
+
+fn push<T>(list: &Mutex<Vec<T>>, item: T) {
+    list.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(item);
+}
+
+/// Everything that goes wrong in a scenario, in the order of its sites.
+fn trials(prepared: &Prepared) -> Vec<Trial> {
+    let faults = prepared.sites.iter().flat_map(|(site, doing)| {
+        let possible = |fault: &&Fault| !fault.hangs() || helper::SHORT_TIME_OUT.is_some();
+        Fault::at(*doing).iter().filter(possible).map(move |fault| (site.clone(), *fault))
+    });
+    faults
+        .map(|(site, fault)| {
+            let name = format!("{}@{site}@{}", prepared.name, fault.word());
+            Trial { name, site, fault }
+        })
+        .collect()
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
