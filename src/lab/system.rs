@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -58,7 +59,12 @@ impl System for Lab {
     }
 
     fn program(&self, path: &str) -> Program {
-        Program::new(self.place(path)).args(self.first_arguments())
+        let program = Program::new(self.place(path)).args(self.first_arguments());
+        // Settings that do not read are an error where they are asked for.
+        match self.config().ok().and_then(|config| config.program_milliseconds) {
+            Some(milliseconds) => program.timeout(Duration::from_millis(milliseconds)),
+            None => program,
+        }
     }
 
     fn interfaces(&self) -> Result<Vec<Interface>, SystemError> {

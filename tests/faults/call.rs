@@ -101,9 +101,8 @@ pub const HELD_UP: &[(i64, &str, Kind)] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub name: &'static str,
-    /// The process, and the program that it runs.
+    /// The process that makes it.
     pub process: u32,
-    pub program: PathBuf,
     pub what: What,
 }
 
@@ -118,6 +117,11 @@ pub enum What {
     Program { file: PathBuf, words: Vec<String> },
     /// A new process.
     Process,
+}
+
+/// The program that runs in a thread; `None` where it has ended.
+pub fn program(task: u32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{task}/exe")).ok()
 }
 
 /// Reads a call. `None`: it makes a thread, which is nothing to hold up, or who makes it has ended.
@@ -153,8 +157,7 @@ pub fn read(trapped: &Trapped) -> Option<Call> {
             What::Process
         }
     };
-    let program = std::fs::read_link(format!("/proc/{task}/exe")).ok()?;
-    Some(Call { name, process: status(task, "Tgid:")?, program, what })
+    Some(Call { name, process: status(task, "Tgid:")?, what })
 }
 
 /// A number from a process's status: its parent (`PPid:`), the process that a thread is of (`Tgid:`).

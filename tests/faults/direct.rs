@@ -165,6 +165,8 @@ impl Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     GoOn,
+    /// Whoever makes it was killed. A reply could let the call go on before the signal is seen.
+    End,
     /// It fails with this error number.
     Fail(i32),
 }
@@ -217,19 +219,24 @@ impl Director {
         }
     }
 
-    /// How a call that is held up goes on.
-    pub fn direct(&mut self, call: Call, trapped: &Trapped) -> Direction {
-        self.processes.insert(call.process);
-        if call.program != self.stage.helper {
-            self.overhear(&call);
+    /// How a call that is held up goes on; `program` makes it.
+    pub fn direct(&mut self, program: &Path, trapped: &Trapped) -> Direction {
+        if *program != self.stage.helper {
+            // None of them has threads.
+            self.processes.insert(trapped.task);
+            if *program == self.stage.stand_in {
+                self.overhear(trapped);
+            }
             return Direction::GoOn;
         }
+        let Some(call) = call::read(trapped) else { return Direction::GoOn };
+        self.processes.insert(call.process);
         if let Some(pid) = self.limited.take() {
             limit_files(pid, None);
         }
         if self.pending == Pending::Kill {
             kill(call.process);
-            return Direction::GoOn;
+            return Direction::End;
         }
         if matches!(call.what, What::Program { .. }) && self.stands_in && !self.is_to_stay() {
             self.put_back();
@@ -276,9 +283,12 @@ impl Director {
         match fault {
             Fault::Kill => {
                 // Who starts a program is its parent: that waits until it is started.
-                let starts = matches!(call.what, What::Program { .. });
-                let victim = if starts { call::status(trapped.task, "PPid:") } else { Some(call.process) };
-                victim.into_iter().for_each(kill);
+                if matches!(call.what, What::Program { .. }) {
+                    call::status(trapped.task, "PPid:").into_iter().for_each(kill);
+                } else {
+                    kill(call.process);
+                    return Direction::End;
+                }
             }
             Fault::Eio => return Direction::Fail(libc::EIO),
             Fault::Eagain => return Direction::Fail(libc::EAGAIN),
@@ -339,7 +349,8 @@ impl Director {
     }
 
     /// A stand-in says that it is about to work: the helper has not got its answer, and will not.
-    fn overhear(&self, call: &Call) {
+    fn overhear(&self, trapped: &Trapped) {
+        let Some(call) = call::read(trapped) else { return };
         let What::Place(place) = &call.what else { return };
         if call.name == "mkdir"
             && *place == self.stage.wings.join("started")

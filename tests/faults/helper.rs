@@ -48,11 +48,11 @@ const MENU: [(&str, u16); 3] = [("dlv", 2345), ("node", 9229), ("jdwp", 5005)];
 
 /// The line of `lab.toml` that gives pfctl less time to answer, so that one that hangs costs little. `None`: there is
 /// no such setting yet, and no pfctl hangs.
-pub const SHORT_TIME_OUT: Option<&str> = None;
+pub const SHORT_TIME_OUT: Option<&str> = Some("program_milliseconds = 700");
 
 /// The helper's program.
 pub fn program() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_portcullis-helper"))
+    PathBuf::from(env!("CARGO_BIN_EXE_helper-lab"))
 }
 
 /// The helper's arguments; `now` in seconds since 1970. `None`: it has no such request yet.

@@ -90,18 +90,20 @@ impl Image {
 
     /// The same for two images that differ in nothing that a later run could go by: process ids, tokens, hashes and
     /// times are numbered in the order in which they come, so that the same one twice stays the same one twice.
-    /// Files of `ignored` count by their name alone.
-    pub fn likeness(&self, ignored: &[&str]) -> [u8; 32] {
+    /// Of files that `briefly` gives something for that is all that counts.
+    pub fn likeness(&self, briefly: impl Fn(&str, &[u8]) -> Option<String>) -> [u8; 32] {
         let mut names = Names::default();
         let mut digest = Sha256::new();
         for (path, entry) in &self.0 {
             digest.update(names.plain_name(path));
             match entry {
                 Entry::Folder { mode } => digest.update(format!("folder {mode:o}")),
-                Entry::File { .. } if ignored.contains(&path.as_str()) => digest.update("file"),
                 Entry::File { mode, bytes } => {
                     digest.update(format!("file {mode:o} "));
-                    digest.update(names.plain(bytes));
+                    match briefly(path, bytes) {
+                        Some(text) => digest.update(text),
+                        None => digest.update(names.plain(bytes)),
+                    }
                 }
                 Entry::Link(target) => digest.update(target.to_string_lossy().as_bytes()),
                 Entry::Other => digest.update("other"),

@@ -161,8 +161,8 @@ fn watch(listener: &OwnedFd, director: &Mutex<Director>) {
             number: i64::from(notice.data.nr),
             arguments: notice.data.args,
         };
-        let direction = match call::read(&trapped) {
-            Some(call) => lock(director).direct(call, &trapped),
+        let direction = match call::program(trapped.task) {
+            Some(program) => lock(director).direct(&program, &trapped),
             None => Direction::GoOn,
         };
         reply(listener, notice.id, direction);
@@ -287,12 +287,13 @@ fn next_notice(listener: &OwnedFd) -> Option<seccomp_notif> {
     (code == 0).then_some(notice)
 }
 
-/// Lets a call go on, or fail. Whoever was killed meanwhile needs no reply.
+/// Lets a call go on, or fail.
 #[expect(unsafe_code, reason = "ioctl(2) has no safe form")]
 fn reply(listener: &OwnedFd, id: u64, direction: Direction) {
     let (error, flags) = match direction {
         Direction::GoOn => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
         Direction::Fail(error) => (-error, 0),
+        Direction::End => return,
     };
     let mut response = seccomp_notif_resp { id, val: 0, error, flags };
     // SAFETY: the descriptor is a listener's, and the structure is of the size that the request says.

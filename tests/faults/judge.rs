@@ -16,6 +16,7 @@ const LOGS: &str = "/Library/Logs/Portcullis";
 const LEDGER: &str = "/Library/Application Support/Portcullis/ledger.json";
 const JOURNAL: &str = "/Library/Application Support/Portcullis/journal.json";
 const STATUS: &str = "/Library/Application Support/Portcullis/status.json";
+const AUDIT: &str = "/Library/Logs/Portcullis/audit";
 const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots/";
 const ANCHOR_FILE: &str = "/etc/pf.anchors/dev.portcullis";
 const PF_CONF: &str = "/etc/pf.conf";
@@ -76,6 +77,15 @@ impl Moment {
         let ledger = image.file(LEDGER).map_or(Ok(Intent::default()), Intent::read);
         let pf = Pf::read(&image);
         Moment { image, ledger, pf }
+    }
+
+    /// The same for two labs of which the next helper makes the same: what the audit says of requests that are over
+    /// is nothing that a helper goes by.
+    pub fn likeness(&self) -> [u8; 32] {
+        self.image.likeness(|path, bytes| {
+            let (lines, whole) = audit_lines(bytes);
+            path.starts_with(AUDIT).then(|| format!("{lines} lines, whole {whole}"))
+        })
     }
 
     fn has_journal(&self) -> bool {
@@ -484,12 +494,9 @@ impl Reference {
         self.find_torn_conf(image, found);
         find_torn_snapshots(image, found);
         if scope == Scope::All {
-            for (path, entry) in image.below(&format!("{LOGS}/audit")) {
+            for (path, entry) in image.below(AUDIT) {
                 let Entry::File { bytes, .. } = entry else { continue };
-                let whole = bytes.is_empty() || bytes.ends_with(b"\n");
-                let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-                let reads = |line: &[u8]| serde_json::from_slice::<Value>(line).is_ok();
-                if !whole || !lines.clone().all(reads) {
+                if !audit_lines(bytes).1 {
                     found.add(Wrong::Torn, format!("{path} has a line that is not whole"));
                 }
             }
@@ -639,6 +646,14 @@ fn anchor_file(image: &Image) -> Result<Option<Rules>, String> {
         return Err("it has no header".to_owned());
     }
     Rules::read(text).map(Some)
+}
+
+/// How many lines an audit has, and whether each of them is whole.
+fn audit_lines(bytes: &[u8]) -> (usize, bool) {
+    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let reads = |line: &[u8]| serde_json::from_slice::<Value>(line).is_ok();
+    let ends = bytes.is_empty() || bytes.ends_with(b"\n");
+    (lines.clone().count(), ends && lines.clone().all(reads))
 }
 
 fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

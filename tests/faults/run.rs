@@ -270,7 +270,9 @@ impl Campaign {
             for (wrong, what) in &found.0 {
                 let word = word(*wrong);
                 writeln!(file, "make faults POINT='{name}'  {word}: {what}")?;
-                kinds.entry((*wrong, what)).or_insert((0, name)).0 += 1;
+                // What the helper said to it differs from call to call.
+                let kind = what.split_once(" (\"").map_or(what.as_str(), |(kind, _)| kind);
+                kinds.entry((*wrong, kind)).or_insert((0, name)).0 += 1;
             }
         }
         file.flush()?;

@@ -32,7 +32,7 @@ pub enum Before {
 
 const DLV: &[(&str, u16)] = &[("dlv", 2345)];
 const LAN: Source = Source::Lan(&["192.168.1.0/24"]);
-const HOSTS: Source = Source::Hosts(&["192.168.1.9", "10.1.0.0/16"]);
+const HOSTS: Source = Source::Hosts(&["192.168.1.9/32", "10.1.0.0/16"]);
 const HOUR: i64 = 3600;
 
 fn open(from: Source, lasts: Option<i64>) -> Ask {

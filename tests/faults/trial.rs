@@ -175,8 +175,11 @@ pub struct Prepared {
     known: Mutex<HashMap<[u8; 32], Arc<Later>>>,
 }
 
-/// What the next runs of the helper made of a lab: each continuation's lab and answer.
-struct Later(Vec<(Moment, Result<Answer, String>)>);
+/// What the next runs of the helper made of a lab: that lab, and each continuation's lab and answer.
+struct Later {
+    start: Moment,
+    ends: Vec<(Moment, Result<Answer, String>)>,
+}
 
 /// What came of a fault.
 pub struct Tried {
@@ -301,8 +304,8 @@ impl Prepared {
         if first.settled {
             first.running.end();
             let later = self.later(work, &moment)?;
-            for ((next, when), (after, answer)) in CONTINUATIONS.iter().zip(&later.0) {
-                found.take_in(when, self.judge_next(next, &due, &moment, after, answer));
+            for ((next, when), (after, answer)) in CONTINUATIONS.iter().zip(&later.ends) {
+                found.take_in(when, self.judge_next(next, &due, &later.start, after, answer));
             }
         } else {
             let mut first = Some(first);
@@ -357,7 +360,7 @@ impl Prepared {
 
     /// What both continuations make of a lab in which nothing goes on any more; the same labs are tried once.
     fn later(&self, work: &Workplace, moment: &Moment) -> io::Result<Arc<Later>> {
-        let likeness = moment.image.likeness(&[]);
+        let likeness = moment.likeness();
         let known = |known: &Mutex<HashMap<[u8; 32], Arc<Later>>>| {
             let known = known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             known.get(&likeness).cloned()
@@ -365,16 +368,16 @@ impl Prepared {
         if let Some(later) = known(&self.known) {
             return Ok(later);
         }
-        let mut later = Vec::new();
+        let mut ends = Vec::new();
         for (next, _) in &CONTINUATIONS {
             moment.image.write(&work.stage.lab)?;
             let answer = work.run(next, "ada", self.now)?;
             if let Some(last) = &self.last {
                 let _ = work.run(last, "ada", self.now)?;
             }
-            later.push((work.moment()?, answer));
+            ends.push((work.moment()?, answer));
         }
-        let later = Arc::new(Later(later));
+        let later = Arc::new(Later { start: moment.clone(), ends });
         let mut all = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(Arc::clone(all.entry(likeness).or_insert(later)))
     }
