@@ -105,10 +105,12 @@ pub enum Fault {
     Silent,
     /// The helper is killed while pfctl works, and that is done only after the next run of the helper.
     Late,
+    /// The same, but the helper is killed before it can know that pfctl has started.
+    LateStart,
 }
 
 /// Each fault's word in a point's name.
-const WORDS: [(Fault, &str); 17] = [
+const WORDS: [(Fault, &str); 18] = [
     (Fault::Kill, "kill"),
     (Fault::Eio, "eio"),
     (Fault::Eagain, "eagain"),
@@ -126,6 +128,7 @@ const WORDS: [(Fault, &str); 17] = [
     (Fault::JunkDone, "junk-done"),
     (Fault::Silent, "silent"),
     (Fault::Late, "late"),
+    (Fault::LateStart, "late-start"),
 ];
 
 impl Fault {
@@ -145,7 +148,7 @@ impl Fault {
             Doing::Fork => &[Kill, Eagain],
             Doing::Pfctl { changes: false } => &[Fail, FailOn, Hang, Junk, Silent, Late],
             Doing::Pfctl { changes: true } => {
-                &[Fail, FailDone, FailOn, Hang, HangDone, Junk, JunkDone, Silent, Late]
+                &[Fail, FailDone, FailOn, Hang, HangDone, Junk, JunkDone, Silent, Late, LateStart]
             }
         }
     }
@@ -157,7 +160,12 @@ impl Fault {
 
     /// Whether the helper ends by it without a word.
     pub fn kills(self) -> bool {
-        matches!(self, Fault::Kill | Fault::ShortKill | Fault::Late)
+        matches!(self, Fault::Kill | Fault::ShortKill) || self.is_late()
+    }
+
+    /// Whether a pfctl of it works on after the next run of the helper, unless that ends it.
+    pub fn is_late(self) -> bool {
+        matches!(self, Fault::Late | Fault::LateStart)
     }
 }
 
@@ -284,7 +292,7 @@ impl Director {
             Fault::Kill => {
                 // Who starts a program is its parent: that waits until it is started.
                 if matches!(call.what, What::Program { .. }) {
-                    call::status(trapped.task, "PPid:").into_iter().for_each(kill);
+                    kill_parent(trapped);
                 } else {
                     kill(call.process);
                     return Direction::End;
@@ -301,6 +309,10 @@ impl Director {
                     Fault::ShortKill => Pending::Kill,
                     _ => Pending::Nothing,
                 };
+            }
+            Fault::LateStart => {
+                self.stand_in(fault);
+                kill_parent(trapped);
             }
             _ => self.stand_in(fault),
         }
@@ -529,6 +541,11 @@ fn kill(number: u32) {
     if let Some(pid) = pid(number) {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
+}
+
+/// Kills the process that has made the one that starts a program here.
+fn kill_parent(trapped: &Trapped) {
+    call::status(trapped.task, "PPid:").into_iter().for_each(kill);
 }
 
 fn limit_files(pid: Pid, bytes: Option<u64>) {

@@ -29,8 +29,10 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use crate::call::{self, Trapped};
 use crate::direct::{Direction, Director};
 
-/// How long a helper may take with all that it starts, before it counts as stuck.
-const STUCK: Duration = Duration::from_secs(90);
+/// How long a helper may take with all that it starts, before it counts as stuck: so many waits of a second, which do
+/// not count the time in which this process was stopped itself.
+const STUCK: u32 = 90;
+const WAIT: Duration = Duration::from_secs(1);
 
 /// A run of the helper, and the watch over it.
 pub struct Running {
@@ -82,7 +84,7 @@ impl Running {
     pub fn wait(&mut self) -> io::Result<Ended> {
         let pid = Pid::from_child(&self.child);
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        let stuck = !readable(&pidfd, STUCK);
+        let stuck = !(0..STUCK).any(|_| readable(&pidfd, WAIT));
         if stuck {
             let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
@@ -95,17 +97,20 @@ impl Running {
     /// Waits until everything has ended that the helper started. `false`: something goes on, which is left to the
     /// caller: a recorder, or a pfctl that is held up.
     pub fn settles(&self) -> bool {
-        let began = Instant::now();
-        loop {
+        const SHORTLY: Duration = Duration::from_millis(1);
+        // A process that just began has made no call yet that would tell what it is.
+        let mut lasting = 0;
+        for _ in 0..STUCK * 1000 {
             if self.has_settled() {
                 return true;
             }
-            let lasting = lock(&self.director).only_lasting();
-            if lasting && began.elapsed() > Duration::from_millis(100) || began.elapsed() > STUCK {
+            lasting = if lock(&self.director).only_lasting() { lasting + 1 } else { 0 };
+            if lasting > 100 {
                 return false;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(SHORTLY);
         }
+        false
     }
 
     /// Whether nothing of what the helper started is left.
@@ -115,9 +120,12 @@ impl Running {
 
     /// Waits a while until nothing is left.
     pub fn settles_within(&self, patience: Duration) -> bool {
-        let began = Instant::now();
-        while !self.has_settled() && began.elapsed() < patience {
-            std::thread::sleep(Duration::from_millis(2));
+        const SHORTLY: Duration = Duration::from_millis(2);
+        for _ in 0..patience.as_millis() / SHORTLY.as_millis() {
+            if self.has_settled() {
+                break;
+            }
+            std::thread::sleep(SHORTLY);
         }
         self.has_settled()
     }

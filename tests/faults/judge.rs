@@ -574,7 +574,7 @@ impl Reference {
                 found.add(Wrong::Leaked, "the ledger still says that a change is under way");
             }
         }
-        if moment.image.0.contains_key(PFLOG0) && !self.before.image.0.contains_key(PFLOG0) {
+        if moment.image.0.contains_key(PFLOG0) {
             found.add(Wrong::Leaked, "pflog0 is left");
         }
     }

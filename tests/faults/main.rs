@@ -29,6 +29,8 @@ mod scenarios;
 #[cfg(target_os = "linux")]
 mod stand_in;
 #[cfg(target_os = "linux")]
+mod together;
+#[cfg(target_os = "linux")]
 mod trial;
 
 #[cfg(target_os = "linux")]

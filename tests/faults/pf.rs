@@ -172,6 +172,49 @@ impl Rules {
     }
 }
 
+/// Tries what is read here on rules as they were and as they are to be. Errors: the first one that is misread.
+pub fn try_rules() -> Result<usize, String> {
+    const TEXT: &str = r#"# dev.portcullis
+table <portcullis_2345> const { 192.168.1.0/24, 10.1.2.3 }
+pass quick on lo0 proto tcp from any to any port = 2345 flags any no state label "a"
+pass quick on lo0 proto tcp from any port = 2345 to any flags A/A no state label "a"
+pass quick on lo0 proto tcp from any port = 2345 to any flags R/SR no state label "a"
+pass in quick on ! lo0 proto tcp from <portcullis_2345> to any port = 2345 flags any keep state label "a"
+pass in quick on en0 inet6 proto tcp from fe80::/10 to any port = 2345 flags any keep state label "a"
+pass in quick on ! lo0 proto tcp from any to any port = 2345 flags R/SR no state label "a"
+block return in log quick on ! lo0 proto tcp from any to any port = 2345 label "a"
+pass in quick on ! lo0 proto tcp from any to any port 5000:5010 flags S/SA keep state label "b"
+block return in log quick on ! lo0 proto tcp from any to any port = 50000 flags S/SA label "c"
+"#;
+    use Wanted::{Block, Nothing, Pass};
+    let rules = Rules::read(TEXT)?;
+    let cases = [
+        ("lo0", 2345, "127.0.0.1", Pass),
+        ("en0", 2345, "192.168.1.9", Pass),
+        ("en0", 2345, "10.1.2.3", Pass),
+        ("en0", 2345, "10.1.2.4", Block),
+        ("en0", 2345, "fe80::1", Pass),
+        ("en1", 2345, "fe80::1", Block),
+        ("en0", 5005, "203.0.113.7", Pass),
+        ("lo0", 5005, "127.0.0.1", Nothing),
+        ("en0", 50000, "fd00::9", Block),
+        ("en0", 9229, "192.168.1.9", Nothing),
+    ];
+    for (interface, port, address, wanted) in cases {
+        let address: IpAddr = address.parse().map_err(|_| format!("address {address}"))?;
+        let is = rules.decision(interface, port, address);
+        if is != wanted {
+            return Err(format!("{port} from {address} on {interface}: {is:?} instead of {wanted:?}"));
+        }
+    }
+    for torn in ["pass in quick", "block", "pass in quick proto tcp from any to any port = 23", "x\n"] {
+        if Rules::read(torn).is_ok() {
+            return Err(format!("`{torn}` is taken for a rule"));
+        }
+    }
+    Ok(cases.len())
+}
+
 fn network(word: &str) -> Option<IpNet> {
     word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
 }

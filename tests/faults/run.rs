@@ -11,12 +11,17 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::direct::{Fault, Site};
 use crate::judge::{Findings, WRONGS, Wrong};
 use crate::trial::{Prepared, Workplace, prepare, prepare_recovery};
-use crate::{helper, intent, scenarios, stand_in};
+use crate::{helper, intent, pf, scenarios, stand_in, together};
 
+/// The point that is no fault, but many helpers at once.
+const TOGETHER: &str = "together";
 /// How many points there are at least.
 const LEAST: usize = 3000;
 /// How many runs that wait for a time-out go on at once, for each processor.
 const WAITING: usize = 8;
+/// How often 20 helpers start at once with requests that clash.
+const ROUNDS: usize = 500;
+const SAMPLED_ROUNDS: usize = 10;
 /// How many lines of failures are shown; the rest are in the file.
 const SHOWN: usize = 40;
 
@@ -33,17 +38,20 @@ pub fn main() -> ExitCode {
         println!("faults: test");
         return ExitCode::SUCCESS;
     }
-    match intent::try_laws() {
-        Ok(tried) => println!("faults: half is a meet ({tried} pairs)"),
+    match intent::try_laws().and_then(|pairs| Ok((pairs, pf::try_rules()?))) {
+        Ok((pairs, rules)) => println!("faults: half is a meet ({pairs} pairs), rules are read ({rules})"),
         Err(broken) => {
-            println!("faults: half is no meet: {broken}");
+            println!("faults: the oracle is wrong: {broken}");
             return ExitCode::FAILURE;
         }
     }
     let word = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let number = |name: &str| word(name).and_then(|text| text.parse::<usize>().ok());
+    let sample = number("FAULTS_SAMPLE");
     let wanted = Wanted {
-        sample: word("FAULTS_SAMPLE").and_then(|text| text.parse().ok()),
+        sample,
         point: word("POINT"),
+        rounds: number("FAULTS_ROUNDS").unwrap_or(if sample.is_some() { SAMPLED_ROUNDS } else { ROUNDS }),
     };
     if wanted.sample.is_none() && wanted.point.is_none() && word("FAULTS").is_none() {
         println!("faults: only the oracle was tried; `make faults` injects faults");
@@ -54,7 +62,8 @@ pub fn main() -> ExitCode {
     let folder = folder.join(format!("portcullis-faults.{}", std::process::id()));
     let result = Campaign::new(&folder).and_then(|mut campaign| {
         campaign.run(&wanted)?;
-        campaign.finish(&wanted)
+        let together = campaign.run_together(&wanted)?;
+        Ok(campaign.finish(&wanted)? && together)
     });
     let _ = std::fs::remove_dir_all(&folder);
     match result {
@@ -71,6 +80,8 @@ pub fn main() -> ExitCode {
 struct Wanted {
     sample: Option<usize>,
     point: Option<String>,
+    /// How often many helpers start at once.
+    rounds: usize,
 }
 
 /// One fault at one point.
@@ -115,27 +126,29 @@ impl Campaign {
 
     fn run(&mut self, wanted: &Wanted) -> std::io::Result<()> {
         let work = Workplace::new(&self.folder.join("template"))?;
-        let mut every = 1.0;
-        if let Some(sample) = wanted.sample {
-            let mut total = 0;
-            self.each(&work, wanted, &mut |_, prepared| {
-                total += trials(&prepared).len();
-                Ok(())
-            })?;
-            every = (total as f64 / sample.max(1) as f64).max(1.0);
+        let Some(sample) = wanted.sample else {
+            return self.each(&work, wanted, &mut |campaign, prepared| {
+                let trials = trials(&prepared, wanted);
+                campaign.try_all(&prepared, &trials)
+            });
+        };
+        let mut all = Vec::new();
+        self.each(&work, wanted, &mut |_, prepared| {
+            let trials = trials(&prepared, wanted);
+            all.push((prepared, trials));
+            Ok(())
+        })?;
+        let total: usize = all.iter().map(|(_, trials)| trials.len()).sum();
+        let mut passed = 0;
+        for (prepared, mut trials) in all {
+            // Evenly: one each time that another part of the whole is passed.
+            trials.retain(|_| {
+                passed += 1;
+                passed * sample / total > (passed - 1) * sample / total
+            });
+            self.try_all(&prepared, &trials)?;
         }
-        let mut passed = 0_usize;
-        self.each(&work, wanted, &mut |campaign, prepared| {
-            let trials: Vec<Trial> = trials(&prepared)
-                .into_iter()
-                .filter(|trial| wanted.point.as_ref().is_none_or(|point| trial.name.starts_with(point)))
-                .filter(|_| {
-                    passed += 1;
-                    ((passed as f64 / every) as usize) > ((passed - 1) as f64 / every) as usize
-                })
-                .collect();
-            campaign.try_all(&prepared, &trials)
-        })
+        Ok(())
     }
 
     /// Makes each scenario ready, and its recovery.
@@ -173,6 +186,29 @@ impl Campaign {
             }
         }
         Ok(())
+    }
+
+    /// Many helpers at once. Gives whether all is well.
+    fn run_together(&self, wanted: &Wanted) -> std::io::Result<bool> {
+        if wanted.point.as_ref().is_some_and(|point| point != TOGETHER) {
+            return Ok(true);
+        }
+        let began = Instant::now();
+        let together = together::run(&self.folder.join(TOGETHER), wanted.rounds, now())?;
+        for (wrong, what) in together.found.0.iter().take(SHOWN) {
+            println!("{TOGETHER}: {}: {what}", word(*wrong));
+        }
+        println!(
+            "{TOGETHER:<28} {} rounds, {} requests, {} refused, {:.0} s: unexplained {}, unwritten {}, wrong {}",
+            together.rounds,
+            together.requests,
+            together.refused,
+            began.elapsed().as_secs_f32(),
+            together.unexplained,
+            together.unwritten,
+            together.found.0.len()
+        );
+        Ok(together.unexplained + together.unwritten + together.found.0.len() == 0)
     }
 
     fn try_all(&mut self, prepared: &Prepared, trials: &[Trial]) -> std::io::Result<()> {
@@ -313,8 +349,8 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
     list.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(item);
 }
 
-/// Everything that goes wrong in a scenario, in the order of its sites.
-fn trials(prepared: &Prepared) -> Vec<Trial> {
+/// Everything that is wanted to go wrong in a scenario, in the order of its sites.
+fn trials(prepared: &Prepared, wanted: &Wanted) -> Vec<Trial> {
     let faults = prepared.sites.iter().flat_map(|(site, doing)| {
         let possible = |fault: &&Fault| !fault.hangs() || helper::SHORT_TIME_OUT.is_some();
         Fault::at(*doing).iter().filter(possible).map(move |fault| (site.clone(), *fault))
@@ -324,6 +360,7 @@ fn trials(prepared: &Prepared) -> Vec<Trial> {
             let name = format!("{}@{site}@{}", prepared.name, fault.word());
             Trial { name, site, fault }
         })
+        .filter(|trial| wanted.point.as_ref().is_none_or(|point| trial.name.starts_with(point)))
         .collect()
 }
 

@@ -26,7 +26,7 @@ pub enum Before {
     OwnSession,
     /// Time goes by: so many seconds were left, and are over.
     Due,
-    /// A recording of pf's log is under way.
+    /// A recording of pf's log was under way, and its recorder was killed.
     Recording,
 }
 
@@ -100,7 +100,7 @@ pub fn all() -> Vec<Scenario> {
             vec![Shared, Asked(go(Way::Classic)), Asked(open(LAN, None)), Session],
             Ask::CloseAll,
         ),
-        scenario("due", [with(open(Source::Any, Some(HOUR))), vec![Due]].concat(), Ask::Tick),
+        scenario("due", [with(open(Source::Any, Some(3))), vec![Due]].concat(), Ask::Tick),
         scenario("undo", with(open(LAN, Some(HOUR))), Ask::Undo),
         scenario("uninstall", with(open(LAN, Some(HOUR))), Ask::Uninstall),
         scenario("record", with(open(LAN, Some(HOUR))), Ask::Record),

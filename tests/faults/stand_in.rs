@@ -37,7 +37,7 @@ pub fn main(mode: &str, arguments: &[String]) -> ExitCode {
             wait(&wings);
             refused()
         }
-        "late" => {
+        "late" | "late-start" => {
             let _ = std::fs::create_dir(wings.join("started"));
             wait(&wings);
             run(arguments, &input, Stdio::null());

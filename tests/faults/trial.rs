@@ -114,33 +114,6 @@ impl Workplace {
         Image::read(&self.stage.lab).map(Moment::of)
     }
 
-    /// Makes the Mac of a scenario.
-    fn furnish(&self, scenario: &Scenario, now: i64) -> io::Result<Moment> {
-        let lab = &self.stage.lab;
-        Image::default().write(lab)?;
-        self.pfctl(&["-s", "info"], "")?;
-        let stock = std::fs::read_to_string(lab.join("etc/pf.conf"))?;
-        std::fs::write(lab.join("etc/pf.conf"), stock + OTHERS_CONF)?;
-        std::fs::write(lab.join("etc/pf.anchors/org.example"), OTHERS_ANCHOR)?;
-        std::fs::write(lab.join("Library/LaunchDaemons/org.example.plist"), "<plist/>\n")?;
-        self.pfctl(&["-f", "/etc/pf.conf"], "")?;
-        self.pfctl(&["-a", "com.apple/150.vpn", "-f", "-"], OTHERS_RUNTIME)?;
-        let mut states: Vec<&str> = OTHERS.to_vec();
-        for before in &scenario.before {
-            match before {
-                Before::Shared => self.pfctl(&["-E"], "")?,
-                Before::Session => states.push(SESSION),
-                Before::OwnSession => states.push(OWN_SESSION),
-                Before::Due => std::thread::sleep(Duration::from_secs(4)),
-                Before::Recording => self.asked(&Ask::Record, now)?,
-                Before::Asked(ask) => self.asked(ask, now)?,
-            }
-        }
-        let states: String = states.iter().map(|line| format!("{line}\n")).collect();
-        std::fs::write(lab.join(STATES.trim_start_matches('/')), states)?;
-        self.moment()
-    }
-
     fn asked(&self, ask: &Ask, now: i64) -> io::Result<()> {
         match self.run(ask, "ada", now)? {
             Ok(answer) if answer.ok => Ok(()),
@@ -153,6 +126,38 @@ impl Workplace {
         let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         std::fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(self.stage.gate())
     }
+}
+
+/// Makes the Mac of a scenario.
+pub fn furnish(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Moment> {
+    let lab = &work.stage.lab;
+    Image::default().write(lab)?;
+    work.pfctl(&["-s", "info"], "")?;
+    let stock = std::fs::read_to_string(lab.join("etc/pf.conf"))?;
+    std::fs::write(lab.join("etc/pf.conf"), stock + OTHERS_CONF)?;
+    std::fs::write(lab.join("etc/pf.anchors/org.example"), OTHERS_ANCHOR)?;
+    std::fs::write(lab.join("Library/LaunchDaemons/org.example.plist"), "<plist/>\n")?;
+    work.pfctl(&["-f", "/etc/pf.conf"], "")?;
+    work.pfctl(&["-a", "com.apple/150.vpn", "-f", "-"], OTHERS_RUNTIME)?;
+    let mut states: Vec<&str> = OTHERS.to_vec();
+    for before in &scenario.before {
+        match before {
+            Before::Shared => work.pfctl(&["-E"], "")?,
+            Before::Session => states.push(SESSION),
+            Before::OwnSession => states.push(OWN_SESSION),
+            Before::Due => std::thread::sleep(Duration::from_secs(4)),
+            Before::Recording => work.asked(&Ask::Record, now)?,
+            Before::Asked(ask) => work.asked(ask, now)?,
+        }
+    }
+    let states: String = states.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(lab.join(STATES.trim_start_matches('/')), states)?;
+    let moment = work.moment()?;
+    // The labs that are made from it find a recorder that is gone.
+    if scenario.before.iter().any(|before| matches!(before, Before::Recording)) {
+        work.asked(&Ask::StopRecording, now)?;
+    }
+    Ok(moment)
 }
 
 /// A scenario that is ready to be tried.
@@ -193,7 +198,7 @@ pub fn prepare(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Op
     if helper::arguments(&work.stage.lab, &scenario.ask, "ada", now).is_none() {
         return Ok(None);
     }
-    let start = work.furnish(scenario, now)?;
+    let start = furnish(work, scenario, now)?;
     let records = scenario.ask == Ask::Record || scenario.ask == Ask::StopRecording;
     let last = records.then_some(Ask::StopRecording);
     prepare_from(work, scenario.name, &scenario.ask, now, (start, None), last, None).map(Some)
@@ -422,7 +427,7 @@ impl Prepared {
             let _ = work.run(last, "ada", self.now)?;
         }
         let mut left = Vec::new();
-        if fault == Fault::Late {
+        if fault.is_late() {
             let gate = work.open_gate()?;
             hit.running.settles_within(Duration::from_secs(5));
             drop(gate);
