@@ -103,7 +103,7 @@ impl Desktop {
     /// Starts the tray in this lab, and waits until it is in the panel.
     fn tray(&self, lab: &Lab) -> Tray {
         let home = self.home.path();
-        let child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        let child = Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
             .arg("--lab")
             .arg(lab.path())
             .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
@@ -479,7 +479,7 @@ fn what_was_seen_before_a_restart_is_not_shown_as_now() {
     tray.until_icon(Icon::Closed);
 }
 
-/// A port that is open for everyone, and free now.
+/// A port that is open for anyone, and free now.
 fn open_port(lab: &Lab) -> u16 {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     lab.portcullis(&["open", &port.to_string(), "--from", "any"]).expect(0);
@@ -499,8 +499,8 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let port = open_port(&lab);
     let tray = desktop.tray(&lab);
-    let of_port = format!("{port}  port — ");
-    assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for everyone"));
+    let of_port = format!("{port} — ");
+    assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for anyone"));
 
     let listen = format!("--listen=127.0.0.1:{port}");
     let mut dlv = Command::new("dlv");
@@ -545,7 +545,7 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     drop(dlv);
     tray.until(PATIENCE, "it is seen to be gone", |tray| {
         tray.connect(port).is_none()
-            && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for everyone"))
+            && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for anyone"))
     });
 }
 
@@ -557,11 +557,11 @@ fn a_server_that_accepts_nobody_is_told_from_one_that_has_just_been_called() {
     let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let tray = desktop.tray(&lab);
     let says = |tray: &Tray, what: &str| {
-        let row = tray.row(&format!("{port}  port — "));
+        let row = tray.row(&format!("{port} — "));
         row.is_some_and(|row| row.label.contains(what))
     };
     assert!(says(&tray, "this Mac only"), "a queue may have filled just now: {:?}", tray.rows());
-    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts nobody any more"));
+    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts no client any more"));
     drop(deaf);
 }
 
@@ -579,7 +579,7 @@ fn quit_leaves_nothing_behind() {
 fn without_a_display_it_says_so_in_one_line() {
     let lab = Lab::new();
     let run = |display: &[(&str, &str)]| {
-        Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
             .arg("--lab")
             .arg(lab.path())
             .env_remove("DISPLAY")

@@ -66,7 +66,7 @@ impl Checked {
         };
         let parsed = parse(path, text, &mut include);
         self.notes.extend(parsed.doubts.iter().map(|doubt| {
-            format!("{}:{}: macOS's pfctl minds this: {}", doubt.path, doubt.line, doubt.message)
+            format!("{}:{}: macOS's pfctl refuses this: {}", doubt.path, doubt.line, doubt.message)
         }));
         self.problems.extend(parsed.problems);
         parsed.ruleset.loads
@@ -76,7 +76,7 @@ impl Checked {
     fn load(&self, load: &Placed<Load>, files: &mut IncludedFiles) -> Result<String, Problem> {
         let Placed { place, item } = load;
         let text = if self.loads > MAXIMUM_LOADS {
-            Err(format!("more than {MAXIMUM_LOADS} files are loaded"))
+            Err(format!("more than {MAXIMUM_LOADS} files are loaded").into())
         } else {
             files.include(&item.file)
         };

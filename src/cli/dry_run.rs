@@ -6,12 +6,15 @@ use similar::TextDiff;
 
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, AppError};
-use portcullis::pf::explain::{Change, changes};
+use portcullis::app::{App, AppError, ReadPreferences, preferences_note};
+use portcullis::pf::explain::{VerdictChange, changes};
+use portcullis::port::PortRange;
+use portcullis::prefs::Preferences;
+use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
-use portcullis::status::{PfState, Report, usable};
+use portcullis::rules::ledger::{Attachment, Guard, Ledger, Opening};
+use portcullis::rules::named_port::NamedPort;
 use portcullis::{firewall, os};
 
 #[derive(Serialize)]
@@ -22,7 +25,7 @@ struct DryRunOutput {
     /// Lines of a unified diff.
     diff: Vec<String>,
     /// pf's verdict for each port before and after.
-    verdicts: Vec<Change>,
+    verdicts: Vec<VerdictChange>,
     notes: Vec<String>,
 }
 
@@ -38,7 +41,7 @@ impl CommandOutput for DryRunOutput {
         };
         let changing: Vec<_> = self.verdicts.iter().filter(|change| change.before != change.after).collect();
         text += match changing.as_slice() {
-            [] => "\nnobody would reach more or less than now\n",
+            [] => "\nno client would reach more or less than now\n",
             _ => "\nwho could reach what:\n",
         };
         text.extend(changing.iter().map(|change| format!("  {change}\n")));
@@ -48,13 +51,14 @@ impl CommandOutput for DryRunOutput {
 }
 
 /// What an operation would change, by the rules that root last saw. Errors: what root saw says nothing of now.
-pub fn preview(app: &App, operation: &Operation) -> Run {
+pub fn preview(app: &App, operation: &Operation, preferences: &ReadPreferences) -> Run {
     validate(operation)?;
     let fact = app.report();
     let report =
-        usable(&fact, os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
+        fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
     let old = ledger(report);
-    let new = changed(&old, app.preferences()?.managed(), operation);
+    let shown = preferences.as_ref().map(Preferences::managed).unwrap_or_default();
+    let new = changed(&old, shown, operation);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let (before, after) = (anchor::rules(&old), anchor::rules(&new));
     let now = loaded(report).with_interfaces(firewall::interfaces(app.system()));
@@ -66,13 +70,14 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
     if report.pf != PfState::Enabled {
         notes.push("pf is off: the verdicts are those of a pf that is on".to_owned());
     }
+    notes.extend(preferences.as_ref().err().map(preferences_note));
     let diff = diff.lines().map(str::to_owned).collect();
     Ok(Box::new(DryRunOutput { version: 1, dry_run: true, anchor, diff, verdicts, notes }))
 }
 
 /// Each range of the ledger, with the networks that it is open for.
-fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
-    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.port).collect();
+fn asked(ledger: &Ledger) -> Vec<(PortRange, Vec<IpNet>)> {
+    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
     ranges.extend(ledger.openings.iter().map(|opening| opening.port));
     ranges.sort();
     ranges.dedup();
@@ -80,7 +85,7 @@ fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
         let opening = ledger.openings.iter().find(|opening| opening.port == port);
         opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
     };
-    ranges.iter().map(|port| (port.first(), port.last(), near(*port))).collect()
+    ranges.into_iter().map(|port| (port, near(port))).collect()
 }
 
 /// Refuses what the helper would refuse.
@@ -104,7 +109,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
     shown.iter().for_each(|port| new.manage(port));
     match operation {
         Operation::Open { ports, from, until } => {
-            for NamedPort { name, port } in ports.iter().cloned() {
+            for NamedPort { name, range: port } in ports.iter().cloned() {
                 let (from, until) = (from.clone(), *until);
                 new.open(Opening { name, port, from, until, since: 0, by: String::new() });
             }

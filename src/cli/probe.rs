@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::connect::one_port;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::debuggers::probe::{self, ServerIdentity};
+use portcullis::debuggers::probe;
+use portcullis::debuggers::wire::ServerIdentity;
 
 #[derive(Debug, clap::Args)]
 pub struct ProbeCommand {
@@ -15,7 +16,8 @@ pub struct ProbeCommand {
 
 impl ProbeCommand {
     pub fn run(self, context: &Context) -> Run {
-        let port = one_port(&context.app()?, &self.port)?;
+        let preferences = context.app()?.preferences()?;
+        let port = one_port("probe", &self.port, &preferences)?;
         Ok(Box::new(ProbeOutput { version: 1, ok: true, identity: probe::probe(port)? }))
     }
 }

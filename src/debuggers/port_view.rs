@@ -4,7 +4,8 @@
 //! # fn main() -> Result<(), portcullis::sockets::SocketsError> {
 //! use portcullis::{debuggers::port_view::PortView, sockets};
 //! use portcullis::diagnosis::Reachability;
-//! let view = PortView::of(2345, &sockets::SocketTable::default(), None, &[]);
+//! use portcullis::debuggers::classify::PortExpectation;
+//! let view = PortView::of(PortExpectation::usual(2345), &sockets::SocketTable::default(), None, &[]);
 //! use portcullis::pf::origin::{Both, PerOrigin};
 //! let pf = PerOrigin::same(Both::same(portcullis::diagnosis::Answer::Yes));
 //! let said = view.assess(pf, portcullis::diagnosis::AppFirewallEffect::Off);
@@ -15,8 +16,9 @@
 
 use serde::Serialize;
 
-use super::connect::{ConnectTarget, Setting, settings};
-use super::servers::{Server, ServerKind, classify_process};
+use super::classify::{PortExpectation, classify_process};
+use super::debugger::{Debugger, ListenOn, Mode, Server};
+use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
 use crate::pf::origin::{Both, PerOrigin};
@@ -35,8 +37,11 @@ pub struct PortView {
     pub server: Option<Server>,
     /// The process that listens, or else serves, or else has lost its listener.
     pub process: Option<Process>,
-    /// Who is being served, in words.
+    /// The clients that are being served, in words.
     pub clients: Vec<String>,
+    /// The debugger that is expected on the port.
+    #[serde(skip)]
+    expected: PortExpectation,
     #[serde(skip)]
     presence: Presence,
     #[serde(skip)]
@@ -44,36 +49,43 @@ pub struct PortView {
 }
 
 impl PortView {
-    /// The view of `port` in `table`.
+    /// The view of the `expected` port in `table`.
     ///
-    /// `earlier` is a table from some seconds before: only with it is a queue that does not move told from one that
-    /// has just filled. `delves` are the processes that [`super::servers::is_delve_or_go`] names: among them is found
-    /// a Delve that has lost its listener. It shows for a moment also of one that is about to listen.
-    pub fn of(port: u16, table: &SocketTable, earlier: Option<&SocketTable>, delves: &[Process]) -> PortView {
+    /// `earlier` is a table from some seconds before: only with it is a queue that does not move known from one that
+    /// has just filled. `processes` are those that [`super::may_linger`] names: among them is found a debugger that has
+    /// lost its listener. It shows for a moment also of one that is about to listen.
+    pub fn of(
+        expected: PortExpectation,
+        table: &SocketTable,
+        earlier: Option<&SocketTable>,
+        processes: &[Process],
+    ) -> PortView {
+        let port = expected.port;
+        let server_of = |socket: &Socket| classify_process(socket.owner.process()?, Some(expected));
         let listeners: Vec<Socket> = table.listeners_on(port).cloned().collect();
-        // A debugger may stop listening while it serves. Another program that is connected from this port, and nobody
-        // listens, only happens to have been given its number.
+        // A debugger may stop listening while it serves. Another program that is connected from this port, while none
+        // listens there, only happens to have been given its number.
         let is_session = |socket: &&Socket| {
-            !listeners.is_empty() || socket.owner.process().is_none() || server_of(socket, port).is_some()
+            !listeners.is_empty() || socket.owner.process().is_none() || server_of(socket).is_some()
         };
         let sessions: Vec<Socket> = table.sessions_on(port).filter(is_session).cloned().collect();
-        let orphan = delves.iter().find(|process| is_orphan(process, port, delves));
-        let is_proxy =
-            |socket: &Socket| server_of(socket, port).is_some_and(|server| server.kind == ServerKind::Proxy);
+        let orphan = processes.iter().find(|process| is_orphan(process, expected, processes));
+        let is_proxy = |socket: &Socket| server_of(socket).is_some_and(|server| server.mode.forwards);
         // Where a debugger and a proxy share a port, the debugger is meant.
         let listener = listeners.iter().find(|socket| !is_proxy(socket)).or(listeners.first());
         let (presence, owner) = match (listener, sessions.first()) {
             (Some(listener), _) if is_proxy(listener) => (Presence::Forwards, listener.owner.process()),
             (Some(listener), _) => (Presence::Listens, listener.owner.process()),
-            (None, Some(session)) => (Presence::Nobody, session.owner.process()),
+            (None, Some(session)) => (Presence::Absent, session.owner.process()),
             (None, None) if orphan.is_some() => (Presence::Orphan, orphan),
             (None, None) if table.blind_spot.is_some() => (Presence::Unknown, None),
-            (None, None) => (Presence::Nobody, None),
+            (None, None) => (Presence::Absent, None),
         };
-        let server = owner.and_then(|process| classify_process(process, Some(port)));
+        let server = owner.and_then(|process| classify_process(process, Some(expected)));
         let clients = sessions.iter().map(|session| client_of(table, session)).collect();
         let queue = queue(&listeners, earlier, port);
-        PortView { port, server, process: owner.cloned(), clients, presence, queue, listeners, sessions }
+        let process = owner.cloned();
+        PortView { port, server, process, clients, expected, presence, queue, listeners, sessions }
     }
 
     /// What is to be said of it, with what pf and the Application Firewall do.
@@ -101,11 +113,42 @@ impl PortView {
     /// The settings to connect to the debugger that is there; none where none is known. `host` is this Mac as the
     /// client names it; where it is not given, the loopback address that is listened to.
     pub fn settings(&self, host: Option<&str>) -> Vec<Setting> {
-        let Some(kind) = self.server.as_ref().map(|server| server.kind) else { return Vec::new() };
+        self.mode().map_or_else(Vec::new, |mode| self.settings_for(mode, host))
+    }
+
+    /// [`PortView::settings`]; where no debugger is seen there, those of the one that is expected.
+    pub fn settings_or_expected(&self, host: Option<&str>) -> Vec<Setting> {
+        let expected = self.expected.debugger().filter(|_| self.process.is_none());
+        let mode = self.mode().or(expected.map(|debugger| debugger.usual_mode));
+        mode.map_or_else(Vec::new, |mode| self.settings_for(mode, host))
+    }
+
+    /// What people call the debugger that is there, or that the user named for the port.
+    pub fn debugger_title(&self) -> Option<&'static str> {
+        let seen = self.server.as_ref().filter(|server| !server.mode.forwards).map(Server::title);
+        seen.or(self.expected.named.map(|debugger| debugger.title))
+    }
+
+    /// The debugger that the user named for the port.
+    pub fn named_debugger(&self) -> Option<&'static Debugger> {
+        self.expected.named
+    }
+
+    /// The mode of the debugger that is there. Where something else is seen to listen, a forwarder among it, the user's word
+    /// for what is behind it counts.
+    fn mode(&self) -> Option<&'static Mode> {
+        let seen = self.server.as_ref().map(|server| server.mode).filter(|mode| !mode.forwards);
+        let named = self.expected.named.filter(|_| !self.listeners.is_empty());
+        seen.or(named.map(|debugger| debugger.usual_mode))
+    }
+
+    fn settings_for(&self, mode: &Mode, host: Option<&str>) -> Vec<Setting> {
         let is_six = self.bind().v4 == Bind::None && self.bind().v6 != Bind::None;
         let loopback = if is_six { "::1" } else { "127.0.0.1" };
-        let host = host.unwrap_or(loopback);
-        settings(&ConnectTarget { kind, host, port: self.port, tunnel: self.is_loopback_only() })
+        let target = ConnectTarget { host: host.unwrap_or(loopback), port: self.port };
+        let mut settings = (mode.settings)(&target);
+        settings.extend(self.is_loopback_only().then(|| Setting::tunnel(&target)));
+        settings
     }
 
     /// Whether it is listened to, but not where other machines could address it.
@@ -126,43 +169,37 @@ impl PortView {
         let port = self.port;
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
-            Some(server) if server.kind != ServerKind::Proxy => {
+            Some(server) if !server.mode.forwards => {
                 format!("{} ({})", server.title(), process.pid)
             }
             _ => process.to_string(),
         };
         let mut addresses: Vec<String> = self.listeners.iter().map(address).collect();
         addresses.dedup();
-        let take_many = server
-            .filter(|server| server.kind == ServerKind::DelveHeadless)
-            .map(|_| "--accept-multiclient".into());
+        let option = |on| server.and_then(|server| (server.mode.listen_option)(on, port));
         Wording {
             port: port.to_string(),
             program: self.process.as_ref().map(title),
             addresses,
             client: (!self.clients.is_empty()).then(|| self.clients.join(", ")),
             waiting: self.listeners.iter().filter_map(|socket| socket.accept_queue).max(),
-            listen_everywhere: server.and_then(|server| server.listen_option("", port)),
-            listen_v4: server.and_then(|server| server.listen_option("127.0.0.1", port)),
-            take_many,
-            start: start(port),
+            listen_everywhere: option(ListenOn::Everywhere),
+            listen_v4: option(ListenOn::Loopback),
+            take_many: server.and_then(|server| server.mode.take_many_option).map(str::to_owned),
+            start: self.expected.debugger().map(|debugger| debugger.start_commands(port)),
             ..Wording::default()
         }
     }
 }
 
-fn server_of(socket: &Socket, port: u16) -> Option<Server> {
-    classify_process(socket.owner.process()?, Some(port))
-}
-
-/// Whether `process` is a single-client Delve that was told to listen on `port`, and is not still building.
-fn is_orphan(process: &Process, port: u16, all: &[Process]) -> bool {
-    let is_go = |child: &Process| child.name.as_deref() == Some("go") && child.parent == Some(process.pid);
-    classify_process(process, Some(port)).is_some_and(|server| {
-        server.kind == ServerKind::DelveHeadless
-            && server.traps.is_empty()
-            && server.listen.is_some_and(|listen| listen.port == Some(port))
-    }) && !all.iter().any(is_go)
+/// Whether `process` is a debugger that should listen on this port by its arguments, can live on without its listener, and
+/// has begun to listen already.
+fn is_orphan(process: &Process, expected: PortExpectation, all: &[Process]) -> bool {
+    classify_process(process, Some(expected)).is_some_and(|server| {
+        let is_its_port = server.listen.is_some_and(|listen| listen.port == Some(expected.port));
+        let lingers = server.mode.lingering.is_some_and(|lingering| !(lingering.is_starting)(process, all));
+        is_its_port && lingers && server.traps.is_empty()
+    })
 }
 
 fn client_of(table: &SocketTable, session: &Socket) -> String {
@@ -200,7 +237,7 @@ fn bind(socket: &Socket) -> Both<Bind> {
     };
     match address {
         std::net::IpAddr::V4(_) => Both { v4: bind, v6: Bind::None },
-        // A socket on `::` takes IPv4 too, unless it was told not to.
+        // A socket on `::` takes IPv4 too, unless it is set not to.
         std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => Both::same(bind),
         std::net::IpAddr::V6(_) => Both { v4: Bind::None, v6: bind },
     }
@@ -223,19 +260,6 @@ fn address(socket: &Socket) -> String {
         true => "every address".to_owned(),
         false => address.to_string(),
     }
-}
-
-/// A command that starts the debugger that usually listens on `port`.
-fn start(port: u16) -> Option<String> {
-    Some(match port {
-        2345 => "dlv debug --headless --accept-multiclient --listen=127.0.0.1:2345".to_owned(),
-        9229 => "node --inspect-brk app.js".to_owned(),
-        5678 => "python3 -m debugpy --listen 5678 --wait-for-client app.py".to_owned(),
-        5005 => "java -agentlib:jdwp=transport=dt_socket,server=y,suspend=y,address=5005 …".to_owned(),
-        1234 => "gdbserver :1234 ./app".to_owned(),
-        12345 => "rdbg --open --port 12345 app.rb".to_owned(),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -296,7 +320,7 @@ mod tests {
         };
         let none = SocketTable::default();
         let of = |table: &SocketTable, earlier: Option<&SocketTable>, delves: &[Process]| {
-            PortView::of(2345, table, earlier, delves)
+            PortView::of(PortExpectation::usual(2345), table, earlier, delves)
         };
         for (view, expected) in [
             (of(&none, None, &[]), Reachability::NoListener),
@@ -326,7 +350,10 @@ mod tests {
         let mut table =
             SocketTable { listeners: vec![socket("[::]:2345", None, &dlv)], ..SocketTable::default() };
         table.listeners[0].accept_queue = Some(1);
-        assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
+        assert_eq!(
+            state(&PortView::of(PortExpectation::usual(2345), &table, None, &[])),
+            Reachability::Unknown
+        );
     }
 
     #[test]
@@ -334,12 +361,18 @@ mod tests {
         let browser = process(7, "/usr/bin/browser");
         let connections = vec![socket("192.168.1.7:50000", Some("192.0.2.1:443"), &browser)];
         let table = SocketTable { connections, ..SocketTable::default() };
-        assert_eq!(state(&PortView::of(50000, &table, None, &[])), Reachability::NoListener);
+        assert_eq!(
+            state(&PortView::of(PortExpectation::usual(50000), &table, None, &[])),
+            Reachability::NoListener
+        );
     }
 
     #[test]
     fn where_sockets_may_be_missing_nobody_is_said_to_be_missing() {
         let table = SocketTable { blind_spot: Some("no permission".into()), ..SocketTable::default() };
-        assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
+        assert_eq!(
+            state(&PortView::of(PortExpectation::usual(2345), &table, None, &[])),
+            Reachability::Unknown
+        );
     }
 }

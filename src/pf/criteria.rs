@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// The way a packet goes, seen from this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +16,8 @@ pub enum Direction {
 }
 
 /// The address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Family {
     Inet,
     Inet6,
@@ -23,7 +25,7 @@ pub enum Family {
 
 /// `on en0`, `on ! lo0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
+pub struct InterfaceMatch {
     pub name: Box<str>,
     pub negated: bool,
 }

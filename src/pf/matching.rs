@@ -1,22 +1,22 @@
-//! Whether a rule matches a packet: yes, no, or it depends on something that is not known here.
+//! Whether a rule matches a packet: yes, no, or maybe, which depends on an unknown fact.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::contents::TableContents;
+use super::criteria::{Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch};
 use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Rule};
-use super::rulesets::{Contents, Rulesets, TableFound};
+use super::rulesets::{Rulesets, TableLookup};
+use super::unknown::UnknownFact;
 
-/// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Matches {
     Yes,
     No,
-    Maybe(Why),
+    Maybe(UnknownFact),
 }
 
 impl Matches {
@@ -32,7 +32,7 @@ impl Matches {
         }
     }
 
-    /// Both must hold: a certain no decides, then a doubt.
+    /// Whether both hold: a certain no decides, then a doubt.
     pub(super) fn and(self, other: impl FnOnce() -> Matches) -> Self {
         match self {
             Matches::No => Matches::No,
@@ -45,66 +45,6 @@ impl Matches {
     }
 }
 
-/// What a match depends on that is not known here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The rule could not be read.
-    Unreadable,
-    /// The contents of a table.
-    Table(String),
-    /// The addresses of a host's name.
-    Name(String),
-    /// The addresses of an interface.
-    Interface(String),
-    /// The rules of a file.
-    File(String),
-    /// The packet's address.
-    Address,
-    /// The packet's port.
-    Port,
-    /// The number of a service.
-    Service(String),
-    /// Routes.
-    Route(&'static str),
-    /// The sender's operating system.
-    System(String),
-    /// Whose socket it is.
-    Owner,
-    /// Chance.
-    Probability,
-    /// The packet's type of service.
-    TypeOfService,
-    /// The packet's ICMP type.
-    Icmp,
-    /// The packet's tag.
-    Tag(String),
-}
-
-/// A clause that goes on from "depends on".
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Why::Unreadable => f.write_str("a rule that could not be read"),
-            Why::Table(name) => write!(f, "the contents of table <{name}>, which could not be read"),
-            Why::Name(name) => {
-                write!(f, "the addresses of {name}, which pfctl looks up when it loads the rule")
-            }
-            Why::Interface(name) => write!(f, "the addresses of {name}"),
-            Why::File(path) => write!(f, "the rules in {path}, which could not be read"),
-            Why::Address => f.write_str("an address that a translation leaves open"),
-            Why::Port => f.write_str("the port at the other end"),
-            Why::Service(text) => write!(f, "the number of the service in `port {text}`"),
-            Why::Route(what) => write!(f, "the routing table ({what})"),
-            Why::System(name) => write!(f, "the sender's operating system (\"{name}\")"),
-            Why::Owner => f.write_str("the user who owns the socket"),
-            Why::Probability => f.write_str("chance (probability)"),
-            Why::TypeOfService => f.write_str("the packet's type of service"),
-            Why::Icmp => f.write_str("the packet's ICMP type"),
-            Why::Tag(name) => write!(f, "whether the packet has the tag {name}"),
-        }
-    }
-}
-
 /// Whether `rule`, which stands in `anchor`, matches the packet; `tags` are the tags that it may have.
 pub(super) fn matches(
     loaded: &Rulesets,
@@ -113,7 +53,7 @@ pub(super) fn matches(
     packet: &Packet,
     tags: &[Option<&str>],
 ) -> Matches {
-    // What is cheap and certain comes first: most rules end there.
+    // The cheap and certain criteria first: most rules end there.
     if rule.direction.is_some_and(|direction| direction != packet.direction)
         || rule.family.is_some_and(|family| family != packet.family)
         || rule.protocol.is_some_and(|protocol| protocol != packet.protocol)
@@ -123,8 +63,8 @@ pub(super) fn matches(
     }
     if let Some(text) = &rule.unreadable {
         return Matches::Maybe(match rule.action {
-            Action::Unread => Why::File(text.to_string()),
-            _ => Why::Unreadable,
+            Action::Unread => UnknownFact::File(text.to_string()),
+            _ => UnknownFact::Unreadable,
         });
     }
     if packet.protocol == TCP && rule.flags.is_some_and(|flags| packet.flags & flags.of != flags.set) {
@@ -140,15 +80,15 @@ pub(super) fn matches(
         .and(|| rest_matches(rule))
 }
 
-/// Whether a rule on `wanted` looks at packets of the interface `name`.
-pub(super) fn on_interface(wanted: Option<&Interface>, name: &str) -> Matches {
+/// Whether a rule on `wanted` applies to packets of the interface `name`.
+pub(super) fn on_interface(wanted: Option<&InterfaceMatch>, name: &str) -> Matches {
     let Some(wanted) = wanted else { return Matches::Yes };
     Matches::from(*wanted.name == *name).negated(wanted.negated)
 }
 
 /// Whether `set skip on filter` means the interface `name`: by its whole name, or by that of its driver (XNU,
-/// net/pf_if.c: `pfi_skip_if`). Groups of interfaces, which pf has elsewhere, are not in macOS's kernel: `on egress` is
-/// an interface that nobody has.
+/// net/pf_if.c: `pfi_skip_if`). macOS's kernel has no groups of interfaces, as other
+/// systems have: `on egress` names an interface that does not exist.
 pub(super) fn is_skipped(filter: &str, name: &str) -> bool {
     let is_driver = !filter.is_empty() && !filter.ends_with(|last: char| last.is_ascii_digit());
     let unit = name.strip_prefix(filter).filter(|_| is_driver);
@@ -159,13 +99,13 @@ fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool)
     match (wanted, port) {
         (None, _) => Matches::Yes,
         (Some(_), _) if !with_ports => Matches::No,
-        (Some(PortMatch::Service(text)), _) => Matches::Maybe(Why::Service(text.to_string())),
+        (Some(PortMatch::Service(text)), _) => Matches::Maybe(UnknownFact::Service(text.to_string())),
         (Some(PortMatch::Number(compare)), Some(port)) => Matches::from(compare.matches(port)),
         (Some(PortMatch::Number(compare)), None) => some_high_port(compare),
     }
 }
 
-/// A client's port is one that its system gave it: somewhere from 1024 up.
+/// Whether the condition holds for a client's port, which its system chose from 1024 up.
 fn some_high_port(compare: &Compare<u16>) -> Matches {
     let (a, b) = compare.bounds();
     // The answer changes at these ports only.
@@ -181,7 +121,11 @@ fn some_high_port(compare: &Compare<u16>) -> Matches {
     ];
     let mut answers = ports.iter().filter(|port| **port >= 1024).map(|port| compare.matches(*port));
     let first = answers.next().unwrap_or_default();
-    if answers.all(|answer| answer == first) { Matches::from(first) } else { Matches::Maybe(Why::Port) }
+    if answers.all(|answer| answer == first) {
+        Matches::from(first)
+    } else {
+        Matches::Maybe(UnknownFact::Port)
+    }
 }
 
 fn peer_matches(
@@ -207,7 +151,7 @@ fn address_matches(
     if *wanted == Address::Any {
         return Matches::Yes;
     }
-    let Some(address) = address else { return Matches::Maybe(Why::Address) };
+    let Some(address) = address else { return Matches::Maybe(UnknownFact::Address) };
     match wanted {
         Address::Any => Matches::Yes,
         Address::Net(net) => Matches::from(net.contains(&address)),
@@ -216,18 +160,18 @@ fn address_matches(
             Matches::from(first.is_ipv4() == address.is_ipv4() && first <= address && address <= last)
         }
         Address::Table(name) => match loaded.table(anchor, name) {
-            TableFound::Known(contents) => table_matches(loaded, name, contents, address),
-            TableFound::Missing => Matches::No,
-            TableFound::Unknown => Matches::Maybe(Why::Table(name.to_string())),
+            TableLookup::Known(contents) => table_matches(loaded, name, contents, address),
+            TableLookup::Missing => Matches::No,
+            TableLookup::Unknown => Matches::Maybe(UnknownFact::Table(name.to_string())),
         },
         Address::Dynamic(interface) => dynamic_matches(loaded, interface, address),
         Address::Static(interface) => of_interface(loaded, interface, address),
-        Address::Name(name, _) => Matches::Maybe(Why::Name(name.to_string())),
-        // A connected network has a route, and it leads to the interface that the packet came in on.
+        Address::Name(name, _) => Matches::Maybe(UnknownFact::Name(name.to_string())),
+        // The route to a connected network leads to the interface that the packet came in on.
         Address::NoRoute | Address::UrpfFailed if is_near(loaded, packet, address) => Matches::No,
-        Address::NoRoute => Matches::Maybe(Why::Route("no-route")),
-        Address::UrpfFailed => Matches::Maybe(Why::Route("urpf-failed")),
-        Address::RouteLabel(_) => Matches::Maybe(Why::Route("a route's label")),
+        Address::NoRoute => Matches::Maybe(UnknownFact::NoRoute),
+        Address::UrpfFailed => Matches::Maybe(UnknownFact::UrpfFailed),
+        Address::RouteLabel(_) => Matches::Maybe(UnknownFact::RouteLabel),
     }
 }
 
@@ -238,10 +182,10 @@ fn is_near(loaded: &Rulesets, packet: &Packet, address: IpAddr) -> bool {
     loopback || own.is_some_and(|facts| facts.addresses.iter().any(|net| net.contains(&address)))
 }
 
-/// As in pf's tables: the narrowest network that holds the address decides.
-fn table_matches(loaded: &Rulesets, name: &str, contents: &Contents, address: IpAddr) -> Matches {
+/// The narrowest network that holds the address decides, as in pf's tables.
+fn table_matches(loaded: &Rulesets, name: &str, contents: &TableContents, address: IpAddr) -> Matches {
     let narrowest = contents.narrowest(address);
-    let unknown = || Matches::Maybe(Why::Table(name.to_owned()));
+    let unknown = || Matches::Maybe(UnknownFact::Table(name.to_owned()));
     if contents.unreadable().is_some() {
         return unknown();
     }
@@ -253,7 +197,7 @@ fn table_matches(loaded: &Rulesets, name: &str, contents: &Contents, address: Ip
                 Matches::No => {}
                 Matches::Maybe(why) => return Matches::Maybe(why),
             },
-            Address::Name(name, _) => return Matches::Maybe(Why::Name(name.to_string())),
+            Address::Name(name, _) => return Matches::Maybe(UnknownFact::Name(name.to_string())),
             _ => return unknown(),
         }
     }
@@ -268,7 +212,7 @@ fn static_matches(
     negated: bool,
     address: Option<IpAddr>,
 ) -> Matches {
-    let Some(address) = address else { return Matches::Maybe(Why::Address) };
+    let Some(address) = address else { return Matches::Maybe(UnknownFact::Address) };
     if !negated {
         return of_interface(loaded, interface, address);
     }
@@ -276,12 +220,12 @@ fn static_matches(
         Some(networks) => Matches::from(
             networks.iter().any(|net| net.addr().is_ipv4() == address.is_ipv4() && !net.contains(&address)),
         ),
-        None => Matches::Maybe(Why::Interface(interface.name.to_string())),
+        None => Matches::Maybe(UnknownFact::Interface(interface.name.to_string())),
     }
 }
 
 /// `(en0)`: the addresses that en0 has when the packet comes, but for link-local ones (XNU, net/pf_if.c:
-/// `pfi_instance_add`). What is no interface's name has none.
+/// `pfi_instance_add`). A text that cannot name an interface has none.
 fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     let is_name = interface.name.ends_with(|last: char| last.is_ascii_digit());
     let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
@@ -289,7 +233,7 @@ fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpA
         // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
         "self" => match of_interface(loaded, interface, address) {
             Matches::No => Matches::No,
-            _ => Matches::Maybe(Why::Interface("(self)".to_owned())),
+            _ => Matches::Maybe(UnknownFact::Interface("(self)".to_owned())),
         },
         _ if !is_name || link_local => Matches::No,
         _ => of_interface(loaded, interface, address),
@@ -300,11 +244,11 @@ fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpA
 fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     match networks(loaded, interface) {
         Some(networks) => Matches::from(networks.iter().any(|net| net.contains(&address))),
-        None => Matches::Maybe(Why::Interface(interface.name.to_string())),
+        None => Matches::Maybe(UnknownFact::Interface(interface.name.to_string())),
     }
 }
 
-/// What an interface's addresses stand for; `None` where they are not known.
+/// The networks that an interface's addresses stand for; `None` where they are unknown.
 pub(super) fn networks(loaded: &Rulesets, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
     if interface.peer {
         return None;
@@ -351,34 +295,33 @@ fn tag_matches(rule: &Rule, tags: &[Option<&str>]) -> Matches {
     match (tags.iter().any(has), tags.iter().all(has)) {
         (_, true) => Matches::Yes.negated(tagged.negated),
         (false, _) => Matches::No.negated(tagged.negated),
-        _ => Matches::Maybe(Why::Tag(tagged.name.to_string())),
+        _ => Matches::Maybe(UnknownFact::Tag(tagged.name.to_string())),
     }
 }
 
-/// What no packet here says.
+/// Criteria that `Packet` does not model.
 fn rest_matches(rule: &Rule) -> Matches {
     if let Some(system) = &rule.os {
-        return Matches::Maybe(Why::System(system.to_string()));
+        return Matches::Maybe(UnknownFact::System(system.to_string()));
     }
     if rule.icmp.is_some() {
-        return Matches::Maybe(Why::Icmp);
+        return Matches::Maybe(UnknownFact::Icmp);
     }
     if rule.tos.is_some() {
-        return Matches::Maybe(Why::TypeOfService);
+        return Matches::Maybe(UnknownFact::TypeOfService);
     }
     match (&rule.user, &rule.group) {
         (None, None) => {}
         (Some(OwnerMatch::Number(compare)), None) | (None, Some(OwnerMatch::Number(compare)))
             if all_owners(compare) => {}
-        _ => return Matches::Maybe(Why::Owner),
+        _ => return Matches::Maybe(UnknownFact::Owner),
     }
     if rule.probability.is_some_and(|probability| probability < u32::MAX) {
-        return Matches::Maybe(Why::Probability);
+        return Matches::Maybe(UnknownFact::Probability);
     }
     Matches::Yes
 }
 
-/// Whether the condition holds for every user.
 fn all_owners(compare: &Compare<u32>) -> bool {
     matches!(compare, Compare::GreaterOrEqual(0) | Compare::LessOrEqual(u32::MAX))
 }

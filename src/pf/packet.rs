@@ -6,37 +6,32 @@ use std::net::IpAddr;
 use super::criteria::{Direction, Family};
 use super::names::protocols::protocol_name;
 
-/// SYN, as in [`Packet::flags`].
+/// In [`Packet::flags`].
 pub const SYN: u8 = 0x02;
-/// ACK, as in [`Packet::flags`].
+/// In [`Packet::flags`].
 pub const ACK: u8 = 0x10;
-/// TCP's protocol number.
+/// The protocol's number.
 pub const TCP: u8 = 6;
-/// UDP's protocol number.
+/// The protocol's number.
 pub const UDP: u8 = 17;
 
-/// A packet at an interface. What is `None` is not known; a rule that looks at it may or may not match.
+/// A packet at an interface. `None` is unknown: a rule with a criterion for it may match or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The way it goes.
     pub direction: Direction,
-    /// The interface.
     pub interface: String,
-    /// The address family.
     pub family: Family,
     /// The protocol's number.
     pub protocol: u8,
-    /// Where it comes from.
     pub source: Option<IpAddr>,
-    /// From which port, where the protocol has ports.
+    /// In host order.
     pub source_port: Option<u16>,
-    /// Where it goes to.
     pub destination: Option<IpAddr>,
-    /// To which port, where the protocol has ports.
+    /// In host order.
     pub destination_port: Option<u16>,
-    /// TCP's flags, FIN lowest.
+    /// TCP's flags by bit, FIN lowest.
     pub flags: u8,
-    /// Whether it belongs to a connection that pf has a state of.
+    /// It belongs to a connection that pf has a state of.
     pub established: bool,
 }
 
@@ -63,7 +58,7 @@ impl Packet {
         }
     }
 
-    /// The same connection's packet in the other way.
+    /// A packet of the same connection in the other direction.
     pub fn reply(&self, flags: u8) -> Packet {
         Packet {
             direction: match self.direction {

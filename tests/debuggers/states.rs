@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis::debuggers::servers::ServerKind;
+use portcullis::debuggers::forwarders;
 
 use crate::commands::Commands;
 use crate::recipes::{Recipe, Running, find, free_port, recipes};
@@ -25,7 +25,7 @@ pub fn provoke(folder: &Path) -> usize {
         recipe.map_or_else(|| Err("no such recipe".to_owned()), Recipe::start)
     };
     let trials: [(&str, &str, Trial); 7] = [
-        ("no-listener", "nobody", Box::new(|| Ok((free_port(), vec![])))),
+        ("no-listener", "no listener", Box::new(|| Ok((free_port(), vec![])))),
         (
             "bricked",
             "dlv headless after nc",
@@ -35,8 +35,8 @@ pub fn provoke(folder: &Path) -> usize {
                 Ok((server.port, vec![server.into()]))
             }),
         ),
-        ("wedged", "dlv dap that accepts nobody", Box::new(|| stopped(start("dlv dap")?))),
-        ("wedged", "debugpy that accepts nobody", Box::new(|| stopped(start("debugpy")?))),
+        ("wedged", "dlv dap that was stopped", Box::new(|| stopped(start("dlv dap")?))),
+        ("wedged", "debugpy that was stopped", Box::new(|| stopped(start("debugpy")?))),
         (
             "wrong-family",
             "node on ::1",
@@ -119,8 +119,8 @@ impl Held {
         use std::os::unix::process::CommandExt;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let child = command.spawn().map_err(|error| format!("does not start: {error}"))?;
-        let (name, kind, client) = ("", ServerKind::Proxy, crate::clients::Client::Gdb);
-        Ok(Held::Server(Running { name, kind, client, port: 0, child }))
+        let (name, mode, client) = ("", &forwarders::PROXY, crate::clients::Client::Gdb);
+        Ok(Held::Server(Running { name, mode, client, port: 0, child }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The criteria that stand behind the addresses, in any order.
+//! The criteria in the last part of a rule, behind the addresses, in any order.
 
 use crate::pf::criteria::{Family, Flags, Icmp, Tagged, TypeOfService};
 use crate::pf::effects::Pipe;
@@ -7,9 +7,9 @@ use crate::pf::print;
 use crate::pf::rule::{Action, Rule};
 use crate::pf::words::{c_number, shortened};
 
-use super::expand::Lists;
 use super::kernel::{Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
+use super::lists::Lists;
 use super::problem::Fault;
 
 /// Which criteria a rule gave.
@@ -20,93 +20,76 @@ pub(super) struct GivenCriteria {
 }
 
 impl Parser<'_, '_, '_> {
-    /// What may stand behind the addresses, in any order.
     pub(super) fn opt_criteria(&mut self, rule: &mut Rule, lists: &mut Lists) -> Read<GivenCriteria> {
         let mut given = GivenCriteria::default();
-        loop {
-            let at = self.token.at;
-            if self.token.is_punctuation(b'!') {
-                rule.tagged = self.opt_tagged()?;
-                continue;
-            }
-            // pfctl prints the probability between `keep state` and the state's options, where it could not read them.
-            let printed = self.shared.listing && given.state && rule.probability.is_some();
-            if printed && rule.state_options.is_none() && self.token.is_punctuation(b'(') {
-                self.state_options(rule)?;
-                continue;
-            }
-            if self.token.kind != TokenKind::Keyword {
-                return Ok(given);
-            }
-            match &*self.token.text {
-                "user" | "group" => self.owner_criterion(lists)?,
-                "flags" => {
-                    if given.flags {
-                        return Err(self.wrong(at, "flags cannot be redefined"));
-                    }
-                    given.flags = true;
-                    rule.flags = self.flags()?;
-                }
-                "icmp-type" | "icmp6-type" => {
-                    if !lists.icmp.is_empty() {
-                        return Err(self.wrong(at, "icmp-type cannot be redefined"));
-                    }
-                    let six = self.bump().text == "icmp6-type";
-                    lists.icmp = self.list(if six { Self::icmp6 } else { Self::icmp4 })?;
-                }
-                "tos" | "dscp" | "sc" => {
-                    if rule.tos.is_some() {
-                        return Err(self.wrong(at, "tos, dscp and sc cannot be redefined or used together"));
-                    }
-                    rule.tos = Some(match &*self.bump().text {
-                        "tos" => TypeOfService::Tos(self.tos()?),
-                        "dscp" => TypeOfService::Dscp(self.code_point()?),
-                        _ => TypeOfService::Class(self.service_class()?),
-                    });
-                }
-                "no" | "keep" | "modulate" | "synproxy" => {
-                    if given.state {
-                        return Err(self.wrong(at, "modulate or keep cannot be redefined"));
-                    }
-                    given.state = true;
-                    self.state(rule)?;
-                }
-                "fragment" => {
-                    self.bump();
-                    rule.fragment = true;
-                }
-                "allow-opts" => {
-                    self.bump();
-                    rule.allow_options = true;
-                }
-                "extfilter" => rule.extfilter = self.external()?,
-                "label" => {
-                    if rule.label.is_some() {
-                        return Err(self.wrong(at, "label cannot be redefined"));
-                    }
-                    rule.label = self.label()?;
-                }
-                "queue" if rule.action == Action::Dummynet => self.pipe(rule)?,
-                "pipe" => self.pipe(rule)?,
-                "queue" => {
-                    if rule.queue.is_some() {
-                        return Err(self.wrong(at, "queue cannot be redefined"));
-                    }
-                    rule.queue = Some(self.queue()?);
-                }
-                "tag" => {
-                    self.bump();
-                    rule.tag = Some(self.tag()?);
-                }
-                "tagged" => rule.tagged = self.opt_tagged()?,
-                "probability" => {
-                    self.bump();
-                    rule.probability = Some(self.probability()?);
-                }
-                "rtable" => rule.rtable = self.opt_rtable()?,
-                _ => return Ok(given),
-            }
+        while self.opt_criterion(rule, lists, &mut given)? {}
+        Ok(given)
+    }
+
+    /// Gives whether a criterion was next.
+    fn opt_criterion(&mut self, rule: &mut Rule, lists: &mut Lists, given: &mut GivenCriteria) -> Read<bool> {
+        if self.lexeme.is_punctuation(b'!') {
+            rule.tagged = self.opt_tagged()?;
+            return Ok(true);
         }
+        // pfctl prints the probability between `keep state` and the state's options, where it would not read it.
+        let printed = self.is_listing() && given.state && rule.probability.is_some();
+        if printed && rule.state_options.is_none() && self.lexeme.is_punctuation(b'(') {
+            self.state_options(rule)?;
+            return Ok(true);
+        }
+        if self.lexeme.kind != LexemeKind::Keyword {
+            return Ok(false);
+        }
+        match &*self.lexeme.text {
+            "user" | "group" => self.owner_criterion(lists)?,
+            "flags" => {
+                self.once(std::mem::replace(&mut given.flags, true), "flags cannot be redefined")?;
+                rule.flags = self.flags()?;
+            }
+            "icmp-type" | "icmp6-type" => {
+                self.once(!lists.icmp.is_empty(), "icmp-type cannot be redefined")?;
+                lists.icmp = self.icmp_types()?;
+            }
+            "tos" | "dscp" | "sc" => {
+                self.once(rule.tos.is_some(), "tos, dscp and sc cannot be redefined or used together")?;
+                rule.tos = Some(self.type_of_service()?);
+            }
+            "no" | "keep" | "modulate" | "synproxy" => {
+                self.once(std::mem::replace(&mut given.state, true), "modulate or keep cannot be redefined")?;
+                self.state(rule)?;
+            }
+            "fragment" => rule.fragment = self.eat("fragment"),
+            "allow-opts" => rule.allow_options = self.eat("allow-opts"),
+            "extfilter" => rule.extfilter = self.external()?,
+            "label" => {
+                self.once(rule.label.is_some(), "label cannot be redefined")?;
+                rule.label = self.label()?;
+            }
+            "queue" if rule.action == Action::Dummynet => self.pipe(rule)?,
+            "pipe" => self.pipe(rule)?,
+            "queue" => {
+                self.once(rule.queue.is_some(), "queue cannot be redefined")?;
+                rule.queue = Some(self.queue()?);
+            }
+            "tag" => {
+                self.bump();
+                rule.tag = Some(self.tag()?);
+            }
+            "tagged" => rule.tagged = self.opt_tagged()?,
+            "probability" => {
+                self.bump();
+                rule.probability = Some(self.probability()?);
+            }
+            "rtable" => rule.rtable = self.opt_rtable()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Refuses the lexeme that is next, where the rule has what it stands for already.
+    pub(super) fn once(&mut self, given: bool, message: &str) -> Read<()> {
+        if given { Err(self.wrong(self.lexeme.at, message)) } else { Ok(()) }
     }
 
     /// `flags S/SA`, `flags /SA`; `None` for `flags any`.
@@ -115,14 +98,14 @@ impl Parser<'_, '_, '_> {
         if self.eat("any") {
             return Ok(None);
         }
-        let set = if self.token.is_punctuation(b'/') { 0 } else { self.flag_letters()? };
+        let set = if self.lexeme.is_punctuation(b'/') { 0 } else { self.flag_letters()? };
         self.require_punctuation(b'/')?;
         let of = self.flag_letters()?;
         Ok(Some(Flags { set, of }))
     }
 
     fn flag_letters(&mut self) -> Read<u8> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let text = self.string("TCP flags, such as `S/SA`")?;
         let mut flags = 0;
         for letter in text.chars() {
@@ -138,8 +121,8 @@ impl Parser<'_, '_, '_> {
         if rule.flags.is_some_and(|flags| flags.set & flags.of != flags.set) {
             return Err(self.wrong(start, "flags always false"));
         }
-        // pfctl expands such a rule to one for each protocol, and prints what it would not read.
-        if self.shared.listing {
+        // pfctl expands such a rule to one for each protocol, and prints rules that it would not read.
+        if self.is_listing() {
             return Ok(());
         }
         let tcp = lists.protocols.is_empty() || lists.protocols.iter().any(|protocol| protocol.number == 6);
@@ -152,6 +135,14 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
+    /// The types, each with the protocol that it belongs to.
+    fn icmp_types(&mut self) -> Read<Vec<(Icmp, u8)>> {
+        match &*self.bump().text {
+            "icmp6-type" => self.list(Self::icmp6),
+            _ => self.list(Self::icmp4),
+        }
+    }
+
     fn icmp4(&mut self) -> Read<(Icmp, u8)> {
         Ok((self.icmp(Family::Inet)?, 1))
     }
@@ -161,11 +152,11 @@ impl Parser<'_, '_, '_> {
     }
 
     fn icmp(&mut self, family: Family) -> Read<Icmp> {
-        let at = self.token.at;
-        let kind = match self.token.kind {
-            TokenKind::Number(_) => self.number_within("an icmp type", 255)?,
+        let at = self.lexeme.at;
+        let kind = match self.lexeme.kind {
+            LexemeKind::Number(_) => self.number_within("an icmp type", 255)?,
             // `skip` is a reserved word and an ICMP type: pfctl prints it by name, and takes it by number only.
-            _ if self.shared.listing && self.token.is("skip") => {
+            _ if self.is_listing() && self.lexeme.is("skip") => {
                 self.bump();
                 39
             }
@@ -180,9 +171,9 @@ impl Parser<'_, '_, '_> {
         if !self.eat("code") {
             return Ok(Icmp { kind, code: None });
         }
-        let at = self.token.at;
-        let code = match self.token.kind {
-            TokenKind::Number(_) => self.number_within("an icmp code", 255)?,
+        let at = self.lexeme.at;
+        let code = match self.lexeme.kind {
+            LexemeKind::Number(_) => self.number_within("an icmp code", 255)?,
             _ => {
                 let name = self.string("an icmp code")?;
                 match icmp::icmp_code(kind, &name, family) {
@@ -194,10 +185,18 @@ impl Parser<'_, '_, '_> {
         Ok(Icmp { kind, code: Some(code) })
     }
 
+    fn type_of_service(&mut self) -> Read<TypeOfService> {
+        Ok(match &*self.bump().text {
+            "tos" => TypeOfService::Tos(self.tos()?),
+            "dscp" => TypeOfService::Dscp(self.code_point()?),
+            _ => TypeOfService::Class(self.service_class()?),
+        })
+    }
+
     pub(super) fn tos(&mut self) -> Read<u8> {
-        let at = self.token.at;
-        let value = match self.token.kind {
-            TokenKind::Number(value) => {
+        let at = self.lexeme.at;
+        let value = match self.lexeme.kind {
+            LexemeKind::Number(value) => {
                 self.bump();
                 Some(value)
             }
@@ -217,9 +216,9 @@ impl Parser<'_, '_, '_> {
 
     /// `ef`, `af11`, a number: the upper six bits of the byte.
     fn code_point(&mut self) -> Read<u8> {
-        let at = self.token.at;
-        let value = match self.token.kind {
-            TokenKind::Number(value) => {
+        let at = self.lexeme.at;
+        let value = match self.lexeme.kind {
+            LexemeKind::Number(value) => {
                 self.bump();
                 Some(value)
             }
@@ -233,7 +232,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn service_class(&mut self) -> Read<u8> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.string("a service class, such as `be` or `vi`")?;
         header::service_class(&name)
             .ok_or_else(|| self.wrong(at, &format!("illegal sc value {}", shortened(&name))))
@@ -241,7 +240,7 @@ impl Parser<'_, '_, '_> {
 
     pub(super) fn label(&mut self) -> Read<Option<Box<str>>> {
         self.bump();
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let label = self.string("the label")?;
         if label.len() > 63 {
             return Err(self.wrong(at, "rule label too long (max 63 chars)"));
@@ -250,7 +249,7 @@ impl Parser<'_, '_, '_> {
     }
 
     pub(super) fn tag(&mut self) -> Read<Box<str>> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let tag = self.strings("a tag")?;
         if tag.len() > 63 {
             return Err(self.wrong(at, "tag too long, max 63 chars"));
@@ -258,10 +257,10 @@ impl Parser<'_, '_, '_> {
         Ok(tag)
     }
 
-    /// `tagged x`, `! tagged x`, where it is next.
+    /// `tagged x`, `! tagged x`
     pub(super) fn opt_tagged(&mut self) -> Read<Option<Tagged>> {
         let negated = self.eat_punctuation(b'!');
-        if negated || self.token.is("tagged") {
+        if negated || self.lexeme.is("tagged") {
             self.require("tagged")?;
             return Ok(Some(Tagged { name: self.tag()?, negated }));
         }
@@ -284,7 +283,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn pipe(&mut self, rule: &mut Rule) -> Read<()> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let queue = self.bump().text == "queue";
         if rule.action != Action::Dummynet {
             return Err(self.note(at, "`pipe` belongs to dummynet rules only".to_owned(), Fault::Syntax));
@@ -303,9 +302,9 @@ impl Parser<'_, '_, '_> {
 
     /// As pf keeps it, out of 2³².
     fn probability(&mut self) -> Read<u32> {
-        let at = self.token.at;
-        let fraction = match self.token.kind {
-            TokenKind::Number(value) => {
+        let at = self.lexeme.at;
+        let fraction = match self.lexeme.kind {
+            LexemeKind::Number(value) => {
                 self.bump();
                 // Lossless for all that is in range.
                 Some(value as f64)
@@ -318,7 +317,7 @@ impl Parser<'_, '_, '_> {
             }
         };
         match fraction.and_then(scaled) {
-            // What is printed has six places; that is what is kept, so that it reads back the same.
+            // pfctl prints six places; no more are kept, so that the rule reads back the same.
             Some(value) => {
                 let printed = print::percent(value).parse().unwrap_or(0.0) * 0.01;
                 Ok(scaled(printed).unwrap_or(value).max(1))
@@ -327,15 +326,15 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    /// The number of a routing table, or the interface that it belongs to; 0 is the one that there is anyway.
+    /// The number of a routing table, or the interface that it belongs to; `None` for 0, which is the default.
     pub(super) fn opt_rtable(&mut self) -> Read<Option<Box<str>>> {
         if !self.eat("rtable") {
             return Ok(None);
         }
-        if !matches!(self.token.kind, TokenKind::Number(_)) {
+        if !matches!(self.lexeme.kind, LexemeKind::Number(_)) {
             return Ok(Some(self.interface_name()?));
         }
-        if self.token.kind == TokenKind::Number(0) {
+        if self.lexeme.kind == LexemeKind::Number(0) {
             self.doubt("there is no routing table 0: leave `rtable` out");
         }
         let number: u32 = self.number_within("a routing table", i32::MAX.into())?;

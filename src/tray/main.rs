@@ -1,0 +1,213 @@
+//! The tray: event loop, icon, menu items. It shows what [`portcullis::menu`] says and carries out what is clicked.
+//!
+//! Three threads. The main thread owns the icon and the menu, and never blocks. The watcher looks again whenever what
+//! root saw, or the preferences, change on disk, and every few seconds while a port is open or in use. A click starts one
+//! worker, which waits for the prompt and the helper and leaves it to the watcher to look what came of it, or for the
+//! clipboard. Whatever happens is one of the [`Event`]s.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod draw;
+mod error;
+mod event;
+mod icon;
+mod place;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tao::event::{Event as LoopEvent, StartCause};
+use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
+use tao::platform::run_return::EventLoopExtRunReturn as _;
+use tray_icon::TrayIconEvent;
+use tray_icon::menu::MenuEvent;
+
+use draw::Tray;
+use error::TrayError;
+use event::Event;
+use portcullis::app::{App, AppError};
+use portcullis::elevate::ElevateError;
+use portcullis::lab;
+use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
+use portcullis::status::Status;
+use watch::Watcher;
+
+const USAGE: &str = "usage: portcullis-tray [--lab DIR]";
+
+fn main() -> ExitCode {
+    let directory = match read_arguments(std::env::args_os().skip(1)) {
+        Ok(directory) => directory,
+        Err(unknown) => {
+            eprintln!("portcullis-tray: unknown argument \"{}\"; {USAGE}", unknown.display());
+            return ExitCode::from(2);
+        }
+    };
+    let app = lab::choose(directory.as_deref()).map_err(AppError::from).and_then(App::new);
+    let shown = match app {
+        Ok(app) => run(app).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("portcullis: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The lab's directory, if one is named. Errors: the argument that is not understood.
+fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<PathBuf>, OsString> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match arguments.as_slice() {
+        [] => Ok(None),
+        [flag, directory] if flag == "--lab" => Ok(Some(directory.into())),
+        [first, ..] => Err(first.clone()),
+    }
+}
+
+/// Shows the tray until Quit is clicked. To be called on the main thread.
+fn run(app: App) -> Result<(), TrayError> {
+    place::check()?;
+    // Outlives the icon, whose files are in it.
+    let directory = place::icon_directory()?;
+    let mut event_loop = {
+        let build = || EventLoopBuilder::<Event>::with_user_event().build();
+        place::without_panic(build).ok_or(TrayError::Display)?
+    };
+    #[cfg(target_os = "macos")]
+    {
+        use tao::platform::macos::{ActivationPolicy, EventLoopExtMacOS as _};
+        // No Dock icon and no stolen focus. The bundle's LSUIElement says the same, but comes too late for the focus.
+        event_loop.set_activation_policy(ActivationPolicy::Accessory);
+        event_loop.set_activate_ignoring_other_apps(false);
+    }
+    let proxy = event_loop.create_proxy();
+    let clicks = proxy.clone();
+    MenuEvent::set_event_handler(Some(move |event: MenuEvent| send(&clicks, Event::Clicked(event.id.0))));
+
+    let mut session: Option<TraySession> = None;
+    let mut outcome = Ok(());
+    event_loop.run_return(|event, _, control_flow| {
+        *control_flow = ControlFlow::Wait;
+        match event {
+            // Not earlier: on macOS there is no status bar before the application has started.
+            LoopEvent::NewEvents(StartCause::Init) => {
+                match TraySession::start(&app, &proxy, directory.path()) {
+                    Ok(started) => session = Some(started),
+                    Err(error) => {
+                        outcome = Err(error);
+                        *control_flow = ControlFlow::Exit;
+                    }
+                }
+            }
+            LoopEvent::UserEvent(event) => {
+                let next = session.as_mut().map_or(Next::Wait, |session| session.handle(event));
+                if next == Next::Quit {
+                    *control_flow = ControlFlow::Exit;
+                }
+            }
+            // The icon goes before the loop, whatever ends the loop.
+            LoopEvent::LoopDestroyed => session = None,
+            _ => {}
+        }
+    });
+    outcome
+}
+
+/// Sends an event to the main thread. It fails only when the loop has ended, and then nobody is left to tell.
+fn send(proxy: &EventLoopProxy<Event>, event: Event) {
+    let _ = proxy.send_event(event);
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Wait,
+    Quit,
+}
+
+/// The tray while it is shown.
+struct TraySession {
+    app: App,
+    proxy: EventLoopProxy<Event>,
+    watcher: Watcher,
+    status: Status,
+    state: MenuState,
+    /// As they are shown.
+    rows: Vec<MenuRow>,
+    tray: Tray,
+}
+
+impl TraySession {
+    fn start(
+        app: &App,
+        proxy: &EventLoopProxy<Event>,
+        directory: &std::path::Path,
+    ) -> Result<Self, TrayError> {
+        let status = watch::first_look(app);
+        let state = MenuState::default();
+        let rows = rows(&status, &state);
+        let tray = Tray::new(&status, &rows, directory)?;
+        let watcher = Watcher::start(app.clone(), status.clone(), {
+            let proxy = proxy.clone();
+            move |event| send(&proxy, event)
+        });
+        // On macOS the pointer enters the icon before it clicks: who listens is read anew just before the menu opens,
+        // since nothing tells when a program starts to listen. A change while it is open would close it. On Linux nothing
+        // tells that the menu opens either: the indicator library keeps dbusmenu's AboutToShow to itself.
+        let entered = watcher.clone();
+        TrayIconEvent::set_event_handler(Some(move |event| {
+            if matches!(event, TrayIconEvent::Enter { .. }) {
+                entered.look_again();
+            }
+        }));
+        Ok(TraySession { app: app.clone(), proxy: proxy.clone(), watcher, status, state, rows, tray })
+    }
+
+    fn handle(&mut self, event: Event) -> Next {
+        match event {
+            // A panel may send the click of a row that turned grey under the pointer: that one has no action.
+            Event::Clicked(id) => match action_of(&self.rows, &id).cloned() {
+                Some(MenuAction::Copy { port, client }) => self.copy(port, client),
+                Some(MenuAction::Quit) => return Next::Quit,
+                Some(action) => self.begin(action),
+                None => {}
+            },
+            Event::Seen(status) => self.status = status,
+            Event::Done(result, status) => {
+                self.status = status;
+                self.state.waiting = None;
+                self.state.failure = match result {
+                    Ok(()) | Err(AppError::Elevate(ElevateError::Cancelled)) => None,
+                    Err(error) => Some(error.to_string()),
+                };
+            }
+            Event::Copied(result) => self.state.failure = result.err().map(|error| error.to_string()),
+            Event::Blind(because) => self.state.failure = Some(because),
+        }
+        // A check row has toggled itself when its click arrives; this puts the mark back until the status says so.
+        self.rows = rows(&self.status, &self.state);
+        self.tray.show(&self.status, &self.rows);
+        Next::Wait
+    }
+
+    /// Starts a worker: what listens is read anew, and another program takes the text.
+    fn copy(&self, port: u16, client: String) {
+        let (app, proxy) = (self.app.clone(), self.proxy.clone());
+        std::thread::spawn(move || {
+            let copied = app
+                .connection(port, None, &app.preferences())
+                .and_then(|found| app.copy_setting(&found, &client));
+            send(&proxy, Event::Copied(copied.map(|_| ())));
+        });
+    }
+
+    /// Starts a worker: the prompt may take minutes.
+    fn begin(&mut self, action: MenuAction) {
+        self.state.waiting = Some(action.clone());
+        let (app, watcher) = (self.app.clone(), self.watcher.clone());
+        std::thread::spawn(move || watcher.done(app.carry_out(&action)));
+    }
+}
