@@ -206,6 +206,8 @@ pub struct Director {
     /// Whose writes are cut short, until its next call.
     limited: Option<Pid>,
     stands_in: bool,
+    /// Whether a pfctl that is to be late waits for its time.
+    pub waits: bool,
     /// Every process that was seen.
     processes: BTreeSet<u32>,
 }
@@ -223,6 +225,7 @@ impl Director {
             pending: Pending::Nothing,
             limited: None,
             stands_in: false,
+            waits: false,
             processes: BTreeSet::new(),
         }
     }
@@ -361,14 +364,14 @@ impl Director {
     }
 
     /// A stand-in says that it is about to work: the helper has not got its answer, and will not.
-    fn overhear(&self, trapped: &Trapped) {
+    fn overhear(&mut self, trapped: &Trapped) {
         let Some(call) = call::read(trapped) else { return };
         let What::Place(place) = &call.what else { return };
-        if call.name == "mkdir"
-            && *place == self.stage.wings.join("started")
-            && matches!(self.plan, Some((_, Fault::Late)))
-        {
-            kill(self.helper);
+        if call.name == "mkdir" && *place == self.stage.wings.join("started") {
+            self.waits = true;
+            if matches!(self.plan, Some((_, Fault::Late))) {
+                kill(self.helper);
+            }
         }
     }
 

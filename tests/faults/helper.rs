@@ -44,7 +44,7 @@ pub enum Source {
 }
 
 /// The ports that the asker's menu shows: a request takes them among those that are ours to close.
-const MENU: [(&str, u16); 3] = [("dlv", 2345), ("node", 9229), ("jdwp", 5005)];
+pub const MENU: [(&str, u16); 3] = [("dlv", 2345), ("node", 9229), ("jdwp", 5005)];
 
 /// The line of `lab.toml` that gives pfctl less time to answer, so that one that hangs costs little. `None`: there is
 /// no such setting yet, and no pfctl hangs.

@@ -105,7 +105,7 @@ impl Running {
                 return true;
             }
             lasting = if lock(&self.director).only_lasting() { lasting + 1 } else { 0 };
-            if lasting > 100 {
+            if lasting > 100 || lock(&self.director).waits {
                 return false;
             }
             std::thread::sleep(SHORTLY);

@@ -207,6 +207,10 @@ impl Intent {
         if self.way != wanted.way && wanted.needs_rules() {
             return Some(format!("the way is {:?} instead of {:?}", self.way, wanted.way));
         }
+        // Without the guard nothing of it is blocked.
+        if wanted.guard != Guard::On {
+            return None;
+        }
         let other = self.managed.symmetric_difference(&wanted.managed).next();
         other.map(|port| format!("port {port} is managed in one of them only"))
     }

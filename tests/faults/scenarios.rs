@@ -87,7 +87,7 @@ pub fn all() -> Vec<Scenario> {
         recovered("to-classic", with(open(LAN, Some(HOUR))), go(Way::Classic)),
         recovered(
             "from-classic",
-            [vec![Shared, Asked(go(Way::Classic)), Asked(open(LAN, Some(HOUR))), Session]].concat(),
+            [with(open(LAN, Some(HOUR))), vec![Asked(go(Way::Classic))]].concat(),
             go(Way::Apple),
         ),
         scenario(
@@ -97,7 +97,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario(
             "classic-close-all",
-            vec![Shared, Asked(go(Way::Classic)), Asked(open(LAN, None)), Session],
+            [with(open(LAN, None)), vec![Asked(go(Way::Classic))]].concat(),
             Ask::CloseAll,
         ),
         scenario("due", [with(open(Source::Any, Some(3))), vec![Due]].concat(), Ask::Tick),

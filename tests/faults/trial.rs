@@ -13,7 +13,7 @@ use crate::helper::{self, Answer, Ask};
 use crate::image::{Entry, Image};
 use crate::inject::{self, Ended, Running};
 use crate::intent::Intent;
-use crate::judge::{Findings, Moment, OTHERS, OWN_SESSION, Reference, SESSION, Wrong};
+use crate::judge::{Findings, Intents, Moment, OTHERS, OWN_SESSION, Reference, SESSION, Wrong};
 use crate::pf::STATES;
 use crate::scenarios::{Before, Scenario};
 
@@ -288,6 +288,15 @@ fn prepare_from(
     };
     let nothing = (Site { call: "nothing".to_owned(), nth: 1 }, Fault::Kill);
     prepared.clean = prepared.try_fault(work, nothing, false)?.found;
+    let Intents { before, after, .. } = &prepared.reference.intents;
+    if !matches!(ask, Ask::Guard { way: Some(_), .. })
+        && before.needs_rules()
+        && after.needs_rules()
+        && before.way != after.way
+    {
+        let what = "without a fault: a request without a preference took another way";
+        prepared.clean.0.push((Wrong::Disagree, what.to_owned()));
+    }
     if Answer::read(&ended.stdout, ended.code).map_or(true, |answer| !answer.ok) {
         prepared.clean.0.push((Wrong::Lies, format!("without a fault: {}", ended.stdout.trim())));
     }
@@ -401,7 +410,10 @@ impl Prepared {
         answer: &Result<Answer, String>,
     ) -> Findings {
         let closes = *next == Ask::CloseAll;
-        let due = if closes { due.all_closed() } else { due.clone() };
+        let mut due = if closes { due.all_closed() } else { due.clone() };
+        if closes {
+            due.managed.extend(helper::MENU.map(|(_, port)| port));
+        }
         let mut found = self.reference.finally(after, &due);
         // What a last request did is not what this answer is about.
         let start = if self.last.is_some() { after } else { start };
