@@ -53,14 +53,14 @@ pub fn main() -> ExitCode {
         point: word("POINT"),
         rounds: number("FAULTS_ROUNDS").unwrap_or(if sample.is_some() { SAMPLED_ROUNDS } else { ROUNDS }),
     };
-    if wanted.sample.is_none() && wanted.point.is_none() && word("FAULTS").is_none() {
-        println!("faults: only the oracle was tried; `make faults` injects faults");
-        return ExitCode::SUCCESS;
-    }
+    let tries = wanted.sample.is_some() || wanted.point.is_some() || word("FAULTS").is_some();
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
     let folder = folder.join(format!("portcullis-faults.{}", std::process::id()));
     let result = Campaign::new(&folder).and_then(|mut campaign| {
+        if !tries {
+            return campaign.hold_up();
+        }
         campaign.run(&wanted)?;
         let together = campaign.run_together(&wanted)?;
         Ok(campaign.finish(&wanted)? && together)
@@ -122,6 +122,26 @@ impl Campaign {
             failures: Vec::new(),
             missed: Vec::new(),
         })
+    }
+
+    /// Tries whether calls can be held up at all: at each of two the helper is killed. Nothing is judged.
+    fn hold_up(&self) -> std::io::Result<bool> {
+        let work = Workplace::new(&self.folder.join("template"))?;
+        let Some(scenario) = scenarios::all().into_iter().find(|scenario| scenario.name == "guard-on") else {
+            return Ok(false);
+        };
+        let Some(prepared) = prepare(&work, &scenario, now())? else { return Ok(false) };
+        let first = prepared.sites.first().map(|(site, _)| site.clone());
+        let ledger = Site { call: "rename=state:ledger.json".to_owned(), nth: 1 };
+        for site in first.into_iter().chain([ledger]) {
+            let name = site.to_string();
+            if !prepared.try_fault(&work, (site, Fault::Kill), false)?.reached {
+                println!("faults: the helper was not killed at {name}");
+                return Ok(false);
+            }
+        }
+        println!("faults: calls are held up; `make faults` injects faults, and judges");
+        Ok(true)
     }
 
     fn run(&mut self, wanted: &Wanted) -> std::io::Result<()> {
