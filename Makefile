@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers macos app clean fuzz verdicts
+.PHONY: help run test bench debuggers faults macos app clean fuzz verdicts
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -17,6 +17,9 @@ bench: ## measure parsing, verdicts and the socket table
 
 debuggers: ## look at the real debug servers, and show that none was harmed
 	@scripts/debuggers.sh
+
+faults: ## fail each call of the helper once (fails still, not in CI); POINT=… tries one again, FAULTS_SAMPLE=N some of them
+	@scripts/faults.sh
 
 fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each
 	@scripts/fuzz.sh

@@ -62,6 +62,8 @@ pub struct LabConfig {
     pub application_firewall: ApplicationFirewall,
     /// The programs that it blocks where it is on, by their files.
     pub application_firewall_blocks: Vec<PathBuf>,
+    /// How long one of its programs may run before it is killed, in milliseconds; `None`: as on a Mac.
+    pub program_milliseconds: Option<u64>,
 }
 
 impl Default for LabConfig {
@@ -72,6 +74,7 @@ impl Default for LabConfig {
             interfaces: BTreeMap::new(),
             application_firewall: ApplicationFirewall::default(),
             application_firewall_blocks: Vec::new(),
+            program_milliseconds: None,
         }
     }
 }

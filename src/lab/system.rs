@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -82,7 +83,12 @@ impl System for Lab {
     }
 
     fn program(&self, path: &str) -> Program {
-        Program::new(self.place(path)).args(self.first_arguments())
+        let program = Program::new(self.place(path)).args(self.first_arguments());
+        // Settings that do not read are an error where they are asked for.
+        match self.config().ok().and_then(|config| config.program_milliseconds) {
+            Some(milliseconds) => program.timeout(Duration::from_millis(milliseconds)),
+            None => program,
+        }
     }
 
     fn interfaces(&self) -> Result<Vec<Interface>, SystemError> {
