@@ -11,9 +11,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use portcullis::pf::criteria::Direction;
 use portcullis::pf::packet::Packet;
 use portcullis::pf::parse::parse_text;
-use portcullis::pf::rule::Direction;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::verdict;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -11,7 +12,7 @@ use crate::debuggers::scan::{self, Scan};
 use crate::diagnosis::{Assessment, PortFacts};
 use crate::elevate::{self, ElevateError};
 use crate::firewall::app::AppFirewallCache;
-use crate::lab::LabError;
+use crate::os;
 use crate::os::clipboard::ClipboardError;
 use crate::pflog;
 use crate::port::{PortError, PortRange};
@@ -22,13 +23,12 @@ use crate::root::request::{Operation, Request};
 use crate::rules::ledger::{NamedPort, Source};
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Report, ReportFact, Seconds, Status};
-use crate::world::{PFLOG, STATUS, World};
-use crate::{lab, os};
+use crate::system::{PFLOG, STATUS, System, SystemError};
 
-/// One user in one world.
+/// What both front ends do, on one system.
 #[derive(Clone, Debug)]
 pub struct App {
-    world: World,
+    system: Arc<dyn System>,
     preferences_file: PathBuf,
 }
 
@@ -71,9 +71,8 @@ pub enum AppError {
         "this Mac is on no local network now, so there is nobody to open the port for: use --from with a host, or --from any"
     )]
     NoNetwork,
-    /// The networks could not be read.
-    #[error("cannot read the networks this Mac is on: {0}; use --from with a host or network")]
-    Networks(std::io::Error),
+    #[error(transparent)]
+    System(#[from] SystemError),
     /// The preferences do not read.
     #[error("{}: {source}", path.display())]
     Preferences {
@@ -92,12 +91,6 @@ pub enum AppError {
         /// Why not.
         source: std::io::Error,
     },
-    /// There is no folder for preferences.
-    #[error("cannot tell where your preferences are: no home folder is known")]
-    NoHome,
-    /// The lab cannot be used.
-    #[error("{0}")]
-    Lab(#[from] LabError),
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
     NotSeen(String),
@@ -179,24 +172,15 @@ impl Wanted {
 }
 
 impl App {
-    /// The app in `world`; a lab's directory is made where it is missing.
-    pub fn new(world: World) -> Result<Self, AppError> {
-        let preferences_file = match &world {
-            World::Lab(dir) => {
-                lab::init(dir)?;
-                world
-                    .path("/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml")
-            }
-            World::Mac => directories::ProjectDirs::from("dev", "portcullis", "Portcullis")
-                .map(|dirs| dirs.config_dir().join("preferences.toml"))
-                .ok_or(AppError::NoHome)?,
-        };
-        Ok(App { world, preferences_file })
+    /// Errors: no place for the user's preferences.
+    pub fn new(system: Arc<dyn System>) -> Result<Self, AppError> {
+        let preferences_file = system.preferences_file()?;
+        Ok(App { system, preferences_file })
     }
 
-    /// Where this app works.
-    pub fn world(&self) -> &World {
-        &self.world
+    /// What this app works on.
+    pub fn system(&self) -> &dyn System {
+        self.system.as_ref()
     }
 
     /// The file of the preferences.
@@ -206,7 +190,7 @@ impl App {
 
     /// The file that changes whenever root has looked at pf.
     pub fn status_file(&self) -> PathBuf {
-        self.world.path(STATUS)
+        self.system.place(STATUS)
     }
 
     /// The text of the preferences; empty where there is no file yet.
@@ -269,11 +253,11 @@ impl App {
         let watched: Vec<PortRange> =
             shown.chain(openings.iter().map(|opening| opening.port)).chain(more.iter().copied()).collect();
         let look = look(&watched);
-        let now = os::now();
+        let now = self.system.now();
         let facts = Facts {
-            lab: self.world.lab().map(|dir| dir.display().to_string()),
+            lab: self.system.lab().map(|dir| dir.display().to_string()),
             now,
-            boot: os::boot_id()?,
+            boot: self.system.boot_id()?,
             report,
             seen: look.as_ref().map(|look| seen(look, app_firewall)).map_err(ToString::to_string),
             app_firewall: app_firewall.state.clone(),
@@ -299,7 +283,7 @@ impl App {
         if settings.is_empty() && view.process.is_none() {
             let host = host.unwrap_or("127.0.0.1");
             let kind = connect::usual(port).ok_or_else(unknown)?;
-            settings = connect::settings(&connect::Target { kind, host, port, tunnel: false });
+            settings = connect::settings(&connect::ConnectTarget { kind, host, port, tunnel: false });
         }
         if settings.is_empty() { Err(unknown()) } else { Ok(Connection { view, said, settings }) }
     }
@@ -318,7 +302,7 @@ impl App {
 
     /// What root last saw.
     pub fn report(&self) -> ReportFact {
-        match self.world.tree().read(STATUS) {
+        match self.system.files().read(STATUS) {
             Ok(None) => ReportFact::Missing,
             Err(error) => ReportFact::Unreadable(error.to_string()),
             Ok(Some(bytes)) => match serde_json::from_slice::<Report>(&bytes) {
@@ -330,7 +314,7 @@ impl App {
 
     /// The Application Firewall, to be asked about programs.
     pub fn app_firewall(&self) -> AppFirewallCache {
-        AppFirewallCache::new(&self.world)
+        AppFirewallCache::new(self.system())
     }
 
     /// The ports that a person typed, by the names that the preferences know.
@@ -378,13 +362,13 @@ impl App {
 
     /// The file of what pf logged, which may not be there.
     pub fn log_file(&self) -> PathBuf {
-        self.world.path(PFLOG)
+        self.system.place(PFLOG)
     }
 
     /// The last recording of what pf logged, and whether it goes on; `None` where there was none, or it is not known.
     pub fn recording(&self) -> Option<(Recording, bool)> {
-        let recording = Recording::read(&self.world.tree()).ok().flatten()?;
-        let goes_on = recording.is_under_way(os::now(), &os::boot_id().ok()?);
+        let recording = Recording::read(&self.system.files()).ok().flatten()?;
+        let goes_on = recording.is_under_way(self.system.now(), &self.system.boot_id().ok()?);
         Some((recording, goes_on))
     }
 
@@ -396,7 +380,7 @@ impl App {
         if age > HOUR.unsigned_abs() {
             return None;
         }
-        let bytes = self.world.tree().read(PFLOG).ok()??;
+        let bytes = self.system.files().read(PFLOG).ok()??;
         let entries: Vec<_> = pflog::Reader::new(&bytes[..]).ok()?.filter_map(Result::ok).collect();
         Some(pflog::blocked(&entries, now.saturating_sub(HOUR)))
     }
@@ -406,7 +390,7 @@ impl App {
         let mut request = Request::new(action, &os::user_name());
         request.managed = preferences.managed();
         request.way = preferences.way.way();
-        Ok(elevate::ask(&self.world, &request)?)
+        Ok(elevate::ask(self.system(), &request)?)
     }
 
     /// Whom a source means now: of `lan`, the networks this Mac is on.
@@ -415,10 +399,7 @@ impl App {
             Wanted::Any => Source::Any,
             Wanted::Hosts(hosts) => Source::Hosts { hosts: hosts.clone() },
             Wanted::Lan => {
-                let networks = match &self.world {
-                    World::Lab(dir) => lab::LabConfig::read(dir)?.networks,
-                    World::Mac => os::networks().map_err(AppError::Networks)?,
-                };
+                let networks = self.system.networks()?;
                 if networks.is_empty() {
                     return Err(AppError::NoNetwork);
                 }

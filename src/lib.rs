@@ -9,11 +9,11 @@
 //! | module | what |
 //! |---|---|
 //! | [`app`] | what both faces do: read the status, ask for a change |
+//! | [`lab`] | a Mac in a directory: the other implementation of [`system::System`] |
 //! | [`elevate`] | how root is reached: the prompt, the code-signature check |
 //! | [`root`] | what runs as root: request, plan, apply |
 //! | [`doctor`] | everything that may stand in the way, in one report |
 //! | [`firewall`] | asks pf and the Application Firewall |
-//! | [`lab`] | a pf that lives in a directory, for trying and testing |
 //! | [`pflog`] | what pf logged: capture, entries, counts |
 //! | [`menu`], [`status`], [`prefs`] | facts in, what is shown out; what the user prefers |
 //! | [`debuggers`] | how each debugger is recognised, what harms it, its settings |
@@ -22,7 +22,7 @@
 //! | [`rules`] | our rules: ledger, anchor, the block in pf.conf |
 //! | [`pf`] | pf's language and verdicts |
 //! | [`port`] | ports, ranges, presets |
-//! | [`world`] | this Mac or a lab: where everything is |
+//! | [`system`] | the trait `System`, and `Mac`: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -44,4 +44,4 @@ pub mod root;
 pub mod rules;
 pub mod sockets;
 pub mod status;
-pub mod world;
+pub mod system;

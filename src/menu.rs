@@ -409,18 +409,18 @@ mod words {
     }
 
     fn state(status: &Status, port: &PortStatus) -> String {
-        let let_in = (port.pf.network, port.pf.anyone);
+        let let_in = Answer::any([port.pf.network, port.pf.anyone]);
         match (port.state, status.firewall.state) {
             (PortState::Unknown, _) => "not known".to_owned(),
             (PortState::Open, "enabled") => match let_in {
-                (Answer::No, Answer::No) => "open, yet another rule blocks it".to_owned(),
+                Answer::No => "open, yet another rule blocks it".to_owned(),
                 _ => format!("open for {}", source(port)),
             },
             (PortState::Open, "disabled") => format!("open for {}, and pf is off", source(port)),
             (PortState::Closed, "enabled") => match let_in {
-                (Answer::No, Answer::No) => "closed".to_owned(),
-                (Answer::Yes, _) | (_, Answer::Yes) => "let in by another rule".to_owned(),
-                _ => "closed, whether for all is not known".to_owned(),
+                Answer::No => "closed".to_owned(),
+                Answer::Yes => "let in by another rule".to_owned(),
+                Answer::Unknown => "closed, whether for all is not known".to_owned(),
             },
             (PortState::Unmanaged, "enabled") => "unmanaged".to_owned(),
             (_, "disabled") => "not filtered".to_owned(),
@@ -445,6 +445,7 @@ mod words {
 mod tests {
     use super::*;
     use crate::diagnosis::{Bind, PortFacts, Presence};
+    use crate::pf::origin::PerOrigin;
     use crate::status::{
         AppFirewall, Attachment, Attempts, Facts, Guard, NamedPort, Opening, PfState, PfVerdict, Reason,
         Report, ReportFact, Source,
@@ -474,13 +475,8 @@ mod tests {
     }
 
     fn verdict(port: PortRange, outside: Answer) -> PfVerdict {
-        let reason = |answer| Reason::new(answer, "a rule");
-        PfVerdict {
-            port,
-            loopback: reason(Answer::Yes),
-            network: reason(outside),
-            anyone: reason(Answer::No),
-        }
+        let answers = PerOrigin { loopback: Answer::Yes, network: outside, anyone: Answer::No };
+        PfVerdict { port, reasons: answers.map(|answer| Reason::new(answer, "a rule")) }
     }
 
     /// Guard on, three ports of which the first is as `change` makes it.

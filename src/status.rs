@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::{self, Assessment, Both, Pf, PortFacts, Presence, Reachability};
-pub use crate::diagnosis::{Answer, Reach};
+pub use crate::diagnosis::Answer;
+use crate::diagnosis::{self, Assessment, PortFacts, Presence, Reachability};
+use crate::pf::origin::{Both, PerOrigin};
 use crate::port::{DebugPort, PortName, PortRange};
 use crate::rules::ledger::host_text;
 pub use crate::rules::ledger::{Attachment, Guard, NamedPort, Opening, Seconds, Source};
@@ -32,7 +33,6 @@ pub struct Reason {
     /// The answer for a client that may choose the family.
     pub answer: Answer,
     /// The answer for each family.
-    #[serde(default = "not_known")]
     pub families: Both<Answer>,
     /// One clause that says why, such as "no rule matches; pf passes".
     pub because: String,
@@ -41,13 +41,8 @@ pub struct Reason {
 impl Reason {
     /// A reason that holds for both families.
     pub fn new(answer: Answer, because: impl Into<String>) -> Self {
-        Reason { answer, families: Both { v4: answer, v6: answer }, because: because.into() }
+        Reason { answer, families: Both::same(answer), because: because.into() }
     }
-}
-
-/// The families of a report in an older form, which does not tell them.
-fn not_known() -> Both<Answer> {
-    Both { v4: Answer::Unknown, v6: Answer::Unknown }
 }
 
 /// Whether pf lets new TCP connections to one range in, by where they come from.
@@ -55,32 +50,23 @@ fn not_known() -> Both<Answer> {
 pub struct PfVerdict {
     /// The ports.
     pub port: PortRange,
-    /// From this Mac itself, over lo0.
-    pub loopback: Reason,
-    /// From the networks this Mac is on, or from the hosts that it was opened for.
-    pub network: Reason,
-    /// From any other address.
-    pub anyone: Reason,
+    /// The answer, and why.
+    pub reasons: PerOrigin<Reason>,
 }
 
 impl PfVerdict {
-    /// The same for everybody.
-    fn same(port: PortRange, reason: Reason) -> Self {
-        PfVerdict { port, loopback: reason.clone(), network: reason.clone(), anyone: reason }
+    fn families(&self) -> PerOrigin<Both<Answer>> {
+        self.reasons.as_ref().map(|reason| reason.families)
     }
 
-    /// The answers in the terms of the judgement.
-    fn families(&self) -> Pf {
-        Pf { loopback: self.loopback.families, network: self.network.families, anyone: self.anyone.families }
+    fn reach(&self) -> PerOrigin<Answer> {
+        self.reasons.as_ref().map(|reason| reason.answer)
     }
 
-    fn reach(&self) -> Reach {
-        Reach { loopback: self.loopback.answer, network: self.network.answer, anyone: self.anyone.answer }
-    }
-
-    /// Why somebody's answer is this one: other machines first.
+    /// Why some client's answer is this one: other machines first.
     fn why(&self, answer: Answer) -> Option<String> {
-        let reasons = [&self.network, &self.anyone, &self.loopback];
+        let PerOrigin { loopback, network, anyone } = &self.reasons;
+        let reasons = [network, anyone, loopback];
         reasons.into_iter().find(|reason| reason.answer == answer).map(|reason| reason.because.clone())
     }
 }
@@ -129,7 +115,7 @@ pub struct Report {
 
 impl Report {
     /// The version that this program writes and reads.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 }
 
 /// What reading the report gave.
@@ -262,10 +248,10 @@ pub struct PortStatus {
     pub listener: Option<String>,
     /// The program that listens, serves, or has lost its listener; `None` where there is none or it is not known.
     pub program: Option<String>,
-    /// What pf alone would do, whether anybody listens or not.
-    pub pf: Reach,
+    /// What pf alone would do, whether a program listens or not.
+    pub pf: PerOrigin<Answer>,
     /// Who gets an answer: pf, listener, session and Application Firewall together. Of a range: from one of its ports.
-    pub reachable: Reach,
+    pub reachable: PerOrigin<Answer>,
     /// The one state. Of a range: of the port in use that most needs a person.
     pub situation: Reachability,
     /// The port that is spoken of; `None` for a range of which no port is in use.
@@ -434,11 +420,7 @@ fn lets_in(report: &Report, range: PortRange) -> Answer {
     let verdict = report.verdicts.iter().find(|verdict| verdict.port == range);
     match verdict {
         None => Answer::Unknown,
-        Some(verdict) => match (verdict.network.answer, verdict.anyone.answer) {
-            (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
-            (Answer::No, Answer::No) => Answer::No,
-            _ => Answer::Unknown,
-        },
+        Some(PfVerdict { reasons, .. }) => Answer::any([reasons.network.answer, reasons.anyone.answer]),
     }
 }
 
@@ -480,7 +462,8 @@ fn port_status(
     let all = if used.is_empty() { vec![&absent] } else { used.clone() };
     let said: Vec<(&PortFacts, Assessment)> =
         all.into_iter().map(|seen| (seen, assess(facts, report, port, seen))).collect();
-    let reachable = said.iter().map(|(_, said)| said.reach).reduce(Reach::or);
+    let either = |one: PerOrigin<Answer>, other| one.zip(other).map(|(one, other)| Answer::any([one, other]));
+    let reachable = said.iter().map(|(_, said)| said.reach).reduce(either);
     let telling =
         said.into_iter().min_by_key(|(_, said)| MOST_TELLING.iter().position(|state| *state == said.state));
     let (seen, said) = telling.unwrap_or_else(|| (&absent, assess(facts, report, port, &absent)));
@@ -600,7 +583,7 @@ fn is_managed(report: &Report, port: PortRange) -> bool {
 
 /// What pf would do: root's verdict; without one, unknown, unless pf is off.
 fn pf_verdict(report: &Result<&Report, String>, port: PortRange) -> PfVerdict {
-    let same = |reason| PfVerdict::same(port, reason);
+    let same = |reason| PfVerdict { port, reasons: PerOrigin::same(reason) };
     match report {
         Err(because) => same(Reason::new(Answer::Unknown, because.clone())),
         Ok(Report { pf: PfState::Disabled, .. }) => same(Reason::new(Answer::Yes, "pf is off")),
@@ -627,9 +610,11 @@ mod tests {
     fn verdict(network: Answer, anyone: Answer) -> PfVerdict {
         PfVerdict {
             port: dlv().port,
-            loopback: Reason::new(Answer::Yes, "no rule matches, and pf passes"),
-            network: Reason::new(network, "our rule for the network"),
-            anyone: Reason::new(anyone, "our rule for the rest"),
+            reasons: PerOrigin {
+                loopback: Reason::new(Answer::Yes, "no rule matches, and pf passes"),
+                network: Reason::new(network, "our rule for the network"),
+                anyone: Reason::new(anyone, "our rule for the rest"),
+            },
         }
     }
 
@@ -814,8 +799,8 @@ mod tests {
     fn each_family_is_judged_by_its_own_rules() {
         let port = |v4, v6, bind: Both<Bind>| {
             let mut status = status(|facts, report| {
-                report.verdicts[0].network.answer = Answer::Yes;
-                report.verdicts[0].network.families = Both { v4, v6 };
+                report.verdicts[0].reasons.network.answer = Answer::Yes;
+                report.verdicts[0].reasons.network.families = Both { v4, v6 };
                 facts.seen = listening("every address").map(|mut seen| {
                     seen[0].bind = bind;
                     seen
@@ -824,8 +809,7 @@ mod tests {
             status.ports.remove(0).situation
         };
         use Answer::{No, Yes};
-        let (four, both) =
-            (Both { v4: Bind::Every, v6: Bind::None }, Both { v4: Bind::Every, v6: Bind::Every });
+        let (four, both) = (Both { v4: Bind::Every, v6: Bind::None }, Both::same(Bind::Every));
         assert_eq!(port(Yes, No, four), Reachability::Reachable);
         assert_eq!(port(No, Yes, four), Reachability::BlockedByPf);
         assert_eq!(port(No, Yes, both), Reachability::Reachable);

@@ -5,9 +5,11 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use portcullis::firewall::app::AppFirewallCache;
 use portcullis::firewall::{Pfctl, Release, Rules};
-use portcullis::status::PfState;
-use portcullis::world::{APPLE_ANCHOR, World};
+use portcullis::lab::Lab;
+use portcullis::status::{AppFirewall, PfState};
+use portcullis::system::APPLE_ANCHOR;
 
 fn pfctl(lab: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pfctl-lab"));
@@ -115,7 +117,7 @@ fn many_calls_at_once_lose_nothing() {
         );
     }
     assert_eq!(tokens.len(), CALLS, "every token is another");
-    let pf = Pfctl::new(&World::Lab(lab.path().to_owned())).unwrap();
+    let pf = Pfctl::new(&Lab::existing(lab.path()).unwrap());
     assert_eq!(pf.references().unwrap().len(), CALLS);
     assert_eq!(pf.anchors().unwrap().iter().filter(|anchor| anchor.ends_with(".x")).count(), CALLS);
 }
@@ -158,11 +160,10 @@ fn arguments_that_are_not_utf8() {
 #[test]
 fn the_library_drives_the_lab() {
     let lab = tempfile::tempdir().unwrap();
-    let world = World::Lab(lab.path().to_owned());
-    assert!(Pfctl::new(&world).unwrap_err().to_string().contains("leads to no program"));
+    assert!(Lab::existing(lab.path()).unwrap_err().to_string().contains("leads to no program"));
     // The links are made from the folder of the program that makes the lab.
     assert!(pfctl(lab.path()).arg("-si").output().unwrap().status.success());
-    let pf = Pfctl::new(&world).unwrap();
+    let pf = Pfctl::new(&Lab::existing(lab.path()).unwrap());
     assert_eq!(pf.info().unwrap(), PfState::Disabled);
     let (first, second) = (pf.enable().unwrap(), pf.enable().unwrap());
     assert_eq!(pf.info().unwrap(), PfState::Enabled);
@@ -235,7 +236,7 @@ fn a_prompt_that_nobody_answers_waits() {
     std::fs::write(lab.path().join("lab.toml"), "prompt = \"hang\"\n").unwrap();
     let script = "do shell script \"true\" with administrator privileges";
     let program = Path::new(env!("CARGO_BIN_EXE_osascript-lab"));
-    let error = portcullis::os::process::Command::new(program)
+    let error = portcullis::os::process::Program::new(program)
         .args([Path::new("--lab"), lab.path(), Path::new("-e"), Path::new(script)])
         .timeout(std::time::Duration::from_millis(300))
         .run()
@@ -267,4 +268,25 @@ fn quoting_survives_osascript_and_a_real_shell() {
     let log = std::fs::read_to_string(lab.path().join("private/var/log/prompts.log")).unwrap();
     let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!(last["prompt"].as_str(), Some("\\n \\\\ \\\" ''' \"\"\""));
+}
+
+#[test]
+fn a_program_is_asked_about_once_and_only_where_it_matters() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = Lab::open(directory.path()).unwrap();
+    let settings = |text: &str| std::fs::write(directory.path().join("lab.toml"), text).unwrap();
+    let firewall = || AppFirewallCache::new(&lab);
+    let (dlv, node) = (Path::new("/usr/bin/dlv"), Path::new("/usr/bin/node"));
+    settings("application_firewall = \"off\"\napplication_firewall_blocks = [\"/usr/bin/dlv\"]");
+    assert!(!firewall().blocks(dlv));
+    settings("application_firewall = \"on\"\napplication_firewall_blocks = [\"/usr/bin/dlv\"]");
+    let mut asked = firewall();
+    assert_eq!((asked.blocks(dlv), asked.blocks(node)), (true, false));
+    settings("application_firewall = \"on\"");
+    assert!(asked.blocks(dlv), "it is kept");
+    assert!(!firewall().blocks(dlv));
+    settings("application_firewall = \"block-all\"");
+    assert_eq!(firewall().state, AppFirewall::BlockAll);
+    settings("application_firewall = \"perhaps\"");
+    assert!(matches!(firewall().state, AppFirewall::Unknown(_)));
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::capture::{append, blocked, frame, header};
 use common::{Lab, until};
 use portcullis::root::record::{MAX_BYTES, Recording};
-use portcullis::world::{APPLE_ANCHOR, PFLOG, RECORDING, World};
+use portcullis::system::{APPLE_ANCHOR, PFLOG, RECORDING, System as _};
 
 const PFLOG0: &str = portcullis::lab::pflog::PFLOG0;
 
@@ -73,17 +73,14 @@ impl Recorded {
     }
 
     fn recording(&self) -> Recording {
-        Recording::read(&World::Lab(self.0.path().to_owned()).tree()).unwrap().unwrap()
+        Recording::read(&self.0.system().files()).unwrap().unwrap()
     }
 
     /// Changes the file that root alone can change on a Mac.
     fn change(&self, change: impl FnOnce(&mut Recording)) {
         let mut recording = self.recording();
         change(&mut recording);
-        World::Lab(self.0.path().to_owned())
-            .tree()
-            .replace(RECORDING, &serde_json::to_vec(&recording).unwrap(), 0o644)
-            .unwrap();
+        self.0.system().files().replace(RECORDING, &serde_json::to_vec(&recording).unwrap(), 0o644).unwrap();
     }
 
     fn ended(&self) -> String {

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use portcullis::pf::interfaces::InterfaceFacts;
 use portcullis::pf::parse::{Parsed, parse, parse_listing, parse_on, parse_text};
 use portcullis::pf::rule::Rule;
-use portcullis::pf::ruleset::Ruleset;
-use portcullis::pf::rulesets::InterfaceFacts;
+use portcullis::pf::rule::Ruleset;
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pf")

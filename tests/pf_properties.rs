@@ -4,7 +4,7 @@
 
 use portcullis::pf::parse::{parse_bytes, parse_listing, parse_text};
 use portcullis::pf::rule::Rule;
-use portcullis::pf::ruleset::Ruleset;
+use portcullis::pf::rule::Ruleset;
 use proptest::prelude::*;
 
 /// Whether the rule could be read, and all of those in its braces.

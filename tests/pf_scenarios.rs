@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{Explanation, From, Question, answers, ask, changes};
-use portcullis::pf::rule::Family;
 use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 
@@ -149,9 +149,9 @@ fn internet_sharing_changes_nothing_for_the_port() {
     );
 }
 
-fn facts(name: &str, addresses: &[&str]) -> portcullis::pf::rulesets::InterfaceFacts {
+fn facts(name: &str, addresses: &[&str]) -> portcullis::pf::interfaces::InterfaceFacts {
     let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    portcullis::pf::rulesets::InterfaceFacts { name: name.to_owned(), addresses }
+    portcullis::pf::interfaces::InterfaceFacts { name: name.to_owned(), addresses }
 }
 
 #[test]
@@ -241,7 +241,10 @@ fn what_cannot_be_known_is_unknown_unless_it_cannot_matter() {
     let loaded = loaded.with_interfaces(unread.interfaces().to_vec());
     let answer = from(&loaded, From::Network);
     assert_eq!(answer.verdict, Decision::Unknown);
-    assert_eq!(answer.because, "unknown: it depends on the contents of table <t>, which could not be read");
+    assert_eq!(
+        answer.because.to_string(),
+        "unknown: it depends on the contents of table <t>, which could not be read"
+    );
     for (conf, outcome) in [
         ("block all\npass in proto tcp user alice\n", Decision::Unknown),
         ("block all\npass in proto tcp os \"Linux\"\n", Decision::Unknown),

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use portcullis::pf::criteria::{Direction, Family};
 use portcullis::pf::packet::{ACK, Packet, SYN, TCP, UDP};
-use portcullis::pf::rule::{Direction, Family};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::{Decision, verdict};
 

@@ -16,7 +16,7 @@ use portcullis::port::PortRange;
 use portcullis::rules::anchor;
 use portcullis::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source};
 use portcullis::status::PfState;
-use portcullis::world::{PF_CONF, World};
+use portcullis::system::{Mac, PF_CONF};
 
 /// Below Apple's `anchor "com.apple/*"`, as our own anchor is, but not it.
 const ANCHOR: &str = "com.apple/100.dev.portcullis.test";
@@ -115,9 +115,9 @@ fn understood(parsed: Parsed) -> Vec<String> {
 fn everywhere(test: &str, check: impl Fn(&Pfctl, &Path)) {
     let lab = Lab::new();
     lab.portcullis(&["status"]).expect(0);
-    check(&Pfctl::new(&World::Lab(lab.path().to_owned())).unwrap(), &lab.file(PF_CONF));
+    check(&Pfctl::new(&lab.system()), &lab.file(PF_CONF));
     match real() {
-        Ok(()) => check(&Pfctl::new(&World::Mac).unwrap(), &PathBuf::from(PF_CONF)),
+        Ok(()) => check(&Pfctl::new(&Mac), &PathBuf::from(PF_CONF)),
         // Past the test runner's capture, so that what is skipped is seen.
         Err(why) => drop(writeln!(std::io::stderr(), "skipped: {test} with the real pfctl: {why}")),
     }

@@ -467,7 +467,7 @@ fn what_was_seen_before_a_restart_is_not_shown_as_now() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let tray = desktop.tray(&lab);
     assert_eq!(tray.icon(), Some(Icon::Closed));
-    let path = portcullis::world::STATUS;
+    let path = portcullis::system::STATUS;
     let mut report: serde_json::Value = serde_json::from_slice(&lab.read(path)).unwrap();
     report["boot"] = "another".into();
     lab.write(path, report.to_string());

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use portcullis::pf::parse::{parse_listing, parse_text};
 use portcullis::pf::rule::Rule;
-use portcullis::pf::ruleset::Ruleset;
+use portcullis::pf::rule::Ruleset;
 
 /// Whether the rule could be read, and all of those in its braces.
 fn is_whole(rule: &Rule) -> bool {

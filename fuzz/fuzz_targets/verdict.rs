@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::explain::{From, Question, answers, ask};
-use portcullis::pf::rule::Family;
+use portcullis::pf::criteria::Family;
 use portcullis::pf::verdict::Decision;
 
 fuzz_target!(|text: &str| {

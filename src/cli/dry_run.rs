@@ -1,30 +1,21 @@
 //! `--dry-run`: what a change would do to the rules, and to who can reach what. Nothing is asked, nothing is changed.
 
+use ipnet::IpNet;
 use serde::Serialize;
 use similar::TextDiff;
 
 use super::explain::loaded;
-use super::show::{print, print_json};
+use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
-use portcullis::os;
 use portcullis::pf::explain::{Change, changes};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening, Source};
+use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
 use portcullis::status::{PfState, Report, usable};
-
-/// What would be changed.
-pub enum Wanted {
-    /// These would be opened.
-    Open(Vec<NamedPort>, Source),
-    /// These would be closed.
-    Close(Vec<NamedPort>),
-    /// Everything would be closed.
-    CloseAll,
-}
+use portcullis::{firewall, os};
 
 #[derive(Serialize)]
-struct Preview {
+struct DryRunOutput {
     version: u32,
     dry_run: bool,
     anchor: &'static str,
@@ -35,65 +26,66 @@ struct Preview {
     notes: Vec<String>,
 }
 
-/// Shows what the change would do, by the rules that root last saw. Errors: what root saw says nothing of now.
-pub fn show(app: &App, wanted: Wanted, json: bool) -> Result<(), AppError> {
-    validate(&wanted)?;
+impl CommandOutput for DryRunOutput {
+    fn json(&self) -> String {
+        pretty(self)
+    }
+
+    fn text(&self) -> String {
+        let mut text = match self.diff.as_slice() {
+            [] => format!("no rule of {} would change\n", self.anchor),
+            lines => format!("anchor {}\n{}\n", self.anchor, lines.join("\n")),
+        };
+        let changing: Vec<_> = self.verdicts.iter().filter(|change| change.before != change.after).collect();
+        text += match changing.as_slice() {
+            [] => "\nnobody would reach more or less than now\n",
+            _ => "\nwho could reach what:\n",
+        };
+        text.extend(changing.iter().map(|change| format!("  {change}\n")));
+        text.extend(self.notes.iter().map(|note| format!("note: {note}\n")));
+        text + "nothing was changed\n"
+    }
+}
+
+/// What an operation would change, by the rules that root last saw. Errors: what root saw says nothing of now.
+pub fn preview(app: &App, operation: &Operation) -> Run {
+    validate(operation)?;
     let fact = app.report();
-    let report = usable(&fact, os::now(), &os::boot_id()?).map_err(AppError::NotSeen)?;
+    let report =
+        usable(&fact, os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
     let old = ledger(report);
-    let new = changed(&old, app.preferences()?.managed(), wanted);
+    let new = changed(&old, app.preferences()?.managed(), operation);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let (before, after) = (anchor::rules(&old), anchor::rules(&new));
-    let now = loaded(report).with_interfaces(super::explain::interfaces(app.world()));
+    let now = loaded(report).with_interfaces(firewall::interfaces(app.system()));
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
-    let mut ranges: Vec<_> = new.managed.iter().map(|managed| managed.port).collect();
-    ranges.extend(new.openings.iter().map(|opening| opening.port));
-    ranges.sort();
-    ranges.dedup();
-    let near = |port| {
-        let opening = new.openings.iter().find(|opening| opening.port == port);
-        opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
-    };
-    let asked: Vec<_> = ranges.iter().map(|port| (port.first(), port.last(), near(*port))).collect();
-    let verdicts = changes(&now, &then, &asked);
+    let verdicts = changes(&now, &then, &asked(&new));
     let diff = TextDiff::from_lines(&before, &after);
     let diff = diff.unified_diff().context_radius(1).header("now", "then").to_string();
     let mut notes = Vec::new();
     if report.pf != PfState::Enabled {
         notes.push("pf is off: the verdicts are those of a pf that is on".to_owned());
     }
-    if json {
-        let diff = diff.lines().map(str::to_owned).collect();
-        print_json(&Preview { version: 1, dry_run: true, anchor, diff, verdicts, notes });
-        return Ok(());
-    }
-    let mut text = if diff.is_empty() {
-        format!("no rule of {anchor} would change\n")
-    } else {
-        format!("anchor {anchor}\n{diff}")
-    };
-    let changing: Vec<&Change> = verdicts.iter().filter(|change| change.before != change.after).collect();
-    text += if changing.is_empty() {
-        "\nnobody would reach more or less than now\n"
-    } else {
-        "\nwho could reach what:\n"
-    };
-    text.extend(changing.iter().map(|change| format!("  {change}\n")));
-    text.extend(notes.iter().map(|note| format!("note: {note}\n")));
-    print(&(text + "nothing was changed\n"));
-    Ok(())
+    let diff = diff.lines().map(str::to_owned).collect();
+    Ok(Box::new(DryRunOutput { version: 1, dry_run: true, anchor, diff, verdicts, notes }))
 }
 
-/// What the helper would refuse is refused here, too.
-fn validate(wanted: &Wanted) -> Result<(), AppError> {
-    let action = match wanted {
-        Wanted::Open(ports, from) => {
-            Operation::Open { ports: ports.clone(), from: from.clone(), until: None }
-        }
-        Wanted::Close(ports) => Operation::Close { ports: ports.clone() },
-        Wanted::CloseAll => Operation::CloseAll {},
+/// Each range of the ledger, with the networks that it is open for.
+fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
+    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.port).collect();
+    ranges.extend(ledger.openings.iter().map(|opening| opening.port));
+    ranges.sort();
+    ranges.dedup();
+    let near = |port| {
+        let opening = ledger.openings.iter().find(|opening| opening.port == port);
+        opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
     };
-    Request::new(action, "dry-run").validate().map_err(|error| AppError::Elevate(error.into()))
+    ranges.iter().map(|port| (port.first(), port.last(), near(*port))).collect()
+}
+
+/// Refuses what the helper would refuse.
+fn validate(operation: &Operation) -> Result<(), AppError> {
+    Request::new(operation.clone(), "dry-run").validate().map_err(|error| AppError::Elevate(error.into()))
 }
 
 /// The ledger, as far as the report tells it.
@@ -107,18 +99,23 @@ fn ledger(report: &Report) -> Ledger {
     }
 }
 
-fn changed(old: &Ledger, shown: Vec<NamedPort>, wanted: Wanted) -> Ledger {
+fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger {
     let mut new = old.clone();
     shown.iter().for_each(|port| new.manage(port));
-    match wanted {
-        Wanted::Open(ports, from) => {
-            for NamedPort { name, port } in ports {
-                let from = from.clone();
-                new.open(Opening { name, port, from, until: None, since: 0, by: String::new() });
+    match operation {
+        Operation::Open { ports, from, until } => {
+            for NamedPort { name, port } in ports.iter().cloned() {
+                let (from, until) = (from.clone(), *until);
+                new.open(Opening { name, port, from, until, since: 0, by: String::new() });
             }
         }
-        Wanted::Close(ports) => ports.iter().for_each(|port| new.close(port)),
-        Wanted::CloseAll => new.close_all(),
+        Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
+        Operation::CloseAll {} => new.close_all(),
+        Operation::Guard { .. }
+        | Operation::Status {}
+        | Operation::Log { .. }
+        | Operation::StopLog {}
+        | Operation::Tick {} => {}
     }
     if new.guard == Guard::Off {
         new.managed.clear();

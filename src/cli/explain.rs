@@ -5,25 +5,27 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::files::IncludedFiles;
-use super::show::{print, print_json};
+use super::context::Context;
+use super::error::CommandError;
+use super::files::{ConfFile, IncludedFiles};
+use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
-use portcullis::os;
+use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{Explanation, From, Question, ask};
+use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
-use portcullis::pf::rule::Family;
-use portcullis::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
-use portcullis::status::{PfState, Report, usable};
-use portcullis::world::World;
-use portcullis::{lab, port};
+use portcullis::rules::ledger::NamedPort;
+use portcullis::status::{PfState, Report, duration, usable};
+use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
 that root last saw (`portcullis status --check` has root look).";
 
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct ExplainArguments {
     /// The port, or its name
     port: String,
     /// Who connects: an address, or loopback, network (the networks of the Mac), anyone
@@ -34,7 +36,7 @@ pub struct Options {
     on: Option<String>,
     /// Explain this file instead of the rules that are loaded
     #[arg(long, value_name = "FILE")]
-    pub conf: Option<PathBuf>,
+    conf: Option<PathBuf>,
     /// The folder that stands for /etc/pf.anchors
     #[arg(long, value_name = "DIR", requires = "conf")]
     anchors: Option<PathBuf>,
@@ -52,130 +54,184 @@ fn read_from(text: &str) -> Result<From, String> {
     }
 }
 
-/// What is printed in JSON.
-#[derive(Serialize)]
-struct Answered {
-    version: u32,
-    #[serde(flatten)]
-    explanation: Explanation,
-    /// The answers for everybody, in short.
-    answers: Short,
-    problems: Vec<String>,
+pub struct ExplainCommand {
+    /// As it was typed.
+    port: String,
+    client: Client,
+    rules: ExplainedRules,
 }
 
-#[derive(Serialize)]
-struct Short {
-    loopback: ByFamily,
-    network: ByFamily,
-    anyone: ByFamily,
+/// Where the connection comes from. Loopback has no other interface than lo0.
+struct Client {
+    from: From,
+    interface: Option<String>,
 }
 
-#[derive(Serialize)]
-struct ByFamily {
-    inet: Decision,
-    inet6: Decision,
+enum ExplainedRules {
+    /// Those that root last saw.
+    Seen,
+    File(ConfFile),
 }
 
-impl ByFamily {
-    fn of(loaded: &Rulesets, port: u16, from: From) -> Self {
-        let of = |family| ask(loaded, &Question { port, from, family, interface: None }).verdict;
-        ByFamily { inet: of(Family::Inet), inet6: of(Family::Inet6) }
+impl TryFrom<ExplainArguments> for ExplainCommand {
+    type Error = CommandError;
+
+    fn try_from(arguments: ExplainArguments) -> Result<Self, CommandError> {
+        let ExplainArguments { port, from, on, conf, anchors } = arguments;
+        let rules = match conf {
+            Some(path) => ExplainedRules::File(ConfFile { path, anchors }),
+            None => ExplainedRules::Seen,
+        };
+        Ok(ExplainCommand { port, client: Client::new(from, on)?, rules })
     }
 }
 
-/// What is printed in JSON where no rule could be asked.
-#[derive(Serialize)]
-struct Unasked<'a> {
-    version: u32,
-    verdict: &'static str,
-    sentence: &'a str,
-    because: &'a str,
-    rule: Option<()>,
-    trail: [(); 0],
-    notes: [(); 0],
-}
-
-/// Explains a file. Exit status: see [`AFTER_HELP`].
-pub fn offline(options: &Options, json: bool) -> u8 {
-    let bad = |message: String| {
-        super::show::message(&message, json);
-        2
-    };
-    let Some(conf) = &options.conf else { return bad("no file was given".to_owned()) };
-    let port = match port_of(&options.port, &Preferences::default()) {
-        Ok(port) => port,
-        Err(error) => return bad(error.to_string()),
-    };
-    let mut files = IncludedFiles::new(options.anchors.clone());
-    let text = match files.main(conf) {
-        Ok(text) => text,
-        Err(message) => return bad(message),
-    };
-    let name = conf.display().to_string();
-    let (loaded, problems) = Rulesets::from_conf(&name, &text, &mut |path| files.include(path));
-    let doubts = parse(&name, &text, &mut |path| files.include(path)).doubts;
-    let mistakes = problems.iter().filter(|problem| problem.fault != Fault::File).count();
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    let mut notes = files.notes(&problems);
-    if mistakes > 0 {
-        let them = if mistakes == 1 { "its mistake is" } else { "its mistakes are" };
-        notes.insert(
-            0,
-            format!("pfctl loads nothing of this file until {them} mended; this is what the rest would do"),
-        );
+impl Client {
+    fn new(from: From, interface: Option<String>) -> Result<Self, CommandError> {
+        let is_loopback = interface.as_ref().map(|name| name.starts_with("lo"));
+        match (from, interface, is_loopback) {
+            (From::Loopback, Some(interface), Some(false)) => {
+                Err(CommandError::LoopbackElsewhere { interface })
+            }
+            // Only this Mac itself comes in by lo0.
+            (From::Network, interface, Some(true)) => Ok(Client { from: From::Loopback, interface }),
+            (from, interface, _) => Ok(Client { from, interface }),
+        }
     }
-    notes.extend(doubts.iter().map(|doubt| {
-        format!(
-            "macOS's pfctl minds this, by all that is known of it: {}:{}: {}",
-            doubt.path, doubt.line, doubt.message
-        )
-    }));
-    answer(&loaded.with_assumed_interfaces(options.on.as_deref()), options, port, notes, problems, json)
+
+    /// The family that speaks for the answer, and one that may differ from it.
+    fn families(&self) -> (Family, Option<Family>) {
+        match self.from {
+            From::Host(IpAddr::V6(_)) => (Family::Inet6, None),
+            From::Host(IpAddr::V4(_)) => (Family::Inet, None),
+            From::Loopback | From::Network | From::Anyone => (Family::Inet, Some(Family::Inet6)),
+        }
+    }
 }
 
-/// Explains the rules that root last saw.
-pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
-    let port = port_of(&options.port, &app.preferences()?)?;
-    let fact = app.report();
-    let report = match usable(&fact, os::now(), &os::boot_id()?) {
-        Ok(report) => report,
-        Err(because) => {
-            let sentence = format!(
-                "whether pf lets it in is not known: {because}; look now with `portcullis status --check`"
+impl ExplainCommand {
+    pub fn run(self, context: &Context) -> Run {
+        match &self.rules {
+            ExplainedRules::Seen => self.explain_seen(&context.app()?),
+            ExplainedRules::File(conf) => self.explain_file(conf),
+        }
+    }
+
+    fn explain_file(&self, conf: &ConfFile) -> Run {
+        let port = self.asked_port(&Preferences::default())?;
+        let mut files = IncludedFiles::new(conf.anchors.clone());
+        let text = files.main(&conf.path)?;
+        let name = conf.path.display().to_string();
+        let (loaded, problems) = Rulesets::from_conf(&name, &text, &mut |path| files.include(path));
+        let doubts = parse(&name, &text, &mut |path| files.include(path)).doubts;
+        let mistakes = problems.iter().filter(|problem| problem.fault != Fault::File).count();
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let mut notes = files.notes(&problems);
+        if mistakes > 0 {
+            let them = if mistakes == 1 { "its mistake is" } else { "its mistakes are" };
+            notes.insert(
+                0,
+                format!(
+                    "pfctl loads nothing of this file until {them} mended; this is what the rest would do"
+                ),
             );
-            return Ok(unasked(Decision::Unknown, &sentence, &because, json));
         }
-    };
-    match &report.pf {
-        PfState::Enabled => {}
-        PfState::Disabled => {
-            let sentence =
-                format!("passed: pf is off and filters nothing, so nothing keeps anybody from port {port}");
-            return Ok(unasked(Decision::Pass, &sentence, "pf is off", json));
+        notes.extend(doubts.iter().map(|doubt| {
+            format!(
+                "macOS's pfctl minds this, by all that is known of it: {}:{}: {}",
+                doubt.path, doubt.line, doubt.message
+            )
+        }));
+        let loaded = loaded.with_assumed_interfaces(self.client.interface.as_deref());
+        let mut output = self.answer(&loaded, port, notes, problems);
+        if self.client.from != From::Loopback {
+            let Explanation { from, interface, notes, .. } = &mut output.explanation;
+            notes.push(format!("asked for {from}, which comes in by {interface}: see --from and --on"));
         }
-        PfState::Unknown(text) => {
-            let because = format!("pf's answer was not understood: {text}");
-            return Ok(unasked(
-                Decision::Unknown,
-                &format!("whether pf lets it in is not known: {because}"),
-                &because,
-                json,
-            ));
-        }
+        Ok(Box::new(output))
     }
-    let loaded = loaded(report).with_interfaces(interfaces(app.world()));
-    let age = portcullis::status::duration(os::now().saturating_sub(report.seen));
-    Ok(answer(
-        &loaded,
-        options,
-        port,
-        vec![format!("by the rules that root saw {age} ago")],
-        Vec::new(),
-        json,
-    ))
+
+    fn explain_seen(&self, app: &App) -> Run {
+        let port = self.asked_port(&app.preferences()?)?;
+        let fact = app.report();
+        let unasked = |verdict, sentence, because| -> Run {
+            Ok(Box::new(UnaskedOutput { verdict, sentence, because }))
+        };
+        let report = match usable(&fact, os::now(), &os::boot_id().map_err(AppError::from)?) {
+            Ok(report) => report,
+            Err(because) => {
+                let sentence = format!(
+                    "whether pf lets it in is not known: {because}; look now with `portcullis status --check`"
+                );
+                return unasked(Decision::Unknown, sentence, because);
+            }
+        };
+        match &report.pf {
+            PfState::Enabled => {}
+            PfState::Disabled => {
+                let sentence = format!(
+                    "passed: pf is off and filters nothing, so nothing keeps anybody from port {}",
+                    port.first
+                );
+                return unasked(Decision::Pass, sentence, "pf is off".to_owned());
+            }
+            PfState::Unknown(text) => {
+                let because = format!("pf's answer was not understood: {text}");
+                let sentence = format!("whether pf lets it in is not known: {because}");
+                return unasked(Decision::Unknown, sentence, because);
+            }
+        }
+        let loaded = loaded(report).with_interfaces(firewall::interfaces(app.system()));
+        let age = duration(os::now().saturating_sub(report.seen));
+        let notes = vec![format!("by the rules that root saw {age} ago")];
+        Ok(Box::new(self.answer(&loaded, port, notes, Vec::new())))
+    }
+
+    /// The port that is asked about: of several the first, which a note says.
+    fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
+        let ports = ports_of(&self.port, preferences)?;
+        let is_one = matches!(ports.as_slice(), [NamedPort { port, .. }] if port.as_single().is_some());
+        let first = ports.first().map_or(0, |named| named.port.first());
+        Ok(AskedPort { first, is_one })
+    }
+
+    fn answer(
+        &self,
+        loaded: &Rulesets,
+        AskedPort { first: port, is_one }: AskedPort,
+        notes: Vec<String>,
+        problems: Vec<String>,
+    ) -> ExplainOutput {
+        let Client { from, interface } = &self.client;
+        let question = |family| Question { port, from: *from, family, interface: interface.clone() };
+        let (family, other) = self.client.families();
+        let mut explanation = ask(loaded, &question(family));
+        let other = other.map(|family| ask(loaded, &question(family)));
+        if let Some(six) = other.filter(|six| six.verdict != explanation.verdict) {
+            explanation.sentence += &format!("; over IPv6: {}", six.sentence);
+            explanation.trail.extend(six.trail);
+            explanation.notes.extend(six.notes.into_iter().map(|note| format!("over IPv6: {note}")));
+        }
+        explanation.notes.extend(notes);
+        if !is_one {
+            explanation.notes.push(format!("port {port} was asked about, of {}", self.port));
+        }
+        let answers = PerOrigin::of(|origin| {
+            let question = |family| Question { port, from: origin.into(), family, interface: None };
+            Both { v4: Family::Inet, v6: Family::Inet6 }.map(|family| ask(loaded, &question(family)).verdict)
+        });
+        ExplainOutput { version: 1, explanation, answers, problems }
+    }
 }
 
-/// What pf held when root looked.
+/// One port, and whether it is all that was typed.
+#[derive(Clone, Copy)]
+struct AskedPort {
+    first: u16,
+    is_one: bool,
+}
+
+/// The rules that pf held when root looked.
 pub fn loaded(report: &Report) -> Rulesets {
     let listings = report.rulesets.iter().map(|(anchor, rules)| {
         (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
@@ -183,96 +239,70 @@ pub fn loaded(report: &Report) -> Rulesets {
     Rulesets::from_listings(listings, report.skip.iter().map(String::as_str)).0
 }
 
-/// The interfaces that the verdicts are for.
-pub fn interfaces(world: &World) -> Vec<InterfaceFacts> {
-    let found = match world {
-        World::Mac => os::interfaces().unwrap_or_default(),
-        World::Lab(directory) => lab::interfaces(directory).unwrap_or_default(),
-    };
-    found.into_iter().map(|(name, addresses)| InterfaceFacts { name, addresses }).collect()
-}
-
-fn port_of(text: &str, preferences: &Preferences) -> Result<u16, port::PortError> {
-    // The first of a range is asked about, and a note says so.
-    ports_of(text, preferences).map(|ports| ports.first().map_or(0, |managed| managed.port.first()))
-}
-
-fn answer(
-    loaded: &Rulesets,
-    options: &Options,
-    port: u16,
-    notes: Vec<String>,
+#[derive(Serialize)]
+struct ExplainOutput {
+    version: u32,
+    #[serde(flatten)]
+    explanation: Explanation,
+    /// The answers for every client, in short.
+    answers: PerOrigin<Both<Decision>>,
     problems: Vec<String>,
-    json: bool,
-) -> u8 {
-    let from = match (options.from, options.on.as_deref()) {
-        // Nothing but this Mac comes in by lo0.
-        (From::Network, Some(on)) if on.starts_with("lo") => From::Loopback,
-        (from, _) => from,
-    };
-    if let (From::Loopback, Some(on)) = (from, options.on.as_deref().filter(|on| !on.starts_with("lo"))) {
-        let message = format!("a connection from this Mac itself goes over lo0, not {on}: leave --on out");
-        super::show::message(&message, json);
-        return 2;
+}
+
+impl CommandOutput for ExplainOutput {
+    fn json(&self) -> String {
+        pretty(self)
     }
-    let families = match from {
-        From::Host(IpAddr::V6(_)) => vec![Family::Inet6],
-        From::Host(IpAddr::V4(_)) => vec![Family::Inet],
-        _ => vec![Family::Inet, Family::Inet6],
-    };
-    let mut asked = families
-        .into_iter()
-        .map(|family| ask(loaded, &Question { port, from, family, interface: options.on.clone() }));
-    let Some(mut explanation) = asked.next() else { return 2 };
-    // IPv4 speaks for both, unless IPv6 fares otherwise.
-    if let Some(six) = asked.next().filter(|six| six.verdict != explanation.verdict) {
-        explanation.sentence += &format!("; over IPv6: {}", six.sentence);
-        explanation.trail.extend(six.trail);
-        explanation.notes.extend(six.notes.into_iter().map(|note| format!("over IPv6: {note}")));
-    }
-    explanation.notes.extend(notes);
-    if options.port.contains(['-', ':', ',']) {
-        explanation.notes.push(format!("port {port} was asked about, of {}", options.port));
-    }
-    if options.conf.is_some() && from != From::Loopback {
-        let Explanation { from, interface, .. } = &explanation;
-        explanation
-            .notes
-            .push(format!("asked for {from}, which comes in by {interface}: see --from and --on"));
-    }
-    let status = exit_status(explanation.verdict);
-    if json {
-        let [loopback, network, anyone] =
-            [From::Loopback, From::Network, From::Anyone].map(|from| ByFamily::of(loaded, port, from));
-        let answers = Short { loopback, network, anyone };
-        print_json(&Answered { version: 1, explanation, answers, problems });
-    } else {
-        let mut text = explanation.to_string();
-        if !problems.is_empty() {
+
+    fn text(&self) -> String {
+        let mut text = self.explanation.to_string();
+        if !self.problems.is_empty() {
             text += "\nproblems; what could not be read is taken for a rule that may do anything:\n";
-            text.extend(problems.iter().map(|problem| format!("{problem}\n")));
+            text.extend(self.problems.iter().map(|problem| format!("{problem}\n")));
         }
-        print(&text);
+        text
     }
-    status
+
+    fn exit_status(&self) -> u8 {
+        exit_status(self.explanation.verdict)
+    }
 }
 
-fn unasked(outcome: Decision, sentence: &str, because: &str, json: bool) -> u8 {
-    let verdict = match outcome {
-        Decision::Pass => "pass",
-        Decision::Block => "block",
-        Decision::Unknown => "unknown",
-    };
-    if json {
-        print_json(&Unasked { version: 1, verdict, sentence, because, rule: None, trail: [], notes: [] });
-    } else {
-        print(&format!("{sentence}\n"));
-    }
-    exit_status(outcome)
+/// An answer that no rule was asked for.
+struct UnaskedOutput {
+    verdict: Decision,
+    sentence: String,
+    because: String,
 }
 
-fn exit_status(outcome: Decision) -> u8 {
-    match outcome {
+#[derive(Serialize)]
+struct UnaskedJson<'a> {
+    version: u32,
+    verdict: Decision,
+    sentence: &'a str,
+    because: &'a str,
+    rule: Option<()>,
+    trail: [(); 0],
+    notes: [(); 0],
+}
+
+impl CommandOutput for UnaskedOutput {
+    fn json(&self) -> String {
+        let (verdict, sentence, because) = (self.verdict, self.sentence.as_str(), self.because.as_str());
+        pretty(&UnaskedJson { version: 1, verdict, sentence, because, rule: None, trail: [], notes: [] })
+    }
+
+    fn text(&self) -> String {
+        format!("{}\n", self.sentence)
+    }
+
+    fn exit_status(&self) -> u8 {
+        exit_status(self.verdict)
+    }
+}
+
+fn exit_status(verdict: Decision) -> u8 {
+    match verdict {
         Decision::Pass => 0,
         Decision::Block => 1,
         Decision::Unknown => 3,
@@ -284,9 +314,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_connects_reads() {
+    fn a_client_reads() {
         assert_eq!(read_from("lan"), Ok(From::Network));
         assert_eq!(read_from("fe80::1"), Ok(From::Host("fe80::1".parse().unwrap())));
         assert!(read_from("10.0.0.0/8").is_err());
+    }
+
+    #[test]
+    fn only_this_mac_comes_in_by_lo0() {
+        let from = |from, on: &str| Client::new(from, Some(on.to_owned())).map(|client| client.from);
+        assert_eq!(from(From::Network, "lo0").unwrap(), From::Loopback);
+        assert_eq!(from(From::Network, "en0").unwrap(), From::Network);
+        assert!(from(From::Loopback, "en0").unwrap_err().to_string().contains("leave --on out"));
     }
 }

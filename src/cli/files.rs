@@ -7,6 +7,21 @@ use std::path::{Path, PathBuf};
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const ANCHORS: &str = "/etc/pf.anchors/";
 
+/// A pf.conf that was named, and the folder that stands for /etc/pf.anchors.
+#[derive(Clone, Debug)]
+pub struct ConfFile {
+    pub path: PathBuf,
+    pub anchors: Option<PathBuf>,
+}
+
+/// A pf.conf that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {because}", path.display())]
+pub struct ConfFileError {
+    path: PathBuf,
+    because: String,
+}
+
 /// Reads files for the parser, and keeps what is to be said about them.
 pub struct IncludedFiles {
     anchors: Option<PathBuf>,
@@ -21,9 +36,9 @@ impl IncludedFiles {
         IncludedFiles { anchors, notes: Vec::new(), unread: Vec::new() }
     }
 
-    /// The text of the file that is looked at. Errors: it cannot be read.
-    pub fn main(&self, path: &Path) -> Result<String, String> {
-        read(path).map_err(|why| format!("cannot read {}: {why}", path.display()))
+    /// The text of the file that is looked at.
+    pub fn main(&self, path: &Path) -> Result<String, ConfFileError> {
+        read(path).map_err(|because| ConfFileError { path: path.to_owned(), because })
     }
 
     /// The text of a file that it names. Apple's own anchor file, where there is none, is a stock Mac's.

@@ -1,6 +1,6 @@
 //! `portcullis log`: what pf logged, from a capture of pflog0, once or as it grows.
 
-use std::io::Write as _;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,27 +8,31 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::change::ChangeOutput;
+use super::context::Context;
+use super::error::CommandError;
 use super::explain;
-use super::files::IncludedFiles;
-use super::show::{self, message, print, print_json};
-use portcullis::app::{App, AppError};
-use portcullis::os;
+use super::files::{ConfFile, IncludedFiles};
+use super::output::{CommandOutput, Printer, Run, clock, clock_with_seconds, pretty};
+use portcullis::app::App;
 use portcullis::pf::explain::RuleText;
 use portcullis::pf::rulesets::Rulesets;
-use portcullis::pflog::follow::{Follower, Step};
-use portcullis::pflog::{Action, Direction, Entry, PflogError, Reader, blocked};
+use portcullis::pflog::follow::{FollowEvent, Follower};
+use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};
+use portcullis::root::answer::Response;
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
-use portcullis::status::{Attempts, usable};
+use portcullis::status::{Attempts, Seconds, usable};
+use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Without FILE: what Portcullis records. pf's log can be read by root alone, so root records it \
 for a bounded time: `portcullis log --for 2h`, or `portcullis log --follow`, which starts that where it is not under way \
 and shows it as it comes, until Ctrl-C or the recording's end.";
 
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct LogArguments {
     /// A capture: what `tcpdump -i pflog0 -w FILE` recorded [default: what Portcullis records]
-    pub file: Option<PathBuf>,
+    file: Option<PathBuf>,
     /// Go on showing what is logged; with --json one object on each line
     #[arg(long)]
     follow: bool,
@@ -59,163 +63,184 @@ fn read_minutes(text: &str) -> Result<u16, String> {
     minutes.filter(fits).ok_or_else(|| format!("say 1m to {}h, such as 30m or 1h30m", max / 60))
 }
 
-/// What a file holds. Exit status: 0, 1 where something in it cannot be understood, 2 where all of it cannot.
-pub fn offline(options: &Options, file: &Path, json: bool) -> u8 {
-    let rules = match Rules::of_conf(options) {
-        Ok(rules) => rules.unwrap_or_else(|| Rules::unknown("name the rules with --conf")),
-        Err(error) => {
-            message(&error, json);
-            return 2;
-        }
-    };
-    if options.follow {
-        if let Err(error) = std::fs::File::open(file) {
-            message(&format!("{}: {}", file.display(), PflogError::from(error)), json);
-            return 2;
-        }
-        return follow(file, options.port, &rules, json, &|| None);
-    }
-    let opened = std::fs::File::open(file).map_err(PflogError::from).and_then(Reader::new);
-    match opened {
-        Ok(reader) => shown(reader, options.port, &rules, None, json),
-        Err(error) => {
-            message(&format!("{}: {error}", file.display()), json);
-            2
+pub enum LogCommand {
+    /// Root ends the recording.
+    Stop,
+    /// Root records.
+    Record {
+        minutes: u16,
+    },
+    ShowFile(PathBuf, LogFilter),
+    FollowFile(PathBuf, LogFilter),
+    ShowRecording(LogFilter),
+    /// Root records for `minutes`; `None`: for an hour, where it does not record already.
+    FollowRecording {
+        minutes: Option<u16>,
+        filter: LogFilter,
+    },
+}
+
+/// Which packets are shown, and by which rules they are named.
+pub struct LogFilter {
+    port: Option<u16>,
+    /// `None`: the rules that root last saw.
+    conf: Option<ConfFile>,
+}
+
+impl From<LogArguments> for LogCommand {
+    fn from(arguments: LogArguments) -> Self {
+        let LogArguments { file, follow, port, conf, anchors, minutes, stop } = arguments;
+        let filter = LogFilter { port, conf: conf.map(|path| ConfFile { path, anchors }) };
+        match (file, follow, minutes) {
+            _ if stop => LogCommand::Stop,
+            (Some(file), false, _) => LogCommand::ShowFile(file, filter),
+            (Some(file), true, _) => LogCommand::FollowFile(file, filter),
+            (None, true, minutes) => LogCommand::FollowRecording { minutes, filter },
+            (None, false, Some(minutes)) => LogCommand::Record { minutes },
+            (None, false, None) => LogCommand::ShowRecording(filter),
         }
     }
 }
 
-/// What Portcullis records, or a change of that. Exit status: as above; 1 where nothing was recorded yet.
-pub fn live(app: &App, options: &Options, json: bool) -> Result<u8, AppError> {
-    if options.stop {
-        show::answer(&app.stop_log()?, None, json);
-        return Ok(0);
-    }
-    let goes_on = || app.recording().is_some_and(|(_, goes_on)| goes_on);
-    let minutes = options.minutes.or_else(|| (options.follow && !goes_on()).then_some(60));
-    if let Some(minutes) = minutes {
-        let answer = app.record_log(minutes)?;
-        if !options.follow {
-            show::answer(&answer, None, json);
-            return Ok(0);
-        }
-        // What follows on standard output is packets alone.
-        eprintln!("portcullis: {}", answer.message);
-    }
-    let rules = match Rules::of_conf(options) {
-        Ok(rules) => rules.unwrap_or_else(|| Rules::of_root(app)),
-        Err(error) => {
-            message(&error, json);
-            return Ok(2);
-        }
-    };
-    let file = app.log_file();
-    if options.follow {
-        let ended = || match app.recording() {
-            Some((_, true)) => None,
-            Some((Recording { ended: Some(ended), .. }, _)) => {
-                Some(format!("the recording ended: {}", ended.because))
+const AN_HOUR: u16 = 60;
+
+impl LogCommand {
+    pub fn run(self, context: &Context) -> Run {
+        let changed = |response: Response| -> Run { Ok(Box::new(ChangeOutput { response, status: None })) };
+        match self {
+            LogCommand::Stop => changed(context.app()?.stop_log()?),
+            LogCommand::Record { minutes } => changed(context.app()?.record_log(minutes)?),
+            LogCommand::ShowFile(file, filter) => show_file(&file, &filter),
+            LogCommand::FollowFile(file, filter) => follow_file(&file, &filter, context.printer),
+            LogCommand::ShowRecording(filter) => show_recording(&context.app()?, &filter),
+            LogCommand::FollowRecording { minutes, filter } => {
+                follow_recording(&context.app()?, minutes, &filter, context.printer)
             }
-            _ => Some("the recording ended".to_owned()),
-        };
-        return Ok(follow(&file, options.port, &rules, json, &ended));
+        }
     }
+}
+
+fn show_file(file: &Path, filter: &LogFilter) -> Run {
+    let rules = PacketRules::for_file(filter)?;
+    let reader = std::fs::File::open(file).map_err(PflogError::from).and_then(Reader::new);
+    Ok(Box::new(LogOutput::of(reader.map_err(unreadable(file))?, filter.port, &rules, None)))
+}
+
+fn follow_file(file: &Path, filter: &LogFilter, printer: Printer) -> Run {
+    let rules = PacketRules::for_file(filter)?;
+    std::fs::File::open(file).map_err(PflogError::from).map_err(unreadable(file))?;
+    Ok(Box::new(follow(file, filter.port, &rules, printer, &|| None)))
+}
+
+fn show_recording(app: &App, filter: &LogFilter) -> Run {
+    let rules = PacketRules::for_recording(app, filter)?;
+    let file = app.log_file();
     let bytes = match std::fs::read(&file) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            message(
-                "pf's log was not recorded yet: start with `portcullis log --follow`, or name a file",
-                json,
-            );
-            return Ok(1);
-        }
-        Err(error) => {
-            message(&format!("{}: {}", file.display(), PflogError::from(error)), json);
-            return Ok(2);
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(CommandError::NotRecorded),
+        Err(error) => return Err(unreadable(&file)(error.into())),
     };
     let recording = app.recording();
+    // Nothing was logged yet, not even the header of a capture.
     if bytes.is_empty() {
-        return Ok(shown(std::iter::empty(), options.port, &rules, recording, json));
+        return Ok(Box::new(LogOutput::of(std::iter::empty(), filter.port, &rules, recording)));
     }
-    match Reader::new(&bytes[..]) {
-        Ok(reader) => Ok(shown(reader, options.port, &rules, recording, json)),
-        Err(error) => {
-            message(&format!("{}: {error}", file.display()), json);
-            Ok(2)
+    let reader = Reader::new(&bytes[..]).map_err(unreadable(&file))?;
+    Ok(Box::new(LogOutput::of(reader, filter.port, &rules, recording)))
+}
+
+fn follow_recording(app: &App, minutes: Option<u16>, filter: &LogFilter, printer: Printer) -> Run {
+    let goes_on = || app.recording().is_some_and(|(_, goes_on)| goes_on);
+    if let Some(minutes) = minutes.or_else(|| (!goes_on()).then_some(AN_HOUR)) {
+        // Standard output has packets alone.
+        printer.note(app.record_log(minutes)?.message);
+    }
+    let rules = PacketRules::for_recording(app, filter)?;
+    let ended = || match app.recording() {
+        Some((_, true)) => None,
+        Some((Recording { ended: Some(ended), .. }, _)) => {
+            Some(format!("the recording ended: {}", ended.because))
+        }
+        _ => Some("the recording ended".to_owned()),
+    };
+    Ok(Box::new(follow(&app.log_file(), filter.port, &rules, printer, &ended)))
+}
+
+fn unreadable(file: &Path) -> impl Fn(PflogError) -> CommandError {
+    |source| CommandError::Capture { path: file.to_owned(), source }
+}
+
+/// The rules that logged the packets, or why they are not known.
+struct PacketRules(Result<Rulesets, String>);
+
+impl PacketRules {
+    fn for_file(filter: &LogFilter) -> Result<Self, CommandError> {
+        match &filter.conf {
+            Some(conf) => Self::of_conf(conf),
+            None => Ok(PacketRules(Err("name the rules with --conf".to_owned()))),
         }
     }
-}
 
-/// The rules by which packets are told.
-struct Rules {
-    loaded: Result<Rulesets, String>,
-}
-
-impl Rules {
-    fn unknown(because: impl Into<String>) -> Self {
-        Rules { loaded: Err(because.into()) }
+    fn for_recording(app: &App, filter: &LogFilter) -> Result<Self, CommandError> {
+        match &filter.conf {
+            Some(conf) => Self::of_conf(conf),
+            None => Ok(Self::of_root(app)),
+        }
     }
 
-    /// Those of the pf.conf that was named. Errors: it cannot be read.
-    fn of_conf(options: &Options) -> Result<Option<Self>, String> {
-        let Some(conf) = &options.conf else { return Ok(None) };
-        let mut files = IncludedFiles::new(options.anchors.clone());
-        let text = files.main(conf)?;
-        let (loaded, _) =
-            Rulesets::from_conf(&conf.display().to_string(), &text, &mut |path| files.include(path));
-        Ok(Some(Rules { loaded: Ok(loaded) }))
+    fn of_conf(conf: &ConfFile) -> Result<Self, CommandError> {
+        let mut files = IncludedFiles::new(conf.anchors.clone());
+        let text = files.main(&conf.path)?;
+        let name = conf.path.display().to_string();
+        let (loaded, _) = Rulesets::from_conf(&name, &text, &mut |path| files.include(path));
+        Ok(PacketRules(Ok(loaded)))
     }
 
     /// Those that root last saw.
     fn of_root(app: &App) -> Self {
         let fact = app.report();
-        let report = os::boot_id().map_err(|error| error.to_string());
-        match report.and_then(|boot| usable(&fact, os::now(), &boot).cloned()) {
-            Ok(report) => {
-                let loaded = explain::loaded(&report).with_interfaces(explain::interfaces(app.world()));
-                Rules { loaded: Ok(loaded) }
-            }
-            Err(because) => Rules::unknown(because),
-        }
+        let boot = os::boot_id().map_err(|error| error.to_string());
+        let report = boot.and_then(|boot| usable(&fact, os::now(), &boot).cloned());
+        PacketRules(
+            report.map(|report| explain::loaded(&report).with_interfaces(firewall::interfaces(app.system()))),
+        )
     }
 
-    fn of(&self, entry: &Entry) -> Result<RuleText, String> {
-        self.loaded.as_ref().map_err(Clone::clone).and_then(|loaded| entry.rule_in(loaded))
+    fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, String> {
+        self.0.as_ref().map_err(Clone::clone).and_then(|loaded| entry.rule_in(loaded))
     }
 }
 
-/// An entry in JSON.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Packet {
     #[serde(flatten)]
-    entry: &'a Entry,
+    entry: LogEntry,
     /// The rule, where it is known.
     logged_by: Option<RuleText>,
     /// Why it is not.
     not_known: Option<String>,
 }
 
-impl<'a> Shown<'a> {
-    fn of(entry: &'a Entry, rules: &Rules) -> Self {
-        match rules.of(entry) {
-            Ok(rule) => Shown { entry, logged_by: Some(rule), not_known: None },
-            Err(why) => Shown { entry, logged_by: None, not_known: Some(why) },
+impl Packet {
+    fn of(entry: LogEntry, rules: &PacketRules) -> Self {
+        match rules.rule_of(&entry) {
+            Ok(rule) => Packet { entry, logged_by: Some(rule), not_known: None },
+            Err(why) => Packet { entry, logged_by: None, not_known: Some(why) },
         }
     }
 
     /// `12:31:05  block in  en0    192.168.1.20:50000 -> 192.168.1.7:2345  (pf.conf:31 block return …)`
     fn line(&self) -> String {
-        let entry = self.entry;
+        let entry = &self.entry;
         let action = match entry.action {
-            Action::Pass => "pass".to_owned(),
-            Action::Block => "block".to_owned(),
-            Action::Other(number) => format!("action {number}"),
+            LogAction::Pass => "pass".to_owned(),
+            LogAction::Block => "block".to_owned(),
+            LogAction::Other(number) => format!("action {number}"),
         };
         let direction = match entry.direction {
-            Direction::In => "in",
-            Direction::Out => "out",
-            Direction::Unknown => "?",
+            LogDirection::In => "in",
+            LogDirection::Out => "out",
+            LogDirection::Unknown => "?",
         };
         let end = |end: Option<_>| end.map_or_else(|| "?".to_owned(), |end| ToString::to_string(&end));
         let rule = match (&self.logged_by, entry.subrule, self.not_known.as_deref().unwrap_or_default()) {
@@ -223,133 +248,170 @@ impl<'a> Shown<'a> {
             (None, Some(subrule), why) => format!("rule {subrule} of {}; {why}", entry.anchor),
             (None, None, why) => format!("rule {}; {why}", entry.rule),
         };
-        let when = show::clock_with_seconds(i64::from(entry.seconds));
+        let when = clock_with_seconds(i64::from(entry.seconds));
         let (interface, from, to) = (&entry.interface, end(entry.from), end(entry.to));
         format!("{when}  {action:<5} {direction:<3} {interface:<6} {from} -> {to}  ({rule})\n")
     }
 }
 
-fn concerns(entry: &Entry, port: Option<u16>) -> bool {
+fn concerns(entry: &LogEntry, port: Option<u16>) -> bool {
     port.is_none() || [entry.from, entry.to].iter().flatten().any(|end| end.port == port)
 }
 
-/// Everything at once.
-fn shown(
-    reader: impl Iterator<Item = Result<Entry, PflogError>>,
-    port: Option<u16>,
-    rules: &Rules,
-    recording: Option<(Recording, bool)>,
-    json: bool,
-) -> u8 {
-    #[derive(Serialize)]
-    struct Logged<'a> {
-        version: u32,
-        entries: Vec<Shown<'a>>,
-        blocked: std::collections::BTreeMap<u16, Attempts>,
-        problems: Vec<String>,
-        recording: Option<Recorded>,
-    }
-    #[derive(Serialize)]
-    struct Recorded {
-        since: i64,
-        until: i64,
-        under_way: bool,
-        ended: Option<String>,
-    }
-    let (mut entries, mut problems) = (Vec::new(), Vec::new());
-    for entry in reader {
-        match entry {
-            Ok(entry) if concerns(&entry, port) => entries.push(entry),
-            Ok(_) => {}
-            // The packet that is being written just now is no problem.
-            Err(PflogError::Truncated(_)) if matches!(recording, Some((_, true))) => {}
-            Err(error) => problems.push(error.to_string()),
+/// Everything that was logged.
+#[derive(Serialize)]
+struct LogOutput {
+    version: u32,
+    entries: Vec<Packet>,
+    blocked: BTreeMap<u16, Attempts>,
+    problems: Vec<String>,
+    recording: Option<RecordingTimes>,
+}
+
+#[derive(Serialize)]
+struct RecordingTimes {
+    since: Seconds,
+    until: Seconds,
+    under_way: bool,
+    ended: Option<String>,
+}
+
+impl LogOutput {
+    fn of(
+        reader: impl Iterator<Item = Result<LogEntry, PflogError>>,
+        port: Option<u16>,
+        rules: &PacketRules,
+        recording: Option<(Recording, bool)>,
+    ) -> Self {
+        let (mut entries, mut problems) = (Vec::new(), Vec::new());
+        for entry in reader {
+            match entry {
+                Ok(entry) if concerns(&entry, port) => entries.push(entry),
+                Ok(_) => {}
+                // A packet that is being written just now is not a problem.
+                Err(PflogError::Truncated(_)) if matches!(recording, Some((_, true))) => {}
+                Err(error) => problems.push(error.to_string()),
+            }
         }
+        let blocked = blocked(&entries, 0);
+        let entries = entries.into_iter().map(|entry| Packet::of(entry, rules)).collect();
+        let recording = recording.map(|(recording, under_way)| RecordingTimes {
+            since: recording.since,
+            until: recording.ended.as_ref().map_or(recording.until, |ended| ended.at),
+            under_way,
+            ended: recording.ended.map(|ended| ended.because),
+        });
+        LogOutput { version: 1, entries, blocked, problems, recording }
     }
-    let blocked = blocked(&entries, 0);
-    let status = u8::from(!problems.is_empty());
-    let recording = recording.map(|(recording, under_way)| Recorded {
-        since: recording.since,
-        until: recording.ended.as_ref().map_or(recording.until, |ended| ended.at),
-        under_way,
-        ended: recording.ended.map(|ended| ended.because),
-    });
-    let shown: Vec<Shown<'_>> = entries.iter().map(|entry| Shown::of(entry, rules)).collect();
-    if json {
-        print_json(&Logged { version: 1, entries: shown, blocked, problems, recording });
-        return status;
+}
+
+impl CommandOutput for LogOutput {
+    fn json(&self) -> String {
+        pretty(self)
     }
-    let mut text: String = shown.iter().map(Shown::line).collect();
-    for (port, Attempts { attempts, last_from, .. }) in blocked {
-        let plural = if attempts == 1 { "" } else { "s" };
-        text += &format!("port {port}: {attempts} attempt{plural} blocked, the last from {last_from}\n");
+
+    fn text(&self) -> String {
+        let mut text: String = self.entries.iter().map(Packet::line).collect();
+        for (port, Attempts { attempts, last_from, .. }) in &self.blocked {
+            let plural = if *attempts == 1 { "" } else { "s" };
+            text += &format!("port {port}: {attempts} attempt{plural} blocked, the last from {last_from}\n");
+        }
+        text.extend(self.problems.iter().map(|problem| format!("! {problem}\n")));
+        if let Some(RecordingTimes { since, until, under_way, ended }) = &self.recording {
+            let (since, until) = (clock(*since), clock(*until));
+            let goes_on = if *under_way { ", and goes on" } else { "" };
+            let ended = ended.as_ref().map_or(String::new(), |because| format!(": {because}"));
+            text += &format!("recorded from {since} until {until}{goes_on}{ended}\n");
+        }
+        text
     }
-    text.extend(problems.iter().map(|problem| format!("! {problem}\n")));
-    if let Some(Recorded { since, until, under_way, ended }) = recording {
-        let (since, until) = (show::clock(since), show::clock(until));
-        let goes_on = if under_way { ", and goes on" } else { "" };
-        let ended = ended.map_or(String::new(), |because| format!(": {because}"));
-        text += &format!("recorded from {since} until {until}{goes_on}{ended}\n");
+
+    /// 1 where something in the capture cannot be understood.
+    fn exit_status(&self) -> u8 {
+        u8::from(!self.problems.is_empty())
     }
-    print(&text);
-    status
+}
+
+/// One packet of a log that is followed: JSON on one line.
+#[derive(Serialize)]
+struct FollowedPacket {
+    version: u32,
+    #[serde(flatten)]
+    packet: Packet,
+}
+
+impl CommandOutput for FollowedPacket {
+    fn json(&self) -> String {
+        // Plain data with text keys: its JSON cannot fail.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    fn text(&self) -> String {
+        self.packet.line()
+    }
+}
+
+/// The end of a log that was followed: every packet was printed as it came.
+struct Followed {
+    had_problems: bool,
+}
+
+impl CommandOutput for Followed {
+    fn json(&self) -> String {
+        String::new()
+    }
+
+    fn text(&self) -> String {
+        String::new()
+    }
+
+    fn exit_status(&self) -> u8 {
+        u8::from(self.had_problems)
+    }
 }
 
 /// How soon a packet is shown.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Shows what comes until Ctrl-C, until nobody reads it any more, or until `ended` says why nothing more comes.
+/// Prints packets as they come, until Ctrl-C, until the reader goes away, or until `ended` says why no more come.
 fn follow(
     file: &Path,
     port: Option<u16>,
-    rules: &Rules,
-    json: bool,
+    rules: &PacketRules,
+    printer: Printer,
     ended: &dyn Fn() -> Option<String>,
-) -> u8 {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        version: u32,
-        #[serde(flatten)]
-        shown: Shown<'a>,
-    }
-    let told_to_end = Arc::new(AtomicBool::new(false));
+) -> Followed {
+    let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // Without it the signal ends us the usual way.
-        let _ = signal_hook::flag::register(signal, told_to_end.clone());
+        let _ = signal_hook::flag::register(signal, interrupted.clone());
     }
-    let note = |text: &str| eprintln!("portcullis: {text}");
     let mut follower = Follower::open(file);
-    let mut status = 0;
+    let mut had_problems = false;
     let mut over: Option<String> = None;
-    while !told_to_end.load(Ordering::Relaxed) {
+    while !interrupted.load(Ordering::Relaxed) {
         match follower.step() {
-            Step::Entry(entry) if concerns(&entry, port) => {
-                let shown = Shown::of(&entry, rules);
-                let line = match json {
-                    false => shown.line(),
-                    // Plain data with text keys: its JSON cannot fail.
-                    true => serde_json::to_string(&Line { version: 1, shown }).unwrap_or_default() + "\n",
-                };
-                let mut stdout = std::io::stdout().lock();
-                if stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).is_err() {
-                    return status;
+            FollowEvent::Entry(entry) if concerns(&entry, port) => {
+                let packet = Packet::of(entry, rules);
+                if printer.print(&FollowedPacket { version: 1, packet }).is_err() {
+                    break;
                 }
             }
-            Step::Entry(_) => {}
-            Step::Anew => note("the file was begun anew"),
-            Step::Problem(problem) => {
-                note(&problem.to_string());
-                status = 1;
+            FollowEvent::Entry(_) => {}
+            FollowEvent::Anew => printer.note("the file was begun anew"),
+            FollowEvent::Problem(problem) => {
+                printer.note(&problem);
+                had_problems = true;
                 if matches!(problem, PflogError::Read(_)) {
-                    return status;
+                    break;
                 }
             }
-            Step::Nothing => match &over {
+            FollowEvent::Nothing => match &over {
                 Some(because) => {
-                    note(because);
-                    return status;
+                    printer.note(because);
+                    break;
                 }
-                // What was written before the end is looked for once more.
+                // A packet may have been written between the last step and the end.
                 None => {
                     over = ended();
                     if over.is_none() {
@@ -359,7 +421,7 @@ fn follow(
             },
         }
     }
-    status
+    Followed { had_problems }
 }
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
 //! The settings with which a client connects to what listens: for VS Code, GoLand and IntelliJ, a terminal, SSH.
 //!
 //! ```
-//! use portcullis::debuggers::connect::{Target, settings};
-//! use portcullis::debuggers::servers::Kind;
-//! let target = Target { kind: Kind::Node, host: "127.0.0.1", port: 9229, tunnel: false };
+//! use portcullis::debuggers::connect::{ConnectTarget, settings};
+//! use portcullis::debuggers::servers::ServerKind;
+//! let target = ConnectTarget { kind: ServerKind::Node, host: "127.0.0.1", port: 9229, tunnel: false };
 //! assert!(settings(&target).iter().any(|setting| setting.text.contains("\"request\": \"attach\"")));
 //! ```
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::servers::Kind;
+use super::servers::ServerKind;
 
 /// What is connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target<'a> {
+pub struct ConnectTarget<'a> {
     /// Which debugger listens.
-    pub kind: Kind,
+    pub kind: ServerKind,
     /// The host as the client names it; `127.0.0.1` also at the near end of a tunnel.
     pub host: &'a str,
     /// The port.
@@ -37,8 +37,8 @@ pub struct Setting {
 }
 
 /// Every way to connect, the commonest first.
-pub fn settings(target: &Target) -> Vec<Setting> {
-    let Target { kind, host, port, .. } = *target;
+pub fn settings(target: &ConnectTarget) -> Vec<Setting> {
+    let ConnectTarget { kind, host, port, .. } = *target;
     let at = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let name = format!("Attach to port {port}");
     let code = |value: Value| Setting {
@@ -53,12 +53,16 @@ pub fn settings(target: &Target) -> Vec<Setting> {
             "GoLand",
             format!(
                 "Run > Edit Configurations > + > Go Remote\nHost: {host}\nPort: {port}\nOn disconnect: {}",
-                if kind == Kind::DelveMulticlient { "Leave it running" } else { "Stop remote Delve process" }
+                if kind == ServerKind::DelveMulticlient {
+                    "Leave it running"
+                } else {
+                    "Stop remote Delve process"
+                }
             ),
         )
     };
     let mut settings = match kind {
-        Kind::DelveDap => vec![
+        ServerKind::DelveDap => vec![
             // A `dlv dap` has no program yet: the client brings it.
             code(json!({
                 "name": format!("Debug through dlv dap on port {port}"), "type": "go", "request": "launch", "mode": "debug",
@@ -72,25 +76,25 @@ pub fn settings(target: &Target) -> Vec<Setting> {
                 ),
             ),
         ],
-        Kind::DelveHeadless | Kind::DelveMulticlient => vec![
+        ServerKind::DelveHeadless | ServerKind::DelveMulticlient => vec![
             code(json!({
                 "name": name, "type": "go", "request": "attach", "mode": "remote", "host": host, "port": port,
             })),
             go_land(),
             terminal(format!("dlv connect {at}")),
         ],
-        Kind::Node => vec![
+        ServerKind::Node => vec![
             code(json!({ "name": name, "type": "node", "request": "attach", "address": host, "port": port })),
             steps("Chrome", format!("Open chrome://inspect, Configure…, add {at}, then choose \"inspect\"")),
             terminal(format!("node inspect {at}")),
         ],
-        Kind::Chrome => vec![code(
+        ServerKind::Chrome => vec![code(
             json!({ "name": name, "type": "chrome", "request": "attach", "address": host, "port": port }),
         )],
-        Kind::Debugpy => vec![code(json!({
+        ServerKind::Debugpy => vec![code(json!({
             "name": name, "type": "debugpy", "request": "attach", "connect": { "host": host, "port": port },
         }))],
-        Kind::Jdwp => vec![
+        ServerKind::Jdwp => vec![
             code(
                 json!({ "name": name, "type": "java", "request": "attach", "hostName": host, "port": port }),
             ),
@@ -100,34 +104,34 @@ pub fn settings(target: &Target) -> Vec<Setting> {
             ),
             terminal(format!("jdb -connect com.sun.jdi.SocketAttach:hostname={host},port={port}")),
         ],
-        Kind::Gdbserver => vec![
+        ServerKind::Gdbserver => vec![
             terminal(format!("gdb -ex 'target remote {at}'")),
             code(json!({
                 "name": name, "type": "cppdbg", "request": "launch", "MIMode": "gdb",
                 "miDebuggerServerAddress": at, "program": "${workspaceFolder}/PROGRAM", "cwd": "${workspaceFolder}",
             })),
         ],
-        Kind::LldbServer => vec![
+        ServerKind::LldbServer => vec![
             terminal(format!("lldb -o 'gdb-remote {at}'")),
             code(json!({
                 "name": name, "type": "lldb-dap", "request": "attach",
                 "gdb-remote-hostname": host, "gdb-remote-port": port, "program": "${workspaceFolder}/PROGRAM",
             })),
         ],
-        Kind::LldbDap => vec![code(json!({
+        ServerKind::LldbDap => vec![code(json!({
             "name": format!("Debug through lldb-dap on port {port}"), "type": "lldb-dap", "request": "launch",
             "program": "${workspaceFolder}/PROGRAM", "debugAdapterHostname": host, "debugAdapterPort": port,
         }))],
-        Kind::Rdbg => vec![
+        ServerKind::Rdbg => vec![
             code(json!({ "name": name, "type": "rdbg", "request": "attach", "debugPort": at })),
             terminal(format!("rdbg --attach {host} {port}")),
         ],
-        Kind::Xdebug => vec![Setting {
+        ServerKind::Xdebug => vec![Setting {
             client: "php.ini",
             how: "on the machine that runs PHP; the editor waits, PHP dials",
             text: format!("xdebug.mode=debug\nxdebug.client_host={host}\nxdebug.client_port={port}"),
         }],
-        Kind::Proxy => vec![],
+        ServerKind::Proxy => vec![],
     };
     if target.tunnel {
         settings.push(Setting {
@@ -140,17 +144,17 @@ pub fn settings(target: &Target) -> Vec<Setting> {
 }
 
 /// What usually sits on a port that nobody listens on now.
-pub fn usual(port: u16) -> Option<Kind> {
+pub fn usual(port: u16) -> Option<ServerKind> {
     Some(match port {
-        2345 => Kind::DelveDap,
-        9229 => Kind::Node,
-        9222 => Kind::Chrome,
-        5678 => Kind::Debugpy,
-        5005 => Kind::Jdwp,
-        1234 => Kind::Gdbserver,
-        4711 => Kind::LldbDap,
-        12345 => Kind::Rdbg,
-        9003 => Kind::Xdebug,
+        2345 => ServerKind::DelveDap,
+        9229 => ServerKind::Node,
+        9222 => ServerKind::Chrome,
+        5678 => ServerKind::Debugpy,
+        5005 => ServerKind::Jdwp,
+        1234 => ServerKind::Gdbserver,
+        4711 => ServerKind::LldbDap,
+        12345 => ServerKind::Rdbg,
+        9003 => ServerKind::Xdebug,
         _ => return None,
     })
 }
@@ -168,20 +172,20 @@ pub fn choose<'a>(settings: &'a [Setting], client: &str) -> Option<&'a Setting> 
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 13] = [
-        Kind::DelveDap,
-        Kind::DelveHeadless,
-        Kind::DelveMulticlient,
-        Kind::Node,
-        Kind::Chrome,
-        Kind::Debugpy,
-        Kind::Jdwp,
-        Kind::Gdbserver,
-        Kind::LldbServer,
-        Kind::LldbDap,
-        Kind::Rdbg,
-        Kind::Xdebug,
-        Kind::Proxy,
+    const KINDS: [ServerKind; 13] = [
+        ServerKind::DelveDap,
+        ServerKind::DelveHeadless,
+        ServerKind::DelveMulticlient,
+        ServerKind::Node,
+        ServerKind::Chrome,
+        ServerKind::Debugpy,
+        ServerKind::Jdwp,
+        ServerKind::Gdbserver,
+        ServerKind::LldbServer,
+        ServerKind::LldbDap,
+        ServerKind::Rdbg,
+        ServerKind::Xdebug,
+        ServerKind::Proxy,
     ];
 
     #[test]
@@ -189,9 +193,12 @@ mod tests {
         let mut text = String::new();
         for kind in KINDS {
             text += &format!("== {kind:?}\n");
-            for setting in
-                settings(&Target { kind, host: "127.0.0.1", port: 2345, tunnel: kind == Kind::DelveDap })
-            {
+            for setting in settings(&ConnectTarget {
+                kind,
+                host: "127.0.0.1",
+                port: 2345,
+                tunnel: kind == ServerKind::DelveDap,
+            }) {
                 text += &format!("{}: {}\n{}\n", setting.client, setting.how, setting.text);
             }
         }
@@ -200,8 +207,12 @@ mod tests {
 
     #[test]
     fn a_client_is_found_as_a_person_types_it() {
-        let settings =
-            settings(&Target { kind: Kind::DelveHeadless, host: "127.0.0.1", port: 2345, tunnel: true });
+        let settings = settings(&ConnectTarget {
+            kind: ServerKind::DelveHeadless,
+            host: "127.0.0.1",
+            port: 2345,
+            tunnel: true,
+        });
         let of = |client| choose(&settings, client).map(|setting| setting.client);
         for (typed, found) in [
             ("", "VS Code"),
@@ -218,7 +229,7 @@ mod tests {
     #[test]
     fn what_is_json_reads_as_json_and_names_the_port() {
         for kind in KINDS {
-            for setting in settings(&Target { kind, host: "::1", port: 2345, tunnel: true }) {
+            for setting in settings(&ConnectTarget { kind, host: "::1", port: 2345, tunnel: true }) {
                 assert!(setting.text.contains("2345"), "{setting:?}");
                 if setting.client == "VS Code" {
                     let value: Value = serde_json::from_str(&setting.text).unwrap();

@@ -4,9 +4,9 @@
 //! # fn main() -> Result<(), portcullis::sockets::SocketsError> {
 //! use portcullis::{debuggers::port_view::PortView, sockets};
 //! use portcullis::diagnosis::Reachability;
-//! let view = PortView::of(2345, &sockets::Table::default(), None, &[]);
-//! let yes = portcullis::diagnosis::Answer::Yes;
-//! let pf = portcullis::diagnosis::Pf::same(yes, yes, yes);
+//! let view = PortView::of(2345, &sockets::SocketTable::default(), None, &[]);
+//! use portcullis::pf::origin::{Both, PerOrigin};
+//! let pf = PerOrigin::same(Both::same(portcullis::diagnosis::Answer::Yes));
 //! let said = view.assess(pf, portcullis::diagnosis::AppFirewallEffect::Off);
 //! assert_eq!(said.state, Reachability::NoListener);
 //! # Ok(())
@@ -15,13 +15,12 @@
 
 use serde::Serialize;
 
-use super::connect::{Setting, Target, settings};
-use super::servers::{Kind, Server, classify_process};
+use super::connect::{ConnectTarget, Setting, settings};
+use super::servers::{Server, ServerKind, classify_process};
 use crate::diagnosis::wording::Wording;
-use crate::diagnosis::{
-    Answer, AppFirewallEffect, Assessment, Bind, Both, Pf, PortFacts, Presence, Queue, Session,
-};
-use crate::sockets::{Process, Socket, Table};
+use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
+use crate::pf::origin::{Both, PerOrigin};
+use crate::sockets::{Process, Socket, SocketTable};
 
 /// One port, as the table shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -50,7 +49,7 @@ impl PortView {
     /// `earlier` is a table from some seconds before: only with it is a queue that does not move told from one that
     /// has just filled. `delves` are the processes that [`super::servers::is_delve_or_go`] names: among them is found
     /// a Delve that has lost its listener. It shows for a moment also of one that is about to listen.
-    pub fn of(port: u16, table: &Table, earlier: Option<&Table>, delves: &[Process]) -> PortView {
+    pub fn of(port: u16, table: &SocketTable, earlier: Option<&SocketTable>, delves: &[Process]) -> PortView {
         let listeners: Vec<Socket> = table.listeners_on(port).cloned().collect();
         // A debugger may stop listening while it serves. Another program that is connected from this port, and nobody
         // listens, only happens to have been given its number.
@@ -60,7 +59,7 @@ impl PortView {
         let sessions: Vec<Socket> = table.sessions_on(port).filter(is_session).cloned().collect();
         let orphan = delves.iter().find(|process| is_orphan(process, port, delves));
         let is_proxy =
-            |socket: &Socket| server_of(socket, port).is_some_and(|server| server.kind == Kind::Proxy);
+            |socket: &Socket| server_of(socket, port).is_some_and(|server| server.kind == ServerKind::Proxy);
         // Where a debugger and a proxy share a port, the debugger is meant.
         let listener = listeners.iter().find(|socket| !is_proxy(socket)).or(listeners.first());
         let (presence, owner) = match (listener, sessions.first()) {
@@ -78,7 +77,7 @@ impl PortView {
     }
 
     /// What is to be said of it, with what pf and the Application Firewall do.
-    pub fn assess(&self, pf: Pf, app_firewall: AppFirewallEffect) -> Assessment {
+    pub fn assess(&self, pf: PerOrigin<Both<Answer>>, app_firewall: AppFirewallEffect) -> Assessment {
         let seen = self.seen();
         Assessment::of(&seen.situation(pf, app_firewall), &seen.subject)
     }
@@ -106,7 +105,7 @@ impl PortView {
         let is_six = self.bind().v4 == Bind::None && self.bind().v6 != Bind::None;
         let loopback = if is_six { "::1" } else { "127.0.0.1" };
         let host = host.unwrap_or(loopback);
-        settings(&Target { kind, host, port: self.port, tunnel: self.is_loopback_only() })
+        settings(&ConnectTarget { kind, host, port: self.port, tunnel: self.is_loopback_only() })
     }
 
     /// Whether it is listened to, but not where other machines could address it.
@@ -117,23 +116,26 @@ impl PortView {
     }
 
     fn bind(&self) -> Both<Bind> {
-        self.listeners.iter().map(bind).fold(Both { v4: Bind::None, v6: Bind::None }, |sum, one| Both {
-            v4: wider(sum.v4, one.v4),
-            v6: wider(sum.v6, one.v6),
-        })
+        self.listeners
+            .iter()
+            .map(bind)
+            .fold(Both::same(Bind::None), |sum, one| sum.zip(one).map(|(sum, one)| wider(sum, one)))
     }
 
     fn subject(&self) -> Wording {
         let port = self.port;
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
-            Some(server) if server.kind != Kind::Proxy => format!("{} ({})", server.title(), process.pid),
+            Some(server) if server.kind != ServerKind::Proxy => {
+                format!("{} ({})", server.title(), process.pid)
+            }
             _ => process.to_string(),
         };
         let mut addresses: Vec<String> = self.listeners.iter().map(address).collect();
         addresses.dedup();
-        let take_many =
-            server.filter(|server| server.kind == Kind::DelveHeadless).map(|_| "--accept-multiclient".into());
+        let take_many = server
+            .filter(|server| server.kind == ServerKind::DelveHeadless)
+            .map(|_| "--accept-multiclient".into());
         Wording {
             port: port.to_string(),
             program: self.process.as_ref().map(title),
@@ -157,13 +159,13 @@ fn server_of(socket: &Socket, port: u16) -> Option<Server> {
 fn is_orphan(process: &Process, port: u16, all: &[Process]) -> bool {
     let is_go = |child: &Process| child.name.as_deref() == Some("go") && child.parent == Some(process.pid);
     classify_process(process, Some(port)).is_some_and(|server| {
-        server.kind == Kind::DelveHeadless
+        server.kind == ServerKind::DelveHeadless
             && server.traps.is_empty()
             && server.listen.is_some_and(|listen| listen.port == Some(port))
     }) && !all.iter().any(is_go)
 }
 
-fn client_of(table: &Table, session: &Socket) -> String {
+fn client_of(table: &SocketTable, session: &Socket) -> String {
     match (table.peer_of(session), session.remote) {
         (Some(process), _) => process.to_string(),
         (None, Some(remote)) => remote.ip().to_canonical().to_string(),
@@ -171,7 +173,7 @@ fn client_of(table: &Table, session: &Socket) -> String {
     }
 }
 
-fn queue(listeners: &[Socket], earlier: Option<&Table>, port: u16) -> Queue {
+fn queue(listeners: &[Socket], earlier: Option<&SocketTable>, port: u16) -> Queue {
     let waited = |socket: &Socket| {
         let before = earlier.into_iter().flat_map(|table| table.listeners_on(port));
         before.into_iter().any(|old| {
@@ -199,9 +201,7 @@ fn bind(socket: &Socket) -> Both<Bind> {
     match address {
         std::net::IpAddr::V4(_) => Both { v4: bind, v6: Bind::None },
         // A socket on `::` takes IPv4 too, unless it was told not to.
-        std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => {
-            Both { v4: bind, v6: bind }
-        }
+        std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => Both::same(bind),
         std::net::IpAddr::V6(_) => Both { v4: Bind::None, v6: bind },
     }
 }
@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
     use crate::diagnosis::Reachability;
-    use crate::sockets::{Owner, TcpState};
+    use crate::sockets::{SocketOwner, TcpState};
 
     fn process(pid: u32, line: &str) -> Process {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -263,12 +263,12 @@ mod tests {
             v6_only: local.is_ipv6().then_some(!local.ip().is_unspecified()),
             accept_queue: remote.is_none().then_some(0),
             accepted: remote.map(|_| true),
-            owner: Owner::Process(Arc::new(owner.clone())),
+            owner: SocketOwner::Process(Arc::new(owner.clone())),
         }
     }
 
     fn state(view: &PortView) -> Reachability {
-        view.assess(Pf::same(Answer::Yes, Answer::Yes, Answer::Yes), AppFirewallEffect::Off).state
+        view.assess(PerOrigin::same(Both::same(Answer::Yes)), AppFirewallEffect::Off).state
     }
 
     #[test]
@@ -278,24 +278,24 @@ mod tests {
         let goland = process(9, "/opt/goland");
         let ssh = process(10, "/usr/bin/ssh -NL 2345:127.0.0.1:2345 box");
         let go = Process { parent: Some(8), ..process(11, "go build") };
-        let listening = |address: &str, owner: &Process| Table {
+        let listening = |address: &str, owner: &Process| SocketTable {
             listeners: vec![socket(address, None, owner)],
-            ..Table::default()
+            ..SocketTable::default()
         };
         let queued = |count| {
             let mut table = listening("127.0.0.1:2345", &dap);
             table.listeners[0].accept_queue = Some(count);
             table
         };
-        let served = Table {
+        let served = SocketTable {
             connections: vec![
                 socket("127.0.0.1:2345", Some("127.0.0.1:50000"), &headless),
                 socket("127.0.0.1:50000", Some("127.0.0.1:2345"), &goland),
             ],
-            ..Table::default()
+            ..SocketTable::default()
         };
-        let none = Table::default();
-        let of = |table: &Table, earlier: Option<&Table>, delves: &[Process]| {
+        let none = SocketTable::default();
+        let of = |table: &SocketTable, earlier: Option<&SocketTable>, delves: &[Process]| {
             PortView::of(2345, table, earlier, delves)
         };
         for (view, expected) in [
@@ -323,7 +323,8 @@ mod tests {
     #[test]
     fn a_queue_that_has_just_filled_is_not_called_reachable() {
         let dlv = process(7, "dlv exec ./x --headless --accept-multiclient --listen=:2345");
-        let mut table = Table { listeners: vec![socket("[::]:2345", None, &dlv)], ..Table::default() };
+        let mut table =
+            SocketTable { listeners: vec![socket("[::]:2345", None, &dlv)], ..SocketTable::default() };
         table.listeners[0].accept_queue = Some(1);
         assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
     }
@@ -332,13 +333,13 @@ mod tests {
     fn a_client_that_was_given_the_port_is_no_session() {
         let browser = process(7, "/usr/bin/browser");
         let connections = vec![socket("192.168.1.7:50000", Some("192.0.2.1:443"), &browser)];
-        let table = Table { connections, ..Table::default() };
+        let table = SocketTable { connections, ..SocketTable::default() };
         assert_eq!(state(&PortView::of(50000, &table, None, &[])), Reachability::NoListener);
     }
 
     #[test]
     fn where_sockets_may_be_missing_nobody_is_said_to_be_missing() {
-        let table = Table { blind_spot: Some("no permission".into()), ..Table::default() };
+        let table = SocketTable { blind_spot: Some("no permission".into()), ..SocketTable::default() };
         assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::port_view::PortView;
-use super::servers::{Kind, Server};
+use super::servers::{Server, ServerKind};
 use crate::port::PortRange;
 use crate::sockets::{self, SocketsError};
 
@@ -23,7 +23,7 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// What the server said of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Answered {
+pub struct ServerIdentity {
     /// Where it was asked.
     pub address: SocketAddr,
     /// Its name and version, such as `node.js/v20.20.2` or `Delve 1.20.2`.
@@ -59,7 +59,7 @@ pub enum ProbeError {
 }
 
 /// Asks the server on `port` what it is, if that is harmless.
-pub fn probe(port: u16) -> Result<Answered, ProbeError> {
+pub fn probe(port: u16) -> Result<ServerIdentity, ProbeError> {
     let refused = |reason: String| ProbeError::Refused { port, reason };
     let watched: Vec<PortRange> = PortRange::single(port).into_iter().collect();
     let look = || sockets::read(&watched).map(|table| PortView::of(port, &table, None, &[]));
@@ -110,15 +110,15 @@ fn question(view: &PortView) -> Result<Question, String> {
         );
     }
     match server.kind {
-        Kind::Node | Kind::Chrome | Kind::DelveMulticlient if !server.measured => {
+        ServerKind::Node | ServerKind::Chrome | ServerKind::DelveMulticlient if !server.measured => {
             let process = view.process.as_ref().map(ToString::to_string).unwrap_or_default();
             Err(format!(
                 "its arguments do not say that {process} is a {}, and an unknown server may be harmed by a connection",
                 server.title()
             ))
         }
-        Kind::Node | Kind::Chrome => Ok(Question::Http),
-        Kind::DelveMulticlient => Ok(Question::Delve),
+        ServerKind::Node | ServerKind::Chrome => Ok(Question::Http),
+        ServerKind::DelveMulticlient => Ok(Question::Delve),
         _ => Err(format!("{}: {}", server.title(), refusal(server))),
     }
 }
@@ -134,19 +134,19 @@ fn is_same(one: &PortView, other: &PortView) -> bool {
 /// What a connection does to a server that is not asked, as measured.
 pub fn refusal(server: &Server) -> &'static str {
     match server.kind {
-        Kind::DelveDap => "it exits as soon as a connection closes",
-        Kind::DelveHeadless => {
+        ServerKind::DelveDap => "it exits as soon as a connection closes",
+        ServerKind::DelveHeadless => {
             "its first connection is its only one; when that closes, its program is killed or left frozen"
         }
-        Kind::Debugpy => "a connection that closes again can stop it from accepting its real client",
-        Kind::Jdwp => "a handshake lets a suspended program run, even when it comes too late",
-        Kind::Gdbserver => "it takes whoever connects for its debugger",
-        Kind::LldbServer => "it exits when a connection closes, and its program runs on without it",
-        Kind::LldbDap => "it exits when a connection closes",
-        Kind::Rdbg => "a client that greets it lets the waiting program run",
-        Kind::Xdebug => "an editor waits there for PHP, and would take the connection for a debuggee",
-        Kind::Proxy => "what is behind the proxy is not known, and may be harmed by a connection",
-        Kind::Node | Kind::Chrome | Kind::DelveMulticlient => "it is harmless to ask",
+        ServerKind::Debugpy => "a connection that closes again can stop it from accepting its real client",
+        ServerKind::Jdwp => "a handshake lets a suspended program run, even when it comes too late",
+        ServerKind::Gdbserver => "it takes whoever connects for its debugger",
+        ServerKind::LldbServer => "it exits when a connection closes, and its program runs on without it",
+        ServerKind::LldbDap => "it exits when a connection closes",
+        ServerKind::Rdbg => "a client that greets it lets the waiting program run",
+        ServerKind::Xdebug => "an editor waits there for PHP, and would take the connection for a debuggee",
+        ServerKind::Proxy => "what is behind the proxy is not known, and may be harmed by a connection",
+        ServerKind::Node | ServerKind::Chrome | ServerKind::DelveMulticlient => "it is harmless to ask",
     }
 }
 
@@ -162,7 +162,7 @@ fn address(view: &PortView) -> Option<SocketAddr> {
 }
 
 /// `GET /json/version`. The Host header is the address: the inspector refuses names, to fend off DNS rebinding.
-fn http(address: SocketAddr) -> Result<Answered, String> {
+fn http(address: SocketAddr) -> Result<ServerIdentity, String> {
     let request = format!("GET /json/version HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let answer = exchange(address, request.as_bytes(), &|answer| http_body(answer).is_some())?;
     let (status, body) = http_body(&answer).ok_or_else(|| match answer.starts_with(b"HTTP/") {
@@ -180,7 +180,7 @@ fn http(address: SocketAddr) -> Result<Answered, String> {
     let product = text("Browser").ok_or("its answer names no product")?;
     let protocol =
         format!("CDP {}", text("Protocol-Version").unwrap_or_else(|| "of an unknown version".into()));
-    Ok(Answered { address, product, protocol })
+    Ok(ServerIdentity { address, product, protocol })
 }
 
 /// Status and body of an answer that is complete by its Content-Length.
@@ -198,7 +198,7 @@ fn http_body(answer: &[u8]) -> Option<(String, &[u8])> {
 }
 
 /// `RPCServer.GetVersion` (Delve: service/rpc2/server.go).
-fn delve(address: SocketAddr) -> Result<Answered, String> {
+fn delve(address: SocketAddr) -> Result<ServerIdentity, String> {
     let request = b"{\"method\":\"RPCServer.GetVersion\",\"params\":[{}],\"id\":1}\n";
     let parse = |answer: &[u8]| serde_json::from_slice::<serde_json::Value>(answer).ok();
     let answer = exchange(address, request, &|answer| parse(answer).is_some())?;
@@ -208,7 +208,7 @@ fn delve(address: SocketAddr) -> Result<Answered, String> {
     let number = version.split_once("Version: ").map_or(version, |(_, rest)| rest);
     let number = number.lines().next().unwrap_or_default().escape_debug().to_string();
     let api = result.get("APIVersion").and_then(serde_json::Value::as_i64);
-    Ok(Answered {
+    Ok(ServerIdentity {
         address,
         product: format!("Delve {number}"),
         protocol: api.map_or_else(|| "JSON-RPC".to_owned(), |api| format!("JSON-RPC API {api}")),
@@ -257,7 +257,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::sockets::{Owner, Process, Socket, Table, TcpState};
+    use crate::sockets::{Process, Socket, SocketOwner, SocketTable, TcpState};
 
     fn view(lines: &[&str]) -> PortView {
         let socket = |(pid, line): (u32, &&str)| {
@@ -265,8 +265,8 @@ mod tests {
             let path = arguments.first().map(Into::into);
             let process = Process { pid, parent: None, name: None, path, user: None, arguments };
             let owner = match line.is_empty() {
-                true => Owner::Unknown { user: None },
-                false => Owner::Process(std::sync::Arc::new(process)),
+                true => SocketOwner::Unknown { user: None },
+                false => SocketOwner::Process(std::sync::Arc::new(process)),
             };
             Socket {
                 local: ([127, 0, 0, 1], 2345).into(),
@@ -279,7 +279,7 @@ mod tests {
             }
         };
         let listeners = (1u32..).zip(lines).map(socket).collect();
-        PortView::of(2345, &Table { listeners, ..Table::default() }, None, &[])
+        PortView::of(2345, &SocketTable { listeners, ..SocketTable::default() }, None, &[])
     }
 
     #[test]
@@ -325,7 +325,7 @@ mod tests {
     }
 
     /// What is said of a server that answers with `answer`, and whether it was asked but once.
-    fn answered(answer: &'static [u8], times: usize) -> Result<Answered, String> {
+    fn answered(answer: &'static [u8], times: usize) -> Result<ServerIdentity, String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {

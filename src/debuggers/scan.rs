@@ -6,15 +6,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::port_view::PortView;
-use super::servers::{self, Kind};
+use super::servers::{self, ServerKind};
 use crate::port::PortRange;
-use crate::sockets::{self, Process, SocketsError, Table};
+use crate::sockets::{self, Process, SocketTable, SocketsError};
 
 /// One look at the watched ports.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scan {
     /// The socket table: keep it, to give it as `earlier` to the next look.
-    pub table: Table,
+    pub table: SocketTable,
     /// The processes of Delve and Go, see [`servers::is_delve_or_go`].
     pub delves: Vec<Process>,
     /// Every watched port that stands alone, and those of the watched ranges that are in use, in rising order.
@@ -23,7 +23,7 @@ pub struct Scan {
 
 /// Looks at the `watched` ports. With the table of a look some seconds `earlier`, a queue that does not move is told
 /// from one that has just filled. Errors: see [`sockets::read`].
-pub fn look(watched: &[PortRange], earlier: Option<&Table>) -> Result<Scan, SocketsError> {
+pub fn look(watched: &[PortRange], earlier: Option<&SocketTable>) -> Result<Scan, SocketsError> {
     let table = sockets::read(watched)?;
     let delves = sockets::processes(servers::is_delve_or_go)?;
     let used = table.listeners.iter().chain(&table.connections).map(|socket| socket.local.port());
@@ -58,7 +58,7 @@ pub fn debugger_ports() -> Result<Vec<u16>, SocketsError> {
     let listening = sockets::listeners()?.into_iter().filter_map(|socket| {
         let port = socket.local.port();
         let server = servers::classify_process(socket.owner.process()?, Some(port))?;
-        (server.kind != Kind::Proxy).then_some(port)
+        (server.kind != ServerKind::Proxy).then_some(port)
     });
     let told = sockets::processes(servers::is_delve_or_go)?.into_iter();
     let told = told.filter_map(|delve| servers::classify_process(&delve, None)?.listen?.port);
@@ -71,6 +71,7 @@ pub fn debugger_ports() -> Result<Vec<u16>, SocketsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pf::origin::{Both, PerOrigin};
 
     #[test]
     fn a_queue_that_stays_is_told_from_one_look() {
@@ -78,8 +79,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         let look = look_well(&[PortRange::single(port).unwrap()]).unwrap();
-        let yes = crate::diagnosis::Answer::Yes;
-        let pf = crate::diagnosis::Pf::same(yes, yes, yes);
+        let pf = PerOrigin::same(Both::same(crate::diagnosis::Answer::Yes));
         let said = look.views[0].assess(pf, crate::diagnosis::AppFirewallEffect::Off);
         assert_eq!(said.state, crate::diagnosis::Reachability::Wedged);
     }

@@ -1,10 +1,10 @@
 //! Which debugger a process is, from its program and arguments alone, and what a connection would do to it.
 //!
 //! ```
-//! use portcullis::debuggers::servers::{Kind, classify};
+//! use portcullis::debuggers::servers::{ServerKind, classify};
 //! let arguments = ["dlv", "dap", "--listen=127.0.0.1:2345"].map(String::from);
 //! let server = classify("/usr/bin/dlv", &arguments, Some(2345)).unwrap();
-//! assert_eq!(server.kind, Kind::DelveDap);
+//! assert_eq!(server.kind, ServerKind::DelveDap);
 //! assert!(server.single_use);
 //! ```
 //!
@@ -22,7 +22,7 @@ use crate::sockets::Process;
 /// What a debugger is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ServerKind {
     /// `dlv dap`: one client, DAP.
     DelveDap,
     /// `dlv … --headless`: one client, JSON-RPC and DAP.
@@ -55,7 +55,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Server {
     /// Which it is.
-    pub kind: Kind,
+    pub kind: ServerKind,
     /// Where it was told to listen, where the arguments say so.
     pub listen: Option<Listen>,
     /// Whether its program waits for the client before it runs, where the arguments tell.
@@ -100,32 +100,32 @@ impl Server {
     /// The name by which people know it.
     pub fn title(&self) -> &'static str {
         match self.kind {
-            Kind::DelveDap => "dlv dap",
-            Kind::DelveHeadless => "dlv headless",
-            Kind::DelveMulticlient => "dlv headless (multi-client)",
-            Kind::Node => "node inspector",
-            Kind::Chrome => "Chrome DevTools",
-            Kind::Debugpy => "debugpy",
-            Kind::Jdwp => "Java debugger (JDWP)",
-            Kind::Gdbserver => "gdbserver",
-            Kind::LldbServer => "lldb-server",
-            Kind::LldbDap => "lldb-dap",
-            Kind::Rdbg => "rdbg",
-            Kind::Xdebug => "Xdebug client",
-            Kind::Proxy => "proxy",
+            ServerKind::DelveDap => "dlv dap",
+            ServerKind::DelveHeadless => "dlv headless",
+            ServerKind::DelveMulticlient => "dlv headless (multi-client)",
+            ServerKind::Node => "node inspector",
+            ServerKind::Chrome => "Chrome DevTools",
+            ServerKind::Debugpy => "debugpy",
+            ServerKind::Jdwp => "Java debugger (JDWP)",
+            ServerKind::Gdbserver => "gdbserver",
+            ServerKind::LldbServer => "lldb-server",
+            ServerKind::LldbDap => "lldb-dap",
+            ServerKind::Rdbg => "rdbg",
+            ServerKind::Xdebug => "Xdebug client",
+            ServerKind::Proxy => "proxy",
         }
     }
 
     /// The protocol spoken on its port.
     pub fn protocol(&self) -> &'static str {
         match self.kind {
-            Kind::DelveDap | Kind::Debugpy | Kind::LldbDap | Kind::Rdbg => "dap",
-            Kind::DelveHeadless | Kind::DelveMulticlient => "json-rpc or dap",
-            Kind::Node | Kind::Chrome => "cdp",
-            Kind::Jdwp => "jdwp",
-            Kind::Gdbserver | Kind::LldbServer => "gdb remote",
-            Kind::Xdebug => "dbgp",
-            Kind::Proxy => "unknown",
+            ServerKind::DelveDap | ServerKind::Debugpy | ServerKind::LldbDap | ServerKind::Rdbg => "dap",
+            ServerKind::DelveHeadless | ServerKind::DelveMulticlient => "json-rpc or dap",
+            ServerKind::Node | ServerKind::Chrome => "cdp",
+            ServerKind::Jdwp => "jdwp",
+            ServerKind::Gdbserver | ServerKind::LldbServer => "gdb remote",
+            ServerKind::Xdebug => "dbgp",
+            ServerKind::Proxy => "unknown",
         }
     }
 
@@ -133,35 +133,41 @@ impl Server {
     pub fn takes_many(&self) -> Answer {
         match self.kind {
             _ if !self.measured => Answer::Unknown,
-            Kind::DelveMulticlient | Kind::Node | Kind::Chrome => Answer::Yes,
-            Kind::DelveDap
-            | Kind::DelveHeadless
-            | Kind::Jdwp
-            | Kind::Gdbserver
-            | Kind::LldbServer
-            | Kind::LldbDap => Answer::No,
-            Kind::Debugpy | Kind::Rdbg | Kind::Xdebug | Kind::Proxy => Answer::Unknown,
+            ServerKind::DelveMulticlient | ServerKind::Node | ServerKind::Chrome => Answer::Yes,
+            ServerKind::DelveDap
+            | ServerKind::DelveHeadless
+            | ServerKind::Jdwp
+            | ServerKind::Gdbserver
+            | ServerKind::LldbServer
+            | ServerKind::LldbDap => Answer::No,
+            ServerKind::Debugpy | ServerKind::Rdbg | ServerKind::Xdebug | ServerKind::Proxy => {
+                Answer::Unknown
+            }
         }
     }
 
     /// What a plain TCP connect and close does to it, as measured.
     pub fn harm(&self) -> Harm {
         match self.kind {
-            Kind::DelveMulticlient | Kind::Node | Kind::Chrome | Kind::Jdwp | Kind::Rdbg
+            ServerKind::DelveMulticlient
+            | ServerKind::Node
+            | ServerKind::Chrome
+            | ServerKind::Jdwp
+            | ServerKind::Rdbg
                 if !self.measured =>
             {
                 Harm::Unknown
             }
-            Kind::DelveMulticlient | Kind::Node | Kind::Chrome => Harm::Harmless,
-            Kind::Jdwp | Kind::Rdbg => Harm::Noise,
-            Kind::Gdbserver if !self.single_use => Harm::Noise,
-            Kind::DelveDap
-            | Kind::DelveHeadless
-            | Kind::Debugpy
-            | Kind::Gdbserver
-            | Kind::LldbServer
-            | Kind::LldbDap => Harm::Harms,
-            Kind::Xdebug | Kind::Proxy => Harm::Unknown,
+            ServerKind::DelveMulticlient | ServerKind::Node | ServerKind::Chrome => Harm::Harmless,
+            ServerKind::Jdwp | ServerKind::Rdbg => Harm::Noise,
+            ServerKind::Gdbserver if !self.single_use => Harm::Noise,
+            ServerKind::DelveDap
+            | ServerKind::DelveHeadless
+            | ServerKind::Debugpy
+            | ServerKind::Gdbserver
+            | ServerKind::LldbServer
+            | ServerKind::LldbDap => Harm::Harms,
+            ServerKind::Xdebug | ServerKind::Proxy => Harm::Unknown,
         }
     }
 
@@ -169,17 +175,17 @@ impl Server {
     pub fn listen_option(&self, host: &str, port: u16) -> Option<String> {
         let any = if host.is_empty() { "0.0.0.0" } else { host };
         match self.kind {
-            Kind::DelveDap | Kind::DelveHeadless | Kind::DelveMulticlient => {
+            ServerKind::DelveDap | ServerKind::DelveHeadless | ServerKind::DelveMulticlient => {
                 Some(format!("--listen={host}:{port}"))
             }
-            Kind::Node => Some(format!("--inspect={any}:{port}")),
-            Kind::Debugpy => Some(format!("--listen {any}:{port}")),
-            Kind::Jdwp => Some(format!("address={}:{port}", if host.is_empty() { "*" } else { host })),
-            Kind::LldbServer => Some(format!("{}:{port}", if host.is_empty() { "*" } else { host })),
-            Kind::LldbDap => Some(format!("--connection listen://{any}:{port}")),
-            Kind::Rdbg => Some(format!("--host {any} --port {port}")),
+            ServerKind::Node => Some(format!("--inspect={any}:{port}")),
+            ServerKind::Debugpy => Some(format!("--listen {any}:{port}")),
+            ServerKind::Jdwp => Some(format!("address={}:{port}", if host.is_empty() { "*" } else { host })),
+            ServerKind::LldbServer => Some(format!("{}:{port}", if host.is_empty() { "*" } else { host })),
+            ServerKind::LldbDap => Some(format!("--connection listen://{any}:{port}")),
+            ServerKind::Rdbg => Some(format!("--host {any} --port {port}")),
             // Chrome binds loopback only, gdbserver everything, an editor what its settings say.
-            Kind::Chrome | Kind::Gdbserver | Kind::Xdebug | Kind::Proxy => None,
+            ServerKind::Chrome | ServerKind::Gdbserver | ServerKind::Xdebug | ServerKind::Proxy => None,
         }
     }
 }
@@ -190,13 +196,13 @@ impl Server {
 /// web pages on 3000, and that one is no debugger.
 pub fn classify(path: &str, arguments: &[String], port: Option<u16>) -> Option<Server> {
     let file = file_name(path);
-    let line = Line::new(arguments);
+    let line = CommandLine::new(arguments);
     let server = match () {
         () if is_named(file, &["dlv", "dlv-dap"]) => delve(&line),
         () if is_named(file, &["gdbserver"]) => gdbserver(&line),
         () if is_named(file, &["lldb-server", "debugserver"]) => lldb_server(file, &line),
         () if is_named(file, &["lldb-dap", "lldb-vscode"]) => lldb_dap(&line),
-        () if is_proxy(file, &line, port) => Some(Server::new(Kind::Proxy)),
+        () if is_proxy(file, &line, port) => Some(Server::new(ServerKind::Proxy)),
         () => jdwp(file, &line, port)
             .or_else(|| debugpy(&line))
             .or_else(|| rdbg(file, &line, port))
@@ -211,7 +217,10 @@ pub fn classify(path: &str, arguments: &[String], port: Option<u16>) -> Option<S
         (Some(told), Some(port)) => told == port,
         // A random port: these have listeners of their own beside it, so nothing tells which it is. What is guessed
         // was guessed from the port.
-        (None, Some(_)) => !server.measured || !matches!(server.kind, Kind::Jdwp | Kind::Chrome | Kind::Node),
+        (None, Some(_)) => {
+            !server.measured
+                || !matches!(server.kind, ServerKind::Jdwp | ServerKind::Chrome | ServerKind::Node)
+        }
     };
     fits.then_some(server)
 }
@@ -230,12 +239,12 @@ pub fn is_delve_or_go(name: &str) -> bool {
 }
 
 impl Server {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: ServerKind) -> Self {
         Server { kind, listen: None, waits: None, single_use: false, measured: true, traps: Vec::new() }
     }
 
     /// A server that is known by its port alone.
-    fn guessed(kind: Kind) -> Self {
+    fn guessed(kind: ServerKind) -> Self {
         Server { measured: false, ..Server::new(kind) }
     }
 }
@@ -257,21 +266,21 @@ impl Listen {
 }
 
 /// A command line, split where the debugger's own arguments end.
-struct Line<'a> {
+struct CommandLine<'a> {
     /// After the program's name, before `--`.
     own: Vec<&'a str>,
     /// After `--`.
     rest: Vec<&'a str>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> CommandLine<'a> {
     fn new(arguments: &'a [String]) -> Self {
         let mut own: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         let rest = match own.iter().position(|argument| *argument == "--") {
             Some(dashes) => own.split_off(dashes).into_iter().skip(1).collect(),
             None => Vec::new(),
         };
-        Line { own, rest }
+        CommandLine { own, rest }
     }
 
     /// The value of an option, given as `NAME=VALUE` or as `NAME VALUE`; the last one counts.
@@ -351,7 +360,7 @@ const DELVE_WITH_VALUE: [&str; 24] = [
     "-r",
 ];
 
-fn delve(line: &Line) -> Option<Server> {
+fn delve(line: &CommandLine) -> Option<Server> {
     const LISTEN: [&str; 2] = ["--listen", "-l"];
     let command = line.first_word(&DELVE_WITH_VALUE).and_then(|at| line.own.get(at).copied());
     let dap = match command? {
@@ -386,17 +395,17 @@ fn delve(line: &Line) -> Option<Server> {
         traps.push(Trap::ContinueWithoutMulticlient);
     }
     let kind = match (dap, headless, many) {
-        (true, _, _) => Kind::DelveDap,
-        (false, true, true) => Kind::DelveMulticlient,
-        (false, true, false) => Kind::DelveHeadless,
+        (true, _, _) => ServerKind::DelveDap,
+        (false, true, true) => ServerKind::DelveMulticlient,
+        (false, true, false) => ServerKind::DelveHeadless,
         // On a terminal: no server, though perhaps meant as one.
         (false, false, _) if traps.is_empty() => return None,
-        (false, false, _) => Kind::DelveHeadless,
+        (false, false, _) => ServerKind::DelveHeadless,
     };
     Some(Server {
         listen: listen.and_then(Listen::parse),
         waits: Some(!line.switch("--continue")),
-        single_use: kind != Kind::DelveMulticlient,
+        single_use: kind != ServerKind::DelveMulticlient,
         traps,
         ..Server::new(kind)
     })
@@ -422,12 +431,12 @@ const NODE_WITH_VALUE: [&str; 16] = [
     "-r",
 ];
 
-fn node(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
+fn node(file: &str, line: &CommandLine, port: Option<u16>) -> Option<Server> {
     const DEFAULT: u16 = 9229;
     /// Node.js itself, and programs around it that hand its options on.
     const MEASURED: [&str; 3] = ["node", "nodejs", "electron"];
     let is_node = is_named(file, &MEASURED);
-    let mut server = if is_node { Server::new(Kind::Node) } else { Server::guessed(Kind::Node) };
+    let mut server = if is_node { Server::new(ServerKind::Node) } else { Server::guessed(ServerKind::Node) };
     // What follows the script is the script's. Another program's options are not known well enough for that.
     let own = match line.first_word(&NODE_WITH_VALUE) {
         Some(script) if is_named(file, &["node", "nodejs"]) => line.own.get(..script).unwrap_or_default(),
@@ -459,10 +468,10 @@ fn node(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
         return Some(Server { listen: Some(listen), ..server });
     }
     // Started by NODE_OPTIONS, by SIGUSR1, or from inside: only the port speaks.
-    (is_node && port == Some(DEFAULT)).then(|| Server::guessed(Kind::Node))
+    (is_node && port == Some(DEFAULT)).then(|| Server::guessed(ServerKind::Node))
 }
 
-fn chrome(file: &str, line: &Line) -> Option<Server> {
+fn chrome(file: &str, line: &CommandLine) -> Option<Server> {
     /// Chrome and what is made of it; others that take the same option need not answer as it does.
     const MEASURED: [&str; 18] = [
         "chrome",
@@ -489,10 +498,10 @@ fn chrome(file: &str, line: &Line) -> Option<Server> {
     let host = line.value(&["--remote-debugging-address"]).unwrap_or("127.0.0.1");
     let listen = Listen { host: host.to_owned(), port: (port != 0).then_some(port) };
     let measured = is_named(file, &MEASURED);
-    Some(Server { listen: Some(listen), measured, ..Server::new(Kind::Chrome) })
+    Some(Server { listen: Some(listen), measured, ..Server::new(ServerKind::Chrome) })
 }
 
-fn debugpy(line: &Line) -> Option<Server> {
+fn debugpy(line: &CommandLine) -> Option<Server> {
     let adapter = line.own.iter().position(|argument| {
         let argument = argument.trim_end_matches('/');
         ["debugpy/adapter", "debugpy.adapter", "/debugpy-adapter"].iter().any(|end| argument.ends_with(end))
@@ -502,7 +511,7 @@ fn debugpy(line: &Line) -> Option<Server> {
         let host = line.value(&["--host"]).unwrap_or("127.0.0.1").to_owned();
         return Some(Server {
             listen: port.map(|port| Listen { host, port: Some(port) }),
-            ..Server::new(Kind::Debugpy)
+            ..Server::new(ServerKind::Debugpy)
         });
     }
     let module = line.own.windows(2).any(|pair| pair == ["-m", "debugpy"])
@@ -513,11 +522,11 @@ fn debugpy(line: &Line) -> Option<Server> {
     module.then(|| Server {
         listen: Some(Listen { host, port: listen.port }),
         waits,
-        ..Server::new(Kind::Debugpy)
+        ..Server::new(ServerKind::Debugpy)
     })
 }
 
-fn jdwp(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
+fn jdwp(file: &str, line: &CommandLine, port: Option<u16>) -> Option<Server> {
     const DEFAULT: u16 = 5005;
     let options = line.own.iter().chain(&line.rest).find_map(|argument| {
         let of_path = || argument.strip_prefix("-agentpath:").filter(|path| path.contains("libjdwp"));
@@ -527,7 +536,7 @@ fn jdwp(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
     let Some(options) = options else {
         // Started by JAVA_TOOL_OPTIONS or by a file of options: only the port speaks.
         let guessed = is_named(file, &["java"]) && port == Some(DEFAULT);
-        return guessed.then(|| Server::guessed(Kind::Jdwp));
+        return guessed.then(|| Server::guessed(ServerKind::Jdwp));
     };
     let option = |name: &str| options.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     // Without server=y it dials its client.
@@ -542,10 +551,10 @@ fn jdwp(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
         }
         Some(listen)
     });
-    Some(Server { listen, waits: Some(option("suspend") != Some("n")), ..Server::new(Kind::Jdwp) })
+    Some(Server { listen, waits: Some(option("suspend") != Some("n")), ..Server::new(ServerKind::Jdwp) })
 }
 
-fn gdbserver(line: &Line) -> Option<Server> {
+fn gdbserver(line: &CommandLine) -> Option<Server> {
     // `--wrapper CMD … --` comes before the address.
     let wrapped = line.has_word("--wrapper");
     let own: &[&str] = if wrapped { &line.rest } else { &line.own };
@@ -565,11 +574,11 @@ fn gdbserver(line: &Line) -> Option<Server> {
         waits: Some(true),
         single_use: given("--once") || without_program,
         traps: if host_is_narrow { vec![Trap::GdbserverIgnoresHost] } else { vec![] },
-        ..Server::new(Kind::Gdbserver)
+        ..Server::new(ServerKind::Gdbserver)
     })
 }
 
-fn lldb_server(file: &str, line: &Line) -> Option<Server> {
+fn lldb_server(file: &str, line: &CommandLine) -> Option<Server> {
     let mode = line.own.first().copied().unwrap_or_default();
     let platform = ["platform", "p"].contains(&mode);
     if !platform && !["gdbserver", "g"].contains(&mode) && !is_named(file, &["debugserver"]) {
@@ -582,10 +591,10 @@ fn lldb_server(file: &str, line: &Line) -> Option<Server> {
     let address = |argument: &&str| argument.contains(':') && !argument.starts_with('-');
     let given = line.value(&["--listen", "-L"]).or_else(|| line.own.iter().copied().find(address));
     let listen = given.and_then(Listen::parse);
-    Some(Server { listen, waits: Some(true), single_use: !platform, ..Server::new(Kind::LldbServer) })
+    Some(Server { listen, waits: Some(true), single_use: !platform, ..Server::new(ServerKind::LldbServer) })
 }
 
-fn lldb_dap(line: &Line) -> Option<Server> {
+fn lldb_dap(line: &CommandLine) -> Option<Server> {
     let connection = line.value(&["--connection"]).and_then(|uri| {
         // The scheme has changed between versions; a file's has no port.
         let (_, address) = uri.split_once("://")?;
@@ -596,10 +605,10 @@ fn lldb_dap(line: &Line) -> Option<Server> {
         Some(Listen { host: "127.0.0.1".into(), port: Some(port) })
     };
     let listen = connection.or_else(port)?;
-    Some(Server { listen: Some(listen), single_use: true, ..Server::new(Kind::LldbDap) })
+    Some(Server { listen: Some(listen), single_use: true, ..Server::new(ServerKind::LldbDap) })
 }
 
-fn rdbg(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
+fn rdbg(file: &str, line: &CommandLine, port: Option<u16>) -> Option<Server> {
     const DEFAULT: u16 = 12345;
     let script = line.own.iter().position(|argument| is_named(argument, &["rdbg"]));
     let options = match script {
@@ -608,7 +617,7 @@ fn rdbg(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
         // rdbg hands its options on in RUBYOPT and becomes ruby; where it does not, ruby writes the script's name over
         // its command line (seen with rdbg 1.4 on Linux). Then only the port speaks.
         None if is_named(file, &["ruby"]) && port == Some(DEFAULT) => {
-            return Some(Server::guessed(Kind::Rdbg));
+            return Some(Server::guessed(ServerKind::Rdbg));
         }
         None => return None,
     };
@@ -617,7 +626,7 @@ fn rdbg(file: &str, line: &Line, port: Option<u16>) -> Option<Server> {
     let host = value_in(options, &["--host"]).unwrap_or("127.0.0.1").to_owned();
     let waits = Some(!options.iter().any(|option| ["-n", "--nonstop"].contains(option)));
     let listen = port.map(|port| Listen { host, port: Some(port) });
-    open.then(|| Server { listen, waits, ..Server::new(Kind::Rdbg) })
+    open.then(|| Server { listen, waits, ..Server::new(ServerKind::Rdbg) })
 }
 
 fn xdebug(path: &str, port: Option<u16>) -> Option<Server> {
@@ -625,10 +634,10 @@ fn xdebug(path: &str, port: Option<u16>) -> Option<Server> {
         ["phpstorm", "idea", "code", "code helper (plugin)", "electron", "cursor", "vscodium", "netbeans"];
     // On Linux an editor of JetBrains may run as its own java.
     let is_editor = is_named(path, &EDITORS) || path.to_ascii_lowercase().contains("/phpstorm");
-    (matches!(port, Some(9000 | 9003)) && is_editor).then(|| Server::new(Kind::Xdebug))
+    (matches!(port, Some(9000 | 9003)) && is_editor).then(|| Server::new(ServerKind::Xdebug))
 }
 
-fn is_proxy(file: &str, line: &Line, port: Option<u16>) -> bool {
+fn is_proxy(file: &str, line: &CommandLine, port: Option<u16>) -> bool {
     const PROXIES: [&str; 19] = [
         "docker-proxy",
         "com.docker.backend",
@@ -685,7 +694,7 @@ mod tests {
 
     #[test]
     fn the_servers_and_what_a_connection_does_to_them() {
-        use Kind::*;
+        use ServerKind::*;
         let debugpy = "/usr/bin/python3 /home/me/debugpy/adapter --for-server 40001 --host 127.0.0.1 --port 5678 --server-access-token [redacted]";
         for (line, port, kind, single_use, harm) in [
             ("/usr/bin/dlv dap --listen=127.0.0.1:2345", 2345, DelveDap, true, Harm::Harms),
@@ -843,7 +852,7 @@ mod tests {
     #[test]
     fn an_ssh_that_has_written_a_title_of_its_own_is_a_proxy() {
         let title = ["ssh: /Users/me/.colima/_lima/colima/ssh.sock [mux]".to_owned()];
-        assert_eq!(classify("/usr/bin/ssh", &title, Some(2345)).unwrap().kind, Kind::Proxy);
+        assert_eq!(classify("/usr/bin/ssh", &title, Some(2345)).unwrap().kind, ServerKind::Proxy);
     }
 
     #[test]

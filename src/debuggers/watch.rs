@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::os::process::Command;
+use crate::os::process::Program;
 
 /// Why somebody would care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn pause(interest: Interest, on_battery: bool) -> Option<Duration> {
 /// Whether this machine runs on battery; what cannot be told counts as no.
 pub fn on_battery() -> bool {
     if cfg!(target_os = "macos") {
-        let output = Command::new("/usr/bin/pmset").args(["-g", "batt"]).run();
+        let output = Program::new("/usr/bin/pmset").args(["-g", "batt"]).run();
         return output.is_ok_and(|output| is_battery_drawn(&output.stdout));
     }
     let Ok(supplies) = std::fs::read_dir("/sys/class/power_supply") else { return false };

@@ -1,15 +1,15 @@
 //! What stands between a client and a debugger: facts about one port in, one state out, with a sentence, the next
-//! step, and the causes behind it. Pure, and it imports nothing of ours.
+//! step, and the causes behind it. Pure.
 //!
 //! ```
-//! use portcullis::diagnosis::{Answer, Bind, Both, Pf, Presence, Situation, Reachability, AppFirewallEffect, Queue, Session};
-//! let yes = Both { v4: Answer::Yes, v6: Answer::Yes };
+//! use portcullis::diagnosis::{Answer, AppFirewallEffect, Bind, Presence, Queue, Reachability, Session, Situation};
+//! use portcullis::pf::origin::{Both, PerOrigin};
 //! let situation = Situation {
 //!     presence: Presence::Listens,
 //!     bind: Both { v4: Bind::Loopback, v6: Bind::None },
 //!     session: Session::None,
 //!     queue: Queue::Empty,
-//!     pf: Pf { loopback: yes, network: yes, anyone: yes },
+//!     pf: PerOrigin::same(Both::same(Answer::Yes)),
 //!     app_firewall: AppFirewallEffect::Off,
 //! };
 //! assert_eq!(situation.state(), Reachability::LoopbackOnly);
@@ -23,25 +23,48 @@ pub mod wording;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pf::origin::{Both, PerOrigin};
+use crate::pf::verdict::Decision;
 use wording::Wording;
 
 /// Yes, no, or not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words say it")]
 pub enum Answer {
     Yes,
     No,
     Unknown,
 }
 
-/// One thing for each family of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Both<T> {
-    /// For IPv4.
-    pub v4: T,
-    /// For IPv6.
-    pub v6: T,
+/// What pf's decision means for a client.
+impl From<Decision> for Answer {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Pass => Answer::Yes,
+            Decision::Block => Answer::No,
+            Decision::Unknown => Answer::Unknown,
+        }
+    }
+}
+
+impl Answer {
+    /// No, where one is no; else unknown, where one is; else yes.
+    pub fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
+        answers.into_iter().fold(Answer::Yes, |sum, answer| match (sum, answer) {
+            (Answer::No, _) | (_, Answer::No) => Answer::No,
+            (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+            (Answer::Yes, Answer::Yes) => Answer::Yes,
+        })
+    }
+
+    /// Yes, where one is yes; else unknown, where one is; else no.
+    pub fn any(answers: impl IntoIterator<Item = Answer>) -> Answer {
+        answers.into_iter().fold(Answer::No, |sum, answer| match (sum, answer) {
+            (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
+            (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
+            (Answer::No, Answer::No) => Answer::No,
+        })
+    }
 }
 
 /// Who is there.
@@ -101,17 +124,6 @@ pub enum Queue {
     Unknown,
 }
 
-/// Whether pf lets a new connection in, by where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Pf {
-    /// From this Mac itself.
-    pub loopback: Both<Answer>,
-    /// From the networks this Mac is on.
-    pub network: Both<Answer>,
-    /// From any other address.
-    pub anyone: Both<Answer>,
-}
-
 /// What the Application Firewall does with a connection from outside to this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -160,8 +172,8 @@ pub struct Situation {
     pub session: Session,
     /// The connections that wait.
     pub queue: Queue,
-    /// What pf does.
-    pub pf: Pf,
+    /// Whether pf lets a new connection in.
+    pub pf: PerOrigin<Both<Answer>>,
     /// What the Application Firewall does.
     pub app_firewall: AppFirewallEffect,
 }
@@ -205,24 +217,13 @@ pub struct Cause {
     pub certain: bool,
 }
 
-/// Who gets an answer from the debugger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Reach {
-    /// A client on this Mac.
-    pub loopback: Answer,
-    /// A client on this network.
-    pub network: Answer,
-    /// A client anywhere else.
-    pub anyone: Answer,
-}
-
 /// What is said of a port: the state, who gets an answer, and the words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Assessment {
     /// The one state.
     pub state: Reachability,
-    /// Who gets an answer.
-    pub reach: Reach,
+    /// Who gets an answer from the debugger.
+    pub reach: PerOrigin<Answer>,
     /// The state as one sentence.
     pub sentence: String,
     /// What to do now.
@@ -253,7 +254,7 @@ impl PortFacts {
         PortFacts {
             port,
             presence,
-            bind: Both { v4: Bind::None, v6: Bind::None },
+            bind: Both::same(Bind::None),
             session: Session::None,
             queue: Queue::Empty,
             is_blocked: false,
@@ -273,7 +274,7 @@ impl PortFacts {
     }
 
     /// The situation, with what pf and the Application Firewall do.
-    pub fn situation(&self, pf: Pf, app_firewall: AppFirewallEffect) -> Situation {
+    pub fn situation(&self, pf: PerOrigin<Both<Answer>>, app_firewall: AppFirewallEffect) -> Situation {
         let PortFacts { presence, bind, session, queue, .. } = *self;
         Situation { presence, bind, session, queue, pf, app_firewall }
     }
@@ -290,164 +291,165 @@ impl PortFacts {
     }
 }
 
-impl Reach {
-    /// Who gets an answer from one of two.
-    pub fn or(self, other: Reach) -> Reach {
-        Reach {
-            loopback: any([self.loopback, other.loopback]),
-            network: any([self.network, other.network]),
-            anyone: any([self.anyone, other.anyone]),
-        }
-    }
-}
-
 impl Situation {
     /// The one state.
     pub fn state(&self) -> Reachability {
-        match self.causes().first() {
-            Some(Cause { state, certain: true }) => *state,
-            Some(_) => Reachability::Unknown,
-            None => Reachability::Reachable,
-        }
+        state_of(&self.causes())
     }
 
     /// What stands in the way: the certain causes first, then the possible ones, each in the order of [`Reachability`].
     pub fn causes(&self) -> Vec<Cause> {
-        let [family, loopback] = self.of_bind();
-        let [pf, unknown_pf, application] = self.of_firewalls();
+        let Situation { presence, bind, session, queue, pf, app_firewall } = *self;
+        let [family, loopback] = of_bind(bind);
+        let [pf, unknown_pf] = of_pf(presence, bind, &pf);
         let found = [
-            self.of_presence(),
-            self.of_session(),
-            self.of_queue(),
+            of_presence(presence, session),
+            of_session(presence, session),
+            of_queue(queue, session),
             family,
             loopback,
             pf,
             unknown_pf,
-            application,
+            of_app_firewall(app_firewall),
         ];
         let mut causes: Vec<Cause> = found.into_iter().flatten().collect();
         causes.sort_by_key(|cause| (!cause.certain, cause.state));
         causes
     }
 
-    /// Who gets an answer. A possible obstacle leaves it unknown.
-    pub fn reach(&self) -> Reach {
-        let outside =
-            |pf: &Both<Answer>| all([self.served(), self.admitted(pf, Bind::is_outside), self.application()]);
-        Reach {
-            loopback: all([self.served(), self.admitted(&self.pf.loopback, |bind| bind != Bind::None)]),
-            network: outside(&self.pf.network),
-            anyone: outside(&self.pf.anyone),
+    /// Who gets an answer from the debugger. A possible obstacle leaves it unknown.
+    pub fn reach(&self) -> PerOrigin<Answer> {
+        let Situation { presence, bind, session, queue, pf, app_firewall } = *self;
+        let served = served(presence, session, queue);
+        let PerOrigin { loopback, network, anyone } = admitted(presence, bind, &pf);
+        let outside = |admitted| Answer::all([served, admitted, let_in(app_firewall)]);
+        PerOrigin {
+            loopback: Answer::all([served, loopback]),
+            network: outside(network),
+            anyone: outside(anyone),
         }
     }
+}
 
-    /// Whether a client that gets through is served.
-    fn served(&self) -> Answer {
-        let present = match self.presence {
-            Presence::Unknown | Presence::Forwards => Answer::Unknown,
-            Presence::Nobody | Presence::Orphan => Answer::No,
-            Presence::Listens => Answer::Yes,
-        };
-        let free = match self.session {
-            Session::None => Answer::Yes,
-            Session::Open { takes_many } => takes_many,
-            Session::Unknown => Answer::Unknown,
-        };
-        let accepting = match (self.queue, self.session) {
-            (Queue::Empty, _) => Answer::Yes,
-            (Queue::Stuck, Session::None) => Answer::No,
-            (Queue::Stuck | Queue::Unknown, _) => Answer::Unknown,
-        };
-        all([present, free, accepting])
+fn state_of(causes: &[Cause]) -> Reachability {
+    match causes.first() {
+        Some(Cause { state, certain: true }) => *state,
+        Some(_) => Reachability::Unknown,
+        None => Reachability::Reachable,
     }
+}
 
-    /// Whether some family that is bound as `wanted` is let in by pf.
-    fn admitted(&self, pf: &Both<Answer>, wanted: impl Fn(Bind) -> bool) -> Answer {
-        if self.presence == Presence::Unknown {
-            return if pf.v4 == Answer::No && pf.v6 == Answer::No { Answer::No } else { Answer::Unknown };
+// Each part below takes what it depends on and no more: the tests rely on that to try each part with all of its inputs,
+// but not every input with every other.
+
+/// Whether a client that gets through is served.
+fn served(presence: Presence, session: Session, queue: Queue) -> Answer {
+    let present = match presence {
+        Presence::Unknown | Presence::Forwards => Answer::Unknown,
+        Presence::Nobody | Presence::Orphan => Answer::No,
+        Presence::Listens => Answer::Yes,
+    };
+    let free = match session {
+        Session::None => Answer::Yes,
+        Session::Open { takes_many } => takes_many,
+        Session::Unknown => Answer::Unknown,
+    };
+    let accepting = match (queue, session) {
+        (Queue::Empty, _) => Answer::Yes,
+        (Queue::Stuck, Session::None) => Answer::No,
+        (Queue::Stuck | Queue::Unknown, _) => Answer::Unknown,
+    };
+    Answer::all([present, free, accepting])
+}
+
+/// From where pf lets a connection in over some family that is bound so that it can be addressed from there.
+fn admitted(presence: Presence, bind: Both<Bind>, pf: &PerOrigin<Both<Answer>>) -> PerOrigin<Answer> {
+    let admitted = |pf: Both<Answer>, wanted: fn(Bind) -> bool| {
+        if presence == Presence::Unknown {
+            return if pf.all(|answer| *answer == Answer::No) { Answer::No } else { Answer::Unknown };
         }
-        let families = [(self.bind.v4, pf.v4), (self.bind.v6, pf.v6)];
-        any(families.into_iter().filter(|(bind, _)| wanted(*bind)).map(|(_, answer)| answer))
+        let families = [(bind.v4, pf.v4), (bind.v6, pf.v6)];
+        Answer::any(families.into_iter().filter(|(bind, _)| wanted(*bind)).map(|(_, answer)| answer))
+    };
+    PerOrigin {
+        loopback: admitted(pf.loopback, |bind| bind != Bind::None),
+        network: admitted(pf.network, Bind::is_outside),
+        anyone: admitted(pf.anyone, Bind::is_outside),
     }
+}
 
-    fn application(&self) -> Answer {
-        match self.app_firewall {
-            AppFirewallEffect::Off => Answer::Yes,
-            AppFirewallEffect::Blocks | AppFirewallEffect::BlocksAll => Answer::No,
-            AppFirewallEffect::Asks | AppFirewallEffect::Unknown => Answer::Unknown,
-        }
+/// Whether the Application Firewall lets a connection from outside in.
+fn let_in(app_firewall: AppFirewallEffect) -> Answer {
+    match app_firewall {
+        AppFirewallEffect::Off => Answer::Yes,
+        AppFirewallEffect::Blocks | AppFirewallEffect::BlocksAll => Answer::No,
+        AppFirewallEffect::Asks | AppFirewallEffect::Unknown => Answer::Unknown,
     }
+}
 
-    fn of_presence(&self) -> Option<Cause> {
-        match (self.presence, self.session) {
-            (Presence::Unknown, _) => possible(Reachability::NoListener),
-            // A single-client debugger stops listening while it serves: then its session speaks.
-            (Presence::Nobody | Presence::Orphan, Session::Open { .. }) => None,
-            (Presence::Nobody, Session::None) => certain(Reachability::NoListener),
-            (Presence::Nobody, Session::Unknown) => possible(Reachability::NoListener),
-            (Presence::Orphan, Session::None) => certain(Reachability::Bricked),
-            (Presence::Orphan, Session::Unknown) => possible(Reachability::Bricked),
-            (Presence::Listens, _) => None,
-            (Presence::Forwards, _) => certain(Reachability::Forwarded),
-        }
+fn of_presence(presence: Presence, session: Session) -> Option<Cause> {
+    match (presence, session) {
+        (Presence::Unknown, _) => possible(Reachability::NoListener),
+        // A single-client debugger stops listening while it serves: then its session speaks.
+        (Presence::Nobody | Presence::Orphan, Session::Open { .. }) => None,
+        (Presence::Nobody, Session::None) => certain(Reachability::NoListener),
+        (Presence::Nobody, Session::Unknown) => possible(Reachability::NoListener),
+        (Presence::Orphan, Session::None) => certain(Reachability::Bricked),
+        (Presence::Orphan, Session::Unknown) => possible(Reachability::Bricked),
+        (Presence::Listens, _) => None,
+        (Presence::Forwards, _) => certain(Reachability::Forwarded),
     }
+}
 
-    fn of_session(&self) -> Option<Cause> {
-        match self.session {
-            // What a proxy carries is no session of the debugger behind it.
-            _ if self.presence == Presence::Forwards => None,
-            Session::Open { .. } => certain(Reachability::InSession),
-            Session::Unknown => possible(Reachability::InSession),
-            Session::None => None,
-        }
+fn of_session(presence: Presence, session: Session) -> Option<Cause> {
+    match session {
+        // What a proxy carries is no session of the debugger behind it.
+        _ if presence == Presence::Forwards => None,
+        Session::Open { .. } => certain(Reachability::InSession),
+        Session::Unknown => possible(Reachability::InSession),
+        Session::None => None,
     }
+}
 
-    fn of_queue(&self) -> Option<Cause> {
-        match (self.queue, self.session) {
-            (Queue::Empty, _) => None,
-            (Queue::Stuck, Session::None) => certain(Reachability::Wedged),
-            (Queue::Stuck | Queue::Unknown, _) => possible(Reachability::Wedged),
-        }
+fn of_queue(queue: Queue, session: Session) -> Option<Cause> {
+    match (queue, session) {
+        (Queue::Empty, _) => None,
+        (Queue::Stuck, Session::None) => certain(Reachability::Wedged),
+        (Queue::Stuck | Queue::Unknown, _) => possible(Reachability::Wedged),
     }
+}
 
-    /// The wrong family, and loopback only.
-    fn of_bind(&self) -> [Option<Cause>; 2] {
-        let Both { v4, v6 } = self.bind;
-        let is_bound = v4 != Bind::None || v6 != Bind::None;
-        let is_outside = v4.is_outside() || v6.is_outside();
-        let if_so = |so: bool, state| if so { certain(state) } else { None };
-        [
-            if_so(is_bound && v4 == Bind::None, Reachability::WrongFamily),
-            if_so(is_bound && !is_outside, Reachability::LoopbackOnly),
-        ]
-    }
+/// The wrong family, and loopback only.
+fn of_bind(bind: Both<Bind>) -> [Option<Cause>; 2] {
+    let is_bound = bind.any(|bind| *bind != Bind::None);
+    let is_outside = bind.any(|bind| bind.is_outside());
+    let if_so = |so: bool, state| if so { certain(state) } else { None };
+    [
+        if_so(is_bound && bind.v4 == Bind::None, Reachability::WrongFamily),
+        if_so(is_bound && !is_outside, Reachability::LoopbackOnly),
+    ]
+}
 
-    /// What pf blocks, what it may block, and the Application Firewall.
-    fn of_firewalls(&self) -> [Option<Cause>; 3] {
-        let is_bound = self.bind.v4 != Bind::None || self.bind.v6 != Bind::None;
-        // What nobody listens to yet is judged as if it were bound everywhere.
-        let bind = if is_bound { self.bind } else { Both { v4: Bind::Every, v6: Bind::Every } };
-        let judged = Situation { bind, ..*self };
-        let loopback = judged.admitted(&self.pf.loopback, |bind| bind != Bind::None);
-        let outside =
-            any([&self.pf.network, &self.pf.anyone].map(|pf| judged.admitted(pf, Bind::is_outside)));
-        let is_outside = bind.v4.is_outside() || bind.v6.is_outside();
-        let blocked = match (loopback, outside) {
-            (Answer::No, Answer::No) => certain(Reachability::BlockedEverywhere),
-            (_, Answer::No) if is_outside => certain(Reachability::BlockedByPf),
-            _ => None,
-        };
-        let application = match self.app_firewall {
-            AppFirewallEffect::Off => None,
-            AppFirewallEffect::Blocks | AppFirewallEffect::BlocksAll => {
-                certain(Reachability::BlockedByAppFirewall)
-            }
-            AppFirewallEffect::Asks | AppFirewallEffect::Unknown => {
-                possible(Reachability::BlockedByAppFirewall)
-            }
-        };
-        let unknown = if self.pf.is_unknown() { possible(Reachability::BlockedByPf) } else { None };
-        [blocked, unknown, application]
+/// What pf blocks, and what it may block.
+fn of_pf(presence: Presence, bind: Both<Bind>, pf: &PerOrigin<Both<Answer>>) -> [Option<Cause>; 2] {
+    let is_bound = bind.any(|bind| *bind != Bind::None);
+    // A port without listener is judged as if it were bound everywhere.
+    let bind = if is_bound { bind } else { Both::same(Bind::Every) };
+    let PerOrigin { loopback, network, anyone } = admitted(presence, bind, pf);
+    let blocked = match (loopback, Answer::any([network, anyone])) {
+        (Answer::No, Answer::No) => certain(Reachability::BlockedEverywhere),
+        (_, Answer::No) if bind.any(|bind| bind.is_outside()) => certain(Reachability::BlockedByPf),
+        _ => None,
+    };
+    let unknown = if is_unknown(pf) { possible(Reachability::BlockedByPf) } else { None };
+    [blocked, unknown]
+}
+
+fn of_app_firewall(effect: AppFirewallEffect) -> Option<Cause> {
+    match let_in(effect) {
+        Answer::Yes => None,
+        Answer::No => certain(Reachability::BlockedByAppFirewall),
+        Answer::Unknown => possible(Reachability::BlockedByAppFirewall),
     }
 }
 
@@ -458,16 +460,9 @@ impl Bind {
     }
 }
 
-impl Pf {
-    /// One answer for both families.
-    pub fn same(loopback: Answer, network: Answer, anyone: Answer) -> Self {
-        let both = |answer| Both { v4: answer, v6: answer };
-        Pf { loopback: both(loopback), network: both(network), anyone: both(anyone) }
-    }
-
-    fn is_unknown(&self) -> bool {
-        [self.loopback, self.network, self.anyone].iter().any(|pf| [pf.v4, pf.v6].contains(&Answer::Unknown))
-    }
+/// Whether pf's verdict is unknown for some client.
+fn is_unknown(pf: &PerOrigin<Both<Answer>>) -> bool {
+    pf.any(|families| families.any(|answer| *answer == Answer::Unknown))
 }
 
 fn certain(state: Reachability) -> Option<Cause> {
@@ -478,118 +473,141 @@ fn possible(state: Reachability) -> Option<Cause> {
     Some(Cause { state, certain: false })
 }
 
-/// No, where one is no; else unknown, where one is; else yes.
-fn all(answers: impl IntoIterator<Item = Answer>) -> Answer {
-    answers.into_iter().fold(Answer::Yes, |sum, answer| match (sum, answer) {
-        (Answer::No, _) | (_, Answer::No) => Answer::No,
-        (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
-        (Answer::Yes, Answer::Yes) => Answer::Yes,
-    })
-}
-
-/// Yes, where one is yes; else unknown, where one is; else no.
-fn any(answers: impl IntoIterator<Item = Answer>) -> Answer {
-    answers.into_iter().fold(Answer::No, |sum, answer| match (sum, answer) {
-        (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
-        (Answer::Unknown, _) | (_, Answer::Unknown) => Answer::Unknown,
-        (Answer::No, Answer::No) => Answer::No,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ANSWERS: [Answer; 3] = [Answer::Yes, Answer::No, Answer::Unknown];
     const BINDS: [Bind; 4] = [Bind::None, Bind::Loopback, Bind::Address, Bind::Every];
+    const QUEUES: [Queue; 3] = [Queue::Empty, Queue::Stuck, Queue::Unknown];
 
-    /// Every combination of the inputs that can occur: a listener has an address, nobody else has.
-    fn every_situation(mut each: impl FnMut(Situation)) {
-        let listening = BINDS.iter().flat_map(|v4| BINDS.map(|v6| Both { v4: *v4, v6 })).skip(1);
-        let presences =
-            [Presence::Unknown, Presence::Nobody, Presence::Orphan]
-                .map(|presence| (presence, Both { v4: Bind::None, v6: Bind::None }))
-                .into_iter()
-                .chain(listening.flat_map(|bind| {
-                    [Presence::Listens, Presence::Forwards].map(|presence| (presence, bind))
-                }));
+    fn families() -> Vec<Both<Answer>> {
+        ANSWERS.iter().flat_map(|v4| ANSWERS.map(|v6| Both { v4: *v4, v6 })).collect()
+    }
+
+    /// Who may be there, and on what: a listener has an address, nothing else has.
+    fn presences() -> Vec<(Presence, Both<Bind>)> {
+        let absent = [Presence::Unknown, Presence::Nobody, Presence::Orphan];
+        let absent = absent.map(|presence| (presence, Both::same(Bind::None)));
+        let bound = BINDS.iter().flat_map(|v4| BINDS.map(|v6| Both { v4: *v4, v6 })).skip(1);
+        let present = [Presence::Listens, Presence::Forwards];
+        let bound = bound.flat_map(|bind| present.map(|presence| (presence, bind)));
+        absent.into_iter().chain(bound).collect()
+    }
+
+    fn sessions() -> Vec<Session> {
         let open = ANSWERS.map(|takes_many| Session::Open { takes_many });
-        let sessions = [Session::None, Session::Unknown].into_iter().chain(open).collect::<Vec<_>>();
-        let both = || ANSWERS.into_iter().flat_map(|v4| ANSWERS.map(|v6| Both { v4, v6 }));
-        let verdicts: Vec<Pf> = both()
-            .flat_map(|loopback| both().map(move |network| (loopback, network)))
-            .flat_map(|(loopback, network)| both().map(move |anyone| Pf { loopback, network, anyone }))
-            .collect();
+        [Session::None, Session::Unknown].into_iter().chain(open).collect()
+    }
+
+    fn effects() -> [AppFirewallEffect; 5] {
         use AppFirewallEffect::{Asks, Blocks, BlocksAll, Off, Unknown};
-        for (presence, bind) in presences {
-            for &session in &sessions {
-                for queue in [Queue::Empty, Queue::Stuck, Queue::Unknown] {
-                    for &pf in &verdicts {
-                        for app_firewall in [Off, Asks, Blocks, BlocksAll, Unknown] {
-                            each(Situation { presence, bind, session, queue, pf, app_firewall });
-                        }
-                    }
-                }
-            }
-        }
+        [Off, Asks, Blocks, BlocksAll, Unknown]
+    }
+
+    fn every_pf() -> Vec<PerOrigin<Both<Answer>>> {
+        let families = &families();
+        let outside =
+            families.iter().flat_map(|network| families.iter().map(move |anyone| (*network, *anyone)));
+        outside
+            .flat_map(|(network, anyone)| {
+                families.iter().map(move |loopback| PerOrigin { loopback: *loopback, network, anyone })
+            })
+            .collect()
+    }
+
+    type PfAnswers = PerOrigin<Both<Answer>>;
+
+    /// Each verdict of pf with the first that is the same to a listener like this. Of pf's six answers the state sees
+    /// what [`of_pf`] makes of them, the reach what [`admitted`] does, and the assertions below whether one is unknown:
+    /// verdicts that agree in these are the same, whatever the session, the queue and the Application Firewall are,
+    /// since those functions take none of them.
+    fn with_first_alike(
+        presence: Presence,
+        bind: Both<Bind>,
+        every: &[PfAnswers],
+    ) -> Vec<(PfAnswers, PfAnswers)> {
+        let mut firsts = std::collections::HashMap::new();
+        let alike = |pf: &PfAnswers| {
+            let key = (of_pf(presence, bind, pf), admitted(presence, bind, pf), is_unknown(pf));
+            (*pf, *firsts.entry(key).or_insert(*pf))
+        };
+        every.iter().map(alike).collect()
     }
 
     fn has_unknown(situation: &Situation) -> bool {
         situation.presence == Presence::Unknown
             || matches!(situation.session, Session::Unknown | Session::Open { takes_many: Answer::Unknown })
             || situation.queue == Queue::Unknown
-            || situation.pf.is_unknown()
+            || is_unknown(&situation.pf)
             || matches!(situation.app_firewall, AppFirewallEffect::Asks | AppFirewallEffect::Unknown)
     }
 
     #[test]
     fn every_combination_has_one_state_and_nothing_unknown_is_reachable() {
-        let mut count = 0;
+        let every_pf = every_pf();
+        assert_eq!((presences().len(), every_pf.len()), (33, 729));
+        let rest: Vec<(Session, Queue, AppFirewallEffect)> = sessions()
+            .into_iter()
+            .flat_map(|session| QUEUES.map(|queue| (session, queue)))
+            .flat_map(|(session, queue)| effects().map(|effect| (session, queue, effect)))
+            .collect();
         let mut seen = std::collections::BTreeSet::new();
-        every_situation(|situation| {
-            count += 1;
-            let state = situation.state();
-            seen.insert(state);
-            let causes = situation.causes();
-            let reach = situation.reach();
-            // One state: that of the first certain cause; no state twice among the certain.
-            let sure: Vec<Reachability> =
-                causes.iter().filter(|cause| cause.certain).map(|cause| cause.state).collect();
-            assert!(sure.windows(2).all(|pair| pair[0] < pair[1]), "{situation:?}: {causes:?}");
-            assert_eq!(
-                sure.first().copied(),
-                Some(state).filter(|state| *state < Reachability::Unknown),
-                "{situation:?}"
-            );
-            if state == Reachability::Reachable {
-                assert!(!has_unknown(&situation), "{situation:?}");
-                assert!(reach.network == Answer::Yes || reach.anyone == Answer::Yes, "{situation:?}");
+        let mut turn = rest.iter().cycle();
+        for (presence, bind) in presences() {
+            let situation = |pf, rest: &(Session, Queue, AppFirewallEffect)| {
+                let (session, queue, app_firewall) = *rest;
+                Situation { presence, bind, session, queue, pf, app_firewall }
+            };
+            for (pf, first) in with_first_alike(presence, bind, &every_pf) {
+                if pf == first {
+                    seen.extend(rest.iter().map(|rest| holds_together(&situation(pf, rest))));
+                } else if let Some(rest) = turn.next() {
+                    // The rest takes turns, so that it would show if pf's answers were read in another way, too.
+                    let (this, first) = (situation(pf, rest), situation(first, rest));
+                    assert_eq!((this.causes(), this.reach()), (first.causes(), first.reach()), "{this:?}");
+                }
             }
-            if state == Reachability::Unknown {
-                assert!(has_unknown(&situation), "{situation:?}");
-            }
-            // What is said to be out of reach from other machines is so.
-            let shut = [
-                Reachability::NoListener,
-                Reachability::Bricked,
-                Reachability::Wedged,
-                Reachability::BlockedEverywhere,
-                Reachability::LoopbackOnly,
-                Reachability::BlockedByPf,
-                Reachability::BlockedByAppFirewall,
-            ];
-            if shut.contains(&state) {
-                assert_eq!((reach.network, reach.anyone), (Answer::No, Answer::No), "{situation:?}");
-            }
-            if state == Reachability::Forwarded {
-                assert!(
-                    ![reach.loopback, reach.network, reach.anyone].contains(&Answer::Yes),
-                    "{situation:?}"
-                );
-            }
-        });
-        assert_eq!(count, 33 * 5 * 3 * 729 * 5);
+        }
         assert_eq!(seen.len(), 12, "every state occurs: {seen:?}");
+    }
+
+    /// Checks what must hold of any situation; gives its state.
+    fn holds_together(situation: &Situation) -> Reachability {
+        let (causes, reach) = (situation.causes(), situation.reach());
+        let state = state_of(&causes);
+        // One state: that of the first certain cause; no state twice among the certain.
+        let sure: Vec<Reachability> =
+            causes.iter().filter(|cause| cause.certain).map(|cause| cause.state).collect();
+        assert!(sure.windows(2).all(|pair| pair[0] < pair[1]), "{situation:?}: {causes:?}");
+        assert_eq!(
+            sure.first().copied(),
+            Some(state).filter(|state| *state < Reachability::Unknown),
+            "{situation:?}"
+        );
+        let outside = [reach.network, reach.anyone];
+        match state {
+            Reachability::Reachable => {
+                assert!(!has_unknown(situation), "{situation:?}");
+                assert!(outside.contains(&Answer::Yes), "{situation:?}");
+            }
+            Reachability::Unknown => assert!(has_unknown(situation), "{situation:?}"),
+            // What is said to be out of reach from other machines is so.
+            Reachability::NoListener
+            | Reachability::Bricked
+            | Reachability::Wedged
+            | Reachability::BlockedEverywhere
+            | Reachability::LoopbackOnly
+            | Reachability::BlockedByPf
+            | Reachability::BlockedByAppFirewall => {
+                assert_eq!(outside, [Answer::No, Answer::No], "{situation:?}");
+            }
+            Reachability::Forwarded => {
+                assert!(reach.all(|answer| *answer != Answer::Yes), "{situation:?}");
+            }
+            Reachability::InSession | Reachability::WrongFamily => {}
+        }
+        state
     }
 
     #[test]
@@ -599,17 +617,22 @@ mod tests {
             Answer::Unknown => 1,
             Answer::Yes => 2,
         };
-        let mut count = 0u32;
-        every_situation(|situation| {
-            count += 1;
-            // Every 101st: a prime, so that every value of every input meets every other.
-            if situation.pf.network.v4 == Answer::No && count.is_multiple_of(101) {
-                for better in [Answer::Unknown, Answer::Yes] {
-                    let mut other = situation;
-                    other.pf.network.v4 = better;
-                    assert!(rank(other.reach().network) >= rank(situation.reach().network), "{situation:?}");
+        // What is served and what the Application Firewall lets in take no answer of pf, and `Answer::all` is the
+        // lowest rank of three: so it is enough that `admitted` never falls.
+        for (presence, bind) in presences() {
+            for one in families() {
+                for other in families() {
+                    if one.zip(other).any(|(one, other)| rank(*one) > rank(*other)) {
+                        continue;
+                    }
+                    let admitted = |pf| admitted(presence, bind, &PerOrigin::same(pf)).map(rank);
+                    let pair = admitted(one).zip(admitted(other));
+                    assert!(pair.all(|(one, other)| one <= other), "{presence:?} {bind:?} {one:?} {other:?}");
                 }
             }
-        });
+        }
+        for [a, b, c] in ANSWERS.iter().flat_map(|a| families().into_iter().map(|two| [*a, two.v4, two.v6])) {
+            assert_eq!(Some(rank(Answer::all([a, b, c]))), [a, b, c].map(rank).into_iter().min());
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The words for a [`Situation`], in English. Another language is another file with the same three functions; what
 //! is decided here is only how to say it.
 
-use super::{Answer, AppFirewallEffect, Bind, Cause, Presence, Reach, Reachability, Session, Situation};
+use super::{Answer, AppFirewallEffect, Bind, Cause, Presence, Reachability, Session, Situation};
+use crate::pf::origin::PerOrigin;
 
 /// What the sentences speak of. Texts come from the system: the caller escapes what may hold control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -197,7 +198,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     }
 }
 
-fn whom(reach: Reach, subject: &Wording) -> String {
+fn whom(reach: PerOrigin<Answer>, subject: &Wording) -> String {
     let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
         (Answer::Yes, Answer::Yes) => "every machine that finds this Mac".to_owned(),
@@ -213,18 +214,23 @@ fn in_parentheses(why: &Option<String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Assessment, Both, Pf, Queue};
+    use super::super::{Assessment, Queue};
     use super::*;
+    use crate::pf::origin::Both;
 
     fn base() -> Situation {
         Situation {
             presence: Presence::Listens,
-            bind: Both { v4: Bind::Every, v6: Bind::Every },
+            bind: Both::same(Bind::Every),
             session: Session::None,
             queue: Queue::Empty,
-            pf: Pf::same(Answer::Yes, Answer::Yes, Answer::No),
+            pf: pf(Answer::Yes, Answer::Yes, Answer::No),
             app_firewall: AppFirewallEffect::Off,
         }
+    }
+
+    fn pf(loopback: Answer, network: Answer, anyone: Answer) -> PerOrigin<Both<Answer>> {
+        PerOrigin { loopback, network, anyone }.map(Both::same)
     }
 
     fn subject() -> Wording {
@@ -247,10 +253,9 @@ mod tests {
 
     #[test]
     fn every_state_in_words() {
-        let none = Both { v4: Bind::None, v6: Bind::None };
+        let none = Both::same(Bind::None);
         let loopback = Both { v4: Bind::Loopback, v6: Bind::None };
         let open = |takes_many| Session::Open { takes_many };
-        let pf = |answer| Pf::same(answer, answer, answer);
         let situations = [
             Situation { presence: Presence::Nobody, bind: none, ..base() },
             Situation { presence: Presence::Orphan, bind: none, ..base() },
@@ -259,21 +264,21 @@ mod tests {
             Situation { session: open(Answer::Unknown), ..base() },
             Situation { queue: Queue::Stuck, bind: loopback, ..base() },
             Situation { presence: Presence::Forwards, ..base() },
-            Situation { pf: pf(Answer::No), ..base() },
+            Situation { pf: pf(Answer::No, Answer::No, Answer::No), ..base() },
             Situation { bind: Both { v4: Bind::None, v6: Bind::Loopback }, ..base() },
             Situation { bind: Both { v4: Bind::None, v6: Bind::Every }, ..base() },
             Situation { bind: loopback, ..base() },
-            Situation { pf: Pf::same(Answer::Yes, Answer::No, Answer::No), ..base() },
+            Situation { pf: pf(Answer::Yes, Answer::No, Answer::No), ..base() },
             Situation { app_firewall: AppFirewallEffect::BlocksAll, ..base() },
             Situation { app_firewall: AppFirewallEffect::Blocks, ..base() },
             Situation { app_firewall: AppFirewallEffect::Asks, ..base() },
             Situation { app_firewall: AppFirewallEffect::Unknown, ..base() },
-            Situation { pf: pf(Answer::Unknown), ..base() },
+            Situation { pf: pf(Answer::Unknown, Answer::Unknown, Answer::Unknown), ..base() },
             Situation { queue: Queue::Unknown, ..base() },
             Situation { session: Session::Unknown, ..base() },
             Situation { presence: Presence::Unknown, bind: none, ..base() },
             base(),
-            Situation { pf: pf(Answer::Yes), ..base() },
+            Situation { pf: pf(Answer::Yes, Answer::Yes, Answer::Yes), ..base() },
         ];
         let mut text = String::new();
         for situation in situations {

@@ -1,8 +1,8 @@
 //! Everything that stands in the way of debugging, in one report: facts in, findings out.
 //!
 //! ```
-//! use portcullis::doctor::{Facts, Level, examine};
-//! let findings = examine(&Facts::default());
+//! use portcullis::doctor::{DoctorFacts, Level, examine};
+//! let findings = examine(&DoctorFacts::default());
 //! assert!(findings.iter().all(|finding| finding.level != Level::Problem));
 //! ```
 //!
@@ -17,19 +17,19 @@ use serde::Serialize;
 
 use crate::debuggers::connect;
 use crate::debuggers::port_view::PortView;
-use crate::debuggers::servers::{Kind, Trap, classify, classify_process};
+use crate::debuggers::servers::{ServerKind, Trap, classify, classify_process};
 use crate::diagnosis::{Assessment, Reachability};
-use crate::os::process::Command;
+use crate::os::process::Program;
 use crate::pf::parse::parse_listing;
 use crate::rules::ledger::{Attachment, Guard};
 use crate::sockets::Process;
 use crate::status::{AppFirewall, Firewall, PfState, Report};
-use project::{Client, Configuration, Project, Task};
+use project::{Client, Configuration, DlvTask, Project};
 use toolchain::Toolchain;
 
 /// Everything that the report is made from.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct DoctorFacts {
     /// pf, as the status shows it; `None` where there is no status.
     pub firewall: Option<Firewall>,
     /// What root saw of pf, where that speaks of now.
@@ -39,7 +39,7 @@ pub struct Facts {
     /// The Application Firewall; `None` where it was not asked.
     pub app_firewall: Option<AppFirewall>,
     /// The debug ports that are in use or cared for, and what is said of each.
-    pub ports: Vec<Port>,
+    pub ports: Vec<ExaminedPort>,
     /// The addresses of this machine, loopback apart.
     pub addresses: Vec<IpAddr>,
     /// Why sockets may be missing, where they may.
@@ -58,7 +58,7 @@ pub struct Facts {
 
 /// A debug port, and what is said of it.
 #[derive(Clone, Debug)]
-pub struct Port {
+pub struct ExaminedPort {
     /// What the socket table shows.
     pub view: PortView,
     /// What that comes to.
@@ -67,7 +67,7 @@ pub struct Port {
     pub version: Option<String>,
 }
 
-impl Facts {
+impl DoctorFacts {
     /// Whether Go is debugged here.
     fn is_about_go(&self) -> bool {
         self.project.is_go || !self.delves.is_empty()
@@ -104,7 +104,7 @@ pub struct Finding {
 }
 
 /// What the facts come to, the worst first. The exit code of a report is 1 where one is a [`Level::Problem`].
-pub fn examine(facts: &Facts) -> Vec<Finding> {
+pub fn examine(facts: &DoctorFacts) -> Vec<Finding> {
     let mut findings = [
         pf(facts),
         anchors(facts),
@@ -157,7 +157,7 @@ pub fn macos_version() -> Option<(u32, u32)> {
     if !cfg!(target_os = "macos") {
         return None;
     }
-    let output = Command::new("/usr/bin/sw_vers").args(["-productVersion"]).run().ok()?;
+    let output = Program::new("/usr/bin/sw_vers").args(["-productVersion"]).run().ok()?;
     read_macos_version(&output.stdout)
 }
 
@@ -171,7 +171,7 @@ pub fn developer_tools() -> Option<String> {
     if !cfg!(target_os = "macos") {
         return None;
     }
-    Some(match Command::new("/usr/sbin/DevToolsSecurity").args(["-status"]).run() {
+    Some(match Program::new("/usr/sbin/DevToolsSecurity").args(["-status"]).run() {
         Ok(output) => output.stdout,
         Err(error) => error.to_string(),
     })
@@ -187,7 +187,7 @@ fn finding(level: Level, about: &str, what: impl Into<String>, evidence: &str, n
     }
 }
 
-fn pf(facts: &Facts) -> Vec<Finding> {
+fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
     let (level, what, next) = match firewall.state {
         "enabled" => (Level::Fine, "pf is on", ""),
@@ -202,7 +202,7 @@ fn pf(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Whether the rules that we loaded are there and evaluated, and whose rules are there besides.
-fn anchors(facts: &Facts) -> Vec<Finding> {
+fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
     let notes = facts.notes.iter().map(|note| {
         let next = "see what it does: `portcullis explain PORT`";
         finding(Level::Advice, "pf", note.clone(), "what root saw of pf, and /etc/pf.anchors", next)
@@ -263,7 +263,7 @@ fn anchors(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn app_firewall(facts: &Facts) -> Vec<Finding> {
+fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
     let about = "Application Firewall";
     let settings = "System Settings, Network, Firewall";
     match &facts.app_firewall {
@@ -291,8 +291,8 @@ fn app_firewall(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-fn ports(facts: &Facts) -> Vec<Finding> {
-    let of_port = |Port { view, said, version }: &Port| {
+fn ports(facts: &DoctorFacts) -> Vec<Finding> {
+    let of_port = |ExaminedPort { view, said, version }: &ExaminedPort| {
         let level = match said.state {
             Reachability::Bricked
             | Reachability::Wedged
@@ -324,7 +324,7 @@ fn ports(facts: &Facts) -> Vec<Finding> {
             "look as root: `sudo portcullis doctor`",
         )
     });
-    let (unused, used): (Vec<&Port>, Vec<&Port>) =
+    let (unused, used): (Vec<&ExaminedPort>, Vec<&ExaminedPort>) =
         facts.ports.iter().partition(|port| port.said.state == Reachability::NoListener);
     let unused: Vec<String> = unused.iter().map(|port| port.view.port.to_string()).collect();
     let unused = (!unused.is_empty()).then(|| {
@@ -343,7 +343,7 @@ fn shortened(command: &str) -> String {
     }
 }
 
-fn traps(facts: &Facts) -> Vec<Finding> {
+fn traps(facts: &DoctorFacts) -> Vec<Finding> {
     let seen = facts.ports.iter().filter_map(|port| port.view.process.as_ref());
     let mut processes: Vec<&Process> = seen.chain(&facts.delves).collect();
     processes.sort_by_key(|process| process.pid);
@@ -357,7 +357,7 @@ fn traps(facts: &Facts) -> Vec<Finding> {
         };
         server.traps.iter().map(of_trap).collect()
     };
-    let of_task = |task: &Task| -> Vec<Finding> {
+    let of_task = |task: &DlvTask| -> Vec<Finding> {
         let program = task.arguments.first().map(String::as_str).unwrap_or_default();
         let Some(server) = classify(program, &task.arguments, None) else { return vec![] };
         let line = format!("{}: `{}`", task.file, shortened(&task.arguments.join(" ")));
@@ -406,7 +406,7 @@ fn trap_words(trap: Trap) -> (Level, &'static str, &'static str) {
     }
 }
 
-fn go_and_delve(facts: &Facts) -> Vec<Finding> {
+fn go_and_delve(facts: &DoctorFacts) -> Vec<Finding> {
     let Toolchain { go, dlv, unlisted_dlv, goroot, .. } = &facts.toolchain;
     let wanted = facts.is_about_go();
     let mut findings = Vec::new();
@@ -523,7 +523,7 @@ fn versions(go: &str, dlv: &str, wanted: Option<&str>) -> Option<Finding> {
     })
 }
 
-fn configurations(facts: &Facts) -> Vec<Finding> {
+fn configurations(facts: &DoctorFacts) -> Vec<Finding> {
     let unreadable = facts.project.problems.iter().map(|problem| {
         finding(
             Level::Problem,
@@ -537,7 +537,7 @@ fn configurations(facts: &Facts) -> Vec<Finding> {
     unreadable.chain(facts.project.configurations.iter().filter_map(of_one)).collect()
 }
 
-fn configuration_finding(configuration: &Configuration, facts: &Facts) -> Option<Finding> {
+fn configuration_finding(configuration: &Configuration, facts: &DoctorFacts) -> Option<Finding> {
     let about = format!("project, \"{}\"", configuration.name.escape_debug());
     let host = configuration.host.as_deref().unwrap_or("127.0.0.1");
     let said = match &configuration.port {
@@ -591,7 +591,7 @@ fn configuration_finding(configuration: &Configuration, facts: &Facts) -> Option
         let what =
             format!("{}, but a {} listens on port {port}", configuration.client.words(), server.title());
         let alternative =
-            connect::settings(&connect::Target { kind: server.kind, host, port, tunnel: false });
+            connect::settings(&connect::ConnectTarget { kind: server.kind, host, port, tunnel: false });
         let hint = alternative
             .first()
             .map_or_else(String::new, |_| format!("; `portcullis connect {port}` prints what fits"));
@@ -632,10 +632,10 @@ fn address(host: &str, port: &str) -> String {
 
 /// A debugger that listens, that this client speaks with, and that no configuration leads to: the only one of them, and
 /// its port.
-fn elsewhere(client: Client, facts: &Facts) -> Option<(&'static str, u16)> {
-    let fits = |port: &&Port| {
+fn elsewhere(client: Client, facts: &DoctorFacts) -> Option<(&'static str, u16)> {
+    let fits = |port: &&ExaminedPort| {
         let kind = port.view.server.as_ref().map(|server| server.kind);
-        let speaks = kind.is_some_and(|kind| kind != Kind::Proxy && mismatch(client, kind).is_none());
+        let speaks = kind.is_some_and(|kind| kind != ServerKind::Proxy && mismatch(client, kind).is_none());
         let is_led_to = facts.project.configurations.iter().any(|other| {
             other.port == Ok(port.view.port)
                 && kind.is_some_and(|kind| mismatch(other.client, kind).is_none())
@@ -649,34 +649,34 @@ fn elsewhere(client: Client, facts: &Facts) -> Option<(&'static str, u16)> {
 }
 
 /// What to change where a client does not speak with a server of this kind.
-fn mismatch(client: Client, kind: Kind) -> Option<&'static str> {
-    let fits: &[Kind] = match client {
-        Client::GoRemoteAttach => &[Kind::DelveHeadless, Kind::DelveMulticlient],
-        Client::GoLand => &[Kind::DelveHeadless, Kind::DelveMulticlient],
-        Client::GoLaunchThroughDap => &[Kind::DelveDap],
-        Client::Node => &[Kind::Node],
-        Client::Chrome => &[Kind::Chrome, Kind::Node],
-        Client::Debugpy => &[Kind::Debugpy],
-        Client::Java => &[Kind::Jdwp],
-        Client::Gdb => &[Kind::Gdbserver, Kind::LldbServer],
-        Client::Rdbg => &[Kind::Rdbg],
+fn mismatch(client: Client, kind: ServerKind) -> Option<&'static str> {
+    let fits: &[ServerKind] = match client {
+        Client::GoRemoteAttach => &[ServerKind::DelveHeadless, ServerKind::DelveMulticlient],
+        Client::GoLand => &[ServerKind::DelveHeadless, ServerKind::DelveMulticlient],
+        Client::GoLaunchThroughDap => &[ServerKind::DelveDap],
+        Client::Node => &[ServerKind::Node],
+        Client::Chrome => &[ServerKind::Chrome, ServerKind::Node],
+        Client::Debugpy => &[ServerKind::Debugpy],
+        Client::Java => &[ServerKind::Jdwp],
+        Client::Gdb => &[ServerKind::Gdbserver, ServerKind::LldbServer],
+        Client::Rdbg => &[ServerKind::Rdbg],
         Client::Other => return None,
     };
-    if fits.contains(&kind) || kind == Kind::Proxy {
+    if fits.contains(&kind) || kind == ServerKind::Proxy {
         return None;
     }
     Some(match (client, kind) {
-        (Client::GoRemoteAttach | Client::GoLand, Kind::DelveDap) => {
+        (Client::GoRemoteAttach | Client::GoLand, ServerKind::DelveDap) => {
             "start `dlv debug --headless --listen=…` instead of `dlv dap`"
         }
-        (Client::GoLaunchThroughDap, Kind::DelveHeadless | Kind::DelveMulticlient) => {
+        (Client::GoLaunchThroughDap, ServerKind::DelveHeadless | ServerKind::DelveMulticlient) => {
             "use \"request\": \"attach\" with \"mode\": \"remote\", or start `dlv dap`"
         }
         _ => "give the configuration the port of its own debugger",
     })
 }
 
-fn system(facts: &Facts) -> Vec<Finding> {
+fn system(facts: &DoctorFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if facts.macos.is_some_and(|(major, _)| major >= 15) {
         findings.push(finding(
@@ -709,8 +709,9 @@ fn system(facts: &Facts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Answer, Pf};
-    use crate::sockets::Table;
+    use crate::diagnosis::Answer;
+    use crate::pf::origin::{Both, PerOrigin};
+    use crate::sockets::SocketTable;
     use toolchain::Tool;
 
     fn process(pid: u32, line: &str) -> Process {
@@ -719,8 +720,8 @@ mod tests {
         Process { pid, parent: None, name: arguments.first().cloned(), path, user: None, arguments }
     }
 
-    fn port(port: u16, process: &Process) -> Port {
-        use crate::sockets::{Owner, Socket, TcpState};
+    fn port(port: u16, process: &Process) -> ExaminedPort {
+        use crate::sockets::{Socket, SocketOwner, TcpState};
         let socket = Socket {
             local: ([127, 0, 0, 1], port).into(),
             remote: None,
@@ -728,23 +729,20 @@ mod tests {
             v6_only: None,
             accept_queue: Some(0),
             accepted: None,
-            owner: Owner::Process(std::sync::Arc::new(process.clone())),
+            owner: SocketOwner::Process(std::sync::Arc::new(process.clone())),
         };
-        let view = PortView::of(port, &Table { listeners: vec![socket], ..Table::default() }, None, &[]);
-        let said = view.assess(
-            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
-            crate::diagnosis::AppFirewallEffect::Off,
-        );
-        Port { view, said, version: None }
+        let view =
+            PortView::of(port, &SocketTable { listeners: vec![socket], ..SocketTable::default() }, None, &[]);
+        let said =
+            view.assess(PerOrigin::same(Both::same(Answer::Yes)), crate::diagnosis::AppFirewallEffect::Off);
+        ExaminedPort { view, said, version: None }
     }
 
-    fn nobody(port: u16) -> Port {
-        let view = PortView::of(port, &Table::default(), None, &[]);
-        let said = view.assess(
-            Pf::same(Answer::Yes, Answer::Yes, Answer::Yes),
-            crate::diagnosis::AppFirewallEffect::Off,
-        );
-        Port { view, said, version: None }
+    fn nobody(port: u16) -> ExaminedPort {
+        let view = PortView::of(port, &SocketTable::default(), None, &[]);
+        let said =
+            view.assess(PerOrigin::same(Both::same(Answer::Yes)), crate::diagnosis::AppFirewallEffect::Off);
+        ExaminedPort { view, said, version: None }
     }
 
     fn configuration(client: Client, host: &str, port: u16) -> Configuration {
@@ -770,7 +768,7 @@ mod tests {
         let dap = process(7, "dlv dap --listen=127.0.0.1:2345");
         let trapped = process(8, "dlv debug --headless ./x -- --listen=:2346");
         let tool = |path: &str, version: &str| Tool { path: path.into(), version: Ok(version.into()) };
-        let facts = Facts {
+        let facts = DoctorFacts {
             app_firewall: Some(AppFirewall::BlockAll),
             ports: vec![port(2345, &dap), port(3000, &process(9, "nginx")), nobody(2346)],
             addresses: vec![[192, 168, 1, 7].into()],
@@ -798,7 +796,7 @@ mod tests {
                         ..configuration(Client::GoRemoteAttach, "localhost", 0)
                     },
                 ],
-                tasks: vec![Task {
+                tasks: vec![DlvTask {
                     file: ".vscode/tasks.json".into(),
                     name: "dlv".into(),
                     arguments: ["dlv", "debug", "--headless", "--listen=2345"].map(String::from).into(),
@@ -808,7 +806,7 @@ mod tests {
             },
             macos: Some((15, 1)),
             developer_tools: Some("Developer mode is currently disabled.".into()),
-            ..Facts::default()
+            ..DoctorFacts::default()
         };
         let findings = examine(&facts);
         assert_eq!(findings.first().unwrap().level, Level::Problem);
@@ -840,7 +838,7 @@ mod tests {
     #[test]
     fn a_debugger_on_another_port_is_named_unless_it_has_a_configuration() {
         let dap = process(7, "dlv dap --listen=127.0.0.1:2345");
-        let mut facts = Facts { ports: vec![port(2345, &dap), nobody(2346)], ..Facts::default() };
+        let mut facts = DoctorFacts { ports: vec![port(2345, &dap), nobody(2346)], ..DoctorFacts::default() };
         facts.project.configurations = vec![configuration(Client::GoLaunchThroughDap, "127.0.0.1", 2346)];
         let found = examine(&facts);
         assert_eq!(found[0].level, Level::Problem);
@@ -863,8 +861,11 @@ mod tests {
             (&[("", main), ours, ("com.vpn", "pass all\n")], Level::Fine, "others have rules in com.vpn"),
             (&[("", main), ours], Level::Advice, "does not look at en0"),
         ] {
-            let facts =
-                Facts { seen: Some(seen(rulesets)), notes: vec!["a note".into()], ..Facts::default() };
+            let facts = DoctorFacts {
+                seen: Some(seen(rulesets)),
+                notes: vec!["a note".into()],
+                ..DoctorFacts::default()
+            };
             let findings = examine(&facts);
             let found = findings.iter().find(|finding| finding.what.contains(what));
             assert_eq!(found.map(|finding| finding.level), Some(level), "{what}: {findings:#?}");

@@ -26,14 +26,14 @@ pub struct Project {
     /// Every configuration that connects to a port.
     pub configurations: Vec<Configuration>,
     /// Every task that starts a dlv.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<DlvTask>,
     /// Files that do not read, and why.
     pub problems: Vec<String>,
 }
 
 /// A task of VS Code that starts a dlv: one that is mistaken ends at once, so it is never seen running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Task {
+pub struct DlvTask {
     /// Its file, below the project's folder.
     pub file: String,
     /// Its label.
@@ -285,13 +285,13 @@ fn launch_entry(file: &str, entry: &Value) -> Option<Configuration> {
 }
 
 /// The tasks in a `tasks.json`, or in the `tasks` of a `.code-workspace`, that start a dlv; none where it does not read.
-pub fn tasks_json(file: &str, text: &str) -> Vec<Task> {
+pub fn tasks_json(file: &str, text: &str) -> Vec<DlvTask> {
     let Ok(Some(parsed)) = parse_jsonc(text) else { return Vec::new() };
     let tasks = parsed.get("tasks").map(|tasks| tasks.get("tasks").unwrap_or(tasks));
     tasks.and_then(Value::as_array).into_iter().flatten().filter_map(|task| task_entry(file, task)).collect()
 }
 
-fn task_entry(file: &str, task: &Value) -> Option<Task> {
+fn task_entry(file: &str, task: &Value) -> Option<DlvTask> {
     let system = task.get(if cfg!(target_os = "macos") { "osx" } else { "linux" });
     let get = |key: &str| system.and_then(|system| system.get(key)).or_else(|| task.get(key));
     // A word may be written with how it is to be quoted: { "value": "x", "quoting": "strong" }.
@@ -301,7 +301,7 @@ fn task_entry(file: &str, task: &Value) -> Option<Task> {
     let arguments: Vec<String> = command.split_whitespace().map(str::to_owned).chain(given).collect();
     let program = Path::new(arguments.first()?).file_name()?;
     let is_dlv = program == "dlv";
-    is_dlv.then(|| Task {
+    is_dlv.then(|| DlvTask {
         file: file.to_owned(),
         name: get("label")
             .or_else(|| get("taskName"))
@@ -358,9 +358,9 @@ pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
 mod tests {
     use super::*;
 
-    type Short<'a> = (&'a str, Client, Option<&'a str>, Result<u16, &'a str>);
+    type Abridged<'a> = (&'a str, Client, Option<&'a str>, Result<u16, &'a str>);
 
-    fn short(found: &[Configuration]) -> Vec<Short<'_>> {
+    fn short(found: &[Configuration]) -> Vec<Abridged<'_>> {
         let one = |c| {
             let Configuration { name, client, host, port, .. }: &Configuration = c;
             (name.as_str(), *client, host.as_deref(), port.as_ref().copied().map_err(String::as_str))

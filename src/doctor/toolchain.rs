@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::os::process::Command;
+use crate::os::process::Program;
 
 /// What is installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -105,7 +105,7 @@ fn tools(folders: &[PathBuf], name: &str, read: fn(&str) -> Option<String>) -> V
 }
 
 fn tool(file: &Path, read: fn(&str) -> Option<String>) -> Tool {
-    let output = Command::new(file).args(["version"]).timeout(Duration::from_secs(5)).run();
+    let output = Program::new(file).args(["version"]).timeout(Duration::from_secs(5)).run();
     let version = match output {
         Err(error) => Err(error.to_string()),
         Ok(output) => {

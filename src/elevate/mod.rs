@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::os::process::{Command, ProcessError};
+use crate::os::process::{ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::{Operation, Request};
 use crate::rules::ledger::{NamedPort, Source, host_text};
-use crate::world::World;
+use crate::system::{HelperLaunch, System};
 
 /// How long a person may think about the prompt before we give up.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -83,18 +83,18 @@ pub enum ElevateError {
 
 /// Carries out one request as root: asks for permission, runs the helper, gives its answer. Blocks until the
 /// person has answered, [`PATIENCE`] at most.
-pub fn ask(world: &World, request: &Request) -> Result<Response, ElevateError> {
+pub fn ask(system: &dyn System, request: &Request) -> Result<Response, ElevateError> {
     request.validate()?;
-    let helper = helper_path()?;
-    if *world == World::Mac && crate::os::is_root() {
+    let launch = system.helper();
+    let helper = helper_path(launch.name)?;
+    if !launch.needs_prompt {
         return run_directly(&helper, request);
     }
-    let digest = checked_digest(world, &helper)?;
-    let script = script(&command(world, &helper, &digest, request), &describe(request));
-    let osascript = Osascript::of(world);
-    let run =
-        Command::new(osascript.program).args(osascript.arguments).args(["-e", &script]).timeout(PATIENCE);
-    let output = match run.run() {
+    let digest = checked_digest(&launch, &helper)?;
+    let home = system.place("/private/var/root/portcullis.XXXXXXXXXX");
+    let script = script(&command(&launch, &home, &helper, &digest, request), &describe(request));
+    let osascript = system.program("/usr/bin/osascript").args(["-e", &script]).timeout(PATIENCE);
+    let output = match osascript.run() {
         Ok(output) => output,
         Err(ProcessError::TimedOut { .. }) => return Err(ElevateError::TimedOut(PATIENCE)),
         Err(error) => return Err(ElevateError::Unclear(error.to_string())),
@@ -104,11 +104,10 @@ pub fn ask(world: &World, request: &Request) -> Result<Response, ElevateError> {
 }
 
 /// The helper beside this program, on a Mac in the bundle's `Contents/MacOS`.
-fn helper_path() -> Result<PathBuf, ElevateError> {
+fn helper_path(name: &str) -> Result<PathBuf, ElevateError> {
     let fail = |path: &Path, source| ElevateError::Helper { path: path.to_owned(), source };
-    let name = Path::new("portcullis-helper");
-    let own =
-        std::env::current_exe().and_then(|path| path.canonicalize()).map_err(|error| fail(name, error))?;
+    let own = std::env::current_exe().and_then(|path| path.canonicalize());
+    let own = own.map_err(|error| fail(Path::new(name), error))?;
     let helper = own.with_file_name(name);
     match helper.metadata() {
         Ok(_) => Ok(helper),
@@ -116,12 +115,12 @@ fn helper_path() -> Result<PathBuf, ElevateError> {
     }
 }
 
-/// The SHA-256 of the helper in hexadecimal, after its signature was checked; a lab checks no signature.
-fn checked_digest(world: &World, helper: &Path) -> Result<String, ElevateError> {
+/// The SHA-256 of the helper in hexadecimal, after it was checked to be the one of this build.
+fn checked_digest(launch: &HelperLaunch, helper: &Path) -> Result<String, ElevateError> {
     let bytes =
         std::fs::read(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if *world == World::Mac {
+    if launch.is_pinned {
         signature::check(helper, &digest)?;
     }
     Ok(digest)
@@ -129,21 +128,13 @@ fn checked_digest(world: &World, helper: &Path) -> Result<String, ElevateError> 
 
 /// What root's shell runs: copy, hash the copy, run the copy, clean up. All that varies in it are two quoted paths,
 /// a hash, and base64.
-fn command(world: &World, helper: &Path, digest: &str, request: &Request) -> String {
-    let text = |path: PathBuf| quote::sh(&path.to_string_lossy());
-    let home = text(world.path("/private/var/root/portcullis.XXXXXXXXXX"));
-    let helper = quote::sh(&helper.to_string_lossy());
-    let request = request.encode();
-    let hash = match world {
-        World::Mac => "/usr/bin/shasum -a 256",
-        // The same text, from coreutils where it is Linux that plays the Mac.
-        World::Lab(_) if cfg!(target_os = "linux") => "/usr/bin/sha256sum",
-        World::Lab(_) => "/usr/bin/shasum -a 256",
-    };
-    let lab =
-        world.lab().map_or(String::new(), |dir| format!(" --lab {}", quote::sh(&dir.to_string_lossy())));
-    let signed = match (world, signature::PIN) {
-        (World::Mac, signature::Pin::Team(team)) => match signature::requirement(team) {
+fn command(launch: &HelperLaunch, home: &Path, helper: &Path, digest: &str, request: &Request) -> String {
+    let (home, helper) = (quote::sh(&home.to_string_lossy()), quote::sh(&helper.to_string_lossy()));
+    let (hash, request) = (launch.hash, request.encode());
+    let words = launch.arguments.iter().map(|word| format!(" {}", quote::sh(&word.to_string_lossy())));
+    let arguments: String = words.collect();
+    let signed = match signature::PIN {
+        signature::Pin::Team(team) if launch.is_pinned => match signature::requirement(team) {
             Ok(requirement) => {
                 format!("/usr/bin/codesign --verify --strict -R={} \"$d/helper\"; ", quote::sh(&requirement))
             }
@@ -156,7 +147,7 @@ fn command(world: &World, helper: &Path, digest: &str, request: &Request) -> Str
          /bin/cp {helper} \"$d/helper\"; \
          if test \"$({hash} < \"$d/helper\")\" != '{digest}  -'; then \
          echo 'the helper changed after it was checked: it was not run, nothing was changed' >&2; exit 1; fi; \
-         {signed}/bin/chmod 0700 \"$d/helper\"; \"$d/helper\"{lab} apply {request}"
+         {signed}/bin/chmod 0700 \"$d/helper\"; \"$d/helper\"{arguments} apply {request}"
     )
 }
 
@@ -223,25 +214,9 @@ fn source_words(from: &Source) -> String {
     }
 }
 
-struct Osascript {
-    program: PathBuf,
-    arguments: Vec<std::ffi::OsString>,
-}
-
-impl Osascript {
-    /// macOS's own, or the lab's stand-in, which answers the prompt as `lab.toml` says.
-    fn of(world: &World) -> Self {
-        let arguments = match world.lab() {
-            None => Vec::new(),
-            Some(dir) => vec!["--lab".into(), dir.into()],
-        };
-        Osascript { program: world.path("/usr/bin/osascript"), arguments }
-    }
-}
-
 /// The helper without a prompt, for somebody who is root already.
 fn run_directly(helper: &Path, request: &Request) -> Result<Response, ElevateError> {
-    let output = Command::new(helper).args(["apply", &request.encode()]).timeout(PATIENCE).run();
+    let output = Program::new(helper).args(["apply", &request.encode()]).timeout(PATIENCE).run();
     let output = output.map_err(|error| ElevateError::Unclear(error.to_string()))?;
     let failed = |outcome| {
         let message = output.stderr.trim().to_owned();

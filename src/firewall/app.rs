@@ -10,10 +10,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::lab::LabConfig;
-use crate::os::process::Command;
+use crate::os::process::Program;
 use crate::status::AppFirewall;
-use crate::world::World;
+use crate::system::System;
 
 /// The tool; its plist is gone since macOS 15, so there is no other way.
 const SOCKETFILTERFW: &str = "/usr/libexec/ApplicationFirewall/socketfilterfw";
@@ -22,7 +21,7 @@ const SOCKETFILTERFW: &str = "/usr/libexec/ApplicationFirewall/socketfilterfw";
 /// the answers are kept: whoever looks often asks anew only now and then.
 #[derive(Clone, Debug)]
 pub struct AppFirewallCache {
-    world: World,
+    program: Program,
     /// What it does with incoming connections.
     pub state: AppFirewall,
     blocks: BTreeMap<PathBuf, bool>,
@@ -30,8 +29,9 @@ pub struct AppFirewallCache {
 
 impl AppFirewallCache {
     /// Asks for its state.
-    pub fn new(world: &World) -> Self {
-        AppFirewallCache { world: world.clone(), state: read(world), blocks: BTreeMap::new() }
+    pub fn new(system: &dyn System) -> Self {
+        let program = system.program(SOCKETFILTERFW);
+        AppFirewallCache { state: state(&program), program, blocks: BTreeMap::new() }
     }
 
     /// Whether it says that it blocks the program at `path`. AppFirewallCache once, and only where it is on: else there is no
@@ -43,7 +43,7 @@ impl AppFirewallCache {
         match self.blocks.get(path) {
             Some(known) => *known,
             None => {
-                let blocks = is_blocked(&self.world, path);
+                let blocks = is_blocked(&self.program, path);
                 self.blocks.insert(path.to_owned(), blocks);
                 blocks
             }
@@ -51,17 +51,10 @@ impl AppFirewallCache {
     }
 }
 
-/// What the Application Firewall does with incoming connections. In a lab: what `lab.toml` says.
-pub fn read(world: &World) -> AppFirewall {
-    if let Some(directory) = world.lab() {
-        return LabConfig::read(directory).map_or_else(
-            |error| AppFirewall::Unknown(error.to_string()),
-            |config| config.application_firewall.into(),
-        );
-    }
+/// What the Application Firewall does with incoming connections.
+fn state(socketfilterfw: &Program) -> AppFirewall {
     let run = |argument: &str| {
-        let output =
-            Command::new(SOCKETFILTERFW).args([argument]).run().map_err(|error| error.to_string())?;
+        let output = socketfilterfw.clone().args([argument]).run().map_err(|error| error.to_string())?;
         match output.success() {
             true => Ok(output.stdout),
             false => Err(format!(
@@ -84,14 +77,8 @@ pub fn read(world: &World) -> AppFirewall {
 }
 
 /// Whether the Application Firewall says that it blocks the program at `path`; what cannot be asked, it did not say.
-/// In a lab: whether `lab.toml` names it.
-fn is_blocked(world: &World, path: &Path) -> bool {
-    if let Some(directory) = world.lab() {
-        let config = LabConfig::read(directory);
-        return config
-            .is_ok_and(|config| config.application_firewall_blocks.iter().any(|other| other == path));
-    }
-    let answer = Command::new(SOCKETFILTERFW).args([Path::new("--getappblocked"), path]).run();
+fn is_blocked(socketfilterfw: &Program, path: &Path) -> bool {
+    let answer = socketfilterfw.clone().args([Path::new("--getappblocked"), path]).run();
     answer.is_ok_and(|output| program_blocked(&output.stdout))
 }
 
@@ -156,34 +143,5 @@ mod tests {
         for text in ["Incoming connection to the application is permitted", "", "not blocked"] {
             assert!(!program_blocked(text), "{text}");
         }
-    }
-
-    #[test]
-    fn a_lab_says_what_its_settings_say() {
-        let directory = tempfile::tempdir().unwrap();
-        let world = World::Lab(directory.path().to_owned());
-        assert!(matches!(read(&world), AppFirewall::Unknown(_)));
-        std::fs::write(directory.path().join("lab.toml"), "application_firewall = \"block-all\"").unwrap();
-        assert_eq!(read(&world), AppFirewall::BlockAll);
-    }
-
-    #[test]
-    fn a_program_is_asked_about_once_and_only_where_it_matters() {
-        let directory = tempfile::tempdir().unwrap();
-        let world = World::Lab(directory.path().to_owned());
-        let settings = |state: &str, blocks: &str| {
-            let text =
-                format!("application_firewall = \"{state}\"\napplication_firewall_blocks = [{blocks}]");
-            std::fs::write(directory.path().join("lab.toml"), text).unwrap();
-        };
-        let (dlv, node) = (Path::new("/usr/bin/dlv"), Path::new("/usr/bin/node"));
-        settings("off", "\"/usr/bin/dlv\"");
-        assert!(!AppFirewallCache::new(&world).blocks(dlv));
-        settings("on", "\"/usr/bin/dlv\"");
-        let mut asked = AppFirewallCache::new(&world);
-        assert_eq!((asked.blocks(dlv), asked.blocks(node)), (true, false));
-        settings("on", "");
-        assert!(asked.blocks(dlv), "it is kept");
-        assert!(!AppFirewallCache::new(&world).blocks(dlv));
     }
 }

@@ -6,7 +6,18 @@
 pub mod app;
 pub mod pfctl;
 pub mod read;
-pub mod states;
 
 pub use pfctl::{Pfctl, PfctlError, Release, Rules};
 pub use read::Reference;
+
+use crate::pf::interfaces::InterfaceFacts;
+use crate::system::System;
+
+/// The interfaces that verdicts are for; none where they cannot be read, which leaves verdicts unknown.
+pub fn interfaces(system: &dyn System) -> Vec<InterfaceFacts> {
+    let found = system.interfaces().unwrap_or_default();
+    found
+        .into_iter()
+        .map(|interface| InterfaceFacts { name: interface.name, addresses: interface.addresses })
+        .collect()
+}

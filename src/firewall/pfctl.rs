@@ -1,8 +1,8 @@
 //! pf, asked and told through pfctl: `/sbin/pfctl` on a Mac, our `pfctl-lab` in a lab.
 //!
 //! ```no_run
-//! use portcullis::{firewall::Pfctl, world::World};
-//! let pf = Pfctl::new(&World::Mac)?;
+//! use portcullis::{firewall::Pfctl, system::Mac};
+//! let pf = Pfctl::new(&Mac);
 //! println!("{:?}", pf.info()?);
 //! # Ok::<(), portcullis::firewall::PfctlError>(())
 //! ```
@@ -11,29 +11,26 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ipnet::IpNet;
 use thiserror::Error;
 
 use super::read::{self, Reference, Unreadable};
-use crate::os::process::{Command, Output, ProcessError};
+use crate::os::process::{Output, ProcessError, Program};
 use crate::status::PfState;
-use crate::world::World;
+use crate::system::System;
 
-/// pfctl; in a lab a link to our `pfctl-lab`.
 const PFCTL: &str = "/sbin/pfctl";
 
 /// What pfctl says of an anchor that is not there: EINVAL of DIOCGETRULES, ENOENT of DIOCRGETTABLES.
 const NO_ANCHOR: [&str; 2] =
     ["pfctl: DIOCGETRULES: Invalid argument", "pfctl: Anchor or Ruleset does not exist."];
 
-/// pfctl in one world.
+/// pfctl of one system.
 #[derive(Clone, Debug)]
 pub struct Pfctl {
-    program: PathBuf,
-    /// What comes before every other argument: `--lab DIR`, or nothing.
-    first: Vec<OsString>,
+    program: Program,
 }
 
 /// Where rules are read from.
@@ -57,14 +54,8 @@ pub enum Release {
 }
 
 impl Pfctl {
-    /// pfctl of `world`. Errors: a lab without one.
-    pub fn new(world: &World) -> Result<Self, PfctlError> {
-        let program = world.path(PFCTL);
-        match world.lab() {
-            None => Ok(Pfctl { program, first: Vec::new() }),
-            Some(_) if !program.is_file() => Err(PfctlError::Missing { path: program }),
-            Some(directory) => Ok(Pfctl { program, first: vec!["--lab".into(), directory.into()] }),
-        }
+    pub fn new(system: &dyn System) -> Self {
+        Pfctl { program: system.program(PFCTL) }
     }
 
     /// Whether pf is enabled.
@@ -214,7 +205,7 @@ impl Pfctl {
     }
 
     fn run_with(&self, arguments: &[&OsStr], stdin: Option<&str>) -> Result<Output, PfctlError> {
-        let mut command = Command::new(&self.program).args(&self.first).args(arguments);
+        let mut command = self.program.clone().args(arguments);
         if let Some(text) = stdin {
             command = command.stdin(text);
         }
@@ -238,12 +229,6 @@ impl Pfctl {
 /// Why pf could not be asked or told.
 #[derive(Debug, Error)]
 pub enum PfctlError {
-    /// The lab's pfctl is not where it belongs.
-    #[error("cannot find the lab's pf: {} leads to no program; build `pfctl-lab` and start the lab anew", path.display())]
-    Missing {
-        /// Where it belongs.
-        path: PathBuf,
-    },
     /// It gave no answer.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -278,7 +263,7 @@ mod tests {
 
     /// A pfctl that prints what the test says.
     fn scripted(script: &str) -> Pfctl {
-        Pfctl { program: "/bin/sh".into(), first: vec!["-c".into(), script.into()] }
+        Pfctl { program: Program::new("/bin/sh").args(["-c", script]) }
     }
 
     const NOISE: &str = "printf 'No ALTQ support in kernel\\nALTQ related functions disabled\\n' >&2;";

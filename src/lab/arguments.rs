@@ -65,7 +65,6 @@ pub struct TableCall {
 
 /// What `-s` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is pfctl's own word")]
 pub enum Show {
     Nat,
     Rules,
@@ -82,7 +81,6 @@ pub enum Show {
 
 /// What `-F` flushes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is pfctl's own word")]
 pub enum Flush {
     Nat,
     Rules,
@@ -96,7 +94,6 @@ pub enum Flush {
 
 /// What `-T` does to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is pfctl's own word")]
 pub enum TableCommand {
     Add,
     Delete,

@@ -6,8 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::LabError;
-use crate::status::AppFirewall;
-use crate::world::World;
+use crate::os::{Files, Interface};
 
 /// What a new lab starts with, comments and all.
 pub const DEFAULT: &str = include_str!("../../resources/lab.toml");
@@ -48,16 +47,6 @@ pub enum ApplicationFirewall {
     BlockAll,
 }
 
-impl From<ApplicationFirewall> for AppFirewall {
-    fn from(setting: ApplicationFirewall) -> Self {
-        match setting {
-            ApplicationFirewall::Off => AppFirewall::Off,
-            ApplicationFirewall::On => AppFirewall::On,
-            ApplicationFirewall::BlockAll => AppFirewall::BlockAll,
-        }
-    }
-}
-
 /// The settings of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -88,9 +77,19 @@ impl LabConfig {
     ///
     /// Errors: a file that cannot be read, text that is no TOML, an unknown key or value, each with its line.
     pub fn read(directory: &Path) -> Result<Self, LabError> {
-        let path = World::Lab(directory.to_owned()).path(FILE);
+        let path = Files::lab(directory).place(FILE);
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
         text.and_then(|text| Self::parse(&text)).map_err(|why| LabError::Settings { path, why })
+    }
+
+    /// The interfaces of the pretended Mac, loopback apart: en0, on each network with the first address of it.
+    pub fn interfaces(&self) -> Vec<Interface> {
+        let address = |network: &IpNet| {
+            let host = network.hosts().next().unwrap_or(network.addr());
+            IpNet::new(host, network.prefix_len()).unwrap_or(*network)
+        };
+        let addresses = self.networks.iter().map(address).collect();
+        vec![Interface { name: "en0".to_owned(), addresses }]
     }
 
     /// Reads the text of a `lab.toml`. The error says the line, shows it, and says what was expected.

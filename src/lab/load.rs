@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::config::LabConfig;
 use super::kernel::{KernelRuleset, Line, Table};
+use crate::os::Interface;
+use crate::pf::criteria::Address;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, parse_on};
-use crate::pf::rule::{Address, Rule};
-use crate::pf::ruleset::{Placed, Ruleset, TableSource};
-use crate::pf::rulesets::InterfaceFacts;
+use crate::pf::preamble::TableSource;
+use crate::pf::rule::Rule;
+use crate::pf::rule::{Placed, Ruleset};
 
 /// The largest file that is read, in bytes.
 const MAXIMUM_FILE: u64 = 64 << 20;
@@ -123,10 +127,11 @@ fn interfaces(directory: &Path) -> Vec<InterfaceFacts> {
         IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
         Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64).into(),
     ];
-    let others = super::interfaces(directory).unwrap_or_default();
-    std::iter::once(("lo0".to_owned(), loopback.to_vec()))
+    let loopback = Interface { name: "lo0".to_owned(), addresses: loopback.to_vec() };
+    let others = LabConfig::read(directory).map(|config| config.interfaces()).unwrap_or_default();
+    std::iter::once(loopback)
         .chain(others)
-        .map(|(name, addresses)| InterfaceFacts { name, addresses })
+        .map(|interface| InterfaceFacts { name: interface.name, addresses: interface.addresses })
         .collect()
 }
 

@@ -2,12 +2,11 @@
 //! testing it.
 //!
 //! ```
-//! use portcullis::{lab, world::World};
+//! use portcullis::{lab::Lab, system::System};
 //! let directory = tempfile::tempdir().unwrap();
-//! lab::init(directory.path())?;
-//! let world = World::Lab(directory.path().to_owned());
-//! assert!(world.path("/etc/pf.conf").is_file());
-//! # Ok::<(), lab::LabError>(())
+//! let lab = Lab::open(directory.path())?;
+//! assert!(lab.place("/etc/pf.conf").is_file());
+//! # Ok::<(), portcullis::lab::LabError>(())
 //! ```
 //!
 //! The directory plays `/` of a stock Mac. What the kernel would hold is in `private/var/pf`; how a person
@@ -19,25 +18,28 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
 use thiserror::Error;
 
 pub mod arguments;
 pub mod config;
+pub mod helper;
 pub mod kernel;
 pub mod load;
 pub mod osascript;
 pub mod pfctl;
 pub mod pflog;
+pub mod socketfilterfw;
 pub mod states;
 pub mod store;
+mod system;
 
 pub use config::LabConfig;
 use states::StateError;
 use store::Store;
+pub use system::Lab;
 
 use crate::os::{BootError, FileError, Files};
-use crate::world::PF_CONF;
+use crate::system::PF_CONF;
 
 /// `/etc/pf.conf` of a stock Mac: the statements of Apple's file.
 pub const STOCK_PF_CONF: &str = include_str!("../../resources/stock-pf.conf");
@@ -46,17 +48,19 @@ pub const STOCK_COM_APPLE: &str = include_str!("../../resources/stock-com.apple"
 
 /// The programs that stand in for the system's: where they are on a Mac, and what they are called beside
 /// ours.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("sbin/pfctl", "pfctl-lab"),
     ("usr/bin/osascript", "osascript-lab"),
     ("sbin/ifconfig", "pflog-lab"),
     ("usr/sbin/tcpdump", "pflog-lab"),
+    ("usr/libexec/ApplicationFirewall/socketfilterfw", "socketfilterfw-lab"),
 ];
 
 /// The folders of a Mac that we or pf write to.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "sbin",
     "usr/bin",
+    "usr/libexec/ApplicationFirewall",
     "usr/sbin",
     "etc/pf.anchors",
     "Library/Application Support",
@@ -167,21 +171,21 @@ pub fn drop_states(directory: &Path, refused: &dyn Fn(u16, IpAddr) -> bool) -> R
     Ok(dropped.len())
 }
 
-/// The interfaces of the pretended Mac: en0, on each of the lab's networks with the first address of it.
-///
-/// Errors: settings that do not read.
-pub fn interfaces(directory: &Path) -> Result<Vec<(String, Vec<IpNet>)>, LabError> {
-    let networks = LabConfig::read(directory)?.networks;
-    let address = |network: &IpNet| {
-        let host = network.hosts().next().unwrap_or(network.addr());
-        IpNet::new(host, network.prefix_len()).unwrap_or(*network)
-    };
-    Ok(vec![("en0".to_owned(), networks.iter().map(address).collect())])
-}
-
 /// Why a lab cannot be used.
 #[derive(Debug, Error)]
 pub enum LabError {
+    /// It was to be there already.
+    #[error("{} is no absolute path of a directory", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A stand-in for a program of the system is not where it belongs.
+    #[error("cannot find the lab's pf: {} leads to no program; build `pfctl-lab` and start the lab anew", path.display())]
+    NoProgram {
+        /// Where it belongs.
+        path: PathBuf,
+    },
     /// There is no folder for a user's data.
     #[error("cannot find a place for the lab: this user has no home folder; name a directory with --lab DIR")]
     NoHome,

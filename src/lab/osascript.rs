@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::config::{LabConfig, Prompt};
 use crate::os::Files;
-use crate::os::process::{Command, ProcessError};
+use crate::os::process::{ProcessError, Program};
 
 /// How long a command may run: longer than any caller waits.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
@@ -219,7 +219,7 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<Answer>
         false => text.to_owned(),
     };
     let strip = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
-    let command = Command::new("/bin/sh").args(["-c", &statement.command]).timeout(COMMAND_TIMEOUT);
+    let command = Program::new("/bin/sh").args(["-c", &statement.command]).timeout(COMMAND_TIMEOUT);
     Some(match command.run() {
         Ok(output) if output.success() => Answer {
             code: 0,

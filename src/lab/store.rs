@@ -13,7 +13,7 @@ use super::kernel::Kernel;
 use super::load::{How, RuleFiles, load};
 use super::states::StateEntry;
 use crate::os::{self, Files, Lock};
-use crate::world::PF_CONF;
+use crate::system::PF_CONF;
 
 /// The folder of all that follows.
 const FOLDER: &str = "/private/var/pf";

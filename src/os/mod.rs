@@ -8,6 +8,7 @@ pub mod held;
 pub mod library;
 mod networks;
 pub mod process;
+pub mod states;
 pub mod stream;
 #[cfg(target_os = "macos")]
 pub mod sysctl;
@@ -15,7 +16,7 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
-pub use networks::{interfaces, networks};
+pub use networks::{Interface, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
 

@@ -25,18 +25,25 @@ pub fn networks() -> std::io::Result<Vec<IpNet>> {
     Ok(networks)
 }
 
-/// Every interface with its addresses, each with the bits of its network; loopback apart. Errors: getifaddrs(3) fails.
-pub fn interfaces() -> std::io::Result<Vec<(String, Vec<IpNet>)>> {
-    let mut interfaces: Vec<(String, Vec<IpNet>)> = Vec::new();
+/// An interface and its addresses, each with the bits of its network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    pub name: String,
+    pub addresses: Vec<IpNet>,
+}
+
+/// Every interface; loopback apart. Errors: getifaddrs(3) fails.
+pub fn interfaces() -> std::io::Result<Vec<Interface>> {
+    let mut interfaces: Vec<Interface> = Vec::new();
     for found in if_addrs::get_if_addrs()?.into_iter().filter(|found| !found.is_loopback()) {
         let bits = match &found.addr {
             if_addrs::IfAddr::V4(v4) => v4.prefixlen,
             if_addrs::IfAddr::V6(v6) => v6.prefixlen,
         };
         let Ok(address) = IpNet::new(found.ip(), bits) else { continue };
-        match interfaces.iter_mut().find(|(name, _)| *name == found.name) {
-            Some((_, addresses)) => addresses.push(address),
-            None => interfaces.push((found.name, vec![address])),
+        match interfaces.iter_mut().find(|interface| interface.name == found.name) {
+            Some(interface) => interface.addresses.push(address),
+            None => interfaces.push(Interface { name: found.name, addresses: vec![address] }),
         }
     }
     Ok(interfaces)

@@ -1,8 +1,8 @@
 //! Runs one program and gives back what it said: absolute path, fixed environment, bounded time and output.
 //!
 //! ```
-//! use portcullis::os::process::Command;
-//! let output = Command::new("/bin/echo").args(["hello"]).run()?;
+//! use portcullis::os::process::Program;
+//! let output = Program::new("/bin/echo").args(["hello"]).run()?;
 //! assert!(output.success());
 //! assert_eq!(output.stdout, "hello\n");
 //! # Ok::<(), portcullis::os::process::ProcessError>(())
@@ -33,18 +33,18 @@ const STREAM_GRACE: Duration = Duration::from_secs(1);
 
 /// A program to run, and how.
 #[derive(Clone, Debug)]
-pub struct Command {
-    program: PathBuf,
-    arguments: Vec<OsString>,
+pub struct Program {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<OsString>,
     stdin: Option<Vec<u8>>,
     timeout: Duration,
     output_limit: usize,
 }
 
-impl Command {
+impl Program {
     /// `program` is an absolute path: no search through `PATH` ever happens.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Command {
+        Program {
             program: program.into(),
             arguments: Vec::new(),
             stdin: None,
@@ -261,8 +261,8 @@ pub(super) fn kill_group(child: &mut Child) {
 mod tests {
     use super::*;
 
-    fn sh(script: &str) -> Command {
-        Command::new("/bin/sh").args(["-c", script])
+    fn sh(script: &str) -> Program {
+        Program::new("/bin/sh").args(["-c", script])
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_environment_is_ours_alone() {
-        let output = Command::new("/usr/bin/env").run().unwrap();
+        let output = Program::new("/usr/bin/env").run().unwrap();
         let mut lines: Vec<&str> = output.stdout.lines().collect();
         lines.sort_unstable();
         assert_eq!(lines, ["LANG=C", "PATH=/usr/bin:/bin:/usr/sbin:/sbin"]);
@@ -284,10 +284,10 @@ mod tests {
     #[test]
     fn large_input_and_output_do_not_deadlock() {
         let text = "x".repeat(4 << 20);
-        let output = Command::new("/bin/cat").stdin(text.as_str()).run().unwrap();
+        let output = Program::new("/bin/cat").stdin(text.as_str()).run().unwrap();
         assert_eq!(output.stdout.len(), text.len());
         // A child that never reads what it is given.
-        assert!(Command::new("/bin/echo").stdin(text).run().unwrap().success());
+        assert!(Program::new("/bin/echo").stdin(text).run().unwrap().success());
     }
 
     #[test]
@@ -310,9 +310,9 @@ mod tests {
         let error = sh("head -c 2000 /dev/zero").output_limit(1000).run().unwrap_err();
         assert!(matches!(error, ProcessError::TooMuchOutput { limit: 1000, .. }), "{error}");
         assert_eq!(sh("head -c 1000 /dev/zero").output_limit(1000).run().unwrap().stdout.len(), 1000);
-        let error = Command::new("pfctl").run().unwrap_err();
+        let error = Program::new("pfctl").run().unwrap_err();
         assert_eq!(error.to_string(), "cannot run pfctl: not an absolute path");
-        let error = Command::new("/no/such/program").run().unwrap_err();
+        let error = Program::new("/no/such/program").run().unwrap_err();
         assert!(error.to_string().starts_with("cannot run /no/such/program: No such file"), "{error}");
         let error = sh("sleep 5 & exit 0").run().unwrap_err();
         assert!(matches!(error, ProcessError::StreamsHeld { .. }), "{error}");

@@ -2,23 +2,22 @@
 //! environment, as in [`super::process`].
 //!
 //! ```
+//! use portcullis::os::process::Program;
 //! use portcullis::os::stream::{Heard, Stream};
 //! use std::time::Duration;
-//! let stream = Stream::start("/bin/echo".into(), ["hello"])?;
+//! let stream = Stream::start(Program::new("/bin/echo").args(["hello"]))?;
 //! assert_eq!(stream.next(Duration::from_secs(5)), Some(Heard::Out(b"hello\n".to_vec())));
 //! assert_eq!(stream.next(Duration::from_secs(5)), Some(Heard::Ended));
 //! # Ok::<(), portcullis::os::process::ProcessError>(())
 //! ```
 
-use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::process::{ENVIRONMENT, ProcessError, kill_group};
+use super::process::{ENVIRONMENT, ProcessError, Program, kill_group};
 
 /// A running program; dropped, it is killed with what it started.
 #[derive(Debug)]
@@ -47,13 +46,9 @@ const LONGEST_LINE: u64 = 4096;
 
 impl Stream {
     /// Starts `program`, an absolute path. Errors: it is none, or cannot start.
-    pub fn start<S: AsRef<OsStr>>(
-        program: PathBuf,
-        arguments: impl IntoIterator<Item = S>,
-    ) -> Result<Self, ProcessError> {
-        let mut child = command(program, arguments, |command| {
-            command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped())
-        })?;
+    pub fn start(program: Program) -> Result<Self, ProcessError> {
+        let mut child =
+            spawn(program, |command| command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
         let (sender, heard) = sync_channel(WAITING);
         let (saying, said_all) = sync_channel::<()>(0);
         if let Some(stderr) = child.stderr.take() {
@@ -132,15 +127,10 @@ fn lines(stderr: impl Read, sender: &SyncSender<Heard>) {
 /// Starts `program` to go on when we have ended, and gives the first line that it prints: it says with it how it got
 /// on, then lets go of its standard output. Errors: it cannot start, or says nothing within `patience`; then it is
 /// killed.
-pub fn start_and_leave<S: AsRef<OsStr>>(
-    program: PathBuf,
-    arguments: impl IntoIterator<Item = S>,
-    patience: Duration,
-) -> Result<String, ProcessError> {
-    let name = program.display().to_string();
+pub fn start_and_leave(program: Program, patience: Duration) -> Result<String, ProcessError> {
+    let name = program.program().display().to_string();
     // No group of its own: a leader of one could not begin a session.
-    let mut child =
-        command(program, arguments, |command| command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
+    let mut child = spawn(program, |command| command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
     let (sender, said) = sync_channel(1);
     if let Some(stdout) = child.stdout.take() {
         std::thread::spawn(move || {
@@ -156,11 +146,11 @@ pub fn start_and_leave<S: AsRef<OsStr>>(
     })
 }
 
-fn command<S: AsRef<OsStr>>(
-    program: PathBuf,
-    arguments: impl IntoIterator<Item = S>,
+fn spawn(
+    program: Program,
     streams: impl FnOnce(&mut Command) -> &mut Command,
 ) -> Result<Child, ProcessError> {
+    let Program { program, arguments, .. } = program;
     let name = program.display().to_string();
     if !program.is_absolute() {
         return Err(ProcessError::NotAbsolute { program: name });
@@ -177,7 +167,7 @@ mod tests {
     const SOON: Duration = Duration::from_secs(10);
 
     fn sh(script: &str) -> Stream {
-        Stream::start("/bin/sh".into(), ["-c", script]).unwrap()
+        Stream::start(Program::new("/bin/sh").args(["-c", script])).unwrap()
     }
 
     #[test]
@@ -220,11 +210,12 @@ mod tests {
 
     #[test]
     fn one_that_is_left_says_a_line_or_is_killed() {
-        let start = |script: &str, patience| start_and_leave("/bin/sh".into(), ["-c", script], patience);
+        let start =
+            |script: &str, patience| start_and_leave(Program::new("/bin/sh").args(["-c", script]), patience);
         assert_eq!(start("echo well; exec >/dev/null; exit", SOON).unwrap(), "well\n");
         assert_eq!(start("exit 1", SOON).unwrap(), "");
         let error = start("exec sleep 30", Duration::from_millis(50)).unwrap_err();
         assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
-        assert!(Stream::start("sh".into(), [""; 0]).is_err());
+        assert!(Stream::start(Program::new("sh")).is_err());
     }
 }

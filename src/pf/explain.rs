@@ -3,7 +3,7 @@
 //! ```
 //! use portcullis::pf::rulesets::Rulesets;
 //! use portcullis::pf::explain::{From, Question, ask};
-//! use portcullis::pf::rule::Family;
+//! use portcullis::pf::criteria::Family;
 //! let text = "pass in proto tcp to port 2345\nblock drop in all\n";
 //! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
 //! let loaded = loaded.with_assumed_interfaces(None);
@@ -23,8 +23,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::criteria::{Direction, Family, PortMatch};
+use super::effects::{Block, RouteKind};
+use super::grounds::{Asked, DecidingRule, Elsewhere, Grounds, Leg};
+use super::origin::{Origin, PerOrigin};
 use super::packet::{ACK, Packet, SYN};
-use super::rule::{Action, Block, Direction, Family, PortMatch, RouteKind};
+use super::rule::Action;
 use super::rulesets::Rulesets;
 use super::verdict::{Because, Decision, Part, RuleRef, Step, Verdict, verdict, verdict_tagged};
 
@@ -39,6 +43,16 @@ pub enum From {
     Anyone,
     /// This host.
     Host(IpAddr),
+}
+
+impl std::convert::From<Origin> for From {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Loopback => From::Loopback,
+            Origin::Network => From::Network,
+            Origin::Anyone => From::Anyone,
+        }
+    }
 }
 
 /// Can somebody reach a TCP port of this Mac?
@@ -62,7 +76,8 @@ pub struct Explanation {
     /// The answer as a sentence, with the rule that decides.
     pub sentence: String,
     /// The answer as a short clause.
-    pub because: String,
+    #[serde(serialize_with = "as_text")]
+    pub because: Grounds,
     /// The rule that decides, where one does.
     pub rule: Option<RuleText>,
     /// The rules that matched, or may have, packet by packet in pf's order.
@@ -77,6 +92,10 @@ pub struct Explanation {
     pub interface: String,
     /// `inet` or `inet6`.
     pub family: &'static str,
+}
+
+fn as_text<S: serde::Serializer>(grounds: &Grounds, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(grounds)
 }
 
 /// A rule and where it stands.
@@ -232,7 +251,7 @@ fn stranger(loaded: &Rulesets, four: bool) -> IpAddr {
 struct Conclusion {
     outcome: Decision,
     rule: Option<RuleText>,
-    because: String,
+    because: Grounds,
     sentence: String,
 }
 
@@ -251,14 +270,14 @@ impl<'a> Inquiry<'a> {
     fn remote(&mut self, ends: &Ends) -> Conclusion {
         let syn = Packet::syn(Direction::In, &ends.interface, ends.from, ends.to, self.port);
         let first = self.look(&syn, vec![None]);
-        let mut conclusion = self.conclude(&first, "");
+        let mut conclusion = self.conclude(&first, Leg::Syn);
         let redirected = first.translated.iter().any(|packet| *packet != syn);
-        if let Some(target) =
+        if let Some(to) =
             self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Decision::Pass)
         {
-            for text in [&mut conclusion.because, &mut conclusion.sentence] {
-                *text = format!("redirected to {target}, which is not this Mac, and {text}");
-            }
+            conclusion.because = Grounds::Redirected { to, then: Box::new(conclusion.because) };
+            conclusion.sentence =
+                format!("redirected to {to}, which is not this Mac, and {}", conclusion.sentence);
         }
         if conclusion.outcome != Decision::Pass || first.stateful == Some(true) {
             return conclusion;
@@ -275,7 +294,7 @@ impl<'a> Inquiry<'a> {
     }
 
     /// Where a redirection sends the connection, if that is surely not this machine.
-    fn elsewhere(&self, verdict: &Verdict<'a>) -> Option<String> {
+    fn elsewhere(&self, verdict: &Verdict<'a>) -> Option<Elsewhere> {
         let is_own = |address: IpAddr| {
             let own = self.loaded.interfaces().iter().flat_map(|facts| &facts.addresses);
             address.is_loopback() || own.into_iter().any(|net| net.addr() == address)
@@ -285,23 +304,20 @@ impl<'a> Inquiry<'a> {
         let (address, port) = targets.next()?;
         let address = address
             .filter(|address| !is_own(*address) && targets.all(|other| other == (Some(*address), port)))?;
-        Some(match port {
-            Some(port) => std::net::SocketAddr::new(address, port).to_string(),
-            None => address.to_string(),
-        })
+        Some(Elsewhere { address, port })
     }
 
     /// From this Mac: out of lo0 and into it again.
     fn loopback(&mut self, ends: &Ends) -> Conclusion {
         let out = Packet::syn(Direction::Out, &ends.interface, ends.from, ends.to, self.port);
         let sent = self.look(&out, vec![None]);
-        let conclusion = self.conclude(&sent, "on its way out of lo0, ");
+        let conclusion = self.conclude(&sent, Leg::OutOfLo0);
         if conclusion.outcome != Decision::Pass {
             return conclusion;
         }
         let into = Packet { direction: Direction::In, ..out.clone() };
         let received = self.look(&into, sent.tags.clone());
-        let conclusion = self.conclude(&received, "on its way into lo0, ");
+        let conclusion = self.conclude(&received, Leg::IntoLo0);
         if conclusion.outcome != Decision::Pass {
             return conclusion;
         }
@@ -322,17 +338,16 @@ impl<'a> Inquiry<'a> {
     fn follow(&mut self, conclusion: Conclusion, first: &Verdict<'a>, packets: &[Packet]) -> Conclusion {
         for packet in packets {
             let next = self.look(packet, vec![None]);
-            let way = match packet.direction {
-                Direction::Out => "the reply",
-                Direction::In => "the next packet",
+            let leg = match packet.direction {
+                Direction::Out => Leg::Reply,
+                Direction::In => Leg::Next,
             };
-            let mut failed = self.conclude(&next, &format!("the connection comes in, but {way} is "));
+            let mut failed = self.conclude(&next, leg);
             if failed.outcome != Decision::Pass {
                 if first.stateful.is_none() {
                     failed.outcome = Decision::Unknown;
-                    let reason = failed.because.strip_prefix("unknown: ").unwrap_or(&failed.because);
-                    failed.because = format!("unknown: whether a state is opened, without which {reason}");
-                    failed.sentence = failed.because.clone();
+                    failed.because = Grounds::Stateless { then: Box::new(failed.because) };
+                    failed.sentence = failed.because.to_string();
                 }
                 return failed;
             }
@@ -379,58 +394,53 @@ impl<'a> Inquiry<'a> {
         found
     }
 
-    /// The verdict in words; `lead` is what comes before "blocked by …".
-    fn conclude(&mut self, verdict: &Verdict<'a>, lead: &str) -> Conclusion {
-        let port = self.port;
+    /// The verdict on the packet `leg` in words.
+    fn conclude(&mut self, verdict: &Verdict<'a>, leg: Leg) -> Conclusion {
+        if verdict.because == Because::Rule && verdict.outcome == Decision::Block {
+            self.note_block(verdict.block);
+        }
+        let because = self.grounds(verdict, leg);
+        let sentence = self.sentence(verdict, &because);
         let rule = verdict.rule.map(|rule| rule_text(&rule));
-        let named = verdict.rule.map(|rule| rule.to_string()).unwrap_or_default();
-        let quick = verdict.rule.is_some_and(|rule| rule.rule.item.quick);
-        let (because, sentence) = match (&verdict.because, verdict.outcome) {
-            (Because::State, _) => {
-                ("the connection is known to pf".to_owned(), "passed: pf knows the connection".to_owned())
-            }
-            (Because::Skipped, _) => {
-                let clause = "pf does not look at the interface (`set skip`)".to_owned();
-                (clause.clone(), format!("passed: {clause}"))
-            }
-            (Because::TranslationPass, _) => {
-                (format!("passed by {named}"), format!("passed by {named}; no filter rule is looked at"))
-            }
-            (Because::NoRule, _) => {
-                let clause = format!("no rule matches port {port}; pf passes");
-                (clause.clone(), format!("passed: {clause} what no rule matches"))
-            }
-            (Because::Unknown(why), _) => {
-                let by = if named.is_empty() { String::new() } else { format!(": {named}") };
-                (format!("unknown: it depends on {why}"), format!("unknown: it depends on {why}{by}"))
-            }
-            (Because::Endless, _) => {
-                let clause = "unknown: the anchors call each other without end".to_owned();
-                (clause.clone(), clause)
-            }
-            (Because::Rule, Decision::Pass) => {
-                let rest = if quick {
-                    "it is quick: later rules are not looked at".to_owned()
-                } else {
-                    format!("nothing later blocks port {port}")
-                };
-                (format!("passed by {named}"), format!("passed by {named}; {rest}"))
-            }
-            (Because::Rule, Decision::Block) => {
-                self.note_block(verdict.block);
-                let rest = if quick {
-                    "it is quick: later rules are not looked at".to_owned()
-                } else {
-                    format!("nothing later passes port {port}")
-                };
-                (format!("{lead}blocked by {named}"), format!("{lead}blocked by {named}; {rest}"))
-            }
-            (Because::Rule, Decision::Unknown) => {
-                let clause = format!("unknown: {named} sends the packet elsewhere");
-                (clause.clone(), clause)
-            }
-        };
         Conclusion { outcome: verdict.outcome, rule, because, sentence }
+    }
+
+    fn grounds(&self, verdict: &Verdict<'a>, leg: Leg) -> Grounds {
+        let rule = verdict.rule.as_ref().map(DecidingRule::from);
+        match (&verdict.because, rule, verdict.outcome) {
+            (Because::State, ..) => Grounds::KnownConnection,
+            (Because::Skipped, ..) => Grounds::Skipped,
+            (Because::Unknown(why), ..) => Grounds::Depends { on: why.clone() },
+            (Because::Endless, ..) => Grounds::Endless,
+            (Because::NoRule, ..) | (_, None, _) => Grounds::NoRule { port: self.port },
+            (Because::TranslationPass, Some(rule), _) | (Because::Rule, Some(rule), Decision::Pass) => {
+                Grounds::Passed { rule }
+            }
+            (Because::Rule, Some(rule), Decision::Block) => Grounds::Blocked { rule, leg },
+            (Because::Rule, Some(rule), Decision::Unknown) => Grounds::SentElsewhere { rule },
+        }
+    }
+
+    /// The grounds, and what else pf does with the rules, in a sentence.
+    fn sentence(&self, verdict: &Verdict<'a>, because: &Grounds) -> String {
+        let port = self.port;
+        let quick = verdict.rule.is_some_and(|rule| rule.rule.item.quick);
+        match (&verdict.because, verdict.outcome) {
+            (Because::State, _) => "passed: pf knows the connection".to_owned(),
+            (Because::Skipped, _) => format!("passed: {because}"),
+            (Because::TranslationPass, _) => format!("{because}; no filter rule is looked at"),
+            (Because::NoRule, _) => format!("passed: {because} what no rule matches"),
+            (Because::Unknown(_), _) => match verdict.rule {
+                Some(rule) => format!("{because}: {rule}"),
+                None => because.to_string(),
+            },
+            (Because::Rule, Decision::Pass | Decision::Block) if quick => {
+                format!("{because}; it is quick: later rules are not looked at")
+            }
+            (Because::Rule, Decision::Pass) => format!("{because}; nothing later blocks port {port}"),
+            (Because::Rule, Decision::Block) => format!("{because}; nothing later passes port {port}"),
+            (Because::Endless, _) | (Because::Rule, Decision::Unknown) => because.to_string(),
+        }
     }
 
     /// What the client sees.
@@ -503,55 +513,35 @@ pub(super) fn rule_text(rule: &RuleRef<'_>) -> RuleText {
 }
 
 /// The answer for both families together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Combined {
     /// `pass` where the port can be reached over one family at least; `block` where over none; else `unknown`.
     pub verdict: Decision,
-    /// A clause that says why.
-    pub because: String,
+    pub because: Grounds,
     /// Each family's answer.
     pub families: Vec<Explanation>,
 }
 
-/// Who can reach a port.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Answers {
-    /// This Mac itself.
-    pub loopback: Combined,
-    /// Its networks, or the hosts that were asked about.
-    pub network: Combined,
-    /// Everybody else.
-    pub anyone: Combined,
-}
-
 /// Who can reach the ports from `first` to `last`. `near` are the networks that "this network" means; where it is
 /// empty, those that the interfaces are on.
-pub fn answers(loaded: &Rulesets, first: u16, last: u16, near: &[IpNet]) -> Answers {
+pub fn answers(loaded: &Rulesets, first: u16, last: u16, near: &[IpNet]) -> PerOrigin<Combined> {
     let ports = telling_ports(loaded, first, last);
     let families = [Family::Inet, Family::Inet6];
-    let everywhere = |from: From| {
-        let questions = ports.iter().flat_map(|port| families.map(|family| (*port, from, family)));
-        combine(
-            questions
-                .map(|(port, from, family)| ask(loaded, &Question { port, from, family, interface: None }))
-                .collect(),
-        )
+    let hosts: Vec<IpAddr> = near.iter().map(|net| unnamed_in(loaded, *net)).collect();
+    let clients = |origin: Origin| -> Vec<(From, Family)> {
+        if origin == Origin::Network && !hosts.is_empty() {
+            let family = |host: &IpAddr| if host.is_ipv4() { Family::Inet } else { Family::Inet6 };
+            hosts.iter().map(|host| (From::Host(*host), family(host))).collect()
+        } else {
+            families.map(|family| (From::from(origin), family)).to_vec()
+        }
     };
-    let network = if near.is_empty() {
-        everywhere(From::Network)
-    } else {
-        let hosts: Vec<IpAddr> = near.iter().map(|net| unnamed_in(loaded, *net)).collect();
-        let questions = ports.iter().flat_map(|port| hosts.iter().map(|host| (*port, *host)));
-        combine(
-            questions
-                .map(|(port, host)| {
-                    let family = if host.is_ipv4() { Family::Inet } else { Family::Inet6 };
-                    ask(loaded, &Question { port, from: From::Host(host), family, interface: None })
-                })
-                .collect(),
-        )
-    };
-    Answers { loopback: everywhere(From::Loopback), network, anyone: everywhere(From::Anyone) }
+    PerOrigin::of(|origin| {
+        let clients = clients(origin);
+        let questions = ports.iter().flat_map(|port| clients.iter().map(|client| (*port, *client)));
+        let ask = |(port, (from, family))| ask(loaded, &Question { port, from, family, interface: None });
+        combine(questions.map(ask).collect())
+    })
 }
 
 /// How many ports of a range are asked about.
@@ -581,42 +571,37 @@ fn telling_ports(loaded: &Rulesets, first: u16, last: u16) -> Vec<u16> {
 fn combine(families: Vec<Explanation>) -> Combined {
     let mut ports: Vec<u16> = families.iter().map(|answer| answer.port).collect();
     ports.dedup();
-    let mut by_port = ports.iter().map(|port| {
+    let by_port = ports.iter().map(|port| {
         let of = |family: &str| {
-            agreed(
-                families.iter().filter(|answer| answer.port == *port && answer.family == family),
-                |answer| (answer.verdict, answer.because.clone(), answer.from.to_string()),
-            )
+            let answers = families.iter().filter(|answer| answer.port == *port && answer.family == family);
+            agreed(answers.map(|answer| (Asked::Client(answer.from), answer.verdict, answer.because.clone())))
         };
+        let over = |family, (verdict, because)| (verdict, Grounds::Over { family, then: Box::new(because) });
         let (verdict, because) = match (of("inet"), of("inet6")) {
-            (None, None) => (Decision::Unknown, "no address is known".to_owned()),
+            (None, None) => (Decision::Unknown, Grounds::NoAddress),
             (Some(only), None) | (None, Some(only)) => only,
             (Some(four), Some(six)) if four.0 == six.0 => four,
-            (Some((Decision::Pass, because)), _) => (Decision::Pass, format!("over IPv4: {because}")),
-            (_, Some((Decision::Pass, because))) => (Decision::Pass, format!("over IPv6: {because}")),
-            (Some((Decision::Unknown, because)), _) => (Decision::Unknown, format!("over IPv4: {because}")),
-            (_, Some((_, because))) => (Decision::Unknown, format!("over IPv6: {because}")),
+            (Some(four @ (Decision::Pass, _)), _) => over(Family::Inet, four),
+            (_, Some(six @ (Decision::Pass, _))) => over(Family::Inet6, six),
+            (Some(four @ (Decision::Unknown, _)), _) => over(Family::Inet, four),
+            (_, Some((_, because))) => over(Family::Inet6, (Decision::Unknown, because)),
         };
-        (verdict, because, format!("port {port}"))
+        (Asked::Port(*port), verdict, because)
     });
-    let combined = agreed(by_port.by_ref(), |answer| answer);
-    let (verdict, because) = combined.unwrap_or((Decision::Unknown, "no address is known".to_owned()));
+    let (verdict, because) = agreed(by_port).unwrap_or((Decision::Unknown, Grounds::NoAddress));
     Combined { verdict, because, families }
 }
 
-/// What all say, with the first's reason; unknown, with two of them, where they do not agree.
-fn agreed<T>(
-    answers: impl Iterator<Item = T>,
-    told: impl Fn(T) -> (Decision, String, String),
-) -> Option<(Decision, String)> {
-    let mut answers = answers.map(told);
-    let (verdict, because, name) = answers.next()?;
-    match answers.find(|(other, ..)| *other != verdict) {
-        None => Some((verdict, because)),
-        Some((_, other, other_name)) => {
-            Some((Decision::Unknown, format!("{name}: {because}; {other_name}: {other}")))
+/// What all say, with the first's grounds; unknown, with two of them, where they do not agree.
+fn agreed(mut answers: impl Iterator<Item = (Asked, Decision, Grounds)>) -> Option<(Decision, Grounds)> {
+    let (asked, verdict, because) = answers.next()?;
+    Some(match answers.find(|(_, other, _)| *other != verdict) {
+        None => (verdict, because),
+        Some((other, _, others)) => {
+            let (one, other) = ((asked, Box::new(because)), (other, Box::new(others)));
+            (Decision::Unknown, Grounds::Differ { one, other })
         }
-    }
+    })
 }
 
 /// Who can reach a port before a change and after it.
@@ -626,14 +611,15 @@ pub struct Change {
     pub first: u16,
     /// The last port.
     pub last: u16,
-    /// Who: `loopback`, `network`, `anyone`.
-    pub from: &'static str,
+    /// Who.
+    pub from: Origin,
     /// Before.
     pub before: Decision,
     /// After.
     pub after: Decision,
     /// Why, after it.
-    pub because: String,
+    #[serde(serialize_with = "as_text")]
+    pub because: Grounds,
 }
 
 /// The verdicts before and after a change of what is loaded, for ranges of ports with what "this network" is for each.
@@ -641,14 +627,11 @@ pub fn changes(before: &Rulesets, after: &Rulesets, ranges: &[(u16, u16, Vec<IpN
     let mut changes = Vec::new();
     for (first, last, near) in ranges {
         let (old, new) = (answers(before, *first, *last, near), answers(after, *first, *last, near));
-        for (from, old, new) in [
-            ("loopback", old.loopback, new.loopback),
-            ("network", old.network, new.network),
-            ("anyone", old.anyone, new.anyone),
-        ] {
-            let (before, after) = (old.verdict, new.verdict);
-            changes.push(Change { first: *first, last: *last, from, before, after, because: new.because });
-        }
+        changes.extend(Origin::ALL.map(|from| {
+            let (old, new) = (old.get(from), new.get(from));
+            let (before, after, because) = (old.verdict, new.verdict, new.because.clone());
+            Change { first: *first, last: *last, from, before, after, because }
+        }));
     }
     changes
 }

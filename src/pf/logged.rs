@@ -4,7 +4,7 @@
 //! use portcullis::pf::rulesets::Rulesets;
 //! use portcullis::pf::logged::{Numbers, rule_of};
 //! use portcullis::pf::packet::Packet;
-//! use portcullis::pf::rule::Direction;
+//! use portcullis::pf::criteria::Direction;
 //! let text = "pass all\nblock in log proto tcp to port 2345\n";
 //! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
 //! let numbers = Numbers { rule: 1, subrule: None, anchor: "" };
@@ -129,7 +129,7 @@ fn may_have_logged(loaded: &Rulesets, anchor: &str, rule: &Rule, blocks: bool, p
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pf::rule::Direction;
+    use crate::pf::criteria::Direction;
     use crate::pf::rulesets::Listing;
     use std::collections::BTreeMap;
 

@@ -4,10 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
+use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
-use super::rule::{Action, Address, Compare, Interface, InterfaceAddress, Owner, Peer, PortMatch, Rule};
-use super::rulesets::{Contents, InterfaceFacts, Rulesets, TableFound};
+use super::rule::{Action, Rule};
+use super::rulesets::{Contents, Rulesets, TableFound};
 
 /// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,8 @@ impl Matches {
 }
 
 /// What a match depends on that is not known here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// The rule could not be read.
     Unreadable,
@@ -62,8 +66,12 @@ pub enum Why {
     Port,
     /// The number of a service.
     Service(String),
-    /// Routes.
-    Route(&'static str),
+    /// The routing table: `no-route`.
+    NoRoute,
+    /// The routing table: `urpf-failed`.
+    UrpfFailed,
+    /// The routing table: a label of a route.
+    RouteLabel,
     /// The sender's operating system.
     System(String),
     /// Whose socket it is.
@@ -92,7 +100,9 @@ impl fmt::Display for Why {
             Why::Address => f.write_str("an address that a translation leaves open"),
             Why::Port => f.write_str("the port at the other end"),
             Why::Service(text) => write!(f, "the number of the service in `port {text}`"),
-            Why::Route(what) => write!(f, "the routing table ({what})"),
+            Why::NoRoute => f.write_str("the routing table (no-route)"),
+            Why::UrpfFailed => f.write_str("the routing table (urpf-failed)"),
+            Why::RouteLabel => f.write_str("the routing table (a route's label)"),
             Why::System(name) => write!(f, "the sender's operating system (\"{name}\")"),
             Why::Owner => f.write_str("the user who owns the socket"),
             Why::Probability => f.write_str("chance (probability)"),
@@ -223,9 +233,9 @@ fn address_matches(
         Address::Name(name, _) => Matches::Maybe(Why::Name(name.to_string())),
         // A connected network has a route, and it leads to the interface that the packet came in on.
         Address::NoRoute | Address::UrpfFailed if is_near(loaded, packet, address) => Matches::No,
-        Address::NoRoute => Matches::Maybe(Why::Route("no-route")),
-        Address::UrpfFailed => Matches::Maybe(Why::Route("urpf-failed")),
-        Address::RouteLabel(_) => Matches::Maybe(Why::Route("a route's label")),
+        Address::NoRoute => Matches::Maybe(Why::NoRoute),
+        Address::UrpfFailed => Matches::Maybe(Why::UrpfFailed),
+        Address::RouteLabel(_) => Matches::Maybe(Why::RouteLabel),
     }
 }
 
@@ -366,7 +376,7 @@ fn rest_matches(rule: &Rule) -> Matches {
     }
     match (&rule.user, &rule.group) {
         (None, None) => {}
-        (Some(Owner::Number(compare)), None) | (None, Some(Owner::Number(compare)))
+        (Some(OwnerMatch::Number(compare)), None) | (None, Some(OwnerMatch::Number(compare)))
             if all_owners(compare) => {}
         _ => return Matches::Maybe(Why::Owner),
     }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::rule::{Direction, Family};
+use super::criteria::{Direction, Family};
+use super::names::protocols::protocol_name;
 
 /// SYN, as in [`Packet::flags`].
 pub const SYN: u8 = 0x02;
@@ -87,7 +88,7 @@ impl fmt::Display for Packet {
             Direction::Out => "out",
         };
         write!(f, "{direction} on {}: ", self.interface)?;
-        match super::names::protocol_name(self.protocol) {
+        match protocol_name(self.protocol) {
             Some(name) => f.write_str(name)?,
             None => write!(f, "protocol {}", self.protocol)?,
         }

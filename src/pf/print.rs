@@ -17,14 +17,19 @@
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
 
-use super::names;
-use super::rule::{
-    Action, Address, Block, Compare, Direction, External, Family, Fragments, Interface, InterfaceAddress,
-    Owner, Peer, Pool, PoolMethod, PortMatch, Redirect, Route, RouteKind, Rule, Scrub, State, StateOptions,
+use super::criteria::{
+    Address, Compare, Direction, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
     TypeOfService,
 };
-use super::ruleset::{BlockPolicy, Load, Preamble, Ruleset, SetOption, StatePolicy, Table, TableSource};
-use super::token;
+use super::effects::{
+    Block, External, Fragments, Pool, PoolMethod, Redirect, Route, RouteKind, Scrub, StateKeeping,
+    StateOptions,
+};
+use super::names::{header, icmp, protocols, settings};
+use super::preamble::{BlockPolicy, Load, Preamble, SetOption, StatePolicy, TableDefinition, TableSource};
+use super::rule::Ruleset;
+use super::rule::{Action, Rule};
+use super::words::{TableName, is_keyword, write_quoted, write_word};
 
 /// What `pfctl -nvf` prints: macros, options and tables, then the rules kind by kind.
 impl fmt::Display for Ruleset {
@@ -47,7 +52,7 @@ impl fmt::Display for Preamble {
         match self {
             Preamble::Macro(name, value) => {
                 write!(f, "{name} = ")?;
-                quoted(f, value)
+                write_quoted(f, value)
             }
             Preamble::Option(option) => option.fmt(f),
             Preamble::Table(table) => table.fmt(f),
@@ -64,7 +69,7 @@ impl fmt::Display for SetOption {
                 f.write_str("set skip on {")?;
                 for name in names {
                     f.write_str(" ")?;
-                    word(f, name)?;
+                    write_word(f, name)?;
                 }
                 f.write_str(" }")
             }
@@ -79,19 +84,19 @@ impl fmt::Display for SetOption {
             SetOption::Other(name, value) => {
                 write!(f, "set {name} ")?;
                 match (&**name, &**value) {
-                    ("fingerprints", value) => quoted(f, value),
+                    ("fingerprints", value) => write_quoted(f, value),
                     (_, "all") => f.write_str("all"),
-                    (_, value) => word(f, value),
+                    (_, value) => write_word(f, value),
                 }
             }
         }
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TableDefinition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("table ")?;
-        table_name(f, &self.name)?;
+        TableName(&self.name).fmt(f)?;
         if self.constant {
             f.write_str(" const")?;
         }
@@ -106,7 +111,7 @@ impl fmt::Display for Table {
             match source {
                 TableSource::File(path) => {
                     f.write_str(" file ")?;
-                    quoted(f, path)?;
+                    write_quoted(f, path)?;
                 }
                 TableSource::Unreadable => {}
                 TableSource::Addresses(addresses) => {
@@ -126,9 +131,9 @@ impl fmt::Display for Table {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("load anchor ")?;
-        quoted(f, &self.anchor)?;
+        write_quoted(f, &self.anchor)?;
         f.write_str(" from ")?;
-        quoted(f, &self.file)
+        write_quoted(f, &self.file)
     }
 }
 
@@ -170,7 +175,7 @@ impl fmt::Display for Rule {
             Some(TypeOfService::Tos(tos)) => write!(f, " tos {tos:#04x}")?,
             Some(TypeOfService::Dscp(dscp)) => write!(f, " dscp {dscp:#04x}")?,
             Some(TypeOfService::Class(class)) => {
-                write!(f, " sc {}", names::service_class_name(class).unwrap_or("be"))?;
+                write!(f, " sc {}", header::service_class_name(class).unwrap_or("be"))?;
             }
         }
         print_state(f, self)?;
@@ -220,7 +225,7 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         let filters = matches!(rule.action, Action::Pass | Action::Block(_));
         if let Some(path) = call.path.as_deref().filter(|path| !(filters && path.starts_with('_'))) {
             f.write_str(" ")?;
-            quoted(f, path)?;
+            write_quoted(f, path)?;
         }
         return Ok(());
     }
@@ -245,11 +250,10 @@ fn print_action(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
 }
 
 fn print_block(f: &mut Formatter<'_>, block: Block, family: Option<Family>) -> fmt::Result {
-    struct Code(u8, bool);
+    struct Code(u8, Family);
     impl fmt::Display for Code {
         fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-            let kind = if self.1 { 1 } else { 3 };
-            match names::icmp_code_name(kind, self.0, self.1) {
+            match icmp::icmp_code_name(icmp::unreachable(self.1), self.0, self.1) {
                 Some(name) => f.write_str(name),
                 None => write!(f, "{}", self.0),
             }
@@ -261,13 +265,13 @@ fn print_block(f: &mut Formatter<'_>, block: Block, family: Option<Family>) -> f
         (Block::ReturnRst(0), _) => f.write_str("block return-rst"),
         (Block::ReturnRst(ttl), _) => write!(f, "block return-rst(ttl {ttl})"),
         (Block::ReturnIcmp(four, _), Some(Family::Inet)) => {
-            write!(f, "block return-icmp({})", Code(four, false))
+            write!(f, "block return-icmp({})", Code(four, Family::Inet))
         }
         (Block::ReturnIcmp(_, six), Some(Family::Inet6)) => {
-            write!(f, "block return-icmp6({})", Code(six, true))
+            write!(f, "block return-icmp6({})", Code(six, Family::Inet6))
         }
         (Block::ReturnIcmp(four, six), None) => {
-            write!(f, "block return-icmp({}, {})", Code(four, false), Code(six, true))
+            write!(f, "block return-icmp({}, {})", Code(four, Family::Inet), Code(six, Family::Inet6))
         }
     }
 }
@@ -295,7 +299,7 @@ fn print_log(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
 
 fn print_interface(f: &mut Formatter<'_>, interface: &Interface) -> fmt::Result {
     f.write_str(if interface.negated { " on ! " } else { " on " })?;
-    word(f, &interface.name)
+    write_word(f, &interface.name)
 }
 
 fn print_route(f: &mut Formatter<'_>, route: &Route) -> fmt::Result {
@@ -314,10 +318,10 @@ fn print_route(f: &mut Formatter<'_>, route: &Route) -> fmt::Result {
             f.write_str(", ")?;
         }
         match address {
-            None => word(f, interface)?,
+            None => write_word(f, interface)?,
             Some(address) => {
                 f.write_str("(")?;
-                word(f, interface)?;
+                write_word(f, interface)?;
                 write!(f, " {address})")?;
             }
         }
@@ -337,7 +341,7 @@ fn print_pool(f: &mut Formatter<'_>, pool: &Pool) -> fmt::Result {
         Some(PoolMethod::SourceHash(None)) => f.write_str(" source-hash")?,
         Some(PoolMethod::SourceHash(Some(key))) => {
             f.write_str(" source-hash ")?;
-            word(f, key)?;
+            write_word(f, key)?;
         }
     }
     if pool.sticky { f.write_str(" sticky-address") } else { Ok(()) }
@@ -347,9 +351,9 @@ fn print_protocol(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     match rule.protocol {
         None => Ok(()),
         Some(_) if rule.grev1 => f.write_str(" proto grev1"),
-        Some(number) => match names::protocol_name(number) {
+        Some(number) => match protocols::protocol_name(number) {
             // A name that is a reserved word too is read back only as a number.
-            Some(name) if !token::is_keyword(name) => write!(f, " proto {name}"),
+            Some(name) if !is_keyword(name) => write!(f, " proto {name}"),
             _ => write!(f, " proto {number}"),
         },
     }
@@ -364,7 +368,7 @@ fn print_peers(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     print_peer(f, &rule.source)?;
     if let Some(os) = &rule.os {
         f.write_str(" os ")?;
-        quoted(f, os)?;
+        write_quoted(f, os)?;
     }
     f.write_str(" to ")?;
     print_peer(f, &rule.destination)
@@ -421,7 +425,7 @@ impl fmt::Display for Address {
                 f.write_str(" - ")?;
                 print_ip(f, range.1)
             }
-            Address::Table(name) => table_name(f, name),
+            Address::Table(name) => TableName(name).fmt(f),
             Address::Dynamic(interface) => {
                 f.write_str("(")?;
                 print_interface_address(f, interface)?;
@@ -433,14 +437,14 @@ impl fmt::Display for Address {
                 interface.bits.map_or(Ok(()), |bits| write!(f, "/{bits}"))
             }
             Address::Name(name, bits) => {
-                word(f, name)?;
+                write_word(f, name)?;
                 bits.map_or(Ok(()), |bits| write!(f, "/{bits}"))
             }
             Address::NoRoute => f.write_str("no-route"),
             Address::UrpfFailed => f.write_str("urpf-failed"),
             Address::RouteLabel(label) => {
                 f.write_str("route ")?;
-                quoted(f, label)
+                write_quoted(f, label)
             }
         }
     }
@@ -463,16 +467,16 @@ fn print_interface_address(f: &mut Formatter<'_>, interface: &InterfaceAddress) 
             text.push_str(suffix);
         }
     }
-    word(f, &text)
+    write_word(f, &text)
 }
 
-fn print_owner(f: &mut Formatter<'_>, what: &str, owner: Option<&Owner>) -> fmt::Result {
+fn print_owner(f: &mut Formatter<'_>, what: &str, owner: Option<&OwnerMatch>) -> fmt::Result {
     match owner {
         None => Ok(()),
-        Some(Owner::Number(compare)) => write!(f, " {what} {compare}"),
-        Some(Owner::Unknown { negated: false }) => write!(f, " {what} = unknown"),
-        Some(Owner::Unknown { negated: true }) => write!(f, " {what} != unknown"),
-        Some(Owner::Name(text)) => write!(f, " {what} {text}"),
+        Some(OwnerMatch::Number(compare)) => write!(f, " {what} {compare}"),
+        Some(OwnerMatch::Unknown { negated: false }) => write!(f, " {what} = unknown"),
+        Some(OwnerMatch::Unknown { negated: true }) => write!(f, " {what} != unknown"),
+        Some(OwnerMatch::Name(text)) => write!(f, " {what} {text}"),
     }
 }
 
@@ -484,12 +488,12 @@ fn print_flags(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         return write_flags(f, flags.of);
     }
     let tcp = rule.protocol.is_none_or(|number| number == 6);
-    let stateful = rule.action == Action::Pass && rule.anchor.is_none() && rule.state != State::No;
+    let stateful = rule.action == Action::Pass && rule.anchor.is_none() && rule.state != StateKeeping::No;
     if stateful && tcp && !rule.fragment { f.write_str(" flags any") } else { Ok(()) }
 }
 
 fn write_flags(f: &mut Formatter<'_>, flags: u8) -> fmt::Result {
-    for (bit, letter) in names::TCP_FLAGS.chars().enumerate() {
+    for (bit, letter) in header::TCP_FLAGS.chars().enumerate() {
         if flags & (1 << bit) != 0 {
             write!(f, "{letter}")?;
         }
@@ -498,16 +502,19 @@ fn write_flags(f: &mut Formatter<'_>, flags: u8) -> fmt::Result {
 }
 
 fn print_icmp(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
-    let Some(icmp) = rule.icmp else { return Ok(()) };
-    let six = rule.family == Some(Family::Inet6);
-    f.write_str(if six { " icmp6-type " } else { " icmp-type " })?;
-    match names::icmp_type_name(icmp.kind, six) {
+    let Some(Icmp { kind, code }) = rule.icmp else { return Ok(()) };
+    let family = rule.family.unwrap_or(Family::Inet);
+    f.write_str(match family {
+        Family::Inet => " icmp-type ",
+        Family::Inet6 => " icmp6-type ",
+    })?;
+    match icmp::icmp_type_name(kind, family) {
         Some(name) => f.write_str(name)?,
-        None => write!(f, "{}", icmp.kind)?,
+        None => write!(f, "{kind}")?,
     }
-    match icmp.code {
+    match code {
         None => Ok(()),
-        Some(code) => match names::icmp_code_name(icmp.kind, code, six) {
+        Some(code) => match icmp::icmp_code_name(kind, code, family) {
             Some(name) => write!(f, " code {name}"),
             None => write!(f, " code {code}"),
         },
@@ -516,11 +523,11 @@ fn print_icmp(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
 
 fn print_state(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     match rule.state {
-        State::No if rule.action == Action::Pass && rule.anchor.is_none() => f.write_str(" no state"),
-        State::No => Ok(()),
-        State::Keep => f.write_str(" keep state"),
-        State::Modulate => f.write_str(" modulate state"),
-        State::Synproxy => f.write_str(" synproxy state"),
+        StateKeeping::No if rule.action == Action::Pass && rule.anchor.is_none() => f.write_str(" no state"),
+        StateKeeping::No => Ok(()),
+        StateKeeping::Keep => f.write_str(" keep state"),
+        StateKeeping::Modulate => f.write_str(" modulate state"),
+        StateKeeping::Synproxy => f.write_str(" synproxy state"),
     }
 }
 
@@ -564,7 +571,7 @@ fn print_state_options(f: &mut Formatter<'_>, options: &StateOptions) -> fmt::Re
         items.push("if-bound".to_owned());
     }
     for (index, seconds) in &options.timeouts {
-        let name = names::TIMEOUTS.get(usize::from(*index)).copied().unwrap_or_default();
+        let name = settings::TIMEOUTS.get(usize::from(*index)).copied().unwrap_or_default();
         items.push(format!("{name} {seconds}"));
     }
     if items.is_empty() { Ok(()) } else { write!(f, " ({})", items.join(", ")) }
@@ -602,7 +609,7 @@ fn print_scrub(f: &mut Formatter<'_>, scrub: &Scrub, action: &Action) -> fmt::Re
 fn print_names(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
     if let Some(label) = &rule.label {
         f.write_str(" label ")?;
-        quoted(f, label)?;
+        write_quoted(f, label)?;
     }
     if let Some(pipe) = rule.pipe {
         write!(f, " {} {}", if pipe.queue { "queue" } else { "pipe" }, pipe.number)?;
@@ -611,30 +618,30 @@ fn print_names(f: &mut Formatter<'_>, rule: &Rule) -> fmt::Result {
         None => {}
         Some((queue, None)) => {
             f.write_str(" queue ")?;
-            word(f, queue)?;
+            write_word(f, queue)?;
         }
         Some((queue, Some(acknowledgements))) => {
             f.write_str(" queue(")?;
-            word(f, queue)?;
+            write_word(f, queue)?;
             f.write_str(", ")?;
-            word(f, acknowledgements)?;
+            write_word(f, acknowledgements)?;
             f.write_str(")")?;
         }
     }
     if let Some(tag) = &rule.tag {
         f.write_str(" tag ")?;
-        word(f, tag)?;
+        write_word(f, tag)?;
     }
     if let Some(tagged) = &rule.tagged {
         f.write_str(if tagged.negated { " ! tagged " } else { " tagged " })?;
-        word(f, &tagged.name)?;
+        write_word(f, &tagged.name)?;
     }
     match &rule.rtable {
         None => Ok(()),
         Some(table) if table.bytes().all(|byte| byte.is_ascii_digit()) => write!(f, " rtable {table}"),
         Some(table) => {
             f.write_str(" rtable ")?;
-            word(f, table)
+            write_word(f, table)
         }
     }
 }
@@ -687,39 +694,4 @@ fn print_inline(f: &mut Formatter<'_>, ruleset: &Ruleset) -> fmt::Result {
         writeln!(f, "  {line}")?;
     }
     f.write_str("}")
-}
-
-struct TableName<'a>(&'a str);
-
-impl fmt::Display for TableName<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        table_name(f, self.0)
-    }
-}
-
-fn table_name(f: &mut Formatter<'_>, name: &str) -> fmt::Result {
-    f.write_str("<")?;
-    // Else its end would read as the number of its addresses.
-    if names::counted_table(name).is_some() {
-        quoted(f, name)?
-    } else {
-        word(f, name)?
-    }
-    f.write_str(">")
-}
-
-/// A bare word where that is read back as the same, else in quotes.
-pub(crate) fn word(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    if token::is_plain_word(text) { f.write_str(text) } else { quoted(f, text) }
-}
-
-fn quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_str("\"")?;
-    for (index, piece) in text.split('"').enumerate() {
-        if index > 0 {
-            f.write_str("\\\"")?;
-        }
-        f.write_str(piece)?;
-    }
-    f.write_str("\"")
 }

@@ -8,18 +8,12 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::criteria::Address;
+use super::interfaces::InterfaceFacts;
 use super::parse::{self, Fault, Parsed, Problem};
-use super::rule::{Address, Rule};
-use super::ruleset::{Place, Placed, Preamble, Ruleset, TableSource};
-
-/// What is known of an interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InterfaceFacts {
-    /// Its name.
-    pub name: String,
-    /// Its addresses, each with the bits of its network.
-    pub addresses: Vec<IpNet>,
-}
+use super::preamble::{Preamble, TableSource};
+use super::rule::Rule;
+use super::rule::{Placed, Ruleset, SourceLine};
 
 /// The texts of one anchor as pfctl prints them.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +128,7 @@ impl Rulesets {
             if rules > parse::MAXIMUM_RULES {
                 // What is not taken may hold anything.
                 let first = parsed.ruleset.rules().next().map(|placed| placed.place.clone());
-                let place = first.unwrap_or_else(|| Place { path: Arc::from(path), line: 1 });
+                let place = first.unwrap_or_else(|| SourceLine { path: Arc::from(path), line: 1 });
                 parsed.ruleset.add_unread("what is left", &place);
                 loaded.add_tables(&anchor, &parsed.ruleset, read);
                 loaded.add(&anchor, parsed.ruleset);

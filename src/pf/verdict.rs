@@ -3,7 +3,7 @@
 //! ```
 //! use portcullis::pf::rulesets::Rulesets;
 //! use portcullis::pf::packet::Packet;
-//! use portcullis::pf::rule::Direction;
+//! use portcullis::pf::criteria::Direction;
 //! use portcullis::pf::verdict::{Decision, verdict};
 //! let text = "block in all\npass in proto tcp to port 2345\n";
 //! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
@@ -23,10 +23,13 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::criteria::{Address, Compare, Direction, Family, PortMatch};
+use super::effects::{Block, StateKeeping};
+use super::grounds::DecidingRule;
 use super::matching::{Matches, Why, is_skipped, matches, networks};
 use super::packet::Packet;
-use super::rule::{Action, Address, Block, Compare, Direction, Family, PortMatch, Rule, State};
-use super::ruleset::{Placed, Ruleset};
+use super::rule::{Action, Rule};
+use super::rule::{Placed, Ruleset};
 use super::rulesets::{Rulesets, target};
 
 /// What becomes of a packet.
@@ -106,13 +109,19 @@ pub struct RuleRef<'a> {
 /// `rule 12, pf.conf:31 `block drop in all``; `rule 0 of anchor x, …`
 impl fmt::Display for RuleRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {}", self.number)?;
-        if !self.anchor.is_empty() {
-            write!(f, " of anchor {}", self.anchor)?;
+        DecidingRule::from(self).fmt(f)
+    }
+}
+
+impl From<&RuleRef<'_>> for DecidingRule {
+    fn from(rule: &RuleRef<'_>) -> Self {
+        let text = rule.rule.item.to_string();
+        DecidingRule {
+            number: rule.number,
+            anchor: rule.anchor.to_owned(),
+            place: (!rule.is_listed()).then(|| rule.rule.place.to_string()),
+            text: text.lines().next().unwrap_or_default().to_owned(),
         }
-        let text = self.rule.item.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        if self.is_listed() { write!(f, " `{first}`") } else { write!(f, ", {} `{first}`", self.rule.place) }
     }
 }
 
@@ -514,7 +523,7 @@ impl<'a> Search<'a> {
         let item = &rule.rule.item;
         self.tag(item.tag.as_deref(), &matched);
         let (outcome, state) = match item.action {
-            Action::Pass => (Decision::Pass, item.state != State::No),
+            Action::Pass => (Decision::Pass, item.state != StateKeeping::No),
             Action::Block(_) => (Decision::Block, false),
             _ => (Decision::Unknown, false),
         };

@@ -2,10 +2,10 @@
 //! short, it is read anew.
 //!
 //! ```
-//! use portcullis::pflog::follow::{Follower, Step};
+//! use portcullis::pflog::follow::{Follower, FollowEvent};
 //! let folder = tempfile::tempdir()?;
 //! let mut follower = Follower::open(&folder.path().join("pflog.pcap"));
-//! assert!(matches!(follower.step(), Step::Nothing), "it may come yet");
+//! assert!(matches!(follower.step(), FollowEvent::Nothing), "it may come yet");
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -14,7 +14,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Decoder, Entry, PflogError, read_some};
+use super::{Decoder, LogEntry, PflogError, read_some};
 
 /// A file that is followed.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ pub struct Follower {
 
 /// What one step gave.
 #[derive(Debug)]
-pub enum Step {
+pub enum FollowEvent {
     /// One more entry.
-    Entry(Entry),
+    Entry(LogEntry),
     /// Something that cannot be understood. Unless it is a packet, nothing more comes of this file.
     Problem(PflogError),
     /// The file was replaced or cut short: what comes next is its beginning.
@@ -46,17 +46,17 @@ impl Follower {
     }
 
     /// What comes next. Does not wait.
-    pub fn step(&mut self) -> Step {
+    pub fn step(&mut self) -> FollowEvent {
         loop {
             match self.decoder.next_entry() {
-                Some(Ok(entry)) => return Step::Entry(entry),
-                Some(Err(problem)) => return Step::Problem(problem),
+                Some(Ok(entry)) => return FollowEvent::Entry(entry),
+                Some(Err(problem)) => return FollowEvent::Problem(problem),
                 None => {}
             }
             match self.read_more() {
                 Ok(true) => {}
                 Ok(false) => return self.look_again(),
-                Err(error) => return Step::Problem(error.into()),
+                Err(error) => return FollowEvent::Problem(error.into()),
             }
         }
     }
@@ -72,12 +72,12 @@ impl Follower {
     }
 
     /// At the end of what is open: whether the path leads to another file by now, or to less than was read.
-    fn look_again(&mut self) -> Step {
-        let Ok(there) = self.path.metadata() else { return Step::Nothing };
+    fn look_again(&mut self) -> FollowEvent {
+        let Ok(there) = self.path.metadata() else { return FollowEvent::Nothing };
         let open = self.file.as_ref().and_then(|file| file.metadata().ok());
         let same = open.is_some_and(|open| (open.dev(), open.ino()) == (there.dev(), there.ino()));
         if same && there.len() >= self.read {
-            return Step::Nothing;
+            return FollowEvent::Nothing;
         }
         let first = self.file.is_none();
         let opened = match &mut self.file {
@@ -87,10 +87,10 @@ impl Follower {
         match opened {
             Ok(()) => {
                 (self.decoder, self.read) = (Decoder::default(), 0);
-                if first { self.step() } else { Step::Anew }
+                if first { self.step() } else { FollowEvent::Anew }
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Step::Nothing,
-            Err(error) => Step::Problem(error.into()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => FollowEvent::Nothing,
+            Err(error) => FollowEvent::Problem(error.into()),
         }
     }
 }
@@ -105,10 +105,10 @@ mod tests {
         let mut numbers = Vec::new();
         loop {
             match follower.step() {
-                Step::Entry(entry) => numbers.push(entry.seconds),
-                Step::Anew => numbers.push(0),
-                Step::Nothing => return numbers,
-                Step::Problem(problem) => panic!("{problem}"),
+                FollowEvent::Entry(entry) => numbers.push(entry.seconds),
+                FollowEvent::Anew => numbers.push(0),
+                FollowEvent::Nothing => return numbers,
+                FollowEvent::Problem(problem) => panic!("{problem}"),
             }
         }
     }
@@ -162,9 +162,9 @@ mod tests {
         let path = folder.path().join("pcap");
         std::fs::write(&path, header(1)).unwrap();
         let mut follower = Follower::open(&path);
-        assert!(matches!(follower.step(), Step::Problem(PflogError::LinkType(1))));
+        assert!(matches!(follower.step(), FollowEvent::Problem(PflogError::LinkType(1))));
         for _ in 0..3 {
-            assert!(matches!(follower.step(), Step::Nothing));
+            assert!(matches!(follower.step(), FollowEvent::Nothing));
         }
         std::fs::write(folder.path().join("new"), capture(&[3])).unwrap();
         std::fs::rename(folder.path().join("new"), &path).unwrap();

@@ -18,10 +18,10 @@ use pcap_parser::nom;
 use pcap_parser::pcap::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 use serde::Serialize;
 
+use crate::pf::criteria;
 use crate::pf::explain::RuleText;
 use crate::pf::logged::{Numbers, rule_of};
 use crate::pf::packet::{ACK, Packet, SYN};
-use crate::pf::rule;
 use crate::pf::rulesets::Rulesets;
 use crate::status::{Attempts, Seconds};
 
@@ -34,15 +34,15 @@ const LONGEST_PACKET: usize = 128 * 1024;
 
 /// One packet that a rule with `log` matched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct LogEntry {
     /// When, in seconds since 1970-01-01 UTC.
     pub seconds: u32,
     /// When, the microseconds past it.
     pub microseconds: u32,
     /// What pf did with it.
-    pub action: Action,
+    pub action: LogAction,
     /// In or out.
-    pub direction: Direction,
+    pub direction: LogDirection,
     /// The interface.
     pub interface: String,
     /// The last name of the anchor that holds the rule; empty for the main ruleset.
@@ -61,18 +61,18 @@ pub struct Entry {
     pub to: Option<End>,
 }
 
-impl Entry {
+impl LogEntry {
     /// The rule that logged it, by the rules in `loaded`. Errors: why that is not known.
     pub fn rule_in(&self, loaded: &Rulesets) -> Result<RuleText, String> {
         let blocks = match self.action {
-            Action::Block => true,
-            Action::Pass => false,
-            Action::Other(_) => return Err("it is no filter rule".to_owned()),
+            LogAction::Block => true,
+            LogAction::Pass => false,
+            LogAction::Other(_) => return Err("it is no filter rule".to_owned()),
         };
         let direction = match self.direction {
-            Direction::In => rule::Direction::In,
-            Direction::Out => rule::Direction::Out,
-            Direction::Unknown => return Err("the packet's direction was not recorded".to_owned()),
+            LogDirection::In => criteria::Direction::In,
+            LogDirection::Out => criteria::Direction::Out,
+            LogDirection::Unknown => return Err("the packet's direction was not recorded".to_owned()),
         };
         let (Some(from), Some(to), Some(protocol)) = (self.from, self.to, self.protocol) else {
             return Err("too little of the packet was recorded".to_owned());
@@ -80,7 +80,7 @@ impl Entry {
         let packet = Packet {
             direction,
             interface: self.interface.clone(),
-            family: if from.address.is_ipv4() { rule::Family::Inet } else { rule::Family::Inet6 },
+            family: if from.address.is_ipv4() { criteria::Family::Inet } else { criteria::Family::Inet6 },
             protocol,
             source: Some(from.address),
             source_port: from.port,
@@ -106,7 +106,7 @@ pub struct End {
 /// What pf did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum LogAction {
     /// Let it pass.
     Pass,
     /// Blocked it.
@@ -118,7 +118,7 @@ pub enum Action {
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Direction {
+pub enum LogDirection {
     /// To this Mac.
     In,
     /// From this Mac.
@@ -170,14 +170,14 @@ pub struct Decoder {
     /// Where in the buffer the next frame begins.
     start: usize,
     /// `None` until the file's header was read.
-    form: Option<Form>,
+    form: Option<CaptureForm>,
     packet: u64,
     ended: bool,
 }
 
 /// What the file's header says of its frames.
 #[derive(Clone, Copy, Debug)]
-struct Form {
+struct CaptureForm {
     big_endian: bool,
     nanoseconds: bool,
 }
@@ -195,7 +195,7 @@ impl Decoder {
 
     /// The next entry; `None` where it has not come whole yet, or none can come any more. A packet that cannot be
     /// understood is an error of its own and reading goes on after it; any other error is the last thing that it gives.
-    pub fn next_entry(&mut self) -> Option<Result<Entry, PflogError>> {
+    pub fn next_entry(&mut self) -> Option<Result<LogEntry, PflogError>> {
         let item = match self.form {
             _ if self.ended => return None,
             Some(form) => self.frame(form)?,
@@ -213,7 +213,7 @@ impl Decoder {
     }
 
     /// `None` until the whole header is there.
-    fn read_header(&mut self) -> Option<Result<Form, PflogError>> {
+    fn read_header(&mut self) -> Option<Result<CaptureForm, PflogError>> {
         const HEADER: usize = 24;
         if self.buffer.len() < HEADER {
             return None;
@@ -226,7 +226,7 @@ impl Decoder {
         Some(form)
     }
 
-    fn frame(&mut self, form: Form) -> Option<Result<Entry, PflogError>> {
+    fn frame(&mut self, form: CaptureForm) -> Option<Result<LogEntry, PflogError>> {
         let parse = if form.big_endian { parse_pcap_frame_be } else { parse_pcap_frame };
         let rest = self.buffer.get(self.start..).unwrap_or_default();
         let packet = self.packet + 1;
@@ -255,7 +255,7 @@ pub fn is_big_endian(header: &[u8]) -> Result<bool, PflogError> {
 }
 
 /// Reads the header of a pcap file. Errors: it is none, or of another kind of interface.
-fn form(header: &[u8]) -> Result<Form, PflogError> {
+fn form(header: &[u8]) -> Result<CaptureForm, PflogError> {
     let Ok((_, header)) = parse_pcap_header(header) else { return Err(PflogError::NotPcap) };
     let PcapHeader { network, .. } = header;
     // The upper bits may hold the length of a checksum.
@@ -265,7 +265,7 @@ fn form(header: &[u8]) -> Result<Form, PflogError> {
     if header.is_modified_format() {
         return Err(PflogError::NotPcap);
     }
-    Ok(Form { big_endian: header.is_bigendian(), nanoseconds: header.is_nanosecond_precision() })
+    Ok(CaptureForm { big_endian: header.is_bigendian(), nanoseconds: header.is_nanosecond_precision() })
 }
 
 /// Reads entries one after the other, to the end of the source; errors are as of [`Decoder::next_entry`].
@@ -296,7 +296,7 @@ impl<R: Read> Reader<R> {
         Ok(length > 0)
     }
 
-    fn read_next(&mut self) -> Option<Result<Entry, PflogError>> {
+    fn read_next(&mut self) -> Option<Result<LogEntry, PflogError>> {
         loop {
             if let Some(item) = self.decoder.next_entry() {
                 return Some(item);
@@ -316,7 +316,7 @@ impl<R: Read> Reader<R> {
 }
 
 impl<R: Read> Iterator for Reader<R> {
-    type Item = Result<Entry, PflogError>;
+    type Item = Result<LogEntry, PflogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended { None } else { self.read_next() }
@@ -333,7 +333,7 @@ fn read_some(source: &mut impl Read, room: &mut [u8]) -> std::io::Result<usize> 
     }
 }
 
-fn entry(seconds: u32, fraction: u32, nanoseconds: bool, data: &[u8]) -> Result<Entry, &'static str> {
+fn entry(seconds: u32, fraction: u32, nanoseconds: bool, data: &[u8]) -> Result<LogEntry, &'static str> {
     const LENGTH: usize = 61;
     let length = usize::from(*data.first().ok_or("it is empty")?);
     if length < LENGTH || data.len() < LENGTH {
@@ -349,19 +349,19 @@ fn entry(seconds: u32, fraction: u32, nanoseconds: bool, data: &[u8]) -> Result<
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         bytes.get(..end).unwrap_or_default().escape_ascii().to_string()
     };
-    let Parts { protocol, flags, from, to } = parts(packet).unwrap_or_default();
-    Ok(Entry {
+    let PacketFields { protocol, flags, from, to } = parts(packet).unwrap_or_default();
+    Ok(LogEntry {
         seconds,
         microseconds: if nanoseconds { fraction / 1000 } else { fraction },
         action: match data.get(2) {
-            Some(0) => Action::Pass,
-            Some(1) => Action::Block,
-            other => Action::Other(other.copied().unwrap_or(u8::MAX)),
+            Some(0) => LogAction::Pass,
+            Some(1) => LogAction::Block,
+            other => LogAction::Other(other.copied().unwrap_or(u8::MAX)),
         },
         direction: match data.get(60) {
-            Some(1) => Direction::In,
-            Some(2) => Direction::Out,
-            _ => Direction::Unknown,
+            Some(1) => LogDirection::In,
+            Some(2) => LogDirection::Out,
+            _ => LogDirection::Unknown,
         },
         interface: text(4),
         anchor: text(20),
@@ -376,14 +376,14 @@ fn entry(seconds: u32, fraction: u32, nanoseconds: bool, data: &[u8]) -> Result<
 
 /// What an IP packet tells, as far as it was recorded.
 #[derive(Default)]
-struct Parts {
+struct PacketFields {
     protocol: Option<u8>,
     flags: Option<u8>,
     from: Option<End>,
     to: Option<End>,
 }
 
-fn parts(packet: &[u8]) -> Option<Parts> {
+fn parts(packet: &[u8]) -> Option<PacketFields> {
     let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
     let (from, to, payload): (IpAddr, IpAddr, _) = match &sliced.net {
         Some(LaxNetSlice::Ipv4(ip)) => {
@@ -399,7 +399,7 @@ fn parts(packet: &[u8]) -> Option<Parts> {
     let (tcp, udp) = (payload.ip_number == IpNumber::TCP, payload.ip_number == IpNumber::UDP);
     let transport = if (tcp || udp) && !payload.fragmented { payload.payload } else { &[] };
     let port = |at: usize| Some(u16::from_be_bytes(transport.get(at..at + 2)?.try_into().ok()?));
-    Some(Parts {
+    Some(PacketFields {
         protocol: Some(payload.ip_number.0),
         flags: transport.get(13).copied().filter(|_| tcp),
         from: Some(End { address: from, port: port(0) }),
@@ -409,14 +409,17 @@ fn parts(packet: &[u8]) -> Option<Parts> {
 
 /// The connections that were begun to each port and blocked on their way in, since `since` (seconds since 1970-01-01
 /// UTC). A client that gets no answer sends its SYN several times: what comes from one address and port is one attempt.
-pub fn blocked<'a>(entries: impl IntoIterator<Item = &'a Entry>, since: Seconds) -> BTreeMap<u16, Attempts> {
+pub fn blocked<'a>(
+    entries: impl IntoIterator<Item = &'a LogEntry>,
+    since: Seconds,
+) -> BTreeMap<u16, Attempts> {
     let mut clients: BTreeMap<u16, HashSet<End>> = BTreeMap::new();
     let mut counts: BTreeMap<u16, Attempts> = BTreeMap::new();
     for entry in entries {
         let (Some(from), Some(End { port: Some(port), .. })) = (entry.from, entry.to) else { continue };
         let seconds = Seconds::from(entry.seconds);
         let begins = entry.flags.is_some_and(|flags| flags & (SYN | ACK) == SYN);
-        let blocked_in = entry.action == Action::Block && entry.direction == Direction::In;
+        let blocked_in = entry.action == LogAction::Block && entry.direction == LogDirection::In;
         if !begins || !blocked_in || seconds < since {
             continue;
         }
@@ -443,17 +446,17 @@ impl std::fmt::Display for End {
 
 /// `12:31:05.000204 block in on en0 from 192.168.1.20:50000 to 192.168.1.7:2345 (rule 4.2 of 100.dev.portcullis)`,
 /// without the time, which the caller shows in its zone.
-impl std::fmt::Display for Entry {
+impl std::fmt::Display for LogEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let action = match self.action {
-            Action::Pass => "pass".to_owned(),
-            Action::Block => "block".to_owned(),
-            Action::Other(number) => format!("action {number}"),
+            LogAction::Pass => "pass".to_owned(),
+            LogAction::Block => "block".to_owned(),
+            LogAction::Other(number) => format!("action {number}"),
         };
         let direction = match self.direction {
-            Direction::In => " in",
-            Direction::Out => " out",
-            Direction::Unknown => "",
+            LogDirection::In => " in",
+            LogDirection::Out => " out",
+            LogDirection::Unknown => "",
         };
         let end = |end: Option<End>| end.map_or_else(|| "?".to_owned(), |end| end.to_string());
         write!(
@@ -486,7 +489,7 @@ mod tests {
         header(link_type).into_iter().chain(frames).collect()
     }
 
-    fn entries(bytes: &[u8]) -> Vec<Entry> {
+    fn entries(bytes: &[u8]) -> Vec<LogEntry> {
         Reader::new(bytes).unwrap().collect::<Result<_, _>>().unwrap()
     }
 

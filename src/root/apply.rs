@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use crate::firewall::{Pfctl, PfctlError, Rules, states};
-use crate::lab;
+use crate::firewall::{self, Pfctl, PfctlError, Rules};
 use crate::os::{self, FileError, Files};
-use crate::pf::rulesets::InterfaceFacts;
+use crate::pf::interfaces::InterfaceFacts;
 use crate::root::answer::{Outcome, Response};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
@@ -20,7 +19,7 @@ use crate::rules::anchor::Header;
 use crate::rules::conf;
 use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
 use crate::status::PfState;
-use crate::world::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, World};
+use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
 
 /// How long a request waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,21 +62,20 @@ enum StepError {
     Pf(#[from] PfctlError),
 }
 
-/// Carries out `request` in `world` and gives the answer. Whatever comes of it, one line goes to the audit log, and
+/// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
 /// what pf looks like afterwards is written for the user's programs to read.
-pub fn apply(world: &World, request: &Request) -> Response {
-    let (tree, now) = (world.tree(), os::now());
+pub fn apply(system: &dyn System, request: &Request) -> Response {
+    let (tree, now) = (system.files(), system.now());
     let refused = |error: &dyn std::fmt::Display| {
         Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
     };
-    let answer = match (tree.lock(LOCK, PATIENCE), Pfctl::new(world)) {
-        (Ok(_lock), Ok(pf)) => {
-            let helper =
-                Helper { world: world.clone(), tree: tree.clone(), interfaces: interfaces(world), pf, now };
+    let answer = match tree.lock(LOCK, PATIENCE) {
+        Ok(_lock) => {
+            let interfaces = firewall::interfaces(system);
+            let helper = Helper { system, tree: tree.clone(), interfaces, pf: Pfctl::new(system), now };
             helper.carry_out(request).unwrap_or_else(|refusal| refused(&refusal))
         }
-        (Err(error), _) => refused(&error),
-        (_, Err(error)) => refused(&error),
+        Err(error) => refused(&error),
     };
     // A log that cannot be written takes nothing away from what was done.
     match audit::append(&tree, request, &answer, now) {
@@ -89,26 +87,26 @@ pub fn apply(world: &World, request: &Request) -> Response {
     }
 }
 
-struct Helper {
-    world: World,
+struct Helper<'a> {
+    system: &'a dyn System,
     tree: Files,
     interfaces: Vec<InterfaceFacts>,
     pf: Pfctl,
     now: i64,
 }
 
-impl Helper {
+impl Helper<'_> {
     fn carry_out(&self, request: &Request) -> Result<Response, Refusal> {
-        let boot = os::boot_id()?;
+        let boot = self.system.boot_id()?;
         if matches!(request.action, Operation::StopLog {}) {
-            return Ok(record::stop(&self.tree, &self.world, self.now, &boot)?);
+            return Ok(record::stop(self.system, self.now, &boot)?);
         }
         let old = self.read_ledger()?;
         let live = Live::read(&self.pf)?;
         if let Operation::Log { minutes } = request.action {
             // So that whoever reads the log can tell which rule is meant.
             self.write_report(&old, &live, &boot, &[])?;
-            return Ok(record::start(&self.tree, &self.world, minutes, self.now)?);
+            return Ok(record::start(self.system, minutes, self.now)?);
         }
         if request.action == (Operation::Status {}) {
             let ledger = Ledger { managed: with_managed(&old, request).managed, ..old };
@@ -334,7 +332,7 @@ impl Helper {
                 format!("{failure}; everything was put back as it was"),
             );
         }
-        let (left, copies) = (left.join("; "), crate::world::SNAPSHOTS);
+        let (left, copies) = (left.join("; "), crate::system::SNAPSHOTS);
         let message = format!(
             "{failure}; and not all of it could be undone ({left}): the files as they were are in {copies}"
         );
@@ -377,7 +375,7 @@ impl Helper {
 
     /// Cuts connections that the new rules refuse, and says so.
     fn drop_refused(&self, ledger: &Ledger) -> String {
-        match states::drop_inbound(&self.world, &|port, remote| ledger.refuses(port, remote)) {
+        match self.system.drop_states(&|port, remote| ledger.refuses(port, remote)) {
             Ok(0) => String::new(),
             Ok(1) => "; 1 open connection was cut".to_owned(),
             Ok(count) => format!("; {count} open connections were cut"),
@@ -397,17 +395,6 @@ impl Helper {
         let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
         self.tree.replace(STATUS, &json, 0o644)
     }
-}
-
-/// The interfaces of this Mac; none where they cannot be read, which leaves verdicts unknown.
-fn interfaces(world: &World) -> Vec<InterfaceFacts> {
-    match world {
-        World::Mac => os::interfaces().unwrap_or_default(),
-        World::Lab(directory) => lab::interfaces(directory).unwrap_or_default(),
-    }
-    .into_iter()
-    .map(|(name, addresses)| InterfaceFacts { name, addresses })
-    .collect()
 }
 
 /// How far a change came.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::os::{FileError, Files};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::{Operation, Request};
-use crate::world::AUDIT;
+use crate::system::AUDIT;
 
 /// Past this many bytes, the older half of the log goes.
 const MAX_BYTES: usize = 1024 * 1024;

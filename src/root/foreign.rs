@@ -2,13 +2,14 @@
 //! left alone, and said.
 
 use crate::os::Files;
+use crate::pf::criteria::{Compare, PortMatch};
 use crate::pf::parse::{parse_bytes, parse_listing};
-use crate::pf::rule::{Compare, PortMatch, Rule};
-use crate::pf::ruleset::Ruleset;
+use crate::pf::rule::Rule;
+use crate::pf::rule::Ruleset;
 use crate::port::PortRange;
 use crate::root::live::Live;
 use crate::rules::ledger::Attachment;
-use crate::world::PF_CONF;
+use crate::system::PF_CONF;
 
 const ANCHORS: &str = "/etc/pf.anchors";
 /// Files there that are Apple's or ours.

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::firewall::{Pfctl, PfctlError};
 use crate::os::{FileError, Files};
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
+use crate::pf::rule::Placed;
 use crate::pf::rule::Rule;
-use crate::pf::ruleset::Placed;
 use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, Token};
 use crate::status::{LoadedRules, PfState};
-use crate::world::{ANCHOR_FILE, PF_CONF};
+use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.
 #[derive(Clone, Debug)]

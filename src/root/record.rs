@@ -11,20 +11,21 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::os::process::{Command, ProcessError};
+use crate::os::process::{ProcessError, Program};
 use crate::os::stream::{Heard, Stream, start_and_leave};
 use crate::os::{self, FileError, Files, Lock};
 use crate::pflog::{self, PflogError};
 use crate::root::answer::{Outcome, Response};
 use crate::rules::ledger::Seconds;
-use crate::world::{PFLOG, RECORDING, RECORDING_CHANGE_LOCK, RECORDING_LOCK, World};
+use crate::system::{PFLOG, RECORDING, RECORDING_CHANGE_LOCK, RECORDING_LOCK, System};
 
+const IFCONFIG: &str = "/sbin/ifconfig";
+const TCPDUMP: &str = "/usr/sbin/tcpdump";
 /// How large the file of the packets gets, in bytes: some 40,000 packets.
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// How much of each packet is taken: pflog's header, IPv6's, and TCP's ports and flags need 118.
@@ -118,7 +119,8 @@ pub enum RecordError {
 }
 
 /// Starts a recording of `minutes`, or has the one that is under way go on for so long from now.
-pub fn start(tree: &Files, world: &World, minutes: u16, now: Seconds) -> Result<Response, RecordError> {
+pub fn start(system: &dyn System, minutes: u16, now: Seconds) -> Result<Response, RecordError> {
+    let tree = &system.files();
     let until = now.saturating_add(Seconds::from(minutes) * 60);
     if let Some(answer) = go_on_until(tree, until, minutes, now)? {
         return Ok(answer);
@@ -127,10 +129,8 @@ pub fn start(tree: &Files, world: &World, minutes: u16, now: Seconds) -> Result<
     drop(tree.lock(RECORDING_LOCK, 3 * PATIENCE)?);
     let program = std::env::current_exe()
         .map_err(|source| ProcessError::Start { program: "portcullis-helper".to_owned(), source })?;
-    let minutes_text = minutes.to_string();
-    let mut arguments = first_arguments(world);
-    arguments.extend(["record".into(), minutes_text.into()]);
-    let said = start_and_leave(program, arguments, 2 * PATIENCE + QUIET_START)?;
+    let helper = Program::new(program).args(system.helper().arguments).args(["record", &minutes.to_string()]);
+    let said = start_and_leave(helper, 2 * PATIENCE + QUIET_START)?;
     match serde_json::from_str::<Response>(&said) {
         Ok(answer) if answer.ok => Ok(answer),
         Ok(answer) => Err(RecordError::Refused(answer.message)),
@@ -164,7 +164,8 @@ fn go_on_until(
 }
 
 /// Ends the recording that is under way, and clears away what a dead one left.
-pub fn stop(tree: &Files, world: &World, now: Seconds, boot: &str) -> Result<Response, RecordError> {
+pub fn stop(system: &dyn System, now: Seconds, boot: &str) -> Result<Response, RecordError> {
+    let tree = &system.files();
     let change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
     let recording = Recording::read(tree)?.filter(|recording| recording.boot == boot);
     let Some(recording) = recording else { return Ok(nothing_to_stop()) };
@@ -173,7 +174,7 @@ pub fn stop(tree: &Files, world: &World, now: Seconds, boot: &str) -> Result<Res
             return Ok(nothing_to_stop());
         }
         if recording.made_interface {
-            ifconfig(world, &["pflog0", "destroy"])?;
+            ifconfig(system, &["pflog0", "destroy"])?;
         }
         let ended = Some(Ended { at: now, because: "it ended without a word".to_owned() });
         Recording { ended, made_interface: false, ..recording }.write(tree)?;
@@ -210,17 +211,13 @@ fn is_held(tree: &Files) -> Result<bool, FileError> {
     }
 }
 
-fn first_arguments(world: &World) -> Vec<std::ffi::OsString> {
-    world.lab().map_or_else(Vec::new, |directory| vec!["--lab".into(), directory.into()])
-}
-
 /// Records: the process that [`start`] starts. Its first line of standard output is an [`Response`]; then it goes on by
 /// itself.
-pub fn run(world: &World, minutes: u16) -> ExitCode {
+pub fn run(system: &dyn System, minutes: u16) -> ExitCode {
     // It fails where somebody started us as a job of their own, which is no matter.
     let _ = os::leave_session();
-    let tree = world.tree();
-    let mut recorder = match Recorder::begin(world, &tree, minutes) {
+    let tree = system.files();
+    let mut recorder = match Recorder::begin(system, &tree, minutes) {
         Ok(recorder) => recorder,
         Err(error) => {
             super::helper::report(&Response::failed(Outcome::Unchanged, error.to_string()));
@@ -241,7 +238,7 @@ pub fn run(world: &World, minutes: u16) -> ExitCode {
 
 struct Recorder<'a> {
     tree: &'a Files,
-    world: &'a World,
+    system: &'a dyn System,
     recording: Recording,
     tcpdump: Stream,
     file: File,
@@ -254,18 +251,18 @@ struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     /// Makes everything ready. What was made is taken back where something fails.
-    fn begin(world: &'a World, tree: &'a Files, minutes: u16) -> Result<Self, RecordError> {
+    fn begin(system: &'a dyn System, tree: &'a Files, minutes: u16) -> Result<Self, RecordError> {
         let lock = tree.lock(RECORDING_LOCK, Duration::ZERO)?;
-        let boot = os::boot_id()?;
+        let boot = system.boot_id()?;
         // One that died may have left the pflog0 that it had made.
         let left =
             Recording::read(tree).ok().flatten().is_some_and(|last| last.made_interface && last.boot == boot);
-        let made = make_interface(world)?;
+        let made = make_interface(system)?;
         let made_interface = made || left;
         let ready = || -> Result<Self, RecordError> {
             let mut frames = Frames::default();
-            let tcpdump = start_tcpdump(world, &mut frames)?;
-            let (now, length) = (os::now(), u64::from(minutes) * 60);
+            let tcpdump = start_tcpdump(system, &mut frames)?;
+            let (now, length) = (system.now(), u64::from(minutes) * 60);
             let recording = Recording {
                 version: Recording::VERSION,
                 boot,
@@ -279,11 +276,11 @@ impl<'a> Recorder<'a> {
             let file = tree.create(PFLOG, 0o644)?;
             recording.write(tree)?;
             let deadline = Instant::now() + Duration::from_secs(length);
-            Ok(Recorder { tree, world, recording, tcpdump, file, written: 0, frames, deadline, _lock: lock })
+            Ok(Recorder { tree, system, recording, tcpdump, file, written: 0, frames, deadline, _lock: lock })
         };
         ready().inspect_err(|_| {
             if made_interface {
-                let _ = ifconfig(world, &["pflog0", "destroy"]);
+                let _ = ifconfig(system, &["pflog0", "destroy"]);
             }
         })
     }
@@ -336,13 +333,13 @@ impl<'a> Recorder<'a> {
             Err(error) => return Some(error.to_string()),
         };
         if asked.until != self.recording.until {
-            let left = asked.until.saturating_sub(os::now()).clamp(0, 12 * 3600);
+            let left = asked.until.saturating_sub(self.system.now()).clamp(0, 12 * 3600);
             self.deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
         }
         self.recording = asked;
         let because = match &self.recording {
             recording if recording.stop => "it was stopped",
-            recording if os::now() >= recording.until => "its time was over",
+            recording if self.system.now() >= recording.until => "its time was over",
             _ if Instant::now() >= self.deadline => "its time was over",
             _ => return None,
         };
@@ -352,7 +349,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn write_end(&mut self, because: &str) {
-        let ended = Ended { at: os::now(), because: because.to_owned() };
+        let ended = Ended { at: self.system.now(), because: because.to_owned() };
         self.recording.ended.get_or_insert(ended);
         // It ends whether that can be written or not.
         let _ = self.recording.write(self.tree);
@@ -375,26 +372,24 @@ impl<'a> Recorder<'a> {
             let _ = self.write_whole();
         }
         if self.recording.made_interface {
-            self.recording.made_interface = !ifconfig(self.world, &["pflog0", "destroy"])?;
+            self.recording.made_interface = !ifconfig(self.system, &["pflog0", "destroy"])?;
         }
         self.recording.write(self.tree)?;
         Ok(())
     }
 }
 
-fn ifconfig(world: &World, arguments: &[&str]) -> Result<bool, RecordError> {
-    let program = world.path("/sbin/ifconfig");
-    let output = Command::new(program).args(first_arguments(world)).args(arguments).run()?;
+fn ifconfig(system: &dyn System, arguments: &[&str]) -> Result<bool, RecordError> {
+    let output = system.program(IFCONFIG).args(arguments).run()?;
     Ok(output.success())
 }
 
 /// Makes pflog0 where there is none; gives whether it did.
-fn make_interface(world: &World) -> Result<bool, RecordError> {
-    if ifconfig(world, &["pflog0"])? {
+fn make_interface(system: &dyn System) -> Result<bool, RecordError> {
+    if ifconfig(system, &["pflog0"])? {
         return Ok(false);
     }
-    let program = world.path("/sbin/ifconfig");
-    let output = Command::new(program).args(first_arguments(world)).args(["pflog0", "create"]).run()?;
+    let output = system.program(IFCONFIG).args(["pflog0", "create"]).run()?;
     match output.success() {
         true => Ok(true),
         false => Err(RecordError::Interface(output.stderr.trim().to_owned())),
@@ -404,11 +399,9 @@ fn make_interface(world: &World) -> Result<bool, RecordError> {
 /// Starts tcpdump (tcpdump(1): no names looked up, no promiscuous mode, packets written as they come, to standard
 /// output) and waits until it listens; what it gave until then is in `frames`. No filter: one for TCP would compile to
 /// IPv4 alone on this kind of interface.
-fn start_tcpdump(world: &World, frames: &mut Frames) -> Result<Stream, RecordError> {
-    let program: PathBuf = world.path("/usr/sbin/tcpdump");
-    let mut arguments = first_arguments(world);
-    arguments.extend(["-i", "pflog0", "-n", "-p", "-s", SNAPSHOT_BYTES, "-U", "-w", "-"].map(Into::into));
-    let tcpdump = Stream::start(program, arguments)?;
+fn start_tcpdump(system: &dyn System, frames: &mut Frames) -> Result<Stream, RecordError> {
+    let arguments = ["-i", "pflog0", "-n", "-p", "-s", SNAPSHOT_BYTES, "-U", "-w", "-"];
+    let tcpdump = Stream::start(system.program(TCPDUMP).args(arguments))?;
     let began = Instant::now();
     let mut said = String::new();
     loop {

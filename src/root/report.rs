@@ -2,16 +2,18 @@
 
 use ipnet::IpNet;
 
-use crate::diagnosis::Both;
+use crate::diagnosis::Answer;
 use crate::os::Files;
-use crate::pf::explain::{Answers, Combined, answers};
-use crate::pf::rulesets::{InterfaceFacts, Listing, Rulesets};
+use crate::pf::explain::{Combined, answers};
+use crate::pf::interfaces::InterfaceFacts;
+use crate::pf::origin::{Both, PerOrigin};
+use crate::pf::rulesets::{Listing, Rulesets};
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::root::foreign;
 use crate::root::live::Live;
 use crate::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
-use crate::status::{Answer, PfState, PfVerdict, Reason, Report, Seconds};
+use crate::status::{PfState, PfVerdict, Reason, Report, Seconds};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
@@ -65,7 +67,7 @@ fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
     loaded.with_interfaces(interfaces.to_vec())
 }
 
-fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> Answers {
+fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<Combined> {
     answers(loaded, port.first(), port.last(), near(ledger, port))
 }
 
@@ -86,21 +88,12 @@ fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> 
             let because = match outcome {
                 Decision::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
                 Decision::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
-                _ => combined.because.clone(),
+                _ => combined.because.to_string(),
             };
-            Reason { answer: answer(outcome), families: families(&combined), because }
+            Reason { answer: outcome.into(), families: families(&combined), because }
         }
     };
-    let Answers { loopback, network, anyone } = ask(loaded, ledger, port);
-    PfVerdict { port, loopback: reason(loopback), network: reason(network), anyone: reason(anyone) }
-}
-
-fn answer(outcome: Decision) -> Answer {
-    match outcome {
-        Decision::Pass => Answer::Yes,
-        Decision::Block => Answer::No,
-        Decision::Unknown => Answer::Unknown,
-    }
+    PfVerdict { port, reasons: ask(loaded, ledger, port).map(reason) }
 }
 
 /// The answer for each family: what all hosts and ports that were asked about have in common. A family that none of
@@ -110,7 +103,7 @@ fn families(combined: &Combined) -> Both<Answer> {
         let mut answers =
             combined.families.iter().filter(|asked| asked.family == family).map(|asked| asked.verdict);
         let first = answers.next().unwrap_or(Decision::Block);
-        if answers.all(|other| other == first) { answer(first) } else { Answer::Unknown }
+        if answers.all(|other| other == first) { first.into() } else { Answer::Unknown }
     };
     Both { v4: of("inet"), v6: of("inet6") }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::os::{FileError, Files};
-use crate::world::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOTS};
+use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOTS};
 
 /// How many copies are kept, beside the first one, which shows this Mac as it was before Portcullis.
 const KEPT: usize = 20;

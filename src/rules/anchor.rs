@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::port::PortRange;
 use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, host_text};
-use crate::world::NAME;
+use crate::system::NAME;
 
 /// What the header of the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! assert_eq!(conf::remove(&edited).unwrap(), stock);
 //! ```
 
-use crate::world::{ANCHOR_FILE, CLASSIC_ANCHOR};
+use crate::system::{ANCHOR_FILE, CLASSIC_ANCHOR};
 
 const BEGIN: &str = "# BEGIN dev.portcullis (managed by Portcullis; it removes these lines itself)";
 /// The file had no newline at its end: the one before our block is ours too.

@@ -121,8 +121,8 @@ impl Attachment {
     /// The anchor that holds our rules in this way.
     pub fn anchor(self) -> &'static str {
         match self {
-            Attachment::Apple => crate::world::APPLE_ANCHOR,
-            Attachment::Classic => crate::world::CLASSIC_ANCHOR,
+            Attachment::Apple => crate::system::APPLE_ANCHOR,
+            Attachment::Classic => crate::system::CLASSIC_ANCHOR,
         }
     }
 }

@@ -20,7 +20,7 @@ use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
 use super::{
-    LONGEST_ARGUMENTS, Owner, Process, Socket, SocketsError, Table, TcpState, is_watched, redact,
+    LONGEST_ARGUMENTS, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState, is_watched, redact,
     split_arguments,
 };
 use crate::os::user_of;
@@ -29,7 +29,7 @@ use crate::port::PortRange;
 const NETLINK: &str = "netlink sock_diag";
 const PROC: &str = "/proc";
 
-pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
+pub(super) fn read(watched: &[PortRange]) -> Result<SocketTable, SocketsError> {
     let mut found = Vec::new();
     for family in [AddressFamily::INET, AddressFamily::INET6] {
         dump(family, !watched.is_empty(), &mut |message| {
@@ -43,11 +43,11 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
     let inodes = found.iter().map(|socket| socket.inode).filter(|inode| *inode != 0).collect();
     let owners = owners(&inodes)?;
     let mut users = Users::default();
-    let mut table = Table::default();
+    let mut table = SocketTable::default();
     for socket in found {
         let owner = match owners.get(&socket.inode) {
-            Some(process) => Owner::Process(Arc::clone(process)),
-            None => Owner::Unknown { user: Some(users.name(socket.uid)) },
+            Some(process) => SocketOwner::Process(Arc::clone(process)),
+            None => SocketOwner::Unknown { user: Some(users.name(socket.uid)) },
         };
         let listens = socket.state == TcpState::Listen;
         let rows = if listens { &mut table.listeners } else { &mut table.connections };

@@ -14,14 +14,16 @@ use libproc::bsd_info::BSDInfo;
 use libproc::proc_pid;
 use libproc::processes::{ProcFilter, pids_by_type};
 
-use super::pcblist::{self, Row};
-use super::{Owner, Process, Socket, SocketsError, Table, TcpState, is_watched, redact, split_arguments};
+use super::pcblist::{self, KernelSocket};
+use super::{
+    Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState, is_watched, redact, split_arguments,
+};
 use crate::os::held::{HeldSocket, tcp_sockets_of};
 use crate::os::{sysctl, user_of};
 use crate::port::PortRange;
 
-pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
-    let mut table = Table::default();
+pub(super) fn read(watched: &[PortRange]) -> Result<SocketTable, SocketsError> {
+    let mut table = SocketTable::default();
     let listed = kernel_list().unwrap_or_else(|error| {
         table.blind_spot = Some(format!("sockets of other users may be missing: {error}"));
         Vec::new()
@@ -34,10 +36,10 @@ pub(super) fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
             continue;
         }
         let owner = match row.pid {
-            pid if row.accepted && pid != 0 => Owner::Process(Arc::clone(
+            pid if row.accepted && pid != 0 => SocketOwner::Process(Arc::clone(
                 owners.entry(pid).or_insert_with(|| Arc::new(process(pid, Some(row.uid)))),
             )),
-            _ => Owner::Unknown { user: Some(user_of(row.uid)) },
+            _ => SocketOwner::Unknown { user: Some(user_of(row.uid)) },
         };
         let rows = if listens { &mut table.listeners } else { &mut table.connections };
         rows.push(Socket {
@@ -65,13 +67,13 @@ pub(super) fn processes(wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Process>, S
 ///
 /// A socket that several processes share is listed once and belongs to the first; listeners that share an address
 /// (SO_REUSEPORT) are listed once each and belong to one process each.
-fn merge(listed: Vec<Row>, held: Vec<Row>) -> Vec<Row> {
-    let mut holders: HashMap<(SocketAddr, SocketAddr), VecDeque<Row>> = HashMap::new();
+fn merge(listed: Vec<KernelSocket>, held: Vec<KernelSocket>) -> Vec<KernelSocket> {
+    let mut holders: HashMap<(SocketAddr, SocketAddr), VecDeque<KernelSocket>> = HashMap::new();
     for row in held {
         holders.entry((row.local, row.remote)).or_default().push_back(row);
     }
     let mut seen = Vec::new();
-    let mut rows: Vec<Row> = Vec::with_capacity(listed.len());
+    let mut rows: Vec<KernelSocket> = Vec::with_capacity(listed.len());
     for mut row in listed {
         let key = (row.local, row.remote);
         if let Some(holders) = holders.get_mut(&key) {
@@ -88,7 +90,7 @@ fn merge(listed: Vec<Row>, held: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-fn kernel_list() -> Result<Vec<Row>, SocketsError> {
+fn kernel_list() -> Result<Vec<KernelSocket>, SocketsError> {
     const LIST: &str = "net.inet.tcp.pcblist_n";
     let bytes = sysctl::by_name(c"net.inet.tcp.pcblist_n")
         .map_err(|source| SocketsError::Read { from: LIST, source })?;
@@ -96,14 +98,14 @@ fn kernel_list() -> Result<Vec<Row>, SocketsError> {
 }
 
 /// The sockets of every process that we may look into, in the order of the processes' ids.
-fn held_sockets() -> Result<Vec<Row>, SocketsError> {
+fn held_sockets() -> Result<Vec<KernelSocket>, SocketsError> {
     let of_process =
         |pid: u32| tcp_sockets_of(pid).unwrap_or_default().into_iter().map(move |held| row(pid, held));
     Ok(pids()?.into_iter().flat_map(of_process).collect())
 }
 
-fn row(pid: u32, held: HeldSocket) -> Row {
-    Row {
+fn row(pid: u32, held: HeldSocket) -> KernelSocket {
+    KernelSocket {
         local: held.local,
         remote: held.remote,
         state: pcblist::state(u32::try_from(held.state).unwrap_or(u32::MAX)),

@@ -39,7 +39,7 @@ const LONGEST_ARGUMENTS: usize = 64 * 1024;
 
 /// What one pass saw. Sockets come in the order of port, address and peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Table {
+pub struct SocketTable {
     /// Every TCP listener of the machine.
     pub listeners: Vec<Socket>,
     /// Every TCP connection one of whose ends is a watched port, but for those in TIME_WAIT.
@@ -64,13 +64,13 @@ pub struct Socket {
     /// For a connection, whether a program took it from the listener's queue (or opened it itself).
     pub accepted: Option<bool>,
     /// Whose it is.
-    pub owner: Owner,
+    pub owner: SocketOwner,
 }
 
 /// Whose a socket is. A socket that several processes share belongs to the first of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Owner {
+pub enum SocketOwner {
     /// This process.
     Process(Arc<Process>),
     /// It could not be found out: the process is another user's, or it ended meanwhile, or it has not accepted yet.
@@ -100,7 +100,6 @@ pub struct Process {
 /// The states of TCP (RFC 9293, section 3.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum TcpState {
     Closed,
     Listen,
@@ -141,7 +140,7 @@ pub enum SocketsError {
 /// Reads every listener, and the connections on the `watched` ports. Nothing is connected to, nothing is bound.
 ///
 /// Errors: the kernel does not give its table. A process that ends meanwhile is no error.
-pub fn read(watched: &[PortRange]) -> Result<Table, SocketsError> {
+pub fn read(watched: &[PortRange]) -> Result<SocketTable, SocketsError> {
     let mut table = platform::read(watched)?;
     table.listeners.sort_by_key(order);
     table.connections.sort_by_key(order);
@@ -160,7 +159,7 @@ pub fn processes(wanted: impl Fn(&str) -> bool) -> Result<Vec<Process>, SocketsE
     platform::processes(&wanted)
 }
 
-impl Table {
+impl SocketTable {
     /// The listeners on `port`.
     pub fn listeners_on(&self, port: u16) -> impl Iterator<Item = &Socket> {
         self.listeners.iter().filter(move |socket| socket.local.port() == port)
@@ -198,23 +197,23 @@ impl Socket {
     }
 }
 
-impl Owner {
+impl SocketOwner {
     /// The process, where it is known.
     pub fn process(&self) -> Option<&Process> {
         match self {
-            Owner::Process(process) => Some(process),
-            Owner::Unknown { .. } => None,
+            SocketOwner::Process(process) => Some(process),
+            SocketOwner::Unknown { .. } => None,
         }
     }
 }
 
 /// `dlv (4711)`, or `unknown owner`.
-impl std::fmt::Display for Owner {
+impl std::fmt::Display for SocketOwner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Owner::Process(process) => process.fmt(f),
-            Owner::Unknown { user: Some(user) } => write!(f, "unknown owner (user {user})"),
-            Owner::Unknown { user: None } => f.write_str("unknown owner"),
+            SocketOwner::Process(process) => process.fmt(f),
+            SocketOwner::Unknown { user: Some(user) } => write!(f, "unknown owner (user {user})"),
+            SocketOwner::Unknown { user: None } => f.write_str("unknown owner"),
         }
     }
 }
@@ -260,7 +259,7 @@ mod tests {
     }
 
     /// Reads until `seen`: the kernel fills its tables a little after the calls return.
-    fn read_until(port: u16, seen: impl Fn(&Table) -> bool) -> Table {
+    fn read_until(port: u16, seen: impl Fn(&SocketTable) -> bool) -> SocketTable {
         let start = Instant::now();
         loop {
             let table = read(&watch(port)).unwrap();

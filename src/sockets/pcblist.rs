@@ -12,7 +12,7 @@ use super::TcpState;
 
 /// A row of the kernel's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct KernelSocket {
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     pub(super) state: TcpState,
@@ -30,14 +30,14 @@ const KIND_INPCB: u32 = 0x010;
 const KIND_TCPCB: u32 = 0x020;
 
 /// Every row, or what is wrong with the form.
-pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Row>, String> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<KernelSocket>, String> {
     let header = number(bytes, 0).ok_or("it is empty")? as usize;
     if header < 8 {
         return Err(format!("its header is {header} bytes long"));
     }
     let mut rest = bytes.get(header..).ok_or("its header is cut short")?;
     let mut rows = Vec::new();
-    let mut row = Parts::default();
+    let mut row = SocketRecords::default();
     while let (Some(length), Some(kind)) = (number(rest, 0), number(rest, 4)) {
         let length = length as usize;
         if length == header {
@@ -45,14 +45,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Row>, String> {
         }
         let record = rest.get(..length).filter(|record| record.len() >= 8).ok_or("a record is cut short")?;
         match kind {
-            KIND_INPCB => row.internet = Some(Internet::parse(record).ok_or("an xinpcb_n is too short")?),
-            KIND_SOCKET => row.socket = Some(Held::parse(record).ok_or("an xsocket_n is too short")?),
+            KIND_INPCB => {
+                row.internet = Some(InternetRecord::parse(record).ok_or("an xinpcb_n is too short")?)
+            }
+            KIND_SOCKET => row.socket = Some(SocketRecord::parse(record).ok_or("an xsocket_n is too short")?),
             KIND_TCPCB => row.state = Some(state(number(record, 36).ok_or("an xtcpcb_n is too short")?)),
             _ => {}
         }
-        if let Parts { internet: Some(internet), socket: Some(socket), state: Some(state) } = &row {
+        if let SocketRecords { internet: Some(internet), socket: Some(socket), state: Some(state) } = &row {
             rows.extend(internet.row(socket, *state));
-            row = Parts::default();
+            row = SocketRecords::default();
         }
         rest = rest.get(length.next_multiple_of(8)..).unwrap_or(&[]);
     }
@@ -61,14 +63,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Row>, String> {
 
 /// The records of one socket so far.
 #[derive(Default)]
-struct Parts {
-    internet: Option<Internet>,
-    socket: Option<Held>,
+struct SocketRecords {
+    internet: Option<InternetRecord>,
+    socket: Option<SocketRecord>,
     state: Option<TcpState>,
 }
 
 /// Of `xinpcb_n`: ports, addresses, families.
-struct Internet {
+struct InternetRecord {
     local_port: u16,
     remote_port: u16,
     flags: u8,
@@ -77,17 +79,17 @@ struct Internet {
 }
 
 /// Of `xsocket_n`: state, queue, user, process.
-struct Held {
+struct SocketRecord {
     state: u16,
     queue: u16,
     uid: u32,
     pid: u32,
 }
 
-impl Internet {
+impl InternetRecord {
     fn parse(record: &[u8]) -> Option<Self> {
         let port = |at: usize| Some(u16::from_be_bytes(record.get(at..at + 2)?.try_into().ok()?));
-        Some(Internet {
+        Some(InternetRecord {
             remote_port: port(16)?,
             local_port: port(18)?,
             flags: *record.get(44)?,
@@ -97,7 +99,7 @@ impl Internet {
     }
 
     /// `None` for a socket that is neither IPv4 nor IPv6.
-    fn row(&self, socket: &Held, state: TcpState) -> Option<Row> {
+    fn row(&self, socket: &SocketRecord, state: TcpState) -> Option<KernelSocket> {
         const IPV4: u8 = 1;
         const IPV6: u8 = 2;
         const UNACCEPTED: u16 = 0x0800 | 0x1000;
@@ -111,7 +113,7 @@ impl Internet {
                 None
             }
         };
-        Some(Row {
+        Some(KernelSocket {
             local: SocketAddr::new(address(&self.local)?, self.local_port),
             remote: SocketAddr::new(address(&self.remote)?, self.remote_port),
             state,
@@ -124,10 +126,10 @@ impl Internet {
     }
 }
 
-impl Held {
+impl SocketRecord {
     fn parse(record: &[u8]) -> Option<Self> {
         let short = |at: usize| Some(u16::from_le_bytes(record.get(at..at + 2)?.try_into().ok()?));
-        Some(Held {
+        Some(SocketRecord {
             state: short(26)?,
             queue: short(44)?,
             uid: number(record, 64)?,

@@ -58,13 +58,13 @@ const SHORT: [(&str, &[&str]); 4] = [
 /// any other word, and is not named, cannot be told.
 pub fn redact(arguments: Vec<String>) -> Vec<String> {
     let program = arguments.first().map(|program| base_name(program).to_owned()).unwrap_or_default();
-    let mut words = Words { program, follows: Follows::Nothing };
+    let mut words = Redactor { program, follows: NextArgument::Nothing };
     arguments.into_iter().map(|argument| words.redact(&argument)).collect()
 }
 
 /// What the next argument is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Follows {
+enum NextArgument {
     Nothing,
     /// A secret.
     Secret,
@@ -73,23 +73,23 @@ enum Follows {
 }
 
 /// Redacts word by word: the one before may say what the next one is.
-struct Words {
+struct Redactor {
     program: String,
-    follows: Follows,
+    follows: NextArgument,
 }
 
-impl Words {
+impl Redactor {
     fn redact(&mut self, argument: &str) -> String {
-        match std::mem::replace(&mut self.follows, Follows::Nothing) {
-            Follows::Secret if !argument.starts_with("--") => return REDACTED.to_owned(),
-            Follows::User if !argument.starts_with('-') => return redact_user(argument),
+        match std::mem::replace(&mut self.follows, NextArgument::Nothing) {
+            NextArgument::Secret if !argument.starts_with("--") => return REDACTED.to_owned(),
+            NextArgument::User if !argument.starts_with('-') => return redact_user(argument),
             _ => {}
         }
         if let Some(opened) = redact_opening(argument) {
             return opened;
         }
         if argument.contains(char::is_whitespace) {
-            let mut inner = Words { program: String::new(), follows: Follows::Nothing };
+            let mut inner = Redactor { program: String::new(), follows: NextArgument::Nothing };
             let mut words = argument.split_inclusive(char::is_whitespace).peekable();
             if let Some(first) = words.peek() {
                 inner.program = base_name(first.trim()).to_owned();
@@ -111,18 +111,18 @@ impl Words {
     }
 
     /// What `argument` says of the next one.
-    fn announced(&self, argument: &str) -> Follows {
+    fn announced(&self, argument: &str) -> NextArgument {
         let is_option = argument.starts_with('-') && !argument.contains('=');
         match argument {
-            "-u" | "--user" | "--proxy-user" | "-U" => Follows::User,
+            "-u" | "--user" | "--proxy-user" | "-U" => NextArgument::User,
             // `Authorization: Bearer T`, as words of one command.
             _ if ["bearer", "basic"].iter().any(|scheme| argument.eq_ignore_ascii_case(scheme)) => {
-                Follows::Secret
+                NextArgument::Secret
             }
             _ if is_option && is_secret(argument) || self.short(argument) == Some(argument) => {
-                Follows::Secret
+                NextArgument::Secret
             }
-            _ => Follows::Nothing,
+            _ => NextArgument::Nothing,
         }
     }
 

@@ -16,7 +16,7 @@ use portcullis::debuggers::watch::{Interest, on_battery, pause};
 use portcullis::firewall::app::AppFirewallCache;
 use portcullis::menu::{MenuState, Row, rows};
 use portcullis::os;
-use portcullis::sockets::Table;
+use portcullis::sockets::SocketTable;
 use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
@@ -85,7 +85,7 @@ struct Looker {
     app_firewall: AppFirewallCache,
     on_battery: bool,
     asked: Instant,
-    earlier: Option<(Instant, Table)>,
+    earlier: Option<(Instant, SocketTable)>,
 }
 
 impl Looker {
@@ -99,7 +99,7 @@ impl Looker {
         if matches!(why, Signal::Changed | Signal::Done(_)) || self.asked.elapsed() >= ASK_AGAIN {
             *self = Looker { earlier: self.earlier.take(), ..Looker::new(app) };
         }
-        let is_old = |earlier: &(Instant, Table)| earlier.0.elapsed() >= SOME_SECONDS;
+        let is_old = |earlier: &(Instant, SocketTable)| earlier.0.elapsed() >= SOME_SECONDS;
         let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
         let Observation { status, look, .. } =
             match app.sight(&[], |ports| scan::look(ports, old), &mut self.app_firewall) {
@@ -127,7 +127,7 @@ fn interest(status: &Status) -> Interest {
 
 fn unknown(app: &App, error: &AppError) -> Status {
     Status::of(&Facts {
-        lab: app.world().lab().map(|directory| directory.display().to_string()),
+        lab: app.system().lab().map(|directory| directory.display().to_string()),
         now: os::now(),
         boot: String::new(),
         report: ReportFact::Unreadable(error.to_string()),
@@ -310,9 +310,10 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::lab::Lab;
     use portcullis::port::presets;
     use portcullis::status::Attempts;
-    use portcullis::world::World;
+    use std::sync::Arc;
 
     #[test]
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
@@ -362,7 +363,7 @@ mod tests {
     #[test]
     fn nothing_is_told_where_nothing_shown_is_different() {
         let lab = tempfile::tempdir().unwrap();
-        let app = App::new(World::Lab(lab.path().to_owned())).unwrap();
+        let app = App::new(Arc::new(Lab::open(lab.path()).unwrap())).unwrap();
         // A port of its own: others come and go while tests run.
         app.set_preference("show", "chrome").unwrap();
         let (told, events) = channel();

@@ -66,6 +66,11 @@ impl Lab {
         std::fs::read(self.file(path)).unwrap()
     }
 
+    /// The lab as the library's functions take it; [`Lab::portcullis`] makes it.
+    pub fn system(&self) -> portcullis::lab::Lab {
+        portcullis::lab::Lab::existing(self.path()).unwrap()
+    }
+
     fn command(&self, program: &str) -> assert_cmd::Command {
         let mut command = assert_cmd::Command::new(program);
         command.arg("--lab").arg(self.path()).env("USER", "ada");
@@ -83,7 +88,7 @@ impl Lab {
     }
 
     pub fn helper(&self, arguments: &[&str]) -> Said {
-        Said::from(self.command(env!("CARGO_BIN_EXE_portcullis-helper")).args(arguments).output().unwrap())
+        Said::from(self.command(env!("CARGO_BIN_EXE_helper-lab")).args(arguments).output().unwrap())
     }
 
     pub fn pfctl(&self, arguments: &[&str]) -> Said {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use portcullis::debuggers::servers::Kind;
+use portcullis::debuggers::servers::ServerKind;
 
 use crate::recipes::{Running, find};
 
@@ -102,8 +102,8 @@ impl Commands {
 }
 
 /// Whether a probe of it connects.
-pub fn is_harmless_to_ask(kind: Kind) -> bool {
-    matches!(kind, Kind::Node | Kind::Chrome | Kind::DelveMulticlient)
+pub fn is_harmless_to_ask(kind: ServerKind) -> bool {
+    matches!(kind, ServerKind::Node | ServerKind::Chrome | ServerKind::DelveMulticlient)
 }
 
 fn lines(lines: &[&[&str]]) -> Vec<Vec<String>> {

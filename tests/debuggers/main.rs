@@ -21,8 +21,9 @@ use clients::{Problem, Session};
 use commands::{Commands, Traces, forgotten, is_harmless_to_ask};
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::probe;
-use portcullis::debuggers::servers::{Kind, is_delve_or_go};
-use portcullis::diagnosis::{Answer, AppFirewallEffect, Pf, Reachability};
+use portcullis::debuggers::servers::{ServerKind, is_delve_or_go};
+use portcullis::diagnosis::{Answer, AppFirewallEffect, Reachability};
+use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::port::PortRange;
 use portcullis::sockets;
 use recipes::Running;
@@ -126,7 +127,7 @@ fn look_over_and_over(running: &[Running], is_over: &dyn Fn() -> bool, passes: &
             // gdbserver listens on every address, whatever it is told. Who is probed is in session for that moment.
             let harmless = is_harmless_to_ask(server.kind);
             let expected = match server.kind {
-                Kind::Gdbserver => Reachability::Reachable,
+                ServerKind::Gdbserver => Reachability::Reachable,
                 _ => Reachability::LoopbackOnly,
             };
             assert!(said.state == expected || harmless, "{}: {said:?}", server.name);
@@ -227,7 +228,7 @@ fn validate(mut server: Running, commands: &Commands, folder: &Path) -> Result<S
     if let Ok(Some(status)) = server.child.try_wait() {
         return Err(format!("it has ended with {status}"));
     }
-    let waiting = if server.kind == Kind::Gdbserver { "reachable" } else { "loopback-only" };
+    let waiting = if server.kind == ServerKind::Gdbserver { "reachable" } else { "loopback-only" };
     states::wait_for(commands, server.port, waiting)?;
     let (session, words) = match server.client.connect(&server, folder) {
         Ok(connected) => connected,
@@ -262,11 +263,11 @@ fn look(mode: &str, ports: impl Iterator<Item = u16>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn table(port: u16) -> sockets::Table {
+fn table(port: u16) -> sockets::SocketTable {
     let watched: Vec<PortRange> = PortRange::single(port).into_iter().collect();
     sockets::read(&watched).expect("the socket table")
 }
 
-fn open_pf() -> Pf {
-    Pf::same(Answer::Yes, Answer::Yes, Answer::Yes)
+fn open_pf() -> PerOrigin<Both<Answer>> {
+    PerOrigin::same(Both::same(Answer::Yes))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis::debuggers::servers::Kind;
+use portcullis::debuggers::servers::ServerKind;
 
 use crate::clients::Client;
 use crate::table;
@@ -15,7 +15,7 @@ use crate::table;
 /// A way to start a server, and what to expect of it.
 pub struct Recipe {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ServerKind,
     pub client: Client,
     /// The command line for a port, or what is missing.
     command: Box<dyn Fn(u16) -> Result<Command, String> + Send>,
@@ -24,7 +24,7 @@ pub struct Recipe {
 /// A server that listens.
 pub struct Running {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ServerKind,
     pub client: Client,
     pub port: u16,
     pub child: Child,
@@ -101,16 +101,21 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
     let headless = &["exec", "--headless", "--api-version=2"];
     let many = &["exec", "--headless", "--api-version=2", "--accept-multiclient"];
     vec![
-        recipe("dlv dap", Kind::DelveDap, Client::DelveDap, Box::new(delve(&["dap"]))),
-        recipe("dlv headless", Kind::DelveHeadless, Client::Delve, Box::new(delve(headless))),
-        recipe("dlv headless multi-client", Kind::DelveMulticlient, Client::Delve, Box::new(delve(many))),
-        recipe("node --inspect-brk", Kind::Node, Client::Node, Box::new(node("--inspect-brk"))),
-        recipe("node --inspect", Kind::Node, Client::Node, Box::new(node("--inspect"))),
-        recipe("debugpy", Kind::Debugpy, Client::Debugpy, Box::new(debugpy(false))),
-        recipe("debugpy, waiting", Kind::Debugpy, Client::Debugpy, Box::new(debugpy(true))),
+        recipe("dlv dap", ServerKind::DelveDap, Client::DelveDap, Box::new(delve(&["dap"]))),
+        recipe("dlv headless", ServerKind::DelveHeadless, Client::Delve, Box::new(delve(headless))),
+        recipe(
+            "dlv headless multi-client",
+            ServerKind::DelveMulticlient,
+            Client::Delve,
+            Box::new(delve(many)),
+        ),
+        recipe("node --inspect-brk", ServerKind::Node, Client::Node, Box::new(node("--inspect-brk"))),
+        recipe("node --inspect", ServerKind::Node, Client::Node, Box::new(node("--inspect"))),
+        recipe("debugpy", ServerKind::Debugpy, Client::Debugpy, Box::new(debugpy(false))),
+        recipe("debugpy, waiting", ServerKind::Debugpy, Client::Debugpy, Box::new(debugpy(true))),
         recipe(
             "java, suspended",
-            Kind::Jdwp,
+            ServerKind::Jdwp,
             Client::Jdb,
             Box::new(|port| {
                 let mut command = Command::new(find(&["java"]).ok_or("no java")?);
@@ -119,11 +124,11 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
                 Ok(command)
             }),
         ),
-        recipe("gdbserver", Kind::Gdbserver, Client::Gdb, Box::new(gdbserver(false))),
-        recipe("gdbserver --once", Kind::Gdbserver, Client::Gdb, Box::new(gdbserver(true))),
+        recipe("gdbserver", ServerKind::Gdbserver, Client::Gdb, Box::new(gdbserver(false))),
+        recipe("gdbserver --once", ServerKind::Gdbserver, Client::Gdb, Box::new(gdbserver(true))),
         recipe(
             "lldb-server gdbserver",
-            Kind::LldbServer,
+            ServerKind::LldbServer,
             Client::Lldb,
             Box::new(|port| {
                 let mut command = Command::new(find_llvm("lldb-server").ok_or("no lldb-server")?);
@@ -133,7 +138,7 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
         ),
         recipe(
             "lldb-dap",
-            Kind::LldbDap,
+            ServerKind::LldbDap,
             Client::LldbDap,
             Box::new(|port| {
                 let (program, old) = match find_llvm("lldb-dap") {
@@ -150,7 +155,7 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
         ),
         recipe(
             "rdbg",
-            Kind::Rdbg,
+            ServerKind::Rdbg,
             Client::Rdbg,
             Box::new(move |port| {
                 let script = write(&ruby_folder, "wait.rb", "sleep 1000\n")?;
@@ -161,7 +166,7 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
         ),
         recipe(
             "Chrome",
-            Kind::Chrome,
+            ServerKind::Chrome,
             Client::Chrome,
             Box::new(move |port| {
                 let names = ["chromium-headless-shell", "chrome-headless-shell", "google-chrome", "chromium"];
@@ -180,7 +185,7 @@ impl Recipe {
     pub fn start(&self) -> Result<Running, String> {
         let port = match self.kind {
             // Nothing but its usual port tells that it is rdbg.
-            Kind::Rdbg => 12345,
+            ServerKind::Rdbg => 12345,
             _ => free_port(),
         };
         if table(port).listeners_on(port).next().is_some() {

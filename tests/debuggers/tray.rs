@@ -72,7 +72,7 @@ impl Screen {
 
     /// Writes what root saw anew, as it is, which makes the tray look: once each time.
     fn poke(&self) {
-        let file = self.commands.lab.join(portcullis::world::STATUS.trim_start_matches('/'));
+        let file = self.commands.lab.join(portcullis::system::STATUS.trim_start_matches('/'));
         let beside = file.with_extension("again");
         let same = std::fs::read(&file).expect("what root saw");
         std::fs::write(&beside, same).and_then(|()| std::fs::rename(&beside, &file)).expect("it is written");

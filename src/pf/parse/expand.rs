@@ -1,16 +1,21 @@
-//! Turns a rule with lists into rules without, in pfctl's order, and holds each to what pfctl accepts.
+//! Turns a rule with lists into rules without, in pfctl's order: by interface, then protocol, ICMP type, source, source
+//! port, operating system, destination, destination port, user, group; and refuses those that pfctl refuses.
 
-use super::super::names;
-use super::super::rule::{
-    Action, Address, Block, Compare, Family, Icmp, Interface, InterfaceAddress, Owner, PortMatch, Rule,
-    State, StateOptions,
+use crate::pf::criteria::{
+    Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
 };
-use super::super::ruleset::{Placed, Ruleset};
-use super::host::Host;
-use super::{MAXIMUM_RULES, Parser, Position, Read};
+use crate::pf::effects::{Block, StateKeeping, StateOptions};
+use crate::pf::names::protocols;
+use crate::pf::rule::{Action, Placed, Rule, Ruleset};
 
+use super::hosts::Host;
+use super::kernel::{Parser, Read};
+use super::lexer::Position;
+
+/// How many rules one text may expand to.
+pub const MAXIMUM_RULES: usize = 250_000;
 /// Where in a section rules of a kind go.
-pub(super) type Rules = fn(&mut Ruleset) -> &mut Vec<Placed<Rule>>;
+pub(super) type RuleList = fn(&mut Ruleset) -> &mut Vec<Placed<Rule>>;
 
 /// How many combinations of lists one text may ask for, those that make no rule among them.
 const MAXIMUM_COMBINATIONS: usize = 4 * MAXIMUM_RULES;
@@ -37,8 +42,8 @@ pub(super) struct Lists {
     pub(super) systems: Vec<Box<str>>,
     pub(super) destinations: Vec<Host>,
     pub(super) destination_ports: Vec<PortMatch>,
-    pub(super) users: Vec<Owner>,
-    pub(super) groups: Vec<Owner>,
+    pub(super) users: Vec<OwnerMatch>,
+    pub(super) groups: Vec<OwnerMatch>,
 }
 
 impl Lists {
@@ -77,7 +82,7 @@ impl Parser<'_, '_, '_> {
         rule: Rule,
         mut lists: Lists,
         start: Position,
-        rules: Rules,
+        rules: RuleList,
         ruleset: &mut Ruleset,
     ) -> Read<()> {
         // They were gathered from the last to the first.
@@ -135,8 +140,8 @@ struct Choice<'l> {
     system: Option<&'l str>,
     destination: Option<&'l Host>,
     destination_port: Option<&'l PortMatch>,
-    user: Option<&'l Owner>,
-    group: Option<&'l Owner>,
+    user: Option<&'l OwnerMatch>,
+    group: Option<&'l OwnerMatch>,
 }
 
 impl<'l> Choice<'l> {
@@ -237,8 +242,8 @@ impl<'l> Choice<'l> {
         let tcp = chosen.protocol.is_none_or(|number| number == 6);
         if !tcp {
             chosen.flags = None;
-            if matches!(chosen.state, State::Modulate | State::Synproxy) {
-                chosen.state = State::Keep;
+            if matches!(chosen.state, StateKeeping::Modulate | StateKeeping::Synproxy) {
+                chosen.state = StateKeeping::Keep;
             }
         }
         Some(chosen)
@@ -251,7 +256,7 @@ impl<'l> Choice<'l> {
                 return None;
             }
             let any = || "any".to_owned();
-            let address = |peer: &super::super::rule::Peer| {
+            let address = |peer: &Peer| {
                 let negation = if peer.negated { "! " } else { "" };
                 format!("{negation}{}", peer.address)
             };
@@ -271,7 +276,7 @@ impl<'l> Choice<'l> {
                 .replace("$dstport", &port(&chosen.destination.port))
                 .replace(
                     "$proto",
-                    &names::protocol_name(protocol).map_or_else(|| protocol.to_string(), str::to_owned),
+                    &protocols::protocol_name(protocol).map_or_else(|| protocol.to_string(), str::to_owned),
                 )
                 .replace("$nr", &number.to_string());
             Some(expanded.into_boxed_str())
@@ -359,7 +364,7 @@ fn filter_problem(rule: &Rule) -> Option<&'static str> {
     if options.is_some_and(|options| options.max_source_nodes != 0 && options.source_track != Some(true)) {
         return Some("max-src-nodes requires 'source-track rule'");
     }
-    if matches!(rule.action, Action::Block(_)) && rule.state != State::No {
+    if matches!(rule.action, Action::Block(_)) && rule.state != StateKeeping::No {
         return Some("keep state on block rules doesn't make sense");
     }
     None
@@ -383,11 +388,5 @@ fn rdr_problem(rule: &Rule) -> Option<&'static str> {
             None
         }
         Some(_) => Some("invalid port operator for rdr destination port"),
-    }
-}
-
-impl StateOptions {
-    fn overloads_without_limit(&self) -> bool {
-        self.overload.is_some() && self.max_source_connections == 0 && self.max_source_rate.1 == 0
     }
 }

@@ -1,9 +1,13 @@
 //! `altq` and `queue`: macOS's pfctl reads and checks them, and its kernel has no use for them. So they are checked here
 //! and kept as text.
 
-use super::super::ruleset::{Preamble, Ruleset};
-use super::super::token::{Kind, shortened};
-use super::{Fault, Order, Parser, Position, Read};
+use crate::pf::preamble::Preamble;
+use crate::pf::rule::Ruleset;
+use crate::pf::words::shortened;
+
+use super::kernel::{Order, Parser, Read};
+use super::lexer::{Position, TokenKind};
+use super::problem::Fault;
 
 /// What cbq and priq may be told of a queue; hfsc and fairq too.
 const FLAGS: &[&str] =
@@ -11,7 +15,7 @@ const FLAGS: &[&str] =
 
 /// The options of a definition that were given.
 #[derive(Default)]
-struct Given {
+struct QueueOptions {
     bandwidth: bool,
     priority: bool,
     limit: bool,
@@ -42,7 +46,7 @@ impl Parser<'_, '_, '_> {
                 parser.kept_word("an interface", words).map(drop)
             })?;
         }
-        let given = self.queue_options(&mut words)?;
+        let given = self.opt_queue_options(&mut words)?;
         let mut children = Vec::new();
         let assigns = if is_interface {
             if !self.token.is("queue") {
@@ -51,9 +55,9 @@ impl Parser<'_, '_, '_> {
             self.keep(&mut words);
             true
         } else {
-            self.token.is_punctuation(b'{') || matches!(self.token.kind, Kind::Word | Kind::Quoted)
+            self.token.is_punctuation(b'{') || matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted)
         };
-        if assigns && !matches!(self.token.kind, Kind::Newline | Kind::End) {
+        if assigns && !matches!(self.token.kind, TokenKind::Newline | TokenKind::End) {
             self.items(&mut words, |parser, words| {
                 children.push(parser.queue_name(words)?);
                 Ok(())
@@ -76,16 +80,16 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    fn queue_options(&mut self, words: &mut Vec<String>) -> Read<Given> {
-        let mut given = Given::default();
+    fn opt_queue_options(&mut self, words: &mut Vec<String>) -> Read<QueueOptions> {
+        let mut given = QueueOptions::default();
         loop {
             let at = self.token.at;
-            if self.token.kind == Kind::Word && self.token.text == "weight" {
+            if self.token.kind == TokenKind::Word && self.token.text == "weight" {
                 self.keep(words);
                 self.kept_number("a weight", i64::MAX, words)?;
                 continue;
             }
-            if self.token.kind != Kind::Keyword {
+            if self.token.kind != TokenKind::Keyword {
                 return Ok(given);
             }
             let twice = match &*self.token.text {
@@ -144,7 +148,9 @@ impl Parser<'_, '_, '_> {
             } else if is_fair {
                 // What else fairq takes on macOS is not known: words and numbers.
                 match self.token.kind {
-                    Kind::Word | Kind::Quoted | Kind::Keyword | Kind::Number(_) => self.keep(words),
+                    TokenKind::Word | TokenKind::Quoted | TokenKind::Keyword | TokenKind::Number(_) => {
+                        self.keep(words)
+                    }
                     _ => return Err(self.expected("an option of fairq")),
                 }
             } else {
@@ -172,9 +178,9 @@ impl Parser<'_, '_, '_> {
         }
         self.keep(words);
         self.bandwidth(words)?;
-        self.kept_comma(words);
+        self.opt_comma(words);
         self.kept_number("a time in milliseconds", i32::MAX.into(), words)?;
-        self.kept_comma(words);
+        self.opt_comma(words);
         self.bandwidth(words)?;
         if !self.token.is_punctuation(b')') {
             return Err(self.expected("`)`"));
@@ -186,7 +192,7 @@ impl Parser<'_, '_, '_> {
     /// `10Mb`, `1.5Mb`, `30%`, a number of bits in a second.
     fn bandwidth(&mut self, words: &mut Vec<String>) -> Read<()> {
         let at = self.token.at;
-        if matches!(self.token.kind, Kind::Number(_)) {
+        if matches!(self.token.kind, TokenKind::Number(_)) {
             return self.kept_number("a bandwidth", i64::MAX, words);
         }
         let text = self.kept_word("a bandwidth, such as `10Mb` or `30%`", words)?;
@@ -214,17 +220,17 @@ impl Parser<'_, '_, '_> {
         }
         self.open_lists += 1;
         self.keep(words);
-        self.newlines();
+        self.opt_newlines();
         loop {
             item(self, words)?;
-            self.newlines();
+            self.opt_newlines();
             if self.token.is_punctuation(b'}') {
                 self.open_lists -= 1;
                 self.keep(words);
                 return Ok(());
             }
-            self.kept_comma(words);
-            self.newlines();
+            self.opt_comma(words);
+            self.opt_newlines();
         }
     }
 
@@ -240,22 +246,22 @@ impl Parser<'_, '_, '_> {
     /// Takes the token, and keeps it as text that reads back as it was.
     fn keep(&mut self, words: &mut Vec<String>) {
         words.push(match self.token.kind {
-            Kind::Punctuation(byte) => char::from(byte).to_string(),
-            Kind::Number(number) => number.to_string(),
-            Kind::Quoted => format!("\"{}\"", self.token.text.replace('"', "\\\"")),
+            TokenKind::Punctuation(byte) => char::from(byte).to_string(),
+            TokenKind::Number(number) => number.to_string(),
+            TokenKind::Quoted => format!("\"{}\"", self.token.text.replace('"', "\\\"")),
             _ => self.token.text.to_string(),
         });
-        self.advance();
+        self.bump();
     }
 
-    fn kept_comma(&mut self, words: &mut Vec<String>) {
+    fn opt_comma(&mut self, words: &mut Vec<String>) {
         if self.token.is_punctuation(b',') {
             self.keep(words);
         }
     }
 
     fn kept_word(&mut self, what: &str, words: &mut Vec<String>) -> Read<String> {
-        if !matches!(self.token.kind, Kind::Word | Kind::Quoted) {
+        if !matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) {
             return Err(self.expected(what));
         }
         let text = self.token.text.to_string();
@@ -264,7 +270,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn kept_number(&mut self, what: &str, highest: i64, words: &mut Vec<String>) -> Read<()> {
-        let Kind::Number(number) = self.token.kind else { return Err(self.expected(what)) };
+        let TokenKind::Number(number) = self.token.kind else { return Err(self.expected(what)) };
         if !(0..=highest).contains(&number) {
             let message = format!("{what} must be from 0 to {highest}, not {number}");
             return Err(self.note(self.token.at, message, Fault::Meaning));

@@ -1,28 +1,33 @@
-//! The state that a match opens: `keep state (…)` and its kin.
+//! `keep state (…)` and its kin: the state that a match opens.
 
-use super::super::names;
-use super::super::rule::{Rule, State, StateOptions};
-use super::super::ruleset::StatePolicy;
-use super::super::token::{Kind, shortened};
-use super::{Fault, Parser, Read};
+use crate::pf::effects::{StateKeeping, StateOptions};
+use crate::pf::names::settings;
+use crate::pf::preamble::StatePolicy;
+use crate::pf::rule::Rule;
+use crate::pf::words::shortened;
+
+use super::advice;
+use super::kernel::{Parser, Read};
+use super::lexer::TokenKind;
+use super::problem::Fault;
 
 impl Parser<'_, '_, '_> {
     pub(super) fn state(&mut self, rule: &mut Rule) -> Read<()> {
-        rule.state = match &*self.advance().text {
-            "no" => State::No,
-            "keep" => State::Keep,
-            "modulate" => State::Modulate,
-            _ => State::Synproxy,
+        rule.state = match &*self.bump().text {
+            "no" => StateKeeping::No,
+            "keep" => StateKeeping::Keep,
+            "modulate" => StateKeeping::Modulate,
+            _ => StateKeeping::Synproxy,
         };
         self.require("state")?;
-        if rule.state == State::No || !self.token.is_punctuation(b'(') {
+        if rule.state == StateKeeping::No || !self.token.is_punctuation(b'(') {
             return Ok(());
         }
         self.state_options(rule)
     }
 
     pub(super) fn state_options(&mut self, rule: &mut Rule) -> Read<()> {
-        self.advance();
+        self.bump();
         let mut options = StateOptions::default();
         let mut lock = None;
         let mut track = None;
@@ -30,8 +35,8 @@ impl Parser<'_, '_, '_> {
         let mut by_rule = false;
         loop {
             let at = self.token.at;
-            let twice = if self.token.kind == Kind::Keyword {
-                let keyword = self.advance().text;
+            let twice = if self.token.kind == TokenKind::Keyword {
+                let keyword = self.bump().text;
                 match &*keyword {
                     "max" => replace(&mut options.max, self.limit_number(0)?),
                     "no-sync" => std::mem::replace(&mut options.no_sync, true),
@@ -62,15 +67,15 @@ impl Parser<'_, '_, '_> {
                         self.require_punctuation(b'<')?;
                         let table = self.table_name()?;
                         self.require_punctuation(b'>')?;
-                        if self.take("flush") {
-                            options.flush = Some(self.take("global"));
+                        if self.eat("flush") {
+                            options.flush = Some(self.eat("global"));
                         }
                         options.overload.replace(table).is_some()
                     }
                     "source-track" => {
                         tracked = true;
-                        let global = self.take("global");
-                        let rule = !global && self.take("rule");
+                        let global = self.eat("global");
+                        let rule = !global && self.eat("rule");
                         track.replace((global, rule)).is_some()
                     }
                     "if-bound" => lock.replace(true).is_some(),
@@ -82,10 +87,9 @@ impl Parser<'_, '_, '_> {
                 }
             } else {
                 let name = self.string("a state option")?;
-                let known = names::TIMEOUTS.iter().position(|known| *known == &*name && known.contains('.'));
-                let Some(index) = known.and_then(|index| u8::try_from(index).ok()) else {
+                let Some(index) = settings::timeout(&name).filter(|_| name.contains('.')) else {
                     let advice =
-                        names::instead_of(&name).map(|advice| format!("; {advice}")).unwrap_or_default();
+                        advice::instead_of(&name).map(|advice| format!("; {advice}")).unwrap_or_default();
                     return Err(
                         self.wrong(at, &format!("illegal state timeout {}{advice}", shortened(&name)))
                     );
@@ -100,10 +104,10 @@ impl Parser<'_, '_, '_> {
             if twice {
                 return Err(self.wrong(at, "a state option is given twice"));
             }
-            if self.take_punctuation(b')') {
+            if self.eat_punctuation(b')') {
                 break;
             }
-            self.take_punctuation(b',');
+            self.eat_punctuation(b',');
         }
         let (global, rule_track) = track.unwrap_or_default();
         if global && by_rule {
@@ -127,7 +131,7 @@ impl Parser<'_, '_, '_> {
 
     /// What follows from the state options of a rule.
     pub(super) fn finish_state(&self, rule: &mut Rule) {
-        if rule.state == State::No {
+        if rule.state == StateKeeping::No {
             return;
         }
         let if_bound = self.shared.state_policy == StatePolicy::IfBound;
@@ -136,10 +140,7 @@ impl Parser<'_, '_, '_> {
                 Some(Box::new(StateOptions { interface_bound: true, ..StateOptions::default() }));
         }
         let Some(options) = &mut rule.state_options else { return };
-        let index = |name: &str| {
-            let position = names::TIMEOUTS.iter().position(|known| *known == name);
-            position.and_then(|index| u8::try_from(index).ok()).unwrap_or(u8::MAX)
-        };
+        let index = |name: &str| settings::timeout(name).unwrap_or(u8::MAX);
         let adaptive = [index("adaptive.start"), index("adaptive.end")];
         let is_adaptive = options.timeouts.iter().any(|(known, _)| adaptive.contains(known));
         if options.max != 0 && !is_adaptive {

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::pf::words::{in_word, is_keyword, shortened};
+
 /// The longest word that pfctl reads (its buffer is 8096 bytes).
 const MAXIMUM_WORD: usize = 8095;
 /// How much of macros one text may put in place: a small text could be made to grow without end.
@@ -16,7 +18,7 @@ const MAXIMUM_PUT_IN_PLACE: usize = 4 << 20;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     /// A bare word that is one of the reserved ones.
     Keyword,
     /// A bare word.
@@ -44,7 +46,7 @@ pub(crate) enum Kind {
 /// One token and where it begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Token<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     pub(crate) text: Cow<'a, str>,
     pub(crate) at: Position,
 }
@@ -52,37 +54,29 @@ pub(crate) struct Token<'a> {
 impl Token<'_> {
     /// Whether the token is this reserved word.
     pub(crate) fn is(&self, keyword: &str) -> bool {
-        self.kind == Kind::Keyword && self.text == keyword
+        self.kind == TokenKind::Keyword && self.text == keyword
     }
 
     /// Whether the token is this character.
     pub(crate) fn is_punctuation(&self, character: u8) -> bool {
-        self.kind == Kind::Punctuation(character)
+        self.kind == TokenKind::Punctuation(character)
     }
 
     /// The token as it is named in "expected …, found …".
     pub(crate) fn describe(&self) -> String {
         match self.kind {
-            Kind::Keyword | Kind::Word => format!("`{}`", shortened(&self.text)),
-            Kind::Quoted => format!("\"{}\"", shortened(&self.text)),
-            Kind::Number(value) => format!("`{value}`"),
-            Kind::Punctuation(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),
-            Kind::Punctuation(_) => "a character that pf.conf does not know".to_owned(),
-            Kind::Arrow => "`->`".to_owned(),
-            Kind::Inside => "`><`".to_owned(),
-            Kind::Outside => "`<>`".to_owned(),
-            Kind::Newline => "the end of the line".to_owned(),
-            Kind::End => "the end of the file".to_owned(),
-            Kind::Bad => self.text.to_string(),
+            TokenKind::Keyword | TokenKind::Word => format!("`{}`", shortened(&self.text)),
+            TokenKind::Quoted => format!("\"{}\"", shortened(&self.text)),
+            TokenKind::Number(value) => format!("`{value}`"),
+            TokenKind::Punctuation(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),
+            TokenKind::Punctuation(_) => "a character that pf.conf does not know".to_owned(),
+            TokenKind::Arrow => "`->`".to_owned(),
+            TokenKind::Inside => "`><`".to_owned(),
+            TokenKind::Outside => "`<>`".to_owned(),
+            TokenKind::Newline => "the end of the line".to_owned(),
+            TokenKind::End => "the end of the file".to_owned(),
+            TokenKind::Bad => self.text.to_string(),
         }
-    }
-}
-
-/// The first 40 characters of a text, for messages.
-pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(40) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
     }
 }
 
@@ -134,16 +128,16 @@ impl<'a> Lexer<'a> {
     pub(crate) fn next(&mut self, macros: &HashMap<String, Rc<str>>) -> Token<'a> {
         loop {
             let start = self.cursor;
-            let Some(byte) = self.read() else { return self.token(Kind::End, "", start) };
+            let Some(byte) = self.read() else { return self.token(TokenKind::End, "", start) };
             match byte {
                 b' ' | b'\t' | b'\r' => {}
                 b'#' => {
                     while let Some(byte) = self.read() {
                         if byte == b'\n' {
-                            return self.token(Kind::Newline, "", start);
+                            return self.token(TokenKind::Newline, "", start);
                         }
                     }
-                    return self.token(Kind::End, "", start);
+                    return self.token(TokenKind::End, "", start);
                 }
                 b'$' if start.in_macro.is_none() => {
                     let name = self.name();
@@ -170,23 +164,23 @@ impl<'a> Lexer<'a> {
                     }
                 }
                 b'"' | b'\'' => return self.quoted(byte, start),
-                b'<' => return self.pair(b'>', Kind::Outside, byte, start),
-                b'>' => return self.pair(b'<', Kind::Inside, byte, start),
+                b'<' => return self.pair(b'>', TokenKind::Outside, byte, start),
+                b'>' => return self.pair(b'<', TokenKind::Inside, byte, start),
                 b'-' if self.peek() == Some(b'>') => {
                     self.read();
-                    return self.token(Kind::Arrow, "", start);
+                    return self.token(TokenKind::Arrow, "", start);
                 }
                 b'-' | b'0'..=b'9' => return self.number_or_word(byte, start),
-                b'\n' => return self.token(Kind::Newline, "", start),
+                b'\n' => return self.token(TokenKind::Newline, "", start),
                 _ if byte.is_ascii_alphanumeric() || byte == b':' || byte == b'_' => {
                     return self.word(start);
                 }
-                _ => return self.token(Kind::Punctuation(byte), "", start),
+                _ => return self.token(TokenKind::Punctuation(byte), "", start),
             }
         }
     }
 
-    fn token(&self, kind: Kind, text: &'a str, start: Cursor) -> Token<'a> {
+    fn token(&self, kind: TokenKind, text: &'a str, start: Cursor) -> Token<'a> {
         Token { kind, text: Cow::Borrowed(text), at: self.place(start) }
     }
 
@@ -197,7 +191,7 @@ impl<'a> Lexer<'a> {
 
     fn bad(&mut self, problem: String, start: Cursor) -> Token<'a> {
         self.skip_line();
-        Token { kind: Kind::Bad, text: Cow::Owned(problem), at: self.place(start) }
+        Token { kind: TokenKind::Bad, text: Cow::Owned(problem), at: self.place(start) }
     }
 
     /// Goes to the end of the line, without taking it.
@@ -269,12 +263,12 @@ impl<'a> Lexer<'a> {
         name
     }
 
-    fn pair(&mut self, second: u8, kind: Kind, first: u8, start: Cursor) -> Token<'a> {
+    fn pair(&mut self, second: u8, kind: TokenKind, first: u8, start: Cursor) -> Token<'a> {
         if self.peek() == Some(second) {
             self.read();
             return self.token(kind, "", start);
         }
-        self.token(Kind::Punctuation(first), "", start)
+        self.token(TokenKind::Punctuation(first), "", start)
     }
 
     /// A text in quotes may go over several lines. One that is never closed costs its own line only; there can be two
@@ -310,7 +304,7 @@ impl<'a> Lexer<'a> {
             bytes.push(byte);
         }
         let text = Cow::Owned(String::from_utf8_lossy(&bytes).into_owned());
-        Token { kind: Kind::Quoted, text, at: self.place(start) }
+        Token { kind: TokenKind::Quoted, text, at: self.place(start) }
     }
 
     /// Inside of quotes a backslash is not special to the reader below.
@@ -339,12 +333,12 @@ impl<'a> Lexer<'a> {
         };
         if has_digits && ends {
             return match digits.parse() {
-                Ok(value) => self.token(Kind::Number(value), "", start),
+                Ok(value) => self.token(TokenKind::Number(value), "", start),
                 Err(_) => self.bad(format!("the number {} is out of range", shortened(&digits)), start),
             };
         }
         self.cursor = after_first;
-        if first == b'-' { self.token(Kind::Punctuation(b'-'), "", start) } else { self.word(start) }
+        if first == b'-' { self.token(TokenKind::Punctuation(b'-'), "", start) } else { self.word(start) }
     }
 
     fn word(&mut self, start: Cursor) -> Token<'a> {
@@ -367,7 +361,7 @@ impl<'a> Lexer<'a> {
         if text.contains('\\') {
             return self.bad("a backslash stands inside of a word".to_owned(), start);
         }
-        let kind = if is_keyword(&text) { Kind::Keyword } else { Kind::Word };
+        let kind = if is_keyword(&text) { TokenKind::Keyword } else { TokenKind::Word };
         Token { kind, text, at: self.place(start) }
     }
 
@@ -389,168 +383,6 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// What may stand inside of a bare word.
-fn in_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || (byte.is_ascii_punctuation()
-            && !matches!(byte, b'(' | b')' | b'{' | b'}' | b'<' | b'>' | b'!' | b'=' | b'/' | b'#' | b','))
-}
-
-/// Whether `text` is read back as one bare word that is not reserved.
-pub(crate) fn is_plain_word(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    let starts =
-        bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b':' || byte == b'_');
-    let number = text.bytes().all(|byte| byte.is_ascii_digit());
-    starts && !number && bytes.all(|byte| in_word(byte) && byte != b'\\') && !is_keyword(text)
-}
-
-/// Whether a bare word is reserved; such a word names a table, label or host only in quotes.
-pub(crate) fn is_keyword(word: &str) -> bool {
-    let Some(first) = word.bytes().next().filter(u8::is_ascii_lowercase) else { return false };
-    let from = FIRST.get(usize::from(first - b'a')).copied().unwrap_or(KEYWORDS.len());
-    let same_letter = KEYWORDS.iter().skip(from).take_while(|known| known.as_bytes().first() == Some(&first));
-    same_letter.into_iter().any(|known| *known == word)
-}
-
-/// Where in the reserved words each letter begins: every word of every file is looked up.
-const FIRST: [usize; 26] = {
-    let mut first = [KEYWORDS.len(); 26];
-    let mut index = KEYWORDS.len();
-    while index > 0 {
-        index -= 1;
-        first[(KEYWORDS[index].as_bytes()[0] - b'a') as usize] = index;
-    }
-    first
-};
-
-/// The reserved words, sorted.
-const KEYWORDS: &[&str] = &[
-    "all",
-    "allow-opts",
-    "altq",
-    "anchor",
-    "antispoof",
-    "any",
-    "bandwidth",
-    "binat",
-    "binat-anchor",
-    "bitmask",
-    "block",
-    "block-policy",
-    "cbq",
-    "code",
-    "crop",
-    "debug",
-    "drop",
-    "drop-ovl",
-    "dscp",
-    "dummynet",
-    "dummynet-anchor",
-    "dup-to",
-    "extfilter",
-    "extmap",
-    "fairq",
-    "fastroute",
-    "file",
-    "fingerprints",
-    "flags",
-    "floating",
-    "flush",
-    "for",
-    "fragment",
-    "from",
-    "global",
-    "group",
-    "hfsc",
-    "hostid",
-    "icmp-type",
-    "icmp6-type",
-    "if-bound",
-    "in",
-    "include",
-    "inet",
-    "inet6",
-    "keep",
-    "label",
-    "limit",
-    "linkshare",
-    "load",
-    "log",
-    "loginterface",
-    "max",
-    "max-mss",
-    "max-src-conn",
-    "max-src-conn-rate",
-    "max-src-nodes",
-    "max-src-states",
-    "min-ttl",
-    "modulate",
-    "nat",
-    "nat-anchor",
-    "no",
-    "no-df",
-    "no-route",
-    "no-sync",
-    "on",
-    "optimization",
-    "os",
-    "out",
-    "overload",
-    "pass",
-    "pipe",
-    "port",
-    "priority",
-    "priq",
-    "probability",
-    "proto",
-    "qlimit",
-    "queue",
-    "quick",
-    "random",
-    "random-id",
-    "rdr",
-    "rdr-anchor",
-    "realtime",
-    "reassemble",
-    "reply-to",
-    "require-order",
-    "return",
-    "return-icmp",
-    "return-icmp6",
-    "return-rst",
-    "round-robin",
-    "route",
-    "route-to",
-    "rtable",
-    "rule",
-    "ruleset-optimization",
-    "sc",
-    "scrub",
-    "scrub-anchor",
-    "set",
-    "set-tos",
-    "skip",
-    "source-hash",
-    "source-track",
-    "state",
-    "state-policy",
-    "static-port",
-    "sticky-address",
-    "synproxy",
-    "table",
-    "tag",
-    "tagged",
-    "tbrsize",
-    "timeout",
-    "to",
-    "tos",
-    "ttl",
-    "upperlimit",
-    "urpf-failed",
-    "user",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -564,16 +396,11 @@ mod tests {
         let mut found = Vec::new();
         loop {
             let token = lexer.next(&macros);
-            if token.kind == Kind::End {
+            if token.kind == TokenKind::End {
                 return found;
             }
             found.push(token.describe());
         }
-    }
-
-    #[test]
-    fn keywords_are_sorted() {
-        assert!(KEYWORDS.is_sorted());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Addresses and ports as pfctl reads them.
+//! Addresses as pfctl reads them.
 //!
 //! pfctl looks host names and interfaces up while it reads; here they stay names, so that a file reads the same
 //! everywhere. Only `localhost` is known.
@@ -7,10 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::super::names;
-use super::super::rule::{Address, Compare, Family, InterfaceAddress, PortMatch};
-use super::super::token::{Kind, shortened};
-use super::{MAXIMUM_LIST_DEPTH, Parser, Read};
+use crate::pf::criteria::{Address, Family, InterfaceAddress};
+use crate::pf::words::{c_number, counted_table, shortened};
+
+use super::kernel::{Parser, Read};
+use super::lexer::{Position, TokenKind};
+
+const MAXIMUM_LIST_DEPTH: usize = 10_000;
 
 /// An address in a rule's list.
 #[derive(Clone, Debug)]
@@ -47,21 +50,6 @@ impl Host {
     }
 }
 
-/// A number as C's `strtoul` reads it with base 0: decimal, 0x hexadecimal, 0 octal.
-pub(super) fn c_number(text: &str) -> Option<i64> {
-    let digits = |text: &str, radix| {
-        let proper = !text.is_empty() && text.bytes().all(|byte| char::from(byte).is_digit(radix));
-        proper.then(|| i64::from_str_radix(text, radix).ok()).flatten()
-    };
-    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return digits(hex, 16);
-    }
-    match text.strip_prefix('0') {
-        Some(octal) if !octal.is_empty() => digits(octal, 8),
-        _ => digits(text, 10),
-    }
-}
-
 impl Parser<'_, '_, '_> {
     /// `any`, one address, or a list of them with lists in it; `any` constrains nothing and is left out.
     pub(super) fn hosts(&mut self) -> Read<Vec<Host>> {
@@ -73,45 +61,45 @@ impl Parser<'_, '_, '_> {
         let mut depth = 0;
         // Lists in lists are flattened by counting braces: no depth can exhaust the stack.
         loop {
-            while self.take_punctuation(b'{') {
+            while self.eat_punctuation(b'{') {
                 depth += 1;
                 self.open_lists += 1;
                 if depth > MAXIMUM_LIST_DEPTH {
                     return Err(self.wrong(self.token.at, "lists nest too deeply"));
                 }
-                self.newlines();
+                self.opt_newlines();
             }
             self.host_item(&mut hosts)?;
-            self.newlines();
+            self.opt_newlines();
             while self.token.is_punctuation(b'}') {
                 depth -= 1;
                 self.open_lists -= 1;
-                self.advance();
+                self.bump();
                 if depth == 0 {
                     return Ok(hosts);
                 }
-                self.newlines();
+                self.opt_newlines();
             }
-            if self.take_punctuation(b',') {
-                self.newlines();
+            if self.eat_punctuation(b',') {
+                self.opt_newlines();
             }
         }
     }
 
     fn host_item(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
-        if self.take("any") {
+        if self.eat("any") {
             return Ok(());
         }
-        let negated = self.take_punctuation(b'!');
+        let negated = self.eat_punctuation(b'!');
         // What `! ::/0` is printed as; pfctl itself does not read it.
-        if negated && self.shared.listing && self.take("any") {
+        if negated && self.shared.listing && self.eat("any") {
             hosts.push(Host { negated, ..Host::of(Address::Any) });
             return Ok(());
         }
         let first = hosts.len();
-        if self.take("no-route") {
+        if self.eat("no-route") {
             hosts.push(Host::of(Address::NoRoute));
-        } else if self.take("urpf-failed") {
+        } else if self.eat("urpf-failed") {
             hosts.push(Host::of(Address::UrpfFailed));
         } else {
             self.host(hosts)?;
@@ -126,37 +114,37 @@ impl Parser<'_, '_, '_> {
     pub(super) fn host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
         let at = self.token.at;
         match self.token.kind {
-            Kind::Punctuation(b'(') => {
-                self.advance();
+            TokenKind::Punctuation(b'(') => {
+                self.bump();
                 let address = self.dynamic_address()?;
                 hosts.push(Host::of(address));
             }
-            Kind::Punctuation(b'<') => {
-                self.advance();
+            TokenKind::Punctuation(b'<') => {
+                self.bump();
                 let name = self.table_name()?;
                 self.require_punctuation(b'>')?;
                 hosts.push(Host::of(Address::Table(name)));
             }
-            Kind::Keyword if self.token.is("route") => {
-                self.advance();
+            TokenKind::Keyword if self.token.is("route") => {
+                self.bump();
                 let label = self.string("a route's label")?;
                 if label.len() > 31 {
                     return Err(self.wrong(at, "route label too long, max 31 chars"));
                 }
                 hosts.push(Host::of(Address::RouteLabel(label)));
             }
-            Kind::Number(first) => {
-                self.advance();
+            TokenKind::Number(first) => {
+                self.bump();
                 self.require_punctuation(b'/')?;
                 let bits = self.number("the network's bits")?;
                 self.look_up(&first.to_string(), Some(bits), at, hosts)?;
             }
-            Kind::Word | Kind::Quoted => {
-                let name = self.advance().text;
-                if self.take_punctuation(b'/') {
+            TokenKind::Word | TokenKind::Quoted => {
+                let name = self.bump().text;
+                if self.eat_punctuation(b'/') {
                     let bits = self.number("the network's bits")?;
                     self.look_up(&name, Some(bits), at, hosts)?;
-                } else if self.take_punctuation(b'-') {
+                } else if self.eat_punctuation(b'-') {
                     let last = self.string("the last address of the range")?;
                     let address = match (name.parse::<IpAddr>(), last.parse::<IpAddr>()) {
                         (Ok(first), Ok(last)) if first.is_ipv4() == last.is_ipv4() => {
@@ -205,7 +193,7 @@ impl Parser<'_, '_, '_> {
         if interface.name.len() > 15 {
             return Err(self.wrong(at, "interface name too long"));
         }
-        if self.take_punctuation(b'/') {
+        if self.eat_punctuation(b'/') {
             interface.bits = Some(self.number_within("the number of bits", 128)?);
         }
         // All the bits is what it has without them.
@@ -215,9 +203,9 @@ impl Parser<'_, '_, '_> {
 
     pub(super) fn table_name(&mut self) -> Read<Box<str>> {
         let at = self.token.at;
-        let counts = self.shared.listing && self.token.kind == Kind::Word;
+        let counts = self.shared.listing && self.token.kind == TokenKind::Word;
         let name = self.string("a table's name")?;
-        let name = match names::counted_table(&name) {
+        let name = match counted_table(&name) {
             Some(before) if counts => Box::from(before),
             _ => name,
         };
@@ -228,13 +216,7 @@ impl Parser<'_, '_, '_> {
     }
 
     /// What a bare text stands for: an address, an interface's addresses, or a host that is not looked up.
-    fn look_up(
-        &mut self,
-        text: &str,
-        bits: Option<i64>,
-        at: super::Position,
-        hosts: &mut Vec<Host>,
-    ) -> Read<()> {
+    fn look_up(&mut self, text: &str, bits: Option<i64>, at: Position, hosts: &mut Vec<Host>) -> Read<()> {
         if bits.is_some_and(|bits| !(0..=128).contains(&bits)) {
             return Err(self.wrong(at, "invalid netmask: it has more bits than the address"));
         }
@@ -318,197 +300,6 @@ impl Parser<'_, '_, '_> {
             .filter_map(address)
             .map(|net| Host { scope: scope.clone().filter(|_| of_link(&net)), ..Host::of(Address::Net(net)) })
             .collect()
-    }
-
-    /// The addresses in a table's braces; `true` marks the negated.
-    pub(super) fn table_addresses(&mut self) -> Read<Vec<(bool, Address)>> {
-        let at = self.token.at;
-        let hosts = if self.is_empty_list() { Vec::new() } else { self.hosts()? };
-        let mut addresses = Vec::with_capacity(hosts.len());
-        for host in hosts {
-            let wrong = match &host.address {
-                Address::Net(_) | Address::Static(_) | Address::Name(..) => None,
-                Address::Any => None,
-                Address::Range(_) => Some("address ranges are not permitted inside tables"),
-                Address::Dynamic(_) => Some("dynamic addresses are not permitted inside tables"),
-                Address::Table(_) => Some("tables cannot contain tables"),
-                Address::NoRoute => Some("\"no-route\" is not permitted inside tables"),
-                Address::UrpfFailed => Some("\"urpf-failed\" is not permitted inside tables"),
-                Address::RouteLabel(_) => Some("route labels are not permitted inside tables"),
-            };
-            if let Some(wrong) = wrong {
-                return Err(self.wrong(at, wrong));
-            }
-            addresses.push((host.negated, host.address));
-        }
-        Ok(addresses)
-    }
-
-    /// `{ }`, which only a table may have; takes it.
-    fn is_empty_list(&mut self) -> bool {
-        let (lexer, token) = (self.lexer.clone(), self.token.clone());
-        self.advance();
-        self.newlines();
-        if self.take_punctuation(b'}') {
-            return true;
-        }
-        (self.lexer, self.token) = (lexer, token);
-        false
-    }
-
-    /// The ports of one end.
-    pub(super) fn ports(&mut self) -> Read<Vec<PortMatch>> {
-        self.list(Self::port_item)
-    }
-
-    fn port_item(&mut self) -> Read<PortMatch> {
-        let at = self.token.at;
-        if let Some(operator) = self.operator() {
-            let (port, last) = self.port(at)?;
-            if last.is_some() {
-                return Err(self.wrong(at, "':' cannot be used with an other port operator"));
-            }
-            return Ok(match port {
-                Port::Number(number) => PortMatch::Number(compare(operator, number)),
-                Port::Service(name) => {
-                    PortMatch::Service(compare(operator, name).to_string().into_boxed_str())
-                }
-            });
-        }
-        let (first, last) = self.port(at)?;
-        let outside = match self.token.kind {
-            Kind::Inside => false,
-            Kind::Outside => true,
-            _ => {
-                return Ok(match (first, last) {
-                    (Port::Number(port), None) => PortMatch::Number(Compare::Equal(port)),
-                    (Port::Number(first), Some(Port::Number(last))) => {
-                        PortMatch::Number(Compare::Range(first, last))
-                    }
-                    (Port::Service(name), None) => PortMatch::Service(format!("= {name}").into_boxed_str()),
-                    (first, Some(last)) => PortMatch::Service(format!("{first}:{last}").into_boxed_str()),
-                });
-            }
-        };
-        self.advance();
-        let (second, further) = self.port(at)?;
-        if last.is_some() || further.is_some() {
-            return Err(self.wrong(at, "':' cannot be used with an other port operator"));
-        }
-        Ok(match (first, second, outside) {
-            (Port::Number(a), Port::Number(b), true) => PortMatch::Number(Compare::Outside(a, b)),
-            (Port::Number(a), Port::Number(b), false) => PortMatch::Number(Compare::Inside(a, b)),
-            (a, b, true) => PortMatch::Service(format!("{a} <> {b}").into_boxed_str()),
-            (a, b, false) => PortMatch::Service(format!("{a} >< {b}").into_boxed_str()),
-        })
-    }
-
-    /// `=`, `!=`, `<`, `<=`, `>`, `>=`, where one is next.
-    pub(super) fn operator(&mut self) -> Option<Operator> {
-        let Kind::Punctuation(first @ (b'=' | b'!' | b'<' | b'>')) = self.token.kind else { return None };
-        self.advance();
-        let equal = first != b'=' && self.take_punctuation(b'=');
-        match (first, equal) {
-            (b'=', _) => Some(Operator::Equal),
-            (b'<', false) => Some(Operator::Less),
-            (b'<', true) => Some(Operator::LessOrEqual),
-            (b'>', false) => Some(Operator::Greater),
-            (b'>', true) => Some(Operator::GreaterOrEqual),
-            // A `!` without `=` is left to the number behind it, which will not be there.
-            _ => Some(Operator::NotEqual),
-        }
-    }
-
-    fn port(&mut self, at: super::Position) -> Read<(Port, Option<Port>)> {
-        if let Kind::Number(value) = self.token.kind {
-            self.advance();
-            return Ok((Port::Number(self.port_number(value, at)?), None));
-        }
-        let text = self.string("a port")?;
-        match text.split_once(':') {
-            None => Ok((self.service(&text, at)?, None)),
-            Some((first, last)) => Ok((self.service(first, at)?, Some(self.service(last, at)?))),
-        }
-    }
-
-    /// The port or ports behind `->`: the first, and the last (`None`: as many as the rule's own range has).
-    pub(super) fn redirect_ports(&mut self) -> Read<(u16, Option<u16>)> {
-        let at = self.token.at;
-        if let Kind::Number(value) = self.token.kind {
-            self.advance();
-            return Ok((self.port_number(value, at)?, Some(0)));
-        }
-        let text = self.string("a port")?;
-        let (first, last) = text.split_once(':').map_or((&*text, None), |(first, last)| (first, Some(last)));
-        let known = |parser: &mut Self, name: &str| match parser.service(name, at)? {
-            Port::Number(port) => Ok(port),
-            Port::Service(name) => Err(parser.wrong(at, &format!("unknown port {name}"))),
-        };
-        let first = known(self, first)?;
-        Ok(match last {
-            None => (first, Some(0)),
-            Some("*") => (first, None),
-            Some(last) => (first, Some(known(self, last)?).map(|last| if last == first { 0 } else { last })),
-        })
-    }
-
-    fn port_number(&mut self, value: i64, at: super::Position) -> Read<u16> {
-        u16::try_from(value).map_err(|_| self.wrong(at, &format!("illegal port value {value}")))
-    }
-
-    fn service(&mut self, name: &str, at: super::Position) -> Read<Port> {
-        if let Some(value) = c_number(name) {
-            return Ok(Port::Number(self.port_number(value, at)?));
-        }
-        if let Some(port) = names::service(name) {
-            return Ok(Port::Number(port));
-        }
-        // macOS knows thousands of services by name; what looks like one is kept.
-        let proper = name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'.'))
-            && name.bytes().any(|byte| byte.is_ascii_alphabetic())
-            && !name.starts_with(|first: char| !first.is_ascii_alphanumeric());
-        if !proper {
-            return Err(self.wrong(at, &format!("unknown port {}", shortened(name))));
-        }
-        Ok(Port::Service(Box::from(name)))
-    }
-}
-
-/// An operator in front of a number.
-#[derive(Clone, Copy)]
-pub(super) enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-pub(super) fn compare<T>(operator: Operator, value: T) -> Compare<T> {
-    match operator {
-        Operator::Equal => Compare::Equal(value),
-        Operator::NotEqual => Compare::NotEqual(value),
-        Operator::Less => Compare::Less(value),
-        Operator::LessOrEqual => Compare::LessOrEqual(value),
-        Operator::Greater => Compare::Greater(value),
-        Operator::GreaterOrEqual => Compare::GreaterOrEqual(value),
-    }
-}
-
-enum Port {
-    Number(u16),
-    Service(Box<str>),
-}
-
-impl std::fmt::Display for Port {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Port::Number(port) => port.fmt(f),
-            Port::Service(name) => f.write_str(name),
-        }
     }
 }
 

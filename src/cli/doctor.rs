@@ -1,0 +1,155 @@
+//! `portcullis doctor`
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::error::CommandError;
+use super::output::{CommandOutput, Run, pretty};
+use portcullis::app::App;
+use portcullis::debuggers::port_view::PortView;
+use portcullis::debuggers::servers::{Server, ServerKind};
+use portcullis::debuggers::{scan, version};
+use portcullis::diagnosis::Assessment;
+use portcullis::doctor::{self, Finding, Level, project, toolchain};
+use portcullis::os;
+use portcullis::port::PortRange;
+use portcullis::sockets::Process;
+use portcullis::status::{Facts, Status, usable};
+
+#[derive(Debug, clap::Args)]
+pub struct DoctorCommand {}
+
+impl DoctorCommand {
+    pub fn run(self, context: &Context) -> Run {
+        let facts = facts(&context.app()?)?;
+        let findings = doctor::examine(&facts);
+        Ok(Box::new(DoctorOutput { findings, ports: facts.ports }))
+    }
+}
+
+fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let project = project::collect(&here);
+    let sight = app.sight(&watched(&project), scan::look_well, &mut app.app_firewall())?;
+    let (ports, delves, blind_spot) = match sight.look {
+        Ok(look) => {
+            let ports =
+                look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
+            (ports.collect(), look.delves, look.table.blind_spot)
+        }
+        Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
+    };
+    let interfaces = os::interfaces().unwrap_or_default();
+    Ok(doctor::DoctorFacts {
+        seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
+        notes: sight.status.notes,
+        firewall: Some(sight.status.firewall),
+        app_firewall: Some(sight.facts.app_firewall),
+        ports,
+        addresses: interfaces
+            .into_iter()
+            .flat_map(|interface| interface.addresses)
+            .map(|net| net.addr())
+            .collect(),
+        blind_spot,
+        delves,
+        toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {
+            std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+        }),
+        project,
+        macos: doctor::macos_version(),
+        developer_tools: doctor::developer_tools(),
+    })
+}
+
+struct DoctorOutput {
+    findings: Vec<Finding>,
+    ports: Vec<doctor::ExaminedPort>,
+}
+
+#[derive(Serialize)]
+struct DoctorJson<'a> {
+    version: u32,
+    ok: bool,
+    findings: &'a [Finding],
+    ports: Vec<DoctorPortJson<'a>>,
+}
+
+impl DoctorOutput {
+    fn is_ok(&self) -> bool {
+        !self.findings.iter().any(|finding| finding.level == Level::Problem)
+    }
+}
+
+impl CommandOutput for DoctorOutput {
+    fn json(&self) -> String {
+        let ports = self.ports.iter().map(DoctorPortJson::of).collect();
+        pretty(&DoctorJson { version: 1, ok: self.is_ok(), findings: &self.findings, ports })
+    }
+
+    fn text(&self) -> String {
+        doctor::render(&self.findings)
+    }
+
+    /// 1 where something stands in the way.
+    fn exit_status(&self) -> u8 {
+        u8::from(!self.is_ok())
+    }
+}
+
+#[derive(Serialize)]
+struct DoctorPortJson<'a> {
+    port: u16,
+    /// Null where no debugger is known there.
+    server: Option<&'a Server>,
+    title: Option<&'static str>,
+    protocol: Option<&'static str>,
+    version: &'a Option<String>,
+    /// The one that listens, or else serves, or else has lost its listener.
+    process: &'a Option<Process>,
+    addresses: Vec<std::net::IpAddr>,
+    clients: &'a [String],
+    #[serde(flatten)]
+    said: &'a Assessment,
+}
+
+impl<'a> DoctorPortJson<'a> {
+    fn of(port: &'a doctor::ExaminedPort) -> Self {
+        let view = &port.view;
+        DoctorPortJson {
+            port: view.port,
+            server: view.server.as_ref(),
+            title: view.server.as_ref().map(Server::title),
+            protocol: view.server.as_ref().map(Server::protocol),
+            version: &port.version,
+            process: &view.process,
+            addresses: view.listeners.iter().map(|socket| socket.local.ip()).collect(),
+            clients: &view.clients,
+            said: &port.said,
+        }
+    }
+}
+
+/// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
+fn watched(project: &project::Project) -> Vec<PortRange> {
+    let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
+    // Where the sockets cannot be read, the look itself says so.
+    let running = scan::debugger_ports().unwrap_or_default();
+    of_project.chain(running).filter_map(PortRange::single).collect()
+}
+
+/// What is to be said of a port.
+fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::ExaminedPort> {
+    // Root's verdict is on the range that is shown, as it is written there.
+    let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
+    let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
+    let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
+    let is_delve = view.server.as_ref().is_some_and(|server| {
+        matches!(server.kind, ServerKind::DelveDap | ServerKind::DelveHeadless | ServerKind::DelveMulticlient)
+    });
+    let program = view.process.as_ref().and_then(|process| process.path.as_deref());
+    let version = program.filter(|_| is_delve).and_then(version::of_delve);
+    Some(doctor::ExaminedPort { view, said, version })
+}

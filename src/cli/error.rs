@@ -1,0 +1,37 @@
+//! Why a command gives no output. Nothing was changed, unless the message says otherwise.
+
+use std::path::PathBuf;
+
+use super::files::ConfFileError;
+use portcullis::app::AppError;
+use portcullis::debuggers::probe::ProbeError;
+use portcullis::pflog::PflogError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Conf(#[from] ConfFileError),
+    #[error("a connection from this Mac itself goes over lo0, not {interface}: leave --on out")]
+    LoopbackElsewhere { interface: String },
+    #[error("{}: {source}", path.display())]
+    Capture { path: PathBuf, source: PflogError },
+    #[error("pf's log was not recorded yet: start with `portcullis log --follow`, or name a file")]
+    NotRecorded,
+}
+
+impl CommandError {
+    /// See the table in `cli/mod.rs`.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            CommandError::App(error) => error.exit_status(),
+            CommandError::Probe(_) | CommandError::NotRecorded => 1,
+            CommandError::Conf(_) | CommandError::LoopbackElsewhere { .. } | CommandError::Capture { .. } => {
+                2
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `portcullis prefs`, `portcullis prefs KEY VALUE`
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::change::ChangeOutput;
+use super::context::Context;
+use super::output::{CommandOutput, Run, pretty};
+use portcullis::port::{DebugPort, PortName};
+use portcullis::prefs::Preferences;
+use portcullis::root::answer::{Outcome, Response};
+
+#[derive(Debug, clap::Args)]
+pub struct PrefsArguments {
+    /// The preference: show, from or way
+    #[arg(requires = "value")]
+    key: Option<String>,
+    /// Its new value
+    value: Option<String>,
+}
+
+pub enum PrefsCommand {
+    Show,
+    Set { key: String, value: String },
+}
+
+impl From<PrefsArguments> for PrefsCommand {
+    fn from(arguments: PrefsArguments) -> Self {
+        match (arguments.key, arguments.value) {
+            (Some(key), Some(value)) => PrefsCommand::Set { key, value },
+            _ => PrefsCommand::Show,
+        }
+    }
+}
+
+impl PrefsCommand {
+    pub fn run(self, context: &Context) -> Run {
+        let app = context.app()?;
+        match self {
+            PrefsCommand::Show => {
+                let (preferences, file) = (app.preferences()?, app.preferences_file().to_owned());
+                Ok(Box::new(PrefsOutput { preferences, file }))
+            }
+            PrefsCommand::Set { key, value } => {
+                app.set_preference(&key, &value)?;
+                let response = Response::done(Outcome::Changed, format!("{key} is now {value}"));
+                Ok(Box::new(ChangeOutput { response, status: None }))
+            }
+        }
+    }
+}
+
+struct PrefsOutput {
+    preferences: Preferences,
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct PrefsJson<'a> {
+    version: u32,
+    file: &'a std::path::Path,
+    show: &'a [PortName],
+    from: &'a str,
+    way: String,
+    port: &'a [DebugPort],
+}
+
+impl PrefsOutput {
+    fn way(&self) -> String {
+        format!("{:?}", self.preferences.way).to_lowercase()
+    }
+}
+
+impl CommandOutput for PrefsOutput {
+    fn json(&self) -> String {
+        let Preferences { show, from, port, .. } = &self.preferences;
+        pretty(&PrefsJson { version: 1, file: &self.file, show, from, way: self.way(), port })
+    }
+
+    fn text(&self) -> String {
+        let Preferences { show, from, port, .. } = &self.preferences;
+        let show: Vec<&str> = show.iter().map(PortName::as_str).collect();
+        let mut text = format!("show  {}\nfrom  {from}\nway   {}\n", show.join(", "), self.way());
+        text.extend(port.iter().map(|own| format!("port  {} {}\n", own.port, own.name)));
+        format!("{text}file  {}\n", self.file.display())
+    }
+}

@@ -1,0 +1,81 @@
+//! `portcullis status`
+
+use super::context::Context;
+use super::output::{CommandOutput, Run, clock, pretty};
+use portcullis::diagnosis::Reachability;
+use portcullis::status::{Icon, PortState, PortStatus, Status};
+
+#[derive(Debug, clap::Args)]
+pub struct StatusCommand {
+    /// Have root look at pf first (asks for permission)
+    #[arg(long)]
+    check: bool,
+}
+
+impl StatusCommand {
+    pub fn run(self, context: &Context) -> Run {
+        let app = context.app()?;
+        if self.check {
+            app.check()?;
+        }
+        Ok(Box::new(StatusOutput(app.status()?)))
+    }
+}
+
+struct StatusOutput(Status);
+
+impl CommandOutput for StatusOutput {
+    fn json(&self) -> String {
+        pretty(&self.0)
+    }
+
+    fn text(&self) -> String {
+        let status = &self.0;
+        let mark = match status.icon {
+            Icon::Closed => "[#]",
+            Icon::Open => "[ ]",
+            Icon::Off => "[/]",
+            Icon::Unknown => "[?]",
+        };
+        let lab = status.lab.as_ref().map_or(String::new(), |dir| format!("   (lab: {dir})"));
+        let mut text = format!("{mark} {}{lab}\n", status.sentence);
+        if status.icon == Icon::Unknown {
+            text += "    Look now: portcullis status --check\n";
+        }
+        let guard = match status.firewall.guard {
+            "on" => "on: closed ports are blocked from other machines",
+            "off" | "unset" => "off: a closed port is left to this Mac's own policy (portcullis guard on)",
+            _ => "not known",
+        };
+        text += &format!("    {}\n    guard {guard}\n", status.firewall.because);
+        text.extend(status.ports.iter().map(port_lines));
+        text.extend(status.notes.iter().map(|note| format!("  ! {note}\n")));
+        text
+    }
+}
+
+fn port_lines(port: &PortStatus) -> String {
+    let state = match port.state {
+        PortState::Open => "open",
+        PortState::Closed => "closed",
+        PortState::Unmanaged => "unmanaged",
+        PortState::Unknown => "unknown",
+    };
+    let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {from}"));
+    let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
+    let found = match (port.situation, &port.listener) {
+        (Reachability::NoListener, _) => ", nothing listens".to_owned(),
+        (_, listener) => listener.as_ref().map_or(String::new(), |listener| format!(", {listener}")),
+    };
+    let (range, name) = (port.port.to_string(), port.name.as_str());
+    let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{found}\n");
+    // An idle port is of interest only to a user who opened it.
+    if port.situation != Reachability::NoListener || port.state == PortState::Open {
+        text += &format!("              {}\n", port.because);
+        if port.situation != Reachability::Reachable {
+            text += &format!("              next: {}\n", port.next);
+        }
+    }
+    text.extend(port.blocked.iter().map(|blocked| format!("              {blocked}\n")));
+    text
+}

@@ -1,0 +1,31 @@
+//! The program `helper-lab`: the root helper on a lab.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::Lab;
+use crate::os;
+use crate::root::answer::{Outcome, Response};
+use crate::root::helper;
+
+/// Its arguments (without its own name) in, its exit status out.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    os::set_usual_umask();
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    match super::take_directory(&mut arguments).and_then(|directory| lab(&directory)) {
+        Ok(lab) => helper::run(&lab, &arguments),
+        Err(why) => {
+            helper::report(&Response::failed(Outcome::Unchanged, format!("{why}; nothing was changed")));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A lab has files and programs that its owner made: root does not run them on a machine that has a pf to harm.
+fn lab(directory: &Path) -> Result<Lab, String> {
+    if os::is_root() && Path::new("/sbin/pfctl").exists() {
+        return Err("a lab is not run as root on a machine with a pf of its own".to_owned());
+    }
+    Lab::existing(directory).map_err(|error| error.to_string())
+}

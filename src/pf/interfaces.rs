@@ -1,0 +1,10 @@
+//! This machine's interfaces, as far as they are known.
+
+use ipnet::IpNet;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceFacts {
+    pub name: String,
+    /// Its addresses, each with the prefix length of its network.
+    pub addresses: Vec<IpNet>,
+}

@@ -1,0 +1,171 @@
+//! The system that everything works on, as one trait: the only boundary that a test replaces.
+//!
+//! ```
+//! use portcullis::system::{Mac, PF_CONF, System};
+//! assert_eq!(Mac.place(PF_CONF), std::path::Path::new("/etc/pf.conf"));
+//! ```
+//!
+//! [`Mac`] is the real one. [`crate::lab`] has the other: a directory that plays `/`. A front end chooses once; everything
+//! below takes `&dyn System` and does not know which it is.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use crate::os::process::Program;
+use crate::os::states::StatesError;
+use crate::os::{self, BootError, Files, Interface};
+
+/// Name of the anchor, of the bundle, and prefix of every launchd label.
+pub const NAME: &str = "dev.portcullis";
+/// The anchor that holds our rules when they hang below Apple's `anchor "com.apple/*"`. Its name sorts before
+/// `200.AirDrop` and `250.ApplicationFirewall`, so it is evaluated before theirs.
+pub const APPLE_ANCHOR: &str = "com.apple/100.dev.portcullis";
+/// The anchor that holds our rules in the classic way, called by our block in pf.conf.
+pub const CLASSIC_ANCHOR: &str = "dev.portcullis";
+/// The ruleset that macOS loads at boot.
+pub const PF_CONF: &str = "/etc/pf.conf";
+/// Our rules as text, in both ways.
+pub const ANCHOR_FILE: &str = "/etc/pf.anchors/dev.portcullis";
+/// Folder of what root keeps for us.
+pub const STATE_DIR: &str = "/Library/Application Support/Portcullis";
+/// What is open, for whom, until when, by whom.
+pub const LEDGER: &str = "/Library/Application Support/Portcullis/ledger.json";
+/// What pf looked like when root last saw it.
+pub const STATUS: &str = "/Library/Application Support/Portcullis/status.json";
+/// Copies of what was replaced.
+pub const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots";
+/// One change at a time: held while a request runs.
+pub const LOCK: &str = "/Library/Application Support/Portcullis/lock";
+/// One line for each request.
+pub const AUDIT: &str = "/Library/Logs/Portcullis/audit.jsonl";
+/// What pf logged, while a recording was or is under way.
+pub const PFLOG: &str = "/Library/Logs/Portcullis/pflog.pcap";
+/// Since when it is recorded, until when, and how it ended.
+pub const RECORDING: &str = "/Library/Application Support/Portcullis/recording.json";
+/// Held while a recording is under way.
+pub const RECORDING_LOCK: &str = "/Library/Application Support/Portcullis/recording.lock";
+/// Held while [`RECORDING`] is read and changed.
+pub const RECORDING_CHANGE_LOCK: &str = "/Library/Application Support/Portcullis/recording.change.lock";
+
+/// What differs between a Mac and a lab.
+pub trait System: fmt::Debug + Send + Sync {
+    /// The files below `/`, with the rules of who must own them.
+    fn files(&self) -> Files;
+
+    /// One of macOS's own programs, by its absolute path there. Arguments are still to be added.
+    fn program(&self, path: &str) -> Program;
+
+    /// The interfaces with their addresses, loopback apart.
+    fn interfaces(&self) -> Result<Vec<Interface>, SystemError>;
+
+    /// The local networks that this Mac is on.
+    fn networks(&self) -> Result<Vec<IpNet>, SystemError>;
+
+    /// Drops the states of TCP connections that other machines opened and that are `refused` (local port, remote
+    /// address): pf passes a packet of a known state without evaluating a rule, so a connection that is open ends only
+    /// with its state. Loopback stays. Gives how many states there were.
+    fn drop_states(&self, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, StatesError>;
+
+    /// The file of the user's preferences.
+    fn preferences_file(&self) -> Result<PathBuf, SystemError>;
+
+    /// How the elevated helper is started.
+    fn helper(&self) -> HelperLaunch;
+
+    /// The directory of a lab, for display only.
+    fn lab(&self) -> Option<&Path>;
+
+    /// The place of an absolute path.
+    fn place(&self, path: &str) -> PathBuf {
+        self.files().place(path)
+    }
+
+    /// A text that is the same until the machine restarts.
+    fn boot_id(&self) -> Result<String, BootError> {
+        os::boot_id()
+    }
+
+    /// Seconds since 1970-01-01 UTC by the wall clock.
+    fn now(&self) -> i64 {
+        os::now()
+    }
+}
+
+/// How the elevated helper is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelperLaunch {
+    /// Name of its file, which lies beside the running program.
+    pub name: &'static str,
+    /// Its first arguments, before the request.
+    pub arguments: Vec<OsString>,
+    /// The command that prints the SHA-256 of its standard input, as `DIGEST  -`.
+    pub hash: &'static str,
+    /// Whether it must be the helper that this build was made with.
+    pub is_pinned: bool,
+    /// Whether an administrator is asked; root itself starts it directly.
+    pub needs_prompt: bool,
+}
+
+/// The Mac that this program runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Mac;
+
+impl System for Mac {
+    fn files(&self) -> Files {
+        Files::system()
+    }
+
+    fn program(&self, path: &str) -> Program {
+        Program::new(path)
+    }
+
+    fn interfaces(&self) -> Result<Vec<Interface>, SystemError> {
+        os::interfaces().map_err(SystemError::Networks)
+    }
+
+    fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
+        os::networks().map_err(SystemError::Networks)
+    }
+
+    fn drop_states(&self, refused: &dyn Fn(u16, IpAddr) -> bool) -> Result<usize, StatesError> {
+        os::states::drop_inbound(refused)
+    }
+
+    fn preferences_file(&self) -> Result<PathBuf, SystemError> {
+        directories::ProjectDirs::from("dev", "portcullis", "Portcullis")
+            .map(|folders| folders.config_dir().join("preferences.toml"))
+            .ok_or(SystemError::NoHome)
+    }
+
+    fn helper(&self) -> HelperLaunch {
+        HelperLaunch {
+            name: "portcullis-helper",
+            arguments: Vec::new(),
+            hash: "/usr/bin/shasum -a 256",
+            is_pinned: true,
+            needs_prompt: !os::is_root(),
+        }
+    }
+
+    fn lab(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// Why the system did not say what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// getifaddrs(3) fails.
+    #[error("cannot read the networks this Mac is on: {0}; use --from with a host or network")]
+    Networks(#[source] std::io::Error),
+    #[error("cannot tell where your preferences are: no home folder is known")]
+    NoHome,
+    /// What another implementation of [`System`] says.
+    #[error(transparent)]
+    Other(Box<dyn Error + Send + Sync>),
+}
