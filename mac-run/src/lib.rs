@@ -12,17 +12,19 @@
 //! | [`symbols`] | where each imported function is |
 //! | [`system`] | libSystem, one file for each area |
 //! | [`abi`] | numbers and layouts of both systems |
-//! | [`root`], [`start`] | the directory that plays `/`; programs that start programs |
+//! | [`root`], [`identity`], [`start`] | the directory that plays `/`, the user; programs that start programs |
+//! | [`host`] | what this machine says of its processes and sockets |
 //! | [`trace`] | which functions were called by whom |
 
 mod abi;
 mod fixups;
 mod host;
+mod identity;
 mod image;
 mod initialisers;
 mod macho;
-mod root;
-mod start;
+pub mod root;
+pub mod start;
 mod symbols;
 mod system;
 mod thread_locals;
@@ -68,7 +70,7 @@ fn hand_over(count: usize) -> Result<Never, String> {
     let (Some(program), true) = (texts.first(), count > 1) else { return Err(USAGE.into()) };
     let path = std::path::absolute(program).map_err(|error| format!("{}: {error}", program.display()))?;
     let own = start::own_path();
-    let mut command = std::process::Command::new(std::ffi::OsStr::from_bytes(own.as_bytes()));
+    let mut command = std::process::Command::new(own);
     command.arg0(program).args(&texts[1..]).env(start::PROGRAM, path);
     Err(format!("cannot start itself again: {}", command.exec()))
 }
@@ -76,9 +78,11 @@ fn hand_over(count: usize) -> Result<Never, String> {
 /// Loads the program and runs it to its end.
 fn run(path: &Path, arguments: &'static [*const c_char]) -> Result<Never, String> {
     let fail = |problem: String| format!("{}: {problem}", path.display());
-    let root = start::take(start::ROOT);
-    let trace = start::take(start::TRACE);
-    start::keep(&[(start::ROOT, root.clone()), (start::TRACE, trace)]);
+    let [root, user, trace] = start::SETTINGS.map(start::take);
+    start::take(start::PRELOAD);
+    let settings = [(start::ROOT, root.clone()), (start::USER, user.clone()), (start::TRACE, trace)];
+    start::keep(&settings, start::own_path(), start::library());
+    identity::set(user.as_deref());
     // Without links on the way, so that what the kernel calls a file can be told to lie below it.
     root::set(root.map(|root| std::fs::canonicalize(&root).unwrap_or(PathBuf::from(root))));
 

@@ -49,7 +49,8 @@ pub fn name(path: &[u8]) -> Vec<u8> {
 }
 
 fn inside(root: &Path, path: &[u8]) -> Vec<u8> {
-    if path.first() != Some(&b'/') || is_device(path) {
+    let is_below = || Path::new(OsStr::from_bytes(path)).starts_with(root);
+    if path.first() != Some(&b'/') || is_device(path) || is_below() {
         return path.to_vec();
     }
     [root.as_os_str().as_bytes(), path].concat()
@@ -82,6 +83,9 @@ mod tests {
             ("/", "/tmp/mac/"),
             ("/dev/null", "/dev/null"),
             ("/dev/pf", "/tmp/mac/dev/pf"),
+            // A program of Linux is told where it lies by its whole path.
+            ("/tmp/mac/usr/bin/osascript", "/tmp/mac/usr/bin/osascript"),
+            ("/tmp/macintosh", "/tmp/mac/tmp/macintosh"),
         ] {
             assert_eq!(inside(root, mac.as_bytes()), linux.as_bytes());
         }

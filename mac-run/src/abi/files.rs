@@ -59,7 +59,7 @@ impl Stat {
             mode: stat.st_mode as u16,
             links: u16::try_from(stat.st_nlink).unwrap_or(u16::MAX),
             inode: stat.st_ino,
-            user: stat.st_uid,
+            user: crate::identity::owner(stat.st_uid),
             group: stat.st_gid,
             special: stat.st_rdev as i32,
             accessed: Time { seconds: stat.st_atime, nanoseconds: stat.st_atime_nsec },

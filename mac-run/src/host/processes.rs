@@ -48,11 +48,15 @@ pub fn path(pid: u32) -> Option<Vec<u8>> {
     })
 }
 
-/// The Mac program that a process runs, as a path of this machine. What a process was started with stands in `/proc`
-/// even after it took the variable away.
+/// The Mac program that a process runs, as a path of this machine.
 fn mac_program(pid: u32) -> Option<Vec<u8>> {
+    variable(pid, start::PROGRAM)
+}
+
+/// A variable of the environment that a process was started with, which stands in `/proc` even after it was taken away.
+pub fn variable(pid: u32, name: &str) -> Option<Vec<u8>> {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let key = [start::PROGRAM.as_bytes(), b"="].concat();
+    let key = [name.as_bytes(), b"="].concat();
     let value = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(&key[..]))?;
     Some(value.to_vec())
 }

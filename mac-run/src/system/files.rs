@@ -7,6 +7,7 @@ use super::{directory, fail, last_error, place, shims, unknown};
 use crate::abi::fcntl::{self as numbers, Flock};
 use crate::abi::files::{Stat, Time};
 use crate::abi::{flags_to_linux, flags_to_mac, to_linux, to_mac};
+use crate::identity::host_owner;
 use crate::root;
 use crate::system::pf;
 
@@ -26,6 +27,7 @@ shims! {
     "fchmodat" => fchmodat,
     "chown" => chown,
     "lchown" => lchown,
+    "fchown" => fchown,
     "umask" => umask,
     "link" => link,
     "linkat" => linkat,
@@ -167,12 +169,17 @@ unsafe extern "C" fn fchmodat(at: c_int, path: *const c_char, mode: u16, flags: 
 
 unsafe extern "C" fn chown(path: *const c_char, user: u32, group: u32) -> c_int {
     // SAFETY: a program gives a C string.
-    unsafe { libc::chown(place(path).as_ptr(), user, group) }
+    unsafe { libc::chown(place(path).as_ptr(), host_owner(user), group) }
 }
 
 unsafe extern "C" fn lchown(path: *const c_char, user: u32, group: u32) -> c_int {
     // SAFETY: a program gives a C string.
-    unsafe { libc::lchown(place(path).as_ptr(), user, group) }
+    unsafe { libc::lchown(place(path).as_ptr(), host_owner(user), group) }
+}
+
+extern "C" fn fchown(file: c_int, user: u32, group: u32) -> c_int {
+    // SAFETY: takes numbers alone.
+    unsafe { libc::fchown(file, host_owner(user), group) }
 }
 
 extern "C" fn umask(mode: u16) -> u16 {

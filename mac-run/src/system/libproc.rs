@@ -6,7 +6,7 @@ use super::{fail, loader, shims, unknown};
 use crate::abi::tables::{self, FileInfo, InternetInfo, ProcessInfo, SocketInfo, TCP_STATES, TcpInfo};
 use crate::host::processes::{self, Process};
 use crate::host::sockets::{self, TcpSocket};
-use crate::{abi, root};
+use crate::{abi, identity, root};
 
 shims! {
     "proc_listpids" => list_pids,
@@ -53,9 +53,12 @@ unsafe extern "C" fn list_all_pids(buffer: *mut c_void, size: c_int) -> c_int {
 /// A process that this user may look into; else 0, with the error that XNU gives.
 fn own(pid: c_int) -> Result<Process, c_int> {
     let process = u32::try_from(pid).ok().and_then(processes::process).ok_or(libc::ESRCH)?;
-    // SAFETY: takes nothing.
-    let user = unsafe { libc::geteuid() };
-    if user == 0 || user == process.uid[0] { Ok(process) } else { Err(libc::EPERM) }
+    let user = identity::user();
+    if user == 0 || user == identity::user_of(process.pid, process.uid[0]) {
+        Ok(process)
+    } else {
+        Err(libc::EPERM)
+    }
 }
 
 fn refuse(error: c_int) -> c_int {
@@ -106,11 +109,11 @@ fn process_info(process: &Process, files: usize) -> ProcessInfo {
         status: 2,
         pid: process.pid,
         parent: process.parent,
-        uid: process.uid[1],
+        uid: identity::user_of(process.pid, process.uid[1]),
         gid: process.gid[1],
-        real_uid: process.uid[0],
+        real_uid: identity::user_of(process.pid, process.uid[0]),
         real_gid: process.gid[0],
-        saved_uid: process.uid[2],
+        saved_uid: identity::user_of(process.pid, process.uid[2]),
         saved_gid: process.gid[2],
         files: files as u32,
         group: process.group,

@@ -1,17 +1,14 @@
 //! Programs that are started. What lies below the root may be a program of Linux, which is started as it is, or one of
 //! macOS, which is started through this program again (see [`crate::start`]).
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_short};
-use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::ffi::{CStr, CString, c_char, c_int, c_short};
 
 use super::{fail, last_error, shims, unknown};
 use crate::abi::errno;
 use crate::abi::fcntl::OPEN_FLAGS;
 use crate::abi::processes::{SPAWN_CLOEXEC_DEFAULT, SPAWN_FLAGS, SPAWN_SETEXEC};
 use crate::abi::{flags_to_linux, signals};
-use crate::{macho, root, start};
+use crate::start::{self, Program};
 
 shims! {
     "posix_spawn" => posix_spawn,
@@ -174,29 +171,11 @@ unsafe extern "C" fn posix_spawnp(
 ) -> c_int {
     // SAFETY: the file is a C string; the rest is as above.
     unsafe {
-        match search(CStr::from_ptr(file)) {
+        match start::search(CStr::from_ptr(file)) {
             Some(path) => posix_spawn(pid, path.as_ptr(), actions, attributes, arguments, environment),
             None => errno::to_mac(libc::ENOENT),
         }
     }
-}
-
-/// A program by its name alone is looked for along `PATH`, as the caller has it.
-fn search(file: &CStr) -> Option<CString> {
-    if file.to_bytes().contains(&b'/') {
-        return Some(file.to_owned());
-    }
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    let candidates =
-        std::env::split_paths(&path).map(|folder| folder.join(OsStr::from_bytes(file.to_bytes())));
-    let found = candidates.into_iter().find(|candidate| is_executable(&root::place_path(candidate)))?;
-    CString::new(found.as_os_str().as_bytes()).ok()
-}
-
-fn is_executable(path: &Path) -> bool {
-    let Ok(text) = CString::new(path.as_os_str().as_bytes()) else { return false };
-    // SAFETY: a C string.
-    path.is_file() && unsafe { libc::access(text.as_ptr(), libc::X_OK) } == 0
 }
 
 /// Arguments or environment, which end in null; none where there is no array.
@@ -214,27 +193,6 @@ unsafe fn list(list: *const *const c_char) -> Vec<CString> {
         }
     }
     texts
-}
-
-/// The file to start, and the environment that it gets.
-struct Start {
-    file: CString,
-    environment: Vec<CString>,
-}
-
-impl Start {
-    fn of(program: &CStr, mut environment: Vec<CString>) -> Self {
-        let file = root::place(program);
-        let is_macho = is_macho(Path::new(OsStr::from_bytes(file.to_bytes())));
-        environment.extend(start::inherited(is_macho.then_some(file.as_c_str())));
-        Start { file: if is_macho { start::own_path() } else { file }, environment }
-    }
-}
-
-fn is_macho(path: &Path) -> bool {
-    let mut first = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first));
-    read.is_ok() && macho::is_macho(&first)
 }
 
 fn pointers(texts: &[CString]) -> Vec<*mut c_char> {
@@ -255,7 +213,7 @@ unsafe fn spawn(
 ) -> Result<c_int, c_int> {
     // SAFETY: as the caller says.
     let (arguments, environment) = unsafe { (list(arguments), list(environment)) };
-    let start = Start::of(program, environment);
+    let start = Program::of(program, environment);
     let linux_actions = LinuxActions::of(actions)?;
     let linux_attributes = LinuxAttributes::of(attributes)?;
     let mut pid = 0;
@@ -361,7 +319,7 @@ unsafe extern "C" fn execve(
 ) -> c_int {
     // SAFETY: a program gives a path and arrays that end in null.
     unsafe {
-        let start = Start::of(CStr::from_ptr(path), list(environment));
+        let start = Program::of(CStr::from_ptr(path), list(environment));
         let arguments = list(arguments);
         libc::execve(
             start.file.as_ptr(),
@@ -382,7 +340,7 @@ unsafe extern "C" fn execv(path: *const c_char, arguments: *const *const c_char)
 
 unsafe extern "C" fn execvp(file: *const c_char, arguments: *const *const c_char) -> c_int {
     // SAFETY: a program gives a C string; the rest is as above.
-    match search(unsafe { CStr::from_ptr(file) }) {
+    match start::search(unsafe { CStr::from_ptr(file) }) {
         // SAFETY: as above.
         Some(path) => unsafe { execv(path.as_ptr(), arguments) },
         None => fail(libc::ENOENT),

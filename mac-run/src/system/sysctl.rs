@@ -9,7 +9,7 @@ use crate::abi;
 use crate::abi::tables::{self, ListHeader, ListedInternet, ListedSocket, TCP_STATES};
 use crate::host::processes;
 use crate::host::sockets::{self, LISTEN, TcpSocket};
-use crate::root;
+use crate::{identity, root};
 
 shims! {
     "sysctl" => sysctl,
@@ -89,9 +89,8 @@ fn boot() -> Option<String> {
 fn process_arguments(pid: c_int) -> Result<Vec<u8>, c_int> {
     let pid = u32::try_from(pid).map_err(|_| libc::EINVAL)?;
     let process = processes::process(pid).ok_or(libc::EINVAL)?;
-    // SAFETY: takes nothing.
-    let user = unsafe { libc::geteuid() };
-    if user != 0 && user != process.uid[0] {
+    let user = identity::user();
+    if user != 0 && user != identity::user_of(pid, process.uid[0]) {
         return Err(libc::EINVAL);
     }
     let arguments = processes::arguments(pid).ok_or(libc::EINVAL)?;
@@ -212,7 +211,7 @@ fn listed_socket(socket: &TcpSocket, pid: u32) -> ListedSocket {
         family: if socket.v6_only.is_none() { 2 } else { 30 },
         queue: if socket.state == LISTEN { socket.waiting as i16 } else { 0 },
         queue_limit: if socket.state == LISTEN { socket.room as i16 } else { 0 },
-        uid: socket.uid,
+        uid: if pid == 0 { identity::owner(socket.uid) } else { identity::user_of(pid, socket.uid) },
         last_pid: pid as i32,
         ..ListedSocket::default()
     }

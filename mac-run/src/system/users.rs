@@ -4,8 +4,11 @@ use std::ffi::{CStr, c_char, c_int};
 
 use super::shims;
 use crate::abi::errno;
+use crate::identity;
 
 shims! {
+    "getuid" => getuid,
+    "geteuid" => getuid,
     "getpwuid_r" => getpwuid_r,
     "getpwnam_r" => getpwnam_r,
 }
@@ -26,6 +29,10 @@ struct User {
 }
 
 const _: () = assert!(size_of::<User>() == 72);
+
+extern "C" fn getuid() -> u32 {
+    identity::user()
+}
 
 unsafe extern "C" fn getpwuid_r(
     number: u32,
