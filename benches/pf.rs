@@ -50,7 +50,7 @@ fn in_anchors(count: usize) -> (String, Vec<String>) {
 fn load(main: &str, anchors: &[String]) -> Rulesets {
     let (loaded, problems) = Rulesets::from_conf("pf.conf", main, &mut |name| {
         let anchor = name.parse::<usize>().ok().and_then(|index| anchors.get(index));
-        anchor.cloned().ok_or_else(|| "no such file".to_owned())
+        anchor.cloned().ok_or_else(|| "no such file".into())
     });
     assert!(problems.is_empty());
     loaded

@@ -6,23 +6,26 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::debuggers::connect::{self, Setting};
 use crate::debuggers::port_view::PortView;
-use crate::debuggers::scan::{self, Scan};
+use crate::debuggers::scan::{self, Scan, WatchedPort};
+use crate::debuggers::settings::{self, Setting};
 use crate::diagnosis::{Assessment, PortFacts};
 use crate::elevate::{self, ElevateError};
 use crate::firewall::app::AppFirewallCache;
 use crate::os;
 use crate::os::clipboard::ClipboardError;
 use crate::pflog;
-use crate::port::{PortError, PortRange};
+use crate::port::PortRange;
 use crate::prefs::{Preferences, PreferencesError, ports_of};
+use crate::report::{ReportFact, Unusable};
 use crate::root::answer::{Outcome, Response};
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{NamedPort, Source};
+use crate::rules::ledger::Seconds;
+use crate::rules::named_port::{NamedPort, PortsError};
+use crate::rules::source::Source;
 use crate::sockets::SocketsError;
-use crate::status::{Attempts, Facts, Report, ReportFact, Seconds, Status};
+use crate::status::{Attempts, Facts, Status};
 use crate::system::{PFLOG, STATUS, System, SystemError};
 
 /// What both front ends do, on one system.
@@ -59,7 +62,7 @@ pub struct Connection {
 pub enum AppError {
     /// The ports do not read.
     #[error("{0}")]
-    Port(#[from] PortError),
+    Port(#[from] PortsError),
     /// The source does not read.
     #[error("\"{}\" is no source: say any, lan, or a host or network such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
     Source(String),
@@ -93,7 +96,7 @@ pub enum AppError {
     },
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
-    NotSeen(String),
+    NotSeen(Unusable),
     /// The sockets cannot be read.
     #[error("{0}")]
     Sockets(#[from] SocketsError),
@@ -240,18 +243,18 @@ impl App {
     pub fn sight(
         &self,
         more: &[PortRange],
-        look: impl FnOnce(&[PortRange]) -> Result<Scan, SocketsError>,
+        look: impl FnOnce(&[WatchedPort]) -> Result<Scan, SocketsError>,
         app_firewall: &mut AppFirewallCache,
     ) -> Result<Observation, AppError> {
         let ports = self.preferences()?.shown();
         let report = self.report();
         let openings = match &report {
             ReportFact::Read(report) => report.openings.as_slice(),
-            ReportFact::Missing | ReportFact::Unreadable(_) => &[],
+            _ => &[],
         };
-        let shown = ports.iter().map(|port| port.port);
-        let watched: Vec<PortRange> =
-            shown.chain(openings.iter().map(|opening| opening.port)).chain(more.iter().copied()).collect();
+        let shown = ports.iter().map(|port| WatchedPort { range: port.port, debugger: port.debugger });
+        let others = openings.iter().map(|opening| opening.port).chain(more.iter().copied());
+        let watched: Vec<WatchedPort> = shown.chain(others.map(WatchedPort::from)).collect();
         let look = look(&watched);
         let now = self.system.now();
         let facts = Facts {
@@ -278,13 +281,7 @@ impl App {
         let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
         let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
         let said = facts.assess(range, seen);
-        let mut settings = view.settings(host);
-        // Nobody is there, or somebody of whom nothing may be read.
-        if settings.is_empty() && view.process.is_none() {
-            let host = host.unwrap_or("127.0.0.1");
-            let kind = connect::usual(port).ok_or_else(unknown)?;
-            settings = connect::settings(&connect::ConnectTarget { kind, host, port, tunnel: false });
-        }
+        let settings = view.settings_or_usual(host);
         if settings.is_empty() { Err(unknown()) } else { Ok(Connection { view, said, settings }) }
     }
 
@@ -292,7 +289,7 @@ impl App {
     pub fn copy_setting(&self, connection: &Connection, client: &str) -> Result<Setting, AppError> {
         let Connection { settings, .. } = connection;
         let known = || settings.iter().map(|setting| setting.client).collect::<Vec<_>>().join(", ");
-        let setting = connect::choose(settings, client).ok_or_else(|| AppError::NoClient {
+        let setting = settings::choose(settings, client).ok_or_else(|| AppError::NoClient {
             client: client.chars().take(80).collect(),
             known: known(),
         })?;
@@ -305,10 +302,7 @@ impl App {
         match self.system.files().read(STATUS) {
             Ok(None) => ReportFact::Missing,
             Err(error) => ReportFact::Unreadable(error.to_string()),
-            Ok(Some(bytes)) => match serde_json::from_slice::<Report>(&bytes) {
-                Ok(report) => ReportFact::Read(Box::new(report)),
-                Err(error) => ReportFact::Unreadable(format!("what root saw does not read: {error}")),
-            },
+            Ok(Some(bytes)) => ReportFact::read(&bytes),
         }
     }
 

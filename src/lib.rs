@@ -16,12 +16,13 @@
 //! | [`firewall`] | asks pf and the Application Firewall |
 //! | [`pflog`] | what pf logged: capture, entries, counts |
 //! | [`menu`], [`status`], [`prefs`] | facts in, what is shown out; what the user prefers |
+//! | [`report`] | what root saw, as it stands on disk |
 //! | [`debuggers`] | how each debugger is recognised, what harms it, its settings |
 //! | [`sockets`] | who listens and who is connected |
 //! | [`diagnosis`] | what stands between a client and a debugger: one state, one sentence, one next step |
 //! | [`rules`] | our rules: ledger, anchor, the block in pf.conf |
 //! | [`pf`] | pf's language and verdicts |
-//! | [`port`] | ports, ranges, presets |
+//! | [`port`] | ports, ranges, names |
 //! | [`system`] | the trait `System`, and `Mac`: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
 
@@ -40,6 +41,7 @@ pub mod pf;
 pub mod pflog;
 pub mod port;
 pub mod prefs;
+pub mod report;
 pub mod root;
 pub mod rules;
 pub mod sockets;

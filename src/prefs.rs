@@ -10,8 +10,10 @@
 
 use serde::Deserialize;
 
-use crate::port::{DebugPort, LOWEST_PORT, PortName, parse_named, presets};
-use crate::rules::ledger::{Attachment, NamedPort};
+use crate::debuggers::ports::{DebugPort, shown_by_default, usual_ports};
+use crate::port::{LOWEST_PORT, PortName};
+use crate::rules::ledger::Attachment;
+use crate::rules::named_port::{NamedPort, PortsError, parse_ports};
 
 /// The preferences, each with its default where the file is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -53,9 +55,8 @@ impl AttachmentChoice {
 
 impl Default for Preferences {
     fn default() -> Self {
-        let shown = ["dlv", "node", "debugpy", "jdwp", "gdbserver", "chrome"];
         Preferences {
-            show: shown.iter().filter_map(|name| name.parse().ok()).collect(),
+            show: shown_by_default(),
             from: "lan".to_owned(),
             way: AttachmentChoice::Auto,
             port: Vec::new(),
@@ -121,13 +122,14 @@ impl Preferences {
         Ok(preferences)
     }
 
-    /// Every port that has a name: the user's own first; a preset gives way to an own port of its name or number.
+    /// Every port that has a name: the user's own first; a debugger's usual port gives way to an own port of its name or
+    /// number.
     pub fn known(&self) -> Vec<DebugPort> {
         let mut known = self.port.clone();
-        for preset in presets() {
-            let taken = |own: &DebugPort| own.name == preset.name || own.port.overlaps(preset.port);
+        for usual in usual_ports() {
+            let taken = |own: &DebugPort| own.name == usual.name || own.port.overlaps(usual.port);
             if !self.port.iter().any(taken) {
-                known.push(preset);
+                known.push(usual);
             }
         }
         known
@@ -143,7 +145,7 @@ impl Preferences {
 
     /// The ports to show, as the guard takes them.
     pub fn managed(&self) -> Vec<NamedPort> {
-        self.shown().into_iter().map(|port| NamedPort { name: port.name, port: port.port }).collect()
+        self.shown().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect()
     }
 
     /// The text of the file with one key changed, everything else byte for byte as it was.
@@ -183,9 +185,10 @@ impl Preferences {
 }
 
 /// Ports as a person types them, by the names that these preferences know.
-pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, crate::port::PortError> {
-    let named = parse_named(text, &preferences.known())?;
-    Ok(named.into_iter().map(|(name, port)| NamedPort { name, port }).collect())
+pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, PortsError> {
+    let known: Vec<NamedPort> =
+        preferences.known().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect();
+    parse_ports(text, &known)
 }
 
 #[cfg(test)]
@@ -201,10 +204,17 @@ mod tests {
         assert_eq!(Preferences::parse("").unwrap(), Preferences::default());
         assert_eq!(Preferences::parse(Preferences::template()).unwrap(), Preferences::default());
         assert_eq!(Preferences::default().shown().len(), 6);
+        let uncommented: String = Preferences::template()
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| ["show = ", "from = ", "way = "].iter().any(|key| line.starts_with(key)))
+            .fold(String::new(), |text, line| text + line + "\n");
+        assert_eq!(uncommented.lines().count(), 3);
+        assert_eq!(Preferences::parse(&uncommented).unwrap(), Preferences::default());
     }
 
     #[test]
-    fn own_ports_are_shown_and_win_over_presets() {
+    fn own_ports_are_shown_and_win_over_usual_ones() {
         let text = "show = [\"dlv\"]\n[[port]]\nname = \"mine\"\nport = 9229\n[[port]]\nname = \"dlv\"\nport = \"4000-4003\"\n";
         let preferences = Preferences::parse(text).unwrap();
         let shown: Vec<_> =

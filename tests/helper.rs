@@ -4,10 +4,11 @@ mod common;
 
 use common::Lab;
 use portcullis::root::request::{Operation, Request};
-use portcullis::rules::ledger::{NamedPort, Source};
+use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
 
 fn open(port: &str, until: Option<i64>) -> String {
-    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() }];
+    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
     Request::new(Operation::Open { ports, from: Source::Any, until }, "ada").encode()
 }
 

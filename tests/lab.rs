@@ -8,7 +8,8 @@ use std::process::{Command, Output, Stdio};
 use portcullis::firewall::app::AppFirewallCache;
 use portcullis::firewall::{Pfctl, Release, Rules};
 use portcullis::lab::Lab;
-use portcullis::status::{AppFirewall, PfState};
+use portcullis::report::PfState;
+use portcullis::status::AppFirewall;
 use portcullis::system::APPLE_ANCHOR;
 
 fn pfctl(lab: &Path) -> Command {

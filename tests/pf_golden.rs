@@ -26,9 +26,7 @@ fn files(extension: &str) -> Vec<PathBuf> {
 fn read(path: &Path) -> Parsed {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    parse(name, &text, &mut |name| {
-        fs::read_to_string(data().join(name)).map_err(|_| "no such file".to_owned())
-    })
+    parse(name, &text, &mut |name| fs::read_to_string(data().join(name)).map_err(|_| "no such file".into()))
 }
 
 fn compare(path: &Path, found: &str) {
@@ -113,11 +111,11 @@ fn names_of_interfaces_become_their_addresses() {
         pass out inet from en0:broadcast/32 to en5\n\
         pass out inet from en0/24 to (en0)\n\
         table <own> { self, en0:network }\n";
-    let parsed = parse_on("x", text.as_bytes(), &mut |_| Err(String::new()), &facts);
+    let parsed = parse_on("x", text.as_bytes(), &mut |_| Err("no files here".into()), &facts);
     assert_eq!(parsed.problems.len(), 1, "{:?}", parsed.problems);
     assert_eq!(parsed.problems[0].line, 4, "a mask has no place behind :broadcast");
     let text = text.replace("en0:broadcast/32", "en0:broadcast");
-    let parsed = parse_on("x", text.as_bytes(), &mut |_| Err(String::new()), &facts);
+    let parsed = parse_on("x", text.as_bytes(), &mut |_| Err("no files here".into()), &facts);
     assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
     insta::assert_snapshot!(parsed.ruleset.to_string());
 }

@@ -246,7 +246,7 @@ proptest! {
 
     #[test]
     fn bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let mut include = |_: &str| Err("no files".to_owned());
+        let mut include = |_: &str| Err("no files".into());
         let parsed = parse_bytes("bytes", &bytes, &mut include);
         for problem in &parsed.problems {
             prop_assert!(!problem.to_string().is_empty());

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use portcullis::pf::criteria::Family;
-use portcullis::pf::explain::{Explanation, From, Question, answers, ask, changes};
+use portcullis::pf::explain::{ClientHost, Explanation, Query, answers, ask, changes};
 use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
+use portcullis::port::PortRange;
 
 const STOCK: &str = include_str!("../resources/stock-pf.conf");
 const APPLE: &str = include_str!("../resources/stock-com.apple");
@@ -14,18 +15,18 @@ const RECIPE: &str = "pass in proto tcp from any to any port 2345\n";
 fn load(conf: &str, files: &[(&str, &str)]) -> Rulesets {
     let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |path| {
         let found = files.iter().find(|(name, _)| *name == path);
-        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".into())
     });
     assert_eq!(problems, []);
     loaded.with_assumed_interfaces(None)
 }
 
-fn from(loaded: &Rulesets, from: From) -> Explanation {
-    ask(loaded, &Question { port: 2345, from, family: Family::Inet, interface: None })
+fn from(loaded: &Rulesets, from: ClientHost) -> Explanation {
+    ask(loaded, &Query { port: 2345, from, family: Family::Inet, interface: None })
 }
 
 fn sentences(loaded: &Rulesets) -> [String; 3] {
-    [From::Loopback, From::Network, From::Anyone].map(|who| from(loaded, who).sentence)
+    [ClientHost::Loopback, ClientHost::Network, ClientHost::Anyone].map(|who| from(loaded, who).sentence)
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn the_recipe_without_its_anchor_line_is_never_evaluated() {
         "{STOCK}block in all\nload anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n"
     );
     let files = [("/etc/pf.anchors/com.apple", APPLE), ("/etc/pf.anchors/com.golang.dlv", RECIPE)];
-    let answer = from(&load(&conf, &files), From::Network);
+    let answer = from(&load(&conf, &files), ClientHost::Network);
     assert_eq!(
         answer.sentence,
         "blocked by rule 1, pf.conf:14 `block drop in all`; nothing later passes port 2345"
@@ -63,7 +64,7 @@ fn the_recipe_with_its_anchor_line_passes() {
         "{STOCK}block in all\nanchor \"com.golang.dlv\"\nload anchor \"com.golang.dlv\" from \"/etc/pf.anchors/com.golang.dlv\"\n"
     );
     let files = [("/etc/pf.anchors/com.apple", APPLE), ("/etc/pf.anchors/com.golang.dlv", RECIPE)];
-    let answer = from(&load(&conf, &files), From::Anyone);
+    let answer = from(&load(&conf, &files), ClientHost::Anyone);
     assert_eq!(
         answer.sentence,
         "passed by rule 0 of anchor com.golang.dlv, /etc/pf.anchors/com.golang.dlv:1 `pass in proto tcp from any to \
@@ -94,17 +95,17 @@ fn block_all_stops_loopback_too_unless_it_is_skipped() {
     );
     let loaded = load("set skip on lo0\nblock all\n", &[]);
     assert_eq!(
-        from(&loaded, From::Loopback).sentence,
+        from(&loaded, ClientHost::Loopback).sentence,
         "passed: pf does not look at the interface (`set skip`)"
     );
-    assert_eq!(from(&loaded, From::Network).verdict, Decision::Block);
+    assert_eq!(from(&loaded, ClientHost::Network).verdict, Decision::Block);
 }
 
 #[test]
 fn block_in_all_passes_loopback_out_and_stops_it_in() {
     let loaded = load("block in all\npass out all\n", &[]);
     assert_eq!(
-        from(&loaded, From::Loopback).sentence,
+        from(&loaded, ClientHost::Loopback).sentence,
         "on its way into lo0, blocked by rule 0, pf.conf:1 `block drop in all`; nothing later passes port 2345"
     );
 }
@@ -124,20 +125,20 @@ fn internet_sharing_changes_nothing_for_the_port() {
                    pass on bridge100 inet from any to any\n\
                    block in on en0 inet proto tcp from bridge100:network to any\n";
     let files = [("/etc/pf.anchors/com.apple", APPLE), ("sharing", sharing)];
-    let answer = from(&load(&conf, &files), From::Network);
+    let answer = from(&load(&conf, &files), ClientHost::Network);
     // What bridge100's network is nobody said: the last rule may match.
     assert_eq!(answer.verdict, Decision::Unknown);
     let known = load(&conf, &files)
         .with_interfaces(vec![facts("en0", &["192.168.1.10/24"]), facts("bridge100", &["192.168.2.1/24"])]);
     assert_eq!(
-        from(&known, From::Network).sentence,
+        from(&known, ClientHost::Network).sentence,
         "passed: no rule matches port 2345; pf passes what no rule matches"
     );
     let bridged = ask(
         &known,
-        &Question {
+        &Query {
             port: 2345,
-            from: From::Host("192.168.2.7".parse().unwrap()),
+            from: ClientHost::Host("192.168.2.7".parse().unwrap()),
             family: Family::Inet,
             interface: None,
         },
@@ -164,12 +165,12 @@ fn a_vpn_that_blocks_all_but_its_tunnel() {
     let loaded = load(vpn, &[])
         .with_interfaces(vec![facts("en0", &["192.168.1.10/24"]), facts("utun3", &["10.64.0.2/32"])]);
     assert_eq!(
-        from(&loaded, From::Network).sentence,
+        from(&loaded, ClientHost::Network).sentence,
         "blocked by rule 0, pf.conf:2 `block drop all`; nothing later passes port 2345"
     );
-    let tunnel = Question {
+    let tunnel = Query {
         port: 2345,
-        from: From::Anyone,
+        from: ClientHost::Anyone,
         family: Family::Inet,
         interface: Some("utun3".to_owned()),
     };
@@ -195,7 +196,7 @@ fn a_vpn_that_lets_the_local_network_in() {
             "blocked by rule 0, pf.conf:2 `block return in all`; nothing later passes port 2345",
         ]
     );
-    assert_eq!(from(&loaded, From::Anyone).notes, ["the client sees \"connection refused\""]);
+    assert_eq!(from(&loaded, ClientHost::Anyone).notes, ["the client sees \"connection refused\""]);
 }
 
 #[test]
@@ -203,30 +204,30 @@ fn a_corporate_quick_block_wins_over_what_comes_later() {
     let conf = "block return in quick on ! lo0 proto tcp to any port 1024:65535\nanchor \"x\"\nload anchor x from x\n";
     let loaded = load(conf, &[("x", RECIPE)]);
     assert_eq!(
-        from(&loaded, From::Network).sentence,
+        from(&loaded, ClientHost::Network).sentence,
         "blocked by rule 0, pf.conf:1 `block return in quick on ! lo0 proto tcp from any to any port 1024:65535`; it is \
          quick: later rules are not looked at"
     );
-    assert_eq!(from(&loaded, From::Loopback).verdict, Decision::Pass);
+    assert_eq!(from(&loaded, ClientHost::Loopback).verdict, Decision::Pass);
 }
 
 #[test]
 fn a_rule_without_state_needs_the_reply_to_pass_too() {
     let loaded = load("block all\npass in proto tcp to port 2345 no state\n", &[]);
     assert_eq!(
-        from(&loaded, From::Network).sentence,
+        from(&loaded, ClientHost::Network).sentence,
         "the connection comes in, but the reply is blocked by rule 0, pf.conf:1 `block drop all`; nothing later passes \
          port 2345"
     );
     let loaded = load("block all\npass in proto tcp to port 2345 flags any no state\npass out all\n", &[]);
     assert_eq!(
-        from(&loaded, From::Network).verdict,
+        from(&loaded, ClientHost::Network).verdict,
         Decision::Block,
         "`flags S/SA` does not match the reply"
     );
     let loaded =
         load("block all\npass proto tcp to port 2345 flags any no state\npass out all flags any\n", &[]);
-    assert_eq!(from(&loaded, From::Network).verdict, Decision::Pass);
+    assert_eq!(from(&loaded, ClientHost::Network).verdict, Decision::Pass);
 }
 
 #[test]
@@ -235,11 +236,11 @@ fn what_cannot_be_known_is_unknown_unless_it_cannot_matter() {
     let (loaded, problems) = Rulesets::from_conf(
         "pf.conf",
         "table <t> file \"/etc/t\"\nblock all\npass in from <t>\n",
-        &mut |_| Err("no such file".to_owned()),
+        &mut |_| Err("no such file".into()),
     );
     assert_eq!(problems, []);
     let loaded = loaded.with_interfaces(unread.interfaces().to_vec());
-    let answer = from(&loaded, From::Network);
+    let answer = from(&loaded, ClientHost::Network);
     assert_eq!(answer.verdict, Decision::Unknown);
     assert_eq!(
         answer.because.to_string(),
@@ -261,7 +262,7 @@ fn what_cannot_be_known_is_unknown_unless_it_cannot_matter() {
         ("block all\npass in proto udp to port nosuchservice\n", Decision::Block),
         ("pass all\nblock in from no-route\nblock in from urpf-failed\n", Decision::Pass),
     ] {
-        assert_eq!(from(&load(conf, &[]), From::Network).verdict, outcome, "{conf}");
+        assert_eq!(from(&load(conf, &[]), ClientHost::Network).verdict, outcome, "{conf}");
     }
 }
 
@@ -271,11 +272,11 @@ fn redirection_comes_before_the_filter() {
         "rdr on en0 proto tcp to any port 2345 -> 127.0.0.1 port 9999\nblock in\npass in proto tcp to port 2345\n",
         &[],
     );
-    let answer = from(&loaded, From::Network);
+    let answer = from(&loaded, ClientHost::Network);
     assert_eq!(answer.verdict, Decision::Block, "the filter sees port 9999");
     assert!(answer.notes.iter().any(|note| note.contains("127.0.0.1 port 9999")), "{:?}", answer.notes);
     let loaded = load("rdr pass on en0 proto tcp to any port 2345 -> 127.0.0.1 port 9999\nblock in\n", &[]);
-    assert_eq!(from(&loaded, From::Network).verdict, Decision::Pass);
+    assert_eq!(from(&loaded, ClientHost::Network).verdict, Decision::Pass);
 }
 
 #[test]
@@ -300,7 +301,7 @@ fn loaded_rules_are_told_by_anchor_and_number() {
     );
     assert_eq!(problems, []);
     let loaded = loaded.with_assumed_interfaces(None);
-    let network = from(&loaded, From::Network);
+    let network = from(&loaded, ClientHost::Network);
     assert_eq!(
         network.sentence,
         "passed by rule 0 of anchor com.apple/100.dev.portcullis `pass in quick inet proto tcp from <portcullis_dlv> to \
@@ -308,10 +309,13 @@ fn loaded_rules_are_told_by_anchor_and_number() {
     );
     let rule = network.rule.unwrap();
     assert_eq!(rule.place, "anchor com.apple/100.dev.portcullis rule 0");
-    assert_eq!(from(&loaded, From::Anyone).rule.unwrap().place, "anchor com.apple/100.dev.portcullis rule 1");
+    assert_eq!(
+        from(&loaded, ClientHost::Anyone).rule.unwrap().place,
+        "anchor com.apple/100.dev.portcullis rule 1"
+    );
     // From this Mac the guard does not match, but Apple's rule does.
     assert_eq!(
-        from(&loaded, From::Loopback).rule.unwrap().place,
+        from(&loaded, ClientHost::Loopback).rule.unwrap().place,
         "anchor com.apple/250.ApplicationFirewall rule 0"
     );
 }
@@ -323,7 +327,7 @@ fn a_listed_line_that_cannot_be_read_makes_the_verdict_unknown() {
         let (loaded, problems) =
             Rulesets::from_listings([("", Listing { rules, nat: "", tables: &none })], []);
         assert_eq!(problems.len(), 1);
-        from(&loaded.with_assumed_interfaces(None), From::Network).verdict
+        from(&loaded.with_assumed_interfaces(None), ClientHost::Network).verdict
     };
     assert_eq!(listing("block drop all\nfrobnicate in all\n"), Decision::Unknown);
     assert_eq!(listing("block drop all\npass in frobnicated\n"), Decision::Unknown);
@@ -331,6 +335,10 @@ fn a_listed_line_that_cannot_be_read_makes_the_verdict_unknown() {
     assert_eq!(listing("frobnicate in all\nblock drop all\n"), Decision::Block);
     assert_eq!(listing("frobnicate in quick all\nblock drop all\n"), Decision::Unknown);
     assert_eq!(listing("block drop all\npass out frobnicated\n"), Decision::Block);
+}
+
+fn ports(text: &str) -> PortRange {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -342,13 +350,13 @@ fn who_can_reach_a_port_and_what_a_change_changes() {
         "table <t> { 192.168.1.0/24 }\npass in quick proto tcp from <t> to any port 2345\n",
     );
     assert_eq!(problems, []);
-    let found = answers(&after, 2345, 2345, &[]);
+    let found = answers(&after, ports("2345"), &[]);
     assert_eq!(
         [found.loopback.verdict, found.network.verdict, found.anyone.verdict],
         [Decision::Pass, Decision::Pass, Decision::Block]
     );
     let table: Vec<String> =
-        changes(&before, &after, &[(2345, 2345, vec![])]).iter().map(ToString::to_string).collect();
+        changes(&before, &after, &[(ports("2345"), vec![])]).iter().map(ToString::to_string).collect();
     assert_eq!(
         table,
         [
@@ -358,15 +366,15 @@ fn who_can_reach_a_port_and_what_a_change_changes() {
             "2345         anyone    block              blocked by rule 0, pf.conf:2 `block drop in all`",
         ]
     );
-    let range = answers(&after, 2345, 2346, &[]);
+    let range = answers(&after, ports("2345-2346"), &[]);
     assert_eq!(range.network.verdict, Decision::Unknown, "{}", range.network.because);
 }
 
 /// What is said of a file of which others are missing.
 fn without_files(conf: &str) -> Explanation {
-    let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err("no such file".to_owned()));
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err("no such file".into()));
     assert_ne!(problems, []);
-    from(&loaded.with_assumed_interfaces(None), From::Network)
+    from(&loaded.with_assumed_interfaces(None), ClientHost::Network)
 }
 
 #[test]
@@ -399,15 +407,15 @@ fn rules_that_are_not_here_may_do_anything() {
 fn interfaces_are_matched_by_their_whole_names() {
     // macOS's kernel knows no groups of interfaces; a driver's name means its interfaces in `set skip` alone.
     for (rules, who, verdict) in [
-        ("block all\npass in on egress\n", From::Network, Decision::Block),
-        ("block in on ! egress\n", From::Network, Decision::Block),
-        ("block all\npass on lo\n", From::Loopback, Decision::Block),
-        ("set skip on lo\nblock all\n", From::Loopback, Decision::Pass),
-        ("set skip on lo\nblock all\n", From::Network, Decision::Block),
-        ("set skip on l\nblock all\n", From::Loopback, Decision::Block),
-        ("block all\npass in from (egress:network)\n", From::Network, Decision::Block),
-        ("block all\npass in from (en0:network)\n", From::Network, Decision::Pass),
-        ("block all\npass in on en0 from (en0:network) to (self)\n", From::Network, Decision::Unknown),
+        ("block all\npass in on egress\n", ClientHost::Network, Decision::Block),
+        ("block in on ! egress\n", ClientHost::Network, Decision::Block),
+        ("block all\npass on lo\n", ClientHost::Loopback, Decision::Block),
+        ("set skip on lo\nblock all\n", ClientHost::Loopback, Decision::Pass),
+        ("set skip on lo\nblock all\n", ClientHost::Network, Decision::Block),
+        ("set skip on l\nblock all\n", ClientHost::Loopback, Decision::Block),
+        ("block all\npass in from (egress:network)\n", ClientHost::Network, Decision::Block),
+        ("block all\npass in from (en0:network)\n", ClientHost::Network, Decision::Pass),
+        ("block all\npass in on en0 from (en0:network) to (self)\n", ClientHost::Network, Decision::Unknown),
     ] {
         let answer = from(&load(rules, &[]), who);
         assert_eq!(answer.verdict, verdict, "{rules}{answer}");
@@ -418,14 +426,14 @@ fn interfaces_are_matched_by_their_whole_names() {
 fn a_link_local_client_is_not_in_the_interfaces_own_networks() {
     let rules = "block in on en0 inet6\npass in on en0 inet6 from (en0:network)\n";
     let loaded = load(rules, &[]).with_interfaces(vec![facts("en0", &["fd00::1/64", "fe80::1/64"])]);
-    let of = |host: &str| from(&loaded, From::Host(host.parse().unwrap())).verdict;
+    let of = |host: &str| from(&loaded, ClientHost::Host(host.parse().unwrap())).verdict;
     assert_eq!((of("fd00::2"), of("fe80::2")), (Decision::Pass, Decision::Block));
 }
 
 #[test]
 fn a_redirection_to_another_machine_is_told() {
     let conf = "rdr on en0 proto tcp from any to any port 2345 -> 10.0.42.1 port 22\npass all\n";
-    let answer = from(&load(conf, &[]), From::Network);
+    let answer = from(&load(conf, &[]), ClientHost::Network);
     assert!(
         answer
             .sentence
@@ -433,9 +441,9 @@ fn a_redirection_to_another_machine_is_told() {
         "{answer}"
     );
     let conf = conf.replace("10.0.42.1 port 22", "127.0.0.1 port 8080");
-    assert!(from(&load(&conf, &[]), From::Network).sentence.starts_with("passed by rule 0"));
+    assert!(from(&load(&conf, &[]), ClientHost::Network).sentence.starts_with("passed by rule 0"));
     let conf = format!("no rdr on en0 proto tcp to port 2345\n{conf}");
-    assert_eq!(from(&load(&conf, &[]), From::Network).trail[0].effect, "exempts");
+    assert_eq!(from(&load(&conf, &[]), ClientHost::Network).trail[0].effect, "exempts");
 }
 
 #[test]
@@ -448,18 +456,18 @@ fn the_interface_to_the_outside_is_meant() {
         ("pass on en5\nblock in on en0\n", "en0"),
         ("pass on bridge100\nblock in on en1\n", "en1"),
     ] {
-        assert_eq!(from(&load(rules, &[]), From::Network).interface, interface, "{rules}");
+        assert_eq!(from(&load(rules, &[]), ClientHost::Network).interface, interface, "{rules}");
     }
 }
 
 #[test]
 fn what_depends_on_a_state_reads_as_a_sentence() {
     let conf = "block all\npass in proto tcp to port 2345 no state\npass in proto tcp to port 2345 probability 50%\n";
-    let answer = from(&load(conf, &[]), From::Network);
+    let answer = from(&load(conf, &[]), ClientHost::Network);
     assert_eq!(answer.verdict, Decision::Unknown);
     assert!(!answer.sentence.contains("without which unknown"), "{answer}");
     let conf = "block all\npass in proto tcp to port 2345 no state\n";
-    let answer = from(&load(conf, &[]), From::Network);
+    let answer = from(&load(conf, &[]), ClientHost::Network);
     assert_eq!(answer.verdict, Decision::Block);
     assert_eq!(answer.notes[0], "what passes it opens no state, so pf judges the replies by themselves");
 }
@@ -468,18 +476,18 @@ fn what_depends_on_a_state_reads_as_a_sentence() {
 fn nat64_leads_to_an_address_that_nobody_knows() {
     let conf = "nat64 on en0 inet6 from any to any -> (en1)\nblock in inet to 192.0.2.1\n";
     let loaded = load(conf, &[]);
-    let six = |from| ask(&loaded, &Question { port: 2345, from, family: Family::Inet6, interface: None });
-    assert_eq!(six(From::Network).verdict, Decision::Unknown);
-    assert_eq!(from(&loaded, From::Network).verdict, Decision::Pass, "IPv4 is not touched");
+    let six = |from| ask(&loaded, &Query { port: 2345, from, family: Family::Inet6, interface: None });
+    assert_eq!(six(ClientHost::Network).verdict, Decision::Unknown);
+    assert_eq!(from(&loaded, ClientHost::Network).verdict, Decision::Pass, "IPv4 is not touched");
 }
 
 /// The verdict on a text whatever is wrong with it.
-fn verdict_of_damaged(text: &str, from: From) -> Explanation {
-    let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no such file".to_owned()));
+fn verdict_of_damaged(text: &str, from: ClientHost) -> Explanation {
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no such file".into()));
     assert_ne!(problems, [], "{text:.200}");
     ask(
         &loaded.with_assumed_interfaces(None),
-        &Question { port: 2345, from, family: Family::Inet, interface: None },
+        &Query { port: 2345, from, family: Family::Inet, interface: None },
     )
 }
 
@@ -502,7 +510,7 @@ fn what_could_not_be_read_never_ends_in_a_certain_verdict() {
         // The rules of an anchor whose call does not read.
         "anchor \"x\" on en9 bogus {\nblock in quick\n}\npass in on en0\n".into(),
     ] {
-        let answer = verdict_of_damaged(&text, From::Network);
+        let answer = verdict_of_damaged(&text, ClientHost::Network);
         let surely_blocked = answer.verdict == Decision::Block && text.starts_with("x = ");
         assert!(
             answer.verdict == Decision::Unknown || surely_blocked,
@@ -512,7 +520,7 @@ fn what_could_not_be_read_never_ends_in_a_certain_verdict() {
     }
     // What follows a broken anchor is read as ever.
     let text = "anchor \"x\" bogus {\nblock in quick\n}\nblock in quick on en9\n";
-    let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err(String::new()));
+    let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".into()));
     assert_eq!(loaded.anchor("").map(|ruleset| ruleset.filter.len()), Some(2));
 }
 
@@ -522,11 +530,11 @@ fn files_that_are_too_much_together_are_unknown() {
     let rules = "pass in proto tcp to port 22\n".repeat(130_000) + "block in quick all\n";
     let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut |_| Ok(rules.clone()));
     assert_eq!(problems.len(), 1);
-    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Decision::Unknown);
+    assert_eq!(from(&loaded.with_assumed_interfaces(None), ClientHost::Network).verdict, Decision::Unknown);
     // The first was read, and decides.
     let text = text.replace("anchor c\n", "anchor a\n");
     let (loaded, _) = Rulesets::from_conf("pf.conf", &text, &mut |_| Ok(rules.clone()));
-    assert_eq!(from(&loaded.with_assumed_interfaces(None), From::Network).verdict, Decision::Block);
+    assert_eq!(from(&loaded.with_assumed_interfaces(None), ClientHost::Network).verdict, Decision::Block);
 }
 
 #[test]
@@ -534,33 +542,33 @@ fn an_exemption_ends_the_search_among_its_kind_alone() {
     // XNU, net/pf.c: pf_get_translation_aux goes on with binat where a `no rdr` matched.
     let conf = "no rdr on en0 proto tcp to port 2345\nbinat on en0 from 10.0.0.5 to any -> 192.168.1.10\n\
                 block all\npass in to 10.0.0.5\n";
-    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Decision::Pass);
+    assert_eq!(from(&load(conf, &[]), ClientHost::Network).verdict, Decision::Pass);
     let conf = conf.replace("10.0.0.5 to any", "10.0.0.6 to any");
-    assert_eq!(from(&load(&conf, &[]), From::Network).verdict, Decision::Block);
+    assert_eq!(from(&load(&conf, &[]), ClientHost::Network).verdict, Decision::Block);
     let conf = "no rdr on en0 proto tcp to port 2345\nrdr on en0 proto tcp to port 2345 -> 10.0.0.5\n\
                 block in to 10.0.0.5\n";
-    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Decision::Pass);
+    assert_eq!(from(&load(conf, &[]), ClientHost::Network).verdict, Decision::Pass);
 }
 
 #[test]
 fn of_two_files_for_one_anchor_the_later_counts() {
     let conf = "anchor x\nload anchor x from \"1\"\nload anchor x from \"2\"\n";
     let loaded = load(conf, &[("1", "pass in all\n"), ("2", "block in all\n")]);
-    assert_eq!(from(&loaded, From::Network).verdict, Decision::Block);
+    assert_eq!(from(&loaded, ClientHost::Network).verdict, Decision::Block);
 }
 
 #[test]
 fn the_interface_that_is_asked_for_has_addresses() {
     let conf = "block all\npass in on utun3 proto tcp to (utun3) port 2345\n";
-    let (loaded, _) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err(String::new()));
-    let question = Question {
+    let (loaded, _) = Rulesets::from_conf("pf.conf", conf, &mut |_| Err("no files here".into()));
+    let question = Query {
         port: 2345,
-        from: From::Network,
+        from: ClientHost::Network,
         family: Family::Inet,
         interface: Some("utun3".to_owned()),
     };
     assert_eq!(ask(&loaded.with_assumed_interfaces(Some("utun3")), &question).verdict, Decision::Pass);
     let conf = "rdr on en0 proto tcp to port 2345 -> lo0 port 8080\nblock all\n\
                 pass in proto tcp to 127.0.0.1 port 8080\n";
-    assert_eq!(from(&load(conf, &[]), From::Network).verdict, Decision::Pass);
+    assert_eq!(from(&load(conf, &[]), ClientHost::Network).verdict, Decision::Pass);
 }

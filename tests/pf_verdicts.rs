@@ -22,7 +22,7 @@ fn both_evaluators_agree() {
         let files = world.files();
         let (loaded, problems) = Rulesets::from_conf("main", &files[0].1, &mut |name| {
             let found = files.iter().find(|(path, _)| path == name);
-            found.map(|(_, text)| text.clone()).ok_or_else(|| "no such file".to_owned())
+            found.map(|(_, text)| text.clone()).ok_or_else(|| "no such file".into())
         });
         assert_eq!(problems, [], "seed {seed}\n{}", files[0].1);
         for _ in 0..4 {

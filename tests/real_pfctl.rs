@@ -13,9 +13,11 @@ use common::Lab;
 use portcullis::firewall::{Pfctl, PfctlError, Rules};
 use portcullis::pf::parse::{Parsed, parse_listing, parse_text};
 use portcullis::port::PortRange;
+use portcullis::report::PfState;
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source};
-use portcullis::status::PfState;
+use portcullis::rules::ledger::{Guard, Ledger, Opening};
+use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
 use portcullis::system::{Mac, PF_CONF};
 
 /// Below Apple's `anchor "com.apple/*"`, as our own anchor is, but not it.
@@ -98,7 +100,7 @@ fn ledger() -> Ledger {
         ["192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap()).to_vec();
     let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
     for port in [port, PortRange::new(49140, 49150).unwrap()] {
-        ledger.manage(&NamedPort { name: name.clone(), port });
+        ledger.manage(&NamedPort { name: name.clone(), range: port });
     }
     let (from, by) = (Source::Hosts { hosts }, "ada".to_owned());
     ledger.open(Opening { name, port, from, until: None, since: 0, by });

@@ -479,7 +479,7 @@ fn what_was_seen_before_a_restart_is_not_shown_as_now() {
     tray.until_icon(Icon::Closed);
 }
 
-/// A port that is open for everyone, and free now.
+/// A port that is open for anyone, and free now.
 fn open_port(lab: &Lab) -> u16 {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     lab.portcullis(&["open", &port.to_string(), "--from", "any"]).expect(0);
@@ -500,7 +500,7 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     let port = open_port(&lab);
     let tray = desktop.tray(&lab);
     let of_port = format!("{port}  port — ");
-    assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for everyone"));
+    assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for anyone"));
 
     let listen = format!("--listen=127.0.0.1:{port}");
     let mut dlv = Command::new("dlv");
@@ -545,7 +545,7 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     drop(dlv);
     tray.until(PATIENCE, "it is seen to be gone", |tray| {
         tray.connect(port).is_none()
-            && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for everyone"))
+            && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for anyone"))
     });
 }
 

@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     // The text includes itself a few times.
     let mut include = |_: &str| {
         included += 1;
-        if included < 4 { Ok(String::from_utf8_lossy(bytes).into_owned()) } else { Err("enough".to_owned()) }
+        if included < 4 { Ok(String::from_utf8_lossy(bytes).into_owned()) } else { Err("enough".into()) }
     };
     let parsed = parse_bytes("fuzz", bytes, &mut include);
     for problem in &parsed.problems {

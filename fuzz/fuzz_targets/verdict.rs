@@ -5,9 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use portcullis::pf::rulesets::Rulesets;
-use portcullis::pf::explain::{From, Question, answers, ask};
+use portcullis::pf::explain::{ClientHost, Query, answers, ask};
 use portcullis::pf::criteria::Family;
 use portcullis::pf::verdict::Decision;
+use portcullis::port::PortRange;
 
 fuzz_target!(|text: &str| {
     // Pieces between lines of `---` are anchors.
@@ -19,7 +20,7 @@ fuzz_target!(|text: &str| {
     }
     let (loaded, problems) = Rulesets::from_conf("main", &main, &mut |name| {
         let anchor = name.parse::<usize>().ok().and_then(|index| anchors.get(index));
-        anchor.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+        anchor.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".into())
     });
     // Lists multiply; what is looked for here needs no thousands of rules.
     let rules: usize = loaded.anchor_paths().filter_map(|path| loaded.anchor(path)).map(|ruleset| ruleset.count()).sum();
@@ -27,23 +28,24 @@ fuzz_target!(|text: &str| {
         return;
     }
     let loaded = loaded.with_assumed_interfaces(None);
-    for from in [From::Loopback, From::Network, From::Anyone] {
+    for from in [ClientHost::Loopback, ClientHost::Network, ClientHost::Anyone] {
         for family in [Family::Inet, Family::Inet6] {
-            let answer = ask(&loaded, &Question { port: 2345, from, family, interface: None });
+            let answer = ask(&loaded, &Query { port: 2345, from, family, interface: None });
             assert!(!answer.sentence.is_empty() && !answer.to_string().is_empty());
             if answer.verdict == Decision::Block && problems.is_empty() {
                 assert!(answer.rule.is_some(), "{answer}");
             }
         }
     }
-    let found = answers(&loaded, 2345, 2345, &[]);
+    let port = PortRange::single(2345).unwrap();
+    let found = answers(&loaded, port, &[]);
     // A quick rule in front of everything decides alone.
     let (blocked, _) = Rulesets::from_conf("blocked", &format!("set require-order no\nblock quick all\n{main}"), &mut |_| {
-        Err("not read".to_owned())
+        Err("not read".into())
     });
     let translated = ["rdr", "nat", "skip", "include"].iter().any(|word| main.contains(word));
     if !translated && !main.contains('$') && !main.contains('\\') {
-        let blocked = answers(&blocked.with_assumed_interfaces(None), 2345, 2345, &[]);
+        let blocked = answers(&blocked.with_assumed_interfaces(None), port, &[]);
         assert_eq!(blocked.network.verdict, Decision::Block, "{}", blocked.network.because);
     }
     let _ = found;

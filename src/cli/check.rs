@@ -76,7 +76,7 @@ impl Checked {
     fn load(&self, load: &Placed<Load>, files: &mut IncludedFiles) -> Result<String, Problem> {
         let Placed { place, item } = load;
         let text = if self.loads > MAXIMUM_LOADS {
-            Err(format!("more than {MAXIMUM_LOADS} files are loaded"))
+            Err(format!("more than {MAXIMUM_LOADS} files are loaded").into())
         } else {
             files.include(&item.file)
         };

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, Connection};
-use portcullis::debuggers::connect::Setting;
+use portcullis::debuggers::settings::Setting;
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::pf::origin::PerOrigin;
 
@@ -34,7 +34,7 @@ impl ConnectCommand {
 
 /// The one port that was typed.
 pub fn one_port(app: &App, text: &str) -> Result<u16, CommandError> {
-    Ok(app.ports(text)?.first().map_or(0, |managed| managed.port.first()))
+    Ok(app.ports(text)?.first().map_or(0, |managed| managed.range.first()))
 }
 
 struct ConnectOutput {

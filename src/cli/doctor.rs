@@ -8,15 +8,15 @@ use super::context::Context;
 use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::App;
+use portcullis::debuggers::debugger::Server;
 use portcullis::debuggers::port_view::PortView;
-use portcullis::debuggers::servers::{Server, ServerKind};
-use portcullis::debuggers::{scan, version};
+use portcullis::debuggers::scan;
 use portcullis::diagnosis::Assessment;
 use portcullis::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::os;
 use portcullis::port::PortRange;
 use portcullis::sockets::Process;
-use portcullis::status::{Facts, Status, usable};
+use portcullis::status::{Facts, Status};
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorCommand {}
@@ -33,17 +33,17 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     let here = std::env::current_dir().unwrap_or_default();
     let project = project::collect(&here);
     let sight = app.sight(&watched(&project), scan::look_well, &mut app.app_firewall())?;
-    let (ports, delves, blind_spot) = match sight.look {
+    let (ports, processes, blind_spot) = match sight.look {
         Ok(look) => {
             let ports =
                 look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
-            (ports.collect(), look.delves, look.table.blind_spot)
+            (ports.collect(), look.processes, look.table.blind_spot)
         }
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
     let interfaces = os::interfaces().unwrap_or_default();
     Ok(doctor::DoctorFacts {
-        seen: usable(&sight.facts.report, os::now(), &sight.facts.boot).ok().cloned(),
+        seen: sight.facts.report.usable(os::now(), &sight.facts.boot).ok().cloned(),
         notes: sight.status.notes,
         firewall: Some(sight.status.firewall),
         app_firewall: Some(sight.facts.app_firewall),
@@ -54,7 +54,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
             .map(|net| net.addr())
             .collect(),
         blind_spot,
-        delves,
+        processes,
         toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {
             std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from)
         }),
@@ -134,7 +134,7 @@ impl<'a> DoctorPortJson<'a> {
 
 /// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
 fn watched(project: &project::Project) -> Vec<PortRange> {
-    let of_project = project.configurations.iter().filter_map(|found| found.port.clone().ok());
+    let of_project = project.configurations.iter().filter_map(|found| found.port.number());
     // Where the sockets cannot be read, the look itself says so.
     let running = scan::debugger_ports().unwrap_or_default();
     of_project.chain(running).filter_map(PortRange::single).collect()
@@ -146,10 +146,7 @@ fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::E
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
     let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
     let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
-    let is_delve = view.server.as_ref().is_some_and(|server| {
-        matches!(server.kind, ServerKind::DelveDap | ServerKind::DelveHeadless | ServerKind::DelveMulticlient)
-    });
     let program = view.process.as_ref().and_then(|process| process.path.as_deref());
-    let version = program.filter(|_| is_delve).and_then(version::of_delve);
+    let version = view.server.as_ref().and_then(|server| (server.mode.version)(program?));
     Some(doctor::ExaminedPort { view, said, version })
 }

@@ -7,11 +7,13 @@ use similar::TextDiff;
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
-use portcullis::pf::explain::{Change, changes};
+use portcullis::pf::explain::{VerdictChange, changes};
+use portcullis::port::PortRange;
+use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
-use portcullis::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
-use portcullis::status::{PfState, Report, usable};
+use portcullis::rules::ledger::{Attachment, Guard, Ledger, Opening};
+use portcullis::rules::named_port::NamedPort;
 use portcullis::{firewall, os};
 
 #[derive(Serialize)]
@@ -22,7 +24,7 @@ struct DryRunOutput {
     /// Lines of a unified diff.
     diff: Vec<String>,
     /// pf's verdict for each port before and after.
-    verdicts: Vec<Change>,
+    verdicts: Vec<VerdictChange>,
     notes: Vec<String>,
 }
 
@@ -52,7 +54,7 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
     validate(operation)?;
     let fact = app.report();
     let report =
-        usable(&fact, os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
+        fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
     let old = ledger(report);
     let new = changed(&old, app.preferences()?.managed(), operation);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
@@ -71,8 +73,8 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
 }
 
 /// Each range of the ledger, with the networks that it is open for.
-fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
-    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.port).collect();
+fn asked(ledger: &Ledger) -> Vec<(PortRange, Vec<IpNet>)> {
+    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
     ranges.extend(ledger.openings.iter().map(|opening| opening.port));
     ranges.sort();
     ranges.dedup();
@@ -80,7 +82,7 @@ fn asked(ledger: &Ledger) -> Vec<(u16, u16, Vec<IpNet>)> {
         let opening = ledger.openings.iter().find(|opening| opening.port == port);
         opening.and_then(|opening| opening.from.networks()).unwrap_or_default().to_vec()
     };
-    ranges.iter().map(|port| (port.first(), port.last(), near(*port))).collect()
+    ranges.into_iter().map(|port| (port, near(port))).collect()
 }
 
 /// Refuses what the helper would refuse.
@@ -104,7 +106,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
     shown.iter().for_each(|port| new.manage(port));
     match operation {
         Operation::Open { ports, from, until } => {
-            for NamedPort { name, port } in ports.iter().cloned() {
+            for NamedPort { name, range: port } in ports.iter().cloned() {
                 let (from, until) = (from.clone(), *until);
                 new.open(Opening { name, port, from, until, since: 0, by: String::new() });
             }

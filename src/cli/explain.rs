@@ -11,14 +11,15 @@ use super::files::{ConfFile, IncludedFiles};
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::pf::criteria::Family;
-use portcullis::pf::explain::{Explanation, From, Question, ask};
+use portcullis::pf::explain::{ClientHost, Explanation, Query, ask};
 use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
 use portcullis::pf::rulesets::{Listing, Rulesets};
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::{Preferences, ports_of};
-use portcullis::rules::ledger::NamedPort;
-use portcullis::status::{PfState, Report, duration, usable};
+use portcullis::report::{PfState, Report};
+use portcullis::rules::named_port::NamedPort;
+use portcullis::status::wording::duration;
 use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
@@ -30,7 +31,7 @@ pub struct ExplainArguments {
     port: String,
     /// Who connects: an address, or loopback, network (the networks of the Mac), anyone
     #[arg(long, value_name = "ADDR", default_value = "network", value_parser = read_from)]
-    from: From,
+    from: ClientHost,
     /// The interface that the connection comes in by
     #[arg(long, value_name = "IF")]
     on: Option<String>,
@@ -42,14 +43,14 @@ pub struct ExplainArguments {
     anchors: Option<PathBuf>,
 }
 
-fn read_from(text: &str) -> Result<From, String> {
+fn read_from(text: &str) -> Result<ClientHost, String> {
     match text {
-        "loopback" => Ok(From::Loopback),
-        "network" | "lan" => Ok(From::Network),
-        "anyone" | "any" => Ok(From::Anyone),
+        "loopback" => Ok(ClientHost::Loopback),
+        "network" | "lan" => Ok(ClientHost::Network),
+        "anyone" | "any" => Ok(ClientHost::Anyone),
         _ => text
             .parse::<IpAddr>()
-            .map(From::Host)
+            .map(ClientHost::Host)
             .map_err(|_| "say an address, or loopback, network or anyone".to_owned()),
     }
 }
@@ -63,7 +64,7 @@ pub struct ExplainCommand {
 
 /// Where the connection comes from. Loopback has no other interface than lo0.
 struct Client {
-    from: From,
+    from: ClientHost,
     interface: Option<String>,
 }
 
@@ -87,14 +88,16 @@ impl TryFrom<ExplainArguments> for ExplainCommand {
 }
 
 impl Client {
-    fn new(from: From, interface: Option<String>) -> Result<Self, CommandError> {
+    fn new(from: ClientHost, interface: Option<String>) -> Result<Self, CommandError> {
         let is_loopback = interface.as_ref().map(|name| name.starts_with("lo"));
         match (from, interface, is_loopback) {
-            (From::Loopback, Some(interface), Some(false)) => {
+            (ClientHost::Loopback, Some(interface), Some(false)) => {
                 Err(CommandError::LoopbackElsewhere { interface })
             }
             // Only this Mac itself comes in by lo0.
-            (From::Network, interface, Some(true)) => Ok(Client { from: From::Loopback, interface }),
+            (ClientHost::Network, interface, Some(true)) => {
+                Ok(Client { from: ClientHost::Loopback, interface })
+            }
             (from, interface, _) => Ok(Client { from, interface }),
         }
     }
@@ -102,9 +105,11 @@ impl Client {
     /// The family that speaks for the answer, and one that may differ from it.
     fn families(&self) -> (Family, Option<Family>) {
         match self.from {
-            From::Host(IpAddr::V6(_)) => (Family::Inet6, None),
-            From::Host(IpAddr::V4(_)) => (Family::Inet, None),
-            From::Loopback | From::Network | From::Anyone => (Family::Inet, Some(Family::Inet6)),
+            ClientHost::Host(IpAddr::V6(_)) => (Family::Inet6, None),
+            ClientHost::Host(IpAddr::V4(_)) => (Family::Inet, None),
+            ClientHost::Loopback | ClientHost::Network | ClientHost::Anyone => {
+                (Family::Inet, Some(Family::Inet6))
+            }
         }
     }
 }
@@ -144,7 +149,7 @@ impl ExplainCommand {
         }));
         let loaded = loaded.with_assumed_interfaces(self.client.interface.as_deref());
         let mut output = self.answer(&loaded, port, notes, problems);
-        if self.client.from != From::Loopback {
+        if self.client.from != ClientHost::Loopback {
             let Explanation { from, interface, notes, .. } = &mut output.explanation;
             notes.push(format!("asked for {from}, which comes in by {interface}: see --from and --on"));
         }
@@ -157,13 +162,13 @@ impl ExplainCommand {
         let unasked = |verdict, sentence, because| -> Run {
             Ok(Box::new(UnaskedOutput { verdict, sentence, because }))
         };
-        let report = match usable(&fact, os::now(), &os::boot_id().map_err(AppError::from)?) {
+        let report = match fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?) {
             Ok(report) => report,
             Err(because) => {
                 let sentence = format!(
                     "whether pf lets it in is not known: {because}; look now with `portcullis status --check`"
                 );
-                return unasked(Decision::Unknown, sentence, because);
+                return unasked(Decision::Unknown, sentence, because.to_string());
             }
         };
         match &report.pf {
@@ -190,8 +195,8 @@ impl ExplainCommand {
     /// The port that is asked about: of several the first, which a note says.
     fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
         let ports = ports_of(&self.port, preferences)?;
-        let is_one = matches!(ports.as_slice(), [NamedPort { port, .. }] if port.as_single().is_some());
-        let first = ports.first().map_or(0, |named| named.port.first());
+        let is_one = matches!(ports.as_slice(), [NamedPort { range, .. }] if range.as_single().is_some());
+        let first = ports.first().map_or(0, |named| named.range.first());
         Ok(AskedPort { first, is_one })
     }
 
@@ -203,7 +208,7 @@ impl ExplainCommand {
         problems: Vec<String>,
     ) -> ExplainOutput {
         let Client { from, interface } = &self.client;
-        let question = |family| Question { port, from: *from, family, interface: interface.clone() };
+        let question = |family| Query { port, from: *from, family, interface: interface.clone() };
         let (family, other) = self.client.families();
         let mut explanation = ask(loaded, &question(family));
         let other = other.map(|family| ask(loaded, &question(family)));
@@ -217,7 +222,7 @@ impl ExplainCommand {
             explanation.notes.push(format!("port {port} was asked about, of {}", self.port));
         }
         let answers = PerOrigin::of(|origin| {
-            let question = |family| Question { port, from: origin.into(), family, interface: None };
+            let question = |family| Query { port, from: origin.into(), family, interface: None };
             Both { v4: Family::Inet, v6: Family::Inet6 }.map(|family| ask(loaded, &question(family)).verdict)
         });
         ExplainOutput { version: 1, explanation, answers, problems }
@@ -315,16 +320,16 @@ mod tests {
 
     #[test]
     fn a_client_reads() {
-        assert_eq!(read_from("lan"), Ok(From::Network));
-        assert_eq!(read_from("fe80::1"), Ok(From::Host("fe80::1".parse().unwrap())));
+        assert_eq!(read_from("lan"), Ok(ClientHost::Network));
+        assert_eq!(read_from("fe80::1"), Ok(ClientHost::Host("fe80::1".parse().unwrap())));
         assert!(read_from("10.0.0.0/8").is_err());
     }
 
     #[test]
     fn only_this_mac_comes_in_by_lo0() {
         let from = |from, on: &str| Client::new(from, Some(on.to_owned())).map(|client| client.from);
-        assert_eq!(from(From::Network, "lo0").unwrap(), From::Loopback);
-        assert_eq!(from(From::Network, "en0").unwrap(), From::Network);
-        assert!(from(From::Loopback, "en0").unwrap_err().to_string().contains("leave --on out"));
+        assert_eq!(from(ClientHost::Network, "lo0").unwrap(), ClientHost::Loopback);
+        assert_eq!(from(ClientHost::Network, "en0").unwrap(), ClientHost::Network);
+        assert!(from(ClientHost::Loopback, "en0").unwrap_err().to_string().contains("leave --on out"));
     }
 }

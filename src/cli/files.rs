@@ -42,7 +42,7 @@ impl IncludedFiles {
     }
 
     /// The text of a file that it names. Apple's own anchor file, where there is none, is a stock Mac's.
-    pub fn include(&mut self, path: &str) -> Result<String, String> {
+    pub fn include(&mut self, path: &str) -> Result<String, Box<dyn std::error::Error>> {
         let place = match (&self.anchors, path.strip_prefix(ANCHORS)) {
             (Some(folder), Some(name)) if !name.split('/').any(|part| part == "..") => folder.join(name),
             _ => PathBuf::from(path),
@@ -60,7 +60,7 @@ impl IncludedFiles {
                 if !self.unread.iter().any(|(_, known)| *known == note) {
                     self.unread.push((path.to_owned(), note));
                 }
-                Err(why)
+                Err(why.into())
             }
             Ok(text) => Ok(text),
         }

@@ -15,14 +15,15 @@ use super::explain;
 use super::files::{ConfFile, IncludedFiles};
 use super::output::{CommandOutput, Printer, Run, clock, clock_with_seconds, pretty};
 use portcullis::app::App;
-use portcullis::pf::explain::RuleText;
+use portcullis::pf::rule_text::RuleText;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pflog::follow::{FollowEvent, Follower};
 use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};
 use portcullis::root::answer::Response;
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
-use portcullis::status::{Attempts, Seconds, usable};
+use portcullis::rules::ledger::Seconds;
+use portcullis::status::Attempts;
 use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Without FILE: what Portcullis records. pf's log can be read by root alone, so root records it \
@@ -200,7 +201,8 @@ impl PacketRules {
     fn of_root(app: &App) -> Self {
         let fact = app.report();
         let boot = os::boot_id().map_err(|error| error.to_string());
-        let report = boot.and_then(|boot| usable(&fact, os::now(), &boot).cloned());
+        let report = boot
+            .and_then(|boot| fact.usable(os::now(), &boot).cloned().map_err(|because| because.to_string()));
         PacketRules(
             report.map(|report| explain::loaded(&report).with_interfaces(firewall::interfaces(app.system()))),
         )

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::port::{DebugPort, Harm};
+use portcullis::debuggers::debugger::Harm;
+use portcullis::debuggers::ports::DebugPort;
 
 #[derive(Debug, clap::Args)]
 pub struct PortsCommand {}

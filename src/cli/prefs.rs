@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::port::{DebugPort, PortName};
+use portcullis::debuggers::ports::DebugPort;
+use portcullis::port::PortName;
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
 

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::connect::one_port;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::debuggers::probe::{self, ServerIdentity};
+use portcullis::debuggers::probe;
+use portcullis::debuggers::wire::ServerIdentity;
 
 #[derive(Debug, clap::Args)]
 pub struct ProbeCommand {

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::output::{CommandOutput, Run, clock, pretty};
 use portcullis::diagnosis::Reachability;
+use portcullis::rules::ledger::Guard;
 use portcullis::status::{Icon, PortState, PortStatus, Status};
 
 #[derive(Debug, clap::Args)]
@@ -43,9 +44,11 @@ impl CommandOutput for StatusOutput {
             text += "    Look now: portcullis status --check\n";
         }
         let guard = match status.firewall.guard {
-            "on" => "on: closed ports are blocked from other machines",
-            "off" | "unset" => "off: a closed port is left to this Mac's own policy (portcullis guard on)",
-            _ => "not known",
+            Some(Guard::On) => "on: closed ports are blocked from other machines",
+            Some(Guard::Off | Guard::Unset) => {
+                "off: a closed port is left to this Mac's own policy (portcullis guard on)"
+            }
+            None => "not known",
         };
         text += &format!("    {}\n    guard {guard}\n", status.firewall.because);
         text.extend(status.ports.iter().map(port_lines));
@@ -61,13 +64,14 @@ fn port_lines(port: &PortStatus) -> String {
         PortState::Unmanaged => "unmanaged",
         PortState::Unknown => "unknown",
     };
-    let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {from}"));
+    let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
     let found = match (port.situation, &port.listener) {
         (Reachability::NoListener, _) => ", nothing listens".to_owned(),
         (_, listener) => listener.as_ref().map_or(String::new(), |listener| format!(", {listener}")),
     };
-    let (range, name) = (port.port.to_string(), port.name.as_str());
+    let range = port.port.to_string();
+    let name = if port.named_port().has_name() { port.name.as_str() } else { "" };
     let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{found}\n");
     // An idle port is of interest only to a user who opened it.
     if port.situation != Reachability::NoListener || port.state == PortState::Open {

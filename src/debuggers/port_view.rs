@@ -4,7 +4,8 @@
 //! # fn main() -> Result<(), portcullis::sockets::SocketsError> {
 //! use portcullis::{debuggers::port_view::PortView, sockets};
 //! use portcullis::diagnosis::Reachability;
-//! let view = PortView::of(2345, &sockets::SocketTable::default(), None, &[]);
+//! use portcullis::debuggers::classify::PortExpectation;
+//! let view = PortView::of(PortExpectation::usual(2345), &sockets::SocketTable::default(), None, &[]);
 //! use portcullis::pf::origin::{Both, PerOrigin};
 //! let pf = PerOrigin::same(Both::same(portcullis::diagnosis::Answer::Yes));
 //! let said = view.assess(pf, portcullis::diagnosis::AppFirewallEffect::Off);
@@ -15,8 +16,9 @@
 
 use serde::Serialize;
 
-use super::connect::{ConnectTarget, Setting, settings};
-use super::servers::{Server, ServerKind, classify_process};
+use super::classify::{PortExpectation, classify_process};
+use super::debugger::{Debugger, ListenOn, Server};
+use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
 use crate::pf::origin::{Both, PerOrigin};
@@ -37,6 +39,9 @@ pub struct PortView {
     pub process: Option<Process>,
     /// Who is being served, in words.
     pub clients: Vec<String>,
+    /// The debugger that is expected on the port.
+    #[serde(skip)]
+    expected: PortExpectation,
     #[serde(skip)]
     presence: Presence,
     #[serde(skip)]
@@ -44,22 +49,28 @@ pub struct PortView {
 }
 
 impl PortView {
-    /// The view of `port` in `table`.
+    /// The view of the `expected` port in `table`.
     ///
     /// `earlier` is a table from some seconds before: only with it is a queue that does not move told from one that
-    /// has just filled. `delves` are the processes that [`super::servers::is_delve_or_go`] names: among them is found
-    /// a Delve that has lost its listener. It shows for a moment also of one that is about to listen.
-    pub fn of(port: u16, table: &SocketTable, earlier: Option<&SocketTable>, delves: &[Process]) -> PortView {
+    /// has just filled. `processes` are those that [`super::may_linger`] names: among them is found a debugger that has
+    /// lost its listener. It shows for a moment also of one that is about to listen.
+    pub fn of(
+        expected: PortExpectation,
+        table: &SocketTable,
+        earlier: Option<&SocketTable>,
+        processes: &[Process],
+    ) -> PortView {
+        let port = expected.port;
+        let server_of = |socket: &Socket| classify_process(socket.owner.process()?, Some(expected));
         let listeners: Vec<Socket> = table.listeners_on(port).cloned().collect();
-        // A debugger may stop listening while it serves. Another program that is connected from this port, and nobody
-        // listens, only happens to have been given its number.
+        // A debugger may stop listening while it serves. Another program that is connected from this port, while none
+        // listens there, only happens to have been given its number.
         let is_session = |socket: &&Socket| {
-            !listeners.is_empty() || socket.owner.process().is_none() || server_of(socket, port).is_some()
+            !listeners.is_empty() || socket.owner.process().is_none() || server_of(socket).is_some()
         };
         let sessions: Vec<Socket> = table.sessions_on(port).filter(is_session).cloned().collect();
-        let orphan = delves.iter().find(|process| is_orphan(process, port, delves));
-        let is_proxy =
-            |socket: &Socket| server_of(socket, port).is_some_and(|server| server.kind == ServerKind::Proxy);
+        let orphan = processes.iter().find(|process| is_orphan(process, expected, processes));
+        let is_proxy = |socket: &Socket| server_of(socket).is_some_and(|server| server.mode.forwards);
         // Where a debugger and a proxy share a port, the debugger is meant.
         let listener = listeners.iter().find(|socket| !is_proxy(socket)).or(listeners.first());
         let (presence, owner) = match (listener, sessions.first()) {
@@ -70,10 +81,11 @@ impl PortView {
             (None, None) if table.blind_spot.is_some() => (Presence::Unknown, None),
             (None, None) => (Presence::Nobody, None),
         };
-        let server = owner.and_then(|process| classify_process(process, Some(port)));
+        let server = owner.and_then(|process| classify_process(process, Some(expected)));
         let clients = sessions.iter().map(|session| client_of(table, session)).collect();
         let queue = queue(&listeners, earlier, port);
-        PortView { port, server, process: owner.cloned(), clients, presence, queue, listeners, sessions }
+        let process = owner.cloned();
+        PortView { port, server, process, clients, expected, presence, queue, listeners, sessions }
     }
 
     /// What is to be said of it, with what pf and the Application Firewall do.
@@ -101,11 +113,23 @@ impl PortView {
     /// The settings to connect to the debugger that is there; none where none is known. `host` is this Mac as the
     /// client names it; where it is not given, the loopback address that is listened to.
     pub fn settings(&self, host: Option<&str>) -> Vec<Setting> {
-        let Some(kind) = self.server.as_ref().map(|server| server.kind) else { return Vec::new() };
+        let Some(server) = &self.server else { return Vec::new() };
         let is_six = self.bind().v4 == Bind::None && self.bind().v6 != Bind::None;
         let loopback = if is_six { "::1" } else { "127.0.0.1" };
-        let host = host.unwrap_or(loopback);
-        settings(&ConnectTarget { kind, host, port: self.port, tunnel: self.is_loopback_only() })
+        let target = ConnectTarget { host: host.unwrap_or(loopback), port: self.port };
+        let mut settings = (server.mode.settings)(&target);
+        settings.extend(self.is_loopback_only().then(|| Setting::tunnel(&target)));
+        settings
+    }
+
+    /// [`PortView::settings`]; where none is seen there, those of the debugger that usually is.
+    pub fn settings_or_usual(&self, host: Option<&str>) -> Vec<Setting> {
+        let settings = self.settings(host);
+        if !settings.is_empty() || self.process.is_some() {
+            return settings;
+        }
+        let target = ConnectTarget { host: host.unwrap_or("127.0.0.1"), port: self.port };
+        self.expected.debugger().map_or_else(Vec::new, |debugger| (debugger.usual_mode.settings)(&target))
     }
 
     /// Whether it is listened to, but not where other machines could address it.
@@ -126,43 +150,37 @@ impl PortView {
         let port = self.port;
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
-            Some(server) if server.kind != ServerKind::Proxy => {
+            Some(server) if !server.mode.forwards => {
                 format!("{} ({})", server.title(), process.pid)
             }
             _ => process.to_string(),
         };
         let mut addresses: Vec<String> = self.listeners.iter().map(address).collect();
         addresses.dedup();
-        let take_many = server
-            .filter(|server| server.kind == ServerKind::DelveHeadless)
-            .map(|_| "--accept-multiclient".into());
+        let option = |on| server.and_then(|server| (server.mode.listen_option)(on, port));
         Wording {
             port: port.to_string(),
             program: self.process.as_ref().map(title),
             addresses,
             client: (!self.clients.is_empty()).then(|| self.clients.join(", ")),
             waiting: self.listeners.iter().filter_map(|socket| socket.accept_queue).max(),
-            listen_everywhere: server.and_then(|server| server.listen_option("", port)),
-            listen_v4: server.and_then(|server| server.listen_option("127.0.0.1", port)),
-            take_many,
-            start: start(port),
+            listen_everywhere: option(ListenOn::Everywhere),
+            listen_v4: option(ListenOn::Loopback),
+            take_many: server.and_then(|server| server.mode.take_many_option).map(str::to_owned),
+            start: self.expected.debugger().and_then(|debugger| start(debugger, port)),
             ..Wording::default()
         }
     }
 }
 
-fn server_of(socket: &Socket, port: u16) -> Option<Server> {
-    classify_process(socket.owner.process()?, Some(port))
-}
-
-/// Whether `process` is a single-client Delve that was told to listen on `port`, and is not still building.
-fn is_orphan(process: &Process, port: u16, all: &[Process]) -> bool {
-    let is_go = |child: &Process| child.name.as_deref() == Some("go") && child.parent == Some(process.pid);
-    classify_process(process, Some(port)).is_some_and(|server| {
-        server.kind == ServerKind::DelveHeadless
-            && server.traps.is_empty()
-            && server.listen.is_some_and(|listen| listen.port == Some(port))
-    }) && !all.iter().any(is_go)
+/// Whether `process` is a debugger that was told to listen on this port, can live on without its listener, and has begun to
+/// listen already.
+fn is_orphan(process: &Process, expected: PortExpectation, all: &[Process]) -> bool {
+    classify_process(process, Some(expected)).is_some_and(|server| {
+        let told = server.listen.is_some_and(|listen| listen.port == Some(expected.port));
+        let lingers = server.mode.lingering.is_some_and(|lingering| !(lingering.is_starting)(process, all));
+        told && lingers && server.traps.is_empty()
+    })
 }
 
 fn client_of(table: &SocketTable, session: &Socket) -> String {
@@ -225,17 +243,9 @@ fn address(socket: &Socket) -> String {
     }
 }
 
-/// A command that starts the debugger that usually listens on `port`.
-fn start(port: u16) -> Option<String> {
-    Some(match port {
-        2345 => "dlv debug --headless --accept-multiclient --listen=127.0.0.1:2345".to_owned(),
-        9229 => "node --inspect-brk app.js".to_owned(),
-        5678 => "python3 -m debugpy --listen 5678 --wait-for-client app.py".to_owned(),
-        5005 => "java -agentlib:jdwp=transport=dt_socket,server=y,suspend=y,address=5005 …".to_owned(),
-        1234 => "gdbserver :1234 ./app".to_owned(),
-        12345 => "rdbg --open --port 12345 app.rb".to_owned(),
-        _ => return None,
-    })
+/// A command that starts this debugger on `port`.
+fn start(debugger: &Debugger, port: u16) -> Option<String> {
+    (debugger.start)(ListenOn::Loopback, port).or_else(|| (debugger.start)(ListenOn::Everywhere, port))
 }
 
 #[cfg(test)]
@@ -296,7 +306,7 @@ mod tests {
         };
         let none = SocketTable::default();
         let of = |table: &SocketTable, earlier: Option<&SocketTable>, delves: &[Process]| {
-            PortView::of(2345, table, earlier, delves)
+            PortView::of(PortExpectation::usual(2345), table, earlier, delves)
         };
         for (view, expected) in [
             (of(&none, None, &[]), Reachability::NoListener),
@@ -326,7 +336,10 @@ mod tests {
         let mut table =
             SocketTable { listeners: vec![socket("[::]:2345", None, &dlv)], ..SocketTable::default() };
         table.listeners[0].accept_queue = Some(1);
-        assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
+        assert_eq!(
+            state(&PortView::of(PortExpectation::usual(2345), &table, None, &[])),
+            Reachability::Unknown
+        );
     }
 
     #[test]
@@ -334,12 +347,18 @@ mod tests {
         let browser = process(7, "/usr/bin/browser");
         let connections = vec![socket("192.168.1.7:50000", Some("192.0.2.1:443"), &browser)];
         let table = SocketTable { connections, ..SocketTable::default() };
-        assert_eq!(state(&PortView::of(50000, &table, None, &[])), Reachability::NoListener);
+        assert_eq!(
+            state(&PortView::of(PortExpectation::usual(50000), &table, None, &[])),
+            Reachability::NoListener
+        );
     }
 
     #[test]
     fn where_sockets_may_be_missing_nobody_is_said_to_be_missing() {
         let table = SocketTable { blind_spot: Some("no permission".into()), ..SocketTable::default() };
-        assert_eq!(state(&PortView::of(2345, &table, None, &[])), Reachability::Unknown);
+        assert_eq!(
+            state(&PortView::of(PortExpectation::usual(2345), &table, None, &[])),
+            Reachability::Unknown
+        );
     }
 }

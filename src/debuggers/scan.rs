@@ -1,46 +1,66 @@
-//! Who listens, how, and what a connection would do to them. Looks only, never touches: nothing here connects to a
-//! debug port or binds one, but for the one probe that a person asks for, and only where it is harmless.
+//! One look at the watched ports.
 
 use std::time::Duration;
 
-use serde::Serialize;
-
+use super::classify::{PortExpectation, classify_process};
+use super::debugger::Debugger;
+use super::may_linger;
 use super::port_view::PortView;
-use super::servers::{self, ServerKind};
 use crate::port::PortRange;
 use crate::sockets::{self, Process, SocketTable, SocketsError};
 
-/// One look at the watched ports.
-#[derive(Clone, Debug, Serialize)]
+/// Ports to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchedPort {
+    pub range: PortRange,
+    /// The debugger that the user named for them.
+    pub debugger: Option<&'static Debugger>,
+}
+
+impl From<PortRange> for WatchedPort {
+    fn from(range: PortRange) -> Self {
+        WatchedPort { range, debugger: None }
+    }
+}
+
+/// What one look saw.
+#[derive(Clone, Debug)]
 pub struct Scan {
     /// The socket table: keep it, to give it as `earlier` to the next look.
     pub table: SocketTable,
-    /// The processes of Delve and Go, see [`servers::is_delve_or_go`].
-    pub delves: Vec<Process>,
+    /// The processes that may be a debugger without a listener, see [`may_linger`].
+    pub processes: Vec<Process>,
     /// Every watched port that stands alone, and those of the watched ranges that are in use, in rising order.
     pub views: Vec<PortView>,
 }
 
 /// Looks at the `watched` ports. With the table of a look some seconds `earlier`, a queue that does not move is told
 /// from one that has just filled. Errors: see [`sockets::read`].
-pub fn look(watched: &[PortRange], earlier: Option<&SocketTable>) -> Result<Scan, SocketsError> {
-    let table = sockets::read(watched)?;
-    let delves = sockets::processes(servers::is_delve_or_go)?;
+pub fn look(watched: &[WatchedPort], earlier: Option<&SocketTable>) -> Result<Scan, SocketsError> {
+    let ranges: Vec<PortRange> = watched.iter().map(|watched| watched.range).collect();
+    let table = sockets::read(&ranges)?;
+    let processes = sockets::processes(may_linger)?;
     let used = table.listeners.iter().chain(&table.connections).map(|socket| socket.local.port());
-    let used = used.filter(|port| watched.iter().any(|range| range.contains(*port)));
-    let mut ports: Vec<u16> = watched.iter().filter_map(|range| range.as_single()).chain(used).collect();
+    let used = used.filter(|port| ranges.iter().any(|range| range.contains(*port)));
+    let mut ports: Vec<u16> = ranges.iter().filter_map(|range| range.as_single()).chain(used).collect();
     ports.sort_unstable();
     ports.dedup();
-    let views = ports.into_iter().map(|port| PortView::of(port, &table, earlier, &delves)).collect();
-    Ok(Scan { table, delves, views })
+    let view = |port| PortView::of(expectation(watched, port), &table, earlier, &processes);
+    let views = ports.into_iter().map(view).collect();
+    Ok(Scan { table, processes, views })
+}
+
+fn expectation(watched: &[WatchedPort], port: u16) -> PortExpectation {
+    let named = watched.iter().filter(|watched| watched.range.contains(port));
+    PortExpectation { port, named: named.filter_map(|watched| watched.debugger).next() }
 }
 
 /// How long a connection must have waited in a listener's queue to be stuck there.
 const STUCK_AFTER: Duration = Duration::from_millis(1500);
 
-/// [`look`] for those who look but once: where a connection waits in a watched listener's queue, it is looked at again
-/// a little later, so that what is stuck shows as stuck. Errors: see [`sockets::read`].
-pub fn look_well(watched: &[PortRange]) -> Result<Scan, SocketsError> {
+/// [`look`] for a caller that looks once: where a connection waits in a watched listener's queue, it looks again a
+/// little later, so that what is stuck shows as stuck. Errors: see [`sockets::read`].
+pub fn look_well(watched: &[WatchedPort]) -> Result<Scan, SocketsError> {
     let first = look(watched, None)?;
     let waits = |view: &PortView| {
         view.listeners.iter().any(|socket| socket.accept_queue.is_some_and(|count| count > 0))
@@ -52,16 +72,16 @@ pub fn look_well(watched: &[PortRange]) -> Result<Scan, SocketsError> {
     look(watched, Some(&first.table))
 }
 
-/// The ports that a debugger listens on, or was told to, wherever that is: what is to be looked at beside the ports that
-/// somebody cares for. Errors: see [`sockets::read`].
+/// The ports that a debugger listens on, or was told to, wherever that is: to be watched beside those that are shown.
+/// Errors: see [`sockets::read`].
 pub fn debugger_ports() -> Result<Vec<u16>, SocketsError> {
     let listening = sockets::listeners()?.into_iter().filter_map(|socket| {
         let port = socket.local.port();
-        let server = servers::classify_process(socket.owner.process()?, Some(port))?;
-        (server.kind != ServerKind::Proxy).then_some(port)
+        let server = classify_process(socket.owner.process()?, Some(PortExpectation::usual(port)))?;
+        (!server.mode.forwards).then_some(port)
     });
-    let told = sockets::processes(servers::is_delve_or_go)?.into_iter();
-    let told = told.filter_map(|delve| servers::classify_process(&delve, None)?.listen?.port);
+    let told = sockets::processes(may_linger)?.into_iter();
+    let told = told.filter_map(|process| classify_process(&process, None)?.listen?.port);
     let mut ports: Vec<u16> = listening.chain(told).collect();
     ports.sort_unstable();
     ports.dedup();
@@ -78,7 +98,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let look = look_well(&[PortRange::single(port).unwrap()]).unwrap();
+        let look = look_well(&[PortRange::single(port).unwrap().into()]).unwrap();
         let pf = PerOrigin::same(Both::same(crate::diagnosis::Answer::Yes));
         let said = look.views[0].assess(pf, crate::diagnosis::AppFirewallEffect::Off);
         assert_eq!(said.state, crate::diagnosis::Reachability::Wedged);
@@ -89,7 +109,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let used = PortRange::new(port, port.saturating_add(1)).unwrap();
-        let look = look(&[PortRange::single(1).unwrap(), used], None).unwrap();
+        let look = look(&[PortRange::single(1).unwrap().into(), used.into()], None).unwrap();
         assert!(look.views.iter().any(|view| view.port == 1 && view.listeners.is_empty()));
         let view = look.views.iter().find(|view| view.port == port).unwrap();
         assert_eq!(view.process.as_ref().unwrap().pid, std::process::id());

@@ -3,9 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::Value;
 
+use crate::debuggers::ALL;
+use crate::debuggers::debugger::EditorClient;
+use crate::debuggers::launch::{LaunchEntry, LaunchMatch};
 use crate::sockets::redact;
 
 /// No configuration file is longer than this.
@@ -15,7 +17,7 @@ const LONGEST_FILE: u64 = 4 << 20;
 const MOST_FILES: usize = 256;
 
 /// What a project's folder holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Project {
     /// Its folder: the one that was asked about, or one above it.
     pub folder: PathBuf,
@@ -32,7 +34,7 @@ pub struct Project {
 }
 
 /// A task of VS Code that starts a dlv: one that is mistaken ends at once, so it is never seen running.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DlvTask {
     /// Its file, below the project's folder.
     pub file: String,
@@ -43,62 +45,54 @@ pub struct DlvTask {
 }
 
 /// A configuration that connects to a debugger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
     /// Its file, below the project's folder.
     pub file: String,
     /// Its name.
     pub name: String,
-    /// Which client it starts.
-    pub client: Client,
+    /// Which client it starts; `None` where that is for no debugger that is known.
+    pub client: Option<&'static EditorClient>,
     /// The host, where it names one.
     pub host: Option<String>,
-    /// The port, or the text in its place that only the editor can read, such as `${env:PORT}`.
-    pub port: Result<u16, String>,
+    pub port: WrittenPort,
 }
 
-/// The client that a configuration starts, as far as it decides which servers fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Client {
-    /// VS Code, Go: attach, mode remote.
-    GoRemoteAttach,
-    /// VS Code, Go: launch, or another attach, through a `dlv dap` on a port.
-    GoLaunchThroughDap,
-    /// GoLand: Go Remote.
-    GoLand,
-    /// Node.js.
-    Node,
-    /// Chrome and its kin.
-    Chrome,
-    /// Python.
-    Debugpy,
-    /// Java.
-    Java,
-    /// gdb or lldb over the gdb remote protocol.
-    Gdb,
-    /// Ruby.
-    Rdbg,
-    /// Something else.
-    Other,
+/// A port as a configuration writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WrittenPort {
+    Number(u16),
+    /// A text that only the editor can read, such as `${env:PORT}`.
+    Unresolved(String),
 }
 
-impl Client {
-    /// What it does, as a clause.
-    pub fn words(self) -> &'static str {
+impl WrittenPort {
+    fn read(text: &str) -> Self {
+        text.trim().parse().map_or_else(|_| WrittenPort::Unresolved(text.to_owned()), WrittenPort::Number)
+    }
+
+    /// The number, where it is one.
+    pub fn number(&self) -> Option<u16> {
         match self {
-            Client::GoRemoteAttach => "it attaches to a headless dlv",
-            Client::GoLaunchThroughDap => "it launches through a `dlv dap`",
-            Client::GoLand => "GoLand speaks with a headless dlv",
-            Client::Node => "it debugs Node.js",
-            Client::Chrome => "it debugs Chrome",
-            Client::Debugpy => "it debugs Python",
-            Client::Java => "it debugs Java",
-            Client::Gdb => "it speaks the gdb remote protocol",
-            Client::Rdbg => "it debugs Ruby",
-            Client::Other => "it debugs something else",
+            WrittenPort::Number(port) => Some(*port),
+            WrittenPort::Unresolved(_) => None,
         }
     }
+}
+
+/// A configuration file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectFileError {
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    #[error("it is no file")]
+    NoFile,
+    #[error("it is longer than {} MiB", LONGEST_FILE >> 20)]
+    TooLong,
+    #[error(transparent)]
+    Json(#[from] jsonc_parser::errors::ParseError),
+    #[error(transparent)]
+    Xml(#[from] roxmltree::Error),
 }
 
 /// Reads the configurations of the project that `folder` belongs to. A file that is not there is no problem.
@@ -197,91 +191,82 @@ pub fn go_wanted(text: &str) -> Option<String> {
 }
 
 /// `None`: it is not there.
-fn read(file: &Path) -> std::io::Result<Option<String>> {
+fn read(file: &Path) -> Result<Option<String>, ProjectFileError> {
     match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-        Ok(data) if !data.is_file() => Err(std::io::Error::other("it is no file")),
-        Ok(data) if data.len() > LONGEST_FILE => Err(std::io::Error::other("it is longer than 4 MiB")),
-        Ok(_) => std::fs::read(file).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+        Ok(data) if !data.is_file() => return Err(ProjectFileError::NoFile),
+        Ok(data) if data.len() > LONGEST_FILE => return Err(ProjectFileError::TooLong),
+        Ok(_) => {}
     }
+    Ok(Some(String::from_utf8_lossy(&std::fs::read(file)?).into_owned()))
 }
 
 /// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port.
-pub fn launch_json(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
+pub fn launch_json(file: &str, text: &str) -> Result<Vec<Configuration>, ProjectFileError> {
     let parsed = parse_jsonc(text)?;
     let launch = parsed.as_ref().map(|value| value.get("launch").unwrap_or(value));
     let all = launch.and_then(|value| value.get("configurations")).and_then(Value::as_array);
-    Ok(all.into_iter().flatten().filter_map(|entry| launch_entry(file, entry)).collect())
+    Ok(all.into_iter().flatten().filter_map(|entry| launch_entry(file, &LaunchEntry::new(entry))).collect())
 }
 
-fn parse_jsonc(text: &str) -> Result<Option<Value>, String> {
+fn parse_jsonc(text: &str) -> Result<Option<Value>, ProjectFileError> {
     let options = jsonc_parser::ParseOptions::default();
-    let parsed: Result<Option<Value>, _> =
-        jsonc_parser::parse_to_serde_value(text.trim_start_matches('\u{feff}'), &options);
-    parsed.map_err(|error| error.to_string())
+    Ok(jsonc_parser::parse_to_serde_value(text.trim_start_matches('\u{feff}'), &options)?)
 }
 
-fn launch_entry(file: &str, entry: &Value) -> Option<Configuration> {
-    // What is said for this system only takes precedence.
-    let system = entry.get(if cfg!(target_os = "macos") { "osx" } else { "linux" });
-    let get = |key: &str| system.and_then(|system| system.get(key)).or_else(|| entry.get(key));
-    let text = |key: &str| get(key).and_then(Value::as_str);
+fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
+    entry.text("type")?;
+    let (client, default_port) = client_of(entry)?;
     let number = |value: &Value| match value {
-        Value::Number(number) => number.as_u64().and_then(|port| u16::try_from(port).ok()).map(Ok),
-        Value::String(text) => Some(written_port(text)),
+        Value::Number(number) => {
+            number.as_u64().and_then(|port| u16::try_from(port).ok()).map(WrittenPort::Number)
+        }
+        Value::String(text) => Some(WrittenPort::read(text)),
         _ => None,
     };
-    let (kind, request, mode) = (text("type")?, text("request"), text("mode"));
-    let client = match (kind, request, mode) {
-        // The old adapter starts its own dlv there.
-        ("go", Some("launch"), _) if text("debugAdapter") == Some("legacy") => return None,
-        ("go", Some("attach"), Some("remote")) => Client::GoRemoteAttach,
-        ("go", ..) => Client::GoLaunchThroughDap,
-        ("node" | "pwa-node", ..) => Client::Node,
-        ("chrome" | "pwa-chrome" | "msedge" | "pwa-msedge", ..) => Client::Chrome,
-        ("debugpy" | "python", ..) => Client::Debugpy,
-        ("java", ..) => Client::Java,
-        ("cppdbg" | "gdb" | "lldb" | "lldb-dap", ..) => Client::Gdb,
-        ("rdbg", ..) => Client::Rdbg,
-        _ => Client::Other,
-    };
-    // These start the server themselves, on the port that they name.
-    let starts_its_own = matches!(client, Client::Node | Client::Chrome | Client::Debugpy | Client::Java);
-    if starts_its_own && request != Some("attach") && get("debugServer").is_none() {
-        return None;
-    }
     // Some name host and port in one: "debugPort": "127.0.0.1:12345".
     let joined =
-        ["debugPort", "miDebuggerServerAddress", "websocketAddress"].iter().find_map(|key| text(key));
+        ["debugPort", "miDebuggerServerAddress", "websocketAddress"].iter().find_map(|key| entry.text(key));
     let (joined_host, joined_port) = match joined.and_then(|at| at.rsplit_once(':')) {
         Some((host, port)) if !host.ends_with("${env") => {
             let host = host.rsplit("//").next().unwrap_or(host).trim_matches(['[', ']']);
-            (Some(host), port.split('/').next().map(written_port))
+            (Some(host), port.split('/').next().map(WrittenPort::read))
         }
-        _ => (None, joined.map(written_port)),
+        _ => (None, joined.map(WrittenPort::read)),
     };
-    let connect = get("connect");
+    let connect = entry.get("connect");
     let ports = ["port", "debugServer", "gdb-remote-port", "debugAdapterPort"];
-    let port = ports.iter().find_map(|key| get(key).and_then(number));
-    // What the extension takes where nothing is said.
-    let usual = match (client, request) {
-        (Client::GoRemoteAttach, _) => Some(2345),
-        (Client::Node, Some("attach")) if get("processId").is_none() => Some(9229),
-        (Client::Chrome, Some("attach")) => Some(9222),
-        _ => None,
-    };
-    let port = port.or_else(|| connect?.get("port").and_then(number)).or(joined_port).or(usual.map(Ok))?;
+    let port = ports.iter().find_map(|key| entry.get(key).and_then(number));
+    let port = port.or_else(|| connect?.get("port").and_then(number)).or(joined_port);
+    let port = port.or(default_port.map(WrittenPort::Number))?;
     let hosts = ["host", "hostName", "address", "gdb-remote-hostname", "debugAdapterHostname"];
-    let host = hosts.iter().find_map(|key| text(key));
+    let host = hosts.iter().find_map(|key| entry.text(key));
     let host = host.or_else(|| connect?.get("host").and_then(Value::as_str)).or(joined_host);
     Some(Configuration {
         file: file.to_owned(),
-        name: text("name").unwrap_or("unnamed").to_owned(),
+        name: entry.text("name").unwrap_or("unnamed").to_owned(),
         client,
         host: host.map(str::to_owned),
         port,
     })
+}
+
+/// The client that an entry starts, where it is one that is known, and the port that this takes where none is named.
+/// `None`: it starts the debugger itself.
+fn client_of(entry: &LaunchEntry<'_>) -> Option<(Option<&'static EditorClient>, Option<u16>)> {
+    for client in clients() {
+        match (client.in_vscode)(entry) {
+            LaunchMatch::Other => {}
+            LaunchMatch::StartsServer => return None,
+            LaunchMatch::Connects { default_port } => return Some((Some(client), default_port)),
+        }
+    }
+    Some((None, None))
+}
+
+fn clients() -> impl Iterator<Item = &'static EditorClient> {
+    ALL.into_iter().flat_map(|debugger| debugger.clients).copied()
 }
 
 /// The tasks in a `tasks.json`, or in the `tasks` of a `.code-workspace`, that start a dlv; none where it does not read.
@@ -312,58 +297,47 @@ fn task_entry(file: &str, task: &Value) -> Option<DlvTask> {
     })
 }
 
-/// A port as a string, or that string.
-fn written_port(text: &str) -> Result<u16, String> {
-    text.trim().parse().map_err(|_| text.to_owned())
+/// The configurations in an `.idea` file that connect to a port.
+pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, ProjectFileError> {
+    let document = roxmltree::Document::parse(text.trim_start_matches('\u{feff}'))?;
+    let configurations = document.descendants().filter(|node| node.has_tag_name("configuration"));
+    Ok(configurations.filter_map(|node| idea_configuration(file, node)).collect())
 }
 
-/// The configurations in an `.idea` file that connect to a port.
-pub fn idea_xml(file: &str, text: &str) -> Result<Vec<Configuration>, String> {
-    let document =
-        roxmltree::Document::parse(text.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())?;
-    let configurations = document.descendants().filter(|node| node.has_tag_name("configuration"));
-    let read = |node: roxmltree::Node<'_, '_>| {
-        // A template for those to come.
-        if node.attribute("default") == Some("true") {
-            return None;
-        }
-        let client = match node.attribute("type")? {
-            "GoRemoteDebugConfigurationType" => Client::GoLand,
-            "Remote" => Client::Java,
-            "ChromiumRemoteDebugType" => Client::Chrome,
-            "com.jetbrains.cidr.remote.gdbserver.type" | "CLion_Remote" => Client::Gdb,
-            _ => return None,
-        };
-        let option = |names: [&str; 2]| -> Option<&str> {
-            let options = || node.children().filter(|child| child.has_tag_name("option"));
-            names.iter().find_map(|name| {
-                let named = options().find(|child| child.attribute("name") == Some(*name));
-                node.attribute(*name).or_else(|| named?.attribute("value"))
-            })
-        };
-        // GoLand leaves out what is as it would be.
-        let usual = (client == Client::GoLand).then_some("2345");
-        Some(Configuration {
-            file: file.to_owned(),
-            name: node.attribute("name").unwrap_or("unnamed").to_owned(),
-            client,
-            host: option(["host", "HOST"]).map(str::to_owned),
-            port: written_port(option(["port", "PORT"]).or(usual)?),
+fn idea_configuration(file: &str, node: roxmltree::Node<'_, '_>) -> Option<Configuration> {
+    // A template for those to come.
+    if node.attribute("default") == Some("true") {
+        return None;
+    }
+    let sort = node.attribute("type")?;
+    let client = clients().find(|client| client.jetbrains_types.contains(&sort))?;
+    let option = |names: [&str; 2]| -> Option<&str> {
+        let options = || node.children().filter(|child| child.has_tag_name("option"));
+        names.iter().find_map(|name| {
+            let named = options().find(|child| child.attribute("name") == Some(*name));
+            node.attribute(*name).or_else(|| named?.attribute("value"))
         })
     };
-    Ok(configurations.filter_map(read).collect())
+    let port = option(["port", "PORT"]).map(WrittenPort::read);
+    Some(Configuration {
+        file: file.to_owned(),
+        name: node.attribute("name").unwrap_or("unnamed").to_owned(),
+        client: Some(client),
+        host: option(["host", "HOST"]).map(str::to_owned),
+        port: port.or(client.jetbrains_port.map(WrittenPort::Number))?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    type Abridged<'a> = (&'a str, Client, Option<&'a str>, Result<u16, &'a str>);
-
-    fn short(found: &[Configuration]) -> Vec<Abridged<'_>> {
-        let one = |c| {
-            let Configuration { name, client, host, port, .. }: &Configuration = c;
-            (name.as_str(), *client, host.as_deref(), port.as_ref().copied().map_err(String::as_str))
+    /// Name, what the client does, host and port of each.
+    fn abridged(found: &[Configuration]) -> Vec<String> {
+        let one = |configuration: &Configuration| {
+            let Configuration { name, client, host, port, .. } = configuration;
+            let (host, port) = (host.as_deref().unwrap_or("-"), port.number());
+            format!("{name}: {client:?} {host} {port:?}").replace("Some(", "").replace(')', "")
         };
         found.iter().map(one).collect()
     }
@@ -376,7 +350,7 @@ mod tests {
             "configurations": [
                 { "name": "dlv", "type": "go", "request": "attach", "mode": "remote", "port": 2345, "host": "127.0.0.1" },
                 { "name": "dap", "type": "go", "request": "launch", "mode": "debug", "port": "2346", },
-                { "name": "py", "type": "debugpy", "request": "attach", "connect": { "host": "localhost", "port": 5678 } },
+                { "name": "py", "type": "python", "request": "attach", "connect": { "host": "localhost", "port": 5678 } },
                 { "name": "rb", "type": "rdbg", "request": "attach", "debugPort": "[::1]:12345" }, /* and */
                 { "name": "c", "type": "cppdbg", "request": "launch", "miDebuggerServerAddress": "box:1234" },
                 { "name": "usual", "type": "go", "request": "attach", "mode": "remote" },
@@ -395,17 +369,17 @@ mod tests {
         }"#;
         let found: Vec<_> = launch_json("launch.json", text).unwrap();
         assert_eq!(
-            short(&found),
+            abridged(&found),
             [
-                ("dlv", Client::GoRemoteAttach, Some("127.0.0.1"), Ok(2345)),
-                ("dap", Client::GoLaunchThroughDap, None, Ok(2346)),
-                ("py", Client::Debugpy, Some("localhost"), Ok(5678)),
-                ("rb", Client::Rdbg, Some("::1"), Ok(12345)),
-                ("c", Client::Gdb, Some("box"), Ok(1234)),
-                ("usual", Client::GoRemoteAttach, None, Ok(2345)),
-                ("node", Client::Node, None, Ok(9229)),
-                ("env", Client::GoRemoteAttach, None, Err("${env:DLV_PORT}")),
-                ("sys", Client::GoRemoteAttach, None, Ok(2347)),
+                "dlv: it attaches to a headless dlv 127.0.0.1 2345",
+                "dap: it launches through a `dlv dap` - 2346",
+                "py: it debugs Python localhost 5678",
+                "rb: it debugs Ruby ::1 12345",
+                "c: it speaks the gdb remote protocol box 1234",
+                "usual: it attaches to a headless dlv - 2345",
+                "node: it debugs Node.js - 9229",
+                "env: it attaches to a headless dlv - None",
+                "sys: it attaches to a headless dlv - 2347",
             ]
         );
         assert!(launch_json("launch.json", "{ \"configurations\": [").is_err());
@@ -423,11 +397,11 @@ mod tests {
         </component>"#;
         let found = idea_xml("x.xml", text).unwrap();
         assert_eq!(
-            short(&found),
+            abridged(&found),
             [
-                ("Go Remote", Client::GoLand, Some("localhost"), Ok(2346)),
-                ("Usual", Client::GoLand, None, Ok(2345)),
-                ("JVM", Client::Java, Some("127.0.0.1"), Ok(5005)),
+                "Go Remote: GoLand speaks with a headless dlv localhost 2346",
+                "Usual: GoLand speaks with a headless dlv - 2345",
+                "JVM: it debugs Java 127.0.0.1 5005",
             ]
         );
         assert!(idea_xml("x.xml", "<component>").is_err());

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::os::process::{ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{NamedPort, Source, host_text};
+use crate::rules::named_port::NamedPort;
 use crate::system::{HelperLaunch, System};
 
 /// How long a person may think about the prompt before we give up.
@@ -164,7 +164,7 @@ fn script(command: &str, prompt: &str) -> String {
 pub fn describe(request: &Request) -> String {
     let what = match &request.action {
         Operation::Open { ports, from, .. } => {
-            format!("open {} for {}", port_words(ports), source_words(from))
+            format!("open {} for {}", port_words(ports), from.in_words(3))
         }
         Operation::Close { ports } => format!("close {}", port_words(ports)),
         Operation::CloseAll {} => "close every debug port".to_owned(),
@@ -192,25 +192,15 @@ fn minute_words(minutes: u16) -> String {
 
 /// `port 2345 (dlv)`, `ports 2345 (dlv), 9229 (node)`; at most four are named.
 fn port_words(ports: &[NamedPort]) -> String {
-    let named = |managed: &NamedPort| format!("{} ({})", managed.port, managed.name);
     match ports {
-        [one] if one.port.as_single().is_some() => format!("port {}", named(one)),
-        list if list.len() <= 4 => format!("ports {}", list.iter().map(named).collect::<Vec<_>>().join(", ")),
+        [one] if one.range.as_single().is_some() => format!("port {one}"),
+        [first, second, third, rest @ ..] if rest.len() > 1 => {
+            format!("ports {first}, {second}, {third} and {} more", rest.len())
+        }
         list => {
-            let first: Vec<String> = list.iter().take(3).map(named).collect();
-            format!("ports {} and {} more", first.join(", "), list.len() - 3)
+            let named: Vec<String> = list.iter().map(NamedPort::to_string).collect();
+            format!("ports {}", named.join(", "))
         }
-    }
-}
-
-fn source_words(from: &Source) -> String {
-    match from {
-        Source::Any => "anyone".to_owned(),
-        Source::Lan { .. } => "this network".to_owned(),
-        Source::Hosts { hosts } if hosts.len() <= 3 => {
-            hosts.iter().map(host_text).collect::<Vec<_>>().join(", ")
-        }
-        Source::Hosts { hosts } => format!("{} chosen hosts", hosts.len()),
     }
 }
 
@@ -282,6 +272,7 @@ fn split_number(text: &str) -> (&str, Option<i32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::source::Source;
 
     fn outcome(stderr: &str) -> String {
         let result = read_outcome(1, "", stderr, || "sudo helper apply X".to_owned());
@@ -323,7 +314,7 @@ mod tests {
     #[test]
     fn the_prompt_names_what_will_happen() {
         let named =
-            |name: &str, port: &str| NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() };
+            |name: &str, port: &str| NamedPort { name: name.parse().unwrap(), range: port.parse().unwrap() };
         let open = |ports, from| describe(&Request::new(Operation::Open { ports, from, until: None }, "ada"));
         let lan = Source::Lan { networks: vec![] };
         assert_eq!(

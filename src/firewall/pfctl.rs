@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::read::{self, Reference, Unreadable};
 use crate::os::process::{Output, ProcessError, Program};
-use crate::status::PfState;
+use crate::report::PfState;
 use crate::system::System;
 
 const PFCTL: &str = "/sbin/pfctl";

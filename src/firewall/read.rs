@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use portcullis::firewall::read;
-//! use portcullis::status::PfState;
+//! use portcullis::report::PfState;
 //! assert_eq!(read::info("Status: Disabled          Debug: Urgent\n"), PfState::Disabled);
 //! assert_eq!(read::info("hello\n"), PfState::Unknown("hello\n".into()));
 //! ```
@@ -10,7 +10,7 @@
 //! pfctl(8) documents none of these forms; they are as macOS 26 was seen to print them, so each reader takes
 //! exactly the form it knows.
 
-use crate::status::PfState;
+use crate::report::PfState;
 
 /// A text that is not of the form that was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

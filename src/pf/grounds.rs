@@ -1,4 +1,4 @@
-//! Why pf decides as it does: as a value that can be kept, and as a clause.
+//! UnknownFact pf decides as it does: as a value that can be kept, and as a clause.
 //!
 //! ```
 //! use portcullis::pf::grounds::{DecidingRule, Grounds, Leg};
@@ -13,9 +13,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::criteria::Family;
-use super::matching::Why;
+use super::unknown::UnknownFact;
 
-/// Why a connection is passed or blocked, or why that is unknown.
+/// UnknownFact a connection is passed or blocked, or why that is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Grounds {
@@ -40,7 +40,7 @@ pub enum Grounds {
     },
     /// Unknown: it depends on this.
     Depends {
-        on: Why,
+        on: UnknownFact,
     },
     /// Unknown: anchors call each other without end.
     Endless,
@@ -210,7 +210,7 @@ mod tests {
         let rule =
             DecidingRule { number: 0, anchor: String::new(), place: None, text: "block drop all".into() };
         let blocked = |leg| Box::new(Grounds::Blocked { rule: rule.clone(), leg });
-        let doubt = Box::new(Grounds::Depends { on: Why::Table("t".into()) });
+        let doubt = Box::new(Grounds::Depends { on: UnknownFact::Table("t".into()) });
         let over = |family, then| Box::new(Grounds::Over { family, then });
         let to = Elsewhere { address: "10.0.0.5".parse().unwrap(), port: Some(80) };
         let client = |text: &str| Asked::Client(text.parse().unwrap());

@@ -6,7 +6,7 @@
 //! use portcullis::pf::packet::Packet;
 //! use portcullis::pf::criteria::Direction;
 //! let text = "pass all\nblock in log proto tcp to port 2345\n";
-//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".to_owned()));
+//! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".into()));
 //! let numbers = Numbers { rule: 1, subrule: None, anchor: "" };
 //! let packet = Packet::syn(Direction::In, "en0", "10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), 2345);
 //! assert_eq!(rule_of(&loaded, &numbers, true, &packet).unwrap().place, "pf.conf:2");
@@ -17,12 +17,12 @@
 
 use std::collections::BTreeSet;
 
-use super::explain::{RuleText, rule_text};
 use super::matching::{Matches, matches};
 use super::packet::Packet;
 use super::rule::{Action, Rule};
-use super::rulesets::{Rulesets, target};
-use super::verdict::RuleRef;
+use super::rule_text::{RuleText, rule_text};
+use super::rulesets::{Rulesets, call_target};
+use super::trail::RuleRef;
 
 /// What pflog says of the rule (XNU: `pflog_packet`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,13 +93,14 @@ fn below<'a>(loaded: &'a Rulesets, call: &RuleRef<'_>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let path = |rule: &Rule| rule.anchor.as_ref().and_then(|call| call.path.clone());
     let mut waiting: Vec<_> =
-        path(&call.rule.item).map(|path| target(call.anchor, &path)).into_iter().collect();
+        path(&call.rule.item).map(|path| call_target(call.anchor, &path)).into_iter().collect();
     while let Some(next) = waiting.pop() {
         for anchor in loaded.targets(&next) {
             if found.insert(anchor) {
                 let rules = loaded.anchor(anchor).into_iter().flat_map(|ruleset| &ruleset.filter);
-                waiting
-                    .extend(rules.filter_map(|placed| path(&placed.item)).map(|path| target(anchor, &path)));
+                waiting.extend(
+                    rules.filter_map(|placed| path(&placed.item)).map(|path| call_target(anchor, &path)),
+                );
             }
         }
     }
@@ -136,7 +137,7 @@ mod tests {
     fn conf(text: &str, files: &[(&str, &str)]) -> Rulesets {
         let mut read = |path: &str| {
             let found = files.iter().find(|(name, _)| *name == path);
-            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".into())
         };
         let (loaded, problems) = Rulesets::from_conf("pf.conf", text, &mut read);
         assert!(problems.is_empty(), "{problems:?}");

@@ -1,23 +1,22 @@
 //! Whether a rule matches a packet: yes, no, or it depends on something that is not known here.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 
 use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
 use super::interfaces::InterfaceFacts;
 use super::packet::{Packet, TCP, UDP};
 use super::rule::{Action, Rule};
 use super::rulesets::{Contents, Rulesets, TableFound};
+use super::unknown::UnknownFact;
 
 /// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Matches {
     Yes,
     No,
-    Maybe(Why),
+    Maybe(UnknownFact),
 }
 
 impl Matches {
@@ -46,73 +45,6 @@ impl Matches {
     }
 }
 
-/// What a match depends on that is not known here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Why {
-    /// The rule could not be read.
-    Unreadable,
-    /// The contents of a table.
-    Table(String),
-    /// The addresses of a host's name.
-    Name(String),
-    /// The addresses of an interface.
-    Interface(String),
-    /// The rules of a file.
-    File(String),
-    /// The packet's address.
-    Address,
-    /// The packet's port.
-    Port,
-    /// The number of a service.
-    Service(String),
-    /// The routing table: `no-route`.
-    NoRoute,
-    /// The routing table: `urpf-failed`.
-    UrpfFailed,
-    /// The routing table: a label of a route.
-    RouteLabel,
-    /// The sender's operating system.
-    System(String),
-    /// Whose socket it is.
-    Owner,
-    /// Chance.
-    Probability,
-    /// The packet's type of service.
-    TypeOfService,
-    /// The packet's ICMP type.
-    Icmp,
-    /// The packet's tag.
-    Tag(String),
-}
-
-/// A clause that goes on from "depends on".
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Why::Unreadable => f.write_str("a rule that could not be read"),
-            Why::Table(name) => write!(f, "the contents of table <{name}>, which could not be read"),
-            Why::Name(name) => {
-                write!(f, "the addresses of {name}, which pfctl looks up when it loads the rule")
-            }
-            Why::Interface(name) => write!(f, "the addresses of {name}"),
-            Why::File(path) => write!(f, "the rules in {path}, which could not be read"),
-            Why::Address => f.write_str("an address that a translation leaves open"),
-            Why::Port => f.write_str("the port at the other end"),
-            Why::Service(text) => write!(f, "the number of the service in `port {text}`"),
-            Why::NoRoute => f.write_str("the routing table (no-route)"),
-            Why::UrpfFailed => f.write_str("the routing table (urpf-failed)"),
-            Why::RouteLabel => f.write_str("the routing table (a route's label)"),
-            Why::System(name) => write!(f, "the sender's operating system (\"{name}\")"),
-            Why::Owner => f.write_str("the user who owns the socket"),
-            Why::Probability => f.write_str("chance (probability)"),
-            Why::TypeOfService => f.write_str("the packet's type of service"),
-            Why::Icmp => f.write_str("the packet's ICMP type"),
-            Why::Tag(name) => write!(f, "whether the packet has the tag {name}"),
-        }
-    }
-}
-
 /// Whether `rule`, which stands in `anchor`, matches the packet; `tags` are the tags that it may have.
 pub(super) fn matches(
     loaded: &Rulesets,
@@ -131,8 +63,8 @@ pub(super) fn matches(
     }
     if let Some(text) = &rule.unreadable {
         return Matches::Maybe(match rule.action {
-            Action::Unread => Why::File(text.to_string()),
-            _ => Why::Unreadable,
+            Action::Unread => UnknownFact::File(text.to_string()),
+            _ => UnknownFact::Unreadable,
         });
     }
     if packet.protocol == TCP && rule.flags.is_some_and(|flags| packet.flags & flags.of != flags.set) {
@@ -167,7 +99,7 @@ fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool)
     match (wanted, port) {
         (None, _) => Matches::Yes,
         (Some(_), _) if !with_ports => Matches::No,
-        (Some(PortMatch::Service(text)), _) => Matches::Maybe(Why::Service(text.to_string())),
+        (Some(PortMatch::Service(text)), _) => Matches::Maybe(UnknownFact::Service(text.to_string())),
         (Some(PortMatch::Number(compare)), Some(port)) => Matches::from(compare.matches(port)),
         (Some(PortMatch::Number(compare)), None) => some_high_port(compare),
     }
@@ -189,7 +121,11 @@ fn some_high_port(compare: &Compare<u16>) -> Matches {
     ];
     let mut answers = ports.iter().filter(|port| **port >= 1024).map(|port| compare.matches(*port));
     let first = answers.next().unwrap_or_default();
-    if answers.all(|answer| answer == first) { Matches::from(first) } else { Matches::Maybe(Why::Port) }
+    if answers.all(|answer| answer == first) {
+        Matches::from(first)
+    } else {
+        Matches::Maybe(UnknownFact::Port)
+    }
 }
 
 fn peer_matches(
@@ -215,7 +151,7 @@ fn address_matches(
     if *wanted == Address::Any {
         return Matches::Yes;
     }
-    let Some(address) = address else { return Matches::Maybe(Why::Address) };
+    let Some(address) = address else { return Matches::Maybe(UnknownFact::Address) };
     match wanted {
         Address::Any => Matches::Yes,
         Address::Net(net) => Matches::from(net.contains(&address)),
@@ -226,16 +162,16 @@ fn address_matches(
         Address::Table(name) => match loaded.table(anchor, name) {
             TableFound::Known(contents) => table_matches(loaded, name, contents, address),
             TableFound::Missing => Matches::No,
-            TableFound::Unknown => Matches::Maybe(Why::Table(name.to_string())),
+            TableFound::Unknown => Matches::Maybe(UnknownFact::Table(name.to_string())),
         },
         Address::Dynamic(interface) => dynamic_matches(loaded, interface, address),
         Address::Static(interface) => of_interface(loaded, interface, address),
-        Address::Name(name, _) => Matches::Maybe(Why::Name(name.to_string())),
+        Address::Name(name, _) => Matches::Maybe(UnknownFact::Name(name.to_string())),
         // A connected network has a route, and it leads to the interface that the packet came in on.
         Address::NoRoute | Address::UrpfFailed if is_near(loaded, packet, address) => Matches::No,
-        Address::NoRoute => Matches::Maybe(Why::NoRoute),
-        Address::UrpfFailed => Matches::Maybe(Why::UrpfFailed),
-        Address::RouteLabel(_) => Matches::Maybe(Why::RouteLabel),
+        Address::NoRoute => Matches::Maybe(UnknownFact::NoRoute),
+        Address::UrpfFailed => Matches::Maybe(UnknownFact::UrpfFailed),
+        Address::RouteLabel(_) => Matches::Maybe(UnknownFact::RouteLabel),
     }
 }
 
@@ -249,7 +185,7 @@ fn is_near(loaded: &Rulesets, packet: &Packet, address: IpAddr) -> bool {
 /// As in pf's tables: the narrowest network that holds the address decides.
 fn table_matches(loaded: &Rulesets, name: &str, contents: &Contents, address: IpAddr) -> Matches {
     let narrowest = contents.narrowest(address);
-    let unknown = || Matches::Maybe(Why::Table(name.to_owned()));
+    let unknown = || Matches::Maybe(UnknownFact::Table(name.to_owned()));
     if contents.unreadable().is_some() {
         return unknown();
     }
@@ -261,7 +197,7 @@ fn table_matches(loaded: &Rulesets, name: &str, contents: &Contents, address: Ip
                 Matches::No => {}
                 Matches::Maybe(why) => return Matches::Maybe(why),
             },
-            Address::Name(name, _) => return Matches::Maybe(Why::Name(name.to_string())),
+            Address::Name(name, _) => return Matches::Maybe(UnknownFact::Name(name.to_string())),
             _ => return unknown(),
         }
     }
@@ -276,7 +212,7 @@ fn static_matches(
     negated: bool,
     address: Option<IpAddr>,
 ) -> Matches {
-    let Some(address) = address else { return Matches::Maybe(Why::Address) };
+    let Some(address) = address else { return Matches::Maybe(UnknownFact::Address) };
     if !negated {
         return of_interface(loaded, interface, address);
     }
@@ -284,7 +220,7 @@ fn static_matches(
         Some(networks) => Matches::from(
             networks.iter().any(|net| net.addr().is_ipv4() == address.is_ipv4() && !net.contains(&address)),
         ),
-        None => Matches::Maybe(Why::Interface(interface.name.to_string())),
+        None => Matches::Maybe(UnknownFact::Interface(interface.name.to_string())),
     }
 }
 
@@ -297,7 +233,7 @@ fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpA
         // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
         "self" => match of_interface(loaded, interface, address) {
             Matches::No => Matches::No,
-            _ => Matches::Maybe(Why::Interface("(self)".to_owned())),
+            _ => Matches::Maybe(UnknownFact::Interface("(self)".to_owned())),
         },
         _ if !is_name || link_local => Matches::No,
         _ => of_interface(loaded, interface, address),
@@ -308,7 +244,7 @@ fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpA
 fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     match networks(loaded, interface) {
         Some(networks) => Matches::from(networks.iter().any(|net| net.contains(&address))),
-        None => Matches::Maybe(Why::Interface(interface.name.to_string())),
+        None => Matches::Maybe(UnknownFact::Interface(interface.name.to_string())),
     }
 }
 
@@ -359,29 +295,29 @@ fn tag_matches(rule: &Rule, tags: &[Option<&str>]) -> Matches {
     match (tags.iter().any(has), tags.iter().all(has)) {
         (_, true) => Matches::Yes.negated(tagged.negated),
         (false, _) => Matches::No.negated(tagged.negated),
-        _ => Matches::Maybe(Why::Tag(tagged.name.to_string())),
+        _ => Matches::Maybe(UnknownFact::Tag(tagged.name.to_string())),
     }
 }
 
 /// What no packet here says.
 fn rest_matches(rule: &Rule) -> Matches {
     if let Some(system) = &rule.os {
-        return Matches::Maybe(Why::System(system.to_string()));
+        return Matches::Maybe(UnknownFact::System(system.to_string()));
     }
     if rule.icmp.is_some() {
-        return Matches::Maybe(Why::Icmp);
+        return Matches::Maybe(UnknownFact::Icmp);
     }
     if rule.tos.is_some() {
-        return Matches::Maybe(Why::TypeOfService);
+        return Matches::Maybe(UnknownFact::TypeOfService);
     }
     match (&rule.user, &rule.group) {
         (None, None) => {}
         (Some(OwnerMatch::Number(compare)), None) | (None, Some(OwnerMatch::Number(compare)))
             if all_owners(compare) => {}
-        _ => return Matches::Maybe(Why::Owner),
+        _ => return Matches::Maybe(UnknownFact::Owner),
     }
     if rule.probability.is_some_and(|probability| probability < u32::MAX) {
-        return Matches::Maybe(Why::Probability);
+        return Matches::Maybe(UnknownFact::Probability);
     }
     Matches::Yes
 }

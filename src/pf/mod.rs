@@ -5,16 +5,18 @@
 //! | [`parse`] | reads pf.conf and what pfctl prints, with every problem and its place |
 //! | [`rule`], [`criteria`], [`effects`] | rules as pf holds them, expanded, and the rulesets they stand in |
 //! | [`preamble`] | macros, options, tables, files to load |
-//! | [`print`] | writes it in pfctl's normal form |
+//! | [`print`] | writes it all in pfctl's normal form |
 //! | [`rulesets`] | what pf holds: main ruleset, anchors, tables |
 //! | [`interfaces`] | what is known of this machine's interfaces |
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
-//! | [`explain`] | can a host reach a port of this Mac, and why |
-//! | [`grounds`] | why pf decides as it does |
+//! | [`decision`], [`unknown`], [`trail`] | what decides, what is unknown, which rules have a role |
+//! | [`explain`], [`grounds`] | can a host reach a port of this Mac, and why |
+//! | [`rule_text`] | a rule as it is shown, with its place |
 //! | [`logged`] | which rule logged a packet |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
 pub mod criteria;
+pub mod decision;
 pub mod effects;
 pub mod explain;
 pub mod grounds;
@@ -28,6 +30,11 @@ pub mod parse;
 pub mod preamble;
 pub mod print;
 pub mod rule;
+pub mod rule_text;
 pub mod rulesets;
+mod search;
+pub mod trail;
+mod translate;
+pub mod unknown;
 pub mod verdict;
 mod words;

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::criteria::Address;
 use super::interfaces::InterfaceFacts;
-use super::parse::{self, Fault, Parsed, Problem};
+use super::parse::{self, Fault, Parsed, Problem, ReadFile};
 use super::preamble::{Preamble, TableSource};
 use super::rule::Rule;
 use super::rule::{Placed, Ruleset, SourceLine};
@@ -109,11 +109,7 @@ impl Rulesets {
     /// What pf holds after `pfctl -f path`: the rules of the text, and of the files that it includes, loads into
     /// anchors and fills tables from, all of which `read` gives (or why it cannot). Also tells every problem; pfctl
     /// loads nothing where there is one.
-    pub fn from_conf(
-        path: &str,
-        text: &str,
-        read: &mut dyn FnMut(&str) -> Result<String, String>,
-    ) -> (Rulesets, Vec<Problem>) {
+    pub fn from_conf(path: &str, text: &str, read: &mut ReadFile<'_>) -> (Rulesets, Vec<Problem>) {
         let mut loaded = Rulesets::default();
         let mut problems = Vec::new();
         let parsed = parse::parse(path, text, read);
@@ -151,7 +147,7 @@ impl Rulesets {
                 let below = if anchor.is_empty() { name.to_owned() } else { format!("{anchor}/{name}") };
                 files += 1;
                 let text = if files > MAXIMUM_FILES {
-                    Err("too many files are loaded".to_owned())
+                    Err("too many files are loaded".into())
                 } else {
                     read(&load.item.file)
                 };
@@ -247,7 +243,7 @@ impl Rulesets {
         let mut changed = self.clone();
         changed.anchors.remove(anchor);
         changed.tables.remove(anchor);
-        changed.add_tables(anchor, &parsed.ruleset, &mut |_| Err("it is not read here".to_owned()));
+        changed.add_tables(anchor, &parsed.ruleset, &mut |_| Err("it is not read here".into()));
         changed.add(anchor, parsed.ruleset);
         (changed, parsed.problems)
     }
@@ -333,12 +329,12 @@ impl Rulesets {
     }
 
     /// The anchors that a call leads to, in the order in which pf steps into them.
-    pub(super) fn targets(&self, target: &Target) -> Vec<&str> {
+    pub(super) fn targets(&self, target: &CallTarget) -> Vec<&str> {
         match target {
-            Target::One(path) => {
+            CallTarget::One(path) => {
                 self.anchors.get_key_value(path).map(|(path, _)| path.as_str()).into_iter().collect()
             }
-            Target::Children(parent) => {
+            CallTarget::Children(parent) => {
                 let prefix = if parent.is_empty() { String::new() } else { format!("{parent}/") };
                 let child = |path: &&String| {
                     path.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
@@ -351,7 +347,7 @@ impl Rulesets {
                     .map(String::as_str)
                     .collect()
             }
-            Target::Nowhere => Vec::new(),
+            CallTarget::Nowhere => Vec::new(),
         }
     }
 
@@ -366,19 +362,14 @@ impl Rulesets {
                 unnamed += 1;
                 format!("_{unnamed}").into_boxed_str()
             });
-            if let Target::One(path) = target(anchor, name) {
+            if let CallTarget::One(path) = call_target(anchor, name) {
                 self.add(&path, (*inline).clone());
             }
         }
         self.anchors.insert(anchor.to_owned(), ruleset);
     }
 
-    fn add_tables(
-        &mut self,
-        anchor: &str,
-        ruleset: &Ruleset,
-        read: &mut dyn FnMut(&str) -> Result<String, String>,
-    ) {
+    fn add_tables(&mut self, anchor: &str, ruleset: &Ruleset, read: &mut ReadFile<'_>) {
         for (_, table) in ruleset.tables() {
             // One whose name does not read may be any.
             self.tables_incomplete |= table.name.is_empty();
@@ -432,7 +423,7 @@ pub(super) enum TableFound<'a> {
 }
 
 /// Where the call of an anchor leads.
-pub(super) enum Target {
+pub(super) enum CallTarget {
     /// One anchor.
     One(String),
     /// Each child of an anchor, in the order of their names.
@@ -442,7 +433,7 @@ pub(super) enum Target {
 }
 
 /// The anchor that `path`, written in a rule of `anchor`, leads to, as the kernel's `pf_anchor_setup` finds it.
-pub(super) fn target(anchor: &str, path: &str) -> Target {
+pub(super) fn call_target(anchor: &str, path: &str) -> CallTarget {
     let full = match path.strip_prefix('/') {
         Some(absolute) => absolute.to_owned(),
         None => {
@@ -450,7 +441,7 @@ pub(super) fn target(anchor: &str, path: &str) -> Target {
             let mut rest = path;
             while let Some(below) = rest.strip_prefix("../") {
                 if base.is_empty() {
-                    return Target::Nowhere;
+                    return CallTarget::Nowhere;
                 }
                 base = base.rsplit_once('/').map_or("", |(parent, _)| parent);
                 rest = below;
@@ -459,12 +450,12 @@ pub(super) fn target(anchor: &str, path: &str) -> Target {
         }
     };
     match full.strip_suffix("/*") {
-        Some(parent) => Target::Children(parent.to_owned()),
-        None => Target::One(full),
+        Some(parent) => CallTarget::Children(parent.to_owned()),
+        None => CallTarget::One(full),
     }
 }
 
-fn collect_calls(anchor: &str, rules: &[Placed<Rule>], targets: &mut Vec<Target>) {
+fn collect_calls(anchor: &str, rules: &[Placed<Rule>], targets: &mut Vec<CallTarget>) {
     let calls = rules.iter().filter_map(|placed| placed.item.anchor.as_ref());
-    targets.extend(calls.filter_map(|call| call.path.as_deref()).map(|path| target(anchor, path)));
+    targets.extend(calls.filter_map(|call| call.path.as_deref()).map(|path| call_target(anchor, path)));
 }

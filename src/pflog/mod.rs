@@ -19,11 +19,12 @@ use pcap_parser::pcap::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse
 use serde::Serialize;
 
 use crate::pf::criteria;
-use crate::pf::explain::RuleText;
 use crate::pf::logged::{Numbers, rule_of};
 use crate::pf::packet::{ACK, Packet, SYN};
+use crate::pf::rule_text::RuleText;
 use crate::pf::rulesets::Rulesets;
-use crate::status::{Attempts, Seconds};
+use crate::rules::ledger::Seconds;
+use crate::status::Attempts;
 
 pub mod follow;
 

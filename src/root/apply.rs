@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::firewall::{self, Pfctl, PfctlError, Rules};
 use crate::os::{self, FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
+use crate::report::{Note, PfState};
 use crate::root::answer::{Outcome, Response};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
@@ -17,8 +18,9 @@ use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::Header;
 use crate::rules::conf;
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, Source, Token, host_text};
-use crate::status::PfState;
+use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, Token};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
 
 /// How long a request waits for the one before it.
@@ -40,7 +42,7 @@ enum Refusal {
     #[error(
         "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
     )]
-    Ledger(String),
+    Ledger(#[from] LedgerError),
     #[error("pf does not take the rules that were to be loaded: {0}")]
     Check(PfctlError),
 }
@@ -145,12 +147,7 @@ impl Helper<'_> {
 
     fn read_ledger(&self) -> Result<Ledger, Refusal> {
         let Some(bytes) = self.tree.read(LEDGER)? else { return Ok(Ledger::default()) };
-        let ledger: Ledger =
-            serde_json::from_slice(&bytes).map_err(|error| Refusal::Ledger(error.to_string()))?;
-        if ledger.version != Ledger::VERSION {
-            return Err(Refusal::Ledger(format!("it has version {}", ledger.version)));
-        }
-        Ok(ledger)
+        Ok(Ledger::parse(&bytes)?)
     }
 
     /// The ledger after the request.
@@ -167,13 +164,13 @@ impl Helper<'_> {
         new.expire(self.now);
         match &request.action {
             Operation::Open { ports, from, until } => {
-                for NamedPort { name, port } in ports {
+                for NamedPort { name, range } in ports {
                     new.open(Opening {
                         name: name.clone(),
-                        port: *port,
+                        port: *range,
                         from: from.clone(),
                         until: *until,
-                        since: self.since(old, *port, from),
+                        since: self.since(old, *range, from),
                         by: request.asker.clone(),
                     });
                 }
@@ -193,7 +190,7 @@ impl Helper<'_> {
     }
 
     /// Opening again what is open just so keeps its time, so that nothing is changed.
-    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &crate::rules::ledger::Source) -> i64 {
+    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
         let same = |opening: &&Opening| opening.port == port && opening.from == *from;
         old.openings.iter().find(same).map_or(self.now, |opening| opening.since)
     }
@@ -388,7 +385,7 @@ impl Helper<'_> {
         ledger: &Ledger,
         live: &Live,
         boot: &str,
-        notes: &[String],
+        notes: &[Note],
     ) -> Result<(), FileError> {
         let report = report::report(&self.tree, ledger, live, &self.interfaces, boot, self.now, notes);
         // Plain data with text keys: its JSON cannot fail.
@@ -421,21 +418,16 @@ fn timestamp(seconds: i64) -> String {
 }
 
 /// What was done, in a sentence that does not promise more than it does.
-fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfState) -> String {
+fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
     let guarded = ledger.guard == Guard::On;
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {
-            let whom = match from {
-                Source::Any => "anyone".to_owned(),
-                Source::Lan { networks } => format!("this network ({})", hosts(networks)),
-                Source::Hosts { hosts: list } => hosts(list),
-            };
             let off = if *pf == PfState::Enabled {
                 ""
             } else {
                 "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
             };
-            format!("{} open for {whom}{off}", subject(ports))
+            format!("{} open for {}{off}", subject(ports), from.in_full())
         }
         Operation::Close { ports } if guarded => {
             format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
@@ -445,7 +437,7 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfSta
         Operation::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Operation::Guard { on: true } => {
             let ports =
-                ledger.closed().iter().map(|closed| closed.port.to_string()).collect::<Vec<_>>().join(", ");
+                ledger.closed().iter().map(|closed| closed.range.to_string()).collect::<Vec<_>>().join(", ");
             format!(
                 "the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause"
             )
@@ -468,15 +460,11 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[String], pf: &PfSta
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
 
-fn hosts(list: &[ipnet::IpNet]) -> String {
-    list.iter().map(host_text).collect::<Vec<_>>().join(", ")
-}
-
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
 fn subject(ports: &[NamedPort]) -> String {
-    let named: Vec<String> = ports.iter().map(|port| format!("{} ({})", port.port, port.name)).collect();
+    let named: Vec<String> = ports.iter().map(NamedPort::to_string).collect();
     match ports {
-        [one] if one.port.as_single().is_some() => format!("port {} is", named.join(", ")),
+        [one] if one.range.as_single().is_some() => format!("port {} is", named.join(", ")),
         _ => format!("ports {} are", named.join(", ")),
     }
 }

@@ -7,6 +7,7 @@ use crate::pf::parse::{parse_bytes, parse_listing};
 use crate::pf::rule::Rule;
 use crate::pf::rule::Ruleset;
 use crate::port::PortRange;
+use crate::report::{ForeignPlace, Note};
 use crate::root::live::Live;
 use crate::rules::ledger::Attachment;
 use crate::system::PF_CONF;
@@ -15,44 +16,41 @@ const ANCHORS: &str = "/etc/pf.anchors";
 /// Files there that are Apple's or ours.
 const KNOWN: [&str; 2] = ["com.apple", "dev.portcullis"];
 
-/// One sentence for each ruleset of others that names one of `ranges`: those that are loaded, and files of
+/// One note for each ruleset of others that names one of `ranges`: those that are loaded, and files of
 /// anchors that are not. What cannot be read is passed over here: it is pf's to refuse, not ours.
-pub fn notes(tree: &Files, live: &Live, ranges: &[PortRange]) -> Vec<String> {
+pub fn notes(tree: &Files, live: &Live, ranges: &[PortRange]) -> Vec<Note> {
     let mut notes = Vec::new();
     let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let loaded = live.rulesets.iter().filter(|(path, _)| !ours.contains(&path.as_str()));
     for (path, rules) in loaded {
         let ruleset = parse_listing(path, &rules.rules).ruleset;
         if let Some((port, rule)) = first_named(&ruleset, ranges) {
-            let place =
-                if path.is_empty() { "the main ruleset".to_owned() } else { format!("the anchor {path}") };
-            notes.push(format!(
-                "{place} has a rule for port {port} that is not ours (`{rule}`): it is left alone"
-            ));
+            let place = if path.is_empty() { ForeignPlace::Main } else { ForeignPlace::Anchor(path.clone()) };
+            notes.push(Note::ForeignRule { place, port, rule: rule.to_string() });
         }
     }
     for file in tree.list(ANCHORS).unwrap_or_default() {
         if KNOWN.contains(&file.as_str()) {
             continue;
         }
-        let Ok(Some(bytes)) = tree.read(&format!("{ANCHORS}/{file}")) else { continue };
+        let path = format!("{ANCHORS}/{file}");
+        let Ok(Some(bytes)) = tree.read(&path) else { continue };
         let ruleset = parse_bytes(&file, &bytes, &mut |_| Ok(String::new())).ruleset;
         let Some((port, rule)) = first_named(&ruleset, ranges) else { continue };
-        let evaluated = match loading_anchor(tree, &file) {
-            Some(anchor) if live.rulesets.contains_key(&anchor) => continue, // said above
-            Some(anchor) => format!("{PF_CONF} loads it into the anchor {anchor}, which is not loaded now"),
-            None => format!("{PF_CONF} does not load it, so it is never evaluated"),
-        };
-        notes.push(format!("{ANCHORS}/{file} has a rule for port {port} that is not ours (`{rule}`): it is left alone; {evaluated}"));
+        let loads_into = loading_anchor(tree, &path);
+        if loads_into.as_ref().is_some_and(|anchor| live.rulesets.contains_key(anchor)) {
+            continue; // Said above.
+        }
+        let place = ForeignPlace::File { path, loads_into };
+        notes.push(Note::ForeignRule { place, port, rule: rule.to_string() });
     }
     notes
 }
 
 /// The anchor that pf.conf loads this file into.
-fn loading_anchor(tree: &Files, file: &str) -> Option<String> {
+fn loading_anchor(tree: &Files, path: &str) -> Option<String> {
     let bytes = tree.read(PF_CONF).ok()??;
     let ruleset = parse_bytes(PF_CONF, &bytes, &mut |_| Ok(String::new())).ruleset;
-    let path = format!("{ANCHORS}/{file}");
     ruleset.loads.iter().find(|load| *load.item.file == *path).map(|load| load.item.anchor.to_string())
 }
 

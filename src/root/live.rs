@@ -7,10 +7,10 @@ use crate::os::{FileError, Files};
 use crate::pf::parse::{Parsed, parse_listing, parse_text};
 use crate::pf::rule::Placed;
 use crate::pf::rule::Rule;
+use crate::report::{LoadedRules, PfState};
 use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, Token};
-use crate::status::{LoadedRules, PfState};
 use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.
@@ -98,7 +98,7 @@ fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
         .openings
         .iter()
         .filter_map(|opening| {
-            let hosts = opening.from.networks()?.iter().map(crate::rules::ledger::host_text).collect();
+            let hosts = opening.from.networks()?.iter().map(crate::rules::source::host_text).collect();
             Some((anchor::table_name(opening.port), hosts))
         })
         .collect();

@@ -4,16 +4,16 @@ use ipnet::IpNet;
 
 use crate::diagnosis::Answer;
 use crate::os::Files;
-use crate::pf::explain::{Combined, answers};
+use crate::pf::explain::{CombinedVerdict, answers};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::origin::{Both, PerOrigin};
 use crate::pf::rulesets::{Listing, Rulesets};
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
+use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
 use crate::root::foreign;
 use crate::root::live::Live;
-use crate::rules::ledger::{Attachment, Guard, Ledger, NamedPort, Opening};
-use crate::status::{PfState, PfVerdict, Reason, Report, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
@@ -23,11 +23,11 @@ pub fn report(
     interfaces: &[InterfaceFacts],
     boot: &str,
     now: Seconds,
-    notes: &[String],
+    notes: &[Note],
 ) -> Report {
     let ranges = ranges(ledger);
-    let mut said = notes.to_vec();
-    said.extend(foreign::notes(tree, live, &ranges));
+    let mut notes = notes.to_vec();
+    notes.extend(foreign::notes(tree, live, &ranges));
     let loaded = loaded(live, interfaces);
     Report {
         version: Report::VERSION,
@@ -40,7 +40,7 @@ pub fn report(
         openings: ledger.openings.clone(),
         managed: ledger.managed.clone(),
         verdicts: ranges.into_iter().map(|port| verdict(live, &loaded, ledger, port)).collect(),
-        notes: said,
+        notes,
         rulesets: live.rulesets.clone(),
         skip: live.skip.clone().unwrap_or_default(),
     }
@@ -49,7 +49,7 @@ pub fn report(
 /// The ranges that are shown: what is open, and what is managed.
 fn ranges(ledger: &Ledger) -> Vec<PortRange> {
     let open = ledger.openings.iter().map(|Opening { port, .. }| *port);
-    let managed = ledger.managed.iter().map(|NamedPort { port, .. }| *port);
+    let managed = ledger.managed.iter().map(|managed| managed.range);
     let mut ranges: Vec<PortRange> = open.chain(managed).collect();
     ranges.sort();
     ranges.dedup();
@@ -67,8 +67,8 @@ fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
     loaded.with_interfaces(interfaces.to_vec())
 }
 
-fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<Combined> {
-    answers(loaded, port.first(), port.last(), near(ledger, port))
+fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<CombinedVerdict> {
+    answers(loaded, port, near(ledger, port))
 }
 
 /// Whom "this network" means for a port: those it is open for, where they are chosen.
@@ -78,27 +78,26 @@ fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
 }
 
 fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PfVerdict {
-    let reason = |combined: Combined| match (&live.state, combined.verdict) {
-        (PfState::Disabled, _) => Reason::new(Answer::Yes, "pf is off"),
-        (PfState::Unknown(_), _) => Reason::new(Answer::Unknown, "whether pf is on is not known"),
-        (PfState::Enabled, _) if live.skip.is_none() => {
-            Reason::new(Answer::Unknown, "which interfaces pf does not look at could not be read")
-        }
-        (PfState::Enabled, outcome) => {
-            let because = match outcome {
-                Decision::Pass if is_ours(&combined) => "our rule lets it in".to_owned(),
-                Decision::Block if is_ours(&combined) => "our guard blocks it".to_owned(),
-                _ => combined.because.to_string(),
+    let of_origin = |combined: CombinedVerdict| match &live.state {
+        PfState::Disabled => OriginVerdict::new(Answer::Yes, Reason::PfOff),
+        PfState::Unknown(_) => OriginVerdict::new(Answer::Unknown, Reason::PfStateUnknown),
+        PfState::Enabled if live.skip.is_none() => OriginVerdict::new(Answer::Unknown, Reason::SkipUnknown),
+        PfState::Enabled => {
+            let (answer, families) = (combined.verdict.into(), families(&combined));
+            let reason = match combined.verdict {
+                Decision::Pass if is_ours(&combined) => Reason::OurRule,
+                Decision::Block if is_ours(&combined) => Reason::OurGuard,
+                _ => Reason::Rules { grounds: combined.because },
             };
-            Reason { answer: outcome.into(), families: families(&combined), because }
+            OriginVerdict { answer, families, reason }
         }
     };
-    PfVerdict { port, reasons: ask(loaded, ledger, port).map(reason) }
+    PfVerdict { port, origins: ask(loaded, ledger, port).map(of_origin) }
 }
 
 /// The answer for each family: what all hosts and ports that were asked about have in common. A family that none of
 /// the hosts has lets none of them in.
-fn families(combined: &Combined) -> Both<Answer> {
+fn families(combined: &CombinedVerdict) -> Both<Answer> {
     let of = |family: &str| {
         let mut answers =
             combined.families.iter().filter(|asked| asked.family == family).map(|asked| asked.verdict);
@@ -109,7 +108,7 @@ fn families(combined: &Combined) -> Both<Answer> {
 }
 
 /// Whether every rule that decides is one of ours: then a word says it, and `explain` has the rule.
-fn is_ours(combined: &Combined) -> bool {
+fn is_ours(combined: &CombinedVerdict) -> bool {
     let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let deciding = combined.families.iter().filter(|answer| answer.verdict == combined.verdict);
     deciding.clone().count() > 0
@@ -139,10 +138,10 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
         }
     }
     for closed in ledger.closed() {
-        let asked = ask(&loaded, ledger, closed.port);
+        let asked = ask(&loaded, ledger, closed.range);
         for combined in [&asked.network, &asked.anyone] {
             if combined.verdict == Decision::Pass {
-                let (port, because) = (closed.port, &combined.because);
+                let (port, because) = (closed.range, &combined.because);
                 return Some(format!("port {port} would stay open: {because}"));
             }
         }
@@ -154,12 +153,11 @@ pub fn contradiction(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger
 mod tests {
     use super::*;
 
-    fn combined(rules: &str, near: &[&str]) -> Combined {
-        let (loaded, problems) =
-            Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".to_owned()));
+    fn combined(rules: &str, near: &[&str]) -> CombinedVerdict {
+        let (loaded, problems) = Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".into()));
         assert!(problems.is_empty(), "{problems:?}");
         let near: Vec<IpNet> = near.iter().map(|net| net.parse().unwrap()).collect();
-        answers(&loaded.with_assumed_interfaces(None), 2345, 2346, &near).network
+        answers(&loaded.with_assumed_interfaces(None), PortRange::new(2345, 2346).unwrap(), &near).network
     }
 
     #[test]

@@ -15,7 +15,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::port::LOWEST_PORT;
-use crate::rules::ledger::{Attachment, NamedPort, Seconds, Source, host_text};
+use crate::rules::ledger::{Attachment, Seconds};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::{Source, host_text};
 
 /// One request to the helper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +181,7 @@ fn judge_ports(ports: &[NamedPort]) -> Result<(), RequestError> {
     if ports.is_empty() {
         return Err(bounds("the request names no port".to_owned()));
     }
-    let count: u32 = ports.iter().map(|port| port.port.count()).fold(0, u32::saturating_add);
+    let count: u32 = ports.iter().map(|port| port.range.count()).fold(0, u32::saturating_add);
     if count > Request::MAX_PORTS {
         let max = Request::MAX_PORTS;
         return Err(bounds(format!("{count} ports at once are too many: name at most {max}")));
@@ -188,15 +190,15 @@ fn judge_ports(ports: &[NamedPort]) -> Result<(), RequestError> {
 }
 
 fn judge_each(ports: &[NamedPort]) -> Result<(), RequestError> {
-    if let Some(low) = ports.iter().find(|port| port.port.first() < LOWEST_PORT) {
-        let (port, lowest) = (low.port, LOWEST_PORT);
+    if let Some(low) = ports.iter().find(|port| port.range.first() < LOWEST_PORT) {
+        let (port, lowest) = (low.range, LOWEST_PORT);
         return Err(bounds(format!(
             "port {port} lies below {lowest}, where system services sit: Portcullis leaves those alone"
         )));
     }
     for (index, port) in ports.iter().enumerate() {
-        if let Some(other) = ports[..index].iter().find(|other| other.port.overlaps(port.port)) {
-            return Err(bounds(format!("{} overlaps {}: name each port once", port.port, other.port)));
+        if let Some(other) = ports[..index].iter().find(|other| other.range.overlaps(port.range)) {
+            return Err(bounds(format!("{} overlaps {}: name each port once", port.range, other.range)));
         }
     }
     Ok(())
@@ -244,7 +246,7 @@ mod tests {
     use super::*;
 
     fn open(ports: &[&str], from: Source) -> Request {
-        let named = |port: &&str| NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() };
+        let named = |port: &&str| NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() };
         let ports = ports.iter().map(named).collect();
         Request::new(Operation::Open { ports, from, until: None }, "ada")
     }

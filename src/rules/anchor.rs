@@ -6,7 +6,9 @@
 use std::fmt::Write as _;
 
 use crate::port::PortRange;
-use crate::rules::ledger::{Guard, Ledger, NamedPort, Opening, host_text};
+use crate::rules::ledger::{Guard, Ledger, Opening};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::host_text;
 use crate::system::NAME;
 
 /// What the header of the file says.
@@ -42,7 +44,7 @@ pub fn rules(ledger: &Ledger) -> String {
     for entry in ranges {
         match entry {
             Entry::Closed(managed) => {
-                block(&mut rules, managed.port, &label(managed.name.as_str(), managed.port))
+                block(&mut rules, managed.range, &label(managed.name.as_str(), managed.range))
             }
             Entry::Open(opening) => {
                 let label = label(opening.name.as_str(), opening.port);
@@ -91,7 +93,7 @@ impl Entry<'_> {
     fn port(&self) -> PortRange {
         match self {
             Entry::Open(opening) => opening.port,
-            Entry::Closed(managed) => managed.port,
+            Entry::Closed(managed) => managed.range,
         }
     }
 }
@@ -120,7 +122,7 @@ fn label(name: &str, port: PortRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::ledger::Source;
+    use crate::rules::source::Source;
 
     fn opening(name: &str, port: &str, from: Source) -> Opening {
         Opening {
@@ -136,7 +138,7 @@ mod tests {
     fn ledger(guard: Guard) -> Ledger {
         let mut ledger = Ledger { guard, ..Ledger::default() };
         for (name, port) in [("dlv", "2345"), ("node", "9229"), ("many", "30000-30100")] {
-            ledger.manage(&NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() });
+            ledger.manage(&NamedPort { name: name.parse().unwrap(), range: port.parse().unwrap() });
         }
         ledger
     }

@@ -1,70 +1,21 @@
 //! The ledger: what is open, for whom, until when, and what is ours to close. Pure.
 //!
 //! ```
-//! use portcullis::rules::ledger::{Guard, Ledger, NamedPort};
-//! let dlv = NamedPort { name: "dlv".parse().unwrap(), port: "2345".parse().unwrap() };
+//! use portcullis::rules::ledger::{Guard, Ledger};
+//! use portcullis::rules::named_port::NamedPort;
+//! let dlv = NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() };
 //! let ledger = Ledger { guard: Guard::On, managed: vec![dlv], ..Ledger::default() };
 //! assert_eq!(ledger.closed().len(), 1);
 //! ```
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::source::Source;
 use crate::port::{PortName, PortRange};
+use crate::rules::named_port::NamedPort;
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
-
-/// For whom a port is open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Source {
-    /// Every host that can route to this Mac.
-    Any,
-    /// The networks this Mac was on when the port was opened.
-    Lan {
-        /// Those networks; at least one.
-        networks: Vec<IpNet>,
-    },
-    /// Chosen hosts or networks.
-    Hosts {
-        /// Those hosts; at least one.
-        hosts: Vec<IpNet>,
-    },
-}
-
-impl Source {
-    /// The addresses let in, or `None` for all.
-    pub fn networks(&self) -> Option<&[IpNet]> {
-        match self {
-            Source::Any => None,
-            Source::Lan { networks } => Some(networks),
-            Source::Hosts { hosts } => Some(hosts),
-        }
-    }
-}
-
-/// `any`, `lan`, or the hosts with commas between them: as `--from` takes it.
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Source::Any => f.write_str("any"),
-            Source::Lan { .. } => f.write_str("lan"),
-            Source::Hosts { hosts } => {
-                f.write_str(&hosts.iter().map(host_text).collect::<Vec<_>>().join(","))
-            }
-        }
-    }
-}
-
-/// A network as a person writes it: a single host without its prefix length.
-pub fn host_text(network: &IpNet) -> String {
-    if network.prefix_len() == network.max_prefix_len() {
-        network.addr().to_string()
-    } else {
-        network.to_string()
-    }
-}
 
 /// One range that is open: from whom, until when, by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,14 +35,15 @@ pub struct Opening {
     pub by: String,
 }
 
-/// A range that is ours to close: blocked from other machines while the guard is on and it is not open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NamedPort {
-    /// The name it goes by, part of the rule's label.
-    pub name: PortName,
-    /// The ports.
-    pub port: PortRange,
+impl Opening {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
+
+    fn part(&self, range: PortRange) -> Self {
+        let NamedPort { name, range } = self.named_port().part(range);
+        Opening { name, port: range, ..self.clone() }
+    }
 }
 
 /// Whether the closed ports are blocked.
@@ -168,9 +120,31 @@ impl Default for Ledger {
     }
 }
 
+/// A ledger that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("it has version {0}")]
+    Version(u32),
+}
+
 impl Ledger {
     /// The version that this program writes and reads.
     pub const VERSION: u32 = 1;
+
+    /// Reads the bytes of `ledger.json`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, LedgerError> {
+        let mut ledger: Ledger = serde_json::from_slice(bytes)?;
+        if ledger.version != Self::VERSION {
+            return Err(LedgerError::Version(ledger.version));
+        }
+        for opening in &mut ledger.openings {
+            opening.name = opening.named_port().with_number_for_old_name().name;
+        }
+        ledger.managed = ledger.managed.into_iter().map(NamedPort::with_number_for_old_name).collect();
+        Ok(ledger)
+    }
 
     /// Opens a range; what was open of it before gives way.
     pub fn open(&mut self, opening: Opening) {
@@ -181,14 +155,14 @@ impl Ledger {
 
     /// Closes a range: what is open of it is dropped, and it is ours to block from now on.
     pub fn close(&mut self, port: &NamedPort) {
-        self.drop_openings(port.port);
+        self.drop_openings(port.range);
         self.manage(port);
     }
 
     /// Closes everything that is open.
     pub fn close_all(&mut self) {
         for opening in std::mem::take(&mut self.openings) {
-            self.manage(&NamedPort { name: opening.name, port: opening.port });
+            self.manage(&opening.named_port());
         }
     }
 
@@ -198,34 +172,33 @@ impl Ledger {
         let (expired, open): (Vec<_>, Vec<_>) = self.openings.drain(..).partition(over);
         self.openings = open;
         for opening in &expired {
-            self.manage(&NamedPort { name: opening.name.clone(), port: opening.port });
+            self.manage(&opening.named_port());
         }
         expired
     }
 
     /// Takes a range among those that are ours to close; parts that already are keep their name.
     pub fn manage(&mut self, port: &NamedPort) {
-        let mut fresh = vec![port.port];
+        let mut fresh = vec![port.range];
         for managed in &self.managed {
-            fresh = fresh.into_iter().flat_map(|range| range.without(managed.port)).collect();
+            fresh = fresh.into_iter().flat_map(|range| range.without(managed.range)).collect();
         }
-        self.managed
-            .extend(fresh.into_iter().map(|range| NamedPort { name: port.name.clone(), port: range }));
-        self.managed.sort_by_key(|managed| managed.port);
+        self.managed.extend(fresh.into_iter().map(|range| port.part(range)));
+        self.managed.sort_by_key(|managed| managed.range);
     }
 
-    /// What the guard blocks from everyone but this Mac: managed, and not open.
+    /// What the guard blocks from other machines: managed, and not open.
     pub fn closed(&self) -> Vec<NamedPort> {
         if self.guard != Guard::On {
             return Vec::new();
         }
         let mut closed = Vec::new();
         for managed in &self.managed {
-            let mut left = vec![managed.port];
+            let mut left = vec![managed.range];
             for opening in &self.openings {
                 left = left.into_iter().flat_map(|range| range.without(opening.port)).collect();
             }
-            closed.extend(left.into_iter().map(|port| NamedPort { name: managed.name.clone(), port }));
+            closed.extend(left.into_iter().map(|range| managed.part(range)));
         }
         closed
     }
@@ -240,7 +213,7 @@ impl Ledger {
             Some(opening) => {
                 opening.from.networks().is_some_and(|let_in| !let_in.iter().any(|net| net.contains(&remote)))
             }
-            None => self.managed.iter().any(|managed| managed.port.contains(port)),
+            None => self.managed.iter().any(|managed| managed.range.contains(port)),
         }
     }
 
@@ -255,7 +228,7 @@ impl Ledger {
             .into_iter()
             .flat_map(|opening| {
                 let left = opening.port.without(port);
-                left.into_iter().map(move |port| Opening { port, ..opening.clone() })
+                left.into_iter().map(move |range| opening.part(range))
             })
             .collect();
     }
@@ -266,7 +239,7 @@ mod tests {
     use super::*;
 
     fn managed(name: &str, port: &str) -> NamedPort {
-        NamedPort { name: name.parse().unwrap(), port: port.parse().unwrap() }
+        NamedPort { name: name.parse().unwrap(), range: port.parse().unwrap() }
     }
 
     fn opening(port: &str, until: Option<Seconds>) -> Opening {
@@ -281,7 +254,7 @@ mod tests {
     }
 
     fn ports(list: &[NamedPort]) -> String {
-        list.iter().map(|managed| managed.port.to_string()).collect::<Vec<_>>().join(" ")
+        list.iter().map(|managed| managed.range.to_string()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -339,5 +312,23 @@ mod tests {
         assert!(!ledger.needs_rules());
         ledger.guard = Guard::On;
         assert!(ledger.needs_rules());
+    }
+
+    #[test]
+    fn a_port_without_a_name_was_once_named_port() {
+        let old = r#"{"version":1,"guard":"on","openings":[{"name":"port","port":"7001-7003","from":{"kind":"any"},
+            "until":null,"since":1,"by":"ada"}],"managed":[{"name":"port","port":9}],"token":null,"way":null}"#;
+        let mut ledger = Ledger::parse(old.as_bytes()).unwrap();
+        assert_eq!(ledger.openings[0].name.as_str(), "7001-7003");
+        assert_eq!(ledger.managed[0].to_string(), "9");
+        ledger.close(&managed("x", "7002"));
+        let left: Vec<_> = ledger.openings.iter().map(|opening| opening.name.as_str()).collect();
+        assert_eq!(left, ["7001", "7003"]);
+        assert!(
+            Ledger::parse(old.replace(":1,", ":2,").as_bytes())
+                .unwrap_err()
+                .to_string()
+                .contains("version 2")
+        );
     }
 }

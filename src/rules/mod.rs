@@ -3,3 +3,5 @@
 pub mod anchor;
 pub mod conf;
 pub mod ledger;
+pub mod named_port;
+pub mod source;

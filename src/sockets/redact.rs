@@ -370,7 +370,7 @@ mod tests {
             "dlv attach -p 4711",
             "node --inspect=127.0.0.1:9229 --require /a/b.js",
             "java -agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=*:5005 -jar x",
-            "python3 /x/debugpy/adapter --for-server 40001 --host 127.0.0.1 --port 5678",
+            "python3 /x/adapter --for-server 40001 --host 127.0.0.1 --port 5678",
             "lldb-dap --connection listen://127.0.0.1:4711",
             "ssh -NL 2345:127.0.0.1:2345 me@box",
             "ssh: /Users/me/.colima/ssh.sock [mux]",

@@ -7,7 +7,7 @@ use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuI
 use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 
 use super::{TrayError, icon};
-use portcullis::menu::{Kind, Row};
+use portcullis::menu::{MenuRow, RowKind};
 use portcullis::status::{Icon, Status};
 
 /// The tray as it stands on the screen.
@@ -21,7 +21,7 @@ pub struct Tray {
 
 impl Tray {
     /// Puts the icon on the screen. `directory` takes its files on Linux.
-    pub fn new(status: &Status, rows: &[Row], directory: &Path) -> Result<Self, TrayError> {
+    pub fn new(status: &Status, rows: &[MenuRow], directory: &Path) -> Result<Self, TrayError> {
         let pictures = Pictures::draw()?;
         let words = Words::of(status);
         let menu = Menu::new();
@@ -39,7 +39,7 @@ impl Tray {
     }
 
     /// Shows the status and the rows; touches only what is different now.
-    pub fn show(&mut self, status: &Status, rows: &[Row]) {
+    pub fn show(&mut self, status: &Status, rows: &[MenuRow]) {
         if self.icon != status.icon && self.tray.set_icon(Some(self.pictures.of(status.icon))).is_ok() {
             self.icon = status.icon;
         }
@@ -65,7 +65,7 @@ enum Place {
 }
 
 impl Rows {
-    fn new(place: Place, rows: &[Row]) -> tray_icon::menu::Result<Self> {
+    fn new(place: Place, rows: &[MenuRow]) -> tray_icon::menu::Result<Self> {
         let mut shown = Rows { place, items: Vec::new() };
         for (place, row) in rows.iter().enumerate() {
             shown.insert(row, place)?;
@@ -74,7 +74,7 @@ impl Rows {
     }
 
     /// Shows these rows; touches only what is different now.
-    fn show(&mut self, rows: &[Row]) {
+    fn show(&mut self, rows: &[MenuRow]) {
         for (place, row) in rows.iter().enumerate() {
             // Rows keep their order, so what stands before the row of this id is gone.
             let is_row = |(id, item): &(String, Item)| *id == row.id && item.can_become(row);
@@ -92,7 +92,7 @@ impl Rows {
         }
     }
 
-    fn insert(&mut self, row: &Row, place: usize) -> tray_icon::menu::Result<()> {
+    fn insert(&mut self, row: &MenuRow, place: usize) -> tray_icon::menu::Result<()> {
         let item = Item::new(row)?;
         match &self.place {
             Place::Menu(menu) => menu.insert(item.as_menu_item(), place)?,
@@ -168,29 +168,29 @@ enum Item {
 }
 
 impl Item {
-    fn new(row: &Row) -> tray_icon::menu::Result<Self> {
+    fn new(row: &MenuRow) -> tray_icon::menu::Result<Self> {
         let (id, label) = (row.id.as_str(), label(&row.text));
         Ok(match row.kind {
-            Kind::Text | Kind::MenuAction => Item::Plain(MenuItem::with_id(id, label, row.enabled, None)),
-            Kind::Check { checked } => {
+            RowKind::Text | RowKind::Button => Item::Plain(MenuItem::with_id(id, label, row.enabled, None)),
+            RowKind::Check { checked } => {
                 Item::Check(CheckMenuItem::with_id(id, label, row.enabled, checked, None))
             }
-            Kind::Menu => {
+            RowKind::Menu => {
                 let menu = Submenu::with_id(id, label, row.enabled);
                 Item::Menu(menu.clone(), Rows::new(Place::Submenu(menu), &row.rows)?)
             }
-            Kind::Separator => Item::Separator(PredefinedMenuItem::separator()),
+            RowKind::Separator => Item::Separator(PredefinedMenuItem::separator()),
         })
     }
 
     /// Whether this item can be made to show `row`: the text of a submenu does not reach a panel on Linux once it is
     /// there, so another text is another item.
-    fn can_become(&self, row: &Row) -> bool {
+    fn can_become(&self, row: &MenuRow) -> bool {
         match self {
-            Item::Menu(menu, _) => row.kind == Kind::Menu && menu.text() == label(&row.text),
-            Item::Plain(_) => matches!(row.kind, Kind::Text | Kind::MenuAction),
-            Item::Check(_) => matches!(row.kind, Kind::Check { .. }),
-            Item::Separator(_) => row.kind == Kind::Separator,
+            Item::Menu(menu, _) => row.kind == RowKind::Menu && menu.text() == label(&row.text),
+            Item::Plain(_) => matches!(row.kind, RowKind::Text | RowKind::Button),
+            Item::Check(_) => matches!(row.kind, RowKind::Check { .. }),
+            Item::Separator(_) => row.kind == RowKind::Separator,
         }
     }
 
@@ -203,7 +203,7 @@ impl Item {
         }
     }
 
-    fn set(&mut self, row: &Row) {
+    fn set(&mut self, row: &MenuRow) {
         let label = label(&row.text);
         match self {
             Item::Plain(item) => {
@@ -221,7 +221,7 @@ impl Item {
                 if item.is_enabled() != row.enabled {
                     item.set_enabled(row.enabled);
                 }
-                if let Kind::Check { checked } = row.kind
+                if let RowKind::Check { checked } = row.kind
                     && item.is_checked() != checked
                 {
                     item.set_checked(checked);

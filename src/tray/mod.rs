@@ -21,7 +21,7 @@ use tray_icon::menu::MenuEvent;
 use draw::Tray;
 use portcullis::app::{App, AppError, Wanted};
 use portcullis::elevate::ElevateError;
-use portcullis::menu::{MenuAction, MenuState, action_of, rows};
+use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::status::Status;
 use watch::Watcher;
 
@@ -142,6 +142,8 @@ struct Session {
     watcher: Watcher,
     status: Status,
     state: MenuState,
+    /// As they are shown.
+    rows: Vec<MenuRow>,
     tray: Tray,
 }
 
@@ -153,7 +155,8 @@ impl Session {
     ) -> Result<Self, TrayError> {
         let status = watch::first_look(app);
         let state = MenuState::default();
-        let tray = Tray::new(&status, &rows(&status, &state), directory)?;
+        let rows = rows(&status, &state);
+        let tray = Tray::new(&status, &rows, directory)?;
         let watcher = Watcher::start(app.clone(), status.clone(), {
             let proxy = proxy.clone();
             move |event| send(&proxy, event)
@@ -167,16 +170,14 @@ impl Session {
                 entered.look_again();
             }
         }));
-        Ok(Session { app: app.clone(), proxy: proxy.clone(), watcher, status, state, tray })
+        Ok(Session { app: app.clone(), proxy: proxy.clone(), watcher, status, state, rows, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
         match event {
-            Event::Clicked(id) => match action_of(&id, &self.status) {
-                // It asks for nothing and changes nothing of the status: it waits for nobody.
+            // A panel may send the click of a row that turned grey under the pointer: that one has no action.
+            Event::Clicked(id) => match action_of(&self.rows, &id).cloned() {
                 Some(MenuAction::Copy { port, client }) => self.copy(port, client),
-                // A panel may send the click of a row that turned grey under the pointer.
-                Some(_) if self.state.waiting.is_some() => {}
                 Some(MenuAction::Quit) => return Next::Quit,
                 Some(action) => self.begin(action),
                 None => {}
@@ -194,7 +195,8 @@ impl Session {
             Event::Blind(because) => self.state.failure = Some(because),
         }
         // A check row has toggled itself when its click arrives; this puts the mark back until the status says so.
-        self.tray.show(&self.status, &rows(&self.status, &self.state));
+        self.rows = rows(&self.status, &self.state);
+        self.tray.show(&self.status, &self.rows);
         Next::Wait
     }
 
@@ -217,12 +219,12 @@ impl Session {
 
 fn carry_out(app: &App, action: &MenuAction) -> Result<(), AppError> {
     match action {
-        MenuAction::Open(range) => {
+        MenuAction::Open(port) => {
             let from = Wanted::parse([app.preferences()?.from.as_str()])?;
-            app.open(&range.to_string(), &from)?;
+            app.open(&port.range.to_string(), &from)?;
         }
-        MenuAction::Close(range) => {
-            app.close(&range.to_string())?;
+        MenuAction::Close(port) => {
+            app.close(&port.range.to_string())?;
         }
         MenuAction::CloseAll => {
             app.close_all()?;

@@ -14,10 +14,11 @@ use portcullis::app::{App, AppError, Observation};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::watch::{Interest, on_battery, pause};
 use portcullis::firewall::app::AppFirewallCache;
-use portcullis::menu::{MenuState, Row, rows};
+use portcullis::menu::{MenuRow, MenuState, rows};
 use portcullis::os;
+use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
-use portcullis::status::{AppFirewall, Facts, Icon, PortState, ReportFact, STALE_AFTER, Status};
+use portcullis::status::{AppFirewall, Facts, Icon, PortState, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -220,7 +221,7 @@ fn blind(error: &notify::Error) -> Event {
 }
 
 /// What of a status can be seen. Its age cannot, so that time alone wakes nobody.
-fn appearance(status: &Status) -> (Icon, Vec<Row>) {
+fn appearance(status: &Status) -> (Icon, Vec<MenuRow>) {
     (status.icon, rows(status, &MenuState::default()))
 }
 
@@ -310,8 +311,8 @@ fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis::debuggers::ports::usual_ports;
     use portcullis::lab::Lab;
-    use portcullis::port::presets;
     use portcullis::status::Attempts;
     use std::sync::Arc;
 
@@ -387,7 +388,7 @@ mod tests {
             report: ReportFact::Missing,
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
-            ports: presets(),
+            ports: usual_ports(),
             blocked: None,
         });
         assert_eq!(interest(&status), Interest { in_use: false, open: false });
@@ -430,7 +431,7 @@ mod tests {
             report: ReportFact::Missing,
             seen: Ok(Vec::new()),
             app_firewall: AppFirewall::Off,
-            ports: presets(),
+            ports: usual_ports(),
             blocked: Some([(2345, attempts(4000)), (9229, attempts(3000))].into()),
         });
         assert_eq!(until_forgotten(&status), None, "the time of the status is not known");

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use portcullis::debuggers::servers::ServerKind;
+use portcullis::debuggers::debugger::Mode;
+use portcullis::debuggers::{chrome, delve, node};
 
 use crate::recipes::{Running, find};
 
@@ -63,7 +64,7 @@ impl Commands {
             &["close", port, "--dry-run"],
             &["close", port],
         ]);
-        if !is_harmless_to_ask(server.kind) {
+        if !is_harmless_to_ask(server.mode) {
             all.extend(lines(&[&["probe", port], &["probe", port, "--json"]]));
         }
         all
@@ -102,8 +103,8 @@ impl Commands {
 }
 
 /// Whether a probe of it connects.
-pub fn is_harmless_to_ask(kind: ServerKind) -> bool {
-    matches!(kind, ServerKind::Node | ServerKind::Chrome | ServerKind::DelveMulticlient)
+pub fn is_harmless_to_ask(mode: &'static Mode) -> bool {
+    [&node::INSPECTOR, &chrome::DEVTOOLS, &delve::MULTICLIENT].contains(&mode)
 }
 
 fn lines(lines: &[&[&str]]) -> Vec<Vec<String>> {

@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 
 use clients::{Problem, Session};
 use commands::{Commands, Traces, forgotten, is_harmless_to_ask};
+use portcullis::debuggers::classify::PortExpectation;
 use portcullis::debuggers::port_view::PortView;
-use portcullis::debuggers::probe;
-use portcullis::debuggers::servers::{ServerKind, is_delve_or_go};
+use portcullis::debuggers::{gdbserver, may_linger, probe};
+
 use portcullis::diagnosis::{Answer, AppFirewallEffect, Reachability};
 use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::port::PortRange;
@@ -114,22 +115,20 @@ fn look_over_and_over(running: &[Running], is_over: &dyn Fn() -> bool, passes: &
     let mut first = true;
     while first || !is_over() {
         let now = sockets::read(&ports).expect("the socket table");
-        let delves = sockets::processes(is_delve_or_go).expect("the processes");
+        let processes = sockets::processes(may_linger).expect("the processes");
         for server in running {
-            let view = PortView::of(server.port, &now, Some(&earlier), &delves);
+            let view = PortView::of(PortExpectation::usual(server.port), &now, Some(&earlier), &processes);
             // One that was harmed is told, and counted, by its client.
             if view.listeners.is_empty() {
                 continue;
             }
             let said = view.assess(open_pf(), AppFirewallEffect::Off);
-            let kind = view.server.as_ref().map(|server| server.kind);
-            assert_eq!(kind, Some(server.kind), "{}: {view:?}", server.name);
+            let mode = view.server.as_ref().map(|server| server.mode);
+            assert_eq!(mode, Some(server.mode), "{}: {view:?}", server.name);
             // gdbserver listens on every address, whatever it is told. Who is probed is in session for that moment.
-            let harmless = is_harmless_to_ask(server.kind);
-            let expected = match server.kind {
-                ServerKind::Gdbserver => Reachability::Reachable,
-                _ => Reachability::LoopbackOnly,
-            };
+            let harmless = is_harmless_to_ask(server.mode);
+            let everywhere = server.mode == &gdbserver::STUB;
+            let expected = if everywhere { Reachability::Reachable } else { Reachability::LoopbackOnly };
             assert!(said.state == expected || harmless, "{}: {said:?}", server.name);
             if first || !harmless {
                 let answer = probe::probe(server.port);
@@ -165,7 +164,7 @@ fn run_over_and_over(
         // `probe` is among those of a server that it does harm.
         let mut forgotten = forgotten(&all);
         forgotten
-            .retain(|name| name != "probe" || servers.iter().any(|server| !is_harmless_to_ask(server.kind)));
+            .retain(|name| name != "probe" || servers.iter().any(|server| !is_harmless_to_ask(server.mode)));
         assert!(forgotten.is_empty(), "no server is looked at by {forgotten:?}");
     }
     let mut first = true;
@@ -197,7 +196,7 @@ fn touched(
     let mode = |mode: &str, ports: &[u16]| -> Vec<String> {
         std::iter::once(mode.to_owned()).chain(ports.iter().map(u16::to_string)).collect()
     };
-    for harmless in running.iter().filter(|server| is_harmless_to_ask(server.kind)) {
+    for harmless in running.iter().filter(|server| is_harmless_to_ask(server.mode)) {
         // A probe is refused where the listener changes hands meanwhile, as Chrome's may while Chrome starts a child.
         let is_seen = (0..5).any(|_| {
             traces.watch(&me, &mode("probe", &[harmless.port]), &[harmless.port]);
@@ -228,7 +227,7 @@ fn validate(mut server: Running, commands: &Commands, folder: &Path) -> Result<S
     if let Ok(Some(status)) = server.child.try_wait() {
         return Err(format!("it has ended with {status}"));
     }
-    let waiting = if server.kind == ServerKind::Gdbserver { "reachable" } else { "loopback-only" };
+    let waiting = if server.mode == &gdbserver::STUB { "reachable" } else { "loopback-only" };
     states::wait_for(commands, server.port, waiting)?;
     let (session, words) = match server.client.connect(&server, folder) {
         Ok(connected) => connected,
@@ -249,9 +248,9 @@ fn look(mode: &str, ports: impl Iterator<Item = u16>) -> ExitCode {
     let watched: Vec<PortRange> = ports.iter().filter_map(|port| PortRange::single(*port)).collect();
     for port in ports {
         let table = sockets::read(&watched).expect("the socket table");
-        let delves = sockets::processes(is_delve_or_go).expect("the processes");
-        let said =
-            PortView::of(port, &table, Some(&table), &delves).assess(open_pf(), AppFirewallEffect::Off);
+        let processes = sockets::processes(may_linger).expect("the processes");
+        let said = PortView::of(PortExpectation::usual(port), &table, Some(&table), &processes)
+            .assess(open_pf(), AppFirewallEffect::Off);
         assert!(!said.sentence.is_empty());
         if mode == "probe" {
             let _ = probe::probe(port);

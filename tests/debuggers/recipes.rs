@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis::debuggers::servers::ServerKind;
+use portcullis::debuggers::debugger::Mode;
+use portcullis::debuggers::{chrome, debugpy, delve, gdbserver, jdwp, lldb, node, rdbg};
 
 use crate::clients::Client;
 use crate::table;
@@ -15,7 +16,7 @@ use crate::table;
 /// A way to start a server, and what to expect of it.
 pub struct Recipe {
     pub name: &'static str,
-    pub kind: ServerKind,
+    pub mode: &'static Mode,
     pub client: Client,
     /// The command line for a port, or what is missing.
     command: Box<dyn Fn(u16) -> Result<Command, String> + Send>,
@@ -24,7 +25,7 @@ pub struct Recipe {
 /// A server that listens.
 pub struct Running {
     pub name: &'static str,
-    pub kind: ServerKind,
+    pub mode: &'static Mode,
     pub client: Client,
     pub port: u16,
     pub child: Child,
@@ -97,25 +98,20 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
         }
     };
     let (ruby_folder, chrome_folder) = (folder.to_owned(), folder.to_owned());
-    let recipe = |name, kind, client, command| Recipe { name, kind, client, command };
+    let recipe = |name, mode, client, command| Recipe { name, mode, client, command };
     let headless = &["exec", "--headless", "--api-version=2"];
     let many = &["exec", "--headless", "--api-version=2", "--accept-multiclient"];
     vec![
-        recipe("dlv dap", ServerKind::DelveDap, Client::DelveDap, Box::new(delve(&["dap"]))),
-        recipe("dlv headless", ServerKind::DelveHeadless, Client::Delve, Box::new(delve(headless))),
-        recipe(
-            "dlv headless multi-client",
-            ServerKind::DelveMulticlient,
-            Client::Delve,
-            Box::new(delve(many)),
-        ),
-        recipe("node --inspect-brk", ServerKind::Node, Client::Node, Box::new(node("--inspect-brk"))),
-        recipe("node --inspect", ServerKind::Node, Client::Node, Box::new(node("--inspect"))),
-        recipe("debugpy", ServerKind::Debugpy, Client::Debugpy, Box::new(debugpy(false))),
-        recipe("debugpy, waiting", ServerKind::Debugpy, Client::Debugpy, Box::new(debugpy(true))),
+        recipe("dlv dap", &delve::DAP, Client::DelveDap, Box::new(delve(&["dap"]))),
+        recipe("dlv headless", &delve::HEADLESS, Client::Delve, Box::new(delve(headless))),
+        recipe("dlv headless multi-client", &delve::MULTICLIENT, Client::Delve, Box::new(delve(many))),
+        recipe("node --inspect-brk", &node::INSPECTOR, Client::Node, Box::new(node("--inspect-brk"))),
+        recipe("node --inspect", &node::INSPECTOR, Client::Node, Box::new(node("--inspect"))),
+        recipe("debugpy", &debugpy::ADAPTER, Client::Debugpy, Box::new(debugpy(false))),
+        recipe("debugpy, waiting", &debugpy::ADAPTER, Client::Debugpy, Box::new(debugpy(true))),
         recipe(
             "java, suspended",
-            ServerKind::Jdwp,
+            &jdwp::AGENT,
             Client::Jdb,
             Box::new(|port| {
                 let mut command = Command::new(find(&["java"]).ok_or("no java")?);
@@ -124,11 +120,11 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
                 Ok(command)
             }),
         ),
-        recipe("gdbserver", ServerKind::Gdbserver, Client::Gdb, Box::new(gdbserver(false))),
-        recipe("gdbserver --once", ServerKind::Gdbserver, Client::Gdb, Box::new(gdbserver(true))),
+        recipe("gdbserver", &gdbserver::STUB, Client::Gdb, Box::new(gdbserver(false))),
+        recipe("gdbserver --once", &gdbserver::STUB, Client::Gdb, Box::new(gdbserver(true))),
         recipe(
             "lldb-server gdbserver",
-            ServerKind::LldbServer,
+            &lldb::SERVER_MODE,
             Client::Lldb,
             Box::new(|port| {
                 let mut command = Command::new(find_llvm("lldb-server").ok_or("no lldb-server")?);
@@ -138,7 +134,7 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
         ),
         recipe(
             "lldb-dap",
-            ServerKind::LldbDap,
+            &lldb::DAP_MODE,
             Client::LldbDap,
             Box::new(|port| {
                 let (program, old) = match find_llvm("lldb-dap") {
@@ -155,7 +151,7 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
         ),
         recipe(
             "rdbg",
-            ServerKind::Rdbg,
+            &rdbg::OPEN,
             Client::Rdbg,
             Box::new(move |port| {
                 let script = write(&ruby_folder, "wait.rb", "sleep 1000\n")?;
@@ -166,7 +162,7 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
         ),
         recipe(
             "Chrome",
-            ServerKind::Chrome,
+            &chrome::DEVTOOLS,
             Client::Chrome,
             Box::new(move |port| {
                 let names = ["chromium-headless-shell", "chrome-headless-shell", "google-chrome", "chromium"];
@@ -183,11 +179,8 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
 impl Recipe {
     /// Starts the server on a free port, and waits until it listens.
     pub fn start(&self) -> Result<Running, String> {
-        let port = match self.kind {
-            // Nothing but its usual port tells that it is rdbg.
-            ServerKind::Rdbg => 12345,
-            _ => free_port(),
-        };
+        // Nothing but its usual port tells that it is rdbg.
+        let port = if self.mode == &rdbg::OPEN { 12345 } else { free_port() };
         if table(port).listeners_on(port).next().is_some() {
             return Err(format!("port {port} is in use"));
         }
@@ -195,7 +188,7 @@ impl Recipe {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| format!("does not start: {error}"))?;
         let errors = child.stderr.take();
-        let mut server = Running { name: self.name, kind: self.kind, client: self.client, port, child };
+        let mut server = Running { name: self.name, mode: self.mode, client: self.client, port, child };
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(60) {
             if table(port).listeners_on(port).next().is_some() {

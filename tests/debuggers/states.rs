@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis::debuggers::servers::ServerKind;
+use portcullis::debuggers::forwarders;
 
 use crate::commands::Commands;
 use crate::recipes::{Recipe, Running, find, free_port, recipes};
@@ -119,8 +119,8 @@ impl Held {
         use std::os::unix::process::CommandExt;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let child = command.spawn().map_err(|error| format!("does not start: {error}"))?;
-        let (name, kind, client) = ("", ServerKind::Proxy, crate::clients::Client::Gdb);
-        Ok(Held::Server(Running { name, kind, client, port: 0, child }))
+        let (name, mode, client) = ("", &forwarders::PROXY, crate::clients::Client::Gdb);
+        Ok(Held::Server(Running { name, mode, client, port: 0, child }))
     }
 }
 

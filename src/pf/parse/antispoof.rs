@@ -5,38 +5,31 @@ use crate::pf::effects::Block;
 use crate::pf::rule::{Action, Rule, Ruleset};
 use crate::pf::words::shortened;
 
-use super::expand::Lists;
 use super::hosts::{Host, is_name, looks_like_interface};
 use super::kernel::{Order, Parser, Read};
 use super::lexer::Position;
+use super::lists::Lists;
+
+/// An interface whose addresses are guarded.
+struct Guarded {
+    name: Box<str>,
+    /// By the addresses that it has when the packet comes.
+    dynamic: bool,
+}
 
 impl Parser<'_, '_, '_> {
-    /// `antispoof for en0`: what comes in elsewhere from en0's networks, and what comes in from its own addresses.
+    /// `antispoof for en0` blocks what comes in elsewhere from en0's networks, and what comes in from its own addresses.
     pub(super) fn antispoof(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.bump();
         let mut rule = Rule::new(Action::Block(Block::Drop));
         rule.direction = Some(Direction::In);
         self.opt_log_and_quick(&mut rule)?;
         self.require("for")?;
-        let interfaces = self.list(|parser| {
-            let dynamic = parser.eat_punctuation(b'(');
-            let at = parser.token.at;
-            let name = parser.interface_name()?;
-            if !is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
-                return Err(parser.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
-            }
-            if dynamic {
-                parser.require_punctuation(b')')?;
-            }
-            Ok((name, dynamic))
-        })?;
+        let interfaces = self.list(Self::guarded)?;
         rule.family = self.opt_family();
         loop {
-            let at = self.token.at;
             if self.token.is("label") {
-                if rule.label.is_some() {
-                    return Err(self.wrong(at, "label cannot be redefined"));
-                }
+                self.once(rule.label.is_some(), "label cannot be redefined")?;
                 rule.label = self.label()?;
             } else if self.token.is("rtable") {
                 rule.rtable = self.opt_rtable()?;
@@ -46,31 +39,52 @@ impl Parser<'_, '_, '_> {
         }
         self.end_of_rule()?;
         self.in_order(Order::Filter, start)?;
-        for (name, dynamic) in interfaces {
-            let sources = |parser: &Self, network| {
-                let interface = InterfaceAddress { name: name.clone(), network, ..Default::default() };
-                if dynamic {
-                    vec![Host::of(Address::Dynamic(Box::new(interface)))]
-                } else if network || looks_like_interface(&name, &interface) {
-                    parser.addresses_of(interface)
-                } else {
-                    // A group's name alone reads as any other name does.
-                    vec![Host::of(Address::Name(name.clone(), None))]
-                }
-            };
-            let elsewhere = Lists {
-                interfaces: vec![Interface { name: name.clone(), negated: true }],
-                sources: sources(self, true),
-                ..Lists::default()
-            };
-            self.expand(rule.clone(), elsewhere, start, |ruleset| &mut ruleset.filter, ruleset)?;
-            let loopback =
-                name.strip_prefix("lo").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-            if !loopback {
-                let own = Lists { sources: sources(self, false), ..Lists::default() };
-                self.expand(rule.clone(), own, start, |ruleset| &mut ruleset.filter, ruleset)?;
-            }
+        for interface in interfaces {
+            self.guard(&rule, interface, start, ruleset)?;
         }
         Ok(())
+    }
+
+    /// `en0`, `(en0)`: whose addresses are guarded.
+    fn guarded(&mut self) -> Read<Guarded> {
+        let dynamic = self.eat_punctuation(b'(');
+        let at = self.token.at;
+        let name = self.interface_name()?;
+        if !is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return Err(self.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
+        }
+        if dynamic {
+            self.require_punctuation(b')')?;
+        }
+        Ok(Guarded { name, dynamic })
+    }
+
+    /// Adds the rules for one interface.
+    fn guard(&mut self, rule: &Rule, guarded: Guarded, start: Position, ruleset: &mut Ruleset) -> Read<()> {
+        let elsewhere = Lists {
+            interfaces: vec![Interface { name: guarded.name.clone(), negated: true }],
+            sources: self.guarded_sources(&guarded, true),
+            ..Lists::default()
+        };
+        self.expand(rule.clone(), elsewhere, start, |ruleset| &mut ruleset.filter, ruleset)?;
+        let unit = guarded.name.strip_prefix("lo");
+        if unit.is_some_and(|unit| unit.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Ok(());
+        }
+        let own = Lists { sources: self.guarded_sources(&guarded, false), ..Lists::default() };
+        self.expand(rule.clone(), own, start, |ruleset| &mut ruleset.filter, ruleset)
+    }
+
+    /// The networks or the addresses of the interface.
+    fn guarded_sources(&self, Guarded { name, dynamic }: &Guarded, network: bool) -> Vec<Host> {
+        let interface = InterfaceAddress { name: name.clone(), network, ..Default::default() };
+        if *dynamic {
+            vec![Host::of(Address::Dynamic(Box::new(interface)))]
+        } else if network || looks_like_interface(name, &interface) {
+            self.addresses_of(interface)
+        } else {
+            // A group's name alone reads as any other name does.
+            vec![Host::of(Address::Name(name.clone(), None))]
+        }
     }
 }

@@ -4,9 +4,9 @@ use crate::pf::criteria::{Compare, PortMatch};
 use crate::pf::rule::{Action, AnchorCall, Rule, Ruleset};
 
 use super::criteria::GivenCriteria;
-use super::expand::{Lists, RuleList};
 use super::kernel::{Order, Parser, Read};
 use super::lexer::Position;
+use super::lists::{Lists, RuleList};
 
 impl Parser<'_, '_, '_> {
     /// `nat-anchor` and its kin.
@@ -26,8 +26,6 @@ impl Parser<'_, '_, '_> {
             "scrub-anchor" => (Action::Scrub, Some(Order::Scrub), |ruleset| &mut ruleset.scrub),
             _ => (Action::Dummynet, None, |ruleset| &mut ruleset.dummynet),
         };
-        let binat = matches!(action, Action::Binat { .. });
-        let rdr = matches!(action, Action::Rdr { .. });
         let mut rule = Rule::new(action);
         rule.anchor = Some(AnchorCall { path: Some(path), inline: None });
         let mut lists = Lists::default();
@@ -35,10 +33,7 @@ impl Parser<'_, '_, '_> {
             rule.direction = self.opt_direction();
             self.opt_log_and_quick(&mut rule)?;
         }
-        lists.interfaces = self.opt_interfaces()?;
-        rule.family = self.opt_family();
-        lists.protocols = self.opt_protocols()?;
-        self.opt_peers(&mut lists)?;
+        self.opt_scope(&mut rule, &mut lists)?;
         let mut given = GivenCriteria::default();
         if rule.action == Action::Scrub {
             self.opt_scrub_options(&mut rule)?;
@@ -53,27 +48,42 @@ impl Parser<'_, '_, '_> {
         if given.state {
             return Err(self.wrong(start, "cannot specify state handling on anchors"));
         }
-        if binat && lists.protocols.len() > 1 {
-            return Err(self.wrong(start, "proto list expansion not supported in binat-anchor"));
-        }
-        let peers = !lists.sources.is_empty() || !lists.destinations.is_empty();
-        if binat && (peers || !lists.source_ports.is_empty() || !lists.destination_ports.is_empty()) {
-            return Err(self.wrong(start, "fromto parameter not supported in binat-anchor"));
-        }
-        if rdr && !lists.source_ports.is_empty() {
-            return Err(self.wrong(start, "source port parameter not supported in rdr-anchor"));
-        }
-        if rdr && lists.destination_ports.len() > 1 {
-            return Err(self.wrong(start, "destination port list expansion not supported in rdr-anchor"));
-        }
-        let equal = |port: &PortMatch| match port {
-            PortMatch::Number(compare) => matches!(compare, Compare::Equal(_)),
-            PortMatch::Service(text) => text.starts_with("= "),
-        };
-        if rdr && !lists.destination_ports.iter().all(equal) {
-            return Err(self.wrong(start, "destination port operators not supported in rdr-anchor"));
+        if let Some(problem) = call_problem(&rule.action, &lists) {
+            return Err(self.wrong(start, problem));
         }
         lists.decide_family(&mut rule);
         self.expand(rule, lists, start, rules, ruleset)
     }
+}
+
+/// Why pfctl refuses the lists in the call of an anchor.
+fn call_problem(action: &Action, lists: &Lists) -> Option<&'static str> {
+    match action {
+        Action::Binat { .. } => {
+            let peers = !lists.sources.is_empty() || !lists.destinations.is_empty();
+            if lists.protocols.len() > 1 {
+                return Some("proto list expansion not supported in binat-anchor");
+            }
+            if peers || !lists.source_ports.is_empty() || !lists.destination_ports.is_empty() {
+                return Some("fromto parameter not supported in binat-anchor");
+            }
+        }
+        Action::Rdr { .. } => {
+            let equal = |port: &PortMatch| match port {
+                PortMatch::Number(compare) => matches!(compare, Compare::Equal(_)),
+                PortMatch::Service(text) => text.starts_with("= "),
+            };
+            if !lists.source_ports.is_empty() {
+                return Some("source port parameter not supported in rdr-anchor");
+            }
+            if lists.destination_ports.len() > 1 {
+                return Some("destination port list expansion not supported in rdr-anchor");
+            }
+            if !lists.destination_ports.iter().all(equal) {
+                return Some("destination port operators not supported in rdr-anchor");
+            }
+        }
+        _ => {}
+    }
+    None
 }

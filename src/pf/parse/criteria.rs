@@ -7,9 +7,9 @@ use crate::pf::print;
 use crate::pf::rule::{Action, Rule};
 use crate::pf::words::{c_number, shortened};
 
-use super::expand::Lists;
 use super::kernel::{Parser, Read};
 use super::lexer::{Position, TokenKind};
+use super::lists::Lists;
 use super::problem::Fault;
 
 /// Which criteria a rule gave.
@@ -20,93 +20,76 @@ pub(super) struct GivenCriteria {
 }
 
 impl Parser<'_, '_, '_> {
-    /// What may stand behind the addresses, in any order.
     pub(super) fn opt_criteria(&mut self, rule: &mut Rule, lists: &mut Lists) -> Read<GivenCriteria> {
         let mut given = GivenCriteria::default();
-        loop {
-            let at = self.token.at;
-            if self.token.is_punctuation(b'!') {
-                rule.tagged = self.opt_tagged()?;
-                continue;
-            }
-            // pfctl prints the probability between `keep state` and the state's options, where it could not read them.
-            let printed = self.shared.listing && given.state && rule.probability.is_some();
-            if printed && rule.state_options.is_none() && self.token.is_punctuation(b'(') {
-                self.state_options(rule)?;
-                continue;
-            }
-            if self.token.kind != TokenKind::Keyword {
-                return Ok(given);
-            }
-            match &*self.token.text {
-                "user" | "group" => self.owner_criterion(lists)?,
-                "flags" => {
-                    if given.flags {
-                        return Err(self.wrong(at, "flags cannot be redefined"));
-                    }
-                    given.flags = true;
-                    rule.flags = self.flags()?;
-                }
-                "icmp-type" | "icmp6-type" => {
-                    if !lists.icmp.is_empty() {
-                        return Err(self.wrong(at, "icmp-type cannot be redefined"));
-                    }
-                    let six = self.bump().text == "icmp6-type";
-                    lists.icmp = self.list(if six { Self::icmp6 } else { Self::icmp4 })?;
-                }
-                "tos" | "dscp" | "sc" => {
-                    if rule.tos.is_some() {
-                        return Err(self.wrong(at, "tos, dscp and sc cannot be redefined or used together"));
-                    }
-                    rule.tos = Some(match &*self.bump().text {
-                        "tos" => TypeOfService::Tos(self.tos()?),
-                        "dscp" => TypeOfService::Dscp(self.code_point()?),
-                        _ => TypeOfService::Class(self.service_class()?),
-                    });
-                }
-                "no" | "keep" | "modulate" | "synproxy" => {
-                    if given.state {
-                        return Err(self.wrong(at, "modulate or keep cannot be redefined"));
-                    }
-                    given.state = true;
-                    self.state(rule)?;
-                }
-                "fragment" => {
-                    self.bump();
-                    rule.fragment = true;
-                }
-                "allow-opts" => {
-                    self.bump();
-                    rule.allow_options = true;
-                }
-                "extfilter" => rule.extfilter = self.external()?,
-                "label" => {
-                    if rule.label.is_some() {
-                        return Err(self.wrong(at, "label cannot be redefined"));
-                    }
-                    rule.label = self.label()?;
-                }
-                "queue" if rule.action == Action::Dummynet => self.pipe(rule)?,
-                "pipe" => self.pipe(rule)?,
-                "queue" => {
-                    if rule.queue.is_some() {
-                        return Err(self.wrong(at, "queue cannot be redefined"));
-                    }
-                    rule.queue = Some(self.queue()?);
-                }
-                "tag" => {
-                    self.bump();
-                    rule.tag = Some(self.tag()?);
-                }
-                "tagged" => rule.tagged = self.opt_tagged()?,
-                "probability" => {
-                    self.bump();
-                    rule.probability = Some(self.probability()?);
-                }
-                "rtable" => rule.rtable = self.opt_rtable()?,
-                _ => return Ok(given),
-            }
+        while self.opt_criterion(rule, lists, &mut given)? {}
+        Ok(given)
+    }
+
+    /// Gives whether a criterion was next.
+    fn opt_criterion(&mut self, rule: &mut Rule, lists: &mut Lists, given: &mut GivenCriteria) -> Read<bool> {
+        if self.token.is_punctuation(b'!') {
+            rule.tagged = self.opt_tagged()?;
+            return Ok(true);
         }
+        // pfctl prints the probability between `keep state` and the state's options, where it could not read them.
+        let printed = self.shared.listing && given.state && rule.probability.is_some();
+        if printed && rule.state_options.is_none() && self.token.is_punctuation(b'(') {
+            self.state_options(rule)?;
+            return Ok(true);
+        }
+        if self.token.kind != TokenKind::Keyword {
+            return Ok(false);
+        }
+        match &*self.token.text {
+            "user" | "group" => self.owner_criterion(lists)?,
+            "flags" => {
+                self.once(std::mem::replace(&mut given.flags, true), "flags cannot be redefined")?;
+                rule.flags = self.flags()?;
+            }
+            "icmp-type" | "icmp6-type" => {
+                self.once(!lists.icmp.is_empty(), "icmp-type cannot be redefined")?;
+                lists.icmp = self.icmp_types()?;
+            }
+            "tos" | "dscp" | "sc" => {
+                self.once(rule.tos.is_some(), "tos, dscp and sc cannot be redefined or used together")?;
+                rule.tos = Some(self.type_of_service()?);
+            }
+            "no" | "keep" | "modulate" | "synproxy" => {
+                self.once(std::mem::replace(&mut given.state, true), "modulate or keep cannot be redefined")?;
+                self.state(rule)?;
+            }
+            "fragment" => rule.fragment = self.eat("fragment"),
+            "allow-opts" => rule.allow_options = self.eat("allow-opts"),
+            "extfilter" => rule.extfilter = self.external()?,
+            "label" => {
+                self.once(rule.label.is_some(), "label cannot be redefined")?;
+                rule.label = self.label()?;
+            }
+            "queue" if rule.action == Action::Dummynet => self.pipe(rule)?,
+            "pipe" => self.pipe(rule)?,
+            "queue" => {
+                self.once(rule.queue.is_some(), "queue cannot be redefined")?;
+                rule.queue = Some(self.queue()?);
+            }
+            "tag" => {
+                self.bump();
+                rule.tag = Some(self.tag()?);
+            }
+            "tagged" => rule.tagged = self.opt_tagged()?,
+            "probability" => {
+                self.bump();
+                rule.probability = Some(self.probability()?);
+            }
+            "rtable" => rule.rtable = self.opt_rtable()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Refuses the token that is next, where the rule has what it stands for already.
+    pub(super) fn once(&mut self, given: bool, message: &str) -> Read<()> {
+        if given { Err(self.wrong(self.token.at, message)) } else { Ok(()) }
     }
 
     /// `flags S/SA`, `flags /SA`; `None` for `flags any`.
@@ -152,6 +135,14 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
+    /// The types, each with the protocol that it belongs to.
+    fn icmp_types(&mut self) -> Read<Vec<(Icmp, u8)>> {
+        match &*self.bump().text {
+            "icmp6-type" => self.list(Self::icmp6),
+            _ => self.list(Self::icmp4),
+        }
+    }
+
     fn icmp4(&mut self) -> Read<(Icmp, u8)> {
         Ok((self.icmp(Family::Inet)?, 1))
     }
@@ -192,6 +183,14 @@ impl Parser<'_, '_, '_> {
             }
         };
         Ok(Icmp { kind, code: Some(code) })
+    }
+
+    fn type_of_service(&mut self) -> Read<TypeOfService> {
+        Ok(match &*self.bump().text {
+            "tos" => TypeOfService::Tos(self.tos()?),
+            "dscp" => TypeOfService::Dscp(self.code_point()?),
+            _ => TypeOfService::Class(self.service_class()?),
+        })
     }
 
     pub(super) fn tos(&mut self) -> Read<u8> {
@@ -258,7 +257,7 @@ impl Parser<'_, '_, '_> {
         Ok(tag)
     }
 
-    /// `tagged x`, `! tagged x`, where it is next.
+    /// `tagged x`, `! tagged x`
     pub(super) fn opt_tagged(&mut self) -> Read<Option<Tagged>> {
         let negated = self.eat_punctuation(b'!');
         if negated || self.token.is("tagged") {
@@ -327,7 +326,7 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    /// The number of a routing table, or the interface that it belongs to; 0 is the one that there is anyway.
+    /// The number of a routing table, or the interface that it belongs to; `None` for 0, which is the default.
     pub(super) fn opt_rtable(&mut self) -> Read<Option<Box<str>>> {
         if !self.eat("rtable") {
             return Ok(None);

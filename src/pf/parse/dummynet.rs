@@ -2,9 +2,9 @@
 
 use crate::pf::rule::{Action, Rule, Ruleset};
 
-use super::expand::Lists;
 use super::kernel::{Parser, Read};
 use super::lexer::Position;
+use super::lists::Lists;
 
 impl Parser<'_, '_, '_> {
     pub(super) fn dummynet(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
@@ -13,10 +13,7 @@ impl Parser<'_, '_, '_> {
         let mut lists = Lists::default();
         rule.direction = self.opt_direction();
         self.opt_log_and_quick(&mut rule)?;
-        lists.interfaces = self.opt_interfaces()?;
-        rule.family = self.opt_family();
-        lists.protocols = self.opt_protocols()?;
-        self.opt_peers(&mut lists)?;
+        self.opt_scope(&mut rule, &mut lists)?;
         if self.opt_criteria(&mut rule, &mut lists)?.state {
             self.doubt("a dummynet rule keeps no state");
         }

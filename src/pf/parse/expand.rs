@@ -4,79 +4,26 @@
 use crate::pf::criteria::{
     Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
 };
-use crate::pf::effects::{Block, StateKeeping, StateOptions};
+use crate::pf::effects::{Block, StateKeeping};
 use crate::pf::names::protocols;
 use crate::pf::rule::{Action, Placed, Rule, Ruleset};
 
+use super::accept;
 use super::hosts::Host;
 use super::kernel::{Parser, Read};
 use super::lexer::Position;
+use super::lists::{Lists, Protocol, RuleList};
 
 /// How many rules one text may expand to.
 pub const MAXIMUM_RULES: usize = 250_000;
-/// Where in a section rules of a kind go.
-pub(super) type RuleList = fn(&mut Ruleset) -> &mut Vec<Placed<Rule>>;
-
-/// How many combinations of lists one text may ask for, those that make no rule among them.
+/// How many combinations of lists one text may have, those that make no rule included.
 const MAXIMUM_COMBINATIONS: usize = 4 * MAXIMUM_RULES;
 
-/// "Port unreachable" for IPv4 and IPv6: what return-icmp sends unless told otherwise.
+/// "Port unreachable" for IPv4 and IPv6: the default of `return-icmp`.
 pub(super) const PORT_UNREACHABLE: (u8, u8) = (3, 4);
 
-/// A protocol in a list.
-#[derive(Clone, Copy)]
-pub(super) struct Protocol {
-    pub(super) number: u8,
-    pub(super) grev1: bool,
-}
-
-/// The lists of a rule; an empty one does not constrain.
-#[derive(Default)]
-pub(super) struct Lists {
-    pub(super) interfaces: Vec<Interface>,
-    pub(super) protocols: Vec<Protocol>,
-    /// With the protocol that each goes with.
-    pub(super) icmp: Vec<(Icmp, u8)>,
-    pub(super) sources: Vec<Host>,
-    pub(super) source_ports: Vec<PortMatch>,
-    pub(super) systems: Vec<Box<str>>,
-    pub(super) destinations: Vec<Host>,
-    pub(super) destination_ports: Vec<PortMatch>,
-    pub(super) users: Vec<OwnerMatch>,
-    pub(super) groups: Vec<OwnerMatch>,
-}
-
-impl Lists {
-    /// The family of a rule that gives none, where all the addresses of a list are of one.
-    pub(super) fn decide_family(&self, rule: &mut Rule) {
-        for hosts in [&self.sources, &self.destinations] {
-            let Some((first, rest)) = hosts.split_first() else { continue };
-            if rule.family.is_none() && rest.iter().all(|host| host.family == first.family) {
-                rule.family = first.family;
-            }
-        }
-    }
-
-    fn count(&self) -> usize {
-        [
-            self.interfaces.len(),
-            self.protocols.len(),
-            self.icmp.len(),
-            self.sources.len(),
-            self.source_ports.len(),
-            self.systems.len(),
-            self.destinations.len(),
-            self.destination_ports.len(),
-            self.users.len(),
-            self.groups.len(),
-        ]
-        .iter()
-        .fold(1, |product: usize, count| product.saturating_mul((*count).max(1)))
-    }
-}
-
 impl Parser<'_, '_, '_> {
-    /// Adds every combination of the lists to the rules of `section`.
+    /// Adds every combination of the lists to `rules` of the ruleset.
     pub(super) fn expand(
         &mut self,
         rule: Rule,
@@ -112,7 +59,7 @@ impl Parser<'_, '_, '_> {
             if !self.shared.listing {
                 choice.expand_names(&mut chosen, ruleset.count());
             }
-            match choice.problem(&chosen) {
+            match accept::problem(&chosen, choice.icmp) {
                 Some(problem) if problems.contains(&problem) => {}
                 Some(problem) => problems.push(problem),
                 None => rules(ruleset).push(Placed { place: place.clone(), item: chosen }),
@@ -180,23 +127,11 @@ impl<'l> Choice<'l> {
     /// The rule with this combination, or `None` where its addresses are of different families.
     fn apply(&self, mut chosen: Rule) -> Option<Rule> {
         for family in [self.source, self.destination].into_iter().flatten().filter_map(|host| host.family) {
-            if chosen.family.is_some_and(|known| known != family) {
+            if *chosen.family.get_or_insert(family) != family {
                 return None;
             }
-            chosen.family = Some(family);
         }
-        let scope = |host: Option<&'l Host>| host.and_then(|host| host.scope.as_ref());
-        // A link-local address holds on its own interface alone.
-        let scope = match (scope(self.source), scope(self.destination)) {
-            (Some(source), Some(destination)) if source != destination => return None,
-            (source, destination) => source.or(destination),
-        };
-        chosen.interface = match (self.interface, scope) {
-            (Some(interface), Some(scope)) if interface.name != *scope => return None,
-            (Some(interface), _) => Some(interface.clone()),
-            (None, Some(scope)) => Some(Interface { name: scope.clone(), negated: false }),
-            (None, None) => None,
-        };
+        chosen.interface = self.interface()?;
         chosen.protocol = self.protocol.map(|protocol| protocol.number);
         chosen.grev1 = self.protocol.is_some_and(|protocol| protocol.grev1);
         chosen.icmp = self.icmp.map(|(icmp, _)| *icmp);
@@ -209,44 +144,28 @@ impl<'l> Choice<'l> {
         ] {
             if let Some(host) = host {
                 peer.negated = host.negated;
-                peer.address = match &host.address {
-                    // More bits than the family has are all of them.
-                    Address::Dynamic(interface)
-                        if chosen.family == Some(Family::Inet)
-                            && interface.bits.is_some_and(|bits| bits >= 32) =>
-                    {
-                        let interface = InterfaceAddress { bits: None, ..(**interface).clone() };
-                        Address::Dynamic(Box::new(interface))
-                    }
-                    // pf keeps "every address" and 0.0.0.0/0 alike.
-                    Address::Net(net) if net.prefix_len() == 0 => Address::Any,
-                    address => address.clone(),
-                };
+                peer.address = address(&host.address, chosen.family);
             }
             peer.port = port.cloned();
         }
-        // The code of the other family can neither be sent nor printed.
-        if let Action::Block(Block::ReturnIcmp(four, six)) = &mut chosen.action {
-            match chosen.family {
-                Some(Family::Inet) => *six = PORT_UNREACHABLE.1,
-                Some(Family::Inet6) => *four = PORT_UNREACHABLE.0,
-                None => {}
-            }
-        }
-        if chosen.protocol.is_some_and(|number| number != 17) {
-            chosen.extfilter = None;
-            if let Some(redirect) = &mut chosen.redirect {
-                redirect.extmap = None;
-            }
-        }
-        let tcp = chosen.protocol.is_none_or(|number| number == 6);
-        if !tcp {
-            chosen.flags = None;
-            if matches!(chosen.state, StateKeeping::Modulate | StateKeeping::Synproxy) {
-                chosen.state = StateKeeping::Keep;
-            }
-        }
+        drop_inapplicable(&mut chosen);
         Some(chosen)
+    }
+
+    /// The interface of the combination, or `None` where its addresses are scoped to another: a link-local address holds
+    /// on its own interface alone.
+    fn interface(&self) -> Option<Option<Interface>> {
+        let scope = |host: Option<&'l Host>| host.and_then(|host| host.scope.as_ref());
+        let scope = match (scope(self.source), scope(self.destination)) {
+            (Some(source), Some(destination)) if source != destination => return None,
+            (source, destination) => source.or(destination),
+        };
+        Some(match (self.interface, scope) {
+            (Some(interface), Some(scope)) if interface.name != *scope => return None,
+            (Some(interface), _) => Some(interface.clone()),
+            (None, Some(scope)) => Some(Interface { name: scope.clone(), negated: false }),
+            (None, None) => None,
+        })
     }
 
     /// Puts `$if`, `$srcaddr`, `$dstport` and their like into label and tags.
@@ -294,99 +213,44 @@ impl<'l> Choice<'l> {
             tagged.name = name;
         }
     }
+}
 
-    /// Why pfctl would refuse the rule.
-    fn problem(&self, rule: &Rule) -> Option<&'static str> {
-        let names =
-            [rule.label.as_deref(), rule.tag.as_deref(), rule.tagged.as_ref().map(|tagged| &*tagged.name)];
-        if names.into_iter().flatten().any(|name| name.len() > 63) {
-            return Some("a label or tag is too long (max 63 chars)");
+/// The address as pf keeps it in a rule of this family.
+fn address(written: &Address, family: Option<Family>) -> Address {
+    match written {
+        // More bits than the family has are all of them.
+        Address::Dynamic(interface)
+            if family == Some(Family::Inet) && interface.bits.is_some_and(|bits| bits >= 32) =>
+        {
+            Address::Dynamic(Box::new(InterfaceAddress { bits: None, ..(**interface).clone() }))
         }
-        if self.dynamic_bits_too_many(rule) {
-            return Some("netmask invalid for IPv4 address");
-        }
-        if self.icmp.is_some_and(|(_, protocol)| rule.protocol != Some(*protocol)) {
-            return Some("icmp-type mismatch");
-        }
-        match rule.action {
-            Action::Pass
-            | Action::Block(_)
-            | Action::Scrub
-            | Action::NoScrub
-            | Action::Dummynet
-            | Action::NoDummynet => filter_problem(rule),
-            Action::Rdr { .. } | Action::NoRdr => rdr_problem(rule),
-            _ => None,
-        }
-    }
-
-    fn dynamic_bits_too_many(&self, rule: &Rule) -> bool {
-        rule.family == Some(Family::Inet)
-            && [&rule.source.address, &rule.destination.address].into_iter().any(|address| match address {
-                Address::Static(interface) => interface.bits.is_some_and(|bits| bits > 32),
-                Address::Name(_, bits) => bits.is_some_and(|bits| bits > 32),
-                _ => false,
-            })
+        // pf keeps "every address" and 0.0.0.0/0 alike.
+        Address::Net(net) if net.prefix_len() == 0 => Address::Any,
+        address => address.clone(),
     }
 }
 
-fn filter_problem(rule: &Rule) -> Option<&'static str> {
-    let ports = rule.source.port.is_some() || rule.destination.port.is_some();
-    let with_ports = matches!(rule.protocol, Some(6 | 17));
-    let options = rule.state_options.as_deref();
-    if ports && !with_ports {
-        return Some("port only applies to tcp/udp");
-    }
-    if rule.icmp.is_some() && !matches!(rule.protocol, Some(1 | 58)) {
-        return Some("icmp-type/code only applies to icmp");
-    }
-    if rule.icmp.is_some() && rule.family.is_none() {
-        return Some("must indicate address family with icmp-type/code");
-    }
-    if options.is_some_and(StateOptions::overloads_without_limit) {
-        return Some("'overload' requires 'max-src-conn' or 'max-src-conn-rate'");
-    }
-    match (rule.protocol, rule.family) {
-        (Some(1), Some(Family::Inet6)) => return Some("proto icmp doesn't match address family inet6"),
-        (Some(58), Some(Family::Inet)) => return Some("proto icmp6 doesn't match address family inet"),
-        _ => {}
-    }
-    let may_have_options = matches!(rule.action, Action::Pass | Action::Dummynet | Action::NoDummynet);
-    if rule.allow_options && !may_have_options {
-        return Some("allow-opts can only be specified for pass rules");
-    }
-    if rule.fragment && (ports || rule.flags.is_some_and(|flags| flags.of != 0) || rule.icmp.is_some()) {
-        return Some("fragments can be filtered only on IP header fields");
-    }
-    if matches!(rule.action, Action::Block(Block::ReturnRst(_))) && rule.protocol != Some(6) {
-        return Some("return-rst can only be applied to TCP rules");
-    }
-    if options.is_some_and(|options| options.max_source_nodes != 0 && options.source_track != Some(true)) {
-        return Some("max-src-nodes requires 'source-track rule'");
-    }
-    if matches!(rule.action, Action::Block(_)) && rule.state != StateKeeping::No {
-        return Some("keep state on block rules doesn't make sense");
-    }
-    None
-}
-
-fn rdr_problem(rule: &Rule) -> Option<&'static str> {
-    let with_ports = matches!(rule.protocol, Some(6 | 17));
-    if !with_ports {
-        if rule.source.port.is_some() {
-            return Some("src port only applies to tcp/udp");
-        }
-        if rule.destination.port.is_some() {
-            return Some("dst port only applies to tcp/udp");
-        }
-        if rule.redirect.as_ref().is_some_and(|redirect| redirect.ports.0 != 0) {
-            return Some("rpool port only applies to tcp/udp");
+/// Drops what does not apply to the rule's family and protocol.
+fn drop_inapplicable(chosen: &mut Rule) {
+    // The code of the other family can neither be sent nor printed.
+    if let Action::Block(Block::ReturnIcmp(four, six)) = &mut chosen.action {
+        match chosen.family {
+            Some(Family::Inet) => *six = PORT_UNREACHABLE.1,
+            Some(Family::Inet6) => *four = PORT_UNREACHABLE.0,
+            None => {}
         }
     }
-    match &rule.destination.port {
-        None | Some(PortMatch::Number(Compare::Equal(_) | Compare::Range(..)) | PortMatch::Service(_)) => {
-            None
+    if chosen.protocol.is_some_and(|number| number != 17) {
+        chosen.extfilter = None;
+        if let Some(redirect) = &mut chosen.redirect {
+            redirect.extmap = None;
         }
-        Some(_) => Some("invalid port operator for rdr destination port"),
+    }
+    let tcp = chosen.protocol.is_none_or(|number| number == 6);
+    if !tcp {
+        chosen.flags = None;
+        if matches!(chosen.state, StateKeeping::Modulate | StateKeeping::Synproxy) {
+            chosen.state = StateKeeping::Keep;
+        }
     }
 }

@@ -8,9 +8,10 @@ use crate::pf::rule::{Action, Rule, Ruleset};
 use crate::pf::words::{c_number, shortened};
 
 use super::advice::misplaced;
-use super::expand::{Lists, PORT_UNREACHABLE};
+use super::expand::PORT_UNREACHABLE;
 use super::kernel::{Order, Parser, Read};
 use super::lexer::{Position, TokenKind};
+use super::lists::Lists;
 
 impl Parser<'_, '_, '_> {
     /// `pass …`, `block …`

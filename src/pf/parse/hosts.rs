@@ -139,33 +139,35 @@ impl Parser<'_, '_, '_> {
                 let bits = self.number("the network's bits")?;
                 self.look_up(&first.to_string(), Some(bits), at, hosts)?;
             }
-            TokenKind::Word | TokenKind::Quoted => {
-                let name = self.bump().text;
-                if self.eat_punctuation(b'/') {
-                    let bits = self.number("the network's bits")?;
-                    self.look_up(&name, Some(bits), at, hosts)?;
-                } else if self.eat_punctuation(b'-') {
-                    let last = self.string("the last address of the range")?;
-                    let address = match (name.parse::<IpAddr>(), last.parse::<IpAddr>()) {
-                        (Ok(first), Ok(last)) if first.is_ipv4() == last.is_ipv4() => {
-                            Address::Range(Box::new((first, last)))
-                        }
-                        _ => return Err(self.wrong(at, "invalid address range")),
-                    };
-                    hosts.push(Host::of(address));
-                } else {
-                    let bits = name.rsplit_once('/').and_then(|(_, bits)| c_number(bits));
-                    let text = if bits.is_some() {
-                        name.rsplit_once('/').map_or("", |(text, _)| text)
-                    } else {
-                        &name
-                    };
-                    self.look_up(text, bits, at, hosts)?;
-                }
-            }
+            TokenKind::Word | TokenKind::Quoted => self.named_host(hosts)?,
             _ => return Err(self.expected("an address")),
         }
         Ok(())
+    }
+
+    /// An address as text: alone, with its prefix length, or the first of a range.
+    fn named_host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
+        let at = self.token.at;
+        let name = self.bump().text;
+        if self.eat_punctuation(b'/') {
+            let bits = self.number("the network's bits")?;
+            return self.look_up(&name, Some(bits), at, hosts);
+        }
+        if self.eat_punctuation(b'-') {
+            let last = self.string("the last address of the range")?;
+            return match (name.parse::<IpAddr>(), last.parse::<IpAddr>()) {
+                (Ok(first), Ok(last)) if first.is_ipv4() == last.is_ipv4() => {
+                    hosts.push(Host::of(Address::Range(Box::new((first, last)))));
+                    Ok(())
+                }
+                _ => Err(self.wrong(at, "invalid address range")),
+            };
+        }
+        // In quotes the prefix length may be part of the text.
+        match name.rsplit_once('/').and_then(|(text, bits)| Some((text, c_number(bits)?))) {
+            Some((text, bits)) => self.look_up(text, Some(bits), at, hosts),
+            None => self.look_up(&name, None, at, hosts),
+        }
     }
 
     /// `en0)`, `en0:network)`, and the bits behind it.
@@ -186,8 +188,7 @@ impl Parser<'_, '_, '_> {
         let Some(mut interface) = interface_address(name) else {
             return Err(self.wrong(at, &format!("interface {} has bad modifier", shortened(name))));
         };
-        if usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer) > 1
-        {
+        if has_several_modifiers(&interface) {
             return Err(self.wrong(at, "illegal combination of interface modifiers"));
         }
         if interface.name.len() > 15 {
@@ -217,10 +218,11 @@ impl Parser<'_, '_, '_> {
 
     /// What a bare text stands for: an address, an interface's addresses, or a host that is not looked up.
     fn look_up(&mut self, text: &str, bits: Option<i64>, at: Position, hosts: &mut Vec<Host>) -> Read<()> {
-        if bits.is_some_and(|bits| !(0..=128).contains(&bits)) {
-            return Err(self.wrong(at, "invalid netmask: it has more bits than the address"));
-        }
-        let bits = bits.and_then(|bits| u8::try_from(bits).ok());
+        let bits = match bits.map(u8::try_from) {
+            None => None,
+            Some(Ok(bits @ 0..=128)) => Some(bits),
+            Some(_) => return Err(self.wrong(at, "invalid netmask: it has more bits than the address")),
+        };
         if let Some(address) = ipv4(text, bits.is_some()) {
             let Ok(net) = Ipv4Net::new(address, bits.unwrap_or(32)) else {
                 return Err(self.wrong(at, "invalid netmask: an IPv4 address has 32 bits"));
@@ -241,30 +243,41 @@ impl Parser<'_, '_, '_> {
             return Ok(());
         }
         if text == "localhost" {
-            let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-            for address in loopback {
-                let bits = bits.unwrap_or(128).min(if address.is_ipv4() { 32 } else { 128 });
-                if let Ok(net) = IpNet::new(address, bits) {
-                    hosts.push(Host::of(Address::Net(net.trunc())));
-                }
-            }
+            hosts.extend(localhost(bits).map(|net| Host::of(Address::Net(net))));
             return Ok(());
         }
-        if let Some(mut interface) =
-            interface_address(text).filter(|interface| looks_like_interface(text, interface))
-        {
-            if usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer)
-                > 1
-            {
-                return Err(self.wrong(at, "illegal combination of interface modifiers"));
-            }
-            if (interface.network || interface.broadcast) && bits.is_some() {
-                return Err(self.wrong(at, "network or broadcast lookup, but extra netmask given"));
-            }
-            interface.bits = bits;
-            hosts.extend(self.addresses_of(interface));
-            return Ok(());
+        match interface_address(text).filter(|interface| looks_like_interface(text, interface)) {
+            Some(interface) => self.interface_host(interface, bits, at, hosts),
+            None => self.unknown_host(text, bits, at, hosts),
         }
+    }
+
+    fn interface_host(
+        &mut self,
+        mut interface: InterfaceAddress,
+        bits: Option<u8>,
+        at: Position,
+        hosts: &mut Vec<Host>,
+    ) -> Read<()> {
+        if has_several_modifiers(&interface) {
+            return Err(self.wrong(at, "illegal combination of interface modifiers"));
+        }
+        if (interface.network || interface.broadcast) && bits.is_some() {
+            return Err(self.wrong(at, "network or broadcast lookup, but extra netmask given"));
+        }
+        interface.bits = bits;
+        hosts.extend(self.addresses_of(interface));
+        Ok(())
+    }
+
+    /// A text that is no address and no interface: a host's name, if it can be one.
+    fn unknown_host(
+        &mut self,
+        text: &str,
+        bits: Option<u8>,
+        at: Position,
+        hosts: &mut Vec<Host>,
+    ) -> Read<()> {
         let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let range = text.split_once('-').is_some_and(|(first, _)| ipv4(first, false).is_some());
         if numeric || range || !is_name(text) {
@@ -301,6 +314,20 @@ impl Parser<'_, '_, '_> {
             .map(|net| Host { scope: scope.clone().filter(|_| of_link(&net)), ..Host::of(Address::Net(net)) })
             .collect()
     }
+}
+
+/// The addresses of `localhost`, with no more than so many bits.
+fn localhost(bits: Option<u8>) -> impl Iterator<Item = IpNet> {
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    loopback.into_iter().map(move |address| {
+        let own = IpNet::from(address);
+        own.with_bits(bits.map(|bits| bits.min(own.max_prefix_len())))
+    })
+}
+
+/// Whether it has more than one of the modifiers that exclude each other.
+fn has_several_modifiers(interface: &InterfaceAddress) -> bool {
+    usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer) > 1
 }
 
 /// An IPv4 address. With bits behind it the last octets may be left out (`10/8`); without, C's short forms are read

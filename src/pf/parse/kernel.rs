@@ -35,12 +35,33 @@ pub(super) enum Order {
     Filter,
 }
 
-/// What goes on over included files.
+/// How far statements go.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Extent {
+    /// To the end of the text.
+    Text,
+    /// To the brace that closes an inline anchor.
+    Braces,
+}
+
+/// Gives the text of a file that another text names, or why it cannot.
+pub type ReadFile<'a> = dyn FnMut(&str) -> Result<String, Box<dyn std::error::Error>> + 'a;
+
+/// What a text is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Mode {
+    /// A file that pfctl loads.
+    File,
+    /// What pfctl prints.
+    Listing,
+}
+
+/// What included files share with the text that includes them.
 pub(super) struct Shared<'i> {
-    pub(super) include: &'i mut dyn FnMut(&str) -> Result<String, String>,
+    pub(super) include: &'i mut ReadFile<'i>,
     pub(super) interfaces: &'i [InterfaceFacts],
     pub(super) macros: HashMap<String, Rc<str>>,
-    /// The queues that a definition before has as children.
+    /// The queues that an earlier definition has as children.
     pub(super) queues: HashSet<String>,
     /// Whether all of them are known.
     pub(super) queues_are_known: bool,
@@ -52,7 +73,7 @@ pub(super) struct Shared<'i> {
     pub(super) state_policy: StatePolicy,
     pub(super) listing: bool,
     pub(super) rules: usize,
-    /// How many combinations of lists were tried, those that make no rule among them.
+    /// The combinations of lists that were tried, those that make no rule included.
     pub(super) combinations: usize,
     pub(super) looked_ahead: usize,
     /// The inline anchor that is being read, by its number from 1; 0 outside.
@@ -60,8 +81,37 @@ pub(super) struct Shared<'i> {
     pub(super) inline_count: usize,
     /// The names of inline anchors, each with the number of the anchor that it is in.
     pub(super) inline_names: HashSet<(usize, Box<str>)>,
+    /// The bytes of all texts together.
     pub(super) read: usize,
+    /// How deep includes and inline anchors nest here.
     pub(super) depth: usize,
+}
+
+impl<'i> Shared<'i> {
+    pub(super) fn new(include: &'i mut ReadFile<'i>, interfaces: &'i [InterfaceFacts], mode: Mode) -> Self {
+        Shared {
+            include,
+            interfaces,
+            macros: HashMap::new(),
+            queues: HashSet::new(),
+            queues_are_known: true,
+            problems: Vec::new(),
+            doubts: Vec::new(),
+            order: Order::Start,
+            require_order: mode == Mode::File,
+            block_policy: BlockPolicy::Drop,
+            state_policy: StatePolicy::Floating,
+            listing: mode == Mode::Listing,
+            rules: 0,
+            combinations: 0,
+            looked_ahead: 0,
+            inline_parent: 0,
+            inline_count: 0,
+            inline_names: HashSet::new(),
+            read: 0,
+            depth: 0,
+        }
+    }
 }
 
 pub(super) struct Parser<'a, 's, 'i> {

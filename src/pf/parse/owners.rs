@@ -3,9 +3,9 @@
 use crate::pf::criteria::{Compare, OwnerMatch};
 use crate::pf::words::write_word;
 
-use super::expand::Lists;
 use super::kernel::{Parser, Read};
 use super::lexer::TokenKind;
+use super::lists::Lists;
 use super::ports::{Operator, compare};
 
 impl Parser<'_, '_, '_> {

@@ -2,14 +2,22 @@
 
 use crate::pf::criteria::{Address, Direction, Family, Interface, PortMatch};
 use crate::pf::names::protocols;
+use crate::pf::rule::Rule;
 use crate::pf::words::shortened;
 
-use super::expand::{Lists, Protocol};
 use super::hosts::Host;
 use super::kernel::{Parser, Read};
 use super::lexer::TokenKind;
+use super::lists::{Lists, Protocol};
 
 impl Parser<'_, '_, '_> {
+    pub(super) fn opt_scope(&mut self, rule: &mut Rule, lists: &mut Lists) -> Read<()> {
+        lists.interfaces = self.opt_interfaces()?;
+        rule.family = self.opt_family();
+        lists.protocols = self.opt_protocols()?;
+        self.opt_peers(lists)
+    }
+
     pub(super) fn opt_direction(&mut self) -> Option<Direction> {
         match () {
             () if self.eat("in") => Some(Direction::In),

@@ -1,65 +1,62 @@
-//! The statements of a text one by one, and where reading goes on behind one that does not read.
+//! The statements of a text one by one, and those that hold statements: included files, anchors with rules in braces.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::pf::criteria::Direction;
-use crate::pf::preamble::{Load, Preamble};
+use crate::pf::preamble::Load;
 use crate::pf::rule::{Action, AnchorCall, Rule, Ruleset};
 use crate::pf::words::shortened;
 
-use super::advice::advised;
-use super::expand::{Lists, RuleList};
-use super::kernel::{MAXIMUM_MACRO, Order, Parser, Read};
+use super::kernel::{Extent, Order, Parser, Read};
 use super::lexer::{Position, TokenKind};
+use super::lists::Lists;
 use super::problem::Fault;
 
-/// How many problems are told; reading stops there.
+/// How many problems are noted; reading stops there.
 const MAXIMUM_PROBLEMS: usize = 1_000;
 const MAXIMUM_TEXT: usize = 64 << 20;
 const MAXIMUM_DEPTH: usize = 64;
-/// How much of a line that could not be read is kept.
-const MAXIMUM_LINE: usize = 400;
-/// How many tokens are looked at in search of braces that close.
-const MAXIMUM_LOOK_AHEAD: usize = 1_000_000;
 
 impl Parser<'_, '_, '_> {
-    /// Reads statements to the end of the text, or to the brace that closes an inline anchor.
-    pub(super) fn statements(&mut self, ruleset: &mut Ruleset, inline: bool) {
+    pub(super) fn opt_statements(&mut self, ruleset: &mut Ruleset, extent: Extent) {
         loop {
             while self.token.kind == TokenKind::Newline {
                 self.bump();
             }
-            let full = self.shared.problems.len() >= MAXIMUM_PROBLEMS;
-            if self.token.kind == TokenKind::End || (inline && self.token.is_punctuation(b'}')) {
+            if self.token.kind == TokenKind::End
+                || (extent == Extent::Braces && self.token.is_punctuation(b'}'))
+            {
                 return;
             }
             let start = self.token.at;
-            if full {
-                let rest = format!("the rest of {}", self.path);
-                ruleset.add_unread(&rest, &self.place(start));
-                // Told once, though the files that include this one end here too.
-                if self.shared.problems.len() == MAXIMUM_PROBLEMS {
-                    let message = format!("{MAXIMUM_PROBLEMS} problems are enough: reading ends here");
-                    self.shared.problems.push(self.problem(start, message, Fault::Meaning));
-                }
-                while self.token.kind != TokenKind::End {
-                    self.bump();
-                }
-                return;
+            if self.shared.problems.len() >= MAXIMUM_PROBLEMS {
+                return self.give_up(ruleset, start);
             }
             let is_anchor = self.token.is("anchor");
-            let result = self.statement(ruleset, inline).and_then(|()| self.end_of_statement(inline));
+            let result = self.statement(ruleset, extent).and_then(|()| self.end_of_statement(extent));
             if result.is_err() {
                 self.keep_unreadable(ruleset, start);
                 if !(is_anchor && self.skip_block()) {
-                    self.recover(inline);
+                    self.recover(extent);
                 }
             }
         }
     }
 
-    fn statement(&mut self, ruleset: &mut Ruleset, inline: bool) -> Read<()> {
+    /// Ends the reading: there are too many problems. The rest may hold any rule.
+    fn give_up(&mut self, ruleset: &mut Ruleset, start: Position) {
+        let rest = format!("the rest of {}", self.path);
+        ruleset.add_unread(&rest, &self.place(start));
+        // Noted once, though the files that include this one end here too.
+        if self.shared.problems.len() == MAXIMUM_PROBLEMS {
+            let message = format!("{MAXIMUM_PROBLEMS} problems are enough: reading ends here");
+            self.note(start, message, Fault::Meaning);
+        }
+        while self.token.kind != TokenKind::End {
+            self.bump();
+        }
+    }
+
+    fn statement(&mut self, ruleset: &mut Ruleset, extent: Extent) -> Read<()> {
         if self.shared.listing {
             if self.token.is_punctuation(b'@') {
                 self.bump();
@@ -69,7 +66,7 @@ impl Parser<'_, '_, '_> {
             }
         }
         let start = self.token.at;
-        if matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) && !inline {
+        if matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) && extent == Extent::Text {
             return self.define(ruleset);
         }
         if self.token.kind != TokenKind::Keyword {
@@ -79,15 +76,11 @@ impl Parser<'_, '_, '_> {
         match &*keyword {
             "pass" | "block" => self.filter_rule(ruleset, start),
             "anchor" => self.anchor(ruleset, start),
-            _ if inline => Err(self.expected("`pass`, `block`, `anchor` or `}`")),
+            _ if extent == Extent::Braces => Err(self.expected("`pass`, `block`, `anchor` or `}`")),
             "set" => self.option(ruleset, start),
             "table" => self.table(ruleset, start),
             "antispoof" => self.antispoof(ruleset, start),
-            "scrub" | "nat" | "rdr" | "binat" | "dummynet" => self.other_rule(ruleset, start, false),
-            "no" => {
-                self.bump();
-                self.other_rule(ruleset, start, true)
-            }
+            "scrub" | "nat" | "rdr" | "binat" | "dummynet" | "no" => self.other_rule(ruleset, start),
             "nat-anchor" | "rdr-anchor" | "binat-anchor" | "scrub-anchor" | "dummynet-anchor" => {
                 self.other_anchor(ruleset, start)
             }
@@ -107,8 +100,8 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    /// `scrub`, `nat`, `rdr`, `binat`, `dummynet`, with `no` before them or without.
-    fn other_rule(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
+    fn other_rule(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
+        let no = self.eat("no");
         match &*self.token.text {
             // Not a reserved word: files may well have a macro of this name.
             "nat64" if self.token.kind == TokenKind::Word => return self.translation(ruleset, start, no),
@@ -137,50 +130,7 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    /// Keeps a line that could not be read as a rule that may match anything: no verdict may rest on its absence.
-    fn keep_unreadable(&mut self, ruleset: &mut Ruleset, start: Position) {
-        let line = self.lexer.line(start);
-        let text = line.get(start.offset - start.line_start..).unwrap_or(line).trim_end();
-        let text = text.split_at_checked(MAXIMUM_LINE).map_or(text, |(first, _)| first);
-        let words: Vec<&str> = text.split_whitespace().take(50).collect();
-        let first =
-            words.iter().find(|word| !word.starts_with('@') && **word != "no").copied().unwrap_or_default();
-        let (action, rules): (_, RuleList) = match first {
-            "pass" => (Action::Pass, |ruleset| &mut ruleset.filter),
-            "block" => (Action::Block(self.bare_block()), |ruleset| &mut ruleset.filter),
-            "nat" | "nat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.nat),
-            "rdr" | "rdr-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.rdr),
-            "binat" | "binat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.binat),
-            // These decide nothing about a packet; a table keeps its own doubt.
-            "set" | "table" | "altq" | "queue" | "scrub" | "scrub-anchor" | "dummynet"
-            | "dummynet-anchor" => {
-                return;
-            }
-            "include" => return ruleset.add_unread(text, &self.place(start)),
-            "load" => {
-                let anchor = words.get(2).map(|word| word.trim_matches('"')).unwrap_or_default();
-                let load = Load { anchor: Box::from(anchor), file: Box::from(text) };
-                ruleset.loads.push(self.placed(start, load));
-                return;
-            }
-            _ => (Action::Unreadable, |ruleset| &mut ruleset.filter),
-        };
-        let mut rule = Rule::new(action);
-        // In a macro, in the next line, in the braces of an anchor there may be a `quick`.
-        let goes_on = text.contains('$') || text.ends_with(['\\', '{']) || first == "anchor";
-        rule.quick = words.contains(&"quick") || goes_on;
-        rule.direction =
-            match words.iter().position(|word| *word == first).and_then(|index| words.get(index + 1)) {
-                Some(&"in") => Some(Direction::In),
-                Some(&"out") => Some(Direction::Out),
-                _ => None,
-            };
-        rule.unreadable = Some(Box::from(text));
-        let placed = self.placed(start, rule);
-        rules(ruleset).push(placed);
-    }
-
-    fn end_of_statement(&mut self, inline: bool) -> Read<()> {
+    fn end_of_statement(&mut self, extent: Extent) -> Read<()> {
         match self.token.kind {
             TokenKind::Newline => Ok(()),
             TokenKind::End => {
@@ -190,114 +140,16 @@ impl Parser<'_, '_, '_> {
                 }
                 Ok(())
             }
-            TokenKind::Punctuation(b'}') if inline => Ok(()),
+            TokenKind::Punctuation(b'}') if extent == Extent::Braces => Ok(()),
             _ => Err(self.expected("the end of the line")),
         }
-    }
-
-    /// Goes on in the next line; behind the list, where a list was open.
-    fn recover(&mut self, inline: bool) {
-        let in_list = std::mem::take(&mut self.open_lists) > 0;
-        let mut closed = self.skip_line();
-        while in_list && !closed && self.token.kind == TokenKind::Newline {
-            self.bump();
-            let starts = self.token.kind == TokenKind::Keyword && STARTS.contains(&&*self.token.text);
-            if starts || self.token.kind == TokenKind::End || inline {
-                return;
-            }
-            closed = self.skip_line();
-        }
-    }
-
-    /// Goes on behind the braces that the line opens, if they are closed: the rules in them belong to an anchor whose
-    /// call does not read. Whether it did.
-    fn skip_block(&mut self) -> bool {
-        let (lexer, token) = (self.lexer.clone(), self.token.clone());
-        let mut depth = 0_usize;
-        loop {
-            match self.token.kind {
-                TokenKind::Punctuation(b'{') => depth += 1,
-                TokenKind::Punctuation(b'}') if depth <= 1 => break,
-                TokenKind::Punctuation(b'}') => depth -= 1,
-                TokenKind::Newline if depth == 0 => break,
-                TokenKind::End => break,
-                _ => {}
-            }
-            // Many braces that nobody closes must not be looked for again and again.
-            self.shared.looked_ahead += 1;
-            if self.shared.looked_ahead > MAXIMUM_LOOK_AHEAD {
-                break;
-            }
-            self.bump();
-        }
-        let closed = depth == 1 && self.token.is_punctuation(b'}');
-        if closed {
-            self.open_lists = 0;
-            self.skip_line();
-        } else {
-            (self.lexer, self.token) = (lexer, token);
-        }
-        closed
-    }
-
-    /// Goes to the end of the line. Whether a closing brace was passed.
-    fn skip_line(&mut self) -> bool {
-        let mut closed = false;
-        while !matches!(self.token.kind, TokenKind::Newline | TokenKind::End) {
-            closed |= self.token.is_punctuation(b'}');
-            self.bump();
-        }
-        closed
-    }
-
-    fn define(&mut self, ruleset: &mut Ruleset) -> Read<()> {
-        let name = self.bump();
-        if name.text == "nat64" && name.kind == TokenKind::Word && !self.token.is_punctuation(b'=') {
-            return self.translation_behind("nat64", ruleset, name.at, false);
-        }
-        if !self.eat_punctuation(b'=') {
-            // A word with nothing behind it that makes it a macro: the word itself is what is wrong.
-            let found = name.describe();
-            let message = format!("expected a rule, an option, a table or a macro, found {found}");
-            return Err(self.note(name.at, advised(message, &name), Fault::Syntax));
-        }
-        let mut value = String::new();
-        let mut after_number = false;
-        loop {
-            match self.token.kind {
-                TokenKind::Number(number) => {
-                    if !value.is_empty() {
-                        self.doubt("a macro's value is one number, or words: put quotes around what is more");
-                    }
-                    value.push_str(&number.to_string());
-                }
-                TokenKind::Word | TokenKind::Quoted => {
-                    if after_number {
-                        self.doubt("a macro's value is one number, or words: put quotes around what is more");
-                    }
-                    value.push_str(&self.token.text);
-                }
-                TokenKind::Newline | TokenKind::End if value.ends_with(' ') => break,
-                _ => return Err(self.expected("the macro's value, in quotes if it is more than words")),
-            }
-            if value.len() > MAXIMUM_MACRO {
-                return Err(self.wrong(name.at, "the macro's value is too long"));
-            }
-            value.push(' ');
-            after_number = matches!(self.token.kind, TokenKind::Number(_));
-            self.bump();
-        }
-        value.pop();
-        self.shared.macros.insert(name.text.to_string(), Rc::from(value.as_str()));
-        ruleset.preamble.push(self.placed(name.at, Preamble::Macro(name.text.to_string(), value)));
-        Ok(())
     }
 
     fn include(&mut self, ruleset: &mut Ruleset) -> Read<()> {
         self.bump();
         let at = self.token.at;
         let path = self.string("the file to include")?;
-        self.end_of_statement(false)?;
+        self.end_of_statement(Extent::Text)?;
         if self.shared.depth >= MAXIMUM_DEPTH {
             return Err(self.wrong(at, "files include each other too deeply"));
         }
@@ -314,7 +166,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(at, "the included files are too long together"));
         }
         self.shared.depth += 1;
-        Parser::new(&path, &text, self.shared).statements(ruleset, false);
+        Parser::new(&path, &text, self.shared).opt_statements(ruleset, Extent::Text);
         self.shared.depth -= 1;
         Ok(())
     }
@@ -339,20 +191,12 @@ impl Parser<'_, '_, '_> {
         let mut lists = Lists::default();
         rule.direction = self.opt_direction();
         rule.quick = self.eat("quick");
-        lists.interfaces = self.opt_interfaces()?;
-        rule.family = self.opt_family();
-        lists.protocols = self.opt_protocols()?;
-        self.opt_peers(&mut lists)?;
+        self.opt_scope(&mut rule, &mut lists)?;
         let given = self.opt_criteria(&mut rule, &mut lists)?;
         let inline = if self.eat_punctuation(b'{') { Some(Arc::new(self.inline_anchor()?)) } else { None };
         self.end_of_rule()?;
         self.in_order(Order::Filter, start)?;
-        if path.is_none() && inline.is_none() {
-            return Err(self.wrong(start, "anchors without explicit rules must specify a name"));
-        }
-        if path.as_deref().is_some_and(|path| path.starts_with('_') || path.contains("/_")) {
-            return Err(self.wrong(start, "anchor names beginning with '_' are reserved for internal use"));
-        }
+        self.check_name(path.as_deref(), inline.is_some(), start)?;
         if given.state {
             return Err(self.wrong(start, "cannot specify state handling on anchors"));
         }
@@ -367,6 +211,19 @@ impl Parser<'_, '_, '_> {
         self.expand(rule, lists, start, |ruleset| &mut ruleset.filter, ruleset)
     }
 
+    fn check_name(&mut self, path: Option<&str>, is_inline: bool, start: Position) -> Read<()> {
+        match path {
+            None if !is_inline => {
+                Err(self.wrong(start, "anchors without explicit rules must specify a name"))
+            }
+            Some(path) if path.starts_with('_') || path.contains("/_") => {
+                Err(self.wrong(start, "anchor names beginning with '_' are reserved for internal use"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The rules in braces, whose opening one is taken.
     fn inline_anchor(&mut self) -> Read<Ruleset> {
         if self.shared.depth >= MAXIMUM_DEPTH {
             return Err(self.wrong(self.token.at, "anchors nest too deeply"));
@@ -376,7 +233,7 @@ impl Parser<'_, '_, '_> {
         self.shared.inline_count += 1;
         let parent = std::mem::replace(&mut self.shared.inline_parent, self.shared.inline_count);
         let mut inner = Ruleset::default();
-        self.statements(&mut inner, true);
+        self.opt_statements(&mut inner, Extent::Braces);
         self.shared.inline_parent = parent;
         self.shared.depth -= 1;
         self.open_lists = open;
@@ -384,28 +241,3 @@ impl Parser<'_, '_, '_> {
         Ok(inner)
     }
 }
-
-/// The words that a statement begins with.
-const STARTS: &[&str] = &[
-    "pass",
-    "block",
-    "anchor",
-    "set",
-    "table",
-    "antispoof",
-    "scrub",
-    "nat",
-    "rdr",
-    "binat",
-    "dummynet",
-    "no",
-    "load",
-    "include",
-    "altq",
-    "queue",
-    "nat-anchor",
-    "rdr-anchor",
-    "binat-anchor",
-    "scrub-anchor",
-    "dummynet-anchor",
-];

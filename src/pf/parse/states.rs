@@ -11,6 +11,20 @@ use super::kernel::{Parser, Read};
 use super::lexer::TokenKind;
 use super::problem::Fault;
 
+/// The options of a state as they were given.
+#[derive(Default)]
+struct GivenOptions {
+    options: StateOptions,
+    /// `if-bound`, not `floating`.
+    lock: Option<bool>,
+    /// `source-track` with `global`, with `rule`.
+    track: Option<(bool, bool)>,
+    /// An option counts sources.
+    tracked: bool,
+    /// An option counts them for the rule alone.
+    by_rule: bool,
+}
+
 impl Parser<'_, '_, '_> {
     pub(super) fn state(&mut self, rule: &mut Rule) -> Read<()> {
         rule.state = match &*self.bump().text {
@@ -28,78 +42,12 @@ impl Parser<'_, '_, '_> {
 
     pub(super) fn state_options(&mut self, rule: &mut Rule) -> Read<()> {
         self.bump();
-        let mut options = StateOptions::default();
-        let mut lock = None;
-        let mut track = None;
-        let mut tracked = false;
-        let mut by_rule = false;
+        let mut given = GivenOptions::default();
         loop {
             let at = self.token.at;
-            let twice = if self.token.kind == TokenKind::Keyword {
-                let keyword = self.bump().text;
-                match &*keyword {
-                    "max" => replace(&mut options.max, self.limit_number(0)?),
-                    "no-sync" => std::mem::replace(&mut options.no_sync, true),
-                    "max-src-states" => {
-                        tracked = true;
-                        replace(&mut options.max_source_states, self.limit_number(1)?)
-                    }
-                    "max-src-conn" => {
-                        (tracked, by_rule) = (true, true);
-                        replace(&mut options.max_source_connections, self.limit_number(1)?)
-                    }
-                    "max-src-nodes" => {
-                        (tracked, by_rule) = (true, true);
-                        replace(&mut options.max_source_nodes, self.limit_number(1)?)
-                    }
-                    "max-src-conn-rate" => {
-                        (tracked, by_rule) = (true, true);
-                        let limit = self.limit_number(1)?;
-                        self.require_punctuation(b'/')?;
-                        let seconds = self.limit_number(1)?;
-                        // The kernel counts in thousandths.
-                        if limit > u32::MAX / 1000 {
-                            return Err(self.wrong(at, "'max-src-conn-rate' maximum rate is too high"));
-                        }
-                        std::mem::replace(&mut options.max_source_rate, (limit, seconds)) != (0, 0)
-                    }
-                    "overload" => {
-                        self.require_punctuation(b'<')?;
-                        let table = self.table_name()?;
-                        self.require_punctuation(b'>')?;
-                        if self.eat("flush") {
-                            options.flush = Some(self.eat("global"));
-                        }
-                        options.overload.replace(table).is_some()
-                    }
-                    "source-track" => {
-                        tracked = true;
-                        let global = self.eat("global");
-                        let rule = !global && self.eat("rule");
-                        track.replace((global, rule)).is_some()
-                    }
-                    "if-bound" => lock.replace(true).is_some(),
-                    "floating" => lock.replace(false).is_some(),
-                    _ => {
-                        let message = format!("expected a state option, found `{keyword}`");
-                        return Err(self.note(at, message, Fault::Syntax));
-                    }
-                }
-            } else {
-                let name = self.string("a state option")?;
-                let Some(index) = settings::timeout(&name).filter(|_| name.contains('.')) else {
-                    let advice =
-                        advice::instead_of(&name).map(|advice| format!("; {advice}")).unwrap_or_default();
-                    return Err(
-                        self.wrong(at, &format!("illegal state timeout {}{advice}", shortened(&name)))
-                    );
-                };
-                let seconds: u32 = self.number_within("a timeout", u32::MAX.into())?;
-                let known = options.timeouts.iter().any(|(known, _)| *known == index);
-                if seconds != 0 {
-                    options.timeouts.push((index, seconds));
-                }
-                known
+            let twice = match self.token.kind {
+                TokenKind::Keyword => self.state_option(&mut given)?,
+                _ => self.state_timeout(&mut given.options)?,
             };
             if twice {
                 return Err(self.wrong(at, "a state option is given twice"));
@@ -109,6 +57,7 @@ impl Parser<'_, '_, '_> {
             }
             self.eat_punctuation(b',');
         }
+        let GivenOptions { mut options, lock, track, tracked, by_rule } = given;
         let (global, rule_track) = track.unwrap_or_default();
         if global && by_rule {
             let message = "'max-src-conn', 'max-src-conn-rate' and 'max-src-nodes' are incompatible with 'source-track global'";
@@ -122,14 +71,79 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    /// A number of states; where it may not be 0, that is said.
+    /// An option that is a reserved word. Gives whether it was given before.
+    fn state_option(&mut self, given: &mut GivenOptions) -> Read<bool> {
+        let at = self.token.at;
+        let keyword = self.bump().text;
+        let options = &mut given.options;
+        given.tracked |= matches!(
+            &*keyword,
+            "max-src-states" | "max-src-conn" | "max-src-nodes" | "max-src-conn-rate" | "source-track"
+        );
+        given.by_rule |= matches!(&*keyword, "max-src-conn" | "max-src-nodes" | "max-src-conn-rate");
+        Ok(match &*keyword {
+            "max" => replace(&mut options.max, self.limit_number(0)?),
+            "no-sync" => std::mem::replace(&mut options.no_sync, true),
+            "max-src-states" => replace(&mut options.max_source_states, self.limit_number(1)?),
+            "max-src-conn" => replace(&mut options.max_source_connections, self.limit_number(1)?),
+            "max-src-nodes" => replace(&mut options.max_source_nodes, self.limit_number(1)?),
+            "max-src-conn-rate" => {
+                let limit = self.limit_number(1)?;
+                self.require_punctuation(b'/')?;
+                let seconds = self.limit_number(1)?;
+                // The kernel counts in thousandths.
+                if limit > u32::MAX / 1000 {
+                    return Err(self.wrong(at, "'max-src-conn-rate' maximum rate is too high"));
+                }
+                std::mem::replace(&mut options.max_source_rate, (limit, seconds)) != (0, 0)
+            }
+            "overload" => {
+                self.require_punctuation(b'<')?;
+                let table = self.table_name()?;
+                self.require_punctuation(b'>')?;
+                if self.eat("flush") {
+                    options.flush = Some(self.eat("global"));
+                }
+                options.overload.replace(table).is_some()
+            }
+            "source-track" => {
+                let global = self.eat("global");
+                let rule = !global && self.eat("rule");
+                given.track.replace((global, rule)).is_some()
+            }
+            "if-bound" => given.lock.replace(true).is_some(),
+            "floating" => given.lock.replace(false).is_some(),
+            _ => {
+                let message = format!("expected a state option, found `{keyword}`");
+                return Err(self.note(at, message, Fault::Syntax));
+            }
+        })
+    }
+
+    /// A time-out and its seconds. Gives whether it was given before.
+    fn state_timeout(&mut self, options: &mut StateOptions) -> Read<bool> {
+        let at = self.token.at;
+        let name = self.string("a state option")?;
+        let Some(index) = settings::timeout(&name).filter(|_| name.contains('.')) else {
+            let advice = advice::instead_of(&name).map(|advice| format!("; {advice}")).unwrap_or_default();
+            return Err(self.wrong(at, &format!("illegal state timeout {}{advice}", shortened(&name))));
+        };
+        let seconds: u32 = self.number_within("a timeout", u32::MAX.into())?;
+        let known = options.timeouts.iter().any(|(known, _)| *known == index);
+        if seconds != 0 {
+            options.timeouts.push((index, seconds));
+        }
+        Ok(known)
+    }
+
+    /// A number of states or seconds that is not below `lowest`, 0 or 1.
     fn limit_number(&mut self, lowest: u32) -> Read<u32> {
         let at = self.token.at;
         let value = self.number_within("a number of states or seconds", u32::MAX.into())?;
         if value < lowest { Err(self.wrong(at, "the value must be > 0")) } else { Ok(value) }
     }
 
-    /// What follows from the state options of a rule.
+    /// Adds what pfctl derives from a rule's state options.
     pub(super) fn finish_state(&self, rule: &mut Rule) {
         if rule.state == StateKeeping::No {
             return;
@@ -166,7 +180,7 @@ impl Parser<'_, '_, '_> {
     }
 }
 
-/// Puts a new value in place. Whether there was one.
+/// Puts a new value in place. Gives whether there was one.
 fn replace(place: &mut u32, value: u32) -> bool {
     std::mem::replace(place, value) != 0
 }

@@ -64,7 +64,7 @@ impl Parser<'_, '_, '_> {
     /// The addresses in a table's braces; `true` marks the negated.
     fn table_addresses(&mut self) -> Read<Vec<(bool, Address)>> {
         let at = self.token.at;
-        let hosts = if self.is_empty_list() { Vec::new() } else { self.hosts()? };
+        let hosts = if self.opt_empty_list() { Vec::new() } else { self.hosts()? };
         let mut addresses = Vec::with_capacity(hosts.len());
         for host in hosts {
             let wrong = match &host.address {
@@ -85,8 +85,8 @@ impl Parser<'_, '_, '_> {
         Ok(addresses)
     }
 
-    /// `{ }`, which only a table may have; takes it.
-    fn is_empty_list(&mut self) -> bool {
+    /// `{ }`, which only a table may have. Gives whether it was next.
+    fn opt_empty_list(&mut self) -> bool {
         let (lexer, token) = (self.lexer.clone(), self.token.clone());
         self.bump();
         self.opt_newlines();

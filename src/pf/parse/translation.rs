@@ -4,10 +4,10 @@ use crate::pf::criteria::{Compare, Family, PortMatch};
 use crate::pf::effects::{External, Pool, Redirect};
 use crate::pf::rule::{Action, Rule, Ruleset};
 
-use super::expand::{Lists, RuleList};
 use super::hosts::Host;
 use super::kernel::{Order, Parser, Read};
 use super::lexer::{Position, TokenKind};
+use super::lists::{Lists, RuleList};
 
 /// The ports that nat gives out unless told otherwise: Apple's, others have 50001 to 65535.
 const NAT_PORTS: (u16, u16) = (32768, 49151);
@@ -40,10 +40,7 @@ impl Parser<'_, '_, '_> {
         });
         let mut lists = Lists::default();
         rule.log = self.opt_log()?;
-        lists.interfaces = self.opt_interfaces()?;
-        rule.family = self.opt_family();
-        lists.protocols = self.opt_protocols()?;
-        self.opt_peers(&mut lists)?;
+        self.opt_scope(&mut rule, &mut lists)?;
         if self.eat("tag") {
             rule.tag = Some(self.tag()?);
         }

@@ -1,7 +1,7 @@
-//! The version of a Go program, from its file alone: nothing is run, nobody is asked.
+//! What the linker wrote into a Go program, read from its file: nothing is run.
 //!
 //! ```
-//! use portcullis::debuggers::version::build_info;
+//! use portcullis::debuggers::build_info::build_info;
 //! assert_eq!(build_info(b"no Go program"), None);
 //! ```
 
@@ -23,8 +23,8 @@ pub struct BuildInfo {
     pub module: Option<(String, String)>,
 }
 
-/// The version of the dlv in this file, such as `1.25.2`; `None` where it does not tell, as a packager's.
-pub fn of_delve(program: &Path) -> Option<String> {
+/// What the linker wrote into the program in this file; `None` where it is no Go program, or cannot be read.
+pub fn of_program(program: &Path) -> Option<BuildInfo> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(program).ok()?;
     let data = file.metadata().ok()?;
@@ -32,8 +32,7 @@ pub fn of_delve(program: &Path) -> Option<String> {
         return None;
     }
     file.take(LONGEST_FILE).read_to_end(&mut bytes).ok()?;
-    let (module, version) = build_info(&bytes)?.module?;
-    (module == "github.com/go-delve/delve").then_some(version)
+    build_info(&bytes)
 }
 
 /// Reads what Go 1.18 and later write (Go: debug/buildinfo): a magic word, and after 32 bytes two strings with their
@@ -100,8 +99,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dlv");
         std::fs::write(&file, program(2, lines)).unwrap();
-        assert_eq!(of_delve(&file).as_deref(), Some("1.25.2"));
-        assert_eq!(of_delve(folder.path()), None);
+        assert_eq!(of_program(&file), Some(info));
+        assert_eq!(of_program(folder.path()), None);
     }
 
     proptest::proptest! {

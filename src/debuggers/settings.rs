@@ -1,0 +1,104 @@
+//! The settings with which a client connects to a debugger: for VS Code, GoLand and IntelliJ, a terminal, SSH.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Where a client connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectTarget<'a> {
+    /// The host as the client names it; `127.0.0.1` also at the near end of a tunnel.
+    pub host: &'a str,
+    pub port: u16,
+}
+
+/// `127.0.0.1:2345`, `[::1]:2345`
+impl std::fmt::Display for ConnectTarget<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ConnectTarget { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+impl ConnectTarget<'_> {
+    /// What a configuration that attaches is called.
+    pub fn attach_name(&self) -> String {
+        format!("Attach to port {}", self.port)
+    }
+}
+
+/// One way to connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// For which client, such as `VS Code`.
+    pub client: &'static str,
+    /// What to do with the text, such as `add to .vscode/launch.json`.
+    pub how: &'static str,
+    /// What goes to the clipboard.
+    pub text: String,
+}
+
+impl Setting {
+    /// A configuration of VS Code.
+    pub fn vscode(configuration: &Value) -> Self {
+        Setting {
+            client: "VS Code",
+            how: "add to \"configurations\" in .vscode/launch.json",
+            text: serde_json::to_string_pretty(configuration).unwrap_or_default(),
+        }
+    }
+
+    /// A command.
+    pub fn terminal(command: String) -> Self {
+        Setting { client: "terminal", how: "run", text: command }
+    }
+
+    /// Steps in a client's own dialogues.
+    pub fn steps(client: &'static str, text: String) -> Self {
+        Setting { client, how: "follow these steps", text }
+    }
+
+    /// A tunnel for a client on another machine, to what listens on loopback only.
+    pub fn tunnel(target: &ConnectTarget<'_>) -> Self {
+        Setting {
+            client: "SSH",
+            how: "run on the other machine, then let its client connect to 127.0.0.1",
+            text: format!("ssh -N -L {}:{target} USER@THIS-MAC", target.port),
+        }
+    }
+}
+
+/// The setting for the `client` that the user typed, such as `vscode` or `goland`; the first, where `client` is empty.
+pub fn choose<'a>(settings: &'a [Setting], client: &str) -> Option<&'a Setting> {
+    let plain = |text: &str| -> String {
+        text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase()
+    };
+    let wanted = plain(client);
+    settings.iter().find(|setting| plain(setting.client).starts_with(&wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_found_as_a_person_types_it() {
+        let target = ConnectTarget { host: "127.0.0.1", port: 2345 };
+        let settings = [
+            Setting::vscode(&Value::Null),
+            Setting::steps("GoLand", String::new()),
+            Setting::terminal("dlv".to_owned()),
+            Setting::tunnel(&target),
+        ];
+        let of = |client| choose(&settings, client).map(|setting| setting.client);
+        for (typed, found) in [
+            ("", "VS Code"),
+            ("vscode", "VS Code"),
+            ("VS Code", "VS Code"),
+            ("goland", "GoLand"),
+            ("ssh", "SSH"),
+        ] {
+            assert_eq!(of(typed), Some(found), "{typed}");
+        }
+        assert_eq!(of("emacs"), None);
+    }
+}

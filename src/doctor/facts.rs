@@ -1,0 +1,60 @@
+//! What the report is made from.
+
+use std::net::IpAddr;
+
+use super::project::Project;
+use super::toolchain::Toolchain;
+use crate::debuggers::delve;
+use crate::debuggers::port_view::PortView;
+use crate::diagnosis::Assessment;
+use crate::report::Report;
+use crate::sockets::Process;
+use crate::status::{AppFirewall, Firewall};
+
+/// Everything that the report is made from.
+#[derive(Clone, Debug, Default)]
+pub struct DoctorFacts {
+    /// pf, as the status shows it; `None` where there is no status.
+    pub firewall: Option<Firewall>,
+    /// What root saw of pf, where that speaks of now.
+    pub seen: Option<Report>,
+    /// What the status says besides: rules of others for a debug port, and the like.
+    pub notes: Vec<String>,
+    /// The Application Firewall; `None` where it was not asked.
+    pub app_firewall: Option<AppFirewall>,
+    /// The debug ports that are in use or cared for, and what is said of each.
+    pub ports: Vec<ExaminedPort>,
+    /// The addresses of this machine, loopback apart.
+    pub addresses: Vec<IpAddr>,
+    /// Why sockets may be missing, where they may.
+    pub blind_spot: Option<String>,
+    /// The processes that [`crate::debuggers::may_linger`] names.
+    pub processes: Vec<Process>,
+    /// Go and Delve.
+    pub toolchain: Toolchain,
+    /// The current project's debug configurations.
+    pub project: Project,
+    /// The version of macOS, such as `(15, 1)`; `None` elsewhere.
+    pub macos: Option<(u32, u32)>,
+    /// What `DevToolsSecurity -status` printed, where it could be asked.
+    pub developer_tools: Option<String>,
+}
+
+/// A debug port, and what is said of it.
+#[derive(Clone, Debug)]
+pub struct ExaminedPort {
+    /// What the socket table shows.
+    pub view: PortView,
+    /// What that comes to.
+    pub said: Assessment,
+    /// The version of its debugger, where the program's file tells.
+    pub version: Option<String>,
+}
+
+impl DoctorFacts {
+    /// Whether Go is debugged here.
+    pub fn is_about_go(&self) -> bool {
+        let is_go = |process: &Process| process.name.as_deref().is_some_and(delve::is_delve_or_go);
+        self.project.is_go || self.processes.iter().any(is_go)
+    }
+}

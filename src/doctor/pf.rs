@@ -1,0 +1,165 @@
+//! pf, our rules in it, and the Application Firewall.
+
+use super::facts::DoctorFacts;
+use super::finding::{Finding, Level, finding};
+use crate::pf::parse::parse_listing;
+use crate::report::PfState;
+use crate::rules::ledger::{Attachment, Guard};
+use crate::status::{AppFirewall, FirewallState};
+
+pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
+    let Some(firewall) = &facts.firewall else { return vec![] };
+    let (level, what, next) = match firewall.state {
+        FirewallState::Enabled => (Level::Fine, "pf is on", ""),
+        FirewallState::Disabled => (
+            Level::Advice,
+            "pf is off: it blocks nothing, and an opened port is no more open than any other",
+            "turn the guard on if closed ports are to be blocked: `portcullis guard on`",
+        ),
+        FirewallState::Unknown => {
+            (Level::Unknown, "what pf does is not known", "let root look: `portcullis status --check`")
+        }
+    };
+    vec![finding(level, "pf", what, &firewall.because, next)]
+}
+
+/// Whether the rules that we loaded are there and evaluated, and whose rules are there besides.
+pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
+    let notes = facts.notes.iter().map(|note| {
+        let next = "see what it does: `portcullis explain PORT`";
+        finding(Level::Advice, "pf", note.clone(), "what root saw of pf, and /etc/pf.anchors", next)
+    });
+    let mut findings: Vec<Finding> = notes.collect();
+    let Some(seen) = &facts.seen else { return findings };
+    for interface in seen.skip.iter().filter(|name| !name.starts_with("lo")) {
+        findings.push(finding(
+            Level::Advice,
+            "pf",
+            format!("pf does not look at {}: no rule holds there", interface.escape_debug()),
+            "set skip on",
+            "take it out of `set skip on` in /etc/pf.conf, if that is not meant",
+        ));
+    }
+    let rules = |anchor: &str| seen.rulesets.get(anchor).map(|rules| rules.rules.trim()).unwrap_or_default();
+    let called: Vec<String> = parse_listing("main ruleset", rules(""))
+        .ruleset
+        .filter
+        .iter()
+        .filter_map(|rule| Some(rule.item.anchor.as_ref()?.path.as_ref()?.to_string()))
+        .collect();
+    let wanted = seen.guard == Guard::On || !seen.openings.is_empty();
+    if let (true, PfState::Enabled, Some(way)) = (wanted, &seen.pf, seen.way) {
+        let call = match way {
+            Attachment::Apple => "com.apple/*",
+            Attachment::Classic => way.anchor(),
+        };
+        let repair = "load them again: `portcullis guard on`, or `portcullis open PORT`";
+        if rules(way.anchor()).is_empty() {
+            let what =
+                format!("our rules are gone from the anchor {}: something has reloaded pf", way.anchor());
+            findings.push(finding(Level::Problem, "pf", what, "pfctl -a … -s rules", repair));
+        } else if !called.iter().any(|anchor| anchor == call) {
+            let what =
+                format!("the main ruleset does not call the anchor {call}, so our rules are not evaluated");
+            findings.push(finding(Level::Problem, "pf", what, "pfctl -s rules", repair));
+        } else {
+            let what = format!("our rules are loaded, in the anchor {}", way.anchor());
+            findings.push(finding(Level::Fine, "pf", what, "pfctl -a … -s rules", ""));
+        }
+    }
+    let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
+    let others = seen.rulesets.iter().filter(|(anchor, rules)| {
+        let is_anchor = !anchor.is_empty() && !ours.contains(&anchor.as_str());
+        is_anchor && !(rules.rules.trim().is_empty() && rules.nat.trim().is_empty())
+    });
+    let others: Vec<&str> = others.map(|(anchor, _)| anchor.as_str()).collect();
+    if !others.is_empty() {
+        findings.push(finding(
+            Level::Fine,
+            "pf",
+            format!("others have rules in {}", others.join(", ").escape_debug()),
+            "pfctl -s Anchors; what they do with a port is in what is said of that port",
+            "",
+        ));
+    }
+    findings
+}
+
+pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
+    let about = "Application Firewall";
+    let settings = "System Settings, Network, Firewall";
+    match &facts.app_firewall {
+        None => vec![],
+        Some(AppFirewall::Off) => {
+            vec![finding(Level::Fine, about, "it is off", "socketfilterfw --getglobalstate", "")]
+        }
+        Some(AppFirewall::On) => vec![finding(
+            Level::Advice,
+            about,
+            "it is on: other machines reach a debugger only if macOS was told to allow that program",
+            "socketfilterfw --getglobalstate",
+            &format!("look for the debugger in {settings}, Options"),
+        )],
+        Some(AppFirewall::BlockAll) => vec![finding(
+            Level::Problem,
+            about,
+            "it blocks all incoming connections: no other machine reaches any debugger",
+            "socketfilterfw --getblockall",
+            &format!("allow incoming connections in {settings}, Options"),
+        )],
+        Some(AppFirewall::Unknown(why)) => {
+            vec![finding(Level::Unknown, about, "it could not be read", why, &format!("look in {settings}"))]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{LoadedRules, Report};
+
+    fn seen(rulesets: &[(&str, &str)]) -> Report {
+        let rulesets = rulesets.iter().map(|(anchor, rules)| {
+            let rules = LoadedRules { rules: (*rules).into(), ..Default::default() };
+            ((*anchor).to_owned(), rules)
+        });
+        Report {
+            version: Report::VERSION,
+            seen: 0,
+            boot: String::new(),
+            pf: PfState::Enabled,
+            references: Some(1),
+            guard: Guard::On,
+            way: Some(Attachment::Apple),
+            openings: vec![],
+            managed: vec![],
+            verdicts: vec![],
+            notes: vec![],
+            rulesets: rulesets.collect(),
+            skip: vec!["lo0".into(), "en0".into()],
+        }
+    }
+
+    #[test]
+    fn rules_that_are_gone_or_never_evaluated() {
+        let (main, ours) =
+            ("anchor \"com.apple/*\" all\n", ("com.apple/100.dev.portcullis", "block drop in all\n"));
+        for (rulesets, level, what) in [
+            (&[("", main), ours][..], Level::Fine, "our rules are loaded"),
+            (&[("", main)], Level::Problem, "our rules are gone"),
+            (&[("", "pass all\n"), ours], Level::Problem, "does not call the anchor com.apple/*"),
+            (&[("", main), ours, ("com.vpn", "pass all\n")], Level::Fine, "others have rules in com.vpn"),
+            (&[("", main), ours], Level::Advice, "does not look at en0"),
+        ] {
+            let facts = DoctorFacts {
+                seen: Some(seen(rulesets)),
+                notes: vec!["a note".into()],
+                ..DoctorFacts::default()
+            };
+            let findings = [pf(&facts), anchors(&facts)].concat();
+            let found = findings.iter().find(|finding| finding.what.contains(what));
+            assert_eq!(found.map(|finding| finding.level), Some(level), "{what}: {findings:#?}");
+            assert!(findings.iter().any(|finding| finding.what == "a note"));
+        }
+    }
+}

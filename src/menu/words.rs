@@ -1,0 +1,103 @@
+//! Every word of the menu that is not in the status: another language has one place to go to.
+
+use super::text::one_line;
+use crate::diagnosis::{Answer, Reachability};
+use crate::status::{FirewallState, PortState, PortStatus, Status};
+
+pub(super) const LAB: &str = "Lab: nothing on this machine is changed";
+pub(super) const GUARD: &str = "Guard Closed Ports";
+pub(super) const CLOSE_ALL: &str = "Close All";
+pub(super) const CHECK: &str = "Check Now";
+pub(super) const CONNECT: &str = "Connect";
+pub(super) const QUIT: &str = "Quit Portcullis";
+pub(super) const WAITING: &str = "waiting for permission…";
+
+pub(super) fn failure(because: &str) -> String {
+    format!("Failed: {because}")
+}
+
+pub(super) fn more(count: usize) -> String {
+    format!("{count} more: run portcullis status")
+}
+
+pub(super) fn port(status: &Status, port: &PortStatus) -> String {
+    let found = port.program.as_deref().map(one_line).into_iter().chain(situation(port).map(str::to_owned));
+    let found = found.collect::<Vec<_>>().join(", ");
+    let state = state(status, port);
+    if found.is_empty() { state } else { format!("{state} · {found}") }
+}
+
+/// `2345  dlv`; the number alone of a port without a name.
+pub(super) fn named(port: &PortStatus) -> String {
+    match port.named_port() {
+        named if named.has_name() => format!("{}  {}", named.range, named.name),
+        named => named.range.to_string(),
+    }
+}
+
+/// In a menu for one port.
+pub(super) fn connect(number: u16) -> String {
+    format!("{CONNECT} to {number}")
+}
+
+/// In a menu of several ports.
+pub(super) fn used(number: u16, port: &PortStatus) -> String {
+    match &port.program {
+        Some(program) => format!("{number}  {}", one_line(program)),
+        None if port.named_port().has_name() => format!("{number}  {}", port.name),
+        None => number.to_string(),
+    }
+}
+
+pub(super) fn next(step: &str) -> String {
+    format!("Next: {step}")
+}
+
+pub(super) fn copy(client: &str) -> String {
+    format!("Copy Settings for {client}")
+}
+
+/// Reachable, or why not; nothing where nobody is there to be reached.
+fn situation(port: &PortStatus) -> Option<&'static str> {
+    Some(match port.situation {
+        _ if !port.in_use => return None,
+        Reachability::NoListener => return None,
+        Reachability::Bricked => "serves nobody any more",
+        Reachability::InSession => "in session",
+        Reachability::Wedged => "accepts nobody any more",
+        Reachability::Forwarded => "forwards it",
+        Reachability::BlockedEverywhere => "blocked for this Mac too",
+        Reachability::WrongFamily => "IPv6 only",
+        Reachability::LoopbackOnly => "this Mac only",
+        // That a closed port is closed was said.
+        Reachability::BlockedByPf if port.state == PortState::Closed => "listens",
+        Reachability::BlockedByPf => "blocked by pf",
+        Reachability::BlockedByAppFirewall => "blocked by the Application Firewall",
+        Reachability::Unknown => "reachable or not is not known",
+        Reachability::Reachable => "reachable",
+    })
+}
+
+fn state(status: &Status, port: &PortStatus) -> String {
+    let let_in = Answer::any([port.pf.network, port.pf.anyone]);
+    match (port.state, status.firewall.state) {
+        (PortState::Unknown, _) => "not known".to_owned(),
+        (PortState::Open, FirewallState::Enabled) => match let_in {
+            Answer::No => "open, yet another rule blocks it".to_owned(),
+            _ => format!("open for {}", source(port)),
+        },
+        (PortState::Open, FirewallState::Disabled) => format!("open for {}, and pf is off", source(port)),
+        (PortState::Closed, FirewallState::Enabled) => match let_in {
+            Answer::No => "closed".to_owned(),
+            Answer::Yes => "let in by another rule".to_owned(),
+            Answer::Unknown => "closed, whether for all is not known".to_owned(),
+        },
+        (PortState::Unmanaged, FirewallState::Enabled) => "unmanaged".to_owned(),
+        (_, FirewallState::Disabled) => "not filtered".to_owned(),
+        _ => "not known".to_owned(),
+    }
+}
+
+fn source(port: &PortStatus) -> String {
+    port.from.as_ref().map_or_else(|| "this network".to_owned(), |from| from.in_words(1))
+}

@@ -1,0 +1,49 @@
+//! What becomes of a packet, and what decides it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::unknown::UnknownFact;
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It goes through.
+    Pass,
+    /// It is stopped.
+    Block,
+    /// It depends on something that is not known here.
+    Unknown,
+}
+
+/// `pass`, `block`, `unknown`
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Decision::Pass => "pass",
+            Decision::Block => "block",
+            Decision::Unknown => "unknown",
+        })
+    }
+}
+
+/// What decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The packet belongs to a connection that pf knows.
+    State,
+    /// `set skip on`: pf does not look at the interface.
+    Skipped,
+    /// A translation with `pass`: filter rules are not looked at.
+    TranslationPass,
+    /// A rule.
+    Rule,
+    /// No rule matches: pf's implicit rule passes.
+    NoRule,
+    /// It depends on this.
+    Unknown(UnknownFact),
+    /// Anchors call each other without end.
+    Endless,
+}

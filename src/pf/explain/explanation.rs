@@ -1,0 +1,87 @@
+//! The answer, ready to be shown.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::pf::grounds::Grounds;
+use crate::pf::rule_text::{RuleText, rule_text};
+use crate::pf::trail::{Role, TrailStep};
+use crate::pf::verdict::Decision;
+
+/// The answer, ready to be shown: as text by `Display`, as JSON by serde.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// `pass`, `block` or `unknown`.
+    pub verdict: Decision,
+    /// The answer as a sentence, with the rule that decides.
+    pub sentence: String,
+    /// The answer as a short clause.
+    #[serde(serialize_with = "as_text")]
+    pub because: Grounds,
+    /// The rule that decides, where one does.
+    pub rule: Option<RuleText>,
+    /// The rules that matched, or may have, packet by packet in pf's order.
+    pub trail: Vec<TrailLine>,
+    pub notes: Vec<String>,
+    pub port: u16,
+    /// The client that was asked about.
+    pub from: IpAddr,
+    pub interface: String,
+    /// `inet` or `inet6`.
+    pub family: &'static str,
+}
+
+/// Serialises the clause.
+pub(super) fn as_text<S: serde::Serializer>(grounds: &Grounds, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(grounds)
+}
+
+/// A rule's part in the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrailLine {
+    pub packet: String,
+    pub rule: RuleText,
+    /// `decides`, `overridden`, `may match`, `translates`, `exempts` (from translation), `may translate`, `calls`,
+    /// `may call`.
+    pub effect: &'static str,
+    /// What it depends on, where it may match.
+    pub why: Option<String>,
+}
+
+/// The sentence, then the trail.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.sentence)?;
+        for note in &self.notes {
+            writeln!(f, "  note: {note}")?;
+        }
+        let mut packet = "";
+        for line in &self.trail {
+            if packet != line.packet {
+                packet = &line.packet;
+                writeln!(f, "\n  {packet}")?;
+            }
+            let why = line.why.as_ref().map_or_else(String::new, |why| format!(" (depends on {why})"));
+            writeln!(f, "    {:<13} {}: {}{why}", line.effect, line.rule.place, line.rule.text)?;
+        }
+        Ok(())
+    }
+}
+
+/// The line of a step that the verdict on `packet` has in its trail.
+pub(super) fn trail_line(packet: &str, step: &TrailStep<'_>, decides: bool) -> TrailLine {
+    let (effect, why) = match &step.role {
+        Role::Matches if decides => ("decides", None),
+        Role::Matches => ("overridden", None),
+        Role::MayMatch(why) => ("may match", Some(why)),
+        Role::Calls => ("calls", None),
+        Role::MayCall(why) => ("may call", Some(why)),
+        Role::Translates if step.rule.rule.item.redirect.is_none() => ("exempts", None),
+        Role::Translates => ("translates", None),
+        Role::MayTranslate(why) => ("may translate", Some(why)),
+    };
+    let why = why.map(ToString::to_string);
+    TrailLine { packet: packet.to_owned(), rule: rule_text(&step.rule), effect, why }
+}

@@ -1,0 +1,272 @@
+//! One connection, packet by packet: what pf does with each, in words.
+
+use std::net::IpAddr;
+
+use crate::pf::criteria::{Direction, PortMatch};
+use crate::pf::effects::{Block, RouteKind};
+use crate::pf::grounds::{DecidingRule, Elsewhere, Grounds, Leg};
+use crate::pf::packet::{ACK, Packet, SYN};
+use crate::pf::rule::Action;
+use crate::pf::rule_text::{RuleText, rule_text};
+use crate::pf::rulesets::Rulesets;
+use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
+
+use super::endpoints::{Endpoints, endpoints};
+use super::explanation::{Explanation, TrailLine, trail_line};
+use super::query::Query;
+
+/// Answers the query by the rules that are loaded.
+pub fn ask(loaded: &Rulesets, query: &Query) -> Explanation {
+    let ends = endpoints(loaded, query);
+    let mut inquiry = Inquiry { loaded, port: query.port, trail: Vec::new(), notes: Vec::new() };
+    let conclusion =
+        if ends.interface.starts_with("lo") { inquiry.loopback(&ends) } else { inquiry.remote(&ends) };
+    inquiry.note_uncalled(&ends);
+    let Conclusion { outcome, rule, because, sentence } = conclusion;
+    Explanation {
+        verdict: outcome,
+        sentence,
+        because,
+        rule,
+        trail: inquiry.trail,
+        notes: inquiry.notes,
+        port: query.port,
+        from: ends.from,
+        interface: ends.interface,
+        family: if ends.from.is_ipv4() { "inet" } else { "inet6" },
+    }
+}
+
+struct Conclusion {
+    outcome: Decision,
+    rule: Option<RuleText>,
+    because: Grounds,
+    sentence: String,
+}
+
+struct Inquiry<'a> {
+    loaded: &'a Rulesets,
+    port: u16,
+    trail: Vec<TrailLine>,
+    notes: Vec<String>,
+}
+
+/// How many rules of a packet's trail are shown.
+const MAXIMUM_TRAIL: usize = 100;
+
+impl<'a> Inquiry<'a> {
+    /// From another host: the SYN, and what follows where no state lets it through.
+    fn remote(&mut self, ends: &Endpoints) -> Conclusion {
+        let syn = Packet::syn(Direction::In, &ends.interface, ends.from, ends.to, self.port);
+        let first = self.look(&syn, vec![None]);
+        let mut conclusion = self.conclude(&first, Leg::Syn);
+        let redirected = first.translated.iter().any(|packet| *packet != syn);
+        if let Some(to) =
+            self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Decision::Pass)
+        {
+            conclusion.because = Grounds::Redirected { to, then: Box::new(conclusion.because) };
+            conclusion.sentence =
+                format!("redirected to {to}, which is not this Mac, and {}", conclusion.sentence);
+        }
+        if conclusion.outcome != Decision::Pass || first.stateful == Some(true) {
+            return conclusion;
+        }
+        let follows = [syn.reply(SYN | ACK), Packet { flags: ACK, ..syn.clone() }, syn.reply(ACK)];
+        let followed = self.follow(conclusion, &first, &follows);
+        if followed.outcome == Decision::Block {
+            self.notes.insert(
+                0,
+                "what passes it opens no state, so pf judges the replies by themselves".to_owned(),
+            );
+        }
+        followed
+    }
+
+    /// Where a redirection sends the connection, if that is surely not this machine.
+    fn elsewhere(&self, verdict: &Verdict<'a>) -> Option<Elsewhere> {
+        let is_own = |address: IpAddr| {
+            let own = self.loaded.interfaces().iter().flat_map(|facts| &facts.addresses);
+            address.is_loopback() || own.into_iter().any(|net| net.addr() == address)
+        };
+        let mut targets =
+            verdict.translated.iter().map(|packet| (packet.destination, packet.destination_port));
+        let (address, port) = targets.next()?;
+        let address = address
+            .filter(|address| !is_own(*address) && targets.all(|other| other == (Some(*address), port)))?;
+        Some(Elsewhere { address, port })
+    }
+
+    /// From this Mac: out of lo0 and into it again.
+    fn loopback(&mut self, ends: &Endpoints) -> Conclusion {
+        let out = Packet::syn(Direction::Out, &ends.interface, ends.from, ends.to, self.port);
+        let sent = self.look(&out, vec![None]);
+        let conclusion = self.conclude(&sent, Leg::OutOfLo0);
+        if conclusion.outcome != Decision::Pass {
+            return conclusion;
+        }
+        let into = Packet { direction: Direction::In, ..out.clone() };
+        let received = self.look(&into, sent.tags.clone());
+        let conclusion = self.conclude(&received, Leg::IntoLo0);
+        if conclusion.outcome != Decision::Pass {
+            return conclusion;
+        }
+        // Each way has its own state: what leaves the client, and what reaches the server.
+        let mut conclusion = conclusion;
+        if received.stateful != Some(true) {
+            let follows = [into.reply(SYN | ACK), Packet { flags: ACK, ..into.clone() }];
+            conclusion = self.follow(conclusion, &received, &follows);
+        }
+        if conclusion.outcome == Decision::Pass && sent.stateful != Some(true) {
+            let follows = [out.reply(SYN | ACK), Packet { flags: ACK, ..out.clone() }];
+            conclusion = self.follow(conclusion, &sent, &follows);
+        }
+        conclusion
+    }
+
+    /// The packets behind a SYN that opened no state, or perhaps none: each must pass by itself until one opens it.
+    fn follow(&mut self, conclusion: Conclusion, first: &Verdict<'a>, packets: &[Packet]) -> Conclusion {
+        for packet in packets {
+            let next = self.look(packet, vec![None]);
+            let leg = match packet.direction {
+                Direction::Out => Leg::Reply,
+                Direction::In => Leg::Next,
+            };
+            let mut failed = self.conclude(&next, leg);
+            if failed.outcome != Decision::Pass {
+                if first.stateful.is_none() {
+                    failed.outcome = Decision::Unknown;
+                    failed.because = Grounds::Stateless { then: Box::new(failed.because) };
+                    failed.sentence = failed.because.to_string();
+                }
+                return failed;
+            }
+            if next.stateful == Some(true) {
+                break;
+            }
+        }
+        conclusion
+    }
+
+    /// Asks for a verdict and takes its trail.
+    fn look(&mut self, packet: &Packet, tags: Vec<Option<&'a str>>) -> Verdict<'a> {
+        let mut found = verdict_tagged(self.loaded, packet, tags);
+        let what = packet.to_string();
+        let decides = found.rule.map(|rule| std::ptr::from_ref(rule.rule));
+        let last = found.trail.iter().rposition(|step| decides == Some(std::ptr::from_ref(step.rule.rule)));
+        let skipped = found.trail.len().saturating_sub(MAXIMUM_TRAIL);
+        if skipped > 0 {
+            self.notes.push(format!("{what}: {skipped} earlier rules that match are not shown"));
+        }
+        for (index, step) in found.trail.iter().enumerate().skip(skipped) {
+            self.trail.push(trail_line(&what, step, Some(index) == last));
+        }
+        let diverted = found.rule.and_then(|rule| rule.rule.item.route.as_deref());
+        if found.outcome == Decision::Pass
+            && let Some(route) = diverted
+        {
+            match route.kind {
+                RouteKind::RouteTo if packet.direction == Direction::In => {
+                    found.outcome = Decision::Unknown;
+                    self.notes
+                        .push("the rule that passes the packet sends it elsewhere (route-to)".to_owned());
+                }
+                RouteKind::ReplyTo => {
+                    self.notes.push("replies are sent by the way that the rule names (reply-to)".to_owned());
+                }
+                _ => {}
+            }
+        }
+        for changed in found.translated.iter().filter(|changed| *changed != packet) {
+            self.notes.push(format!("a translation makes it: {changed}"));
+        }
+        self.notes.dedup();
+        found
+    }
+
+    /// The verdict on the packet `leg` in words.
+    fn conclude(&mut self, verdict: &Verdict<'a>, leg: Leg) -> Conclusion {
+        if verdict.because == Because::Rule && verdict.outcome == Decision::Block {
+            self.note_block(verdict.block);
+        }
+        let because = self.grounds(verdict, leg);
+        let sentence = self.sentence(verdict, &because);
+        let rule = verdict.rule.map(|rule| rule_text(&rule));
+        Conclusion { outcome: verdict.outcome, rule, because, sentence }
+    }
+
+    fn grounds(&self, verdict: &Verdict<'a>, leg: Leg) -> Grounds {
+        let rule = verdict.rule.as_ref().map(DecidingRule::from);
+        match (&verdict.because, rule, verdict.outcome) {
+            (Because::State, ..) => Grounds::KnownConnection,
+            (Because::Skipped, ..) => Grounds::Skipped,
+            (Because::Unknown(why), ..) => Grounds::Depends { on: why.clone() },
+            (Because::Endless, ..) => Grounds::Endless,
+            (Because::NoRule, ..) | (_, None, _) => Grounds::NoRule { port: self.port },
+            (Because::TranslationPass, Some(rule), _) | (Because::Rule, Some(rule), Decision::Pass) => {
+                Grounds::Passed { rule }
+            }
+            (Because::Rule, Some(rule), Decision::Block) => Grounds::Blocked { rule, leg },
+            (Because::Rule, Some(rule), Decision::Unknown) => Grounds::SentElsewhere { rule },
+        }
+    }
+
+    /// The grounds, and what else pf does with the rules, in a sentence.
+    fn sentence(&self, verdict: &Verdict<'a>, because: &Grounds) -> String {
+        let port = self.port;
+        let quick = verdict.rule.is_some_and(|rule| rule.rule.item.quick);
+        match (&verdict.because, verdict.outcome) {
+            (Because::State, _) => "passed: pf knows the connection".to_owned(),
+            (Because::Skipped, _) => format!("passed: {because}"),
+            (Because::TranslationPass, _) => format!("{because}; no filter rule is looked at"),
+            (Because::NoRule, _) => format!("passed: {because} what no rule matches"),
+            (Because::Unknown(_), _) => match verdict.rule {
+                Some(rule) => format!("{because}: {rule}"),
+                None => because.to_string(),
+            },
+            (Because::Rule, Decision::Pass | Decision::Block) if quick => {
+                format!("{because}; it is quick: later rules are not looked at")
+            }
+            (Because::Rule, Decision::Pass) => format!("{because}; nothing later blocks port {port}"),
+            (Because::Rule, Decision::Block) => format!("{because}; nothing later passes port {port}"),
+            (Because::Endless, _) | (Because::Rule, Decision::Unknown) => because.to_string(),
+        }
+    }
+
+    /// What the client sees.
+    fn note_block(&mut self, block: Option<Block>) {
+        let note = match block {
+            Some(Block::Drop) => "the client gets no answer and times out",
+            Some(Block::Return | Block::ReturnRst(_)) => "the client sees \"connection refused\"",
+            Some(Block::ReturnIcmp(..)) => {
+                "the client gets an ICMP error: \"connection refused\" or \"no route to host\""
+            }
+            None => return,
+        };
+        self.notes.push(note.to_owned());
+    }
+
+    /// Rules for the port in anchors that nothing calls: why they have no effect.
+    fn note_uncalled(&mut self, ends: &Endpoints) {
+        for anchor in self.loaded.never_evaluated() {
+            let Some(ruleset) = self.loaded.anchor(anchor) else { continue };
+            if ruleset.filter.iter().all(|placed| placed.item.action == Action::Unread) {
+                continue;
+            }
+            let names_port = ruleset.filter.iter().any(|placed| match &placed.item.destination.port {
+                Some(PortMatch::Number(compare)) => compare.matches(self.port),
+                Some(PortMatch::Service(_)) => true,
+                None => false,
+            });
+            let packet = Packet::syn(Direction::In, &ends.interface, ends.from, ends.to, self.port);
+            let alone = self.loaded.alone(anchor);
+            let matched = verdict(&alone, &packet).rule.is_some();
+            if names_port || matched {
+                self.notes.push(format!(
+                    "anchor {anchor} has a rule for port {}, but no ruleset calls the anchor: its rules are never \
+                     evaluated until pf.conf has the line `anchor \"{anchor}\"`",
+                    self.port
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! For whom a port is open, as a value and in words.
+//!
+//! ```
+//! use portcullis::rules::source::Source;
+//! let lan = Source::Lan { networks: vec!["192.168.1.0/24".parse().unwrap()] };
+//! assert_eq!(lan.to_string(), "lan");
+//! assert_eq!(lan.in_words(3), "this network");
+//! assert_eq!(lan.in_full(), "this network (192.168.1.0/24)");
+//! ```
+
+use std::fmt;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// For whom a port is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    /// Every host that can route to this Mac.
+    Any,
+    /// The networks this Mac was on when the port was opened.
+    Lan {
+        /// At least one.
+        networks: Vec<IpNet>,
+    },
+    /// Chosen hosts or networks.
+    Hosts {
+        /// At least one.
+        hosts: Vec<IpNet>,
+    },
+}
+
+impl Source {
+    /// The addresses let in, or `None` for all.
+    pub fn networks(&self) -> Option<&[IpNet]> {
+        match self {
+            Source::Any => None,
+            Source::Lan { networks } => Some(networks),
+            Source::Hosts { hosts } => Some(hosts),
+        }
+    }
+
+    /// Whom it lets in, for a sentence: `anyone`, `this network`, or the hosts, of which `most` are named before
+    /// `and 2 more`.
+    pub fn in_words(&self, most: usize) -> String {
+        match self {
+            Source::Any => "anyone".to_owned(),
+            Source::Lan { .. } => "this network".to_owned(),
+            Source::Hosts { hosts } if hosts.len() <= most => listed(hosts),
+            Source::Hosts { hosts } => {
+                let named = hosts.get(..most).unwrap_or_default();
+                format!("{} and {} more", listed(named), hosts.len() - named.len())
+            }
+        }
+    }
+
+    /// The same with every address: `this network (192.168.1.0/24)`.
+    pub fn in_full(&self) -> String {
+        match self {
+            Source::Any => "anyone".to_owned(),
+            Source::Lan { networks } => format!("this network ({})", listed(networks)),
+            Source::Hosts { hosts } => listed(hosts),
+        }
+    }
+}
+
+/// `any`, `lan`, or the hosts with commas between them: as `--from` takes it.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Any => f.write_str("any"),
+            Source::Lan { .. } => f.write_str("lan"),
+            Source::Hosts { hosts } => {
+                f.write_str(&hosts.iter().map(host_text).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+}
+
+/// A network as a person writes it: a single host without its prefix length.
+pub fn host_text(network: &IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() {
+        network.addr().to_string()
+    } else {
+        network.to_string()
+    }
+}
+
+fn listed(networks: &[IpNet]) -> String {
+    networks.iter().map(host_text).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_named_as_far_as_there_is_room() {
+        let hosts = ["10.0.0.5/32", "10.0.0.6/32", "10.1.0.0/16"].map(|host| host.parse().unwrap());
+        let hosts = Source::Hosts { hosts: hosts.to_vec() };
+        assert_eq!(hosts.to_string(), "10.0.0.5,10.0.0.6,10.1.0.0/16");
+        assert_eq!(hosts.in_full(), "10.0.0.5, 10.0.0.6, 10.1.0.0/16");
+        assert_eq!(
+            (hosts.in_words(3), hosts.in_words(1)),
+            (hosts.in_full(), "10.0.0.5 and 2 more".to_owned())
+        );
+    }
+}

@@ -1,0 +1,403 @@
+//! Facts in, status out: what icon, menu, command line and JSON all show. Pure.
+//!
+//! A user cannot read pf on a Mac (`/dev/pf` is root's alone), so what pf looks like comes from a [`Report`]
+//! that root wrote, with its time and boot. A report that is too old, or from another boot, or that could not be
+//! read, makes everything that hangs on it unknown; unknown is never shown as safe.
+
+mod facts;
+mod firewall;
+mod port;
+pub mod wording;
+
+pub use facts::{AppFirewall, Attempts, Facts};
+pub use firewall::{Firewall, FirewallState};
+pub use port::{PortState, PortStatus};
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnosis::Answer;
+use crate::report::{PfState, Report, Unusable};
+use port::lets_in;
+
+/// What the icon says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Icon {
+    /// Every port is closed.
+    Closed,
+    /// At least one port can be reached from outside.
+    Open,
+    /// pf is off: nothing is filtered.
+    Off,
+    /// Not known.
+    Unknown,
+}
+
+/// What every face shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Version of the JSON form: 1.
+    pub version: u32,
+    /// The lab's directory, where this is a lab.
+    pub lab: Option<String>,
+    /// What the icon says.
+    pub icon: Icon,
+    /// How many of the ports below are open.
+    pub open: usize,
+    /// The state as a sentence: the menu's first row, the icon's tooltip.
+    pub sentence: String,
+    /// pf.
+    pub firewall: Firewall,
+    /// The ports, in the order of the preferences, then others that are open.
+    pub ports: Vec<PortStatus>,
+    /// What else is to be said.
+    pub notes: Vec<String>,
+}
+
+impl Status {
+    /// What the facts come to.
+    pub fn of(facts: &Facts) -> Status {
+        let report = facts.report.usable(facts.now, &facts.boot);
+        let firewall = firewall::firewall(facts, &report);
+        let ports = port::ports(facts, &report);
+        let exposed: Vec<&PortStatus> = match &report {
+            Ok(report) => ports.iter().filter(|port| lets_in(report, port.port) != Answer::No).collect(),
+            Err(_) => Vec::new(),
+        };
+        let unsure = ports.iter().any(|port| port_unsure(&report, port));
+        let icon = match report {
+            Err(_) => Icon::Unknown,
+            Ok(Report { pf: PfState::Unknown(_), .. }) => Icon::Unknown,
+            Ok(Report { pf: PfState::Disabled, .. }) => Icon::Off,
+            Ok(_) if unsure => Icon::Unknown,
+            Ok(_) if exposed.is_empty() => Icon::Closed,
+            Ok(_) => Icon::Open,
+        };
+        let opened = ports.iter().filter(|port| port.state == PortState::Open).count();
+        let open = if icon == Icon::Open { exposed.len() } else { opened };
+        let sentence = match icon {
+            Icon::Closed => "All debug ports are closed".to_owned(),
+            Icon::Open => open_sentence(&exposed),
+            Icon::Off if opened > 0 => "pf is off: it filters nothing, open or closed".to_owned(),
+            Icon::Off => "pf is off: it filters nothing".to_owned(),
+            Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
+                (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
+                    format!("Not known: who reaches port {}", port.named_port())
+                }
+                _ => format!("Not known: {}", firewall.because),
+            },
+        };
+        let notes = report.iter().flat_map(|report| &report.notes);
+        let mut notes: Vec<String> = notes.map(ToString::to_string).collect();
+        if let Err(because) = &facts.seen {
+            notes.push(format!("who listens is not known: {because}"));
+        }
+        let lab = facts.lab.clone();
+        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes }
+    }
+}
+
+/// Whether it is not known if pf lets anybody in to the port.
+fn port_unsure(report: &Result<&Report, Unusable>, port: &PortStatus) -> bool {
+    report.as_ref().is_ok_and(|report| lets_in(report, port.port) == Answer::Unknown)
+}
+
+fn open_sentence(exposed: &[&PortStatus]) -> String {
+    match exposed {
+        [port] => format!("1 port is open: {}", port.named_port()),
+        ports => format!("{} ports are open", ports.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    use super::port::{application_of, attempts_on};
+    use crate::debuggers::ports::{DebugPort, usual_ports};
+    use crate::diagnosis::{AppFirewallEffect, Bind, PortFacts, Presence, Reachability};
+    use crate::pf::grounds::Grounds;
+    use crate::pf::origin::{Both, PerOrigin};
+    use crate::port::PortRange;
+    use crate::report::{OriginVerdict, PfVerdict, Reason, ReportFact, STALE_AFTER};
+    use crate::rules::ledger::{Attachment, Guard, Opening};
+    use crate::rules::named_port::NamedPort;
+    use crate::rules::source::Source;
+
+    fn dlv() -> DebugPort {
+        usual_ports().remove(0)
+    }
+
+    fn verdict(network: Answer, anyone: Answer) -> PfVerdict {
+        PfVerdict {
+            port: dlv().port,
+            origins: PerOrigin { loopback: Answer::Yes, network, anyone }.map(|answer| {
+                let reason = match answer {
+                    Answer::Yes => Reason::OurRule,
+                    Answer::No => Reason::OurGuard,
+                    Answer::Unknown => Reason::Rules { grounds: Grounds::Endless },
+                };
+                OriginVerdict::new(answer, reason)
+            }),
+        }
+    }
+
+    fn report() -> Report {
+        Report {
+            version: Report::VERSION,
+            seen: 1000,
+            boot: "boot".into(),
+            pf: PfState::Enabled,
+            references: Some(1),
+            guard: Guard::On,
+            way: Some(Attachment::Apple),
+            openings: vec![],
+            managed: vec![NamedPort { name: dlv().name, range: dlv().port }],
+            verdicts: vec![verdict(Answer::No, Answer::No)],
+            notes: vec![],
+            rulesets: BTreeMap::new(),
+            skip: vec![],
+        }
+    }
+
+    fn facts(report: ReportFact) -> Facts {
+        Facts {
+            lab: None,
+            now: 1010,
+            boot: "boot".into(),
+            report,
+            seen: nobody(),
+            app_firewall: AppFirewall::Off,
+            ports: vec![dlv()],
+            blocked: None,
+        }
+    }
+
+    fn nobody() -> Result<Vec<PortFacts>, String> {
+        Ok(vec![PortFacts::without_socket(2345, "2345".into(), Presence::Nobody)])
+    }
+
+    fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
+        let mut report = report();
+        let mut facts = facts(ReportFact::Missing);
+        change(&mut facts, &mut report);
+        if facts.report == ReportFact::Missing {
+            facts.report = ReportFact::Read(Box::new(report));
+        }
+        Status::of(&facts)
+    }
+
+    fn listening(address: &str) -> Result<Vec<PortFacts>, String> {
+        let bind = if address == "127.0.0.1" { Bind::Loopback } else { Bind::Every };
+        Ok(vec![PortFacts::listening(2345, "dlv (7)", address, bind)])
+    }
+
+    fn open(report: &mut Report) {
+        let from = Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] };
+        let DebugPort { name, port, .. } = dlv();
+        report.openings = vec![Opening { name, port, from, until: None, since: 900, by: "ada".into() }];
+        report.verdicts = vec![verdict(Answer::Yes, Answer::No)];
+    }
+
+    #[test]
+    fn four_icons() {
+        assert_eq!(status(|_, _| ()).icon, Icon::Closed);
+        let opened = status(|_, report| open(report));
+        assert_eq!((opened.icon, opened.open), (Icon::Open, 1));
+        assert_eq!(opened.sentence, "1 port is open: 2345 (dlv)");
+        assert_eq!(status(|_, report| report.pf = PfState::Disabled).icon, Icon::Off);
+        assert_eq!(status(|_, report| report.pf = PfState::Unknown("?".into())).icon, Icon::Unknown);
+    }
+
+    #[test]
+    fn what_root_saw_long_ago_or_before_a_restart_is_unknown() {
+        for (what, status) in [
+            ("restarted", status(|facts, _| facts.boot = "other".into())),
+            ("ago", status(|facts, _| facts.now += STALE_AFTER + 1)),
+            ("set back", status(|facts, _| facts.now = 0)),
+            ("form 9", status(|facts, _| facts.report = ReportFact::OtherVersion(9))),
+            ("torn", status(|facts, _| facts.report = ReportFact::Unreadable("torn".into()))),
+            ("does not read: bad", status(|facts, _| facts.report = ReportFact::Invalid("bad".into()))),
+        ] {
+            assert_eq!(status.icon, Icon::Unknown, "{what}");
+            assert!(status.sentence.contains(what), "{}", status.sentence);
+            assert_eq!(status.ports[0].state, PortState::Unknown);
+            assert_eq!(status.ports[0].reachable.network, Answer::No, "nothing listens, whatever pf does");
+        }
+        let nothing = Status::of(&facts(ReportFact::Missing));
+        assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, FirewallState::Unknown));
+    }
+
+    #[test]
+    fn a_port_without_verdict_is_not_green() {
+        let sentence = status(|_, report| report.verdicts.clear()).sentence;
+        assert_eq!(sentence, "Not known: who reaches port 2345 (dlv)");
+        assert_eq!(status(|_, report| report.verdicts.clear()).icon, Icon::Unknown);
+        assert_eq!(
+            status(|_, report| report.verdicts = vec![verdict(Answer::Unknown, Answer::No)]).icon,
+            Icon::Unknown
+        );
+    }
+
+    #[test]
+    fn says_why_not_and_what_to_do() {
+        let said = |change: fn(&mut Facts, &mut Report)| {
+            let port = status(change).ports.remove(0);
+            assert_eq!(port.causes.is_empty(), port.situation == Reachability::Reachable);
+            format!("{:?}: {} > {}", port.situation, port.because, port.next)
+        };
+        let all = [
+            said(|_, _| ()),
+            said(|facts, report| {
+                open(report);
+                facts.seen = listening("127.0.0.1");
+            }),
+            said(|facts, report| {
+                open(report);
+                facts.seen = listening("every address");
+            }),
+            said(|facts, _| facts.seen = listening("every address")),
+            said(|facts, report| {
+                open(report);
+                report.verdicts = vec![verdict(Answer::No, Answer::No)];
+                facts.seen = listening("every address");
+            }),
+            said(|facts, report| {
+                report.verdicts = vec![verdict(Answer::Unknown, Answer::Unknown)];
+                facts.seen = listening("every address");
+            }),
+            said(|facts, report| {
+                open(report);
+                facts.seen = listening("every address").map(|mut seen| {
+                    seen[0].is_blocked = true;
+                    seen
+                });
+                facts.app_firewall = AppFirewall::On;
+            }),
+            said(|facts, _| facts.seen = Err("no /proc".into())),
+            said(|facts, _| facts.seen = Ok(vec![])),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn of_a_range_the_port_that_needs_a_person_speaks_and_who_is_let_in_counts() {
+        let range: PortRange = "30000-30010".parse().unwrap();
+        let of = |seen: Vec<PortFacts>| {
+            let mut status = status(|facts, report| {
+                facts.ports[0].port = range;
+                facts.seen = Ok(seen);
+                report.verdicts = vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }];
+            });
+            status.ports.remove(0)
+        };
+        let idle = of(vec![]);
+        assert_eq!((idle.situation, idle.about, idle.in_use), (Reachability::NoListener, None, false));
+        assert_eq!(idle.because, "nothing listens on port 30000-30010");
+        let free = || PortFacts::listening(30003, "dlv (7)", "every address", Bind::Every);
+        let local = || PortFacts::listening(30001, "node (8)", "127.0.0.1", Bind::Loopback);
+        let gone = PortFacts::without_socket(30000, "30000".into(), Presence::Nobody);
+        let one = of(vec![gone, free()]);
+        assert_eq!(
+            (one.situation, one.about, one.reachable.network),
+            (Reachability::Reachable, Some(30003), Answer::Yes)
+        );
+        let two = of(vec![free(), local()]);
+        assert_eq!((two.situation, two.about), (Reachability::LoopbackOnly, Some(30001)));
+        assert!(two.because.starts_with("node (8) listens on 127.0.0.1 only"), "{}", two.because);
+        assert!(two.because.ends_with("1 more port of 30000-30010 is in use"), "{}", two.because);
+        assert_eq!(two.reachable.network, Answer::Yes, "one of them is reached");
+    }
+
+    #[test]
+    fn a_part_of_a_range_has_the_verdict_of_the_range() {
+        let wide = report();
+        let range: PortRange = "2000-3000".parse().unwrap();
+        let wide =
+            Report { verdicts: vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }], ..wide };
+        let facts = facts(ReportFact::Read(Box::new(wide)));
+        let said = |port: &str| facts.assess(port.parse().unwrap(), &listening("0.0.0.0").unwrap()[0]).state;
+        assert_eq!((said("2345"), said("3001")), (Reachability::Reachable, Reachability::Unknown));
+    }
+
+    #[test]
+    fn each_family_is_judged_by_its_own_rules() {
+        let port = |v4, v6, bind: Both<Bind>| {
+            let mut status = status(|facts, report| {
+                report.verdicts[0].origins.network.answer = Answer::Yes;
+                report.verdicts[0].origins.network.families = Both { v4, v6 };
+                facts.seen = listening("every address").map(|mut seen| {
+                    seen[0].bind = bind;
+                    seen
+                });
+            });
+            status.ports.remove(0).situation
+        };
+        use Answer::{No, Yes};
+        let (four, both) = (Both { v4: Bind::Every, v6: Bind::None }, Both::same(Bind::Every));
+        assert_eq!(port(Yes, No, four), Reachability::Reachable);
+        assert_eq!(port(No, Yes, four), Reachability::BlockedByPf);
+        assert_eq!(port(No, Yes, both), Reachability::Reachable);
+    }
+
+    #[test]
+    fn what_the_application_firewall_permits_proves_nothing() {
+        use AppFirewallEffect as Judged;
+        assert_eq!(application_of(&AppFirewall::On, true), Judged::Blocks);
+        assert_eq!(application_of(&AppFirewall::On, false), Judged::Asks);
+        assert_eq!(application_of(&AppFirewall::Off, true), Judged::Off);
+        assert_eq!(application_of(&AppFirewall::Unknown(String::new()), true), Judged::Unknown);
+    }
+
+    #[test]
+    fn no_unknown_ends_reachable() {
+        let answers = [Answer::Yes, Answer::No, Answer::Unknown];
+        let bounds = [listening("0.0.0.0"), listening("127.0.0.1"), nobody(), Err("no /proc".to_owned())];
+        let applications =
+            [AppFirewall::Off, AppFirewall::On, AppFirewall::BlockAll, AppFirewall::Unknown("?".into())];
+        for answer in answers {
+            for seen in &bounds {
+                for application in &applications {
+                    let status = status(|facts, report| {
+                        report.verdicts = vec![verdict(answer, answer)];
+                        facts.seen = seen.clone();
+                        facts.app_firewall = application.clone();
+                    });
+                    let outside = seen.as_ref().is_ok_and(|seen| seen[0].is_outside());
+                    let sure = answer == Answer::Yes && outside && *application == AppFirewall::Off;
+                    let port = &status.ports[0];
+                    assert_eq!(port.reachable.anyone == Answer::Yes, sure);
+                    assert_eq!(port.reachable.network == Answer::Yes, sure);
+                    assert_eq!(port.situation == Reachability::Reachable, sure);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn json_form() {
+        let status = status(|facts, report| {
+            open(report);
+            facts.seen = listening("every address");
+        });
+        insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap());
+    }
+
+    #[test]
+    fn attempts_on_a_range_are_counted_together() {
+        let attempts =
+            |attempts, from: &str, last| Attempts { attempts, last_from: from.parse().unwrap(), last };
+        let blocked = [
+            (2344, attempts(9, "10.0.0.9", 99)),
+            (2345, attempts(2, "10.0.0.1", 50)),
+            (2346, attempts(3, "10.0.0.2", 40)),
+        ];
+        let range = |text: &str| attempts_on(&blocked.clone().into(), text.parse().unwrap());
+        assert_eq!(range("2345"), Some(attempts(2, "10.0.0.1", 50)));
+        assert_eq!(range("2345-2400"), Some(attempts(5, "10.0.0.1", 50)));
+        assert_eq!(range("9000"), None);
+        let status = status(|facts, _| facts.blocked = Some(blocked.clone().into()));
+        assert_eq!(status.ports[0].blocked, Some(attempts(2, "10.0.0.1", 50)));
+    }
+}

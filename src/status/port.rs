@@ -1,0 +1,293 @@
+//! One port, in the status.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::facts::{AppFirewall, Attempts, Facts};
+use crate::diagnosis::wording::Wording;
+use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
+use crate::pf::origin::{Both, PerOrigin};
+use crate::port::{PortName, PortRange};
+use crate::report::{PfState, PfVerdict, Report, Unusable};
+use crate::rules::ledger::{Guard, Opening, Seconds};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::Source;
+
+/// What our rules say of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortState {
+    /// Our anchor passes it.
+    Open,
+    /// Our anchor blocks it from other machines.
+    Closed,
+    /// We have no rule for it: the Mac's own policy decides.
+    Unmanaged,
+    /// What root saw is missing or out of date.
+    Unknown,
+}
+
+/// One port in the status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PortStatus {
+    /// A number, or `"first-last"`.
+    pub port: PortRange,
+    /// Its name.
+    pub name: PortName,
+    /// What a person calls the server.
+    pub title: String,
+    /// What our rules say.
+    pub state: PortState,
+    /// For whom it is open; `None` where it is not open.
+    #[serde(serialize_with = "as_option")]
+    pub from: Option<Source>,
+    /// When it closes by itself.
+    pub until: Option<Seconds>,
+    /// Who listens and where, in words; `None` where nobody does or it is not known.
+    pub listener: Option<String>,
+    /// The program that listens, serves, or has lost its listener; `None` where there is none or it is not known.
+    pub program: Option<String>,
+    /// What pf alone would do, whether a program listens or not.
+    pub pf: PerOrigin<Answer>,
+    /// Who gets an answer: pf, listener, session and Application Firewall together. Of a range: from one of its ports.
+    pub reachable: PerOrigin<Answer>,
+    /// The one state. Of a range: of the port in use that most needs a person.
+    pub situation: Reachability,
+    /// The port that is spoken of; `None` for a range of which no port is in use.
+    pub about: Option<u16>,
+    /// The state as one sentence.
+    pub because: String,
+    /// What to do now.
+    pub next: String,
+    /// What stands in the way, the surest first, each as a clause.
+    pub causes: Vec<String>,
+    /// Whether a debugger is there: it listens, serves, or has lost its listener.
+    pub in_use: bool,
+    /// For which clients there are settings to connect with, such as `VS Code`.
+    pub connect: Vec<String>,
+    /// Who was blocked in the last hour; `None` where nobody was, or it was not recorded.
+    pub blocked: Option<Attempts>,
+}
+
+impl PortStatus {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
+}
+
+fn as_option<S: Serializer>(from: &Option<Source>, serializer: S) -> Result<S::Ok, S::Error> {
+    from.as_ref().map(ToString::to_string).serialize(serializer)
+}
+
+/// Whether pf lets another machine in to some port of `range`.
+pub(super) fn lets_in(report: &Report, range: PortRange) -> Answer {
+    let verdict = report.verdicts.iter().find(|verdict| verdict.port == range);
+    verdict.map_or(Answer::Unknown, PfVerdict::outside)
+}
+
+/// The ports that are shown: those of the preferences, then others that are open, with their titles.
+pub(super) fn ports(facts: &Facts, report: &Result<&Report, Unusable>) -> Vec<PortStatus> {
+    let openings: &[Opening] = report.as_ref().map_or(&[], |report| &report.openings);
+    let shown = facts.ports.iter().map(|port| (port.name.clone(), port.title.clone(), port.port));
+    let others = openings
+        .iter()
+        .filter(|opening| !facts.ports.iter().any(|port| port.port == opening.port))
+        .map(|opening| (opening.name.clone(), String::new(), opening.port));
+    shown.chain(others).map(|(name, title, port)| port_status(facts, report, name, title, port)).collect()
+}
+
+fn port_status(
+    facts: &Facts,
+    report: &Result<&Report, Unusable>,
+    name: PortName,
+    title: String,
+    port: PortRange,
+) -> PortStatus {
+    let opening = opening(report, port);
+    let state = match (report, opening) {
+        (Err(_), _) => PortState::Unknown,
+        (Ok(_), Some(_)) => PortState::Open,
+        (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => PortState::Closed,
+        (Ok(_), None) => PortState::Unmanaged,
+    };
+    let is_range = port.as_single().is_none();
+    let used = facts.seen.iter().flatten().filter(|seen| port.contains(seen.port));
+    let used: Vec<&PortFacts> = used.filter(|seen| !is_range || seen.is_in_use()).collect();
+    let presence = match &facts.seen {
+        // A port that stands alone is always looked at.
+        Ok(_) if is_range => Presence::Nobody,
+        _ => Presence::Unknown,
+    };
+    let absent = PortFacts::without_socket(port.first(), port.to_string(), presence);
+    let all = if used.is_empty() { vec![&absent] } else { used.clone() };
+    let said: Vec<(&PortFacts, Assessment)> =
+        all.into_iter().map(|seen| (seen, assess(facts, report, port, seen))).collect();
+    let either = |one: PerOrigin<Answer>, other| one.zip(other).map(|(one, other)| Answer::any([one, other]));
+    let reachable = said.iter().map(|(_, said)| said.reach).reduce(either);
+    let telling =
+        said.into_iter().min_by_key(|(_, said)| MOST_TELLING.iter().position(|state| *state == said.state));
+    let (seen, said) = telling.unwrap_or_else(|| (&absent, assess(facts, report, port, &absent)));
+    let others = used.len().saturating_sub(1);
+    PortStatus {
+        port,
+        name,
+        title,
+        state,
+        from: opening.map(|opening| opening.from.clone()),
+        until: opening.and_then(|opening| opening.until),
+        listener: listener(seen),
+        program: seen.subject.program.clone(),
+        pf: PfSight::of(report, port).answers(),
+        reachable: reachable.unwrap_or(said.reach),
+        situation: said.state,
+        about: port.as_single().or((!used.is_empty()).then_some(seen.port)),
+        because: match others {
+            0 => said.sentence,
+            1 => format!("{}; 1 more port of {port} is in use", said.sentence),
+            _ => format!("{}; {others} more ports of {port} are in use", said.sentence),
+        },
+        next: said.next_step,
+        causes: said.causes,
+        in_use: seen.is_in_use(),
+        connect: seen.clients.clone(),
+        blocked: facts.blocked.as_ref().and_then(|blocked| attempts_on(blocked, port)),
+    }
+}
+
+/// Of several ports in a range the one whose state comes first here is spoken of: what needs a restart, what is in the
+/// way of everybody, what is not known, what is in the way of other machines, what works.
+const MOST_TELLING: [Reachability; 12] = [
+    Reachability::Wedged,
+    Reachability::Bricked,
+    Reachability::BlockedEverywhere,
+    Reachability::WrongFamily,
+    Reachability::Unknown,
+    Reachability::BlockedByAppFirewall,
+    Reachability::BlockedByPf,
+    Reachability::LoopbackOnly,
+    Reachability::Forwarded,
+    Reachability::InSession,
+    Reachability::Reachable,
+    Reachability::NoListener,
+];
+
+impl Facts {
+    /// What is to be said of a port that was `seen`, by pf's verdict on the range that it is in.
+    pub fn assess(&self, range: PortRange, seen: &PortFacts) -> Assessment {
+        assess(self, &self.report.usable(self.now, &self.boot), range, seen)
+    }
+}
+
+fn assess(
+    facts: &Facts,
+    report: &Result<&Report, Unusable>,
+    range: PortRange,
+    seen: &PortFacts,
+) -> Assessment {
+    let pf = PfSight::of(report, range);
+    let opening = opening(report, range);
+    let subject = Wording {
+        near: opening.and_then(near),
+        is_open: opening.is_some(),
+        pf_blocks: pf.why(Answer::No),
+        pf_unknown: pf.why(Answer::Unknown),
+        ..seen.subject.clone()
+    };
+    let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
+    Assessment::of(&seen.situation(pf.families(), app_firewall), &subject)
+}
+
+/// The Application Firewall in the terms of the judgement. Only "blocked" is to be trusted in what it says of a program.
+pub(super) fn application_of(state: &AppFirewall, is_blocked: bool) -> AppFirewallEffect {
+    match state {
+        AppFirewall::Off => AppFirewallEffect::Off,
+        AppFirewall::BlockAll => AppFirewallEffect::BlocksAll,
+        AppFirewall::On if is_blocked => AppFirewallEffect::Blocks,
+        AppFirewall::On => AppFirewallEffect::Asks,
+        AppFirewall::Unknown(_) => AppFirewallEffect::Unknown,
+    }
+}
+
+/// The opening that lets some port of the range in: a wide range may be open in parts, and counts as open then.
+fn opening<'a>(report: &Result<&'a Report, Unusable>, range: PortRange) -> Option<&'a Opening> {
+    report.as_ref().ok()?.openings.iter().find(|opening| opening.port.overlaps(range))
+}
+
+/// The hosts that a port is open for, where they are chosen.
+fn near(opening: &Opening) -> Option<String> {
+    matches!(opening.from, Source::Hosts { .. }).then(|| opening.from.in_words(1))
+}
+
+fn listener(seen: &PortFacts) -> Option<String> {
+    let is_there = matches!(seen.presence, Presence::Listens | Presence::Forwards);
+    let program = seen.subject.program.as_deref().unwrap_or("an unknown program");
+    is_there.then(|| format!("{program} on {}", seen.subject.addresses.join(" and ")))
+}
+
+/// The attempts on every port of a range together.
+pub(super) fn attempts_on(blocked: &BTreeMap<u16, Attempts>, range: PortRange) -> Option<Attempts> {
+    let each = blocked.range(range.first()..=range.last()).map(|(_, attempts)| attempts.clone());
+    each.reduce(|sum, next| {
+        let attempts = sum.attempts.saturating_add(next.attempts);
+        Attempts { attempts, ..if next.last > sum.last { next } else { sum } }
+    })
+}
+
+fn is_managed(report: &Report, port: PortRange) -> bool {
+    let mut left = vec![port];
+    for managed in &report.managed {
+        left = left.into_iter().flat_map(|range| range.without(managed.range)).collect();
+    }
+    left.is_empty()
+}
+
+/// What is known of pf for one range.
+enum PfSight<'a> {
+    /// Nothing, and why.
+    Unusable(&'a Unusable),
+    Off,
+    NotLookedAt,
+    Verdict(&'a PfVerdict),
+}
+
+impl<'a> PfSight<'a> {
+    fn of(report: &'a Result<&Report, Unusable>, port: PortRange) -> Self {
+        let report = match report {
+            Err(because) => return PfSight::Unusable(because),
+            Ok(Report { pf: PfState::Disabled, .. }) => return PfSight::Off,
+            Ok(report) => report,
+        };
+        // What holds for a whole range holds for a part of it.
+        let exact = report.verdicts.iter().find(|verdict| verdict.port == port);
+        let around = || report.verdicts.iter().find(|verdict| port.without(verdict.port).is_empty());
+        exact.or_else(around).map_or(PfSight::NotLookedAt, PfSight::Verdict)
+    }
+
+    fn families(&self) -> PerOrigin<Both<Answer>> {
+        match self {
+            PfSight::Verdict(verdict) => verdict.families(),
+            _ => self.answers().map(Both::same),
+        }
+    }
+
+    fn answers(&self) -> PerOrigin<Answer> {
+        match self {
+            PfSight::Unusable(_) | PfSight::NotLookedAt => PerOrigin::same(Answer::Unknown),
+            PfSight::Off => PerOrigin::same(Answer::Yes),
+            PfSight::Verdict(verdict) => verdict.answers(),
+        }
+    }
+
+    /// Why some client's answer is this one, in a clause.
+    fn why(&self, answer: Answer) -> Option<String> {
+        match (self, answer) {
+            (PfSight::Unusable(because), Answer::Unknown) => Some(because.to_string()),
+            (PfSight::NotLookedAt, Answer::Unknown) => {
+                Some("root has not looked at this port yet".to_owned())
+            }
+            (PfSight::Verdict(verdict), answer) => verdict.why(answer).map(ToString::to_string),
+            _ => None,
+        }
+    }
+}
