@@ -21,6 +21,11 @@ cargo clippy --locked --all-targets -- -D warnings
 section "macOS gate"
 scripts/macos.sh
 
+if ! is_mac && [ "$(uname -m)" = x86_64 ]; then
+    section "The Mac's own programs, run here"
+    scripts/mac-run.sh
+fi
+
 section "Tray tests, on a bus and a display of their own"
 on_a_screen() {
     if is_mac; then

@@ -78,10 +78,16 @@ fn hand_over(count: usize) -> Result<Never, String> {
 /// Loads the program and runs it to its end.
 fn run(path: &Path, arguments: &'static [*const c_char]) -> Result<Never, String> {
     let fail = |problem: String| format!("{}: {problem}", path.display());
-    let [root, user, trace] = start::SETTINGS.map(start::take);
+    let [root, user, trace, fault, test] = start::SETTINGS.map(start::take);
     start::take(start::PRELOAD);
-    let settings = [(start::ROOT, root.clone()), (start::USER, user.clone()), (start::TRACE, trace)];
-    start::keep(&settings, start::own_path(), start::library());
+    let settings = [(start::ROOT, &root), (start::USER, &user), (start::TRACE, &trace), (start::FAULT, &fault)];
+    start::keep(&settings.map(|(name, value)| (name, value.clone())), start::own_path(), start::library());
+    if let Some(directory) = trace {
+        trace::begin(&directory, test, path);
+    }
+    if let Some(fault) = fault {
+        trace::arm(&fault, path)?;
+    }
     identity::set(user.as_deref());
     // Without links on the way, so that what the kernel calls a file can be told to lie below it.
     root::set(root.map(|root| std::fs::canonicalize(&root).unwrap_or(PathBuf::from(root))));

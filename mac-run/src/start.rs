@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::{macho, root};
+use crate::{macho, root, trace};
 
 /// The program to run, as a path of this machine.
 pub const PROGRAM: &str = "MAC_RUN_PROGRAM";
@@ -22,10 +22,14 @@ pub const ROOT: &str = "MAC_ROOT";
 pub const USER: &str = "MAC_USER";
 /// A directory for what [`crate::trace`] finds.
 pub const TRACE: &str = "MAC_RUN_TRACE";
+/// A call that fails.
+pub const FAULT: &str = "MAC_RUN_FAULT";
+/// The test that a program was started by.
+pub const TEST: &str = "MAC_RUN_TEST";
 /// This program, for the library that is loaded into programs of Linux.
 pub const OWN: &str = "MAC_RUN";
 /// What is handed on.
-pub const SETTINGS: [&str; 3] = [ROOT, USER, TRACE];
+pub const SETTINGS: [&str; 5] = [ROOT, USER, TRACE, FAULT, TEST];
 /// The C library's list of libraries to load first.
 pub const PRELOAD: &str = "LD_PRELOAD";
 /// The library's file, beside this program's.
@@ -85,8 +89,13 @@ impl Program {
         let file = root::place(program);
         let Some(kept) = KEPT.get() else { return Program { file, environment } };
         let is_macho = is_macho(Path::new(OsStr::from_bytes(file.to_bytes())));
+        // A user that the caller names, as a program does that becomes root, takes the place of its own.
+        let named = |line: &&CString| line.to_bytes().starts_with(b"MAC_USER=");
+        let user = environment.iter().find(named).cloned();
         let mut all: Vec<CString> = environment.into_iter().filter(|line| !is_ours(line)).collect();
-        all.extend(kept.settings.iter().cloned());
+        all.extend(kept.settings.iter().filter(|line| user.is_none() || !named(line)).cloned());
+        all.extend(user);
+        all.extend(trace::test().and_then(|test| variable(TEST, &test)));
         if is_macho {
             all.extend(variable(PROGRAM, OsStr::from_bytes(file.to_bytes())));
             let own = CString::new(kept.own.as_os_str().as_bytes()).unwrap_or_default();
@@ -103,7 +112,7 @@ impl Program {
 /// Whether a variable is set anew for every program.
 fn is_ours(line: &CStr) -> bool {
     let name = line.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
-    [PROGRAM, ROOT, USER, TRACE, OWN, PRELOAD].iter().any(|ours| ours.as_bytes() == name)
+    [PROGRAM, ROOT, USER, TRACE, FAULT, TEST, OWN, PRELOAD].iter().any(|ours| ours.as_bytes() == name)
 }
 
 fn is_macho(path: &Path) -> bool {

@@ -2,10 +2,11 @@
 //! process with the symbol's name.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString};
 use std::sync::OnceLock;
 
 use crate::system::{self, frameworks, memory};
+use crate::trace;
 
 /// The place of an imported symbol, such as `_open`. There is always one: what has no function gets a stub.
 pub fn place(symbol: &str) -> usize {
@@ -15,17 +16,15 @@ pub fn place(symbol: &str) -> usize {
 
 /// The place of a symbol without its underscore, where there is one.
 pub fn find(name: &str) -> Option<usize> {
-    static SHIMS: OnceLock<HashMap<&str, usize>> = OnceLock::new();
-    let shims = SHIMS.get_or_init(|| {
-        let shims = system::AREAS.iter().flat_map(|area| area.iter());
-        shims.map(|shim| (shim.name, shim.place as usize)).collect()
+    static KNOWN: OnceLock<HashMap<&str, usize>> = OnceLock::new();
+    let known = KNOWN.get_or_init(|| {
+        let shims = system::AREAS.iter().flat_map(|area| area.iter()).map(|shim| (shim.name, shim.place as usize));
+        let calls = memory::CALLS.iter().filter_map(|name| Some((*name, of_c_library(name)?)));
+        shims.chain(calls).map(|(name, place)| (name, trace::noting(name, place))).collect()
     });
-    if let Some(place) = shims.get(name) {
-        return Some(*place);
-    }
-    let renamed = memory::RENAMED.iter().find(|(from, _)| *from == name).map(|(_, to)| *to);
-    let straight = renamed.or_else(|| memory::STRAIGHT.iter().find(|straight| **straight == name).copied());
-    straight.and_then(of_c_library)
+    let name = memory::RENAMED.iter().find(|(from, _)| *from == name).map_or(name, |(_, to)| to);
+    let straight = || memory::STRAIGHT.iter().find(|straight| **straight == name);
+    known.get(name).copied().or_else(|| of_c_library(straight()?))
 }
 
 fn of_c_library(name: &str) -> Option<usize> {
@@ -42,37 +41,39 @@ fn of_c_library(name: &str) -> Option<usize> {
     (!place.is_null()).then_some(place as usize)
 }
 
-/// A place for a symbol that nothing here stands for: a call of it ends the process; a datum is a zeroed page.
+/// A place for a symbol that nothing here stands for: a call of it ends the process; a datum is zero.
 fn missing(name: &str) -> usize {
-    let page = page();
-    if !frameworks::is_datum(name) {
-        let name = CString::new(name).unwrap_or_default().into_raw();
-        // mov rdi, NAME; mov rax, FUNCTION; and rsp, -16; call rax
-        let mut code = vec![0x48, 0xbf];
-        code.extend((name as usize).to_le_bytes());
-        code.extend([0x48, 0xb8]);
-        code.extend((called as *const () as usize).to_le_bytes());
-        code.extend([0x48, 0x83, 0xe4, 0xf0, 0xff, 0xd0]);
-        // SAFETY: the page is fresh, and the code is shorter than it.
-        unsafe {
-            std::ptr::copy_nonoverlapping(code.as_ptr(), page.cast(), code.len());
-            libc::mprotect(page, PAGE, libc::PROT_READ | libc::PROT_EXEC);
-        }
+    if frameworks::is_datum(name) {
+        return vec![0u64; DATUM].leak().as_ptr() as usize;
     }
-    page as usize
+    let name = CString::new(name).unwrap_or_default().into_raw();
+    // mov rdi, NAME; mov rax, FUNCTION; and rsp, -16; call rax
+    let mut code = vec![0x48, 0xbf];
+    code.extend((name as usize).to_le_bytes());
+    code.extend([0x48, 0xb8]);
+    code.extend((called as *const () as usize).to_le_bytes());
+    code.extend([0x48, 0x83, 0xe4, 0xf0, 0xff, 0xd0]);
+    executable(&code)
 }
 
+/// More words than a datum of a framework has.
+const DATUM: usize = 64;
 const PAGE: usize = 4096;
 
-fn page() -> *mut c_void {
+/// Puts code into memory of its own.
+pub fn executable(code: &[u8]) -> usize {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: asks for new memory.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, protection, flags, -1, 0) };
-    if page == libc::MAP_FAILED {
-        std::process::abort();
+    // SAFETY: asks for new memory, and fills it before it is made executable; the code is shorter than a page.
+    unsafe {
+        let page = libc::mmap(std::ptr::null_mut(), PAGE, protection, flags, -1, 0);
+        if page == libc::MAP_FAILED || code.len() > PAGE {
+            std::process::abort();
+        }
+        std::ptr::copy_nonoverlapping(code.as_ptr(), page.cast(), code.len());
+        libc::mprotect(page, PAGE, libc::PROT_READ | libc::PROT_EXEC);
+        page as usize
     }
-    page
 }
 
 /// Ends the process with the name of what was called.
@@ -92,6 +93,7 @@ mod tests {
         let mut names: Vec<&str> =
             system::AREAS.iter().flat_map(|area| area.iter()).map(|shim| shim.name).collect();
         names.extend(memory::STRAIGHT);
+        names.extend(memory::CALLS);
         names.extend(memory::RENAMED.iter().map(|(name, _)| name));
         let mut once = names.clone();
         once.sort_unstable();
@@ -101,7 +103,8 @@ mod tests {
 
     #[test]
     fn what_goes_straight_to_the_c_library_is_there() {
-        for name in memory::STRAIGHT.iter().chain(memory::RENAMED.iter().map(|(_, name)| name)) {
+        let renamed = memory::RENAMED.iter().map(|(_, name)| name);
+        for name in memory::STRAIGHT.iter().chain(memory::CALLS).chain(renamed) {
             assert!(of_c_library(name).is_some(), "{name}");
         }
     }

@@ -16,10 +16,13 @@ use mac_run::{root, start};
 #[unsafe(link_section = ".init_array")]
 static PREPARE: extern "C" fn() = prepare;
 
-/// Takes root and settings away from the environment, so that the program sees its own alone. Nothing is placed before:
-/// there is no root yet.
+/// Takes what is ours away from the environment, so that the program sees its own; the root stays, for a stand-in that asks
+/// where it plays. Nothing is placed before: there is no root yet.
 extern "C" fn prepare() {
-    let settings = start::SETTINGS.map(|name| (name, start::take(name)));
+    let settings = start::SETTINGS.map(|name| match name {
+        start::ROOT => (name, std::env::var_os(name)),
+        _ => (name, start::take(name)),
+    });
     let own = start::take(start::OWN).map(PathBuf::from).unwrap_or_default();
     let library = start::take(start::PRELOAD).map(PathBuf::from);
     root::set(settings[0].1.clone().map(PathBuf::from));

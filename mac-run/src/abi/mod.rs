@@ -6,6 +6,7 @@ pub mod clocks;
 pub mod errno;
 pub mod fcntl;
 pub mod files;
+pub mod pf;
 pub mod processes;
 pub mod signals;
 pub mod sockets;

@@ -56,7 +56,7 @@ unsafe extern "C" fn openat(at: c_int, path: *const c_char, flags: c_int, mode: 
     // SAFETY: a program gives a C string.
     let name = unsafe { CStr::from_ptr(path) };
     if pf::is_device(name) {
-        return pf::open();
+        return pf::open(flags);
     }
     let linux = match flags_to_linux(numbers::OPEN_FLAGS, flags & !numbers::ACCESS) {
         Ok(linux) => linux | flags & numbers::ACCESS,
@@ -371,9 +371,9 @@ unsafe extern "C" fn ioctl(file: c_int, request: u64, argument: *mut c_void) -> 
     const FIONREAD: u64 = 0x4004_667f;
     const FIONBIO: u64 = 0x8004_667e;
     const TIOCGWINSZ: u64 = 0x4008_7468;
-    if pf::is_open(file) {
+    if let Some(mode) = pf::opened(file) {
         // SAFETY: a program gives what its request says.
-        return unsafe { pf::ioctl(request, argument.cast()) };
+        return unsafe { pf::ioctl(mode, request, argument.cast()) };
     }
     let linux = match request {
         FIOCLEX => libc::FIOCLEX,

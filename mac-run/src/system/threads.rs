@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::{shims, unknown};
 use crate::abi::errno;
+use crate::trace::Inherited;
 
 shims! {
     "pthread_self" => libc::pthread_self,
@@ -79,7 +80,12 @@ unsafe extern "C" fn pthread_create(
     unsafe {
         let attributes =
             attributes.as_ref().map_or(std::ptr::null(), |attributes| &raw const attributes.inner);
-        errno::to_mac(libc::pthread_create(thread, attributes, start, argument))
+        let inherited = Inherited::new(start, argument);
+        let error = libc::pthread_create(thread, attributes, Inherited::run, inherited.cast());
+        if error != 0 {
+            drop(Box::from_raw(inherited));
+        }
+        errno::to_mac(error)
     }
 }
 
