@@ -2,8 +2,8 @@
 # `make app`: Portcullis.app for both Apple targets, ad-hoc signed, as dist/Portcullis.zip. `--run`: on a Mac, for this Mac
 # only, not zipped, and started (`make run`).
 #
-# The helper is built and signed first: the app is compiled with the SHA-256 of exactly that file, and asks for root for no
-# other. On Linux everything is cross-built and linked without an SDK (see `link`); nothing of that has run on a Mac.
+# The helper is built and signed first: the tray, which is the app's program, and the command line are compiled with the
+# SHA-256 of exactly that file, and ask for root for no other. On Linux everything is cross-built and linked without an SDK (see `link`); nothing of that has run on a Mac.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
@@ -66,7 +66,7 @@ else
     sign_program() { "$rcodesign" sign --code-signature-flags runtime --binary-identifier "$2" "$1"; }
     sign_app() {
         "$rcodesign" sign --code-signature-flags runtime --entitlements-xml-file bundle/entitlements.plist \
-            --exclude 'Contents/MacOS/portcullis-helper' "$1"
+            --exclude 'Contents/MacOS/portcullis' --exclude 'Contents/MacOS/portcullis-helper' "$1"
     }
     check_signature() { bundle/check-signature "$1"; }
 fi
@@ -84,14 +84,16 @@ export PORTCULLIS_HELPER_SHA256
 say "its SHA-256, which the app is compiled with: $PORTCULLIS_HELPER_SHA256"
 
 section "The app"
-compile portcullis ''
+compile portcullis --no-default-features
+sign_program "$work/portcullis" "$identifier.cli"
+compile portcullis-tray ''
 
 section "The bundle"
 rm -rf "$app"
 mkdir -p "$app/Contents/MacOS" "$app/Contents/Resources"
 sed "s/@VERSION@/$version/g" bundle/Info.plist >"$app/Contents/Info.plist"
 printf 'APPL????' >"$app/Contents/PkgInfo"
-cp "$work/portcullis" "$work/portcullis-helper" "$app/Contents/MacOS/"
+cp "$work/portcullis" "$work/portcullis-tray" "$work/portcullis-helper" "$app/Contents/MacOS/"
 cp bundle/Portcullis.icns LICENSE-MIT LICENSE-APACHE "$app/Contents/Resources/"
 sign_app "$app"
 [ "$(sha256 "$app/Contents/MacOS/portcullis-helper")" = "$PORTCULLIS_HELPER_SHA256" ] ||

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
-# The tray is shown on a screen that nobody sees, which a Mac does not have.
+# The tray is shown on a virtual screen, which a Mac does not have.
 features=--no-default-features
 is_mac || features=
 scripts/setup.sh build debuggers

@@ -39,7 +39,7 @@ tests=(--test helper_links)
 for file in tests/tray*.rs; do
     [ -e "$file" ] && tests+=(--test "$(basename "$file" .rs)")
 done
-on_a_screen cargo test --locked --bin portcullis -- tray::
+on_a_screen cargo test --locked --bin portcullis-tray
 on_a_screen cargo test --locked "${tests[@]}"
 
 section "Real debuggers, looked at by every command and the tray"
@@ -52,6 +52,9 @@ env PORTCULLIS_DEBUGGERS_SECONDS="${PORTCULLIS_DEBUGGERS_SECONDS:-3}" PORTCULLIS
 
 section "Tests, without the tray: units, examples, command line, helper, the debuggers once more and quickly"
 cargo test --locked --no-default-features
+
+section "The helper as it is released"
+scripts/helper.sh
 
 section "Fuzz, shortly: make fuzz takes longer"
 FUZZ_SECONDS=${FUZZ_SECONDS:-15} scripts/fuzz.sh

@@ -1,32 +1,38 @@
-//! What both faces do: read the status, and carry out an action through the helper.
+//! What both front ends do: read the status, and carry out an action through the helper.
+
+mod error;
+mod ledger_ports;
+mod source_choice;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ipnet::IpNet;
+pub use error::AppError;
+pub use source_choice::SourceChoice;
 
 use crate::debuggers::port_view::PortView;
 use crate::debuggers::scan::{self, Scan, WatchedPort};
 use crate::debuggers::settings::{self, Setting};
 use crate::diagnosis::{Assessment, PortFacts};
-use crate::elevate::{self, ElevateError};
+use crate::elevate;
 use crate::firewall::app::AppFirewallCache;
+use crate::menu::MenuAction;
 use crate::os;
-use crate::os::clipboard::ClipboardError;
 use crate::pflog;
 use crate::port::PortRange;
-use crate::prefs::{Preferences, PreferencesError, ports_of};
-use crate::report::{ReportFact, Unusable};
-use crate::root::answer::{Outcome, Response};
+use crate::prefs::Preferences;
+use crate::report::ReportFact;
+use crate::root::answer::Response;
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::Seconds;
-use crate::rules::named_port::{NamedPort, PortsError};
+use crate::rules::ledger::{Ledger, Seconds};
+use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Status};
-use crate::system::{PFLOG, STATUS, System, SystemError};
+use crate::system::{LEDGER, PFLOG, STATUS, System};
+use ledger_ports::LedgerPorts;
 
 /// What both front ends do, on one system.
 #[derive(Clone, Debug)]
@@ -35,12 +41,18 @@ pub struct App {
     preferences_file: PathBuf,
 }
 
+/// The preferences as they were read, or why they do not read.
+pub type ReadPreferences = Result<Preferences, AppError>;
+
+/// The note that goes with a status or a change that did without the preferences.
+pub fn preferences_note(problem: &AppError) -> String {
+    format!("{problem}; until that is mended, ports can be closed and not opened")
+}
+
 /// One look at everything.
 #[derive(Debug)]
 pub struct Observation {
-    /// What was found out.
     pub facts: Facts,
-    /// What it comes to.
     pub status: Status,
     /// The sockets behind it, or why they could not be read.
     pub look: Result<Scan, SocketsError>,
@@ -51,127 +63,9 @@ pub struct Observation {
 pub struct Connection {
     /// The port as the socket table shows it.
     pub view: PortView,
-    /// What is to be said of it.
     pub said: Assessment,
     /// The settings for each client; where it is not known who is there, those of what usually is. At least one.
     pub settings: Vec<Setting>,
-}
-
-/// Why an action was not carried out. Every message says what became of the system.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The ports do not read.
-    #[error("{0}")]
-    Port(#[from] PortsError),
-    /// The source does not read.
-    #[error("\"{}\" is no source: say any, lan, or a host or network such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
-    Source(String),
-    /// `any` or `lan` together with hosts.
-    #[error("{0} stands for itself: give it alone, or give hosts")]
-    Mixed(&'static str),
-    /// This Mac is on no network.
-    #[error(
-        "this Mac is on no local network now, so there is nobody to open the port for: use --from with a host, or --from any"
-    )]
-    NoNetwork,
-    #[error(transparent)]
-    System(#[from] SystemError),
-    /// The preferences do not read.
-    #[error("{}: {source}", path.display())]
-    Preferences {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: PreferencesError,
-    },
-    /// The preferences cannot be read or written.
-    #[error("cannot {verb} the preferences {}: {source}", path.display())]
-    PreferencesFile {
-        /// What was tried.
-        verb: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// What root saw says nothing of now.
-    #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
-    NotSeen(Unusable),
-    /// The sockets cannot be read.
-    #[error("{0}")]
-    Sockets(#[from] SocketsError),
-    /// There is nothing to connect to.
-    #[error("no debugger is known on port {0}: start it first, then ask again")]
-    NoDebugger(u16),
-    /// There is no setting for this client.
-    #[error("no settings are known for \"{}\": say one of {known}", client.escape_debug())]
-    NoClient {
-        /// The client that was asked for.
-        client: String,
-        /// Those that there are settings for.
-        known: String,
-    },
-    /// The clipboard did not take the text.
-    #[error("{0}")]
-    Clipboard(#[from] ClipboardError),
-    /// The boot could not be told.
-    #[error("{0}")]
-    Boot(#[from] os::BootError),
-    /// The helper was not reached, or failed.
-    #[error("{0}")]
-    Elevate(#[from] ElevateError),
-}
-
-impl AppError {
-    /// The exit status of the command line: 1 failed and unchanged, 2 bad usage, 3 cancelled, 4 restored after a
-    /// failure, 5 damaged or not known.
-    pub fn exit_status(&self) -> u8 {
-        match self {
-            AppError::Port(_) | AppError::Source(_) | AppError::Mixed(_) => 2,
-            AppError::Preferences { .. } | AppError::NoClient { .. } => 2,
-            AppError::Elevate(ElevateError::Request(_)) => 2,
-            AppError::Elevate(ElevateError::Cancelled) => 3,
-            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Restored, .. }) => 4,
-            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Damaged, .. }) => 5,
-            AppError::Elevate(ElevateError::TimedOut(_) | ElevateError::Unclear(_)) => 5,
-            _ => 1,
-        }
-    }
-}
-
-/// Whom a person wants to let in, before it is known which networks that is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Everyone.
-    Any,
-    /// The networks this Mac is on.
-    Lan,
-    /// These hosts.
-    Hosts(Vec<IpNet>),
-}
-
-impl Wanted {
-    /// Reads what `--from` was given, each item on its own or with commas between. Errors: an item that is neither
-    /// `any`, `lan`, an address nor a network; one of the words together with something else.
-    pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, AppError> {
-        let items: Vec<&str> = items.into_iter().flat_map(|item| item.split(',')).map(str::trim).collect();
-        match items.as_slice() {
-            ["any"] => return Ok(Wanted::Any),
-            ["lan"] => return Ok(Wanted::Lan),
-            list if list.contains(&"any") => return Err(AppError::Mixed("any")),
-            list if list.contains(&"lan") => return Err(AppError::Mixed("lan")),
-            _ => {}
-        }
-        let host = |item: &&str| -> Result<IpNet, AppError> {
-            let address = item.parse::<std::net::IpAddr>().map(IpNet::from);
-            let network = address.or_else(|_| item.parse::<IpNet>().map(|network| network.trunc()));
-            network.map_err(|_| AppError::Source(item.chars().take(80).collect()))
-        };
-        let mut hosts = items.iter().map(host).collect::<Result<Vec<_>, _>>()?;
-        hosts.sort();
-        hosts.dedup();
-        Ok(Wanted::Hosts(hosts))
-    }
 }
 
 impl App {
@@ -186,7 +80,6 @@ impl App {
         self.system.as_ref()
     }
 
-    /// The file of the preferences.
     pub fn preferences_file(&self) -> &Path {
         &self.preferences_file
     }
@@ -196,25 +89,23 @@ impl App {
         self.system.place(STATUS)
     }
 
-    /// The text of the preferences; empty where there is no file yet.
-    pub fn preferences_text(&self) -> Result<String, AppError> {
-        let path = &self.preferences_file;
-        match std::fs::read(path) {
-            Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
-                let at = error.utf8_error().valid_up_to();
-                let source = PreferencesError::Text(format!("byte {at} is not UTF-8"));
-                AppError::Preferences { path: path.clone(), source }
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            Err(source) => Err(AppError::PreferencesFile { verb: "read", path: path.clone(), source }),
-        }
+    /// Reads the preferences: once for a command or a click, which hands them on. Where they do not read, closing goes by
+    /// the ledger, and opening is an error.
+    pub fn preferences(&self) -> ReadPreferences {
+        let problem = |source| AppError::Preferences { path: self.preferences_file.clone(), source };
+        Preferences::parse(&self.preferences_text()?).map_err(problem)
     }
 
-    /// The preferences.
-    pub fn preferences(&self) -> Result<Preferences, AppError> {
-        let text = self.preferences_text()?;
-        Preferences::parse(&text)
-            .map_err(|source| AppError::Preferences { path: self.preferences_file.clone(), source })
+    /// Empty where there is no file yet.
+    fn preferences_text(&self) -> Result<String, AppError> {
+        let path = || self.preferences_file.clone();
+        match std::fs::read(&self.preferences_file) {
+            Ok(bytes) => {
+                Preferences::text(bytes).map_err(|source| AppError::Preferences { path: path(), source })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            Err(source) => Err(AppError::ReadPreferences { path: path(), source }),
+        }
     }
 
     /// Changes one preference, everything else in the file as it was.
@@ -226,28 +117,30 @@ impl App {
         }
         let changed = Preferences::set(&text, key, value)
             .map_err(|source| AppError::Preferences { path: path.clone(), source })?;
-        os::replace_own(path, changed.as_bytes()).map_err(|source| AppError::PreferencesFile {
-            verb: "write",
-            path: path.clone(),
-            source,
-        })
+        os::replace_own(path, changed.as_bytes())
+            .map_err(|source| AppError::WritePreferences { path: path.clone(), source })
     }
 
-    /// What every face shows now: what root last saw of pf, who listens, the Application Firewall. Looks only.
-    pub fn status(&self) -> Result<Status, AppError> {
-        Ok(self.sight(&[], scan::look_well, &mut self.app_firewall())?.status)
+    /// What both front ends show: what root last saw of pf, who listens, the Application Firewall. Looks only.
+    pub fn status(&self, preferences: &ReadPreferences) -> Result<Status, AppError> {
+        Ok(self.observe(preferences, &[], scan::look_well, &mut self.app_firewall())?.status)
     }
 
     /// The status, and what it was made from. Ports beyond those that are shown are looked at where they are among
-    /// `more`. `look` is [`scan::look`] for who looks again and again, [`scan::look_well`] for who looks once.
-    pub fn sight(
+    /// `more`. `look` is [`scan::look`] for a caller that looks again and again, [`scan::look_well`] for one that looks
+    /// once.
+    pub fn observe(
         &self,
+        preferences: &ReadPreferences,
         more: &[PortRange],
         look: impl FnOnce(&[WatchedPort]) -> Result<Scan, SocketsError>,
         app_firewall: &mut AppFirewallCache,
     ) -> Result<Observation, AppError> {
-        let ports = self.preferences()?.shown();
         let report = self.report();
+        let ports = match preferences {
+            Ok(preferences) => preferences.shown(),
+            Err(_) => LedgerPorts::of(self.ledger(), &report).shown(),
+        };
         let openings = match &report {
             ReportFact::Read(report) => report.openings.as_slice(),
             _ => &[],
@@ -267,21 +160,33 @@ impl App {
             ports,
             blocked: self.blocked(now),
         };
-        Ok(Observation { status: Status::of(&facts), facts, look })
+        let mut status = Status::of(&facts);
+        if let Err(problem) = preferences {
+            status.notes.insert(0, preferences_note(problem));
+        }
+        Ok(Observation { status, facts, look })
     }
 
     /// How to connect to a port. `host` is this Mac as the client names it; else the client is on this Mac.
     ///
     /// Errors: the sockets cannot be read; no debugger is there that is known.
-    pub fn connection(&self, port: u16, host: Option<&str>) -> Result<Connection, AppError> {
+    pub fn connection(
+        &self,
+        port: u16,
+        host: Option<&str>,
+        preferences: &ReadPreferences,
+    ) -> Result<Connection, AppError> {
         let unknown = || AppError::NoDebugger(port);
-        let range = PortRange::single(port).ok_or_else(unknown)?;
-        let Observation { facts, look, .. } =
-            self.sight(&[range], scan::look_well, &mut self.app_firewall())?;
+        let single = PortRange::single(port).ok_or_else(unknown)?;
+        let Observation { facts, status, look } =
+            self.observe(preferences, &[single], scan::look_well, &mut self.app_firewall())?;
+        // Root's verdict is on the range that is shown.
+        let mut shown = status.ports.iter().map(|port| port.port);
+        let range = shown.find(|range| range.contains(port)).unwrap_or(single);
         let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
         let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
         let said = facts.assess(range, seen);
-        let settings = view.settings_or_usual(host);
+        let settings = view.settings_or_expected(host);
         if settings.is_empty() { Err(unknown()) } else { Ok(Connection { view, said, settings }) }
     }
 
@@ -311,47 +216,92 @@ impl App {
         AppFirewallCache::new(self.system())
     }
 
-    /// The ports that a person typed, by the names that the preferences know.
-    pub fn ports(&self, text: &str) -> Result<Vec<NamedPort>, AppError> {
-        Ok(ports_of(text, &self.preferences()?)?)
+    /// Reads what a user types for ports that are to be closed: by the names that the preferences know, or, where they do
+    /// not read, by those in the ledger and the usual ones.
+    pub fn ports_to_close(
+        &self,
+        text: &str,
+        preferences: &ReadPreferences,
+    ) -> Result<Vec<NamedPort>, AppError> {
+        match preferences {
+            Ok(preferences) => Ok(preferences.ports(text)?),
+            Err(problem) => LedgerPorts::of(self.ledger(), &self.report()).parse(text, problem),
+        }
     }
 
-    /// Opens ports for whom is wanted.
-    pub fn open(&self, ports: &str, from: &Wanted) -> Result<Response, AppError> {
-        let ports = self.ports(ports)?;
-        let from = self.source(from)?;
-        self.ask(Operation::Open { ports, from, until: None })
+    pub fn open(
+        &self,
+        ports: &[NamedPort],
+        from: Source,
+        preferences: &Preferences,
+    ) -> Result<Response, AppError> {
+        self.ask(Operation::Open { ports: ports.to_vec(), from, until: None }, Some(preferences))
     }
 
-    /// Closes ports.
-    pub fn close(&self, ports: &str) -> Result<Response, AppError> {
-        let ports = self.ports(ports)?;
-        self.ask(Operation::Close { ports })
+    pub fn close(
+        &self,
+        ports: &[NamedPort],
+        preferences: Option<&Preferences>,
+    ) -> Result<Response, AppError> {
+        self.ask(Operation::Close { ports: ports.to_vec() }, preferences)
     }
 
     /// Closes every port that is open.
-    pub fn close_all(&self) -> Result<Response, AppError> {
-        self.ask(Operation::CloseAll {})
+    pub fn close_all(&self, preferences: Option<&Preferences>) -> Result<Response, AppError> {
+        self.ask(Operation::CloseAll {}, preferences)
     }
 
-    /// Switches the guard.
-    pub fn guard(&self, on: bool) -> Result<Response, AppError> {
-        self.ask(Operation::Guard { on })
+    pub fn guard_on(&self, preferences: &Preferences) -> Result<Response, AppError> {
+        self.ask(Operation::Guard { on: true }, Some(preferences))
+    }
+
+    pub fn guard_off(&self, preferences: Option<&Preferences>) -> Result<Response, AppError> {
+        self.ask(Operation::Guard { on: false }, preferences)
     }
 
     /// Has root look at pf.
-    pub fn check(&self) -> Result<Response, AppError> {
-        self.ask(Operation::Status {})
+    pub fn check(&self, preferences: Option<&Preferences>) -> Result<Response, AppError> {
+        self.ask(Operation::Status {}, preferences)
+    }
+
+    /// Does what a click asks root for. Copying and quitting are the tray's own: they do nothing here.
+    pub fn carry_out(&self, action: &MenuAction) -> Result<(), AppError> {
+        let preferences = self.preferences();
+        let readable = preferences.as_ref().ok();
+        match action {
+            MenuAction::Open(port) => {
+                let preferences = preferences?;
+                let from = self.source(&SourceChoice::parse([preferences.from.as_str()])?)?;
+                self.open(std::slice::from_ref(port), from, &preferences)?;
+            }
+            MenuAction::Close(port) => {
+                self.close(std::slice::from_ref(port), readable)?;
+            }
+            MenuAction::CloseAll => {
+                self.close_all(readable)?;
+            }
+            MenuAction::Guard(true) => {
+                self.guard_on(&preferences?)?;
+            }
+            MenuAction::Guard(false) => {
+                self.guard_off(readable)?;
+            }
+            MenuAction::Check => {
+                self.check(readable)?;
+            }
+            MenuAction::Copy { .. } | MenuAction::Quit => {}
+        }
+        Ok(())
     }
 
     /// Has root record what pf logs, for so many minutes from now on.
     pub fn record_log(&self, minutes: u16) -> Result<Response, AppError> {
-        self.ask(Operation::Log { minutes })
+        self.ask(Operation::Log { minutes }, None)
     }
 
     /// Ends the recording of what pf logs.
     pub fn stop_log(&self) -> Result<Response, AppError> {
-        self.ask(Operation::StopLog {})
+        self.ask(Operation::StopLog {}, None)
     }
 
     /// The file of what pf logged, which may not be there.
@@ -379,20 +329,25 @@ impl App {
         Some(pflog::blocked(&entries, now.saturating_sub(HOUR)))
     }
 
-    fn ask(&self, action: Operation) -> Result<Response, AppError> {
-        let preferences = self.preferences()?;
+    /// Asks root. Without preferences nothing is added to what is ours to close, and the way is the one in use.
+    fn ask(&self, action: Operation, preferences: Option<&Preferences>) -> Result<Response, AppError> {
         let mut request = Request::new(action, &os::user_name());
-        request.managed = preferences.managed();
-        request.way = preferences.way.way();
+        request.managed = preferences.map(Preferences::managed).unwrap_or_default();
+        request.way = preferences.and_then(|preferences| preferences.way);
         Ok(elevate::ask(self.system(), &request)?)
     }
 
-    /// Whom a source means now: of `lan`, the networks this Mac is on.
-    pub fn source(&self, wanted: &Wanted) -> Result<Source, AppError> {
-        Ok(match wanted {
-            Wanted::Any => Source::Any,
-            Wanted::Hosts(hosts) => Source::Hosts { hosts: hosts.clone() },
-            Wanted::Lan => {
+    /// The ledger, as far as it reads: root's own judgement of it comes with the next request.
+    fn ledger(&self) -> Option<Ledger> {
+        Ledger::parse(&self.system.files().read(LEDGER).ok()??).ok()
+    }
+
+    /// For whom a choice opens now: of `lan`, the networks this Mac is on.
+    pub fn source(&self, choice: &SourceChoice) -> Result<Source, AppError> {
+        Ok(match choice {
+            SourceChoice::Any => Source::Any,
+            SourceChoice::Hosts(hosts) => Source::Hosts { hosts: hosts.clone() },
+            SourceChoice::Lan => {
                 let networks = self.system.networks()?;
                 if networks.is_empty() {
                     return Err(AppError::NoNetwork);
@@ -415,24 +370,4 @@ fn seen(look: &Scan, app_firewall: &mut AppFirewallCache) -> Vec<PortFacts> {
         seen
     };
     look.views.iter().map(of_view).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sources_read() {
-        let read = |items: &[&str]| Wanted::parse(items.iter().copied());
-        assert_eq!(read(&["any"]).unwrap(), Wanted::Any);
-        assert_eq!(read(&["lan"]).unwrap(), Wanted::Lan);
-        let hosts = |list: &[&str]| Wanted::Hosts(list.iter().map(|host| host.parse().unwrap()).collect());
-        assert_eq!(read(&["10.0.0.5,10.0.0.5", "::1"]).unwrap(), hosts(&["10.0.0.5/32", "::1/128"]));
-        assert_eq!(read(&["192.168.1.7/24"]).unwrap(), hosts(&["192.168.1.0/24"]));
-        for bad in
-            [&["any", "10.0.0.1"][..], &["lan,any"], &[""], &["all"], &["10.0.0.1/33"], &["example.com"]]
-        {
-            assert_eq!(read(bad).unwrap_err().exit_status(), 2, "{bad:?}");
-        }
-    }
 }

@@ -1,14 +1,14 @@
 //! Portcullis opens debug ports on a Mac, closes them in the evening, and says why a port cannot be
 //! reached.
 //!
-//! The two faces, the command line (`src/cli/`) and the tray (`src/tray/`), belong to the program in `src/main.rs` and
-//! stand above this library: the root helper is built from the library alone.
+//! Three programs stand above this library: the command line (`src/main.rs`, `src/cli/`), the tray (`src/tray/`), and the
+//! root helper, which is built from the library alone.
 //!
 //! The map of the house, in reading order; imports point down this list only (a test holds it to that):
 //!
 //! | module | what |
 //! |---|---|
-//! | [`app`] | what both faces do: read the status, ask for a change |
+//! | [`app`] | what both front ends do: read the status, ask for a change |
 //! | [`lab`] | a Mac in a directory: the other implementation of [`system::System`] |
 //! | [`elevate`] | how root is reached: the prompt, the code-signature check |
 //! | [`root`] | what runs as root: request, plan, apply |
@@ -20,9 +20,9 @@
 //! | [`debuggers`] | how each debugger is recognised, what harms it, its settings |
 //! | [`sockets`] | who listens and who is connected |
 //! | [`diagnosis`] | what stands between a client and a debugger: one state, one sentence, one next step |
-//! | [`rules`] | our rules: ledger, anchor, the block in pf.conf |
+//! | [`rules`] | our rules: named ports, ledger, anchor, the block in pf.conf |
 //! | [`pf`] | pf's language and verdicts |
-//! | [`port`] | ports, ranges, names |
+//! | [`port`] | ports and ranges |
 //! | [`system`] | the trait `System`, and `Mac`: where everything is |
 //! | [`os`] | the one door to the system: atomic files, processes, locks |
 

@@ -1,13 +1,9 @@
-//! Portcullis: the tray, or the command line.
-//!
-//! Both faces live in this program and not in the library, so that the root helper, which is built from the library
-//! alone, cannot link a toolkit or an argument parser, whatever the linker.
+//! Portcullis, the command line. Without a command it starts the tray, which is a program of its own: nothing but
+//! `portcullis-tray` links a toolkit, and the root helper, which is built from the library alone, no argument parser either.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod cli;
-#[cfg(feature = "gui")]
-mod tray;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -12,9 +12,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Ports below this are left alone: no debug server sits there, and system services do.
-pub const LOWEST_PORT: u16 = 1024;
-
 /// A closed interval of TCP ports, 1 to 65535, first ≤ last. A single port is a range of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortRange {
@@ -190,60 +187,6 @@ impl fmt::Display for PortError {
 }
 
 impl std::error::Error for PortError {}
-
-/// The name of a port, from a fixed alphabet (`[a-z0-9][a-z0-9-]{0,23}`), so that it can stand in a rule's
-/// label and in a prompt as it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PortName(String);
-
-impl PortName {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The number, for a port without a name.
-    pub fn of_number(range: PortRange) -> Self {
-        PortName(range.to_string())
-    }
-}
-
-impl fmt::Display for PortName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A text that is not a [`PortName`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{}\" is no name for a port: use 1 to 24 of a-z, 0-9 and -, beginning with a letter or digit", .0.escape_debug())]
-pub struct NameError(String);
-
-impl FromStr for PortName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let fits = (1..=24).contains(&text.len())
-            && text.bytes().next().is_some_and(plain)
-            && text.bytes().all(|byte| plain(byte) || byte == b'-');
-        if fits { Ok(PortName(text.to_owned())) } else { Err(NameError(text.chars().take(40).collect())) }
-    }
-}
-
-impl TryFrom<String> for PortName {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        text.parse()
-    }
-}
-
-impl From<PortName> for String {
-    fn from(name: PortName) -> String {
-        name.0
-    }
-}
 
 #[cfg(test)]
 mod tests {

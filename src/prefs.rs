@@ -8,116 +8,104 @@
 //! assert_eq!(changed, "show = [\"dlv\"]  # I write Go\nfrom = \"any\"\n");
 //! ```
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::debuggers::ports::{DebugPort, shown_by_default, usual_ports};
-use crate::port::{LOWEST_PORT, PortName};
+use crate::port::PortRange;
 use crate::rules::ledger::Attachment;
-use crate::rules::named_port::{NamedPort, PortsError, parse_ports};
+use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName, PortsError, parse_ports};
 
-/// The preferences, each with its default where the file is silent.
+/// Each has its default where the file does not have the key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Preferences {
     /// Names of the ports that the menu shows and the guard blocks, in order.
     pub show: Vec<PortName>,
-    /// Whom a click in the menu lets in: `any`, `lan`, or hosts with commas between them.
+    /// For which clients a click in the menu opens a port: `any`, `lan`, or hosts with commas between them.
     pub from: String,
-    /// How our rules are evaluated: `auto`, `apple` or `classic`.
-    pub way: AttachmentChoice,
+    /// `auto` (`None`) is below `com.apple/*` where the loaded ruleset calls that, else by our block in pf.conf.
+    #[serde(deserialize_with = "attachment")]
+    pub way: Option<Attachment>,
     /// Ports of the user's own.
     pub port: Vec<DebugPort>,
 }
 
-/// How our rules are to be evaluated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttachmentChoice {
-    /// Below `com.apple/*` where the loaded ruleset calls that, else by our block in pf.conf.
-    #[default]
-    Auto,
-    /// Below `com.apple/*`.
-    Apple,
-    /// By our block in pf.conf.
-    Classic,
-}
-
-impl AttachmentChoice {
-    /// The way to ask the helper for; `None` leaves it to the helper.
-    pub fn way(self) -> Option<Attachment> {
-        match self {
-            AttachmentChoice::Auto => None,
-            AttachmentChoice::Apple => Some(Attachment::Apple),
-            AttachmentChoice::Classic => Some(Attachment::Classic),
-        }
+fn attachment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Attachment>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum AttachmentChoice {
+        Auto,
+        Apple,
+        Classic,
     }
+    Ok(match AttachmentChoice::deserialize(deserializer)? {
+        AttachmentChoice::Auto => None,
+        AttachmentChoice::Apple => Some(Attachment::Apple),
+        AttachmentChoice::Classic => Some(Attachment::Classic),
+    })
 }
 
 impl Default for Preferences {
     fn default() -> Self {
-        Preferences {
-            show: shown_by_default(),
-            from: "lan".to_owned(),
-            way: AttachmentChoice::Auto,
-            port: Vec::new(),
-        }
+        Preferences { show: shown_by_default(), from: "lan".to_owned(), way: None, port: Vec::new() }
     }
 }
 
 /// Preferences that cannot be used. The file is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreferencesError {
-    /// The text does not read.
-    #[error("the preferences do not read: {0}")]
-    Text(String),
-    /// A value that cannot be.
+    /// Line and column from 1, the column in characters.
+    #[error("the preferences do not read: line {line}, column {column}{}: {message}", .key.as_ref().map_or(String::new(), |key| format!(", key {key}")))]
+    Text { line: usize, column: usize, key: Option<String>, message: String },
     #[error("the preferences hold a value that cannot be: {0}")]
-    Value(String),
-    /// A key that there is not.
+    Value(#[from] PreferenceProblem),
     #[error("there is no preference \"{0}\": known are {known}", known = Preferences::KEYS.join(", "))]
     Key(String),
+}
+
+/// A value that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PreferenceProblem {
+    #[error("port {port} of {name} lies below {LOWEST_PORT}, where system services sit")]
+    LowPort { port: PortRange, name: PortName },
+    #[error("port {} of {} overlaps {} of {}", .0.range, .0.name, .1.range, .1.name)]
+    Overlap(NamedPort, NamedPort),
+    #[error("two ports are named {0}")]
+    SameName(PortName),
+    #[error("show names {name}, which is none of {known}")]
+    UnknownName {
+        name: PortName,
+        /// The names that are known, with commas between them.
+        known: String,
+    },
+    #[error("show names {0} twice")]
+    ShownTwice(PortName),
+    #[error("from is empty: use lan, any, or hosts with commas between them")]
+    EmptyFrom,
 }
 
 impl Preferences {
     /// The keys that [`Preferences::set`] takes.
     pub const KEYS: [&'static str; 3] = ["show", "from", "way"];
 
+    /// The bytes of the file as text.
+    pub fn text(bytes: Vec<u8>) -> Result<String, PreferencesError> {
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default()).into_owned();
+            text_error(&before, &format!("byte {at} is not UTF-8"), None)
+        })
+    }
+
     /// Reads the text of the file. Errors: TOML that does not read, with line and column; unknown keys; names of
-    /// ports that nobody defined; two ports that share a name or a number.
+    /// ports that are not defined; two ports that share a name or a number.
     pub fn parse(text: &str) -> Result<Self, PreferencesError> {
-        let preferences: Preferences = toml_edit::de::from_str(text)
-            .map_err(|error| PreferencesError::Text(error.to_string().trim().to_owned()))?;
-        let bad = PreferencesError::Value;
-        for (index, own) in preferences.port.iter().enumerate() {
-            if own.port.first() < LOWEST_PORT {
-                return Err(bad(format!(
-                    "port {} of {} lies below {LOWEST_PORT}, where system services sit",
-                    own.port, own.name
-                )));
-            }
-            if let Some(other) = preferences.port[..index].iter().find(|other| other.port.overlaps(own.port))
-            {
-                return Err(bad(format!(
-                    "port {} of {} overlaps {} of {}",
-                    own.port, own.name, other.port, other.name
-                )));
-            }
-            if preferences.port[..index].iter().any(|other| other.name == own.name) {
-                return Err(bad(format!("two ports are named {}", own.name)));
-            }
-        }
-        let known = preferences.known();
-        for (index, name) in preferences.show.iter().enumerate() {
-            if !known.iter().any(|port| port.name == *name) {
-                let names: Vec<&str> = known.iter().map(|port| port.name.as_str()).collect();
-                return Err(bad(format!("show names {name}, which is none of {}", names.join(", "))));
-            }
-            if preferences.show[..index].contains(name) {
-                return Err(bad(format!("show names {name} twice")));
-            }
-        }
+        let preferences: Preferences =
+            toml_edit::de::from_str(text).map_err(|error| text_error(text, error.message(), error.span()))?;
+        check_own_ports(&preferences.port)?;
+        check_shown(&preferences.show, &preferences.known())?;
         if preferences.from.trim().is_empty() {
-            return Err(bad("from is empty: say lan, any, or hosts with commas between them".to_owned()));
+            return Err(PreferenceProblem::EmptyFrom.into());
         }
         Ok(preferences)
     }
@@ -145,7 +133,13 @@ impl Preferences {
 
     /// The ports to show, as the guard takes them.
     pub fn managed(&self) -> Vec<NamedPort> {
-        self.shown().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect()
+        self.shown().iter().map(DebugPort::named_port).collect()
+    }
+
+    /// Reads what a user types for ports, by the names that these preferences know.
+    pub fn ports(&self, text: &str) -> Result<Vec<NamedPort>, PortsError> {
+        let known: Vec<NamedPort> = self.known().iter().map(DebugPort::named_port).collect();
+        parse_ports(text, &known)
     }
 
     /// The text of the file with one key changed, everything else byte for byte as it was.
@@ -153,8 +147,9 @@ impl Preferences {
     /// would refuse.
     pub fn set(text: &str, key: &str, value: &str) -> Result<String, PreferencesError> {
         Self::parse(text)?;
-        let mut document: toml_edit::DocumentMut =
-            text.parse().map_err(|error: toml_edit::TomlError| PreferencesError::Text(error.to_string()))?;
+        let mut document: toml_edit::DocumentMut = text
+            .parse()
+            .map_err(|error: toml_edit::TomlError| text_error(text, error.message(), error.span()))?;
         let new = match key {
             "show" => {
                 let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -184,11 +179,70 @@ impl Preferences {
     }
 }
 
-/// Ports as a person types them, by the names that these preferences know.
-pub fn ports_of(text: &str, preferences: &Preferences) -> Result<Vec<NamedPort>, PortsError> {
-    let known: Vec<NamedPort> =
-        preferences.known().into_iter().map(|port| NamedPort { name: port.name, range: port.port }).collect();
-    parse_ports(text, &known)
+fn check_own_ports(ports: &[DebugPort]) -> Result<(), PreferenceProblem> {
+    for (index, own) in ports.iter().enumerate() {
+        if own.port.first() < LOWEST_PORT {
+            return Err(PreferenceProblem::LowPort { port: own.port, name: own.name.clone() });
+        }
+        let earlier = &ports[..index];
+        if let Some(other) = earlier.iter().find(|other| other.port.overlaps(own.port)) {
+            return Err(PreferenceProblem::Overlap(own.named_port(), other.named_port()));
+        }
+        if earlier.iter().any(|other| other.name == own.name) {
+            return Err(PreferenceProblem::SameName(own.name.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn check_shown(show: &[PortName], known: &[DebugPort]) -> Result<(), PreferenceProblem> {
+    for (index, name) in show.iter().enumerate() {
+        if !known.iter().any(|port| port.name == *name) {
+            let names: Vec<&str> = known.iter().map(|port| port.name.as_str()).collect();
+            return Err(PreferenceProblem::UnknownName { name: name.clone(), known: names.join(", ") });
+        }
+        if show[..index].contains(name) {
+            return Err(PreferenceProblem::ShownTwice(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// An error of the TOML reader: its place and its key, in words that fit on one line.
+fn text_error(text: &str, message: &str, span: Option<std::ops::Range<usize>>) -> PreferencesError {
+    let place = span.map_or(text.len(), |span| span.start);
+    let before = text.get(..place).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    PreferencesError::Text {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        key: key_at(text, place),
+        message: message.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// The key whose value is at byte `place`, such as `port.name`; `None` where the text is not TOML, or no value is there.
+fn key_at(text: &str, place: usize) -> Option<String> {
+    let document = toml_edit::Document::parse(text).ok()?;
+    let mut tables: Vec<(String, &dyn toml_edit::TableLike)> = vec![(String::new(), document.as_table())];
+    let mut found = None;
+    while let Some((path, table)) = tables.pop() {
+        for (key, item) in table.iter() {
+            let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            match item {
+                toml_edit::Item::ArrayOfTables(array) => {
+                    tables
+                        .extend(array.iter().map(|table| (path.clone(), table as &dyn toml_edit::TableLike)));
+                }
+                _ if item.span().is_some_and(|span| span.contains(&place)) => {
+                    tables.extend(item.as_table_like().map(|table| (path.clone(), table)));
+                    found = Some(path);
+                }
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 //! assert_eq!(ReportFact::Missing.usable(0, "this boot"), Err(Unusable::Missing));
 //! ```
 
+#[cfg(test)]
+pub mod sample;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -137,9 +137,9 @@ impl System for Mac {
     }
 
     fn preferences_file(&self) -> Result<PathBuf, SystemError> {
-        directories::ProjectDirs::from("dev", "portcullis", "Portcullis")
-            .map(|folders| folders.config_dir().join("preferences.toml"))
-            .ok_or(SystemError::NoHome)
+        const FILE: &str = "Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        home.map(|home| home.join(FILE)).ok_or(SystemError::NoHome)
     }
 
     fn helper(&self) -> HelperLaunch {

@@ -3,7 +3,10 @@
 mod common;
 
 use common::Lab;
+use portcullis::lab::osascript::PROMPTS_LOG;
+use portcullis::system::{LEDGER, STATUS};
 
+const PREFERENCES: &str = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
 const STOCK: &[u8] = include_bytes!("../resources/stock-pf.conf");
 
 fn port(status: &serde_json::Value, number: u16) -> serde_json::Value {
@@ -211,7 +214,6 @@ fn random_bytes_as_input_end_in_an_error() {
         state ^= state << 17;
         state.to_le_bytes()[3]
     };
-    let preferences = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
     for round in 0..200 {
         // NUL cannot stand in an argument.
         let bytes: Vec<u8> = (0..=round % 40).map(|_| next().max(1)).collect();
@@ -225,11 +227,12 @@ fn random_bytes_as_input_end_in_an_error() {
             assert_eq!(code, Some(2), "{verb} {bytes:?}");
         }
         if round % 4 == 0 {
-            lab.write(preferences, &bytes);
-            let said = lab.portcullis(&["status"]);
+            lab.write(PREFERENCES, &bytes);
             let comment = bytes.starts_with(b"#") || String::from_utf8_lossy(&bytes).trim().is_empty();
-            assert!(said.code == 2 || comment, "{bytes:?}");
-            std::fs::remove_file(lab.file(preferences)).unwrap();
+            let said = lab.portcullis(&["status"]).expect(0);
+            assert!(said.out.contains("! the preferences do not read: line ") || comment, "{bytes:?}");
+            assert!(lab.portcullis(&["ports"]).code == 2 || comment, "{bytes:?}");
+            std::fs::remove_file(lab.file(PREFERENCES)).unwrap();
         }
     }
     let mut after = lab.tree();
@@ -267,7 +270,7 @@ fn a_dry_run_shows_and_changes_nothing() {
         lab.portcullis(&["close", "--all", "--dry-run"])
             .expect(0)
             .out
-            .contains("nobody would reach more or less")
+            .contains("no client would reach more or less")
     );
     lab.portcullis(&["open", "22", "--dry-run"]).expect(2);
     assert_eq!(lab.tree(), before);
@@ -340,7 +343,7 @@ fn explain_and_check_need_files_alone() {
     let (status, out) = run(&["check", &nested, "--anchors", &anchors]);
     assert!(status == Some(1) && out.contains("more than 1000 files"), "{out}");
     let (status, out) = run(&["check", &conf("pass in proto { tcp\nudp }")]);
-    assert!(status == Some(0) && out.matches("macOS's pfctl minds this").count() == 2, "{out}");
+    assert!(status == Some(0) && out.matches("macOS's pfctl refuses this").count() == 2, "{out}");
     let file = conf("block in from 192.0.2.7\n");
     assert_eq!(run(&["check", &file]).0, Some(0));
     let file = conf("block in from\npas in\nblock all\n");
@@ -375,7 +378,7 @@ fn explain_follows_what_is_loaded() {
 fn a_change_that_would_not_do_what_was_asked_is_undone() {
     let lab = Lab::new();
     lab.portcullis(&["status"]).expect(0);
-    // A policy of somebody's before our anchor's call, quick: no rule of ours can pass.
+    // Another's quick rule before our anchor is called: no rule of ours can pass.
     let conf = String::from_utf8(include_bytes!("../resources/stock-pf.conf").to_vec()).unwrap();
     let conf = conf.replace(
         "anchor \"com.apple/*\"\nload",
@@ -413,6 +416,176 @@ fn the_application_firewall_is_asked_about_the_program_that_listens() {
     let blocks = format!("application_firewall = \"on\"\napplication_firewall_blocks = [{this:?}]");
     assert_eq!(state(&blocks), "blocked-by-app-firewall");
     assert_eq!(state("application_firewall = \"block-all\""), "blocked-by-app-firewall");
+}
+
+/// A lab with the guard on and 2345, 7100 (mine) and 9000 open, whose preferences are these bytes then, or a folder.
+fn lab_with_spoilt_preferences(bytes: Option<&[u8]>) -> Lab {
+    let lab = Lab::new();
+    lab.write(PREFERENCES, "[[port]]\nname = \"mine\"\nport = 7100\n");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "2345", "mine", "9000", "--from", "any"]).expect(0);
+    std::fs::remove_file(lab.file(PREFERENCES)).unwrap();
+    match bytes {
+        Some(bytes) => lab.write(PREFERENCES, bytes),
+        None => std::fs::create_dir(lab.file(PREFERENCES)).unwrap(),
+    }
+    lab
+}
+
+/// A mistake, bytes that are no text, a key that there is not, and (`None`) a file that cannot be read even by root.
+const SPOILT: [(&str, Option<&[u8]>); 4] = [
+    ("line 1, column 9", Some(b"show = [\n")),
+    ("line 2, column 3: byte 3 is not UTF-8", Some(b"\n# \xff")),
+    ("line 1, column 1: unknown field `colour`", Some(b"colour = \"red\"")),
+    ("Is a directory", None),
+];
+
+#[test]
+fn closing_needs_no_preferences() {
+    for (says, bytes) in SPOILT {
+        let lab = lab_with_spoilt_preferences(bytes);
+        let notes = |text: &str| text.contains(says) && text.contains("ports can be closed and not opened");
+
+        let shown = lab.portcullis(&["status"]).expect(0).out;
+        assert!(notes(&shown) && shown.contains("7100        mine       open for anyone"), "{shown}");
+        let shown = lab.portcullis(&["status", "--json"]).expect(0).json();
+        assert_eq!((&shown["open"], &shown["icon"]), (&3.into(), &"open".into()));
+        assert_eq!(port(&shown, 2345)["title"], "Delve (Go)");
+        assert!(notes(shown["notes"][0].as_str().unwrap()), "{shown:#}");
+
+        let closed = lab.portcullis(&["close", "mine"]).expect(0).out;
+        assert!(closed.starts_with("port 7100 (mine) is closed") && notes(&closed), "{closed}");
+        let closed = lab.portcullis(&["close", "dlv", "--json"]).expect(0).json();
+        assert_eq!((&closed["outcome"], &closed["status"]["open"]), (&"changed".into(), &1.into()));
+        assert!(notes(closed["status"]["notes"][0].as_str().unwrap()), "{closed:#}");
+        let closed = lab.portcullis(&["close", "--all"]).expect(0).out;
+        assert!(closed.starts_with("every debug port is closed") && notes(&closed), "{closed}");
+        assert!(!lab.rules().contains("pass"));
+        let off = lab.portcullis(&["guard", "off", "--json"]).expect(0).json();
+        assert_eq!((&off["ok"], &off["status"]["firewall"]["guard"]), (&true.into(), &"off".into()));
+        assert_eq!(lab.rules(), "");
+    }
+}
+
+#[test]
+fn opening_needs_the_preferences() {
+    for (says, bytes) in SPOILT {
+        let lab = lab_with_spoilt_preferences(bytes);
+        let before = lab.tree();
+        for command in [&["open", "5678"][..], &["guard", "on"]] {
+            let refused = lab.portcullis(command).expect(2);
+            assert!(refused.err.contains(says), "{command:?}: {}", refused.err);
+            let refused = lab.portcullis(&[command, &["--json"]].concat()).expect(2).json();
+            assert_eq!((&refused["ok"], &refused["outcome"]), (&false.into(), &"unchanged".into()));
+        }
+        // Only the preferences could know this name.
+        let unknown = lab.portcullis(&["close", "mine,other"]).expect(2).err;
+        assert!(unknown.contains("\"other\" at column 6") && unknown.contains(says), "{unknown}");
+        assert!(unknown.contains("(open: 2345, 7100, 9000)"), "{unknown}");
+        let unknown = lab.portcullis(&["close", "other", "--json"]).expect(2).json();
+        assert!(unknown["message"].as_str().unwrap().contains("(open: 2345, 7100, 9000)"), "{unknown:#}");
+        let dry = lab.portcullis(&["close", "mine", "--dry-run", "--json"]).expect(0).json();
+        assert!(dry["diff"].to_string().contains("portcullis:mine:7100"), "{dry:#}");
+        assert!(dry["notes"][0].as_str().unwrap().contains(says), "{dry:#}");
+        assert_eq!(lab.tree(), before, "{says}: something was changed");
+    }
+}
+
+#[test]
+fn without_preferences_nothing_is_added_to_what_is_ours_to_close() {
+    let lab = Lab::new();
+    lab.write(PREFERENCES, "show = [\"dlv\"]\n");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let managed =
+        || serde_json::from_slice::<serde_json::Value>(&lab.read(LEDGER)).unwrap()["managed"].clone();
+    let before = managed();
+    lab.write(PREFERENCES, "show = [\n");
+    lab.portcullis(&["close", "--all"]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    assert_eq!((managed(), &before), (before.clone(), &serde_json::json!([{"name": "dlv", "port": 2345}])));
+}
+
+#[test]
+fn what_is_wrong_with_the_preferences_comes_before_their_path() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    for (text, says) in [
+        ("show = 5", "line 1, column 8, key show: invalid type: integer `5`"),
+        ("\nway = \"side\"", "line 2, column 7, key way: unknown variant `side`"),
+        ("[[port]]\nname = \"UP\"\nport = 1", "line 2, column 8, key port.name: \"UP\" is no name"),
+        ("[[port]]\nname = \"a\"\nport = 22", "port 22 of a lies below 1024"),
+    ] {
+        lab.write(PREFERENCES, text);
+        let refused = lab.portcullis(&["open", "2345"]).expect(2).err;
+        let (problem, path) = (refused.find(says), refused.find(PREFERENCES));
+        assert!(problem.is_some() && problem < path && path.is_some(), "{text}: {refused}");
+        assert_eq!(refused.lines().count(), 1, "{refused}");
+    }
+}
+
+/// What root makes of a damaged ledger is root's affair: it is asked.
+#[test]
+fn a_damaged_file_of_roots_keeps_no_closing_from_root() {
+    let lab = lab_with_spoilt_preferences(Some(b"show = [\n"));
+    lab.write(STATUS, "{");
+    lab.portcullis(&["close", "9000"]).expect(0);
+    assert!(!lab.rules().contains("port = 9000 flags"));
+    lab.write(LEDGER, "{");
+    lab.write(STATUS, "{");
+    assert_eq!(lab.portcullis(&["status", "--json"]).expect(0).json()["icon"], "unknown");
+    let asks_root = |command: &[&str]| {
+        let before = prompts(&lab);
+        let refused = lab.portcullis(command).expect(1);
+        assert!(refused.err.contains("ledger.json does not read"), "{command:?}: {}", refused.err);
+        assert_eq!(prompts(&lab), before + 1, "{command:?}: root was not asked");
+    };
+    for command in [&["close", "2345"][..], &["close", "dlv"], &["close", "--all"], &["guard", "off"]] {
+        asks_root(command);
+    }
+    lab.write(PREFERENCES, "");
+    asks_root(&["close", "dlv"]);
+}
+
+fn prompts(lab: &Lab) -> usize {
+    String::from_utf8_lossy(&lab.read(PROMPTS_LOG)).lines().count()
+}
+
+#[test]
+fn a_port_without_a_name_is_its_number() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let opened = lab.portcullis(&["open", "7001,7002", "30000-30010", "--from", "any"]).expect(0).out;
+    assert!(opened.starts_with("ports 7001, 7002, 30000-30010 are open"), "{opened}");
+    let log = String::from_utf8(lab.read(PROMPTS_LOG)).unwrap();
+    assert!(log.contains("open ports 7001, 7002, 30000-30010 for anyone"), "{log}");
+    lab.portcullis(&["close", "30005"]).expect(0);
+    let rules = lab.rules();
+    for label in ["7001:7001", "30000-30004:30000-30004", "30005:30005", "30006-30010:30006-30010"] {
+        assert!(rules.contains(&format!("\"portcullis:{label}\"")), "{label}: {rules}");
+    }
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!(port(&status, 7001)["name"], "7001");
+
+    // A ledger from before, when it was named port.
+    let text = String::from_utf8(lab.read(LEDGER)).unwrap();
+    lab.write(LEDGER, text.replace("\"name\": \"7001\"", "\"name\": \"port\""));
+    lab.portcullis(&["close", "7001"]).expect(0);
+    assert!(lab.rules().contains("portcullis:7001:7001") && !lab.rules().contains("portcullis:port:"));
+}
+
+#[test]
+fn one_port_is_connected_to() {
+    let lab = Lab::new();
+    lab.write(PREFERENCES, "[[port]]\nname = \"many\"\nport = \"7100-7110\"\n");
+    for (command, given, said) in [
+        ("connect", "2345,9229", "connect takes one port; you gave 2345, 9229"),
+        ("connect", "dlv,node", "connect takes one port; you gave 2345, 9229"),
+        ("connect", "many", "connect takes one port; you gave 7100-7110"),
+        ("probe", "2345-2350", "probe takes one port; you gave 2345-2350"),
+    ] {
+        assert_eq!(lab.portcullis(&[command, given]).expect(2).err, format!("portcullis: {said}\n"));
+        assert_eq!(lab.portcullis(&[command, given, "--json"]).expect(2).json()["message"], said);
+    }
 }
 
 /// `nc -zv` makes a waiting `dlv dap` exit; nothing of ours does.
@@ -459,7 +632,7 @@ fn a_waiting_debugger_is_not_harmed() {
     assert!(port["connect"].as_array().unwrap().contains(&"VS Code".into()), "{port:#}");
     let text = lab.portcullis(&["status"]).expect(0).out;
     assert!(text.contains("next: on this Mac, connect to it"), "{text}");
-    // Every face says the same.
+    // Every command says the same.
     let connect = lab.portcullis(&["connect", "2345", "--json"]).expect(0).json();
     assert_eq!((&connect["because"], &connect["tunnel"]), (&port["because"], &true.into()));
     let doctor = lab.portcullis(&["doctor", "--json"]).json();
@@ -469,4 +642,18 @@ fn a_waiting_debugger_is_not_harmed() {
     let _ = dlv.kill();
     let _ = dlv.wait();
     assert!(alive, "dlv has ended");
+}
+
+#[test]
+fn without_a_tray_it_says_so_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("portcullis");
+    std::fs::copy(env!("CARGO_BIN_EXE_portcullis"), &alone).unwrap();
+    let output = assert_cmd::Command::new(&alone).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(
+        said.starts_with("portcullis: this build has no tray (") && said.contains("portcullis-tray"),
+        "{said}"
+    );
 }

@@ -153,9 +153,9 @@ fn a_configuration_is_held_against_what_listens() {
     place.write("project/.vscode/launch.json", &attach(port));
     let said = place.doctor_in("project/.vscode", &[]);
     assert_eq!(said.code, Some(1));
-    said.has("which is no debugger that is known").has(&format!(".vscode/launch.json: 127.0.0.1:{port}"));
+    said.has("which is not a known debugger").has(&format!(".vscode/launch.json: 127.0.0.1:{port}"));
 
-    // Nobody there yet is no problem, nor is what only the editor knows.
+    // That nothing listens yet is not a problem, nor is what only the editor knows.
     let (free, unused) = listener();
     drop(free);
     place.write("project/.vscode/launch.json", &attach(unused));

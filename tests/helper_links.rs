@@ -1,40 +1,103 @@
-//! What runs as root is small: the helper links the C library and nothing graphical, and parses no command line of the app's.
+//! What runs as root is small: the helper links the C library and nothing graphical, parses no command line of the app's,
+//! and holds nothing of the lab.
+//!
+//! `PORTCULLIS_RELEASED_HELPER` names a helper that was built for release, whose size is then held to [`LARGEST`] too
+//! (`scripts/helper.sh`).
+
+use std::path::{Path, PathBuf};
 
 const HELPER: &str = env!("CARGO_BIN_EXE_portcullis-helper");
 
 /// Shared libraries that a root helper may need on Linux; whatever else appears is looked at by a person.
 const LIBRARIES: [&str; 6] = ["libc.so", "libm.so", "libgcc_s.so", "libpthread.so", "libdl.so", "ld-linux"];
 
+/// What the helper has no use for. A test double that root's program could become would be the worst of it.
+const FOREIGN: [&str; 11] = [
+    "clap_builder",
+    "toml_edit",
+    "libgtk",
+    "appindicator",
+    "tray_icon",
+    "lab.toml",
+    "osascript-lab",
+    "pfctl-lab",
+    "helper-lab",
+    "--lab",
+    "pretended Mac",
+];
+
+/// How many bytes of the released helper are loaded, on Linux: its size without symbols, nearly.
+const LARGEST: u64 = 1_600_000;
+
 #[test]
 fn the_helper_links_no_library_but_the_systems_own() {
+    for helper in helpers() {
+        let other: Vec<String> = libraries(&helper)
+            .into_iter()
+            .filter(|name| !LIBRARIES.iter().any(|library| name.starts_with(library)))
+            .collect();
+        assert!(other.is_empty(), "{} links {other:?}", helper.display());
+    }
+}
+
+#[test]
+fn the_command_line_links_no_toolkit() {
     if skipped() {
         return;
     }
-    let file = std::fs::read(HELPER).unwrap();
-    let needed = Elf::read(&file).and_then(|elf| elf.needed()).expect("an ELF file with a dynamic ruleset");
+    let linked = libraries(Path::new(env!("CARGO_BIN_EXE_portcullis")));
+    let toolkit: Vec<_> = linked.iter().filter(|name| name.contains("gtk") || name.contains("gdk")).collect();
+    assert!(toolkit.is_empty(), "portcullis links {toolkit:?}");
+}
+
+#[test]
+fn the_helper_holds_no_command_line_parser_no_toolkit_and_no_lab() {
+    let words = |program: &Path| -> Vec<&str> {
+        let file = std::fs::read(program).unwrap();
+        let elf = Elf::read(&file).expect("an ELF file");
+        let mentions = |word: &&str| {
+            elf.texts().any(|text| text.windows(word.len()).any(|part| part == word.as_bytes()))
+        };
+        FOREIGN.into_iter().filter(mentions).collect()
+    };
+    for helper in helpers() {
+        let found = words(Path::new(env!("CARGO_BIN_EXE_helper-lab")));
+        assert!(found.contains(&"lab.toml"), "{found:?}: is this test reading it right?");
+        let found = words(&helper);
+        assert!(found.is_empty(), "{} mentions {found:?}", helper.display());
+    }
+}
+
+#[test]
+fn the_released_helper_is_small() {
+    let Some(released) = helpers().into_iter().nth(1) else {
+        println!("skipped: PORTCULLIS_RELEASED_HELPER names none");
+        return;
+    };
+    let file = std::fs::read(&released).unwrap();
+    let size = Elf::read(&file).expect("an ELF file").loaded_size();
+    println!("{}: {size} bytes are loaded, at most {LARGEST} are to be", released.display());
+    assert!(size <= LARGEST, "{}: {size} bytes are loaded, more than {LARGEST}", released.display());
+}
+
+/// The helper of this build, and the released one where it is named; none where they cannot be read.
+fn helpers() -> Vec<PathBuf> {
+    if skipped() {
+        return Vec::new();
+    }
+    let released = std::env::var_os("PORTCULLIS_RELEASED_HELPER").map(PathBuf::from);
+    std::iter::once(PathBuf::from(HELPER)).chain(released).collect()
+}
+
+/// The shared libraries that a program asks for.
+fn libraries(program: &Path) -> Vec<String> {
+    let file = std::fs::read(program).unwrap();
+    let needed = Elf::read(&file).and_then(|elf| elf.needed()).expect("an ELF file with a dynamic section");
     assert!(
         needed.iter().any(|name| name.starts_with("libc.so")),
         "{needed:?}: is this test reading it right?"
     );
-    let other: Vec<_> =
-        needed.iter().filter(|name| !LIBRARIES.iter().any(|library| name.starts_with(library))).collect();
-    assert!(other.is_empty(), "{HELPER} links {other:?}");
-}
-
-#[test]
-fn the_helper_holds_no_command_line_parser_and_no_toolkit() {
-    if skipped() {
-        return;
-    }
-    let mentions = |program: &str, word: &str| {
-        let file = std::fs::read(program).unwrap();
-        let elf = Elf::read(&file).expect("an ELF file");
-        elf.loaded().any(|segment| segment.windows(word.len()).any(|window| window == word.as_bytes()))
-    };
-    assert!(mentions(env!("CARGO_BIN_EXE_portcullis"), "clap_builder"), "is this test reading it right?");
-    for word in ["clap_builder", "libgtk", "appindicator", "tray_icon"] {
-        assert!(!mentions(HELPER, word), "{HELPER} mentions {word}");
-    }
+    needed
 }
 
 fn skipped() -> bool {
@@ -61,6 +124,9 @@ struct Segment {
 impl<'a> Elf<'a> {
     const LOAD: u32 = 1;
     const DYNAMIC: u32 = 2;
+    /// A section of symbols, and the kind of symbol that names an object file.
+    const SYMBOLS: u32 = 2;
+    const FILE: u8 = 4;
     /// Entries of the dynamic section.
     const NEEDED: u64 = 1;
     const STRING_TABLE: u64 = 5;
@@ -80,6 +146,40 @@ impl<'a> Elf<'a> {
     fn loaded(&self) -> impl Iterator<Item = &'a [u8]> {
         let loaded = self.segments.iter().filter(|segment| segment.kind == Self::LOAD);
         loaded.filter_map(|segment| self.bytes(segment.offset, segment.length))
+    }
+
+    /// All of it in which a word could stand: what is loaded, and the names of symbols. Debug information is left out, which
+    /// names what was compiled and not linked.
+    fn texts(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.loaded().chain(self.symbols())
+    }
+
+    /// The names of functions and data, where they were not stripped. The names of object files are none of them.
+    fn symbols(&self) -> impl Iterator<Item = &'a [u8]> {
+        let tables = self.sections().filter(|header| self.u32(header + 4) == Some(Self::SYMBOLS));
+        tables.flat_map(|table| {
+            let section = |header: u64| self.bytes(self.u64(header + 24)?, self.u64(header + 32)?);
+            let strings = self.u32(table + 40).and_then(|link| self.sections().nth(link as usize));
+            let (symbols, strings) = (section(table), strings.and_then(section));
+            let entries =
+                symbols.unwrap_or_default().chunks_exact(24).filter(|entry| entry[4] & 15 != Self::FILE);
+            entries.filter_map(move |entry| {
+                let start = usize::try_from(u32::from_le_bytes(entry[..4].try_into().ok()?)).ok()?;
+                strings?.get(start..)?.split(|byte| *byte == 0).next()
+            })
+        })
+    }
+
+    /// Where each section header is.
+    fn sections(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.u64(40).unwrap_or(0);
+        let (size, count) = (self.u16(58).unwrap_or(0), self.u16(60).unwrap_or(0));
+        (0..u64::from(count)).map(move |index| first + index * u64::from(size))
+    }
+
+    /// How many bytes of the file are loaded.
+    fn loaded_size(&self) -> u64 {
+        self.loaded().map(|segment| segment.len() as u64).sum()
     }
 
     /// The shared libraries it asks for.

@@ -253,7 +253,7 @@ fn the_log_is_recorded_by_one_prompt_and_names_our_rules() {
     assert!(said.contains("not recorded any more"), "{said}");
     assert_eq!(recorded.ended(), "it was stopped");
     assert!(!lab.file(PFLOG0).exists(), "the interface is gone");
-    until("nobody is left", || !portcullis::os::process_exists(pid) || zombie(pid));
+    until("the process has ended", || !portcullis::os::process_exists(pid) || zombie(pid));
     assert!(lab.portcullis(&["log", "--stop"]).expect(0).out.contains("nothing was changed"));
     assert!(lab.portcullis(&["log"]).expect(0).out.contains("it was stopped"));
     let left: Vec<_> =
@@ -266,7 +266,7 @@ fn the_log_is_recorded_by_one_prompt_and_names_our_rules() {
     );
 }
 
-/// Whether nobody waited for the end of a process yet: where no init does.
+/// Whether a process has ended and its parent has not waited for it: where no init does.
 fn zombie(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
@@ -354,7 +354,7 @@ fn what_goes_wrong_leaves_nothing_behind() {
     assert!(lab.portcullis(&["log", "--stop"]).expect(1).err.contains("does not read"));
     lab.portcullis(&["log", "--for", "1h"]).expect(0);
     lab.write(RECORDING, "junk");
-    until("a recording ends that nobody can tell to", || !lab.file(PFLOG0).exists());
+    until("a recording ends when its file does not read", || !lab.file(PFLOG0).exists());
     assert!(recorded.ended().contains("does not read"));
     // tcpdump that fails, and one that records something else.
     let tcpdump = lab.file("/usr/sbin/tcpdump");

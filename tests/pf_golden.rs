@@ -120,7 +120,7 @@ fn names_of_interfaces_become_their_addresses() {
     insta::assert_snapshot!(parsed.ruleset.to_string());
 }
 
-/// What is read, and what macOS's pfctl minds all the same: each kind once.
+/// Statements that are read here and that macOS's pfctl refuses: each kind is noted once.
 #[test]
 fn what_pfctl_may_refuse_is_told_once() {
     let told = |text: &str| -> Vec<String> {

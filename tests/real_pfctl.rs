@@ -1,7 +1,7 @@
 //! What we believe of pfctl, held to a pfctl through the code that asks it: to the lab's everywhere, and on a Mac, as root
 //! and where it is wanted, to the real one: `sudo PORTCULLIS_REAL_PF=1 cargo test --test real_pfctl -- --nocapture`.
 //!
-//! Of the real pf it reads, and it loads rules for a port nobody uses into an anchor of its own, which is emptied again.
+//! Of the real pf it reads, and it loads rules for an unused port into an anchor of its own, which is emptied again.
 //! It neither enables nor disables pf, loads no main ruleset, and drops no connection.
 
 mod common;
@@ -94,7 +94,7 @@ fn our_rules_are_loaded_read_back_as_they_are_written_and_emptied() {
 
 /// Ports that no service is registered for, for documentation networks: harmless even if it stayed loaded.
 fn ledger() -> Ledger {
-    let name = "test".parse::<portcullis::port::PortName>().unwrap();
+    let name = "test".parse::<portcullis::rules::named_port::PortName>().unwrap();
     let port = PortRange::single(49151).unwrap();
     let hosts =
         ["192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap()).to_vec();

@@ -103,7 +103,7 @@ impl Desktop {
     /// Starts the tray in this lab, and waits until it is in the panel.
     fn tray(&self, lab: &Lab) -> Tray {
         let home = self.home.path();
-        let child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        let child = Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
             .arg("--lab")
             .arg(lab.path())
             .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
@@ -499,7 +499,7 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let port = open_port(&lab);
     let tray = desktop.tray(&lab);
-    let of_port = format!("{port}  port — ");
+    let of_port = format!("{port} — ");
     assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for anyone"));
 
     let listen = format!("--listen=127.0.0.1:{port}");
@@ -557,11 +557,11 @@ fn a_server_that_accepts_nobody_is_told_from_one_that_has_just_been_called() {
     let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     let tray = desktop.tray(&lab);
     let says = |tray: &Tray, what: &str| {
-        let row = tray.row(&format!("{port}  port — "));
+        let row = tray.row(&format!("{port} — "));
         row.is_some_and(|row| row.label.contains(what))
     };
     assert!(says(&tray, "this Mac only"), "a queue may have filled just now: {:?}", tray.rows());
-    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts nobody any more"));
+    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts no client any more"));
     drop(deaf);
 }
 
@@ -579,7 +579,7 @@ fn quit_leaves_nothing_behind() {
 fn without_a_display_it_says_so_in_one_line() {
     let lab = Lab::new();
     let run = |display: &[(&str, &str)]| {
-        Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
             .arg("--lab")
             .arg(lab.path())
             .env_remove("DISPLAY")

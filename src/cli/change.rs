@@ -1,19 +1,34 @@
 //! What a command gives that changed something, or would have.
 
-use super::output::{ChangeJson, CommandOutput, pretty};
+use super::output::{ChangeJson, CommandOutput, Run, pretty};
+use portcullis::app::{App, ReadPreferences, preferences_note};
 use portcullis::root::answer::Response;
 use portcullis::status::Status;
 
-/// The helper's answer, and the status after it.
+/// The helper's answer.
 pub struct ChangeOutput {
-    pub response: Response,
-    /// `None` where nothing of the status can be different.
-    pub status: Option<Status>,
+    response: Response,
+    /// After the change; `None` where nothing of it can be different.
+    status: Option<Status>,
+    /// In JSON the status has it.
+    note: Option<String>,
+}
+
+impl ChangeOutput {
+    pub fn without_status(response: Response) -> Run {
+        Ok(Box::new(ChangeOutput { response, status: None, note: None }))
+    }
+
+    pub fn with_status(app: &App, response: Response, preferences: &ReadPreferences) -> Run {
+        let (status, note) = (app.status(preferences)?, preferences.as_ref().err().map(preferences_note));
+        Ok(Box::new(ChangeOutput { response, status: Some(status), note }))
+    }
 }
 
 impl CommandOutput for ChangeOutput {
     fn text(&self) -> String {
-        format!("{}\n", self.response.message)
+        let note = self.note.as_ref().map_or(String::new(), |note| format!("note: {note}\n"));
+        format!("{}\n{note}", self.response.message)
     }
 
     fn json(&self) -> String {

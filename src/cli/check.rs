@@ -66,7 +66,7 @@ impl Checked {
         };
         let parsed = parse(path, text, &mut include);
         self.notes.extend(parsed.doubts.iter().map(|doubt| {
-            format!("{}:{}: macOS's pfctl minds this: {}", doubt.path, doubt.line, doubt.message)
+            format!("{}:{}: macOS's pfctl refuses this: {}", doubt.path, doubt.line, doubt.message)
         }));
         self.problems.extend(parsed.problems);
         parsed.ruleset.loads

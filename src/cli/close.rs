@@ -40,17 +40,20 @@ impl From<CloseArguments> for CloseCommand {
 impl CloseCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
-        if self.dry_run {
-            let operation = match self.closing {
-                Closing::Ports(ports) => Operation::Close { ports: app.ports(&ports)? },
-                Closing::Everything => Operation::CloseAll {},
-            };
-            return dry_run::preview(&app, &operation);
-        }
-        let response = match self.closing {
-            Closing::Ports(ports) => app.close(&ports)?,
-            Closing::Everything => app.close_all()?,
+        let preferences = app.preferences();
+        let ports = match self.closing {
+            Closing::Ports(text) => Some(app.ports_to_close(&text, &preferences)?),
+            Closing::Everything => None,
         };
-        Ok(Box::new(ChangeOutput { response, status: Some(app.status()?) }))
+        if self.dry_run {
+            let operation = ports.map_or(Operation::CloseAll {}, |ports| Operation::Close { ports });
+            return dry_run::preview(&app, &operation, &preferences);
+        }
+        let readable = preferences.as_ref().ok();
+        let response = match ports {
+            Some(ports) => app.close(&ports, readable)?,
+            None => app.close_all(readable)?,
+        };
+        ChangeOutput::with_status(&app, response, &preferences)
     }
 }

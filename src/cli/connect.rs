@@ -5,10 +5,11 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, Connection};
+use portcullis::app::{AppError, Connection};
 use portcullis::debuggers::settings::Setting;
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::pf::origin::PerOrigin;
+use portcullis::prefs::Preferences;
 
 #[derive(Debug, clap::Args)]
 pub struct ConnectCommand {
@@ -25,16 +26,22 @@ pub struct ConnectCommand {
 impl ConnectCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
-        let port = one_port(&app, &self.port)?;
-        let connection = app.connection(port, self.host.as_deref())?;
+        let preferences = app.preferences()?;
+        let port = one_port("connect", &self.port, &preferences)?;
+        let connection = app.connection(port, self.host.as_deref(), &Ok(preferences))?;
         let copied = self.copy.map(|client| app.copy_setting(&connection, &client)).transpose()?;
         Ok(Box::new(ConnectOutput { port, connection, copied }))
     }
 }
 
-/// The one port that was typed.
-pub fn one_port(app: &App, text: &str) -> Result<u16, CommandError> {
-    Ok(app.ports(text)?.first().map_or(0, |managed| managed.range.first()))
+/// The one port that was typed for `command`.
+pub fn one_port(command: &'static str, text: &str, preferences: &Preferences) -> Result<u16, CommandError> {
+    let ports = preferences.ports(text).map_err(AppError::from)?;
+    let one = if let [port] = ports.as_slice() { port.range.as_single() } else { None };
+    one.ok_or_else(|| {
+        let numbers: Vec<String> = ports.iter().map(|port| port.range.to_string()).collect();
+        CommandError::SeveralPorts { command, ports: numbers.join(", ") }
+    })
 }
 
 struct ConnectOutput {
@@ -59,7 +66,7 @@ struct ConnectJson<'a> {
 
 impl ConnectOutput {
     fn server(&self) -> &'static str {
-        self.connection.view.server.as_ref().map_or("what usually sits there", |server| server.title())
+        self.connection.view.debugger_title().unwrap_or("what usually sits there")
     }
 }
 

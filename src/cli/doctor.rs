@@ -32,21 +32,22 @@ impl DoctorCommand {
 fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     let here = std::env::current_dir().unwrap_or_default();
     let project = project::collect(&here);
-    let sight = app.sight(&watched(&project), scan::look_well, &mut app.app_firewall())?;
-    let (ports, processes, blind_spot) = match sight.look {
+    let observed =
+        app.observe(&Ok(app.preferences()?), &watched(&project), scan::look_well, &mut app.app_firewall())?;
+    let (ports, processes, blind_spot) = match observed.look {
         Ok(look) => {
             let ports =
-                look.views.into_iter().filter_map(|view| report_on(&sight.facts, &sight.status, view));
+                look.views.into_iter().filter_map(|view| report_on(&observed.facts, &observed.status, view));
             (ports.collect(), look.processes, look.table.blind_spot)
         }
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
     let interfaces = os::interfaces().unwrap_or_default();
     Ok(doctor::DoctorFacts {
-        seen: sight.facts.report.usable(os::now(), &sight.facts.boot).ok().cloned(),
-        notes: sight.status.notes,
-        firewall: Some(sight.status.firewall),
-        app_firewall: Some(sight.facts.app_firewall),
+        seen: observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned(),
+        notes: observed.status.notes,
+        firewall: Some(observed.status.firewall),
+        app_firewall: Some(observed.facts.app_firewall),
         ports,
         addresses: interfaces
             .into_iter()
@@ -132,7 +133,7 @@ impl<'a> DoctorPortJson<'a> {
     }
 }
 
-/// What is looked at beside the ports that are shown: those of the project, and those of every debugger that runs.
+/// The ports to look at beside those that are shown: of the project, and of every debugger that runs.
 fn watched(project: &project::Project) -> Vec<PortRange> {
     let of_project = project.configurations.iter().filter_map(|found| found.port.number());
     // Where the sockets cannot be read, the look itself says so.
@@ -140,7 +141,6 @@ fn watched(project: &project::Project) -> Vec<PortRange> {
     of_project.chain(running).filter_map(PortRange::single).collect()
 }
 
-/// What is to be said of a port.
 fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::ExaminedPort> {
     // Root's verdict is on the range that is shown, as it is written there.
     let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));

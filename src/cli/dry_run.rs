@@ -6,9 +6,10 @@ use similar::TextDiff;
 
 use super::explain::loaded;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, AppError};
+use portcullis::app::{App, AppError, ReadPreferences, preferences_note};
 use portcullis::pf::explain::{VerdictChange, changes};
 use portcullis::port::PortRange;
+use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::anchor;
@@ -40,7 +41,7 @@ impl CommandOutput for DryRunOutput {
         };
         let changing: Vec<_> = self.verdicts.iter().filter(|change| change.before != change.after).collect();
         text += match changing.as_slice() {
-            [] => "\nnobody would reach more or less than now\n",
+            [] => "\nno client would reach more or less than now\n",
             _ => "\nwho could reach what:\n",
         };
         text.extend(changing.iter().map(|change| format!("  {change}\n")));
@@ -50,13 +51,14 @@ impl CommandOutput for DryRunOutput {
 }
 
 /// What an operation would change, by the rules that root last saw. Errors: what root saw says nothing of now.
-pub fn preview(app: &App, operation: &Operation) -> Run {
+pub fn preview(app: &App, operation: &Operation, preferences: &ReadPreferences) -> Run {
     validate(operation)?;
     let fact = app.report();
     let report =
         fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
     let old = ledger(report);
-    let new = changed(&old, app.preferences()?.managed(), operation);
+    let shown = preferences.as_ref().map(Preferences::managed).unwrap_or_default();
+    let new = changed(&old, shown, operation);
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let (before, after) = (anchor::rules(&old), anchor::rules(&new));
     let now = loaded(report).with_interfaces(firewall::interfaces(app.system()));
@@ -68,6 +70,7 @@ pub fn preview(app: &App, operation: &Operation) -> Run {
     if report.pf != PfState::Enabled {
         notes.push("pf is off: the verdicts are those of a pf that is on".to_owned());
     }
+    notes.extend(preferences.as_ref().err().map(preferences_note));
     let diff = diff.lines().map(str::to_owned).collect();
     Ok(Box::new(DryRunOutput { version: 1, dry_run: true, anchor, diff, verdicts, notes }))
 }

@@ -15,6 +15,8 @@ pub enum CommandError {
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Conf(#[from] ConfFileError),
+    #[error("{command} takes one port; you gave {ports}")]
+    SeveralPorts { command: &'static str, ports: String },
     #[error("a connection from this Mac itself goes over lo0, not {interface}: leave --on out")]
     LoopbackElsewhere { interface: String },
     #[error("{}: {source}", path.display())]
@@ -29,9 +31,10 @@ impl CommandError {
         match self {
             CommandError::App(error) => error.exit_status(),
             CommandError::Probe(_) | CommandError::NotRecorded => 1,
-            CommandError::Conf(_) | CommandError::LoopbackElsewhere { .. } | CommandError::Capture { .. } => {
-                2
-            }
+            CommandError::Conf(_)
+            | CommandError::SeveralPorts { .. }
+            | CommandError::LoopbackElsewhere { .. }
+            | CommandError::Capture { .. } => 2,
         }
     }
 }

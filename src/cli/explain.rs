@@ -12,11 +12,12 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Explanation, Query, ask};
+use portcullis::pf::load::Listing;
 use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, parse};
-use portcullis::pf::rulesets::{Listing, Rulesets};
+use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::Decision;
-use portcullis::prefs::{Preferences, ports_of};
+use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::status::wording::duration;
@@ -51,7 +52,7 @@ fn read_from(text: &str) -> Result<ClientHost, String> {
         _ => text
             .parse::<IpAddr>()
             .map(ClientHost::Host)
-            .map_err(|_| "say an address, or loopback, network or anyone".to_owned()),
+            .map_err(|_| "use an address, or loopback, network or anyone".to_owned()),
     }
 }
 
@@ -143,7 +144,7 @@ impl ExplainCommand {
         }
         notes.extend(doubts.iter().map(|doubt| {
             format!(
-                "macOS's pfctl minds this, by all that is known of it: {}:{}: {}",
+                "macOS's pfctl refuses this, by all that is known of it: {}:{}: {}",
                 doubt.path, doubt.line, doubt.message
             )
         }));
@@ -175,7 +176,7 @@ impl ExplainCommand {
             PfState::Enabled => {}
             PfState::Disabled => {
                 let sentence = format!(
-                    "passed: pf is off and filters nothing, so nothing keeps anybody from port {}",
+                    "passed: pf is off and filters nothing, so it keeps no client from port {}",
                     port.first
                 );
                 return unasked(Decision::Pass, sentence, "pf is off".to_owned());
@@ -194,7 +195,7 @@ impl ExplainCommand {
 
     /// The port that is asked about: of several the first, which a note says.
     fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
-        let ports = ports_of(&self.port, preferences)?;
+        let ports = preferences.ports(&self.port)?;
         let is_one = matches!(ports.as_slice(), [NamedPort { range, .. }] if range.as_single().is_some());
         let first = ports.first().map_or(0, |named| named.range.first());
         Ok(AskedPort { first, is_one })

@@ -22,7 +22,7 @@ pub struct ConfFileError {
     because: String,
 }
 
-/// Reads files for the parser, and keeps what is to be said about them.
+/// Reads files for the parser, and keeps notes about them.
 pub struct IncludedFiles {
     anchors: Option<PathBuf>,
     notes: Vec<String>,
@@ -66,18 +66,18 @@ impl IncludedFiles {
         }
     }
 
-    /// What is to be said beside the `problems`, which name some of the files already.
+    /// The notes, but for files that the `problems` name already.
     pub fn notes(self, problems: &[String]) -> Vec<String> {
-        let untold = |path: &String| !problems.iter().any(|problem| problem.contains(path.as_str()));
-        let unread = self.unread.into_iter().filter(|(path, _)| untold(path)).map(|(_, note)| note);
+        let unsaid = |path: &String| !problems.iter().any(|problem| problem.contains(path.as_str()));
+        let unread = self.unread.into_iter().filter(|(path, _)| unsaid(path)).map(|(_, note)| note);
         self.notes.into_iter().chain(unread).collect()
     }
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    // A pipe that nobody writes to would hold the opening up.
+    // Opening a pipe waits for a writer, which may never come.
     if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
-        return Err("it is no plain file".to_owned());
+        return Err("it is not a plain file".to_owned());
     }
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();

@@ -19,7 +19,18 @@ enum Switch {
 impl GuardCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
-        let response = app.guard(matches!(self.state, Switch::On))?;
-        Ok(Box::new(ChangeOutput { response, status: Some(app.status()?) }))
+        let preferences = app.preferences();
+        let (preferences, response) = match self.state {
+            Switch::On => {
+                let preferences = preferences?;
+                let response = app.guard_on(&preferences)?;
+                (Ok(preferences), response)
+            }
+            Switch::Off => {
+                let response = app.guard_off(preferences.as_ref().ok())?;
+                (preferences, response)
+            }
+        };
+        ChangeOutput::with_status(&app, response, &preferences)
     }
 }

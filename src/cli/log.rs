@@ -19,7 +19,6 @@ use portcullis::pf::rule_text::RuleText;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pflog::follow::{FollowEvent, Follower};
 use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};
-use portcullis::root::answer::Response;
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
 use portcullis::rules::ledger::Seconds;
@@ -61,7 +60,7 @@ fn read_minutes(text: &str) -> Result<u16, String> {
     let minutes = time.map(|time| time.as_secs().saturating_add(59) / 60);
     let minutes = minutes.and_then(|minutes| u16::try_from(minutes).ok());
     let fits = |minutes: &u16| (1..=max).contains(minutes);
-    minutes.filter(fits).ok_or_else(|| format!("say 1m to {}h, such as 30m or 1h30m", max / 60))
+    minutes.filter(fits).ok_or_else(|| format!("use 1m to {}h, such as 30m or 1h30m", max / 60))
 }
 
 pub enum LogCommand {
@@ -107,10 +106,11 @@ const AN_HOUR: u16 = 60;
 
 impl LogCommand {
     pub fn run(self, context: &Context) -> Run {
-        let changed = |response: Response| -> Run { Ok(Box::new(ChangeOutput { response, status: None })) };
         match self {
-            LogCommand::Stop => changed(context.app()?.stop_log()?),
-            LogCommand::Record { minutes } => changed(context.app()?.record_log(minutes)?),
+            LogCommand::Stop => ChangeOutput::without_status(context.app()?.stop_log()?),
+            LogCommand::Record { minutes } => {
+                ChangeOutput::without_status(context.app()?.record_log(minutes)?)
+            }
             LogCommand::ShowFile(file, filter) => show_file(&file, &filter),
             LogCommand::FollowFile(file, filter) => follow_file(&file, &filter, context.printer),
             LogCommand::ShowRecording(filter) => show_recording(&context.app()?, &filter),
@@ -209,12 +209,13 @@ impl PacketRules {
     }
 
     fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, String> {
-        self.0.as_ref().map_err(Clone::clone).and_then(|loaded| entry.rule_in(loaded))
+        let loaded = self.0.as_ref().map_err(Clone::clone)?;
+        entry.rule_in(loaded).map_err(|why| why.to_string())
     }
 }
 
 #[derive(Serialize)]
-struct Packet {
+struct PrintedPacket {
     #[serde(flatten)]
     entry: LogEntry,
     /// The rule, where it is known.
@@ -223,11 +224,11 @@ struct Packet {
     not_known: Option<String>,
 }
 
-impl Packet {
+impl PrintedPacket {
     fn of(entry: LogEntry, rules: &PacketRules) -> Self {
         match rules.rule_of(&entry) {
-            Ok(rule) => Packet { entry, logged_by: Some(rule), not_known: None },
-            Err(why) => Packet { entry, logged_by: None, not_known: Some(why) },
+            Ok(rule) => PrintedPacket { entry, logged_by: Some(rule), not_known: None },
+            Err(why) => PrintedPacket { entry, logged_by: None, not_known: Some(why) },
         }
     }
 
@@ -264,7 +265,7 @@ fn concerns(entry: &LogEntry, port: Option<u16>) -> bool {
 #[derive(Serialize)]
 struct LogOutput {
     version: u32,
-    entries: Vec<Packet>,
+    entries: Vec<PrintedPacket>,
     blocked: BTreeMap<u16, Attempts>,
     problems: Vec<String>,
     recording: Option<RecordingTimes>,
@@ -296,7 +297,7 @@ impl LogOutput {
             }
         }
         let blocked = blocked(&entries, 0);
-        let entries = entries.into_iter().map(|entry| Packet::of(entry, rules)).collect();
+        let entries = entries.into_iter().map(|entry| PrintedPacket::of(entry, rules)).collect();
         let recording = recording.map(|(recording, under_way)| RecordingTimes {
             since: recording.since,
             until: recording.ended.as_ref().map_or(recording.until, |ended| ended.at),
@@ -313,7 +314,7 @@ impl CommandOutput for LogOutput {
     }
 
     fn text(&self) -> String {
-        let mut text: String = self.entries.iter().map(Packet::line).collect();
+        let mut text: String = self.entries.iter().map(PrintedPacket::line).collect();
         for (port, Attempts { attempts, last_from, .. }) in &self.blocked {
             let plural = if *attempts == 1 { "" } else { "s" };
             text += &format!("port {port}: {attempts} attempt{plural} blocked, the last from {last_from}\n");
@@ -339,7 +340,7 @@ impl CommandOutput for LogOutput {
 struct FollowedPacket {
     version: u32,
     #[serde(flatten)]
-    packet: Packet,
+    packet: PrintedPacket,
 }
 
 impl CommandOutput for FollowedPacket {
@@ -394,7 +395,7 @@ fn follow(
     while !interrupted.load(Ordering::Relaxed) {
         match follower.step() {
             FollowEvent::Entry(entry) if concerns(&entry, port) => {
-                let packet = Packet::of(entry, rules);
+                let packet = PrintedPacket::of(entry, rules);
                 if printer.print(&FollowedPacket { version: 1, packet }).is_err() {
                     break;
                 }

@@ -29,6 +29,7 @@ mod ports;
 mod prefs;
 mod probe;
 mod status;
+mod tray;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,17 +38,16 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use context::Context;
 use output::{Printer, Run};
-use portcullis::app::App;
 
 /// Opens debug ports on this Mac, closes them in the evening, and says why a port cannot be reached.
 /// Without a command: the tray.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, about, long_about = None, after_help = AFTER_HELP)]
-struct CommandLine {
+struct CliArguments {
     /// Work in a lab: a directory that plays the Mac, made where it is missing
     #[arg(long, value_name = "DIR", global = true)]
     lab: Option<PathBuf>,
-    /// Response in JSON
+    /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -91,7 +91,7 @@ enum CliCommand {
 
 /// Runs the command line of this process; gives its exit status.
 pub fn main() -> ExitCode {
-    let CommandLine { lab, json, command } = match CommandLine::try_parse() {
+    let CliArguments { lab, json, command } = match CliArguments::try_parse() {
         Ok(line) => line,
         Err(error) => {
             // Help and version are printed to standard output with 0, mistakes to standard error with 2.
@@ -103,10 +103,7 @@ pub fn main() -> ExitCode {
     let context = Context { lab, printer };
     match command {
         Some(command) => printer.finish(command.run(&context)),
-        None => match context.app() {
-            Ok(app) => tray(app),
-            Err(error) => printer.finish(Err(error.into())),
-        },
+        None => tray::start(context.lab.as_deref()),
     }
 }
 
@@ -125,24 +122,7 @@ impl CliCommand {
             CliCommand::Connect(command) => command.run(context),
             CliCommand::Log(arguments) => log::LogCommand::from(arguments).run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
-            CliCommand::Completions(command) => command.run(CommandLine::command()),
+            CliCommand::Completions(command) => command.run(CliArguments::command()),
         }
     }
-}
-
-#[cfg(feature = "gui")]
-fn tray(app: App) -> ExitCode {
-    match crate::tray::run(app) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("portcullis: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[cfg(not(feature = "gui"))]
-fn tray(_app: App) -> ExitCode {
-    eprintln!("portcullis: this build has no tray; see `portcullis --help` for the commands");
-    ExitCode::FAILURE
 }

@@ -4,7 +4,7 @@ use super::change::ChangeOutput;
 use super::context::Context;
 use super::dry_run;
 use super::output::Run;
-use portcullis::app::Wanted;
+use portcullis::app::{AppError, SourceChoice};
 use portcullis::root::request::Operation;
 
 #[derive(Debug, clap::Args)]
@@ -23,17 +23,17 @@ pub struct OpenCommand {
 impl OpenCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
-        let preferred = app.preferences()?.from;
-        let from = match self.from.as_slice() {
-            [] => Wanted::parse([preferred.as_str()])?,
-            given => Wanted::parse(given.iter().map(String::as_str))?,
+        let preferences = app.preferences()?;
+        let choice = match self.from.as_slice() {
+            [] => SourceChoice::parse([preferences.from.as_str()])?,
+            given => SourceChoice::parse(given.iter().map(String::as_str))?,
         };
-        let ports = self.ports.join(",");
+        let ports = preferences.ports(&self.ports.join(",")).map_err(AppError::from)?;
+        let from = app.source(&choice)?;
         if self.dry_run {
-            let (ports, from) = (app.ports(&ports)?, app.source(&from)?);
-            return dry_run::preview(&app, &Operation::Open { ports, from, until: None });
+            return dry_run::preview(&app, &Operation::Open { ports, from, until: None }, &Ok(preferences));
         }
-        let response = app.open(&ports, &from)?;
-        Ok(Box::new(ChangeOutput { response, status: Some(app.status()?) }))
+        let response = app.open(&ports, from, &preferences)?;
+        ChangeOutput::with_status(&app, response, &Ok(preferences))
     }
 }

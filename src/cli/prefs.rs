@@ -8,9 +8,10 @@ use super::change::ChangeOutput;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::debuggers::ports::DebugPort;
-use portcullis::port::PortName;
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
+use portcullis::rules::ledger::Attachment;
+use portcullis::rules::named_port::PortName;
 
 #[derive(Debug, clap::Args)]
 pub struct PrefsArguments {
@@ -46,7 +47,7 @@ impl PrefsCommand {
             PrefsCommand::Set { key, value } => {
                 app.set_preference(&key, &value)?;
                 let response = Response::done(Outcome::Changed, format!("{key} is now {value}"));
-                Ok(Box::new(ChangeOutput { response, status: None }))
+                ChangeOutput::without_status(response)
             }
         }
     }
@@ -63,13 +64,17 @@ struct PrefsJson<'a> {
     file: &'a std::path::Path,
     show: &'a [PortName],
     from: &'a str,
-    way: String,
+    way: &'a str,
     port: &'a [DebugPort],
 }
 
 impl PrefsOutput {
-    fn way(&self) -> String {
-        format!("{:?}", self.preferences.way).to_lowercase()
+    fn way(&self) -> &'static str {
+        match self.preferences.way {
+            None => "auto",
+            Some(Attachment::Apple) => "apple",
+            Some(Attachment::Classic) => "classic",
+        }
     }
 }
 
@@ -83,7 +88,10 @@ impl CommandOutput for PrefsOutput {
         let Preferences { show, from, port, .. } = &self.preferences;
         let show: Vec<&str> = show.iter().map(PortName::as_str).collect();
         let mut text = format!("show  {}\nfrom  {from}\nway   {}\n", show.join(", "), self.way());
-        text.extend(port.iter().map(|own| format!("port  {} {}\n", own.port, own.name)));
+        for DebugPort { port, name, debugger, .. } in port {
+            let debugger = debugger.map_or_else(String::new, |debugger| format!(" ({})", debugger.name));
+            text += &format!("port  {port} {name}{debugger}\n");
+        }
         format!("{text}file  {}\n", self.file.display())
     }
 }

@@ -16,7 +16,8 @@ pub struct ProbeCommand {
 
 impl ProbeCommand {
     pub fn run(self, context: &Context) -> Run {
-        let port = one_port(&context.app()?, &self.port)?;
+        let preferences = context.app()?.preferences()?;
+        let port = one_port("probe", &self.port, &preferences)?;
         Ok(Box::new(ProbeOutput { version: 1, ok: true, identity: probe::probe(port)? }))
     }
 }

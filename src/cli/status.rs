@@ -16,10 +16,11 @@ pub struct StatusCommand {
 impl StatusCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
+        let preferences = app.preferences();
         if self.check {
-            app.check()?;
+            app.check(preferences.as_ref().ok())?;
         }
-        Ok(Box::new(StatusOutput(app.status()?)))
+        Ok(Box::new(StatusOutput(app.status(&preferences)?)))
     }
 }
 

@@ -23,7 +23,7 @@ pub struct BuildInfo {
     pub module: Option<(String, String)>,
 }
 
-/// What the linker wrote into the program in this file; `None` where it is no Go program, or cannot be read.
+/// What the linker wrote into the program in this file; `None` where it is not a Go program, or cannot be read.
 pub fn of_program(program: &Path) -> Option<BuildInfo> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(program).ok()?;

@@ -79,7 +79,7 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
         "brave browser",
         "electron",
     ];
-    // Its children are told the port too, and listen to nothing.
+    // Its child processes have the option too, and listen on nothing.
     let port: u16 = line.value(&["--remote-debugging-port"])?.parse().ok()?;
     let host = line.value(&["--remote-debugging-address"]).unwrap_or("127.0.0.1");
     let listen = Listen { host: host.to_owned(), port: (port != 0).then_some(port) };

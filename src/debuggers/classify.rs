@@ -37,7 +37,7 @@ impl PortExpectation {
 /// Which debugger the process at `path` with these `arguments` (its own name first) is, or `None` where it is none.
 ///
 /// With a `listener`, the question is about that listener of it: a node program that is debugged on 9229 may well serve
-/// web pages on 3000, and that one is no debugger.
+/// web pages on 3000, and that listener is not a debugger's.
 pub fn classify(path: &str, arguments: &[String], listener: Option<PortExpectation>) -> Option<Server> {
     let mut line = CommandLine::new(path, arguments);
     line.port = listener.map(|listener| listener.port);
@@ -66,11 +66,11 @@ pub fn classify_process(process: &Process, listener: Option<PortExpectation>) ->
 
 /// Whether the listener on `port` can be that of `server`.
 fn is_on(server: &Server, port: Option<u16>) -> bool {
-    let told = server.listen.as_ref().and_then(|listen| listen.port);
-    match (told, port) {
+    let given = server.listen.as_ref().and_then(|listen| listen.port);
+    match (given, port) {
         (_, None) => true,
-        // Told to listen elsewhere: this listener is the program's own.
-        (Some(told), Some(port)) => told == port,
+        // It listens elsewhere: this listener is the program's own.
+        (Some(given), Some(port)) => given == port,
         // A random port. What is guessed was guessed from the port.
         (None, Some(_)) => !(server.measured && server.mode.has_other_listeners),
     }
@@ -85,12 +85,26 @@ pub fn of_line(line: &str, port: Option<u16>) -> Option<Server> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::debugger::ListenOn;
     use super::*;
 
     #[test]
     fn a_process_without_arguments_is_no_debugger() {
         assert_eq!(of_line(" x", Some(1)), None);
         assert_eq!(classify("", &[], Some(PortExpectation::usual(1))), None);
+    }
+
+    /// Else the settings to connect would not be those of what was started.
+    #[test]
+    fn the_advice_to_start_starts_the_usual_mode_on_the_port() {
+        for debugger in ALL {
+            for on in [ListenOn::Loopback, ListenOn::Everywhere] {
+                let Some(command) = (debugger.start)(on, 40000) else { continue };
+                let server = of_line(&command, Some(40000)).unwrap_or_else(|| panic!("{command}"));
+                assert_eq!(server.mode, debugger.usual_mode, "{command}");
+                assert!(server.traps.is_empty(), "{command}");
+            }
+        }
     }
 
     #[test]

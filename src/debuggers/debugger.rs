@@ -11,6 +11,7 @@ use super::launch::{LaunchEntry, LaunchMatch};
 use super::settings::{ConnectTarget, Setting};
 use super::wire::{ExchangeError, ServerIdentity};
 use crate::diagnosis::Answer;
+use crate::diagnosis::wording::StartCommands;
 use crate::sockets::Process;
 
 /// Everything that is known of one debugger.
@@ -33,12 +34,22 @@ pub struct Debugger {
     pub recognise: fn(&CommandLine<'_>) -> Option<Server>,
     /// The ways in which it serves.
     pub modes: &'static [&'static Mode],
-    /// The mode that is assumed where only the port is known; one of `modes`.
+    /// The mode that is assumed where only the port is known: the one that `start` starts; one of `modes`.
     pub usual_mode: &'static Mode,
     /// The command that starts it so that it listens there on this port; `None` where it cannot, or no command does.
     pub start: fn(ListenOn, u16) -> Option<String>,
     /// The editors' configurations that connect to it.
     pub clients: &'static [&'static EditorClient],
+}
+
+impl Debugger {
+    /// The commands that start it on `port`.
+    pub fn start_commands(&self, port: u16) -> StartCommands {
+        StartCommands {
+            on_loopback: (self.start)(ListenOn::Loopback, port),
+            everywhere: (self.start)(ListenOn::Everywhere, port),
+        }
+    }
 }
 
 /// The port that a debugger has unless another is chosen.
@@ -148,7 +159,7 @@ impl Mode {
     };
 }
 
-/// Modes are told apart by their names.
+/// Equal where the names are.
 impl PartialEq for Mode {
     fn eq(&self, other: &Mode) -> bool {
         self.id == other.id
@@ -169,7 +180,7 @@ impl Serialize for Mode {
     }
 }
 
-/// Debuggers are told apart by their names.
+/// Equal where the names are.
 impl PartialEq for Debugger {
     fn eq(&self, other: &Debugger) -> bool {
         self.name == other.name
@@ -190,7 +201,7 @@ pub struct Server {
     /// Which it is, and how it serves.
     #[serde(rename = "kind")]
     pub mode: &'static Mode,
-    /// Where it was told to listen, where the arguments say so.
+    /// Where it listens, as far as the arguments say.
     pub listen: Option<Listen>,
     /// Whether its program waits for the client before it runs, where the arguments tell.
     pub waits: Option<bool>,
@@ -228,7 +239,7 @@ impl Server {
     }
 }
 
-/// Where a server was told to listen.
+/// Where a server listens, by its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listen {
     /// The host as written; empty for every address.

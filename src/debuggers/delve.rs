@@ -26,7 +26,7 @@ pub static DEBUGGER: Debugger = Debugger {
     own_programs: &PROGRAMS,
     recognise,
     modes: &[&DAP, &HEADLESS, &MULTICLIENT],
-    usual_mode: &DAP,
+    usual_mode: &MULTICLIENT,
     start: |on, port| {
         Some(format!("dlv debug --headless --accept-multiclient --listen={}:{port}", on.host("")))
     },

@@ -33,7 +33,7 @@ pub static STUB: Mode = Mode {
     title: "gdbserver",
     protocol: "gdb remote",
     takes_many: Answer::No,
-    probe: Probe::Refused("it takes whoever connects for its debugger"),
+    probe: Probe::Refused("it takes any client that connects for its debugger"),
     settings,
     ..Mode::UNKNOWN
 };

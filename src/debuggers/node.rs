@@ -99,8 +99,8 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
             _ => continue,
         };
         match Listen::parse(value) {
-            Some(told) if told.host.is_empty() => listen.port = told.port,
-            Some(told) => listen = told,
+            Some(given) if given.host.is_empty() => listen.port = given.port,
+            Some(given) => listen = given,
             None if value.is_empty() => {}
             None => listen.host = value.trim_start_matches('[').trim_end_matches(']').to_owned(),
         }

@@ -17,7 +17,7 @@
 use serde::Serialize;
 
 use super::classify::{PortExpectation, classify_process};
-use super::debugger::{Debugger, ListenOn, Server};
+use super::debugger::{Debugger, ListenOn, Mode, Server};
 use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
@@ -37,7 +37,7 @@ pub struct PortView {
     pub server: Option<Server>,
     /// The process that listens, or else serves, or else has lost its listener.
     pub process: Option<Process>,
-    /// Who is being served, in words.
+    /// The clients that are being served, in words.
     pub clients: Vec<String>,
     /// The debugger that is expected on the port.
     #[serde(skip)]
@@ -51,7 +51,7 @@ pub struct PortView {
 impl PortView {
     /// The view of the `expected` port in `table`.
     ///
-    /// `earlier` is a table from some seconds before: only with it is a queue that does not move told from one that
+    /// `earlier` is a table from some seconds before: only with it is a queue that does not move known from one that
     /// has just filled. `processes` are those that [`super::may_linger`] names: among them is found a debugger that has
     /// lost its listener. It shows for a moment also of one that is about to listen.
     pub fn of(
@@ -76,10 +76,10 @@ impl PortView {
         let (presence, owner) = match (listener, sessions.first()) {
             (Some(listener), _) if is_proxy(listener) => (Presence::Forwards, listener.owner.process()),
             (Some(listener), _) => (Presence::Listens, listener.owner.process()),
-            (None, Some(session)) => (Presence::Nobody, session.owner.process()),
+            (None, Some(session)) => (Presence::Absent, session.owner.process()),
             (None, None) if orphan.is_some() => (Presence::Orphan, orphan),
             (None, None) if table.blind_spot.is_some() => (Presence::Unknown, None),
-            (None, None) => (Presence::Nobody, None),
+            (None, None) => (Presence::Absent, None),
         };
         let server = owner.and_then(|process| classify_process(process, Some(expected)));
         let clients = sessions.iter().map(|session| client_of(table, session)).collect();
@@ -113,23 +113,42 @@ impl PortView {
     /// The settings to connect to the debugger that is there; none where none is known. `host` is this Mac as the
     /// client names it; where it is not given, the loopback address that is listened to.
     pub fn settings(&self, host: Option<&str>) -> Vec<Setting> {
-        let Some(server) = &self.server else { return Vec::new() };
+        self.mode().map_or_else(Vec::new, |mode| self.settings_for(mode, host))
+    }
+
+    /// [`PortView::settings`]; where no debugger is seen there, those of the one that is expected.
+    pub fn settings_or_expected(&self, host: Option<&str>) -> Vec<Setting> {
+        let expected = self.expected.debugger().filter(|_| self.process.is_none());
+        let mode = self.mode().or(expected.map(|debugger| debugger.usual_mode));
+        mode.map_or_else(Vec::new, |mode| self.settings_for(mode, host))
+    }
+
+    /// What people call the debugger that is there, or that the user named for the port.
+    pub fn debugger_title(&self) -> Option<&'static str> {
+        let seen = self.server.as_ref().filter(|server| !server.mode.forwards).map(Server::title);
+        seen.or(self.expected.named.map(|debugger| debugger.title))
+    }
+
+    /// The debugger that the user named for the port.
+    pub fn named_debugger(&self) -> Option<&'static Debugger> {
+        self.expected.named
+    }
+
+    /// The mode of the debugger that is there. Where something else is seen to listen, a forwarder among it, the user's word
+    /// for what is behind it counts.
+    fn mode(&self) -> Option<&'static Mode> {
+        let seen = self.server.as_ref().map(|server| server.mode).filter(|mode| !mode.forwards);
+        let named = self.expected.named.filter(|_| !self.listeners.is_empty());
+        seen.or(named.map(|debugger| debugger.usual_mode))
+    }
+
+    fn settings_for(&self, mode: &Mode, host: Option<&str>) -> Vec<Setting> {
         let is_six = self.bind().v4 == Bind::None && self.bind().v6 != Bind::None;
         let loopback = if is_six { "::1" } else { "127.0.0.1" };
         let target = ConnectTarget { host: host.unwrap_or(loopback), port: self.port };
-        let mut settings = (server.mode.settings)(&target);
+        let mut settings = (mode.settings)(&target);
         settings.extend(self.is_loopback_only().then(|| Setting::tunnel(&target)));
         settings
-    }
-
-    /// [`PortView::settings`]; where none is seen there, those of the debugger that usually is.
-    pub fn settings_or_usual(&self, host: Option<&str>) -> Vec<Setting> {
-        let settings = self.settings(host);
-        if !settings.is_empty() || self.process.is_some() {
-            return settings;
-        }
-        let target = ConnectTarget { host: host.unwrap_or("127.0.0.1"), port: self.port };
-        self.expected.debugger().map_or_else(Vec::new, |debugger| (debugger.usual_mode.settings)(&target))
     }
 
     /// Whether it is listened to, but not where other machines could address it.
@@ -167,19 +186,19 @@ impl PortView {
             listen_everywhere: option(ListenOn::Everywhere),
             listen_v4: option(ListenOn::Loopback),
             take_many: server.and_then(|server| server.mode.take_many_option).map(str::to_owned),
-            start: self.expected.debugger().and_then(|debugger| start(debugger, port)),
+            start: self.expected.debugger().map(|debugger| debugger.start_commands(port)),
             ..Wording::default()
         }
     }
 }
 
-/// Whether `process` is a debugger that was told to listen on this port, can live on without its listener, and has begun to
-/// listen already.
+/// Whether `process` is a debugger that should listen on this port by its arguments, can live on without its listener, and
+/// has begun to listen already.
 fn is_orphan(process: &Process, expected: PortExpectation, all: &[Process]) -> bool {
     classify_process(process, Some(expected)).is_some_and(|server| {
-        let told = server.listen.is_some_and(|listen| listen.port == Some(expected.port));
+        let is_its_port = server.listen.is_some_and(|listen| listen.port == Some(expected.port));
         let lingers = server.mode.lingering.is_some_and(|lingering| !(lingering.is_starting)(process, all));
-        told && lingers && server.traps.is_empty()
+        is_its_port && lingers && server.traps.is_empty()
     })
 }
 
@@ -218,7 +237,7 @@ fn bind(socket: &Socket) -> Both<Bind> {
     };
     match address {
         std::net::IpAddr::V4(_) => Both { v4: bind, v6: Bind::None },
-        // A socket on `::` takes IPv4 too, unless it was told not to.
+        // A socket on `::` takes IPv4 too, unless it is set not to.
         std::net::IpAddr::V6(_) if bind == Bind::Every && socket.v6_only == Some(false) => Both::same(bind),
         std::net::IpAddr::V6(_) => Both { v4: Bind::None, v6: bind },
     }
@@ -241,11 +260,6 @@ fn address(socket: &Socket) -> String {
         true => "every address".to_owned(),
         false => address.to_string(),
     }
-}
-
-/// A command that starts this debugger on `port`.
-fn start(debugger: &Debugger, port: u16) -> Option<String> {
-    (debugger.start)(ListenOn::Loopback, port).or_else(|| (debugger.start)(ListenOn::Everywhere, port))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::debugger::{Debugger, Harm};
 use super::{ALL, nameable, named};
-use crate::port::{PortName, PortRange};
+use crate::port::PortRange;
+use crate::rules::named_port::{NamedPort, PortName};
 
 /// A debug port by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,25 @@ pub struct DebugPort {
     /// The debugger that the user named for the port; `None` for the usual ports.
     #[serde(skip)]
     pub debugger: Option<&'static Debugger>,
+}
+
+impl DebugPort {
+    pub fn named_port(&self) -> NamedPort {
+        NamedPort { name: self.name.clone(), range: self.port }
+    }
+
+    /// A port that no preference and no debugger says anything of.
+    pub fn untitled(range: PortRange) -> Self {
+        DebugPort {
+            name: PortName::of_number(range),
+            title: String::new(),
+            port: range,
+            protocol: String::new(),
+            bind: String::new(),
+            connect: Harm::Unknown,
+            debugger: None,
+        }
+    }
 }
 
 /// A port of the user's own, as the preferences hold it. What they do not say of it is what its debugger says.

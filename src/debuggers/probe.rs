@@ -18,7 +18,7 @@ use crate::sockets::{self, SocketsError};
 pub enum ProbeError {
     /// Nothing was asked: a connection might do harm, or nothing listens.
     #[error("did not probe port {port}: {refusal}")]
-    Refused { port: u16, refusal: Refusal },
+    Refused { port: u16, refusal: ProbeRefusal },
     /// The sockets could not be read.
     #[error(transparent)]
     Sockets(#[from] SocketsError),
@@ -29,13 +29,13 @@ pub enum ProbeError {
 
 /// Why a port is not probed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ProbeRefusal {
     #[error("nothing listens there")]
     NoListener,
     #[error("its debugger is in session and has stopped listening")]
     InSession,
-    /// The process, which is no debugger that is known.
-    #[error("{0} is no debug server known to be harmless to ask")]
+    /// Holds the process.
+    #[error("{0} is not a debug server that is known to be harmless to ask")]
     NoServer(String),
     #[error("who listens there is not known, and an unknown server may be harmed by a connection")]
     Unknown,
@@ -65,38 +65,42 @@ pub fn probe(port: u16) -> Result<ServerIdentity, ProbeError> {
     let view = look()?;
     let ask = question(&view).map_err(refused)?;
     if !is_same(&first, &view) {
-        return Err(refused(Refusal::Replaced));
+        return Err(refused(ProbeRefusal::Replaced));
     }
-    let address = address(&view).ok_or_else(|| refused(Refusal::NoListener))?;
+    let address = address(&view).ok_or_else(|| refused(ProbeRefusal::NoListener))?;
     ask(address).map_err(|source| ProbeError::Failed { port, address, source })
 }
 
 /// A question that is harmless.
 type Ask = fn(SocketAddr) -> Result<ServerIdentity, ExchangeError>;
 
-/// The question that is harmless for the server in view, or why there is none.
-fn question(view: &PortView) -> Result<Ask, Refusal> {
+/// The question that is harmless for the server in view. Errors: there is none.
+fn question(view: &PortView) -> Result<Ask, ProbeRefusal> {
     if view.listeners.is_empty() {
-        return Err(if view.sessions.is_empty() { Refusal::NoListener } else { Refusal::InSession });
+        return Err(if view.sessions.is_empty() {
+            ProbeRefusal::NoListener
+        } else {
+            ProbeRefusal::InSession
+        });
     }
     let process = || view.process.as_ref().map(ToString::to_string);
     let Some(server) = &view.server else {
-        return Err(process().map_or(Refusal::Unknown, Refusal::NoServer));
+        return Err(process().map_or(ProbeRefusal::Unknown, ProbeRefusal::NoServer));
     };
-    // Another process on the same port would get the connection instead, for all that can be told from here.
+    // Another process on the same port would get the connection instead, for all that can be seen from here.
     let mut owners: Vec<Option<u32>> = view.listeners.iter().map(sockets::Socket::pid).collect();
     owners.sort_unstable();
     owners.dedup();
     if owners.len() > 1 {
-        return Err(Refusal::Several);
+        return Err(ProbeRefusal::Several);
     }
     let mode = server.mode;
     match mode.probe {
         Probe::Harmless(_) if !server.measured => {
-            Err(Refusal::NotMeasured { process: process().unwrap_or_default(), mode })
+            Err(ProbeRefusal::NotMeasured { process: process().unwrap_or_default(), mode })
         }
         Probe::Harmless(ask) => Ok(ask),
-        Probe::Refused(harm) => Err(Refusal::Harmful { mode, harm }),
+        Probe::Refused(harm) => Err(ProbeRefusal::Harmful { mode, harm }),
     }
 }
 
@@ -175,8 +179,11 @@ mod tests {
             (&["/opt/own-server --inspect=127.0.0.1:2345"], "arguments do not say"),
             (&["/opt/own-server --remote-debugging-port=2345"], "arguments do not say"),
             (&["deno run --inspect=127.0.0.1:2345 x.ts"], "arguments do not say"),
-            (&["node server.js --inspect=127.0.0.1:2345"], "no debug server known"),
-            (&["sh -c dlv --accept-multiclient --headless --listen=:2345"], "no debug server known"),
+            (&["node server.js --inspect=127.0.0.1:2345"], "not a debug server that is known"),
+            (
+                &["sh -c dlv --accept-multiclient --headless --listen=:2345"],
+                "not a debug server that is known",
+            ),
             (&[node, "gdbserver :2345 ./x"], "several processes"),
             (&[node, ""], "several processes"),
             (&[""], "is not known"),
@@ -202,7 +209,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let error = probe(port).unwrap_err();
         assert!(matches!(error, ProbeError::Refused { .. }), "{error}");
-        assert!(error.to_string().contains("no debug server known to be harmless"), "{error}");
+        assert!(error.to_string().contains("not a debug server that is known to be harmless"), "{error}");
         assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
         drop(listener);
         assert!(probe(port).unwrap_err().to_string().contains("nothing listens there"));

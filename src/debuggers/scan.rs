@@ -34,7 +34,7 @@ pub struct Scan {
     pub views: Vec<PortView>,
 }
 
-/// Looks at the `watched` ports. With the table of a look some seconds `earlier`, a queue that does not move is told
+/// Looks at the `watched` ports. With the table of a look some seconds `earlier`, a queue that does not move is known
 /// from one that has just filled. Errors: see [`sockets::read`].
 pub fn look(watched: &[WatchedPort], earlier: Option<&SocketTable>) -> Result<Scan, SocketsError> {
     let ranges: Vec<PortRange> = watched.iter().map(|watched| watched.range).collect();
@@ -72,7 +72,8 @@ pub fn look_well(watched: &[WatchedPort]) -> Result<Scan, SocketsError> {
     look(watched, Some(&first.table))
 }
 
-/// The ports that a debugger listens on, or was told to, wherever that is: to be watched beside those that are shown.
+/// The ports that debuggers of this machine listen on, or should by their arguments: to be watched beside those that are
+/// shown.
 /// Errors: see [`sockets::read`].
 pub fn debugger_ports() -> Result<Vec<u16>, SocketsError> {
     let listening = sockets::listeners()?.into_iter().filter_map(|socket| {
@@ -80,9 +81,9 @@ pub fn debugger_ports() -> Result<Vec<u16>, SocketsError> {
         let server = classify_process(socket.owner.process()?, Some(PortExpectation::usual(port)))?;
         (!server.mode.forwards).then_some(port)
     });
-    let told = sockets::processes(may_linger)?.into_iter();
-    let told = told.filter_map(|process| classify_process(&process, None)?.listen?.port);
-    let mut ports: Vec<u16> = listening.chain(told).collect();
+    let given = sockets::processes(may_linger)?.into_iter();
+    let given = given.filter_map(|process| classify_process(&process, None)?.listen?.port);
+    let mut ports: Vec<u16> = listening.chain(given).collect();
     ports.sort_unstable();
     ports.dedup();
     Ok(ports)

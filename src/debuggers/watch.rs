@@ -1,4 +1,4 @@
-//! When to look again: never while nothing can change that anybody would see.
+//! When to look again: never while nothing can change that would be shown.
 //!
 //! ```
 //! use portcullis::debuggers::watch::{Interest, pause};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::os::process::Program;
 
-/// Why somebody would care.
+/// Why a change would be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// Whether a debug port has a listener or a session.
@@ -31,7 +31,7 @@ pub fn pause(interest: Interest, on_battery: bool) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Whether this machine runs on battery; what cannot be told counts as no.
+/// Whether this machine runs on battery; unknown counts as no.
 pub fn on_battery() -> bool {
     if cfg!(target_os = "macos") {
         let output = Program::new("/usr/bin/pmset").args(["-g", "batt"]).run();

@@ -1,7 +1,8 @@
 //! The words for a [`Situation`], in English. Another language is another file with the same three functions; what
 //! is decided here is only how to say it.
 
-use super::{Answer, AppFirewallEffect, Bind, Cause, Presence, Reachability, Session, Situation};
+use super::answer::Answer;
+use super::situation::{AppFirewallEffect, Bind, Cause, Presence, Reachability, Session, Situation};
 use crate::pf::origin::PerOrigin;
 
 /// What the sentences speak of. Texts come from the system: the caller escapes what may hold control characters.
@@ -23,9 +24,9 @@ pub struct Wording {
     pub listen_v4: Option<String>,
     /// The option that makes it take several clients, such as `--accept-multiclient`.
     pub take_many: Option<String>,
-    /// A command that starts such a debugger.
-    pub start: Option<String>,
-    /// Whom "this network" means, where that is not the networks this Mac is on: such as `192.168.1.20`.
+    /// The commands that start the debugger that is expected there, where one is.
+    pub start: Option<StartCommands>,
+    /// The chosen hosts that stand in place of "this network", such as `192.168.1.20`.
     pub near: Option<String>,
     /// Whether our own rules let it in, so that it is another's rule where pf blocks it.
     pub is_open: bool,
@@ -33,6 +34,15 @@ pub struct Wording {
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
     pub pf_unknown: Option<String>,
+}
+
+/// The commands that start a debugger on a port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartCommands {
+    /// It listens on loopback only; `None` where it cannot do that.
+    pub on_loopback: Option<String>,
+    /// It listens on every address; `None` where it cannot do that.
+    pub everywhere: Option<String>,
 }
 
 impl Wording {
@@ -61,7 +71,7 @@ pub fn sentence(situation: &Situation, subject: &Wording) -> String {
                 "{} listens on {}, and {} can reach it",
                 subject.program(),
                 subject.addresses(),
-                whom(situation.reach(), subject)
+                who_reaches(situation.reach(), subject)
             )
         }
         (_, Some(first)) => cause(*first, situation, subject),
@@ -78,7 +88,7 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Wording) -> String {
         (Reachability::NoListener, true) => format!("nothing listens on port {port}"),
         (Reachability::NoListener, false) => format!("who listens on port {port} could not be read"),
         (Reachability::Bricked, true) => format!(
-            "{program} still runs, but no longer listens on port {port} and serves nobody: something connected and left"
+            "{program} still runs, but no longer listens on port {port} and serves no client: something connected and left"
         ),
         (Reachability::Bricked, false) => {
             format!("{program} runs, but does not listen on port {port}; it may be serving a client")
@@ -148,10 +158,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     let port = &subject.port;
     let first = situation.causes().first().copied();
     match situation.state() {
-        Reachability::NoListener => match &subject.start {
-            Some(start) => format!("start the debugger first: `{start}`"),
-            None => "start the debugger first, then its client".to_owned(),
-        },
+        Reachability::NoListener => start_step(subject),
         Reachability::Bricked => {
             "stop it and start it again; a test of its port with nc or telnet is what does this".to_owned()
         }
@@ -169,7 +176,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             (None, _) => "let the client use an IPv6 address of this Mac".to_owned(),
         },
         Reachability::LoopbackOnly => {
-            let tunnel = format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@THIS-MAC`");
+            let tunnel = tunnel(port);
             match &subject.listen_everywhere {
                 Some(option) => {
                     format!("on this Mac, connect to it as it is; for another machine restart it with `{option}`, or use {tunnel}")
@@ -198,7 +205,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     }
 }
 
-fn whom(reach: PerOrigin<Answer>, subject: &Wording) -> String {
+fn who_reaches(reach: PerOrigin<Answer>, subject: &Wording) -> String {
     let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
         (Answer::Yes, Answer::Yes) => "every machine that finds this Mac".to_owned(),
@@ -206,6 +213,31 @@ fn whom(reach: PerOrigin<Answer>, subject: &Wording) -> String {
         (_, Answer::Yes) => format!("every machine but {}", near.unwrap_or("those of this network")),
         _ => "only this Mac".to_owned(),
     }
+}
+
+/// How the debugger is started: on every address only where the port is open for others, since a client of a debugger
+/// can run what it likes.
+fn start_step(subject: &Wording) -> String {
+    let StartCommands { on_loopback, everywhere } = subject.start.clone().unwrap_or_default();
+    match (subject.is_open, on_loopback, everywhere) {
+        (_, None, None) => "start the debugger first, then its client".to_owned(),
+        (true, _, Some(command)) => {
+            format!("start the debugger first: `{command}`; each client that is let in can run code as you")
+        }
+        (true, Some(command), None) => format!(
+            "start the debugger first: `{command}`; it listens on loopback only, so other machines need {}",
+            tunnel(&subject.port)
+        ),
+        (false, Some(command), _) => format!("start the debugger first: `{command}`"),
+        (false, None, Some(command)) => format!(
+            "start the debugger first: `{command}`; it listens on every address, so keep other machines out with the \
+             guard: `portcullis guard on`"
+        ),
+    }
+}
+
+fn tunnel(port: &str) -> String {
+    format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@THIS-MAC`")
 }
 
 fn in_parentheses(why: &Option<String>) -> String {
@@ -243,11 +275,14 @@ mod tests {
             listen_everywhere: Some("--listen=:2345".into()),
             listen_v4: Some("--listen=127.0.0.1:2345".into()),
             take_many: Some("--accept-multiclient".into()),
-            start: Some("dlv debug --headless --listen=127.0.0.1:2345 --accept-multiclient".into()),
+            start: Some(StartCommands {
+                on_loopback: Some("dlv debug --headless --listen=127.0.0.1:2345".into()),
+                everywhere: Some("dlv debug --headless --listen=:2345".into()),
+            }),
             near: Some("192.168.1.20".into()),
             is_open: true,
             pf_blocks: Some("our guard blocks it".into()),
-            pf_unknown: Some("nobody has looked at pf yet".into()),
+            pf_unknown: Some("pf has not been looked at yet".into()),
         }
     }
 
@@ -257,7 +292,7 @@ mod tests {
         let loopback = Both { v4: Bind::Loopback, v6: Bind::None };
         let open = |takes_many| Session::Open { takes_many };
         let situations = [
-            Situation { presence: Presence::Nobody, bind: none, ..base() },
+            Situation { presence: Presence::Absent, bind: none, ..base() },
             Situation { presence: Presence::Orphan, bind: none, ..base() },
             Situation { session: open(Answer::No), ..base() },
             Situation { session: open(Answer::Yes), ..base() },
@@ -294,5 +329,43 @@ mod tests {
             }
         }
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_debugger_is_started_for_those_that_the_port_is_open_for() {
+        let local = Some("local".to_owned());
+        let everywhere = Some("everywhere".to_owned());
+        let step = |is_open, on_loopback: &Option<String>, everywhere: &Option<String>| {
+            let start = StartCommands { on_loopback: on_loopback.clone(), everywhere: everywhere.clone() };
+            let subject = Wording { port: "9222".into(), is_open, start: Some(start), ..Wording::default() };
+            next_step(&Situation { presence: Presence::Absent, ..base() }, &subject)
+        };
+        for (is_open, on_loopback, everywhere, said) in [
+            (false, &local, &everywhere, "start the debugger first: `local`"),
+            (
+                true,
+                &local,
+                &everywhere,
+                "start the debugger first: `everywhere`; each client that is let in can run code as you",
+            ),
+            (
+                true,
+                &local,
+                &None,
+                "start the debugger first: `local`; it listens on loopback only, so other machines need an SSH tunnel: \
+                 `ssh -L 9222:127.0.0.1:9222 USER@THIS-MAC`",
+            ),
+            (
+                false,
+                &None,
+                &everywhere,
+                "start the debugger first: `everywhere`; it listens on every address, so keep other machines out with \
+                 the guard: `portcullis guard on`",
+            ),
+            (false, &None, &None, "start the debugger first, then its client"),
+            (true, &None, &None, "start the debugger first, then its client"),
+        ] {
+            assert_eq!(step(is_open, on_loopback, everywhere), said);
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::facts::{DoctorFacts, ExaminedPort};
 use super::finding::{Finding, Level, finding};
 use super::project::{Configuration, WrittenPort};
-use crate::debuggers::debugger::{EditorClient, Mode};
+use crate::debuggers::debugger::{Debugger, EditorClient, Mode, Server};
+use crate::debuggers::port_view::PortView;
 use crate::debuggers::settings::ConnectTarget;
 
 pub fn configurations(facts: &DoctorFacts) -> Vec<Finding> {
@@ -23,91 +24,141 @@ pub fn configurations(facts: &DoctorFacts) -> Vec<Finding> {
 }
 
 fn configuration_finding(configuration: &Configuration, facts: &DoctorFacts) -> Option<Finding> {
-    let about = format!("project, \"{}\"", configuration.name.escape_debug());
     let host = configuration.host.as_deref().unwrap_or("127.0.0.1");
-    let said = match &configuration.port {
-        WrittenPort::Number(port) => port.to_string(),
-        WrittenPort::Unresolved(text) => text.escape_debug().to_string(),
+    let (judgement, port) = match &configuration.port {
+        WrittenPort::Number(port) => (judge(configuration.client, host, *port, facts)?, port.to_string()),
+        WrittenPort::Unresolved(text) => {
+            let text = text.escape_debug().to_string();
+            let what = format!("its port is {text}: only the editor knows what that is");
+            (Judgement::new(Level::Unknown, what, "compare it with the port of the debugger"), text)
+        }
     };
-    let evidence = format!("{}: {}", configuration.file, address(host, &said));
-    let found = |level, what: String, next: &str| Some(finding(level, &about, what, &evidence, next));
-    let WrittenPort::Number(port) = configuration.port else {
-        let what = format!("its port is {said}: only the editor knows what that is");
-        return found(Level::Unknown, what, "compare it with the port of the debugger");
-    };
-    let own = host.parse().is_ok_and(|address: IpAddr| facts.addresses.contains(&address));
-    // Another machine's debugger cannot be seen from here.
-    if !own && !["127.0.0.1", "localhost", "::1", "0.0.0.0", ""].contains(&host) {
+    let about = format!("project, \"{}\"", configuration.name.escape_debug());
+    let evidence = format!("{}: {}", configuration.file, address(host, &port));
+    let Judgement { level, what, next_step } = judgement;
+    Some(finding(level, &about, what, &evidence, &next_step))
+}
+
+/// What a configuration comes to, beside what is there.
+struct Judgement {
+    level: Level,
+    what: String,
+    next_step: String,
+}
+
+impl Judgement {
+    fn new(level: Level, what: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Judgement { level, what: what.into(), next_step: next_step.into() }
+    }
+}
+
+/// `None`: it connects to another machine, whose debuggers are not seen from here, or to a port that was not looked at.
+fn judge(
+    client: Option<&'static EditorClient>,
+    host: &str,
+    port: u16,
+    facts: &DoctorFacts,
+) -> Option<Judgement> {
+    let is_own = host.parse().is_ok_and(|address: IpAddr| facts.addresses.contains(&address));
+    if !is_own && !["127.0.0.1", "localhost", "::1", "0.0.0.0", ""].contains(&host) {
         return None;
     }
     let view = facts.ports.iter().map(|port| &port.view).find(|view| view.port == port)?;
-    let Some(server) = &view.server else {
-        return match &view.process {
-            Some(process) => found(
+    Some(match &view.server {
+        None => without_server(client, view, facts),
+        Some(server) => mismatch(client, server.mode)
+            .map(|next| wrong_server(client, server, ConnectTarget { host, port }, next))
+            .or_else(|| wrong_address(view, host, is_own))
+            .unwrap_or_else(|| {
+                Judgement::new(Level::Fine, format!("it fits the {} on port {port}", server.title()), "")
+            }),
+    })
+}
+
+/// No debugger was recognised there.
+fn without_server(client: Option<&'static EditorClient>, view: &PortView, facts: &DoctorFacts) -> Judgement {
+    let port = view.port;
+    match (&view.process, view.named_debugger()) {
+        (Some(_), Some(debugger)) => match named_mismatch(client, debugger) {
+            None => {
+                let what = format!("it fits {}, which the preferences name for port {port}", debugger.title);
+                Judgement::new(Level::Fine, what, "")
+            }
+            Some((does, next)) => {
+                let what = format!("{does}, but the preferences name {} for port {port}", debugger.title);
+                Judgement::new(Level::Problem, what, next)
+            }
+        },
+        (Some(process), None) => Judgement::new(
+            Level::Problem,
+            format!("it connects to port {port}, where {process} listens, which is not a known debugger"),
+            "give both the same free port",
+        ),
+        // The listener's owner may not be read.
+        (None, _) if !view.listeners.is_empty() => Judgement::new(
+            Level::Unknown,
+            format!("it connects to port {port}, and who listens there is not known"),
+            "look as root: `sudo portcullis doctor`",
+        ),
+        (None, _) => match elsewhere(client, facts) {
+            Some((title, other)) => Judgement::new(
                 Level::Problem,
-                format!(
-                    "it connects to port {port}, where {process} listens, which is no debugger that is known"
-                ),
-                "give both the same free port",
+                format!("it connects to port {port}, where nothing listens; the {title} is on port {other}"),
+                format!("give it port {other}, or start the debugger on port {port}"),
             ),
-            // Somebody listens, and who that is may not be seen.
-            None if !view.listeners.is_empty() => found(
-                Level::Unknown,
-                format!("it connects to port {port}, and who listens there is not known"),
-                "look as root: `sudo portcullis doctor`",
+            None => Judgement::new(
+                Level::Advice,
+                format!("it connects to port {port}, where nothing listens yet"),
+                "start the debugger first, then this configuration",
             ),
-            None => match elsewhere(configuration.client, facts) {
-                Some((title, other)) => found(
-                    Level::Problem,
-                    format!(
-                        "it connects to port {port}, where nothing listens; the {title} is on port {other}"
-                    ),
-                    &format!("give it port {other}, or start the debugger on port {port}"),
-                ),
-                None => found(
-                    Level::Advice,
-                    format!("it connects to port {port}, where nothing listens yet"),
-                    "start the debugger first, then this configuration",
-                ),
-            },
-        };
-    };
-    if let Some(next) = mismatch(configuration.client, server.mode) {
-        let does = configuration.client.map_or("", |client| client.does);
-        let what = format!("{does}, but a {} listens on port {port}", server.title());
-        let settings = (server.mode.settings)(&ConnectTarget { host, port });
-        let hint = settings
-            .first()
-            .map_or_else(String::new, |_| format!("; `portcullis connect {port}` prints what fits"));
-        return found(Level::Problem, what, &format!("{next}{hint}"));
+        },
     }
+}
+
+/// The client does not speak with the server that is there.
+fn wrong_server(
+    client: Option<&'static EditorClient>,
+    server: &Server,
+    target: ConnectTarget<'_>,
+    next: &str,
+) -> Judgement {
+    let (does, port) = (client.map_or("", |client| client.does), target.port);
+    let what = format!("{does}, but a {} listens on port {port}", server.title());
+    let has_settings = !(server.mode.settings)(&target).is_empty();
+    let hint =
+        if has_settings { format!("; `portcullis connect {port}` prints what fits") } else { String::new() };
+    Judgement::new(Level::Problem, what, format!("{next}{hint}"))
+}
+
+/// The debugger does not listen where the client looks for it, or perhaps not.
+fn wrong_address(view: &PortView, host: &str, is_own: bool) -> Option<Judgement> {
     let addresses = || view.listeners.iter().map(|socket| socket.local.ip().to_canonical());
     let only = |v4: bool| addresses().next().is_some() && addresses().all(|address| address.is_ipv4() == v4);
     let every = addresses().any(|address| address.is_unspecified());
-    let loopback_only = addresses().next().is_some() && addresses().all(|address| address.is_loopback());
-    match host {
-        _ if own && loopback_only => found(
+    let (level, what, next) = match host {
+        _ if is_own && view.is_loopback_only() => (
             Level::Problem,
             format!("it uses {host}, but the debugger listens on loopback only"),
             "use 127.0.0.1 as the host on this Mac, or have the debugger listen on every address",
         ),
-        "::1" if only(true) => found(
+        "::1" if only(true) => (
             Level::Problem,
-            "it uses ::1, but the debugger listens on IPv4 only".into(),
+            "it uses ::1, but the debugger listens on IPv4 only".to_owned(),
             "use 127.0.0.1 as the host",
         ),
-        "127.0.0.1" if only(false) && !every => found(
+        "127.0.0.1" if only(false) && !every => (
             Level::Problem,
-            "it uses 127.0.0.1, but the debugger listens on IPv6 only".into(),
+            "it uses 127.0.0.1, but the debugger listens on IPv6 only".to_owned(),
             "use ::1 as the host",
         ),
-        "localhost" if !every => found(
+        "localhost" if !every => (
             Level::Advice,
-            "it uses localhost, which may mean ::1 as well as 127.0.0.1".into(),
+            "it uses localhost, which may mean ::1 as well as 127.0.0.1".to_owned(),
             "name the address that the debugger listens on",
         ),
-        _ => found(Level::Fine, format!("it fits the {} on port {port}", server.title()), ""),
-    }
+        _ => return None,
+    };
+    Some(Judgement::new(level, what, next))
 }
 
 fn address(host: &str, port: &str) -> String {
@@ -133,11 +184,23 @@ fn elsewhere(client: Option<&'static EditorClient>, facts: &DoctorFacts) -> Opti
     found.next().is_none().then(|| (server.title(), first.view.port))
 }
 
+const OWN_PORT: &str = "give the configuration the port of its own debugger";
+
 /// What to change where a client does not speak with a server in this mode.
 fn mismatch(client: Option<&'static EditorClient>, mode: &Mode) -> Option<&'static str> {
     let client = client?;
     if mode.forwards || (client.speaks)(mode) {
         return None;
     }
-    Some((client.instead)(mode).unwrap_or("give the configuration the port of its own debugger"))
+    Some((client.instead)(mode).unwrap_or(OWN_PORT))
+}
+
+/// What a client does, and what to change, where it speaks with no mode of the debugger that the user named.
+fn named_mismatch(
+    client: Option<&'static EditorClient>,
+    debugger: &Debugger,
+) -> Option<(&'static str, &'static str)> {
+    let client = client?;
+    let speaks = debugger.modes.iter().any(|mode| (client.speaks)(mode));
+    (!speaks).then_some((client.does, OWN_PORT))
 }

@@ -12,7 +12,7 @@ use crate::sockets::Process;
 use crate::status::{AppFirewall, Firewall};
 
 /// Everything that the report is made from.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct DoctorFacts {
     /// pf, as the status shows it; `None` where there is no status.
     pub firewall: Option<Firewall>,
@@ -22,7 +22,7 @@ pub struct DoctorFacts {
     pub notes: Vec<String>,
     /// The Application Firewall; `None` where it was not asked.
     pub app_firewall: Option<AppFirewall>,
-    /// The debug ports that are in use or cared for, and what is said of each.
+    /// The debug ports that are in use, shown or named by the project.
     pub ports: Vec<ExaminedPort>,
     /// The addresses of this machine, loopback apart.
     pub addresses: Vec<IpAddr>,
@@ -41,7 +41,7 @@ pub struct DoctorFacts {
 }
 
 /// A debug port, and what is said of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ExaminedPort {
     /// What the socket table shows.
     pub view: PortView,

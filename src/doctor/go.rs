@@ -5,92 +5,66 @@ use super::finding::{Finding, Level, finding};
 use super::toolchain::{self, Tool, Toolchain};
 
 pub fn go_and_delve(facts: &DoctorFacts) -> Vec<Finding> {
-    let Toolchain { go, dlv, unlisted_dlv, goroot, .. } = &facts.toolchain;
-    let wanted = facts.is_about_go();
-    let mut findings = Vec::new();
-    match (go.first(), wanted) {
-        (None, true) => findings.push(finding(
-            Level::Problem,
-            "go",
-            "no go on the PATH",
-            &facts.toolchain.path,
-            "install Go, or add its bin folder to PATH",
-        )),
-        (None, false) => {}
-        (Some(first), _) => findings.push(match &first.version {
-            Ok(version) => finding(Level::Fine, "go", format!("go {version}"), &first.path, ""),
-            Err(why) => finding(
-                Level::Unknown,
-                "go",
-                "go does not tell its version",
-                &format!("{}: {why}", first.path),
-                "",
-            ),
-        }),
+    let Toolchain { go, dlv, .. } = &facts.toolchain;
+    let known = |tools: &[Tool]| tools.first().and_then(|tool| tool.version.as_ref().ok().cloned());
+    let fit = match (known(go), known(dlv)) {
+        (Some(go), Some(dlv)) => versions(&go, &dlv, facts.project.go.as_deref()),
+        _ => None,
+    };
+    of_go(facts).into_iter().chain(of_dlv(facts)).chain(fit).collect()
+}
+
+fn of_go(facts: &DoctorFacts) -> Vec<Finding> {
+    let Toolchain { go, goroot, path, .. } = &facts.toolchain;
+    let missing = (go.is_empty() && facts.is_about_go()).then(|| {
+        let next = "install Go, or add its bin folder to PATH";
+        finding(Level::Problem, "go", "no go on the PATH", path, next)
+    });
+    let several = several("go", go, "put the one that is meant first on PATH, in the editor too");
+    let goroot = goroot.iter().map(|problem| {
+        let next = "unset GOROOT: go finds its own";
+        finding(Level::Problem, "go", problem.clone(), "the environment's GOROOT", next)
+    });
+    missing
+        .into_iter()
+        .chain(go.first().map(|first| version("go", first)))
+        .chain(several)
+        .chain(goroot)
+        .collect()
+}
+
+fn of_dlv(facts: &DoctorFacts) -> Vec<Finding> {
+    let Toolchain { dlv, unlisted_dlv, path, .. } = &facts.toolchain;
+    if let Some(first) = dlv.first() {
+        let several = several("dlv", dlv, "remove the others, or name one by its path in the editor");
+        return [version("dlv", first)].into_iter().chain(several).collect();
     }
-    if go.len() > 1 {
-        let all: Vec<&str> = go.iter().map(|tool| tool.path.as_str()).collect();
-        findings.push(finding(
-            Level::Advice,
-            "go",
-            format!("{} different gos are on the PATH; the first is used", go.len()),
-            &all.join(", "),
-            "put the one that is meant first on PATH, in the editor too",
-        ));
+    let found = |what, evidence, next| vec![finding(Level::Problem, "dlv", what, evidence, next)];
+    match unlisted_dlv {
+        Some(file) => found("dlv is installed, but not on the PATH", file, "add that folder to PATH"),
+        None if facts.is_about_go() => found("no dlv on the PATH", path, INSTALL_DLV),
+        None => vec![],
     }
-    if let Some(problem) = goroot {
-        findings.push(finding(
-            Level::Problem,
-            "go",
-            problem.clone(),
-            "the environment's GOROOT",
-            "unset GOROOT: go finds its own",
-        ));
-    }
-    match (dlv.first(), unlisted_dlv, wanted) {
-        (None, Some(path), _) => findings.push(finding(
-            Level::Problem,
-            "dlv",
-            "dlv is installed, but not on the PATH",
-            path,
-            "add that folder to PATH",
-        )),
-        (None, None, true) => findings.push(finding(
-            Level::Problem,
-            "dlv",
-            "no dlv on the PATH",
-            &facts.toolchain.path,
-            "`go install github.com/go-delve/delve/cmd/dlv@latest`",
-        )),
-        (None, None, false) => {}
-        (Some(first), ..) => {
-            findings.push(match &first.version {
-                Ok(version) => finding(Level::Fine, "dlv", format!("dlv {version}"), &first.path, ""),
-                Err(why) => finding(
-                    Level::Unknown,
-                    "dlv",
-                    "dlv does not tell its version",
-                    &format!("{}: {why}", first.path),
-                    "",
-                ),
-            });
-            if dlv.len() > 1 {
-                let all: Vec<&str> = dlv.iter().map(|tool| tool.path.as_str()).collect();
-                findings.push(finding(
-                    Level::Advice,
-                    "dlv",
-                    format!("{} different dlvs are on the PATH; the first is used", dlv.len()),
-                    &all.join(", "),
-                    "remove the others, or name one by its path in the editor",
-                ));
-            }
+}
+
+const INSTALL_DLV: &str = "`go install github.com/go-delve/delve/cmd/dlv@latest`";
+
+fn version(name: &str, tool: &Tool) -> Finding {
+    match &tool.version {
+        Ok(version) => finding(Level::Fine, name, format!("{name} {version}"), &tool.path, ""),
+        Err(why) => {
+            let evidence = format!("{}: {why}", tool.path);
+            finding(Level::Unknown, name, format!("{name} does not tell its version"), &evidence, "")
         }
     }
-    let known = |tools: &[Tool]| tools.first().and_then(|tool| tool.version.clone().ok());
-    if let (Some(go), Some(dlv)) = (known(go), known(dlv)) {
-        findings.extend(versions(&go, &dlv, facts.project.go.as_deref()));
-    }
-    findings
+}
+
+fn several(name: &str, tools: &[Tool], next: &str) -> Option<Finding> {
+    let all: Vec<&str> = tools.iter().map(|tool| tool.path.as_str()).collect();
+    (tools.len() > 1).then(|| {
+        let what = format!("{} different {name}s are on the PATH; the first is used", tools.len());
+        finding(Level::Advice, name, what, &all.join(", "), next)
+    })
 }
 
 /// Whether dlv and Go fit. A project may ask for a newer Go than is installed: go fetches that.
@@ -100,14 +74,13 @@ fn versions(go: &str, dlv: &str, wanted: Option<&str>) -> Option<Finding> {
         Some(wanted) => (wanted, ", which go.mod asks for"),
         None => (go, ""),
     };
-    let remedy = "`go install github.com/go-delve/delve/cmd/dlv@latest`";
     if toolchain::is_delve_too_old(dlv, used) {
         return Some(finding(
             Level::Problem,
             "dlv",
             format!("dlv {dlv} is too old for Go {used}{whence}"),
             "dlv refuses newer versions of Go than it knows: 1.N knows Go up to 1.N",
-            remedy,
+            INSTALL_DLV,
         ));
     }
     toolchain::is_go_too_old(dlv, used).then(|| {

@@ -81,7 +81,7 @@ mod tests {
         ExaminedPort { view, said, version: None }
     }
 
-    fn nobody(port: u16) -> ExaminedPort {
+    fn unused(port: u16) -> ExaminedPort {
         let view = PortView::of(PortExpectation::usual(port), &SocketTable::default(), None, &[]);
         let said =
             view.assess(PerOrigin::same(Both::same(Answer::Yes)), crate::diagnosis::AppFirewallEffect::Off);
@@ -106,7 +106,7 @@ mod tests {
         let tool = |path: &str, version: &str| Tool { path: path.into(), version: Ok(version.into()) };
         let facts = DoctorFacts {
             app_firewall: Some(AppFirewall::BlockAll),
-            ports: vec![port(2345, &dap), port(3000, &process(9, "nginx")), nobody(2346)],
+            ports: vec![port(2345, &dap), port(3000, &process(9, "nginx")), unused(2346)],
             addresses: vec![[192, 168, 1, 7].into()],
             processes: vec![dap.clone(), trapped],
             toolchain: Toolchain {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_debugger_on_another_port_is_named_unless_it_has_a_configuration() {
         let dap = process(7, "dlv dap --listen=127.0.0.1:2345");
-        let mut facts = DoctorFacts { ports: vec![port(2345, &dap), nobody(2346)], ..DoctorFacts::default() };
+        let mut facts = DoctorFacts { ports: vec![port(2345, &dap), unused(2346)], ..DoctorFacts::default() };
         facts.project.configurations = vec![configuration(&delve::LAUNCH_THROUGH_DAP, "127.0.0.1", 2346)];
         let found = examine(&facts);
         assert_eq!(found[0].level, Level::Problem);

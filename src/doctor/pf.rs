@@ -3,7 +3,7 @@
 use super::facts::DoctorFacts;
 use super::finding::{Finding, Level, finding};
 use crate::pf::parse::parse_listing;
-use crate::report::PfState;
+use crate::report::{PfState, Report};
 use crate::rules::ledger::{Attachment, Guard};
 use crate::status::{AppFirewall, FirewallState};
 
@@ -23,66 +23,66 @@ pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     vec![finding(level, "pf", what, &firewall.because, next)]
 }
 
-/// Whether the rules that we loaded are there and evaluated, and whose rules are there besides.
+/// Whether our rules are there and evaluated, and which rules are there besides.
 pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
     let notes = facts.notes.iter().map(|note| {
         let next = "see what it does: `portcullis explain PORT`";
         finding(Level::Advice, "pf", note.clone(), "what root saw of pf, and /etc/pf.anchors", next)
     });
-    let mut findings: Vec<Finding> = notes.collect();
-    let Some(seen) = &facts.seen else { return findings };
-    for interface in seen.skip.iter().filter(|name| !name.starts_with("lo")) {
-        findings.push(finding(
-            Level::Advice,
-            "pf",
-            format!("pf does not look at {}: no rule holds there", interface.escape_debug()),
-            "set skip on",
-            "take it out of `set skip on` in /etc/pf.conf, if that is not meant",
-        ));
-    }
+    let of_report = facts.seen.iter().flat_map(|seen| {
+        skipped_interfaces(seen).into_iter().chain(our_rules(seen)).chain(rules_of_others(seen))
+    });
+    notes.chain(of_report).collect()
+}
+
+fn skipped_interfaces(seen: &Report) -> Vec<Finding> {
+    let skipped = seen.skip.iter().filter(|name| !name.starts_with("lo"));
+    skipped
+        .map(|interface| {
+            let what = format!("pf does not look at {}: no rule holds there", interface.escape_debug());
+            let next = "take it out of `set skip on` in /etc/pf.conf, if that is not meant";
+            finding(Level::Advice, "pf", what, "set skip on", next)
+        })
+        .collect()
+}
+
+/// `None` where no rules of ours are to be there.
+fn our_rules(seen: &Report) -> Option<Finding> {
+    let are_wanted = seen.guard == Guard::On || !seen.openings.is_empty();
+    let way = seen.way.filter(|_| are_wanted && seen.pf == PfState::Enabled)?;
+    let call = match way {
+        Attachment::Apple => "com.apple/*",
+        Attachment::Classic => way.anchor(),
+    };
     let rules = |anchor: &str| seen.rulesets.get(anchor).map(|rules| rules.rules.trim()).unwrap_or_default();
-    let called: Vec<String> = parse_listing("main ruleset", rules(""))
-        .ruleset
-        .filter
-        .iter()
-        .filter_map(|rule| Some(rule.item.anchor.as_ref()?.path.as_ref()?.to_string()))
-        .collect();
-    let wanted = seen.guard == Guard::On || !seen.openings.is_empty();
-    if let (true, PfState::Enabled, Some(way)) = (wanted, &seen.pf, seen.way) {
-        let call = match way {
-            Attachment::Apple => "com.apple/*",
-            Attachment::Classic => way.anchor(),
-        };
-        let repair = "load them again: `portcullis guard on`, or `portcullis open PORT`";
-        if rules(way.anchor()).is_empty() {
-            let what =
-                format!("our rules are gone from the anchor {}: something has reloaded pf", way.anchor());
-            findings.push(finding(Level::Problem, "pf", what, "pfctl -a … -s rules", repair));
-        } else if !called.iter().any(|anchor| anchor == call) {
-            let what =
-                format!("the main ruleset does not call the anchor {call}, so our rules are not evaluated");
-            findings.push(finding(Level::Problem, "pf", what, "pfctl -s rules", repair));
-        } else {
-            let what = format!("our rules are loaded, in the anchor {}", way.anchor());
-            findings.push(finding(Level::Fine, "pf", what, "pfctl -a … -s rules", ""));
-        }
-    }
+    let main = parse_listing("main ruleset", rules("")).ruleset;
+    let mut called = main.filter.iter().filter_map(|rule| rule.item.anchor.as_ref()?.path.as_ref());
+    let repair = "load them again: `portcullis guard on`, or `portcullis open PORT`";
+    Some(if rules(way.anchor()).is_empty() {
+        let what = format!("our rules are gone from the anchor {}: something has reloaded pf", way.anchor());
+        finding(Level::Problem, "pf", what, "pfctl -a … -s rules", repair)
+    } else if !called.any(|anchor| anchor.to_string() == call) {
+        let what =
+            format!("the main ruleset does not call the anchor {call}, so our rules are not evaluated");
+        finding(Level::Problem, "pf", what, "pfctl -s rules", repair)
+    } else {
+        let what = format!("our rules are loaded, in the anchor {}", way.anchor());
+        finding(Level::Fine, "pf", what, "pfctl -a … -s rules", "")
+    })
+}
+
+fn rules_of_others(seen: &Report) -> Option<Finding> {
     let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let others = seen.rulesets.iter().filter(|(anchor, rules)| {
         let is_anchor = !anchor.is_empty() && !ours.contains(&anchor.as_str());
         is_anchor && !(rules.rules.trim().is_empty() && rules.nat.trim().is_empty())
     });
     let others: Vec<&str> = others.map(|(anchor, _)| anchor.as_str()).collect();
-    if !others.is_empty() {
-        findings.push(finding(
-            Level::Fine,
-            "pf",
-            format!("others have rules in {}", others.join(", ").escape_debug()),
-            "pfctl -s Anchors; what they do with a port is in what is said of that port",
-            "",
-        ));
-    }
-    findings
+    (!others.is_empty()).then(|| {
+        let what = format!("others have rules in {}", others.join(", ").escape_debug());
+        let evidence = "pfctl -s Anchors; what they do with a port is in what is said of that port";
+        finding(Level::Fine, "pf", what, evidence, "")
+    })
 }
 
 pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
@@ -96,7 +96,7 @@ pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
         Some(AppFirewall::On) => vec![finding(
             Level::Advice,
             about,
-            "it is on: other machines reach a debugger only if macOS was told to allow that program",
+            "it is on: other machines reach a debugger only if macOS is set to allow that program",
             "socketfilterfw --getglobalstate",
             &format!("look for the debugger in {settings}, Options"),
         )],
@@ -116,7 +116,7 @@ pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{LoadedRules, Report};
+    use crate::report::{LoadedRules, sample};
 
     fn seen(rulesets: &[(&str, &str)]) -> Report {
         let rulesets = rulesets.iter().map(|(anchor, rules)| {
@@ -124,19 +124,9 @@ mod tests {
             ((*anchor).to_owned(), rules)
         });
         Report {
-            version: Report::VERSION,
-            seen: 0,
-            boot: String::new(),
-            pf: PfState::Enabled,
-            references: Some(1),
-            guard: Guard::On,
-            way: Some(Attachment::Apple),
-            openings: vec![],
-            managed: vec![],
-            verdicts: vec![],
-            notes: vec![],
             rulesets: rulesets.collect(),
             skip: vec!["lo0".into(), "en0".into()],
+            ..sample::all_closed(vec![])
         }
     }
 

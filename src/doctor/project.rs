@@ -85,7 +85,7 @@ impl WrittenPort {
 pub enum ProjectFileError {
     #[error(transparent)]
     Read(#[from] std::io::Error),
-    #[error("it is no file")]
+    #[error("it is not a file")]
     NoFile,
     #[error("it is longer than {} MiB", LONGEST_FILE >> 20)]
     TooLong,
@@ -95,7 +95,7 @@ pub enum ProjectFileError {
     Xml(#[from] roxmltree::Error),
 }
 
-/// Reads the configurations of the project that `folder` belongs to. A file that is not there is no problem.
+/// Reads the configurations of the project that `folder` belongs to. A missing file is not a problem.
 pub fn collect(folder: &Path) -> Project {
     let root = root_of(folder);
     let mut project = Project { folder: root.to_owned(), ..Project::default() };

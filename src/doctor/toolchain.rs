@@ -5,12 +5,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
-
-use crate::os::process::Program;
+use crate::os::process::{ProcessError, Program};
 
 /// What is installed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default)]
 pub struct Toolchain {
     /// Every go on the PATH, in its order, each file once.
     pub go: Vec<Tool>,
@@ -25,12 +23,22 @@ pub struct Toolchain {
 }
 
 /// One program and its version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug)]
 pub struct Tool {
     /// Its file.
     pub path: String,
-    /// Its version, such as `1.22.3`, or why it is not known.
-    pub version: Result<String, String>,
+    /// Its version, such as `1.22.3`.
+    pub version: Result<String, VersionError>,
+}
+
+/// A program does not tell its version.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    #[error(transparent)]
+    Run(#[from] ProcessError),
+    /// Holds what it printed.
+    #[error("\"{}\" was not understood", .0.escape_debug())]
+    Unread(String),
 }
 
 /// Looks for go and dlv along `path`, and asks each for its version. `variable` gives the environment's folders.
@@ -106,13 +114,9 @@ fn tools(folders: &[PathBuf], name: &str, read: fn(&str) -> Option<String>) -> V
 
 fn tool(file: &Path, read: fn(&str) -> Option<String>) -> Tool {
     let output = Program::new(file).args(["version"]).timeout(Duration::from_secs(5)).run();
-    let version = match output {
-        Err(error) => Err(error.to_string()),
-        Ok(output) => {
-            let unread = || format!("\"{}\" was not understood", output.stdout.trim().escape_debug());
-            read(&output.stdout).ok_or_else(unread)
-        }
-    };
+    let version = output.map_err(VersionError::from).and_then(|output| {
+        read(&output.stdout).ok_or_else(|| VersionError::Unread(output.stdout.trim().to_owned()))
+    });
     Tool { path: file.display().to_string(), version }
 }
 
@@ -196,7 +200,7 @@ mod tests {
         symlink(a.join("dlv"), c.join("dlv")).unwrap();
         let path = std::env::join_paths([&a, &b, &c, Path::new("relative")]).unwrap();
         let found = collect(&path, |name| (name == "GOROOT").then(|| "/nowhere".into()));
-        let versions: Vec<_> = found.dlv.iter().map(|tool| tool.version.clone().unwrap()).collect();
+        let versions: Vec<_> = found.dlv.iter().map(|tool| tool.version.as_deref().unwrap()).collect();
         assert_eq!(versions, ["1.20.2", "1.25.0"]);
         assert!(found.go.is_empty());
         assert_eq!(found.goroot.as_deref(), Some("GOROOT names /nowhere, where there is no bin/go"));

@@ -16,7 +16,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match super::take_directory(&mut arguments).and_then(|directory| lab(&directory)) {
         Ok(lab) => helper::run(&lab, &arguments),
         Err(why) => {
-            helper::report(&Response::failed(Outcome::Unchanged, format!("{why}; nothing was changed")));
+            Response::failed(Outcome::Unchanged, format!("{why}; nothing was changed")).print();
             ExitCode::from(2)
         }
     }

@@ -19,9 +19,6 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Seconds since 1970-01-01 UTC.
-type Seconds = i64;
-
 /// What a kernel forgets when the machine restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +28,7 @@ pub struct Kernel {
     /// The boot that it is of.
     pub boot: String,
     /// Since when pf runs; `None`: it does not.
-    pub running_since: Option<Seconds>,
+    pub running_since: Option<i64>,
     /// Whether somebody enabled pf without taking a token.
     pub held_by_nobody: bool,
     /// Who holds pf, the newest first.
@@ -51,7 +48,7 @@ pub struct Holder {
     /// The process that took it.
     pub pid: u32,
     /// When.
-    pub since: Seconds,
+    pub since: i64,
 }
 
 /// The rules and tables of the main ruleset or of one anchor, rules in their normal form.
@@ -61,17 +58,17 @@ pub struct KernelRuleset {
     /// The pfctl that loaded it.
     pub loaded_by: u32,
     /// `scrub`, `scrub-anchor`.
-    pub scrub: Vec<Line>,
+    pub scrub: Vec<LoadedRule>,
     /// `nat`, `nat-anchor`.
-    pub nat: Vec<Line>,
+    pub nat: Vec<LoadedRule>,
     /// `rdr`, `rdr-anchor`.
-    pub rdr: Vec<Line>,
+    pub rdr: Vec<LoadedRule>,
     /// `binat`, `binat-anchor`.
-    pub binat: Vec<Line>,
+    pub binat: Vec<LoadedRule>,
     /// `pass`, `block`, `anchor`.
-    pub filter: Vec<Line>,
+    pub filter: Vec<LoadedRule>,
     /// `dummynet`, `dummynet-anchor`.
-    pub dummynet: Vec<Line>,
+    pub dummynet: Vec<LoadedRule>,
     /// The tables.
     pub tables: BTreeMap<String, Table>,
 }
@@ -79,7 +76,7 @@ pub struct KernelRuleset {
 /// A rule as pfctl prints it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Line {
+pub struct LoadedRule {
     /// The rule, without the braces of an inline anchor.
     pub text: String,
     /// The path of the anchor that it calls, without `/*`.
@@ -140,7 +137,7 @@ impl Kernel {
 
     /// DIOCSTART: starts pf. Where it runs already that is an error, but one that still keeps pf running when
     /// the last token is given back.
-    pub fn start(&mut self, now: Seconds) -> Result<(), Denied> {
+    pub fn start(&mut self, now: i64) -> Result<(), Denied> {
         self.held_by_nobody = true;
         if self.runs() {
             return Err(Denied::AlreadyEnabled);
@@ -161,7 +158,7 @@ impl Kernel {
     }
 
     /// DIOCSTARTREF: starts pf if need be, and holds it with `token`.
-    pub fn hold(&mut self, token: u64, pid: u32, now: Seconds) {
+    pub fn hold(&mut self, token: u64, pid: u32, now: i64) {
         self.running_since.get_or_insert(now);
         self.holders.insert(0, Holder { token, pid, since: now });
     }
@@ -267,7 +264,7 @@ pub fn is_nameless(path: &str) -> bool {
 
 impl KernelRuleset {
     /// Every rule.
-    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+    pub fn lines(&self) -> impl Iterator<Item = &LoadedRule> {
         [&self.scrub, &self.nat, &self.rdr, &self.binat, &self.filter, &self.dummynet].into_iter().flatten()
     }
 
@@ -288,10 +285,14 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn lines(texts: &[(&str, Option<&str>)]) -> Vec<Line> {
+    fn lines(texts: &[(&str, Option<&str>)]) -> Vec<LoadedRule> {
         texts
             .iter()
-            .map(|(text, calls)| Line { text: (*text).into(), calls: calls.map(str::to_owned), label: None })
+            .map(|(text, calls)| LoadedRule {
+                text: (*text).into(),
+                calls: calls.map(str::to_owned),
+                label: None,
+            })
             .collect()
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::config::LabConfig;
-use super::kernel::{KernelRuleset, Line, Table};
+use super::kernel::{KernelRuleset, LoadedRule, Table};
 use crate::os::Interface;
 use crate::pf::criteria::Address;
 use crate::pf::interfaces::InterfaceFacts;
@@ -228,14 +228,14 @@ impl Loading<'_> {
         Ok(())
     }
 
-    fn lines(&mut self, anchor: &str, rules: &[Placed<Rule>]) -> Result<Vec<Line>, String> {
+    fn lines(&mut self, anchor: &str, rules: &[Placed<Rule>]) -> Result<Vec<LoadedRule>, String> {
         rules.iter().map(|placed| self.line(anchor, &placed.item)).collect()
     }
 
-    fn line(&mut self, anchor: &str, rule: &Rule) -> Result<Line, String> {
+    fn line(&mut self, anchor: &str, rule: &Rule) -> Result<LoadedRule, String> {
         let label = rule.label.as_deref().map(str::to_owned);
         let Some(call) = &rule.anchor else {
-            return Ok(Line { text: rule.to_string(), calls: None, label });
+            return Ok(LoadedRule { text: rule.to_string(), calls: None, label });
         };
         let path = match &call.path {
             Some(path) => below(anchor, path),
@@ -247,7 +247,7 @@ impl Loading<'_> {
         if let Some(ruleset) = &call.inline {
             self.ruleset(&path, ruleset)?;
         }
-        Ok(Line { text: bare(rule), calls: Some(path), label })
+        Ok(LoadedRule { text: bare(rule), calls: Some(path), label })
     }
 
     fn fill(&self, table: &mut Table, source: &TableSource) -> Result<(), String> {
@@ -398,7 +398,7 @@ mod tests {
         loaded.map_err(|failed| failed.messages)
     }
 
-    fn texts(lines: &[Line]) -> Vec<&str> {
+    fn texts(lines: &[LoadedRule]) -> Vec<&str> {
         lines.iter().map(|line| line.text.as_str()).collect()
     }
 
@@ -423,7 +423,7 @@ mod tests {
         let (outer, _) = &loaded.rulesets["a"];
         assert_eq!(
             outer.filter[0],
-            Line { text: "anchor in all".into(), calls: Some("a/_1".into()), label: None }
+            LoadedRule { text: "anchor in all".into(), calls: Some("a/_1".into()), label: None }
         );
         assert_eq!(loaded.printed.lines().next(), Some("anchor in all {"));
         assert_eq!(loaded.printed.lines().last(), Some("}"));

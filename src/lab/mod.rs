@@ -36,7 +36,7 @@ mod system;
 pub use config::LabConfig;
 use states::StateError;
 use store::Store;
-pub use system::Lab;
+pub use system::{Lab, choose};
 
 use crate::os::{BootError, FileError, Files};
 use crate::system::PF_CONF;

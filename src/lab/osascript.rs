@@ -49,7 +49,7 @@ impl Statement {
     ///
     /// Errors: anything else, with the place as osascript prints it (`START:END: syntax error: … (N)`).
     pub fn parse(script: &str) -> Result<Self, SyntaxError> {
-        let mut words = Words { script, rest: script.trim_end() };
+        let mut words = ScriptWords { script, rest: script.trim_end() };
         words.expect(&["do", "shell", "script"])?;
         let mut statement = Statement {
             command: words.string()?,
@@ -88,12 +88,12 @@ pub struct SyntaxError {
 }
 
 /// The script that is left to read.
-struct Words<'a> {
+struct ScriptWords<'a> {
     script: &'a str,
     rest: &'a str,
 }
 
-impl<'a> Words<'a> {
+impl<'a> ScriptWords<'a> {
     fn skip_space(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
     }
@@ -174,7 +174,7 @@ impl<'a> Words<'a> {
 
 /// What osascript ends with: its exit code and its two streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct PromptAnswer {
     /// 0, or 1 for every kind of failure.
     pub code: u8,
     /// The result and a newline.
@@ -184,13 +184,15 @@ pub struct Answer {
 }
 
 /// Runs `script` in the lab of `directory`. `None`: nobody will ever answer the prompt.
-pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<Answer> {
+pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptAnswer> {
     let statement = match Statement::parse(script) {
         Ok(statement) => statement,
-        Err(error) => return Some(Answer { code: 1, stdout: String::new(), stderr: format!("{error}\n") }),
+        Err(error) => {
+            return Some(PromptAnswer { code: 1, stdout: String::new(), stderr: format!("{error}\n") });
+        }
     };
     let place = format!("0:{}", script.trim_end().encode_utf16().count());
-    let failure = |message: &str, number: i32| Answer {
+    let failure = |message: &str, number: i32| PromptAnswer {
         code: 1,
         stdout: String::new(),
         stderr: format!("{place}: execution error: {message} ({number})\n"),
@@ -221,7 +223,7 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<Answer>
     let strip = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
     let command = Program::new("/bin/sh").args(["-c", &statement.command]).timeout(COMMAND_TIMEOUT);
     Some(match command.run() {
-        Ok(output) if output.success() => Answer {
+        Ok(output) if output.success() => PromptAnswer {
             code: 0,
             stdout: format!("{}\n", endings(&strip(&output.stdout))),
             stderr: String::new(),
@@ -306,7 +308,7 @@ fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(Path
 mod tests {
     use super::*;
 
-    fn answer(prompt: Prompt, script: &str) -> Option<Answer> {
+    fn answer(prompt: Prompt, script: &str) -> Option<PromptAnswer> {
         let directory = tempfile::tempdir().unwrap();
         run(directory.path(), &LabConfig { prompt, ..LabConfig::default() }, script)
     }

@@ -324,11 +324,11 @@ fn new_token(kernel: &Kernel, pid: u32) -> u64 {
 mod tests {
     use super::*;
 
-    struct Lab(tempfile::TempDir);
+    struct TestLab(tempfile::TempDir);
 
-    impl Lab {
+    impl TestLab {
         fn new() -> Self {
-            Lab(tempfile::tempdir().unwrap())
+            TestLab(tempfile::tempdir().unwrap())
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_stock_mac() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         assert_eq!(
             lab.shown("-sr"),
             "scrub-anchor \"com.apple/*\" all fragment reassemble\nanchor \"com.apple/*\" all\n"
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn what_is_loaded_is_what_was_there_at_the_start() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         super::super::init(lab.0.path()).unwrap();
         lab.write("etc/pf.conf", "pass all\n");
         assert!(lab.shown("-sr").contains("com.apple"));
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn enabling_and_giving_back() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         assert_eq!(lab.says("-X 1", 1), "pfctl: pf not enabled");
         let token = |text: String| text.strip_prefix("pf enabled\nToken : ").unwrap().parse::<u64>().unwrap();
         let first = token(lab.says("-E", 0));
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn an_anchor_is_replaced_alone_and_as_a_whole() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         let rules =
             lab.write("r", "table <t> persist { 10.0.0.1 }\npass in proto tcp from <t> to any port 2345\n");
         assert_eq!(lab.says(&format!("-a com.apple/100.x -f {rules}"), 0), "");
@@ -462,7 +462,7 @@ mod tests {
 
     #[test]
     fn checking_prints_and_changes_nothing() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         let rules = lab.write(
             "r",
             "ports = \"{ 1 2 }\"\nset skip on lo0\nanchor in { block all }\npass proto tcp to port $ports\n",
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn nameless_anchors_are_shown_where_they_are_called() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         let rules =
             lab.write("r", "anchor in { block all\nanchor out { pass all } }\nanchor \"x\" { pass all }\n");
         lab.says(&format!("-f {rules}"), 0);
@@ -504,7 +504,7 @@ mod tests {
 
     #[test]
     fn labels() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         let rules = lab.write("r", "pass in proto tcp to port 2345 label \"dlv:$dstport\"\nblock in\n");
         lab.says(&format!("-a x -f {rules}"), 0);
         assert_eq!(lab.shown("-a x -s labels"), "dlv:2345 0 0 0 0 0 0 0\n");
@@ -513,7 +513,7 @@ mod tests {
 
     #[test]
     fn interfaces_that_are_skipped() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         let rules = lab.write("r", "set skip on { lo0 bridge100 }\n");
         lab.says(&format!("-f {rules}"), 0);
         assert!(lab.shown("-v -s Interfaces").contains("bridge100 (skip)\nen0\nlo0 (skip)\n"));
@@ -532,7 +532,7 @@ mod tests {
 
     #[test]
     fn tables() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         assert_eq!(lab.says("-t t -T show", 255), "pfctl: Table does not exist.");
         assert_eq!(
             lab.says("-a x -t t -T add 10.0.0.1 10/8 10.0.0.1", 0),
@@ -566,7 +566,7 @@ mod tests {
 
     #[test]
     fn states_are_killed_by_host() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         lab.call("-si");
         lab.write(
             "private/var/pf/states",
@@ -593,7 +593,7 @@ mod tests {
 
     #[test]
     fn flushing_everything() {
-        let lab = Lab::new();
+        let lab = TestLab::new();
         let said = lab.says("-F all", 0);
         assert_eq!(
             said,
@@ -607,7 +607,7 @@ mod tests {
 
     #[test]
     fn everything_at_once() {
-        let shown = Lab::new().call("-sa");
+        let shown = TestLab::new().call("-sa");
         assert!(shown.stdout.starts_with("TRANSLATION RULES:\nnat-anchor \"com.apple/*\" all\n"));
         assert!(shown.stdout.contains("\n\nFILTER RULES:\nscrub-anchor"));
         assert!(shown.stdout.contains("\n\nINFO:\nStatus: Disabled"));

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -10,7 +11,19 @@ use super::{LabConfig, LabError, PROGRAMS, drop_states, init};
 use crate::os::process::Program;
 use crate::os::states::StatesError;
 use crate::os::{Files, Interface};
-use crate::system::{HelperLaunch, System, SystemError};
+use crate::system::{HelperLaunch, Mac, System, SystemError};
+
+/// The lab in `directory`, if one is named; else this Mac; else, where there is no pf of macOS, the lab in the user's data
+/// folder.
+///
+/// Errors: a lab that cannot be made.
+pub fn choose(directory: Option<&Path>) -> Result<Arc<dyn System>, SystemError> {
+    Ok(match directory {
+        Some(directory) => Arc::new(Lab::open(directory)?),
+        None if cfg!(target_os = "macos") => Arc::new(Mac),
+        None => Arc::new(Lab::open(&super::default_dir()?)?),
+    })
+}
 
 /// A directory that plays `/`: pf is `pfctl-lab`, the prompt is answered as its `lab.toml` says.
 #[derive(Clone, Debug)]
@@ -44,11 +57,17 @@ impl Lab {
     }
 
     fn config(&self) -> Result<LabConfig, SystemError> {
-        LabConfig::read(&self.directory).map_err(|error| SystemError::Other(error.into()))
+        Ok(LabConfig::read(&self.directory)?)
     }
 
     fn first_arguments(&self) -> [OsString; 2] {
         ["--lab".into(), self.directory.clone().into()]
+    }
+}
+
+impl From<LabError> for SystemError {
+    fn from(error: LabError) -> Self {
+        SystemError::Other(error.into())
     }
 }
 

@@ -3,19 +3,11 @@
 //! ```
 //! use portcullis::menu::{MenuState, RowKind, rows};
 //! use portcullis::report::ReportFact;
-//! use portcullis::status::{AppFirewall, Facts, Status};
-//! let facts = Facts {
-//!     lab: None,
-//!     now: 0,
-//!     boot: "this one".into(),
-//!     report: ReportFact::Missing,
-//!     seen: Ok(vec![]),
-//!     app_firewall: AppFirewall::Off,
-//!     ports: portcullis::debuggers::ports::usual_ports(),
-//!     blocked: None,
-//! };
+//! use portcullis::status::{Facts, Status};
+//! let ports = portcullis::debuggers::ports::usual_ports();
+//! let facts = Facts { ports, ..Facts::unseen(0, ReportFact::Missing) };
 //! let rows = rows(&Status::of(&facts), &MenuState::default());
-//! assert_eq!(rows[0].text, "Not known: nobody has looked at pf yet");
+//! assert_eq!(rows[0].text, "Not known: pf has not been looked at yet");
 //! assert_eq!(rows[2].text, "2345  dlv — not known");
 //! assert_eq!(rows[2].kind, RowKind::Check { checked: false });
 //! ```
@@ -85,15 +77,13 @@ fn waiting_row(state: &MenuState, id: &str, kind: RowKind, text: &str, action: M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Answer, Bind, PortFacts, Presence};
-    use crate::pf::origin::PerOrigin;
+    use crate::debuggers::ports::{DebugPort, usual_ports};
+    use crate::diagnosis::{Answer, Bind, PortFacts};
     use crate::port::PortRange;
-    use crate::report::{ForeignPlace, Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact};
-    use crate::rules::ledger::{Attachment, Opening};
+    use crate::report::{ForeignPlace, Note, PfState, PfVerdict, Report, sample as report_sample};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
-    use crate::status::{AppFirewall, Attempts, Facts};
-    use std::collections::BTreeMap;
+    use crate::status::{Attempts, Facts, sample};
 
     /// The menu as a person reads it.
     fn drawn(rows: &[MenuRow]) -> String {
@@ -117,49 +107,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn verdict(port: PortRange, outside: Answer) -> PfVerdict {
-        let answers = PerOrigin { loopback: Answer::Yes, network: outside, anyone: Answer::No };
-        PfVerdict { port, origins: answers.map(|answer| OriginVerdict::new(answer, Reason::OurGuard)) }
+    fn verdict(outside: Answer) -> PfVerdict {
+        report_sample::verdict(dlv().range, outside, Answer::No)
     }
 
     /// Guard on, three ports of which the first is as `change` makes it.
     fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
-        let ports = crate::debuggers::ports::usual_ports()[..3].to_vec();
-        let mut report = Report {
-            version: Report::VERSION,
-            seen: 1000,
-            boot: "boot".into(),
-            pf: PfState::Enabled,
-            references: Some(1),
-            guard: Guard::On,
-            way: Some(Attachment::Apple),
-            openings: vec![],
-            managed: ports
-                .iter()
-                .map(|port| NamedPort { name: port.name.clone(), range: port.port })
-                .collect(),
-            verdicts: ports.iter().map(|port| verdict(port.port, Answer::No)).collect(),
-            notes: vec![],
-            rulesets: BTreeMap::new(),
-            skip: vec![],
-        };
-        let mut facts = Facts {
-            lab: None,
-            now: 1010,
-            boot: "boot".into(),
-            report: ReportFact::Missing,
-            seen: Ok(ports.iter().map(|port| nobody(port.port)).collect()),
-            app_firewall: AppFirewall::Off,
-            ports,
-            blocked: None,
-        };
-        change(&mut facts, &mut report);
-        facts.report = ReportFact::Read(Box::new(report));
-        Status::of(&facts)
-    }
-
-    fn nobody(port: PortRange) -> PortFacts {
-        PortFacts::without_socket(port.first(), port.to_string(), Presence::Nobody)
+        sample::status(usual_ports()[..3].to_vec(), change)
     }
 
     /// The first of the ports has this debugger on it.
@@ -170,9 +124,7 @@ mod tests {
     }
 
     fn open(report: &mut Report, from: Source) {
-        let (name, port) = ("dlv".parse().unwrap(), range("2345"));
-        report.openings.push(Opening { name, port, from, until: None, since: 900, by: "ada".into() });
-        report.verdicts[0] = verdict(port, Answer::Yes);
+        report.open(&dlv(), from);
     }
 
     fn note(rule: &str) -> Note {
@@ -336,7 +288,7 @@ mod tests {
             status(|_, report| open(report, hosts(&["10.0.0.5/32", "10.0.0.6/32", "10.0.0.7/32"]))),
             status(|_, report| {
                 open(report, Source::Any);
-                report.verdicts[0] = verdict(range("2345"), Answer::No);
+                report.set(verdict(Answer::No));
             }),
             status(|_, report| {
                 open(report, Source::Any);
@@ -345,8 +297,8 @@ mod tests {
             status(|_, report| report.pf = PfState::Disabled),
             status(|_, report| report.pf = PfState::Unknown("?".into())),
             status(|_, report| report.guard = Guard::Off),
-            status(|_, report| report.verdicts[0] = verdict(range("2345"), Answer::Yes)),
-            status(|_, report| report.verdicts[0] = verdict(range("2345"), Answer::Unknown)),
+            status(|_, report| report.set(verdict(Answer::Yes))),
+            status(|_, report| report.set(verdict(Answer::Unknown))),
         ]
         .iter()
         .map(dlv_row)
@@ -484,44 +436,35 @@ mod tests {
         ");
     }
 
+    /// So many ports, each third in use, the last one open; and many notes.
+    fn crowded(count: usize) -> Status {
+        let numbered = |number: usize| {
+            let name = format!("own-{number}").parse().unwrap();
+            DebugPort { name, port: range(&(30_000 + number).to_string()), ..usual_ports().remove(0) }
+        };
+        let used = |number: u16| {
+            let seen = PortFacts::listening(number, &"x".repeat(100), "127.0.0.1", Bind::Loopback);
+            PortFacts { clients: (0..30).map(|client| format!("client {client}")).collect(), ..seen }
+        };
+        sample::status((1..=count).map(numbered).collect(), |facts, report| {
+            facts.lab = Some("/tmp/lab".into());
+            for seen in facts.seen.iter_mut().flatten().filter(|seen| seen.port % 3 == 0) {
+                *seen = used(seen.port);
+            }
+            if let Some(last) = report.managed.last().cloned() {
+                report.open(&last, Source::Any);
+            }
+            let note = |number| note(&format!("note {number} {}", "long ".repeat(40)));
+            report.notes = (0..30).map(note).collect();
+        })
+    }
+
     #[test]
     fn a_menu_is_never_long_and_open_ports_are_never_left_out() {
         for count in [0, 5, 9, 10, 11, 40] {
             for failure in [None, Some("word ".repeat(200)), Some("x".repeat(500))] {
                 let last = format!("{}", 30_000 + count);
-                let status = status(|facts, report| {
-                    facts.lab = Some("/tmp/lab".into());
-                    let numbered = |number: usize| {
-                        let mut port = crate::debuggers::ports::usual_ports().remove(0);
-                        (port.name, port.port) =
-                            (format!("own-{number}").parse().unwrap(), range(&(30_000 + number).to_string()));
-                        port
-                    };
-                    facts.ports = (1..=count).map(numbered).collect();
-                    // Every third has a debugger on it.
-                    let seen = |port: &crate::debuggers::ports::DebugPort| match port.port.first() {
-                        number if number % 3 == 0 => {
-                            let name = "x".repeat(100);
-                            let seen = PortFacts::listening(number, &name, "127.0.0.1", Bind::Loopback);
-                            let clients = (0..30).map(|client| format!("client {client}")).collect();
-                            PortFacts { clients, ..seen }
-                        }
-                        _ => nobody(port.port),
-                    };
-                    facts.seen = Ok(facts.ports.iter().map(seen).collect());
-                    let opening = |number: usize| Opening {
-                        name: "own".parse().unwrap(),
-                        port: range(&(30_000 + number).to_string()),
-                        from: Source::Any,
-                        until: None,
-                        since: 0,
-                        by: "ada".into(),
-                    };
-                    report.openings = (count..=count).filter(|count| *count > 0).map(opening).collect();
-                    report.notes = (0..30)
-                        .map(|number| note(&format!("note {number} {}", "long ".repeat(40))))
-                        .collect();
-                });
+                let status = crowded(count);
                 let rows = rows(&status, &MenuState { waiting: None, failure });
                 let mut ids = std::collections::BTreeSet::new();
                 let mut menus = vec![&rows];

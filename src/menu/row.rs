@@ -18,7 +18,7 @@ pub struct MenuState {
 /// What a click asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MenuAction {
-    /// Open for whom the preferences say.
+    /// Open for the source in the preferences.
     Open(NamedPort),
     Close(NamedPort),
     CloseAll,

@@ -57,14 +57,14 @@ pub(super) fn copy(client: &str) -> String {
     format!("Copy Settings for {client}")
 }
 
-/// Reachable, or why not; nothing where nobody is there to be reached.
+/// Reachable, or why not; nothing where no debugger is there.
 fn situation(port: &PortStatus) -> Option<&'static str> {
     Some(match port.situation {
         _ if !port.in_use => return None,
         Reachability::NoListener => return None,
-        Reachability::Bricked => "serves nobody any more",
+        Reachability::Bricked => "serves no client any more",
         Reachability::InSession => "in session",
-        Reachability::Wedged => "accepts nobody any more",
+        Reachability::Wedged => "accepts no client any more",
         Reachability::Forwarded => "forwards it",
         Reachability::BlockedEverywhere => "blocked for this Mac too",
         Reachability::WrongFamily => "IPv6 only",

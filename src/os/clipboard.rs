@@ -68,14 +68,17 @@ pub fn copy(text: &str) -> Result<(), ClipboardError> {
 }
 
 /// A program and its arguments.
-type Line = (&'static str, &'static [&'static str]);
+type CopyCommand = (&'static str, &'static [&'static str]);
 
-const WAYLAND: [Line; 1] = [("/usr/bin/wl-copy", &[])];
-const X11: [Line; 2] =
+const WAYLAND: [CopyCommand; 1] = [("/usr/bin/wl-copy", &[])];
+const X11: [CopyCommand; 2] =
     [("/usr/bin/xclip", &["-selection", "clipboard"]), ("/usr/bin/xsel", &["--clipboard", "--input"])];
 
 /// The program that fits the display and is there.
-fn program(is_set: impl Fn(&str) -> bool, is_there: impl Fn(&str) -> bool) -> Result<Line, ClipboardError> {
+fn program(
+    is_set: impl Fn(&str) -> bool,
+    is_there: impl Fn(&str) -> bool,
+) -> Result<CopyCommand, ClipboardError> {
     if cfg!(target_os = "macos") {
         return Ok(("/usr/bin/pbcopy", &[]));
     }

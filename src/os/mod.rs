@@ -30,6 +30,12 @@ pub fn now() -> i64 {
     }
 }
 
+/// Whether the kernel is that of macOS. Asked at run time, so that a program which refuses to run elsewhere is the same
+/// program here, and can be measured.
+pub fn is_macos() -> bool {
+    rustix::system::uname().sysname() == c"Darwin"
+}
+
 /// Whether this process runs as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()

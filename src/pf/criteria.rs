@@ -25,7 +25,7 @@ pub enum Family {
 
 /// `on en0`, `on ! lo0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
+pub struct InterfaceMatch {
     pub name: Box<str>,
     pub negated: bool,
 }
@@ -61,6 +61,21 @@ pub enum Address {
     UrpfFailed,
     /// An address whose route has this label.
     RouteLabel(Box<str>),
+}
+
+/// Whether the kernel takes `address` to be in the range: it compares the words of addresses in network order as
+/// numbers of a little-endian machine, from the last byte on (XNU, net/pf.c: `pf_match_addr_range`).
+pub(super) fn range_holds(first: IpAddr, last: IpAddr, address: IpAddr) -> bool {
+    fn words(address: IpAddr) -> Vec<u32> {
+        let words = |bytes: &[u8]| bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        match address {
+            IpAddr::V4(four) => words(&four.octets()),
+            IpAddr::V6(six) => words(&six.octets()),
+        }
+    }
+    let address = words(address);
+    let (first, last) = (words(first), words(last));
+    first.len() == address.len() && (first..=last).contains(&address)
 }
 
 /// Addresses of an interface.

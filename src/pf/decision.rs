@@ -10,11 +10,9 @@ use super::unknown::UnknownFact;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// It goes through.
     Pass,
-    /// It is stopped.
     Block,
-    /// It depends on something that is not known here.
+    /// It depends on an unknown fact.
     Unknown,
 }
 
@@ -34,15 +32,13 @@ impl fmt::Display for Decision {
 pub enum Because {
     /// The packet belongs to a connection that pf knows.
     State,
-    /// `set skip on`: pf does not look at the interface.
+    /// `set skip on`: pf does not filter the interface.
     Skipped,
-    /// A translation with `pass`: filter rules are not looked at.
+    /// A translation with `pass`: filter rules are not evaluated.
     TranslationPass,
-    /// A rule.
     Rule,
     /// No rule matches: pf's implicit rule passes.
     NoRule,
-    /// It depends on this.
     Unknown(UnknownFact),
     /// Anchors call each other without end.
     Endless,

@@ -21,7 +21,7 @@ use super::unknown::UnknownFact;
 pub enum Grounds {
     /// The packet belongs to a connection that pf knows.
     KnownConnection,
-    /// `set skip on`: pf does not look at the interface.
+    /// `set skip on`: pf does not filter the interface.
     Skipped,
     /// No rule matches: pf's implicit rule passes.
     NoRule {

@@ -1,4 +1,4 @@
-//! This machine's interfaces, as far as they are known.
+//! What is known of this machine's interfaces.
 
 use ipnet::IpNet;
 

@@ -1,19 +1,19 @@
-//! Which rule logged a packet: pflog gives its numbers, and the last name of its anchor, cut short.
+//! Finds the rule that logged a packet: pflog gives its numbers, and the last name of its anchor, cut short.
 //!
 //! ```
 //! use portcullis::pf::rulesets::Rulesets;
-//! use portcullis::pf::logged::{Numbers, rule_of};
+//! use portcullis::pf::logged::{LoggedRule, rule_of};
 //! use portcullis::pf::packet::Packet;
 //! use portcullis::pf::criteria::Direction;
 //! let text = "pass all\nblock in log proto tcp to port 2345\n";
 //! let (loaded, _) = Rulesets::from_conf("pf.conf", text, &mut |_| Err("no files here".into()));
-//! let numbers = Numbers { rule: 1, subrule: None, anchor: "" };
+//! let logged = LoggedRule { rule: 1, subrule: None, anchor: "", blocks: true };
 //! let packet = Packet::syn(Direction::In, "en0", "10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), 2345);
-//! assert_eq!(rule_of(&loaded, &numbers, true, &packet).unwrap().place, "pf.conf:2");
+//! assert_eq!(rule_of(&loaded, &logged, &packet).unwrap().place, "pf.conf:2");
 //! ```
 //!
 //! The rules may have changed since the packet came, and two anchors may have one last name: so the rule that is found
-//! must be the only one, must log, and must match the packet. Else the answer is why it is not known.
+//! must be the only one, must log, and must match the packet.
 
 use std::collections::BTreeSet;
 
@@ -24,62 +24,62 @@ use super::rule_text::{RuleText, rule_text};
 use super::rulesets::{Rulesets, call_target};
 use super::trail::RuleRef;
 
-/// What pflog says of the rule (XNU: `pflog_packet`).
+/// The rule as pflog names it (XNU: `pflog_packet`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Numbers<'a> {
-    /// The number of the rule in the main ruleset: of the anchor call, where the rule stands in an anchor.
+pub struct LoggedRule<'a> {
+    /// Its number in the main ruleset; where it stands in an anchor, that of the anchor call.
     pub rule: u32,
-    /// The number of the rule in its anchor.
+    /// Its number in its anchor.
     pub subrule: Option<u32>,
     /// The last name of its anchor, as far as it fits: at most 15 bytes, what is not ASCII escaped.
     pub anchor: &'a str,
+    /// It blocked the packet, else it passed it.
+    pub blocks: bool,
 }
 
-/// How many bytes of the anchor's name pflog has room for.
+/// Why it is unknown which rule logged a packet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownRule {
+    #[error("no rule of the ruleset: pf's own default")]
+    Default,
+    #[error("the main ruleset has no such number: the rules were others when it was logged")]
+    NoSuchNumber,
+    #[error("no anchor there has such a rule: the rules were others when it was logged")]
+    NoSuchAnchor,
+    #[error("the rule of this number cannot have logged it: the rules were others when it was logged")]
+    CannotHaveLogged,
+    /// Holds their places.
+    #[error("it may be any of {}: their anchors have the same last name", .0.join(", "))]
+    Several(Vec<String>),
+}
+
+/// The bytes that pflog has room for in the anchor's name.
 const NAME_BYTES: usize = 15;
-/// The number of the rule that pf passes by where none matches.
+/// The number of pf's implicit rule, which passes what no rule matches.
 const DEFAULT_RULE: u32 = u32::MAX;
 
-/// The rule that passed or blocked (`blocks`) and logged `packet`. Errors: why it is not known.
-pub fn rule_of(
-    loaded: &Rulesets,
-    numbers: &Numbers<'_>,
-    blocks: bool,
-    packet: &Packet,
-) -> Result<RuleText, String> {
-    if numbers.rule == DEFAULT_RULE {
-        return Err("no rule of the ruleset: pf's own default".to_owned());
+/// The rule that logged `packet`.
+pub fn rule_of(loaded: &Rulesets, logged: &LoggedRule<'_>, packet: &Packet) -> Result<RuleText, UnknownRule> {
+    if logged.rule == DEFAULT_RULE {
+        return Err(UnknownRule::Default);
     }
-    let main = numbered(loaded, "", numbers.rule);
-    let candidates: Vec<RuleRef<'_>> = match (main, numbers.subrule) {
-        (None, _) => return Err(stale("the main ruleset has no such number")),
-        (Some(rule), None) => vec![rule],
-        (Some(call), Some(number)) => below(loaded, &call)
+    let main = numbered(loaded, "", logged.rule).ok_or(UnknownRule::NoSuchNumber)?;
+    let candidates: Vec<RuleRef<'_>> = match logged.subrule {
+        None => vec![main],
+        Some(number) => below(loaded, &main)
             .into_iter()
-            .filter(|path| fits(path, numbers.anchor))
+            .filter(|path| fits(path, logged.anchor))
             .filter_map(|path| numbered(loaded, path, number))
             .collect(),
     };
-    let plausible: Vec<&RuleRef<'_>> = candidates
-        .iter()
-        .filter(|rule| {
-            rule.rule.item.anchor.is_none()
-                && may_have_logged(loaded, rule.anchor, &rule.rule.item, blocks, packet)
-        })
-        .collect();
+    let plausible: Vec<&RuleRef<'_>> =
+        candidates.iter().filter(|rule| may_have_logged(loaded, rule, logged.blocks, packet)).collect();
     match plausible.as_slice() {
         [rule] => Ok(rule_text(rule)),
-        [] if candidates.is_empty() => Err(stale("no anchor there has such a rule")),
-        [] => Err(stale("the rule of this number cannot have logged it")),
-        many => {
-            let places: Vec<String> = many.iter().map(|rule| rule_text(rule).place).collect();
-            Err(format!("it may be any of {}: their anchors have the same last name", places.join(", ")))
-        }
+        [] if candidates.is_empty() => Err(UnknownRule::NoSuchAnchor),
+        [] => Err(UnknownRule::CannotHaveLogged),
+        many => Err(UnknownRule::Several(many.iter().map(|rule| rule_text(rule).place).collect())),
     }
-}
-
-fn stale(what: &str) -> String {
-    format!("{what}: the rules were others when it was logged")
 }
 
 fn numbered<'a>(loaded: &'a Rulesets, anchor: &'a str, number: u32) -> Option<RuleRef<'a>> {
@@ -88,7 +88,7 @@ fn numbered<'a>(loaded: &'a Rulesets, anchor: &'a str, number: u32) -> Option<Ru
     Some(RuleRef { anchor, number, rule })
 }
 
-/// Every anchor that the call leads to, by way of others too.
+/// Every anchor that the call leads to, through others included.
 fn below<'a>(loaded: &'a Rulesets, call: &RuleRef<'_>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let path = |rule: &Rule| rule.anchor.as_ref().and_then(|call| call.path.clone());
@@ -112,7 +112,11 @@ fn fits(path: &str, logged: &str) -> bool {
     last.get(..NAME_BYTES).unwrap_or(last).escape_ascii().to_string() == logged
 }
 
-fn may_have_logged(loaded: &Rulesets, anchor: &str, rule: &Rule, blocks: bool, packet: &Packet) -> bool {
+fn may_have_logged(loaded: &Rulesets, candidate: &RuleRef<'_>, blocks: bool, packet: &Packet) -> bool {
+    let (anchor, rule) = (candidate.anchor, &candidate.rule.item);
+    if rule.anchor.is_some() {
+        return false;
+    }
     let Some(log) = rule.log else { return rule.unreadable.is_some() };
     if matches!(rule.action, Action::Block(_)) != blocks {
         return false;
@@ -122,7 +126,7 @@ fn may_have_logged(loaded: &Rulesets, anchor: &str, rule: &Rule, blocks: bool, p
     if !log.all {
         return matches(packet);
     }
-    // What belongs to the state that the rule opened is logged too, in both ways and with any flags.
+    // Packets of the state that the rule opened are logged too, in both directions and with any flags.
     let flags = rule.flags.map_or(packet.flags, |flags| flags.set);
     matches(&Packet { flags, ..packet.clone() }) || matches(&packet.reply(flags))
 }
@@ -131,7 +135,7 @@ fn may_have_logged(loaded: &Rulesets, anchor: &str, rule: &Rule, blocks: bool, p
 mod tests {
     use super::*;
     use crate::pf::criteria::Direction;
-    use crate::pf::rulesets::Listing;
+    use crate::pf::load::Listing;
     use std::collections::BTreeMap;
 
     fn conf(text: &str, files: &[(&str, &str)]) -> Rulesets {
@@ -150,9 +154,9 @@ mod tests {
     }
 
     fn asked(loaded: &Rulesets, rule: u32, subrule: Option<u32>, anchor: &str) -> String {
-        match rule_of(loaded, &Numbers { rule, subrule, anchor }, true, &packet(2345)) {
+        match rule_of(loaded, &LoggedRule { rule, subrule, anchor, blocks: true }, &packet(2345)) {
             Ok(rule) => format!("{} {}", rule.place, rule.text),
-            Err(why) => why,
+            Err(why) => why.to_string(),
         }
     }
 
@@ -244,7 +248,8 @@ mod tests {
         let loaded =
             conf("pass in log (all) proto tcp to port 2345\npass in log proto tcp to port 2345\n", &[]);
         let reply = packet(2345).reply(0x10);
-        let of = |rule| rule_of(&loaded, &Numbers { rule, subrule: None, anchor: "" }, false, &reply);
+        let of =
+            |rule| rule_of(&loaded, &LoggedRule { rule, subrule: None, anchor: "", blocks: false }, &reply);
         assert_eq!(of(0).unwrap().place, "pf.conf:1");
         assert!(of(1).is_err());
     }

@@ -1,17 +1,19 @@
-//! Whether a rule matches a packet: yes, no, or it depends on something that is not known here.
+//! Whether a rule matches a packet: yes, no, or maybe, which depends on an unknown fact.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::criteria::{Address, Compare, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::contents::TableContents;
+use super::criteria::{
+    Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch, range_holds,
+};
 use super::interfaces::InterfaceFacts;
-use super::packet::{Packet, TCP, UDP};
+use super::packet::{Packet, PacketSocket, TCP, UDP};
 use super::rule::{Action, Rule};
-use super::rulesets::{Contents, Rulesets, TableFound};
+use super::rulesets::{Rulesets, TableLookup};
 use super::unknown::UnknownFact;
 
-/// Yes, no, or maybe and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Matches {
     Yes,
@@ -32,7 +34,7 @@ impl Matches {
         }
     }
 
-    /// Both must hold: a certain no decides, then a doubt.
+    /// Whether both hold: a certain no decides, then a doubt.
     pub(super) fn and(self, other: impl FnOnce() -> Matches) -> Self {
         match self {
             Matches::No => Matches::No,
@@ -53,7 +55,7 @@ pub(super) fn matches(
     packet: &Packet,
     tags: &[Option<&str>],
 ) -> Matches {
-    // What is cheap and certain comes first: most rules end there.
+    // The cheap and certain criteria first: most rules end there.
     if rule.direction.is_some_and(|direction| direction != packet.direction)
         || rule.family.is_some_and(|family| family != packet.family)
         || rule.protocol.is_some_and(|protocol| protocol != packet.protocol)
@@ -78,21 +80,29 @@ pub(super) fn matches(
         .and(|| peer_matches(loaded, anchor, &rule.destination, packet, packet.destination))
         .and(|| tag_matches(rule, tags))
         .and(|| rest_matches(rule))
+        .and(|| owner_matches(rule.user.as_ref(), packet.socket))
+        .and(|| owner_matches(rule.group.as_ref(), of_group(packet.socket)))
 }
 
-/// Whether a rule on `wanted` looks at packets of the interface `name`.
-pub(super) fn on_interface(wanted: Option<&Interface>, name: &str) -> Matches {
+/// Whether a rule on `wanted` applies to packets of the interface `name`.
+pub(super) fn on_interface(wanted: Option<&InterfaceMatch>, name: &str) -> Matches {
     let Some(wanted) = wanted else { return Matches::Yes };
     Matches::from(*wanted.name == *name).negated(wanted.negated)
 }
 
-/// Whether `set skip on filter` means the interface `name`: by its whole name, or by that of its driver (XNU,
-/// net/pf_if.c: `pfi_skip_if`). Groups of interfaces, which pf has elsewhere, are not in macOS's kernel: `on egress` is
-/// an interface that nobody has.
-pub(super) fn is_skipped(filter: &str, name: &str) -> bool {
-    let is_driver = !filter.is_empty() && !filter.ends_with(|last: char| last.is_ascii_digit());
-    let unit = name.strip_prefix(filter).filter(|_| is_driver);
-    filter == name || unit.is_some_and(|unit| unit.starts_with(|first: char| first.is_ascii_digit()))
+/// Whether `set skip on filter` covers the interface `name`. macOS compares whole names. Up to macOS 14 the name of a driver
+/// covers its interfaces (XNU, net/pf_if.c: `pfi_skip_if`). There are no groups of interfaces as on other systems:
+/// `on egress` names an interface that does not exist.
+pub(super) fn is_skipped(loaded: &Rulesets, filter: &str, name: &str) -> bool {
+    filter == name || (loaded.skips_drivers() && is_driver(filter, name))
+}
+
+/// Whether `driver` is the name of the interface without its number.
+pub(super) fn is_driver(driver: &str, name: &str) -> bool {
+    let unit = name.strip_prefix(driver).unwrap_or_default();
+    !driver.is_empty()
+        && !driver.ends_with(|last: char| last.is_ascii_digit())
+        && unit.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool) -> Matches {
@@ -105,7 +115,7 @@ fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool)
     }
 }
 
-/// A client's port is one that its system gave it: somewhere from 1024 up.
+/// Whether the condition holds for a client's port, which its system chose from 1024 up.
 fn some_high_port(compare: &Compare<u16>) -> Matches {
     let (a, b) = compare.bounds();
     // The answer changes at these ports only.
@@ -155,19 +165,16 @@ fn address_matches(
     match wanted {
         Address::Any => Matches::Yes,
         Address::Net(net) => Matches::from(net.contains(&address)),
-        Address::Range(range) => {
-            let (first, last) = **range;
-            Matches::from(first.is_ipv4() == address.is_ipv4() && first <= address && address <= last)
-        }
+        Address::Range(range) => Matches::from(range_holds(range.0, range.1, address)),
         Address::Table(name) => match loaded.table(anchor, name) {
-            TableFound::Known(contents) => table_matches(loaded, name, contents, address),
-            TableFound::Missing => Matches::No,
-            TableFound::Unknown => Matches::Maybe(UnknownFact::Table(name.to_string())),
+            TableLookup::Known(contents) => table_matches(loaded, name, contents, address),
+            TableLookup::Missing => Matches::No,
+            TableLookup::Unknown => Matches::Maybe(UnknownFact::Table(name.to_string())),
         },
         Address::Dynamic(interface) => dynamic_matches(loaded, interface, address),
         Address::Static(interface) => of_interface(loaded, interface, address),
         Address::Name(name, _) => Matches::Maybe(UnknownFact::Name(name.to_string())),
-        // A connected network has a route, and it leads to the interface that the packet came in on.
+        // The route to a connected network leads to the interface that the packet came in on.
         Address::NoRoute | Address::UrpfFailed if is_near(loaded, packet, address) => Matches::No,
         Address::NoRoute => Matches::Maybe(UnknownFact::NoRoute),
         Address::UrpfFailed => Matches::Maybe(UnknownFact::UrpfFailed),
@@ -182,8 +189,8 @@ fn is_near(loaded: &Rulesets, packet: &Packet, address: IpAddr) -> bool {
     loopback || own.is_some_and(|facts| facts.addresses.iter().any(|net| net.contains(&address)))
 }
 
-/// As in pf's tables: the narrowest network that holds the address decides.
-fn table_matches(loaded: &Rulesets, name: &str, contents: &Contents, address: IpAddr) -> Matches {
+/// The narrowest network that holds the address decides, as in pf's tables.
+fn table_matches(loaded: &Rulesets, name: &str, contents: &TableContents, address: IpAddr) -> Matches {
     let narrowest = contents.narrowest(address);
     let unknown = || Matches::Maybe(UnknownFact::Table(name.to_owned()));
     if contents.unreadable().is_some() {
@@ -225,19 +232,15 @@ fn static_matches(
 }
 
 /// `(en0)`: the addresses that en0 has when the packet comes, but for link-local ones (XNU, net/pf_if.c:
-/// `pfi_instance_add`). What is no interface's name has none.
+/// `pfi_instance_add`). A text that cannot name an interface has none.
 fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
     let is_name = interface.name.ends_with(|last: char| last.is_ascii_digit());
     let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
-    match &*interface.name {
-        // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
-        "self" => match of_interface(loaded, interface, address) {
-            Matches::No => Matches::No,
-            _ => Matches::Maybe(UnknownFact::Interface("(self)".to_owned())),
-        },
-        _ if !is_name || link_local => Matches::No,
-        _ => of_interface(loaded, interface, address),
+    // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
+    if &*interface.name == "self" || !is_name || link_local {
+        return Matches::No;
     }
+    of_interface(loaded, loaded.masked(interface), address)
 }
 
 /// Whether the address is one of the interface's.
@@ -248,7 +251,7 @@ fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr
     }
 }
 
-/// What an interface's addresses stand for; `None` where they are not known.
+/// The networks that an interface's addresses stand for; `None` where they are unknown.
 pub(super) fn networks(loaded: &Rulesets, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
     if interface.peer {
         return None;
@@ -299,7 +302,7 @@ fn tag_matches(rule: &Rule, tags: &[Option<&str>]) -> Matches {
     }
 }
 
-/// What no packet here says.
+/// Criteria that `Packet` does not model.
 fn rest_matches(rule: &Rule) -> Matches {
     if let Some(system) = &rule.os {
         return Matches::Maybe(UnknownFact::System(system.to_string()));
@@ -310,19 +313,53 @@ fn rest_matches(rule: &Rule) -> Matches {
     if rule.tos.is_some() {
         return Matches::Maybe(UnknownFact::TypeOfService);
     }
-    match (&rule.user, &rule.group) {
-        (None, None) => {}
-        (Some(OwnerMatch::Number(compare)), None) | (None, Some(OwnerMatch::Number(compare)))
-            if all_owners(compare) => {}
-        _ => return Matches::Maybe(UnknownFact::Owner),
-    }
     if rule.probability.is_some_and(|probability| probability < u32::MAX) {
         return Matches::Maybe(UnknownFact::Probability);
     }
     Matches::Yes
 }
 
-/// Whether the condition holds for every user.
-fn all_owners(compare: &Compare<u32>) -> bool {
-    matches!(compare, Compare::GreaterOrEqual(0) | Compare::LessOrEqual(u32::MAX))
+/// The socket as its group is known: never by number.
+fn of_group(socket: PacketSocket) -> PacketSocket {
+    match socket {
+        PacketSocket::Owned(_) => PacketSocket::Present,
+        other => other,
+    }
+}
+
+/// Whether the socket's user or group meets the condition. Where no socket is, only "not equal" and "unknown" hold (XNU,
+/// net/pf.c: `pf_match_uid`).
+fn owner_matches(wanted: Option<&OwnerMatch>, socket: PacketSocket) -> Matches {
+    let Some(wanted) = wanted else { return Matches::Yes };
+    match (wanted, socket) {
+        (_, PacketSocket::Unknown) => {
+            let missing = owner_matches(Some(wanted), PacketSocket::Missing);
+            let same = missing == owner_matches(Some(wanted), PacketSocket::Present);
+            if same { missing } else { Matches::Maybe(UnknownFact::Owner) }
+        }
+        (OwnerMatch::Unknown { negated }, PacketSocket::Missing) => Matches::from(!negated),
+        (OwnerMatch::Unknown { negated }, _) => Matches::from(*negated),
+        (OwnerMatch::Name(text), PacketSocket::Missing) => Matches::from(text.starts_with("!=")),
+        (OwnerMatch::Number(compare), PacketSocket::Missing) => {
+            Matches::from(matches!(compare, Compare::NotEqual(_)))
+        }
+        (OwnerMatch::Number(compare), PacketSocket::Owned(user)) => Matches::from(compare.matches(user)),
+        (OwnerMatch::Number(compare), PacketSocket::Present) => some_owner(compare),
+        (OwnerMatch::Name(_), _) => Matches::Maybe(UnknownFact::Owner),
+    }
+}
+
+/// Whether the condition holds for an unknown user or group: a number below the highest, which stands for none.
+fn some_owner(compare: &Compare<u32>) -> Matches {
+    const HIGHEST: u32 = u32::MAX - 1;
+    let (a, b) = compare.bounds();
+    // The answer changes at these numbers only.
+    let numbers = [a.saturating_sub(1), a, a.saturating_add(1), b.saturating_sub(1), b, b.saturating_add(1)];
+    let all = numbers.into_iter().chain([0]).map(|number| compare.matches(number.min(HIGHEST)));
+    let highest = compare.matches(HIGHEST);
+    if all.into_iter().all(|holds| holds == highest) {
+        Matches::from(highest)
+    } else {
+        Matches::Maybe(UnknownFact::Owner)
+    }
 }

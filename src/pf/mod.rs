@@ -6,21 +6,25 @@
 //! | [`rule`], [`criteria`], [`effects`] | rules as pf holds them, expanded, and the rulesets they stand in |
 //! | [`preamble`] | macros, options, tables, files to load |
 //! | [`print`] | writes it all in pfctl's normal form |
-//! | [`rulesets`] | what pf holds: main ruleset, anchors, tables |
+//! | [`rulesets`], [`load`] | what pf holds: main ruleset, anchors, tables; and how it is loaded |
 //! | [`interfaces`] | what is known of this machine's interfaces |
 //! | [`packet`], [`verdict`] | what pf does with a packet, and which rule decides |
 //! | [`decision`], [`unknown`], [`trail`] | what decides, what is unknown, which rules have a role |
 //! | [`explain`], [`grounds`] | can a host reach a port of this Mac, and why |
 //! | [`rule_text`] | a rule as it is shown, with its place |
+//! | [`surprises`] | rules that do on macOS what their text does not say |
 //! | [`logged`] | which rule logged a packet |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
+mod assumed;
+mod contents;
 pub mod criteria;
 pub mod decision;
 pub mod effects;
 pub mod explain;
 pub mod grounds;
 pub mod interfaces;
+pub mod load;
 pub mod logged;
 mod matching;
 mod names;
@@ -33,6 +37,7 @@ pub mod rule;
 pub mod rule_text;
 pub mod rulesets;
 mod search;
+pub mod surprises;
 pub mod trail;
 mod translate;
 pub mod unknown;

@@ -6,42 +6,51 @@ use std::net::IpAddr;
 use super::criteria::{Direction, Family};
 use super::names::protocols::protocol_name;
 
-/// SYN, as in [`Packet::flags`].
+/// In [`Packet::flags`].
 pub const SYN: u8 = 0x02;
-/// ACK, as in [`Packet::flags`].
+/// In [`Packet::flags`].
 pub const ACK: u8 = 0x10;
-/// TCP's protocol number.
+/// The protocol's number.
 pub const TCP: u8 = 6;
-/// UDP's protocol number.
+/// The protocol's number.
 pub const UDP: u8 = 17;
 
-/// A packet at an interface. What is `None` is not known; a rule that looks at it may or may not match.
+/// The socket of this machine that a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketSocket {
+    /// Unknown whether there is one.
+    Unknown,
+    /// None: the packet is forwarded, or comes to a port without a listener.
+    Missing,
+    /// Of an unknown user and group.
+    Present,
+    /// Of this user, by number; the group is unknown.
+    Owned(u32),
+}
+
+/// A packet at an interface. `None` is unknown: a rule with a criterion for it may match or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The way it goes.
     pub direction: Direction,
-    /// The interface.
     pub interface: String,
-    /// The address family.
     pub family: Family,
     /// The protocol's number.
     pub protocol: u8,
-    /// Where it comes from.
     pub source: Option<IpAddr>,
-    /// From which port, where the protocol has ports.
+    /// In host order.
     pub source_port: Option<u16>,
-    /// Where it goes to.
     pub destination: Option<IpAddr>,
-    /// To which port, where the protocol has ports.
+    /// In host order.
     pub destination_port: Option<u16>,
-    /// TCP's flags, FIN lowest.
+    /// TCP's flags by bit, FIN lowest.
     pub flags: u8,
-    /// Whether it belongs to a connection that pf has a state of.
+    pub socket: PacketSocket,
+    /// It belongs to a connection that pf has a state of.
     pub established: bool,
 }
 
 impl Packet {
-    /// The first packet of a TCP connection, from an arbitrary high port.
+    /// The first packet of a TCP connection, from an arbitrary high port. A socket of this machine is at one end.
     pub fn syn(
         direction: Direction,
         interface: &str,
@@ -59,11 +68,12 @@ impl Packet {
             destination: Some(destination),
             destination_port: Some(port),
             flags: SYN,
+            socket: PacketSocket::Present,
             established: false,
         }
     }
 
-    /// The same connection's packet in the other way.
+    /// A packet of the same connection in the other direction.
     pub fn reply(&self, flags: u8) -> Packet {
         Packet {
             direction: match self.direction {

@@ -1,12 +1,14 @@
 //! A rule, and the ruleset that rules stand in: what pfctl hands to the kernel after lists and macros are expanded.
 //!
-//! A criterion that is `None` does not constrain. `Display` gives pfctl's form; see [`super::print`]. Rules and rulesets
-//! stand in one file because the call of an anchor holds the rules in its braces.
+//! A criterion that is `None` does not constrain. `Display` gives pfctl's form; see [`super::print`]. Rules and
+//! rulesets stand in one file because the call of an anchor holds the rules in its braces.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::criteria::{Direction, Family, Flags, Icmp, Interface, OwnerMatch, Peer, Tagged, TypeOfService};
+use super::criteria::{
+    Direction, Family, Flags, Icmp, InterfaceMatch, OwnerMatch, Peer, Tagged, TypeOfService,
+};
 use super::effects::{Block, External, Log, Pipe, Redirect, Route, Scrub, StateKeeping, StateOptions};
 use super::preamble::{Load, Preamble, SetOption, TableDefinition};
 
@@ -20,7 +22,7 @@ pub struct Rule {
     pub log: Option<Log>,
     /// A match ends the search.
     pub quick: bool,
-    pub interface: Option<Interface>,
+    pub interface: Option<InterfaceMatch>,
     pub route: Option<Box<Route>>,
     pub family: Option<Family>,
     /// The protocol's number.
@@ -108,7 +110,7 @@ impl Rule {
     }
 }
 
-/// What a rule does; the call of an anchor has the action of the rules that it looks for there. `pass: true` marks a
+/// What a rule does; the call of an anchor has the action of the rules that it evaluates there. `pass: true` marks a
 /// translation that lets the packet through without a filter rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -116,22 +118,22 @@ pub enum Action {
     Block(Block),
     Scrub,
     NoScrub,
-    /// Translates the source of what goes out.
+    /// Translates the source of packets that go out.
     Nat {
         pass: bool,
     },
     NoNat,
-    /// Translates the destination of what comes in.
+    /// Translates the destination of packets that come in.
     Rdr {
         pass: bool,
     },
     NoRdr,
-    /// Translates what comes in by IPv6 to IPv4 (Apple).
+    /// Translates IPv6 packets that come in to IPv4 (Apple).
     Nat64 {
         pass: bool,
     },
     NoNat64,
-    /// Translates in both ways.
+    /// Translates in both directions.
     Binat {
         pass: bool,
     },
@@ -167,13 +169,23 @@ pub struct AnchorCall {
     pub inline: Option<Arc<Ruleset>>,
 }
 
-/// Where an item stands in a text.
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    /// A file that pfctl loads.
+    File,
+    /// What pfctl prints.
+    Listing,
+}
+
+/// The line of a text that an item stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLine {
     /// The path as it was given, or the name of a listing.
     pub path: Arc<str>,
     /// From 1.
     pub line: usize,
+    pub text: TextKind,
 }
 
 /// `pf.conf:31`

@@ -27,7 +27,7 @@ pub(super) struct SearchResult<'a> {
     /// All the ways in which the search may end.
     pub(super) ends: Vec<SearchEnd<'a>>,
     pub(super) trail: Vec<TrailStep<'a>>,
-    /// The packets that the filter rules may have looked at, after translation.
+    /// The packet as the filter rules may see it, after translation.
     pub(super) translated: Vec<Packet>,
     /// The tags that the packet may have afterwards.
     pub(super) tags: Vec<Option<&'a str>>,

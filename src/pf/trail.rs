@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::grounds::DecidingRule;
-use super::rule::{Placed, Rule};
+use super::rule::{Placed, Rule, TextKind};
 use super::unknown::UnknownFact;
 
 /// A rule of a ruleset, with where it stands.
@@ -38,8 +38,7 @@ impl From<&RuleRef<'_>> for DecidingRule {
 impl RuleRef<'_> {
     /// Whether the rule comes out of a listing, whose lines are the rules' numbers once more.
     pub fn is_listed(&self) -> bool {
-        let path = &*self.rule.place.path;
-        path == "main ruleset" || path.strip_prefix("anchor ").is_some()
+        self.rule.place.text == TextKind::Listing
     }
 }
 

@@ -8,7 +8,7 @@ use super::packet::Packet;
 use super::rule::{Action, Rule};
 use super::rulesets::Rulesets;
 
-/// Whether a translation rule matches; what binat translates back is matched by where it leads.
+/// Whether a translation rule matches; on the way in a binat rule matches by the address that it translates to.
 pub(super) fn translation_matches(
     loaded: &Rulesets,
     anchor: &str,
@@ -47,7 +47,7 @@ pub(super) fn translated(loaded: &Rulesets, rule: &Rule, packet: &Packet) -> Pac
             changed.destination_port = redirected_port(rule, redirect.ports, packet.destination_port);
         }
         (Action::Nat64 { .. }, _) => {
-            // The IPv4 address is part of the IPv6 address, by a prefix that the rule alone does not tell.
+            // The IPv4 address is part of the IPv6 address, behind a prefix that the rule does not give.
             changed.family = Family::Inet;
             (changed.source, changed.source_port, changed.destination) = (None, None, None);
         }

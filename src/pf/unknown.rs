@@ -1,10 +1,10 @@
-//! What a verdict may depend on that is not known here.
+//! Unknown facts that a verdict may depend on.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A fact that decides whether a rule matches, and that is not known here.
+/// A fact that decides whether a rule matches, and that is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnknownFact {
@@ -32,7 +32,7 @@ pub enum UnknownFact {
     RouteLabel,
     /// The sender's operating system.
     System(String),
-    /// Whose socket it is.
+    /// The user and group of the socket.
     Owner,
     /// Chance.
     Probability,

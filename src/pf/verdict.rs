@@ -1,4 +1,4 @@
-//! What pf does with a packet, which rule decides, and which rules had a part in it.
+//! What pf does with a packet, which rule decides, and which other rules had a role.
 //!
 //! ```
 //! use portcullis::pf::rulesets::Rulesets;
@@ -32,19 +32,17 @@ use super::unknown::UnknownFact;
 /// What pf does with a packet, and why.
 #[derive(Clone, Debug)]
 pub struct Verdict<'a> {
-    /// What becomes of it.
     pub outcome: Decision,
-    /// What decides.
     pub because: Because,
-    /// The rule that decides, where one does.
+    /// The rule that decides, if one does.
     pub rule: Option<RuleRef<'a>>,
-    /// How it is stopped, where that is certain.
+    /// How the packet is blocked, where that is certain.
     pub block: Option<Block>,
-    /// Whether a state is opened, so that the rest of the connection passes; `None`: not certain.
+    /// Whether a state is opened, so that the rest of the connection passes; `None` where that is uncertain.
     pub stateful: Option<bool>,
-    /// The rules that matched, or may have, in the order in which pf looked at them.
+    /// The rules that matched, or may have, in pf's order.
     pub trail: Vec<TrailStep<'a>>,
-    /// The packets that the filter rules may have looked at, after translation.
+    /// The packet as the filter rules may see it, after translation.
     pub translated: Vec<Packet>,
     /// The tags that the packet may have afterwards.
     pub tags: Vec<Option<&'a str>>,
@@ -74,8 +72,8 @@ pub(super) fn verdict_tagged<'a>(
     if packet.established {
         return verdict;
     }
-    // A packet that pf does not look at needs no state in either way.
-    if loaded.skipped().iter().any(|filter| is_skipped(filter, &packet.interface)) {
+    // A packet that pf does not filter needs no state in either direction.
+    if loaded.skipped().iter().any(|filter| is_skipped(loaded, filter, &packet.interface)) {
         return Verdict { because: Because::Skipped, ..verdict };
     }
     let SearchResult { ends, trail, translated, tags, gave_up } =
@@ -87,7 +85,7 @@ pub(super) fn verdict_tagged<'a>(
     conclude(verdict, &ends)
 }
 
-/// The verdict that all ends agree on, or that they do not.
+/// The verdict that all ends agree on; unknown where they do not.
 fn conclude<'a>(verdict: Verdict<'a>, ends: &[SearchEnd<'a>]) -> Verdict<'a> {
     let certain = ends.iter().rfind(|end| end.doubt.is_none()).or(ends.last());
     let Some(certain) = certain else {

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::{self, Formatter};
 
-/// What may stand inside of a bare word.
+/// Whether a byte may stand inside a bare word.
 pub(crate) fn in_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || (byte.is_ascii_punctuation()
             && !matches!(byte, b'(' | b')' | b'{' | b'}' | b'<' | b'>' | b'!' | b'=' | b'/' | b'#' | b','))
 }
 
-/// Whether `text` is read back as one bare word that is not reserved.
+/// Whether `text` reads back as one bare word that is not reserved.
 pub(crate) fn is_plain_word(text: &str) -> bool {
     let mut bytes = text.bytes();
     let starts =

@@ -14,7 +14,8 @@ use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Decoder, LogEntry, PflogError, read_some};
+use super::capture::{Decoder, PflogError, read_some};
+use super::entry::LogEntry;
 
 /// A file that is followed.
 #[derive(Debug)]

@@ -8,6 +8,8 @@
 //! | 4 | failed on the way | restored to what it was |
 //! | 5 | failed on the way, and so did putting it back | damaged: the message says what is left to do by hand |
 
+use std::io::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 /// What became of the system.
@@ -49,6 +51,17 @@ impl Response {
     /// What was asked does not hold.
     pub fn failed(outcome: Outcome, message: impl Into<String>) -> Self {
         Response { version: Self::VERSION, ok: false, outcome, message: message.into() }
+    }
+
+    /// Prints it: its JSON on standard output, and where it failed its message on standard error, which osascript passes
+    /// on.
+    pub fn print(&self) {
+        // Plain data with text keys: its JSON cannot fail. A reader that went away changes nothing of what was done.
+        let json = serde_json::to_string(self).unwrap_or_default();
+        let _ = writeln!(std::io::stdout(), "{json}");
+        if !self.ok {
+            let _ = writeln!(std::io::stderr(), "{}", self.message);
+        }
     }
 
     /// The helper's exit status.

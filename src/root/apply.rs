@@ -18,7 +18,7 @@ use crate::root::request::{Operation, Request};
 use crate::root::{audit, record, report, snapshot};
 use crate::rules::anchor::Header;
 use crate::rules::conf;
-use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, Token};
+use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, PfToken};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
@@ -258,7 +258,7 @@ impl Helper<'_> {
                 }
             }
             Step::Enable => {
-                let token = Token { number: self.pf.enable()?, boot: boot.to_owned() };
+                let token = PfToken { number: self.pf.enable()?, boot: boot.to_owned() };
                 progress.taken = Some(token.clone());
                 new.token = Some(token);
             }
@@ -363,7 +363,7 @@ impl Helper<'_> {
             }
             Step::Release(token) if progress.released => {
                 // The old token is gone for good; a new one holds pf as it did.
-                ledger.token = Some(Token { number: self.pf.enable()?, boot: token.boot.clone() });
+                ledger.token = Some(PfToken { number: self.pf.enable()?, boot: token.boot.clone() });
             }
             Step::Release(_) => {}
         }
@@ -400,7 +400,7 @@ struct Progress<'a> {
     /// The steps that were begun.
     begun: Vec<&'a Step>,
     /// The token that was taken.
-    taken: Option<Token>,
+    taken: Option<PfToken>,
     /// Whether our token was given back.
     released: bool,
 }

@@ -11,7 +11,7 @@ use crate::system::AUDIT;
 const MAX_BYTES: usize = 1024 * 1024;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct AuditLine<'a> {
     version: u32,
     time: i64,
     asker: &'a str,
@@ -25,7 +25,7 @@ struct Line<'a> {
 pub fn append(tree: &Files, request: &Request, answer: &Response, now: i64) -> Result<(), FileError> {
     let Response { ok, outcome, message, .. } = answer;
     let Request { action, asker, .. } = request;
-    let line = Line { version: 1, time: now, asker, action, ok: *ok, outcome: *outcome, message };
+    let line = AuditLine { version: 1, time: now, asker, action, ok: *ok, outcome: *outcome, message };
     // Plain data with text keys: its JSON cannot fail, and holds no newline.
     tree.append_line(AUDIT, &serde_json::to_string(&line).unwrap_or_default())?;
     let bytes = tree.read(AUDIT)?.unwrap_or_default();

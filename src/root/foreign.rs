@@ -1,5 +1,5 @@
 //! Rules of others for our ports: the popular hand-made anchor (`/etc/pf.anchors/com.golang.dlv`) among them. They are
-//! left alone, and said.
+//! left alone, and noted.
 
 use crate::os::Files;
 use crate::pf::criteria::{Compare, PortMatch};
@@ -58,7 +58,7 @@ fn loading_anchor(tree: &Files, path: &str) -> Option<String> {
 fn first_named(ruleset: &Ruleset, ranges: &[PortRange]) -> Option<(u16, Rule)> {
     ruleset.filter.iter().find_map(|rule| {
         let Some(PortMatch::Number(compare)) = &rule.item.destination.port else { return None };
-        // Only rules about a few ports are about a debugger: `port > 1023` is somebody's policy.
+        // Only rules about a few ports are about a debugger: `port > 1023` is a general policy.
         let named = match compare {
             Compare::Equal(_) | Compare::Range(..) | Compare::Inside(..) => compare,
             _ => return None,

@@ -5,7 +5,6 @@
 //! [`crate::root::answer`].
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::os;
@@ -20,14 +19,14 @@ const USAGE: &str = "usage: portcullis-helper apply REQUEST | status | tick | re
 /// The program `portcullis-helper`: its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     os::set_usual_umask();
-    let refusal = if !cfg!(target_os = "macos") {
+    let refusal = if !os::is_macos() {
         "there is no pf of macOS here; nothing was changed"
     } else if !os::is_root() {
         "pf can be read and changed by root alone: run with sudo; nothing was changed"
     } else {
         return run(&Mac, &arguments.into_iter().collect::<Vec<_>>());
     };
-    report(&Response::failed(Outcome::Unchanged, refusal));
+    Response::failed(Outcome::Unchanged, refusal).print();
     ExitCode::from(2)
 }
 
@@ -36,24 +35,14 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
     match read_arguments(arguments) {
         Ok(Task::Request(request)) => {
             let answer = apply(system, &request);
-            report(&answer);
+            answer.print();
             ExitCode::from(answer.exit_status())
         }
         Ok(Task::Record(minutes)) => record::run(system, minutes),
         Err(message) => {
-            report(&Response::failed(Outcome::Unchanged, message));
+            Response::failed(Outcome::Unchanged, message).print();
             ExitCode::from(2)
         }
-    }
-}
-
-/// Prints an answer.
-pub fn report(answer: &Response) {
-    // Plain data with text keys: its JSON cannot fail. A reader that went away changes nothing of what was done.
-    let json = serde_json::to_string(answer).unwrap_or_default();
-    let _ = writeln!(std::io::stdout(), "{json}");
-    if !answer.ok {
-        let _ = writeln!(std::io::stderr(), "{}", answer.message);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::pf::rule::Rule;
 use crate::report::{LoadedRules, PfState};
 use crate::root::plan::{AnchorContents, Observed};
 use crate::rules::anchor;
-use crate::rules::ledger::{Attachment, Ledger, Token};
+use crate::rules::ledger::{Attachment, Ledger, PfToken};
 use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.
@@ -40,7 +40,7 @@ impl Live {
     }
 
     /// Whether pf still counts `token`. Where that cannot be read, a token of this boot counts while pf is enabled.
-    pub fn holds(&self, token: Option<&Token>, boot: &str) -> bool {
+    pub fn holds(&self, token: Option<&PfToken>, boot: &str) -> bool {
         let Some(token) = token.filter(|token| token.boot == boot) else { return false };
         match &self.tokens {
             Some(tokens) => tokens.contains(&token.number),
@@ -89,11 +89,16 @@ fn read_ruleset(pf: &Pfctl, anchor: Option<&str>) -> Result<LoadedRules, PfctlEr
 }
 
 /// Whether what was read back is what the ledger renders to: the same rules in the same order, and tables of the
-/// same names and addresses. Compared in pfctl's normal form, so that its spelling does not matter.
+/// same names and addresses. What pfctl reads and what it lists is compared as values, so that its spelling does not
+/// matter.
 fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
-    let wanted = normal(parse_text("ledger", &anchor::rules(ledger)));
-    let read = normal(parse_listing("anchor", &found.rules));
-    let (Ok(wanted), Ok(read)) = (wanted, read) else { return false };
+    let (wanted, listed) =
+        (parse_text("ledger", &anchor::rules(ledger)), parse_listing("anchor", &found.rules));
+    if !wanted.problems.is_empty() || !listed.problems.is_empty() {
+        return false;
+    }
+    let wanted_rules = wanted.ruleset.listed_rules().map(|rule| &rule.item);
+    let rules_are_same = wanted_rules.eq(listed.ruleset.listed_rules().map(|rule| &rule.item));
     let tables: BTreeMap<String, BTreeSet<String>> = ledger
         .openings
         .iter()
@@ -109,7 +114,7 @@ fn holds_just(found: &LoadedRules, ledger: &Ledger) -> bool {
             (name.clone(), addresses.iter().map(|text| text.trim().to_owned()).collect())
         })
         .collect();
-    wanted.rules == read.rules && tables == loaded
+    rules_are_same && tables == loaded
 }
 
 /// Rules in pfctl's normal form, one text for each: scrub and filter, then translation.

@@ -3,7 +3,7 @@
 use crate::report::Note;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
-use crate::rules::ledger::{Attachment, Guard, Ledger, Token};
+use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken};
 
 /// What a plan is made from: how things are.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub enum Step {
     /// Take a token: pf stays enabled as long as we hold it.
     Enable,
     /// Give our token back: pf stops where nobody else holds one.
-    Release(Token),
+    Release(PfToken),
 }
 
 impl Step {
@@ -272,7 +272,7 @@ mod tests {
             token_held: true,
             ..stock()
         };
-        let token = Token { number: 7, boot: "b".into() };
+        let token = PfToken { number: 7, boot: "b".into() };
         let nothing = Ledger { guard: Guard::Off, token: Some(token), ..Ledger::default() };
         assert_eq!(
             steps(&classic, &nothing, None),

@@ -220,12 +220,12 @@ pub fn run(system: &dyn System, minutes: u16) -> ExitCode {
     let mut recorder = match Recorder::begin(system, &tree, minutes) {
         Ok(recorder) => recorder,
         Err(error) => {
-            super::helper::report(&Response::failed(Outcome::Unchanged, error.to_string()));
+            Response::failed(Outcome::Unchanged, error.to_string()).print();
             return ExitCode::from(1);
         }
     };
     let message = format!("pf's log is being recorded in {PFLOG}, for {minutes} min");
-    super::helper::report(&Response::done(Outcome::Changed, message));
+    Response::done(Outcome::Changed, message).print();
     let because = match os::let_go_of_stdout() {
         Ok(()) => recorder.go_on(),
         Err(error) => format!("it could not go on by itself: {error}"),

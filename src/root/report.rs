@@ -6,8 +6,9 @@ use crate::diagnosis::Answer;
 use crate::os::Files;
 use crate::pf::explain::{CombinedVerdict, answers};
 use crate::pf::interfaces::InterfaceFacts;
+use crate::pf::load::Listing;
 use crate::pf::origin::{Both, PerOrigin};
-use crate::pf::rulesets::{Listing, Rulesets};
+use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
@@ -71,7 +72,7 @@ fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<Combine
     answers(loaded, port, near(ledger, port))
 }
 
-/// Whom "this network" means for a port: those it is open for, where they are chosen.
+/// The networks that "this network" means for a port: those it is open for, where they are chosen.
 fn near(ledger: &Ledger, port: PortRange) -> &[IpNet] {
     let opening = ledger.openings.iter().find(|opening| opening.port.overlaps(port));
     opening.and_then(|opening| opening.from.networks()).unwrap_or_default()

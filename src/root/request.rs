@@ -14,9 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::port::LOWEST_PORT;
 use crate::rules::ledger::{Attachment, Seconds};
-use crate::rules::named_port::NamedPort;
+use crate::rules::named_port::{LOWEST_PORT, NamedPort};
 use crate::rules::source::{Source, host_text};
 
 /// One request to the helper.

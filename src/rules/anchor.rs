@@ -3,20 +3,17 @@
 //! Every rule is `quick`, so that what a ruleset says after our anchor cannot overrule it, and none matches
 //! anything but TCP to the ports in the ledger.
 
-use std::fmt::Write as _;
-
 use crate::port::PortRange;
 use crate::rules::ledger::{Guard, Ledger, Opening};
-use crate::rules::named_port::NamedPort;
 use crate::rules::source::host_text;
 use crate::system::NAME;
 
-/// What the header of the file says.
+/// The header of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
     /// When it was written, RFC 3339 in UTC.
     pub written: &'a str,
-    /// For whom: the user who asked, from the alphabet that a request allows.
+    /// The user who asked, from the alphabet that a request allows.
     pub user: &'a str,
 }
 
@@ -35,44 +32,41 @@ pub fn render(ledger: &Ledger, header: &Header) -> String {
 /// The rules alone: tables first, then for each range, rising, what passes and what is blocked.
 /// Empty where the ledger needs no rules.
 pub fn rules(ledger: &Ledger) -> String {
-    let mut tables = String::new();
-    let mut rules = String::new();
-    let mut ranges: Vec<Entry> = ledger.openings.iter().map(Entry::Open).collect();
-    let closed = ledger.closed();
-    ranges.extend(closed.iter().map(Entry::Closed));
-    ranges.sort_by_key(Entry::port);
-    for entry in ranges {
-        match entry {
-            Entry::Closed(managed) => {
-                block(&mut rules, managed.range, &label(managed.name.as_str(), managed.range))
-            }
-            Entry::Open(opening) => {
-                let label = label(opening.name.as_str(), opening.port);
-                let port = port_term(opening.port);
-                let source = match opening.from.networks() {
-                    None => "any".to_owned(),
-                    Some(networks) => {
-                        let table = table_name(opening.port);
-                        let hosts: Vec<String> = networks.iter().map(host_text).collect();
-                        let _ = writeln!(tables, "table <{table}> const {{ {} }}", hosts.join(", "));
-                        format!("<{table}>")
-                    }
-                };
-                let _ = writeln!(
-                    rules,
-                    "pass quick on lo0 proto tcp from any to any port {port} flags S/SA keep state label {label}"
-                );
-                let _ = writeln!(
-                    rules,
-                    "pass in quick on ! lo0 proto tcp from {source} to any port {port} flags S/SA keep state label {label}"
-                );
-                if ledger.guard == Guard::On && opening.from.networks().is_some() {
-                    block(&mut rules, opening.port, &label);
-                }
-            }
-        }
-    }
-    tables + &rules
+    let open = ledger.openings.iter().map(|opening| (opening.port, open_rules(opening, ledger.guard)));
+    let closed = ledger.closed().into_iter().map(|port| {
+        let label = label(port.name.as_str(), port.range);
+        (port.range, block_rule(port.range, &label))
+    });
+    let mut by_range: Vec<(PortRange, String)> = open.chain(closed).collect();
+    by_range.sort_by_key(|(range, _)| *range);
+    let tables = ledger.openings.iter().filter_map(table);
+    tables.chain(by_range.into_iter().map(|(_, rules)| rules)).collect()
+}
+
+/// The table of those let in, where they are not all.
+fn table(opening: &Opening) -> Option<String> {
+    let hosts: Vec<String> = opening.from.networks()?.iter().map(host_text).collect();
+    Some(format!("table <{}> const {{ {} }}\n", table_name(opening.port), hosts.join(", ")))
+}
+
+fn open_rules(opening: &Opening, guard: Guard) -> String {
+    let label = label(opening.name.as_str(), opening.port);
+    let port = port_term(opening.port);
+    let chosen = opening.from.networks().map(|_| format!("<{}>", table_name(opening.port)));
+    let source = chosen.as_deref().unwrap_or("any");
+    let rest =
+        if guard == Guard::On && chosen.is_some() { block_rule(opening.port, &label) } else { String::new() };
+    format!(
+        "pass quick on lo0 proto tcp from any to any port {port} flags S/SA keep state label {label}\n\
+         pass in quick on ! lo0 proto tcp from {source} to any port {port} flags S/SA keep state label {label}\n{rest}"
+    )
+}
+
+/// `return` rather than `drop`: the client sees a refusal at once, and does not wait for a time-out. `log`, so that a
+/// capture of pflog0 shows who tried; where there is no pflog0, the kernel does nothing more (XNU: bsd/net/if_pflog.c).
+fn block_rule(range: PortRange, label: &str) -> String {
+    let port = port_term(range);
+    format!("block return in log quick on ! lo0 proto tcp from any to any port {port} label {label}\n")
 }
 
 /// The name of the table that holds the addresses let in to `port`: `portcullis_2345`,
@@ -82,30 +76,6 @@ pub fn table_name(port: PortRange) -> String {
         Some(port) => format!("portcullis_{port}"),
         None => format!("portcullis_{}_{}", port.first(), port.last()),
     }
-}
-
-enum Entry<'a> {
-    Open(&'a Opening),
-    Closed(&'a NamedPort),
-}
-
-impl Entry<'_> {
-    fn port(&self) -> PortRange {
-        match self {
-            Entry::Open(opening) => opening.port,
-            Entry::Closed(managed) => managed.range,
-        }
-    }
-}
-
-/// `return` rather than `drop`: the client is told at once, instead of waiting for a time-out. `log`, so that a capture
-/// of pflog0 tells who tried; where there is no pflog0, the kernel does nothing more (XNU: bsd/net/if_pflog.c).
-fn block(rules: &mut String, port: PortRange, label: &str) {
-    let port = port_term(port);
-    let _ = writeln!(
-        rules,
-        "block return in log quick on ! lo0 proto tcp from any to any port {port} label {label}"
-    );
 }
 
 fn port_term(port: PortRange) -> String {
@@ -122,6 +92,7 @@ fn label(name: &str, port: PortRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
 
     fn opening(name: &str, port: &str, from: Source) -> Opening {

@@ -69,12 +69,12 @@ pub fn add(conf: &[u8]) -> Result<Vec<u8>, ConfError> {
 }
 
 /// The file without our block; as it is where there is none. `remove(add(x)) == x` for every `x` without one.
-/// What somebody wrote after the block stays.
+/// Lines that were added after the block stay.
 pub fn remove(conf: &[u8]) -> Result<Vec<u8>, ConfError> {
     let Some(block) = find(conf)? else { return Ok(conf.to_vec()) };
     let (mut before, after) = (&conf[..block.start], &conf[block.end..]);
     let ours = &conf[block];
-    // Lines that somebody added after the block need the newline that we put before it.
+    // Lines that were added after the block need the newline that we put before it.
     if ours.starts_with(BEGIN_AFTER_BARE_END.as_bytes()) && after.is_empty() {
         let newline: &[u8] = if ours.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
         before = before.strip_suffix(newline).unwrap_or(before);

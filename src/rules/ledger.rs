@@ -1,4 +1,4 @@
-//! The ledger: what is open, for whom, until when, and what is ours to close. Pure.
+//! The ledger: each open port with its source and end, and the ports that are ours to close. Pure.
 //!
 //! ```
 //! use portcullis::rules::ledger::{Guard, Ledger};
@@ -11,25 +11,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::source::Source;
-use crate::port::{PortName, PortRange};
-use crate::rules::named_port::NamedPort;
+use crate::port::PortRange;
+use crate::rules::named_port::{NamedPort, PortName};
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
 
-/// One range that is open: from whom, until when, by whom.
+/// One range that is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
-    /// The name it goes by, part of the rule's label.
+    /// Part of the rule's label.
     pub name: PortName,
-    /// The ports.
     pub port: PortRange,
-    /// Who is let in.
     pub from: Source,
-    /// When it closes by itself; `None`: when somebody closes it.
+    /// When it closes by itself; `None`: not before a user closes it.
     pub until: Option<Seconds>,
-    /// When it was opened.
     pub since: Seconds,
     /// The user who asked for it.
     pub by: String,
@@ -50,7 +47,7 @@ impl Opening {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Guard {
-    /// Nobody was asked yet; it goes on by itself where others already enabled pf.
+    /// The user has not chosen yet; it goes on by itself where others already enabled pf.
     #[default]
     Unset,
     /// Closed managed ports are blocked from other machines, and we hold pf enabled.
@@ -82,7 +79,7 @@ impl Attachment {
 /// What we hold of pf's reference count: released with `pfctl -X`, void after a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Token {
+pub struct PfToken {
     /// The number that `pfctl -E` printed.
     pub number: u64,
     /// The boot it was given in.
@@ -95,14 +92,13 @@ pub struct Token {
 pub struct Ledger {
     /// Version of this form: [`Ledger::VERSION`].
     pub version: u32,
-    /// The guard.
     pub guard: Guard,
     /// What is open; ranges do not overlap, rising.
     pub openings: Vec<Opening>,
     /// What is ours to close; ranges do not overlap, rising.
     pub managed: Vec<NamedPort>,
     /// Our hold on pf.
-    pub token: Option<Token>,
+    pub token: Option<PfToken>,
     /// Where our rules were loaded last; `None` while none are.
     pub way: Option<Attachment>,
 }

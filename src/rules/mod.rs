@@ -1,4 +1,4 @@
-//! Our own rules: what is open, for whom, until when; the anchor that says so to pf, and our block in pf.conf. Pure.
+//! Our own rules: the ledger of open and closed ports, the anchor that it renders to, and our block in pf.conf. Pure.
 
 pub mod anchor;
 pub mod conf;

@@ -1,4 +1,4 @@
-//! For whom a port is open, as a value and in words.
+//! The source that a port is open for, as a value and in words.
 //!
 //! ```
 //! use portcullis::rules::source::Source;
@@ -13,7 +13,7 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// For whom a port is open.
+/// The addresses that a port is open for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
@@ -41,8 +41,7 @@ impl Source {
         }
     }
 
-    /// Whom it lets in, for a sentence: `anyone`, `this network`, or the hosts, of which `most` are named before
-    /// `and 2 more`.
+    /// For a sentence: `anyone`, `this network`, or the hosts, of which `most` are named before `and 2 more`.
     pub fn in_words(&self, most: usize) -> String {
         match self {
             Source::Any => "anyone".to_owned(),

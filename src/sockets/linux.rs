@@ -19,9 +19,10 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use super::{
-    LONGEST_ARGUMENTS, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState, is_watched, redact,
-    split_arguments,
+use super::redact::redact;
+use super::table::{
+    LONGEST_ARGUMENTS, MalformedTable, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState,
+    is_watched, split_arguments,
 };
 use crate::os::user_of;
 use crate::port::PortRange;
@@ -194,7 +195,7 @@ fn dump(family: AddressFamily, connections: bool, each: &mut dyn FnMut(&[u8])) -
                 .map_err(failed)?;
         let mut rest = buffer.get(..length).unwrap_or(&buffer);
         if rest.is_empty() {
-            return Err(form(NETLINK, "the answer ends too early"));
+            return Err(malformed(MalformedTable::EndsEarly));
         }
         while !rest.is_empty() {
             match Message::split(rest) {
@@ -209,7 +210,7 @@ fn dump(family: AddressFamily, connections: bool, each: &mut dyn FnMut(&[u8])) -
                     each(body);
                     rest = next;
                 }
-                None => return Err(form(NETLINK, "a message is cut short")),
+                None => return Err(malformed(MalformedTable::CutMessage)),
             }
         }
     }
@@ -238,11 +239,11 @@ impl<'a> Message<'a> {
     }
 }
 
-fn form(from: &'static str, problem: &str) -> SocketsError {
-    SocketsError::Form { from, problem: problem.to_owned() }
+fn malformed(source: MalformedTable) -> SocketsError {
+    SocketsError::Form { from: NETLINK, source }
 }
 
-/// The owner of each socket: of those that hold it a parent before its children, who were only handed it (lldb-dap does
+/// The owner of each socket: of those that hold it a parent before its children, which were only handed it (lldb-dap does
 /// that to the lldb-server it starts), else the lowest process id. A socket that no readable process holds has none.
 ///
 /// Nearly all the time goes into asking the kernel for every file of every process, so a few threads share them.
@@ -254,7 +255,7 @@ fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsEr
     let pids = pids()?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     // This thread is one of them, and each takes the next process as it gets to it: on a busy machine a thread that is
-    // late keeps nobody waiting.
+    // late delays the others little.
     let next = AtomicUsize::new(0);
     let take = || pids.get(next.fetch_add(1, Ordering::Relaxed));
     let share = || held_by(std::iter::from_fn(take), inodes);

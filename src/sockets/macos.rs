@@ -15,8 +15,9 @@ use libproc::proc_pid;
 use libproc::processes::{ProcFilter, pids_by_type};
 
 use super::pcblist::{self, KernelSocket};
-use super::{
-    Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState, is_watched, redact, split_arguments,
+use super::redact::redact;
+use super::table::{
+    Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState, is_watched, split_arguments,
 };
 use crate::os::held::{HeldSocket, tcp_sockets_of};
 use crate::os::{sysctl, user_of};
@@ -94,7 +95,7 @@ fn kernel_list() -> Result<Vec<KernelSocket>, SocketsError> {
     const LIST: &str = "net.inet.tcp.pcblist_n";
     let bytes = sysctl::by_name(c"net.inet.tcp.pcblist_n")
         .map_err(|source| SocketsError::Read { from: LIST, source })?;
-    pcblist::parse(&bytes).map_err(|problem| SocketsError::Form { from: LIST, problem })
+    pcblist::parse(&bytes).map_err(|source| SocketsError::Form { from: LIST, source })
 }
 
 /// The sockets of every process that we may look into, in the order of the processes' ids.

@@ -1,4 +1,4 @@
-//! One pass over the machine: every TCP listener, every connection on the watched ports, and whose they are.
+//! One pass over the machine: every TCP listener, every connection on the watched ports, and their owners.
 //!
 //! It looks only: the kernel's tables and the processes' own entries are read, no port is touched.
 //!
@@ -15,10 +15,6 @@
 //! ```
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use serde::Serialize;
 
 use crate::port::PortRange;
 
@@ -31,115 +27,14 @@ mod platform;
 #[path = "macos.rs"]
 mod platform;
 mod redact;
+mod table;
 
 pub use redact::{REDACTED, redact};
-
-/// More of a process's arguments than this is not read, in bytes.
-const LONGEST_ARGUMENTS: usize = 64 * 1024;
-
-/// What one pass saw. Sockets come in the order of port, address and peer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SocketTable {
-    /// Every TCP listener of the machine.
-    pub listeners: Vec<Socket>,
-    /// Every TCP connection one of whose ends is a watched port, but for those in TIME_WAIT.
-    pub connections: Vec<Socket>,
-    /// Why the table may lack sockets of other users, where it may.
-    pub blind_spot: Option<String>,
-}
-
-/// One TCP socket of this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Socket {
-    /// The local end. An unspecified address (`0.0.0.0`, `::`) takes connections to any address of the machine.
-    pub local: SocketAddr,
-    /// The other end; `None` for a listener.
-    pub remote: Option<SocketAddr>,
-    /// Where the connection stands.
-    pub state: TcpState,
-    /// Whether an IPv6 socket refuses IPv4; `None` for IPv4, or where it is not known.
-    pub v6_only: Option<bool>,
-    /// For a listener, how many connections wait to be accepted; `None` where it is not known.
-    pub accept_queue: Option<u32>,
-    /// For a connection, whether a program took it from the listener's queue (or opened it itself).
-    pub accepted: Option<bool>,
-    /// Whose it is.
-    pub owner: SocketOwner,
-}
-
-/// Whose a socket is. A socket that several processes share belongs to the first of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SocketOwner {
-    /// This process.
-    Process(Arc<Process>),
-    /// It could not be found out: the process is another user's, or it ended meanwhile, or it has not accepted yet.
-    Unknown {
-        /// The user, where the kernel tells.
-        user: Option<String>,
-    },
-}
-
-/// A process, as far as it may be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Process {
-    /// Process id.
-    pub pid: u32,
-    /// Process id of its parent.
-    pub parent: Option<u32>,
-    /// Short name, such as `dlv`.
-    pub name: Option<String>,
-    /// The program's file.
-    pub path: Option<PathBuf>,
-    /// The user's name, or `uid N` where that has none.
-    pub user: Option<String>,
-    /// The arguments from the program's name on, secrets taken out ([`redact`]). Empty where they may not be read.
-    pub arguments: Vec<String>,
-}
-
-/// The states of TCP (RFC 9293, section 3.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TcpState {
-    Closed,
-    Listen,
-    SynSent,
-    SynReceived,
-    Established,
-    FinWait1,
-    FinWait2,
-    CloseWait,
-    Closing,
-    LastAck,
-    TimeWait,
-    /// A number that the kernel gave and that is none of the others.
-    Unknown(u8),
-}
-
-/// The table could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketsError {
-    /// The kernel did not give it.
-    #[error("cannot read the machine's TCP sockets from {from}: {source}")]
-    Read {
-        /// The kernel's interface that was asked.
-        from: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// What the kernel gave does not have the expected form.
-    #[error("cannot understand the machine's TCP sockets as {from} gave them: {problem}")]
-    Form {
-        /// The kernel's interface that was asked.
-        from: &'static str,
-        /// What is wrong with the form.
-        problem: String,
-    },
-}
+pub use table::{MalformedTable, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState};
 
 /// Reads every listener, and the connections on the `watched` ports. Nothing is connected to, nothing is bound.
 ///
-/// Errors: the kernel does not give its table. A process that ends meanwhile is no error.
+/// Errors: the kernel does not give its table. A process that ends meanwhile is not an error.
 pub fn read(watched: &[PortRange]) -> Result<SocketTable, SocketsError> {
     let mut table = platform::read(watched)?;
     table.listeners.sort_by_key(order);
@@ -159,91 +54,8 @@ pub fn processes(wanted: impl Fn(&str) -> bool) -> Result<Vec<Process>, SocketsE
     platform::processes(&wanted)
 }
 
-impl SocketTable {
-    /// The listeners on `port`.
-    pub fn listeners_on(&self, port: u16) -> impl Iterator<Item = &Socket> {
-        self.listeners.iter().filter(move |socket| socket.local.port() == port)
-    }
-
-    /// The connections that a program holds on the local port `port`: a debugging session, where a debugger serves it.
-    /// One whose other end has closed is none: a single-client dlv that was bricked keeps such a one for good.
-    pub fn sessions_on(&self, port: u16) -> impl Iterator<Item = &Socket> {
-        self.connections.iter().filter(move |socket| {
-            let served = socket.accepted != Some(false) && socket.state == TcpState::Established;
-            served && socket.local.port() == port
-        })
-    }
-
-    /// The process at the other end of `socket`, where that is on this machine too.
-    pub fn peer_of(&self, socket: &Socket) -> Option<&Process> {
-        // One end may be an IPv6 socket that speaks IPv4, as Java's are.
-        let plain = |end: SocketAddr| (end.ip().to_canonical(), end.port());
-        let (local, remote) = (plain(socket.local), plain(socket.remote?));
-        let mirrored =
-            |other: &&Socket| plain(other.local) == remote && other.remote.map(plain) == Some(local);
-        self.connections.iter().find(mirrored)?.owner.process()
-    }
-}
-
-impl Socket {
-    /// Process id of the owner, where it is known.
-    pub fn pid(&self) -> Option<u32> {
-        self.owner.process().map(|process| process.pid)
-    }
-
-    /// Whether only this machine itself can reach it.
-    pub fn is_loopback(&self) -> bool {
-        self.local.ip().to_canonical().is_loopback()
-    }
-}
-
-impl SocketOwner {
-    /// The process, where it is known.
-    pub fn process(&self) -> Option<&Process> {
-        match self {
-            SocketOwner::Process(process) => Some(process),
-            SocketOwner::Unknown { .. } => None,
-        }
-    }
-}
-
-/// `dlv (4711)`, or `unknown owner`.
-impl std::fmt::Display for SocketOwner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            SocketOwner::Process(process) => process.fmt(f),
-            SocketOwner::Unknown { user: Some(user) } => write!(f, "unknown owner (user {user})"),
-            SocketOwner::Unknown { user: None } => f.write_str("unknown owner"),
-        }
-    }
-}
-
-/// `dlv (4711)`, or `process 4711`; control characters escaped.
-impl std::fmt::Display for Process {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "{} ({})", name.escape_debug(), self.pid),
-            None => write!(f, "process {}", self.pid),
-        }
-    }
-}
-
 fn order(socket: &Socket) -> (u16, IpAddr, Option<SocketAddr>) {
     (socket.local.port(), socket.local.ip(), socket.remote)
-}
-
-/// Whether a connection with these ends belongs into the table.
-fn is_watched(watched: &[PortRange], local: SocketAddr, remote: SocketAddr) -> bool {
-    watched.iter().any(|range| range.contains(local.port()) || range.contains(remote.port()))
-}
-
-/// Splits what the kernel keeps as one block of NUL-ended strings; what is not UTF-8 is replaced.
-fn split_arguments(block: &[u8]) -> Vec<String> {
-    let block = block.get(..LONGEST_ARGUMENTS).unwrap_or(block);
-    // A program that writes its own title leaves the rest of the block empty.
-    let Some(last) = block.iter().rposition(|byte| *byte != 0) else { return Vec::new() };
-    let block = block.get(..=last).unwrap_or(block);
-    block.split(|byte| *byte == 0).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 
 #[cfg(test)]
@@ -332,24 +144,5 @@ mod tests {
         child.wait().unwrap();
         reader.read_to_end(&mut Vec::new()).unwrap();
         assert!(processes(wanted).unwrap().iter().all(|process| process.pid != child.id()));
-    }
-
-    #[test]
-    fn arguments_may_be_junk() {
-        assert_eq!(split_arguments(b"dlv\0dap\0"), ["dlv", "dap"]);
-        assert_eq!(split_arguments(b"a\0\0b"), ["a", "", "b"]);
-        assert_eq!(split_arguments(b"ssh: /x [mux]\0\0\0\0"), ["ssh: /x [mux]"]);
-        assert_eq!(split_arguments(b"\xff\xfe"), ["\u{fffd}\u{fffd}"]);
-        assert!(split_arguments(b"").is_empty());
-        assert_eq!(split_arguments(&vec![b'x'; 1 << 20]).concat().len(), 64 * 1024);
-        let process = Process {
-            pid: 7,
-            parent: None,
-            name: Some("a\u{1b}[2J".into()),
-            path: None,
-            user: None,
-            arguments: vec![],
-        };
-        assert_eq!(process.to_string(), "a\\u{1b}[2J (7)");
     }
 }

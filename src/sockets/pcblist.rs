@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::TcpState;
+use super::table::{MalformedTable, TcpState};
 
 /// A row of the kernel's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ const KIND_INPCB: u32 = 0x010;
 const KIND_TCPCB: u32 = 0x020;
 
 /// Every row, or what is wrong with the form.
-pub(super) fn parse(bytes: &[u8]) -> Result<Vec<KernelSocket>, String> {
-    let header = number(bytes, 0).ok_or("it is empty")? as usize;
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<KernelSocket>, MalformedTable> {
+    let header = number(bytes, 0).ok_or(MalformedTable::Empty)? as usize;
     if header < 8 {
-        return Err(format!("its header is {header} bytes long"));
+        return Err(MalformedTable::HeaderLength(header));
     }
-    let mut rest = bytes.get(header..).ok_or("its header is cut short")?;
+    let mut rest = bytes.get(header..).ok_or(MalformedTable::CutHeader)?;
     let mut rows = Vec::new();
     let mut row = SocketRecords::default();
     while let (Some(length), Some(kind)) = (number(rest, 0), number(rest, 4)) {
@@ -43,13 +43,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<KernelSocket>, String> {
         if length == header {
             break;
         }
-        let record = rest.get(..length).filter(|record| record.len() >= 8).ok_or("a record is cut short")?;
+        let record =
+            rest.get(..length).filter(|record| record.len() >= 8).ok_or(MalformedTable::CutRecord)?;
         match kind {
             KIND_INPCB => {
-                row.internet = Some(InternetRecord::parse(record).ok_or("an xinpcb_n is too short")?)
+                row.internet =
+                    Some(InternetRecord::parse(record).ok_or(MalformedTable::ShortRecord("xinpcb_n"))?)
             }
-            KIND_SOCKET => row.socket = Some(SocketRecord::parse(record).ok_or("an xsocket_n is too short")?),
-            KIND_TCPCB => row.state = Some(state(number(record, 36).ok_or("an xtcpcb_n is too short")?)),
+            KIND_SOCKET => {
+                row.socket =
+                    Some(SocketRecord::parse(record).ok_or(MalformedTable::ShortRecord("xsocket_n"))?)
+            }
+            KIND_TCPCB => {
+                row.state = Some(state(number(record, 36).ok_or(MalformedTable::ShortRecord("xtcpcb_n"))?))
+            }
             _ => {}
         }
         if let SocketRecords { internet: Some(internet), socket: Some(socket), state: Some(state) } = &row {
@@ -157,7 +164,7 @@ pub(super) fn state(number: u32) -> TcpState {
 }
 
 /// The arguments in what `KERN_PROCARGS2` gives (XNU: bsd/kern/kern_sysctl.c `sysctl_procargsx`): their number, the
-/// program's path, NULs up to the first argument, the arguments, then the environment, which is nobody's business.
+/// program's path, NULs up to the first argument, the arguments, then the environment, which is left out.
 pub(super) fn argument_block(bytes: &[u8]) -> &[u8] {
     let Some(count) = number(bytes, 0) else { return &[] };
     let rest = bytes.get(4..).unwrap_or(&[]);
@@ -245,8 +252,8 @@ mod tests {
                 assert!(rows.len() <= 2);
             }
         }
-        assert_eq!(parse(&[]).unwrap_err(), "it is empty");
-        assert_eq!(parse(&whole[..100]).unwrap_err(), "a record is cut short");
+        assert_eq!(parse(&[]), Err(MalformedTable::Empty));
+        assert_eq!(parse(&whole[..100]), Err(MalformedTable::CutRecord));
     }
 
     #[test]

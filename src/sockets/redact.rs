@@ -1,4 +1,4 @@
-//! Takes the secrets out of a process's arguments before anybody sees or writes them.
+//! Takes the secrets out of a process's arguments before they are shown or written.
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";
@@ -55,7 +55,7 @@ const SHORT: [(&str, &[&str]); 4] = [
 /// - what has the form of a well-known token, or is a long row of letters and digits without any sense.
 ///
 /// The number and order of the arguments stay, so they can still be read as a command line. A secret that looks like
-/// any other word, and is not named, cannot be told.
+/// any other word, and is not named, cannot be recognised.
 pub fn redact(arguments: Vec<String>) -> Vec<String> {
     let program = arguments.first().map(|program| base_name(program).to_owned()).unwrap_or_default();
     let mut words = Redactor { program, follows: NextArgument::Nothing };
@@ -207,7 +207,7 @@ fn redact_authority(address: &str) -> String {
     let (authority, _) = address.split_at(end);
     let at = match authority.rfind('@') {
         Some(at) => Some(at),
-        // A password may hold what should have been escaped: then what looks like the port is none.
+        // A password may hold what should have been escaped: then what looks like the port is not one.
         None => {
             let port = authority.rsplit_once(':').map(|(_, port)| port);
             let is_port = port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
@@ -275,7 +275,7 @@ fn redact_opaque(word: &str) -> String {
         if known && run.starts_with("eyJ") {
             rest = rest.trim_start_matches(|letter| is_part(letter) || letter == '.');
         }
-        // The name of a file or package is no secret, however long it is.
+        // The name of a file or package is not a secret, however long it is.
         let is_path = out.ends_with('/') || rest.starts_with('/');
         out += if known || !is_path && is_opaque(run) { REDACTED } else { run };
     }

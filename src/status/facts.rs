@@ -12,20 +12,18 @@ use crate::rules::ledger::Seconds;
 /// What the Application Firewall does with incoming connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppFirewall {
-    /// It is off: it stops nothing.
     Off,
-    /// It is on: it asks for each program.
+    /// It asks for each program.
     On,
     /// It blocks every incoming connection that is not essential.
     BlockAll,
-    /// It could not be read; says why.
+    /// Holds why it could not be read.
     Unknown(String),
 }
 
 /// Connections to a port that were begun from elsewhere and that pf blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attempts {
-    /// How many.
     pub attempts: u64,
     /// The address of the last one.
     pub last_from: std::net::IpAddr,
@@ -48,18 +46,30 @@ impl std::fmt::Display for Attempts {
 pub struct Facts {
     /// The lab's directory, where this is a lab.
     pub lab: Option<String>,
-    /// Now.
     pub now: Seconds,
-    /// This boot.
     pub boot: String,
-    /// What root saw.
     pub report: ReportFact,
-    /// The ports as they were seen: each that stands alone, those of a range that are in use; or why nobody could look.
+    /// Each port that stands alone, and those of a range that are in use; or why the sockets could not be read.
     pub seen: Result<Vec<PortFacts>, String>,
-    /// The Application Firewall.
     pub app_firewall: AppFirewall,
     /// The ports to show, in order.
     pub ports: Vec<DebugPort>,
-    /// Who was blocked in the last hour, by port; `None` where that was not recorded.
+    /// Blocked attempts of the last hour, by port; `None` where they were not recorded.
     pub blocked: Option<BTreeMap<u16, Attempts>>,
+}
+
+impl Facts {
+    /// What is known before anything was looked at; `report` says why there is none.
+    pub fn unseen(now: Seconds, report: ReportFact) -> Self {
+        Facts {
+            lab: None,
+            now,
+            boot: String::new(),
+            report,
+            seen: Ok(Vec::new()),
+            app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
+            ports: Vec::new(),
+            blocked: None,
+        }
+    }
 }

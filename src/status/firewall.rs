@@ -72,7 +72,7 @@ fn held_by(report: &Report) -> String {
         (Guard::On, Some(count)) => {
             format!("pf is on, held by the guard and {} more", count.saturating_sub(1))
         }
-        (_, Some(0)) => "pf is on; somebody enabled it for good".to_owned(),
+        (_, Some(0)) => "pf is on; it was enabled for good".to_owned(),
         (_, Some(count)) => format!("pf is on, held by {count}"),
     }
 }

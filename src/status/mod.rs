@@ -7,6 +7,8 @@
 mod facts;
 mod firewall;
 mod port;
+#[cfg(test)]
+pub mod sample;
 pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
@@ -19,7 +21,7 @@ use crate::diagnosis::Answer;
 use crate::report::{PfState, Report, Unusable};
 use port::lets_in;
 
-/// What the icon says.
+/// The state of all ports, as the icon shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Icon {
@@ -29,28 +31,24 @@ pub enum Icon {
     Open,
     /// pf is off: nothing is filtered.
     Off,
-    /// Not known.
     Unknown,
 }
 
-/// What every face shows.
+/// What every front end shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Version of the JSON form: 1.
     pub version: u32,
     /// The lab's directory, where this is a lab.
     pub lab: Option<String>,
-    /// What the icon says.
     pub icon: Icon,
     /// How many of the ports below are open.
     pub open: usize,
     /// The state as a sentence: the menu's first row, the icon's tooltip.
     pub sentence: String,
-    /// pf.
     pub firewall: Firewall,
     /// The ports, in the order of the preferences, then others that are open.
     pub ports: Vec<PortStatus>,
-    /// What else is to be said.
     pub notes: Vec<String>,
 }
 
@@ -97,7 +95,7 @@ impl Status {
     }
 }
 
-/// Whether it is not known if pf lets anybody in to the port.
+/// Whether it is unknown if pf lets another machine in to the port.
 fn port_unsure(report: &Result<&Report, Unusable>, port: &PortStatus) -> bool {
     report.as_ref().is_ok_and(|report| lets_in(report, port.port) == Answer::Unknown)
 }
@@ -111,17 +109,13 @@ fn open_sentence(exposed: &[&PortStatus]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-
     use super::port::{application_of, attempts_on};
+    use super::*;
     use crate::debuggers::ports::{DebugPort, usual_ports};
     use crate::diagnosis::{AppFirewallEffect, Bind, PortFacts, Presence, Reachability};
-    use crate::pf::grounds::Grounds;
-    use crate::pf::origin::{Both, PerOrigin};
+    use crate::pf::origin::Both;
     use crate::port::PortRange;
-    use crate::report::{OriginVerdict, PfVerdict, Reason, ReportFact, STALE_AFTER};
-    use crate::rules::ledger::{Attachment, Guard, Opening};
+    use crate::report::{PfVerdict, ReportFact, STALE_AFTER, sample as report_sample};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
 
@@ -130,62 +124,11 @@ mod tests {
     }
 
     fn verdict(network: Answer, anyone: Answer) -> PfVerdict {
-        PfVerdict {
-            port: dlv().port,
-            origins: PerOrigin { loopback: Answer::Yes, network, anyone }.map(|answer| {
-                let reason = match answer {
-                    Answer::Yes => Reason::OurRule,
-                    Answer::No => Reason::OurGuard,
-                    Answer::Unknown => Reason::Rules { grounds: Grounds::Endless },
-                };
-                OriginVerdict::new(answer, reason)
-            }),
-        }
-    }
-
-    fn report() -> Report {
-        Report {
-            version: Report::VERSION,
-            seen: 1000,
-            boot: "boot".into(),
-            pf: PfState::Enabled,
-            references: Some(1),
-            guard: Guard::On,
-            way: Some(Attachment::Apple),
-            openings: vec![],
-            managed: vec![NamedPort { name: dlv().name, range: dlv().port }],
-            verdicts: vec![verdict(Answer::No, Answer::No)],
-            notes: vec![],
-            rulesets: BTreeMap::new(),
-            skip: vec![],
-        }
-    }
-
-    fn facts(report: ReportFact) -> Facts {
-        Facts {
-            lab: None,
-            now: 1010,
-            boot: "boot".into(),
-            report,
-            seen: nobody(),
-            app_firewall: AppFirewall::Off,
-            ports: vec![dlv()],
-            blocked: None,
-        }
-    }
-
-    fn nobody() -> Result<Vec<PortFacts>, String> {
-        Ok(vec![PortFacts::without_socket(2345, "2345".into(), Presence::Nobody)])
+        report_sample::verdict(dlv().port, network, anyone)
     }
 
     fn status(change: impl FnOnce(&mut Facts, &mut Report)) -> Status {
-        let mut report = report();
-        let mut facts = facts(ReportFact::Missing);
-        change(&mut facts, &mut report);
-        if facts.report == ReportFact::Missing {
-            facts.report = ReportFact::Read(Box::new(report));
-        }
-        Status::of(&facts)
+        sample::status(vec![dlv()], change)
     }
 
     fn listening(address: &str) -> Result<Vec<PortFacts>, String> {
@@ -194,10 +137,8 @@ mod tests {
     }
 
     fn open(report: &mut Report) {
-        let from = Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] };
-        let DebugPort { name, port, .. } = dlv();
-        report.openings = vec![Opening { name, port, from, until: None, since: 900, by: "ada".into() }];
-        report.verdicts = vec![verdict(Answer::Yes, Answer::No)];
+        let port = NamedPort { name: dlv().name, range: dlv().port };
+        report.open(&port, Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] });
     }
 
     #[test]
@@ -225,7 +166,7 @@ mod tests {
             assert_eq!(status.ports[0].state, PortState::Unknown);
             assert_eq!(status.ports[0].reachable.network, Answer::No, "nothing listens, whatever pf does");
         }
-        let nothing = Status::of(&facts(ReportFact::Missing));
+        let nothing = Status::of(&Facts::unseen(0, ReportFact::Missing));
         assert_eq!((nothing.icon, nothing.firewall.state), (Icon::Unknown, FirewallState::Unknown));
     }
 
@@ -288,7 +229,7 @@ mod tests {
             let mut status = status(|facts, report| {
                 facts.ports[0].port = range;
                 facts.seen = Ok(seen);
-                report.verdicts = vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }];
+                report.verdicts = vec![report_sample::verdict(range, Answer::Yes, Answer::No)];
             });
             status.ports.remove(0)
         };
@@ -297,7 +238,7 @@ mod tests {
         assert_eq!(idle.because, "nothing listens on port 30000-30010");
         let free = || PortFacts::listening(30003, "dlv (7)", "every address", Bind::Every);
         let local = || PortFacts::listening(30001, "node (8)", "127.0.0.1", Bind::Loopback);
-        let gone = PortFacts::without_socket(30000, "30000".into(), Presence::Nobody);
+        let gone = PortFacts::without_socket(30000, "30000".into(), Presence::Absent);
         let one = of(vec![gone, free()]);
         assert_eq!(
             (one.situation, one.about, one.reachable.network),
@@ -312,11 +253,13 @@ mod tests {
 
     #[test]
     fn a_part_of_a_range_has_the_verdict_of_the_range() {
-        let wide = report();
-        let range: PortRange = "2000-3000".parse().unwrap();
-        let wide =
-            Report { verdicts: vec![PfVerdict { port: range, ..verdict(Answer::Yes, Answer::No) }], ..wide };
-        let facts = facts(ReportFact::Read(Box::new(wide)));
+        let mut wide = report_sample::all_closed(vec![]);
+        wide.set(report_sample::verdict("2000-3000".parse().unwrap(), Answer::Yes, Answer::No));
+        let facts = Facts {
+            boot: wide.boot.clone(),
+            app_firewall: AppFirewall::Off,
+            ..Facts::unseen(wide.seen, ReportFact::Read(Box::new(wide)))
+        };
         let said = |port: &str| facts.assess(port.parse().unwrap(), &listening("0.0.0.0").unwrap()[0]).state;
         assert_eq!((said("2345"), said("3001")), (Reachability::Reachable, Reachability::Unknown));
     }
@@ -353,7 +296,12 @@ mod tests {
     #[test]
     fn no_unknown_ends_reachable() {
         let answers = [Answer::Yes, Answer::No, Answer::Unknown];
-        let bounds = [listening("0.0.0.0"), listening("127.0.0.1"), nobody(), Err("no /proc".to_owned())];
+        let bounds = [
+            listening("0.0.0.0"),
+            listening("127.0.0.1"),
+            Ok(vec![sample::idle(dlv().port)]),
+            Err("no /proc".to_owned()),
+        ];
         let applications =
             [AppFirewall::Off, AppFirewall::On, AppFirewall::BlockAll, AppFirewall::Unknown("?".into())];
         for answer in answers {

@@ -8,10 +8,10 @@ use super::facts::{AppFirewall, Attempts, Facts};
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
-use crate::port::{PortName, PortRange};
+use crate::port::PortRange;
 use crate::report::{PfState, PfVerdict, Report, Unusable};
 use crate::rules::ledger::{Guard, Opening, Seconds};
-use crate::rules::named_port::NamedPort;
+use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::source::Source;
 
 /// What our rules say of a port.
@@ -33,18 +33,17 @@ pub enum PortState {
 pub struct PortStatus {
     /// A number, or `"first-last"`.
     pub port: PortRange,
-    /// Its name.
     pub name: PortName,
     /// What a person calls the server.
     pub title: String,
     /// What our rules say.
     pub state: PortState,
-    /// For whom it is open; `None` where it is not open.
+    /// `None` where it is not open.
     #[serde(serialize_with = "as_option")]
     pub from: Option<Source>,
     /// When it closes by itself.
     pub until: Option<Seconds>,
-    /// Who listens and where, in words; `None` where nobody does or it is not known.
+    /// The program that listens and its addresses, in words; `None` where none does or that is unknown.
     pub listener: Option<String>,
     /// The program that listens, serves, or has lost its listener; `None` where there is none or it is not known.
     pub program: Option<String>,
@@ -52,13 +51,12 @@ pub struct PortStatus {
     pub pf: PerOrigin<Answer>,
     /// Who gets an answer: pf, listener, session and Application Firewall together. Of a range: from one of its ports.
     pub reachable: PerOrigin<Answer>,
-    /// The one state. Of a range: of the port in use that most needs a person.
+    /// Of a range: of the port in use that most needs a person.
     pub situation: Reachability,
     /// The port that is spoken of; `None` for a range of which no port is in use.
     pub about: Option<u16>,
     /// The state as one sentence.
     pub because: String,
-    /// What to do now.
     pub next: String,
     /// What stands in the way, the surest first, each as a clause.
     pub causes: Vec<String>,
@@ -66,7 +64,7 @@ pub struct PortStatus {
     pub in_use: bool,
     /// For which clients there are settings to connect with, such as `VS Code`.
     pub connect: Vec<String>,
-    /// Who was blocked in the last hour; `None` where nobody was, or it was not recorded.
+    /// Of the last hour; `None` where there was none, or they were not recorded.
     pub blocked: Option<Attempts>,
 }
 
@@ -116,10 +114,12 @@ fn port_status(
     let used: Vec<&PortFacts> = used.filter(|seen| !is_range || seen.is_in_use()).collect();
     let presence = match &facts.seen {
         // A port that stands alone is always looked at.
-        Ok(_) if is_range => Presence::Nobody,
+        Ok(_) if is_range => Presence::Absent,
         _ => Presence::Unknown,
     };
-    let absent = PortFacts::without_socket(port.first(), port.to_string(), presence);
+    let mut absent = PortFacts::without_socket(port.first(), port.to_string(), presence);
+    let named = facts.ports.iter().filter(|shown| shown.port == port).find_map(|shown| shown.debugger);
+    absent.subject.start = named.map(|debugger| debugger.start_commands(port.first()));
     let all = if used.is_empty() { vec![&absent] } else { used.clone() };
     let said: Vec<(&PortFacts, Assessment)> =
         all.into_iter().map(|seen| (seen, assess(facts, report, port, seen))).collect();
@@ -156,7 +156,7 @@ fn port_status(
 }
 
 /// Of several ports in a range the one whose state comes first here is spoken of: what needs a restart, what is in the
-/// way of everybody, what is not known, what is in the way of other machines, what works.
+/// way of every client, what is unknown, what is in the way of other machines, what works.
 const MOST_TELLING: [Reachability; 12] = [
     Reachability::Wedged,
     Reachability::Bricked,

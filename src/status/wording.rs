@@ -23,7 +23,7 @@ impl fmt::Display for Reason {
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unusable::Missing => f.write_str("nobody has looked at pf yet"),
+            Unusable::Missing => f.write_str("pf has not been looked at yet"),
             Unusable::Unreadable(error) => f.write_str(error),
             Unusable::Invalid(error) => write!(f, "what root saw does not read: {error}"),
             Unusable::OtherVersion(version) => {

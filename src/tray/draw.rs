@@ -6,7 +6,8 @@ use std::path::Path;
 use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 
-use super::{TrayError, icon};
+use super::error::TrayError;
+use super::icon;
 use portcullis::menu::{MenuRow, RowKind};
 use portcullis::status::{Icon, Status};
 
@@ -16,14 +17,14 @@ pub struct Tray {
     rows: Rows,
     pictures: Pictures,
     icon: Icon,
-    words: Words,
+    words: RowTexts,
 }
 
 impl Tray {
     /// Puts the icon on the screen. `directory` takes its files on Linux.
     pub fn new(status: &Status, rows: &[MenuRow], directory: &Path) -> Result<Self, TrayError> {
         let pictures = Pictures::draw()?;
-        let words = Words::of(status);
+        let words = RowTexts::of(status);
         let menu = Menu::new();
         let rows = Rows::new(Place::Menu(menu.clone()), rows)?;
         let tray = TrayIconBuilder::new()
@@ -43,7 +44,7 @@ impl Tray {
         if self.icon != status.icon && self.tray.set_icon(Some(self.pictures.of(status.icon))).is_ok() {
             self.icon = status.icon;
         }
-        let words = Words::of(status);
+        let words = RowTexts::of(status);
         if self.words != words {
             words.set(&self.tray);
             self.words = words;
@@ -55,7 +56,7 @@ impl Tray {
 /// A menu with its items, in order.
 struct Rows {
     place: Place,
-    items: Vec<(String, Item)>,
+    items: Vec<(String, DrawnItem)>,
 }
 
 /// Where items go.
@@ -77,7 +78,7 @@ impl Rows {
     fn show(&mut self, rows: &[MenuRow]) {
         for (place, row) in rows.iter().enumerate() {
             // Rows keep their order, so what stands before the row of this id is gone.
-            let is_row = |(id, item): &(String, Item)| *id == row.id && item.can_become(row);
+            let is_row = |(id, item): &(String, DrawnItem)| *id == row.id && item.can_become(row);
             if let Some(found) = self.items.iter().skip(place).position(is_row) {
                 (0..found).for_each(|_| self.remove(place));
             } else if self.insert(row, place).is_err() {
@@ -93,7 +94,7 @@ impl Rows {
     }
 
     fn insert(&mut self, row: &MenuRow, place: usize) -> tray_icon::menu::Result<()> {
-        let item = Item::new(row)?;
+        let item = DrawnItem::new(row)?;
         match &self.place {
             Place::Menu(menu) => menu.insert(item.as_menu_item(), place)?,
             Place::Submenu(menu) => menu.insert(item.as_menu_item(), place)?,
@@ -139,15 +140,15 @@ impl Pictures {
 
 /// What is written beside the icon, and what shows when the pointer rests on it. Linux has room for neither.
 #[derive(PartialEq, Eq)]
-struct Words {
+struct RowTexts {
     title: Option<String>,
     tooltip: String,
 }
 
-impl Words {
+impl RowTexts {
     fn of(status: &Status) -> Self {
         let title = (status.icon == Icon::Open).then(|| status.open.to_string());
-        Words { title, tooltip: status.sentence.clone() }
+        RowTexts { title, tooltip: status.sentence.clone() }
     }
 
     fn set(&self, tray: &TrayIcon) {
@@ -160,26 +161,28 @@ impl Words {
 }
 
 /// One row on the screen.
-enum Item {
+enum DrawnItem {
     Plain(MenuItem),
     Check(CheckMenuItem),
     Menu(Submenu, Rows),
     Separator(PredefinedMenuItem),
 }
 
-impl Item {
+impl DrawnItem {
     fn new(row: &MenuRow) -> tray_icon::menu::Result<Self> {
         let (id, label) = (row.id.as_str(), label(&row.text));
         Ok(match row.kind {
-            RowKind::Text | RowKind::Button => Item::Plain(MenuItem::with_id(id, label, row.enabled, None)),
+            RowKind::Text | RowKind::Button => {
+                DrawnItem::Plain(MenuItem::with_id(id, label, row.enabled, None))
+            }
             RowKind::Check { checked } => {
-                Item::Check(CheckMenuItem::with_id(id, label, row.enabled, checked, None))
+                DrawnItem::Check(CheckMenuItem::with_id(id, label, row.enabled, checked, None))
             }
             RowKind::Menu => {
                 let menu = Submenu::with_id(id, label, row.enabled);
-                Item::Menu(menu.clone(), Rows::new(Place::Submenu(menu), &row.rows)?)
+                DrawnItem::Menu(menu.clone(), Rows::new(Place::Submenu(menu), &row.rows)?)
             }
-            RowKind::Separator => Item::Separator(PredefinedMenuItem::separator()),
+            RowKind::Separator => DrawnItem::Separator(PredefinedMenuItem::separator()),
         })
     }
 
@@ -187,26 +190,26 @@ impl Item {
     /// there, so another text is another item.
     fn can_become(&self, row: &MenuRow) -> bool {
         match self {
-            Item::Menu(menu, _) => row.kind == RowKind::Menu && menu.text() == label(&row.text),
-            Item::Plain(_) => matches!(row.kind, RowKind::Text | RowKind::Button),
-            Item::Check(_) => matches!(row.kind, RowKind::Check { .. }),
-            Item::Separator(_) => row.kind == RowKind::Separator,
+            DrawnItem::Menu(menu, _) => row.kind == RowKind::Menu && menu.text() == label(&row.text),
+            DrawnItem::Plain(_) => matches!(row.kind, RowKind::Text | RowKind::Button),
+            DrawnItem::Check(_) => matches!(row.kind, RowKind::Check { .. }),
+            DrawnItem::Separator(_) => row.kind == RowKind::Separator,
         }
     }
 
     fn as_menu_item(&self) -> &dyn IsMenuItem {
         match self {
-            Item::Plain(item) => item,
-            Item::Check(item) => item,
-            Item::Menu(item, _) => item,
-            Item::Separator(item) => item,
+            DrawnItem::Plain(item) => item,
+            DrawnItem::Check(item) => item,
+            DrawnItem::Menu(item, _) => item,
+            DrawnItem::Separator(item) => item,
         }
     }
 
     fn set(&mut self, row: &MenuRow) {
         let label = label(&row.text);
         match self {
-            Item::Plain(item) => {
+            DrawnItem::Plain(item) => {
                 if item.text() != label {
                     item.set_text(label);
                 }
@@ -214,7 +217,7 @@ impl Item {
                     item.set_enabled(row.enabled);
                 }
             }
-            Item::Check(item) => {
+            DrawnItem::Check(item) => {
                 if item.text() != label {
                     item.set_text(label);
                 }
@@ -227,8 +230,8 @@ impl Item {
                     item.set_checked(checked);
                 }
             }
-            Item::Menu(_, rows) => rows.show(&row.rows),
-            Item::Separator(_) => {}
+            DrawnItem::Menu(_, rows) => rows.show(&row.rows),
+            DrawnItem::Separator(_) => {}
         }
     }
 }

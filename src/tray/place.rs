@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::TrayError;
+use super::error::TrayError;
 
 /// Whether there is a display and the library that draws on it. On macOS both are part of the system.
 pub fn check() -> Result<(), TrayError> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::Event;
+use super::event::Event;
 use portcullis::app::{App, AppError, Observation};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::watch::{Interest, on_battery, pause};
@@ -18,7 +18,7 @@ use portcullis::menu::{MenuRow, MenuState, rows};
 use portcullis::os;
 use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
-use portcullis::status::{AppFirewall, Facts, Icon, PortState, Status};
+use portcullis::status::{Facts, Icon, PortState, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -102,11 +102,15 @@ impl Looker {
         }
         let is_old = |earlier: &(Instant, SocketTable)| earlier.0.elapsed() >= SOME_SECONDS;
         let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
-        let Observation { status, look, .. } =
-            match app.sight(&[], |ports| scan::look(ports, old), &mut self.app_firewall) {
-                Ok(sight) => sight,
-                Err(error) => return (unknown(app, &error), None),
-            };
+        let Observation { status, look, .. } = match app.observe(
+            &app.preferences(),
+            &[],
+            |ports| scan::look(ports, old),
+            &mut self.app_firewall,
+        ) {
+            Ok(sight) => sight,
+            Err(error) => return (unknown(app, &error), None),
+        };
         if let Ok(look) = look
             && self.earlier.as_ref().is_none_or(is_old)
         {
@@ -127,16 +131,9 @@ fn interest(status: &Status) -> Interest {
 }
 
 fn unknown(app: &App, error: &AppError) -> Status {
-    Status::of(&Facts {
-        lab: app.system().lab().map(|directory| directory.display().to_string()),
-        now: os::now(),
-        boot: String::new(),
-        report: ReportFact::Unreadable(error.to_string()),
-        seen: Ok(Vec::new()),
-        app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
-        ports: Vec::new(),
-        blocked: None,
-    })
+    let lab = app.system().lab().map(|directory| directory.display().to_string());
+    let report = ReportFact::Unreadable(error.to_string());
+    Status::of(&Facts { lab, ..Facts::unseen(os::now(), report) })
 }
 
 fn watch(
@@ -381,16 +378,7 @@ mod tests {
 
     #[test]
     fn only_what_is_open_or_in_use_is_looked_at_again_and_again() {
-        let mut status = Status::of(&Facts {
-            lab: None,
-            now: 0,
-            boot: String::new(),
-            report: ReportFact::Missing,
-            seen: Ok(Vec::new()),
-            app_firewall: AppFirewall::Off,
-            ports: usual_ports(),
-            blocked: None,
-        });
+        let mut status = Status::of(&Facts { ports: usual_ports(), ..Facts::unseen(0, ReportFact::Missing) });
         assert_eq!(interest(&status), Interest { in_use: false, open: false });
         status.ports[1].state = PortState::Open;
         assert_eq!(interest(&status), Interest { in_use: false, open: true });
@@ -400,16 +388,7 @@ mod tests {
 
     #[test]
     fn what_root_saw_is_looked_at_again_when_it_is_too_old() {
-        let mut status = Status::of(&Facts {
-            lab: None,
-            now: 0,
-            boot: String::new(),
-            report: ReportFact::Missing,
-            seen: Ok(Vec::new()),
-            app_firewall: AppFirewall::Off,
-            ports: Vec::new(),
-            blocked: None,
-        });
+        let mut status = Status::of(&Facts::unseen(0, ReportFact::Missing));
         let mut left = |age| {
             status.firewall.age = age;
             until_stale(&status)
@@ -425,14 +404,9 @@ mod tests {
         let last_from = "192.168.1.20".parse().unwrap();
         let attempts = |last| Attempts { attempts: 1, last_from, last };
         let mut status = Status::of(&Facts {
-            lab: None,
-            now: 5000,
-            boot: String::new(),
-            report: ReportFact::Missing,
-            seen: Ok(Vec::new()),
-            app_firewall: AppFirewall::Off,
             ports: usual_ports(),
             blocked: Some([(2345, attempts(4000)), (9229, attempts(3000))].into()),
+            ..Facts::unseen(5000, ReportFact::Missing)
         });
         assert_eq!(until_forgotten(&status), None, "the time of the status is not known");
         (status.firewall.seen, status.firewall.age) = (Some(4990), Some(10));

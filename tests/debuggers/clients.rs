@@ -62,7 +62,7 @@ impl Client {
             let mut talk = Talk::start(Command::new(program).args(arguments))?;
             talk.hear(ready, PATIENCE)?;
             talk.ask(ask, answer, self == Client::Node)?;
-            Ok((Session::Program(talk), format!("{name} is told {answer:?}")))
+            Ok((Session::Program(talk), format!("{name} hears {answer:?}")))
         };
         match self {
             Client::Delve => talk(find(&["dlv"]), &["connect", &at], "commands.", "threads", "* Thread"),
@@ -149,7 +149,7 @@ impl Talk {
         let _ = self.child.stdin.as_mut().map(|stdin| stdin.write_all(format!("{text}\n").as_bytes()));
     }
 
-    /// Asks, and waits for the answer. `node inspect` loses what it is told before its own start is over: it is asked
+    /// Asks, and waits for the answer. `node inspect` loses what comes before its own start is over: it is asked
     /// again.
     fn ask(&mut self, ask: &str, answer: &str, again: bool) -> Result<(), Problem> {
         if again {
@@ -172,7 +172,9 @@ impl Talk {
                 return Ok(());
             }
             if start.elapsed() > patience {
-                return Err(Problem::Unserved(format!("its client is not told {expected:?}, but {heard:?}")));
+                return Err(Problem::Unserved(format!(
+                    "its client does not hear {expected:?}, but {heard:?}"
+                )));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -203,9 +205,10 @@ fn edit(port: u16, start: &str, arguments: &str) -> Result<(Session, String), Pr
         stream.write_all(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
         hear(&mut stream, &mut heard, answer)?;
     }
-    match heard.contains(r#""success":false"#) {
-        true => Err(Problem::Unserved(format!("it refuses its client: {heard}"))),
-        false => Ok((Session::Editor(stream), format!("an editor has its {start} done"))),
+    let refusal = heard.split("Content-Length").find(|message| message.contains(r#""success":false"#));
+    match refusal.and_then(|message| message.split_once("\r\n\r\n")) {
+        Some((_, refusal)) => Err(Problem::Unserved(format!("it refuses its client: {refusal}"))),
+        None => Ok((Session::Editor(stream), format!("an editor has its {start} done"))),
     }
 }
 

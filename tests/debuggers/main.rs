@@ -2,9 +2,12 @@
 //!
 //! Starts every server that is installed, looks at its port with everything that Portcullis has for
 //! `PORTCULLIS_DEBUGGERS_SECONDS` (`make debuggers` takes 30), then lets its real client in: a server that does not serve
-//! it was harmed. Without that variable it is quick: every command looks once, and is given one of the ports. While the client is there the port must show as in session. Then every other state is
-//! provoked with a real server. The last line counts: `servers N, skipped S, harmed H`. A server that is not installed
-//! is skipped with a word; where `PORTCULLIS_DEBUGGERS_LEAST` is set, fewer servers than that fail.
+//! it was harmed, if its control, started the same way and never looked at, serves its own. Without that variable it is
+//! quick: every command looks once, and is given one of the ports. While the client is there the port must show as in
+//! session. Then every other state is provoked with a real server.
+//!
+//! The last line counts: `servers N, skipped S, harmed H`. A server that is not installed, or that cannot serve here, is
+//! skipped, and why is said; where `PORTCULLIS_DEBUGGERS_LEAST` is set, fewer servers than that fail.
 
 mod clients;
 mod commands;
@@ -47,7 +50,7 @@ fn main() -> ExitCode {
     let least = number("PORTCULLIS_DEBUGGERS_LEAST").unwrap_or(0);
 
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (running, skipped) = recipes::start_all(folder.path());
+    let (running, mut skipped) = recipes::start_all(folder.path());
     // The ports that the commands are given, one by one.
     let given = match seconds {
         Some(_) => &running[..],
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
     watch(&running, given, screen.as_ref(), seconds.unwrap_or_default(), folder.path());
     let mut wrong = touched(&running, given, screen.as_ref(), folder.path(), least > 0);
 
-    let servers = running.len();
+    let mut servers = running.len();
     let mut harmed = 0;
     let commands = Commands::new(folder.path(), "clients");
     commands.run(&["status".to_owned(), "--check".to_owned()]);
@@ -69,10 +72,17 @@ fn main() -> ExitCode {
         let name = server.name;
         match validate(server, &commands, folder.path()) {
             Ok(words) => println!("{name:<28} unharmed: {words}"),
-            Err(problem) => {
-                harmed += 1;
-                println!("{name:<28} HARMED: {problem}");
-            }
+            Err(problem) => match control(name, folder.path()) {
+                Ok(words) => {
+                    harmed += 1;
+                    println!("{name:<28} HARMED: {problem}; its control, not looked at: {words}");
+                }
+                Err(why) => {
+                    servers -= 1;
+                    skipped += 1;
+                    println!("{name:<28} skipped: it cannot serve here: {problem}; its control: {why}");
+                }
+            },
         }
     }
     wrong += states::provoke(folder.path());
@@ -118,14 +128,14 @@ fn look_over_and_over(running: &[Running], is_over: &dyn Fn() -> bool, passes: &
         let processes = sockets::processes(may_linger).expect("the processes");
         for server in running {
             let view = PortView::of(PortExpectation::usual(server.port), &now, Some(&earlier), &processes);
-            // One that was harmed is told, and counted, by its client.
+            // Its client finds, and counts, one that was harmed.
             if view.listeners.is_empty() {
                 continue;
             }
             let said = view.assess(open_pf(), AppFirewallEffect::Off);
             let mode = view.server.as_ref().map(|server| server.mode);
             assert_eq!(mode, Some(server.mode), "{}: {view:?}", server.name);
-            // gdbserver listens on every address, whatever it is told. Who is probed is in session for that moment.
+            // gdbserver listens on every address, whatever host it is given. A server is in session while it is probed.
             let harmless = is_harmless_to_ask(server.mode);
             let everywhere = server.mode == &gdbserver::STUB;
             let expected = if everywhere { Reachability::Reachable } else { Reachability::LoopbackOnly };
@@ -177,7 +187,7 @@ fn run_over_and_over(
 }
 
 /// Whether anything of ours names the port of a server in a connect, bind or send; 1 where something does. To show that
-/// this would be seen, the probe of a server that does not mind is traced too.
+/// this would be seen, the probe of a server that is not harmed by it is traced too.
 fn touched(
     running: &[Running],
     given: &[Running],
@@ -240,6 +250,22 @@ fn validate(mut server: Running, commands: &Commands, folder: &Path) -> Result<S
         Session::Editor(stream) => drop(stream),
     }
     Ok(format!("{words}; {sentence}"))
+}
+
+/// Starts a server the same way, and lets its real client in while nothing looks. Errors: it does not serve it, so that
+/// nothing can be said of one that was looked at. Only a server that fails needs its control.
+fn control(name: &str, folder: &Path) -> Result<String, String> {
+    let recipes = recipes::recipes(folder);
+    let recipe = recipes.iter().find(|recipe| recipe.name == name).expect("the recipe of a server that ran");
+    let mut server = recipe.start_on(recipes::free_port())?;
+    match server.client.connect(&server, folder) {
+        Ok((_session, words)) => Ok(words),
+        Err(Problem::Unserved(problem)) => Err(problem),
+        Err(Problem::Missing(what)) => match server.child.try_wait() {
+            Ok(Some(status)) => Err(format!("it has ended with {status}")),
+            _ => Ok(format!("it still waits ({what})")),
+        },
+    }
 }
 
 /// What a child of ours does: look at the ports, ask them, or say whose they are.

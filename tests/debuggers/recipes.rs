@@ -39,7 +39,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts every server that is installed, all at the same time. What is not is told, and counted.
+/// Starts every server that is installed, all at the same time; prints and counts those that are not.
 pub fn start_all(folder: &Path) -> (Vec<Running>, usize) {
     let starting: Vec<_> = recipes(folder)
         .into_iter()
@@ -177,10 +177,14 @@ pub fn recipes(folder: &Path) -> Vec<Recipe> {
 }
 
 impl Recipe {
-    /// Starts the server on a free port, and waits until it listens.
+    /// Starts the server on a port where it is recognised, and waits until it listens.
     pub fn start(&self) -> Result<Running, String> {
         // Nothing but its usual port tells that it is rdbg.
-        let port = if self.mode == &rdbg::OPEN { 12345 } else { free_port() };
+        self.start_on(if self.mode == &rdbg::OPEN { 12345 } else { free_port() })
+    }
+
+    /// Starts the server on `port`, and waits until it listens.
+    pub fn start_on(&self, port: u16) -> Result<Running, String> {
         if table(port).listeners_on(port).next().is_some() {
             return Err(format!("port {port} is in use"));
         }

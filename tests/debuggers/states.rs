@@ -25,7 +25,7 @@ pub fn provoke(folder: &Path) -> usize {
         recipe.map_or_else(|| Err("no such recipe".to_owned()), Recipe::start)
     };
     let trials: [(&str, &str, Trial); 7] = [
-        ("no-listener", "nobody", Box::new(|| Ok((free_port(), vec![])))),
+        ("no-listener", "no listener", Box::new(|| Ok((free_port(), vec![])))),
         (
             "bricked",
             "dlv headless after nc",
@@ -35,8 +35,8 @@ pub fn provoke(folder: &Path) -> usize {
                 Ok((server.port, vec![server.into()]))
             }),
         ),
-        ("wedged", "dlv dap that accepts nobody", Box::new(|| stopped(start("dlv dap")?))),
-        ("wedged", "debugpy that accepts nobody", Box::new(|| stopped(start("debugpy")?))),
+        ("wedged", "dlv dap that was stopped", Box::new(|| stopped(start("dlv dap")?))),
+        ("wedged", "debugpy that was stopped", Box::new(|| stopped(start("debugpy")?))),
         (
             "wrong-family",
             "node on ::1",

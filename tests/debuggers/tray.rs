@@ -1,4 +1,4 @@
-//! The tray, on a screen that nobody sees, looking at the servers as often as it can be made to.
+//! The tray, on a virtual screen, looking at the servers as often as it can be made to.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -42,7 +42,7 @@ impl Screen {
     /// Errors: there is no tray in this build, or no screen to show it on; says which.
     pub fn new(folder: &Path, running: &[Running]) -> Result<Screen, String> {
         if !cfg!(all(feature = "gui", target_os = "linux")) {
-            return Err("this build has no tray, or no screen that nobody sees".to_owned());
+            return Err("this build has no tray, or no virtual screen".to_owned());
         }
         let (bus_daemon, bus) = start("dbus-daemon", &["--session", "--nofork", "--print-address=1"])?;
         let screen = ["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"];

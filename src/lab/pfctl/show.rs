@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::Call;
 use crate::lab::arguments::Show;
-use crate::lab::kernel::{Kernel, KernelRuleset, Line, is_nameless};
+use crate::lab::kernel::{Kernel, KernelRuleset, LoadedRule, is_nameless};
 use crate::lab::states::StateEntry;
 use crate::os;
 
@@ -61,7 +61,7 @@ impl Call<'_> {
         self.show_rules(kernel, &[|ruleset| &ruleset.nat, |ruleset| &ruleset.rdr, |ruleset| &ruleset.binat]);
     }
 
-    fn show_rules(&mut self, kernel: &Kernel, kinds: &[fn(&KernelRuleset) -> &Vec<Line>]) {
+    fn show_rules(&mut self, kernel: &Kernel, kinds: &[fn(&KernelRuleset) -> &Vec<LoadedRule>]) {
         let anchor = self.invocation.anchor.as_str();
         if !kernel.knows(anchor) {
             // pfctl complains, and still ends with 0.
@@ -86,7 +86,7 @@ impl Call<'_> {
         &mut self,
         kernel: &Kernel,
         anchor: &str,
-        kind: fn(&KernelRuleset) -> &Vec<Line>,
+        kind: fn(&KernelRuleset) -> &Vec<LoadedRule>,
         depth: usize,
     ) {
         let ruleset = kernel.ruleset(anchor);

@@ -28,8 +28,8 @@ pub struct CombinedVerdict {
     pub families: Vec<Explanation>,
 }
 
-/// Who can reach the ports of the range. `near` are the networks that "this network" means; where it is empty, those that
-/// the interfaces are on.
+/// Who can reach the ports of the range. `near` are the networks that "this network" means; where it is empty, those
+/// that the interfaces are on.
 pub fn answers(loaded: &Rulesets, range: PortRange, near: &[IpNet]) -> PerOrigin<CombinedVerdict> {
     let ports = telling_ports(loaded, range);
     let families = [Family::Inet, Family::Inet6];
@@ -50,7 +50,7 @@ pub fn answers(loaded: &Rulesets, range: PortRange, near: &[IpNet]) -> PerOrigin
     })
 }
 
-/// How many ports of a range are asked about.
+/// The most ports of a range that are asked about.
 const MAXIMUM_PORTS: usize = 64;
 
 /// The ports of the range at which some rule's answer may change.
@@ -73,7 +73,7 @@ fn telling_ports(loaded: &Rulesets, range: PortRange) -> Vec<u16> {
     ports
 }
 
-/// One answer out of many: hosts of a family must agree, then the family that gets through counts, then ports must agree.
+/// One answer of many: hosts of a family must agree, then the family that gets through counts, then ports must agree.
 fn combine(families: Vec<Explanation>) -> CombinedVerdict {
     let mut ports: Vec<u16> = families.iter().map(|answer| answer.port).collect();
     ports.dedup();
@@ -98,7 +98,7 @@ fn combine(families: Vec<Explanation>) -> CombinedVerdict {
     CombinedVerdict { verdict, because, families }
 }
 
-/// What all say, with the first's grounds; unknown, with two of them, where they do not agree.
+/// The decision that all have in common, with the first's grounds; unknown, with two of them, where they differ.
 fn agreed(mut answers: impl Iterator<Item = (Asked, Decision, Grounds)>) -> Option<(Decision, Grounds)> {
     let (asked, verdict, because) = answers.next()?;
     Some(match answers.find(|(_, other, _)| *other != verdict) {
@@ -133,7 +133,8 @@ fn first_and_last<S: serde::Serializer>(ports: &PortRange, serializer: S) -> Res
     FirstAndLast { first: ports.first(), last: ports.last() }.serialize(serializer)
 }
 
-/// The verdicts before and after a change of what is loaded, for ranges of ports with what "this network" is for each.
+/// The verdicts before and after a change of the rulesets, for ranges of ports with the networks that "this network"
+/// means for each.
 pub fn changes(
     before: &Rulesets,
     after: &Rulesets,

@@ -67,7 +67,7 @@ pub fn unnamed_in(loaded: &Rulesets, own: IpNet) -> IpAddr {
         loaded.interfaces().iter().any(|facts| facts.addresses.iter().any(|net| net.addr() == *host))
     };
     let hosts = || own.hosts().filter(|host| *host != own.addr() && !is_own(host)).take(256);
-    // What names the whole network names every host of it.
+    // A rule that names the whole network names every host of it.
     let whole = loaded.names_address(own.network()) && own.prefix_len() < own.max_prefix_len();
     let unnamed = hosts().skip(1).find(|host| whole || !loaded.names_address(*host));
     unnamed.or_else(|| hosts().next()).unwrap_or(own.addr())

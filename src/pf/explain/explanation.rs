@@ -15,12 +15,12 @@ use crate::pf::verdict::Decision;
 pub struct Explanation {
     /// `pass`, `block` or `unknown`.
     pub verdict: Decision,
-    /// The answer as a sentence, with the rule that decides.
+    /// A sentence with the rule that decides.
     pub sentence: String,
-    /// The answer as a short clause.
+    /// A short clause.
     #[serde(serialize_with = "as_text")]
     pub because: Grounds,
-    /// The rule that decides, where one does.
+    /// The rule that decides, if one does.
     pub rule: Option<RuleText>,
     /// The rules that matched, or may have, packet by packet in pf's order.
     pub trail: Vec<TrailLine>,
@@ -38,7 +38,7 @@ pub(super) fn as_text<S: serde::Serializer>(grounds: &Grounds, serializer: S) ->
     serializer.collect_str(grounds)
 }
 
-/// A rule's part in the answer.
+/// A rule's role in the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrailLine {
     pub packet: String,
@@ -46,7 +46,7 @@ pub struct TrailLine {
     /// `decides`, `overridden`, `may match`, `translates`, `exempts` (from translation), `may translate`, `calls`,
     /// `may call`.
     pub effect: &'static str,
-    /// What it depends on, where it may match.
+    /// The unknown fact it depends on, where it may match.
     pub why: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// The line of a step that the verdict on `packet` has in its trail.
+/// The line for a step of the trail; `decides`: the rule is the one that decides.
 pub(super) fn trail_line(packet: &str, step: &TrailStep<'_>, decides: bool) -> TrailLine {
     let (effect, why) = match &step.role {
         Role::Matches if decides => ("decides", None),

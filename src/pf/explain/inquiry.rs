@@ -9,6 +9,7 @@ use crate::pf::packet::{ACK, Packet, SYN};
 use crate::pf::rule::Action;
 use crate::pf::rule_text::{RuleText, rule_text};
 use crate::pf::rulesets::Rulesets;
+use crate::pf::surprises;
 use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
 
 use super::endpoints::{Endpoints, endpoints};
@@ -51,11 +52,11 @@ struct Inquiry<'a> {
     notes: Vec<String>,
 }
 
-/// How many rules of a packet's trail are shown.
+/// The most rules of a packet's trail that are shown.
 const MAXIMUM_TRAIL: usize = 100;
 
 impl<'a> Inquiry<'a> {
-    /// From another host: the SYN, and what follows where no state lets it through.
+    /// From another host: the SYN, and, where no state is opened, the packets that follow.
     fn remote(&mut self, ends: &Endpoints) -> Conclusion {
         let syn = Packet::syn(Direction::In, &ends.interface, ends.from, ends.to, self.port);
         let first = self.look(&syn, vec![None]);
@@ -82,7 +83,7 @@ impl<'a> Inquiry<'a> {
         followed
     }
 
-    /// Where a redirection sends the connection, if that is surely not this machine.
+    /// Where a redirection sends the connection, if that is certain and not this machine.
     fn elsewhere(&self, verdict: &Verdict<'a>) -> Option<Elsewhere> {
         let is_own = |address: IpAddr| {
             let own = self.loaded.interfaces().iter().flat_map(|facts| &facts.addresses);
@@ -110,7 +111,7 @@ impl<'a> Inquiry<'a> {
         if conclusion.outcome != Decision::Pass {
             return conclusion;
         }
-        // Each way has its own state: what leaves the client, and what reaches the server.
+        // Each direction has its own state: the client's way out, and the server's way in.
         let mut conclusion = conclusion;
         if received.stateful != Some(true) {
             let follows = [into.reply(SYN | ACK), Packet { flags: ACK, ..into.clone() }];
@@ -123,7 +124,7 @@ impl<'a> Inquiry<'a> {
         conclusion
     }
 
-    /// The packets behind a SYN that opened no state, or perhaps none: each must pass by itself until one opens it.
+    /// The packets after a SYN that opened no state, or may have: each must pass by itself until one opens a state.
     fn follow(&mut self, conclusion: Conclusion, first: &Verdict<'a>, packets: &[Packet]) -> Conclusion {
         for packet in packets {
             let next = self.look(packet, vec![None]);
@@ -147,7 +148,7 @@ impl<'a> Inquiry<'a> {
         conclusion
     }
 
-    /// Asks for a verdict and takes its trail.
+    /// The verdict on a packet, whose trail and notes are kept.
     fn look(&mut self, packet: &Packet, tags: Vec<Option<&'a str>>) -> Verdict<'a> {
         let mut found = verdict_tagged(self.loaded, packet, tags);
         let what = packet.to_string();
@@ -160,6 +161,7 @@ impl<'a> Inquiry<'a> {
         for (index, step) in found.trail.iter().enumerate().skip(skipped) {
             self.trail.push(trail_line(&what, step, Some(index) == last));
         }
+        self.notes.extend(surprises::of_packet(self.loaded, packet).iter().map(ToString::to_string));
         let diverted = found.rule.and_then(|rule| rule.rule.item.route.as_deref());
         if found.outcome == Decision::Pass
             && let Some(route) = diverted
@@ -210,7 +212,7 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// The grounds, and what else pf does with the rules, in a sentence.
+    /// The grounds, and what other rules do, in a sentence.
     fn sentence(&self, verdict: &Verdict<'a>, because: &Grounds) -> String {
         let port = self.port;
         let quick = verdict.rule.is_some_and(|rule| rule.rule.item.quick);
@@ -232,7 +234,7 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// What the client sees.
+    /// Notes what the client sees.
     fn note_block(&mut self, block: Option<Block>) {
         let note = match block {
             Some(Block::Drop) => "the client gets no answer and times out",
@@ -245,7 +247,7 @@ impl<'a> Inquiry<'a> {
         self.notes.push(note.to_owned());
     }
 
-    /// Rules for the port in anchors that nothing calls: why they have no effect.
+    /// Notes rules for the port in anchors that no ruleset calls: they have no effect.
     fn note_uncalled(&mut self, ends: &Endpoints) {
         for anchor in self.loaded.never_evaluated() {
             let Some(ruleset) = self.loaded.anchor(anchor) else { continue };

@@ -1,4 +1,5 @@
-//! Can a host reach a port of this Mac, and why: every packet that the connection needs, asked of [`verdict`](super::verdict).
+//! Whether a host can reach a port of this Mac, and why: the [`verdict`](super::verdict) on every packet that the
+//! connection needs.
 //!
 //! ```
 //! use portcullis::pf::rulesets::Rulesets;
@@ -14,8 +15,8 @@
 //! );
 //! ```
 //!
-//! From another host that is its SYN on the interface that it comes in by, and, where no state is opened, the packets
-//! that follow in both ways. From this Mac itself it is the SYN out of lo0 and into it again, and the same.
+//! From another host these are its SYN on the interface that it comes in by, and, where no state is opened, the packets
+//! that follow in both directions. From this Mac they are the SYN out of lo0 and into it again, and the same.
 
 mod answers;
 mod endpoints;

@@ -1,20 +1,19 @@
-//! What can be asked.
+//! A query: which port, from which client.
 
 use std::net::IpAddr;
 
 use crate::pf::criteria::Family;
 use crate::pf::origin::Origin;
 
-/// Who connects.
+/// The host that connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientHost {
-    /// This Mac itself.
+    /// This Mac.
     Loopback,
     /// A host of the network that the interface is on, one that no rule names.
     Network,
     /// A host anywhere else, one that no rule names.
     Anyone,
-    /// This host.
     Host(IpAddr),
 }
 

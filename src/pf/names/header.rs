@@ -1,4 +1,5 @@
-//! Bits and values in the headers of a packet: TCP flags, code points of differentiated services, Apple's service classes.
+//! Bits and values in the headers of a packet: TCP flags, code points of differentiated services, Apple's service
+//! classes.
 
 /// The letters of the TCP flags, lowest bit first.
 pub(crate) const TCP_FLAGS: &str = "FSRPAUEW";

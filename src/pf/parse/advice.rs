@@ -1,12 +1,12 @@
-//! Advice behind a problem: what to write instead of words of other versions of pf, and of common slips.
+//! Advice behind a problem: what to write instead of words of other versions of pf, and of common mistakes.
 
-use super::lexer::{Token, TokenKind};
+use super::lexer::{Lexeme, LexemeKind};
 
-/// The message, with what to write instead where that is known: words of other versions of pf, common slips.
-pub(super) fn advised(message: String, found: &Token<'_>) -> String {
+/// The message, with what to write instead where that is known.
+pub(super) fn advised(message: String, found: &Lexeme<'_>) -> String {
     let advice = match found.kind {
-        TokenKind::Word => instead_of(&found.text),
-        TokenKind::Punctuation(b'$') => {
+        LexemeKind::Word => instead_of(&found.text),
+        LexemeKind::Punctuation(b'$') => {
             Some("macros are not put in place inside of quotes: end the quote before it, `\"…\" $name \"…\"`")
         }
         _ => None,
@@ -17,9 +17,9 @@ pub(super) fn advised(message: String, found: &Token<'_>) -> String {
     }
 }
 
-/// The place of a word that a rule has elsewhere than where it was found.
-pub(super) fn misplaced(found: &Token<'_>) -> Option<&'static str> {
-    if found.kind != TokenKind::Keyword {
+/// Where a rule has the word that was found in the wrong place.
+pub(super) fn misplaced(found: &Lexeme<'_>) -> Option<&'static str> {
+    if found.kind != LexemeKind::Keyword {
         return None;
     }
     match &*found.text {
@@ -32,8 +32,7 @@ pub(super) fn misplaced(found: &Token<'_>) -> Option<&'static str> {
     }
 }
 
-/// What to write instead of a word that pf elsewhere has and macOS's pf has not; such words are common in what is to be
-/// read about pf.
+/// What to write instead of a word that pf has on other systems and not on macOS; articles about pf are full of them.
 pub(super) fn instead_of(word: &str) -> Option<&'static str> {
     Some(match word {
         "match" => {

@@ -1,6 +1,6 @@
 //! `antispoof for …`: two rules for each interface.
 
-use crate::pf::criteria::{Address, Direction, Interface, InterfaceAddress};
+use crate::pf::criteria::{Address, Direction, InterfaceAddress, InterfaceMatch};
 use crate::pf::effects::Block;
 use crate::pf::rule::{Action, Rule, Ruleset};
 use crate::pf::words::shortened;
@@ -18,7 +18,7 @@ struct Guarded {
 }
 
 impl Parser<'_, '_, '_> {
-    /// `antispoof for en0` blocks what comes in elsewhere from en0's networks, and what comes in from its own addresses.
+    /// `antispoof for en0` blocks packets from en0's networks on other interfaces, and packets from its own addresses.
     pub(super) fn antispoof(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.bump();
         let mut rule = Rule::new(Action::Block(Block::Drop));
@@ -28,10 +28,10 @@ impl Parser<'_, '_, '_> {
         let interfaces = self.list(Self::guarded)?;
         rule.family = self.opt_family();
         loop {
-            if self.token.is("label") {
+            if self.lexeme.is("label") {
                 self.once(rule.label.is_some(), "label cannot be redefined")?;
                 rule.label = self.label()?;
-            } else if self.token.is("rtable") {
+            } else if self.lexeme.is("rtable") {
                 rule.rtable = self.opt_rtable()?;
             } else {
                 break;
@@ -48,7 +48,7 @@ impl Parser<'_, '_, '_> {
     /// `en0`, `(en0)`: whose addresses are guarded.
     fn guarded(&mut self) -> Read<Guarded> {
         let dynamic = self.eat_punctuation(b'(');
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.interface_name()?;
         if !is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
             return Err(self.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
@@ -62,7 +62,7 @@ impl Parser<'_, '_, '_> {
     /// Adds the rules for one interface.
     fn guard(&mut self, rule: &Rule, guarded: Guarded, start: Position, ruleset: &mut Ruleset) -> Read<()> {
         let elsewhere = Lists {
-            interfaces: vec![Interface { name: guarded.name.clone(), negated: true }],
+            interfaces: vec![InterfaceMatch { name: guarded.name.clone(), negated: true }],
             sources: self.guarded_sources(&guarded, true),
             ..Lists::default()
         };

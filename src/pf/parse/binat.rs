@@ -6,7 +6,7 @@ use crate::pf::rule::{Action, Rule, Ruleset};
 
 use super::hosts::Host;
 use super::kernel::{Order, Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 
 impl Parser<'_, '_, '_> {
     pub(super) fn binat(&mut self, ruleset: &mut Ruleset, start: Position, no: bool) -> Read<()> {
@@ -26,11 +26,11 @@ impl Parser<'_, '_, '_> {
         let mut sources = Vec::new();
         let mut destinations = Vec::new();
         if no && self.eat("all") {
-            // As it is printed.
+            // pfctl prints it so.
         } else {
             self.require("from")?;
             if no && self.eat("any") {
-                // As it is printed.
+                // pfctl prints it so.
             } else {
                 self.host(&mut sources)?;
             }
@@ -46,7 +46,7 @@ impl Parser<'_, '_, '_> {
         rule.tagged = self.opt_tagged()?;
         rule.rtable = self.opt_rtable()?;
         let mut targets = Vec::new();
-        if self.token.kind == TokenKind::Arrow {
+        if self.lexeme.kind == LexemeKind::Arrow {
             if no {
                 return Err(self.wrong(start, "'no binat' rule does not need '->'"));
             }
@@ -70,7 +70,7 @@ impl Parser<'_, '_, '_> {
     }
 }
 
-/// Fills the rule from its addresses, or says what pfctl has against them.
+/// Fills the rule from its addresses, or gives why pfctl refuses them.
 fn binat_problem(
     rule: &mut Rule,
     sources: &mut Vec<Host>,

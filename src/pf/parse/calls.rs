@@ -1,4 +1,5 @@
-//! `nat-anchor` and its kin: calls of anchors for what is not a filter rule.
+//! `nat-anchor`, `rdr-anchor`, `binat-anchor`, `scrub-anchor`, `dummynet-anchor`: calls of anchors for rules that are
+//! not filter rules.
 
 use crate::pf::criteria::{Compare, PortMatch};
 use crate::pf::rule::{Action, AnchorCall, Rule, Ruleset};
@@ -9,7 +10,6 @@ use super::lexer::Position;
 use super::lists::{Lists, RuleList};
 
 impl Parser<'_, '_, '_> {
-    /// `nat-anchor` and its kin.
     pub(super) fn other_anchor(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let keyword = self.bump().text;
         let path = self.strings("the anchor's path")?;

@@ -1,4 +1,4 @@
-//! The criteria that stand behind the addresses, in any order.
+//! The criteria in the last part of a rule, behind the addresses, in any order.
 
 use crate::pf::criteria::{Family, Flags, Icmp, Tagged, TypeOfService};
 use crate::pf::effects::Pipe;
@@ -8,7 +8,7 @@ use crate::pf::rule::{Action, Rule};
 use crate::pf::words::{c_number, shortened};
 
 use super::kernel::{Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 use super::lists::Lists;
 use super::problem::Fault;
 
@@ -28,20 +28,20 @@ impl Parser<'_, '_, '_> {
 
     /// Gives whether a criterion was next.
     fn opt_criterion(&mut self, rule: &mut Rule, lists: &mut Lists, given: &mut GivenCriteria) -> Read<bool> {
-        if self.token.is_punctuation(b'!') {
+        if self.lexeme.is_punctuation(b'!') {
             rule.tagged = self.opt_tagged()?;
             return Ok(true);
         }
-        // pfctl prints the probability between `keep state` and the state's options, where it could not read them.
-        let printed = self.shared.listing && given.state && rule.probability.is_some();
-        if printed && rule.state_options.is_none() && self.token.is_punctuation(b'(') {
+        // pfctl prints the probability between `keep state` and the state's options, where it would not read it.
+        let printed = self.is_listing() && given.state && rule.probability.is_some();
+        if printed && rule.state_options.is_none() && self.lexeme.is_punctuation(b'(') {
             self.state_options(rule)?;
             return Ok(true);
         }
-        if self.token.kind != TokenKind::Keyword {
+        if self.lexeme.kind != LexemeKind::Keyword {
             return Ok(false);
         }
-        match &*self.token.text {
+        match &*self.lexeme.text {
             "user" | "group" => self.owner_criterion(lists)?,
             "flags" => {
                 self.once(std::mem::replace(&mut given.flags, true), "flags cannot be redefined")?;
@@ -87,9 +87,9 @@ impl Parser<'_, '_, '_> {
         Ok(true)
     }
 
-    /// Refuses the token that is next, where the rule has what it stands for already.
+    /// Refuses the lexeme that is next, where the rule has what it stands for already.
     pub(super) fn once(&mut self, given: bool, message: &str) -> Read<()> {
-        if given { Err(self.wrong(self.token.at, message)) } else { Ok(()) }
+        if given { Err(self.wrong(self.lexeme.at, message)) } else { Ok(()) }
     }
 
     /// `flags S/SA`, `flags /SA`; `None` for `flags any`.
@@ -98,14 +98,14 @@ impl Parser<'_, '_, '_> {
         if self.eat("any") {
             return Ok(None);
         }
-        let set = if self.token.is_punctuation(b'/') { 0 } else { self.flag_letters()? };
+        let set = if self.lexeme.is_punctuation(b'/') { 0 } else { self.flag_letters()? };
         self.require_punctuation(b'/')?;
         let of = self.flag_letters()?;
         Ok(Some(Flags { set, of }))
     }
 
     fn flag_letters(&mut self) -> Read<u8> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let text = self.string("TCP flags, such as `S/SA`")?;
         let mut flags = 0;
         for letter in text.chars() {
@@ -121,8 +121,8 @@ impl Parser<'_, '_, '_> {
         if rule.flags.is_some_and(|flags| flags.set & flags.of != flags.set) {
             return Err(self.wrong(start, "flags always false"));
         }
-        // pfctl expands such a rule to one for each protocol, and prints what it would not read.
-        if self.shared.listing {
+        // pfctl expands such a rule to one for each protocol, and prints rules that it would not read.
+        if self.is_listing() {
             return Ok(());
         }
         let tcp = lists.protocols.is_empty() || lists.protocols.iter().any(|protocol| protocol.number == 6);
@@ -152,11 +152,11 @@ impl Parser<'_, '_, '_> {
     }
 
     fn icmp(&mut self, family: Family) -> Read<Icmp> {
-        let at = self.token.at;
-        let kind = match self.token.kind {
-            TokenKind::Number(_) => self.number_within("an icmp type", 255)?,
+        let at = self.lexeme.at;
+        let kind = match self.lexeme.kind {
+            LexemeKind::Number(_) => self.number_within("an icmp type", 255)?,
             // `skip` is a reserved word and an ICMP type: pfctl prints it by name, and takes it by number only.
-            _ if self.shared.listing && self.token.is("skip") => {
+            _ if self.is_listing() && self.lexeme.is("skip") => {
                 self.bump();
                 39
             }
@@ -171,9 +171,9 @@ impl Parser<'_, '_, '_> {
         if !self.eat("code") {
             return Ok(Icmp { kind, code: None });
         }
-        let at = self.token.at;
-        let code = match self.token.kind {
-            TokenKind::Number(_) => self.number_within("an icmp code", 255)?,
+        let at = self.lexeme.at;
+        let code = match self.lexeme.kind {
+            LexemeKind::Number(_) => self.number_within("an icmp code", 255)?,
             _ => {
                 let name = self.string("an icmp code")?;
                 match icmp::icmp_code(kind, &name, family) {
@@ -194,9 +194,9 @@ impl Parser<'_, '_, '_> {
     }
 
     pub(super) fn tos(&mut self) -> Read<u8> {
-        let at = self.token.at;
-        let value = match self.token.kind {
-            TokenKind::Number(value) => {
+        let at = self.lexeme.at;
+        let value = match self.lexeme.kind {
+            LexemeKind::Number(value) => {
                 self.bump();
                 Some(value)
             }
@@ -216,9 +216,9 @@ impl Parser<'_, '_, '_> {
 
     /// `ef`, `af11`, a number: the upper six bits of the byte.
     fn code_point(&mut self) -> Read<u8> {
-        let at = self.token.at;
-        let value = match self.token.kind {
-            TokenKind::Number(value) => {
+        let at = self.lexeme.at;
+        let value = match self.lexeme.kind {
+            LexemeKind::Number(value) => {
                 self.bump();
                 Some(value)
             }
@@ -232,7 +232,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn service_class(&mut self) -> Read<u8> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.string("a service class, such as `be` or `vi`")?;
         header::service_class(&name)
             .ok_or_else(|| self.wrong(at, &format!("illegal sc value {}", shortened(&name))))
@@ -240,7 +240,7 @@ impl Parser<'_, '_, '_> {
 
     pub(super) fn label(&mut self) -> Read<Option<Box<str>>> {
         self.bump();
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let label = self.string("the label")?;
         if label.len() > 63 {
             return Err(self.wrong(at, "rule label too long (max 63 chars)"));
@@ -249,7 +249,7 @@ impl Parser<'_, '_, '_> {
     }
 
     pub(super) fn tag(&mut self) -> Read<Box<str>> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let tag = self.strings("a tag")?;
         if tag.len() > 63 {
             return Err(self.wrong(at, "tag too long, max 63 chars"));
@@ -260,7 +260,7 @@ impl Parser<'_, '_, '_> {
     /// `tagged x`, `! tagged x`
     pub(super) fn opt_tagged(&mut self) -> Read<Option<Tagged>> {
         let negated = self.eat_punctuation(b'!');
-        if negated || self.token.is("tagged") {
+        if negated || self.lexeme.is("tagged") {
             self.require("tagged")?;
             return Ok(Some(Tagged { name: self.tag()?, negated }));
         }
@@ -283,7 +283,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn pipe(&mut self, rule: &mut Rule) -> Read<()> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let queue = self.bump().text == "queue";
         if rule.action != Action::Dummynet {
             return Err(self.note(at, "`pipe` belongs to dummynet rules only".to_owned(), Fault::Syntax));
@@ -302,9 +302,9 @@ impl Parser<'_, '_, '_> {
 
     /// As pf keeps it, out of 2³².
     fn probability(&mut self) -> Read<u32> {
-        let at = self.token.at;
-        let fraction = match self.token.kind {
-            TokenKind::Number(value) => {
+        let at = self.lexeme.at;
+        let fraction = match self.lexeme.kind {
+            LexemeKind::Number(value) => {
                 self.bump();
                 // Lossless for all that is in range.
                 Some(value as f64)
@@ -317,7 +317,7 @@ impl Parser<'_, '_, '_> {
             }
         };
         match fraction.and_then(scaled) {
-            // What is printed has six places; that is what is kept, so that it reads back the same.
+            // pfctl prints six places; no more are kept, so that the rule reads back the same.
             Some(value) => {
                 let printed = print::percent(value).parse().unwrap_or(0.0) * 0.01;
                 Ok(scaled(printed).unwrap_or(value).max(1))
@@ -331,10 +331,10 @@ impl Parser<'_, '_, '_> {
         if !self.eat("rtable") {
             return Ok(None);
         }
-        if !matches!(self.token.kind, TokenKind::Number(_)) {
+        if !matches!(self.lexeme.kind, LexemeKind::Number(_)) {
             return Ok(Some(self.interface_name()?));
         }
-        if self.token.kind == TokenKind::Number(0) {
+        if self.lexeme.kind == LexemeKind::Number(0) {
             self.doubt("there is no routing table 0: leave `rtable` out");
         }
         let number: u32 = self.number_within("a routing table", i32::MAX.into())?;

@@ -21,7 +21,7 @@ impl Parser<'_, '_, '_> {
         match (no, rule.pipe) {
             (true, Some(_)) => return Err(self.wrong(start, "dummynet rule with 'no' does not need a pipe")),
             // pfctl shows the label of a rule in the place of its pipe.
-            (false, None) if !self.shared.listing => return Err(self.expected("`pipe` and its number")),
+            (false, None) if !self.is_listing() => return Err(self.expected("`pipe` and its number")),
             _ => {}
         }
         if no {

@@ -2,7 +2,7 @@
 //! port, operating system, destination, destination port, user, group; and refuses those that pfctl refuses.
 
 use crate::pf::criteria::{
-    Address, Compare, Family, Icmp, Interface, InterfaceAddress, OwnerMatch, Peer, PortMatch,
+    Address, Compare, Family, Icmp, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch,
 };
 use crate::pf::effects::{Block, StateKeeping};
 use crate::pf::names::protocols;
@@ -37,6 +37,7 @@ impl Parser<'_, '_, '_> {
         lists.groups.reverse();
         let count = lists.count();
         self.shared.combinations = self.shared.combinations.saturating_add(count);
+        self.shared.work += count.min(MAXIMUM_RULES);
         if count > MAXIMUM_RULES.saturating_sub(self.shared.rules)
             || self.shared.combinations > MAXIMUM_COMBINATIONS
         {
@@ -55,8 +56,8 @@ impl Parser<'_, '_, '_> {
             // Most rules have no list: theirs is the last combination and the first.
             let template = if index + 1 == count { rule.take() } else { rule.clone() };
             let Some(mut chosen) = template.and_then(|template| choice.apply(template)) else { continue };
-            // What is listed was put in place when it was loaded.
-            if !self.shared.listing {
+            // In a listing they were replaced when the rules were loaded.
+            if !self.is_listing() {
                 choice.expand_names(&mut chosen, ruleset.count());
             }
             match accept::problem(&chosen, choice.icmp) {
@@ -79,7 +80,7 @@ impl Parser<'_, '_, '_> {
 
 /// One combination of a rule's lists.
 struct Choice<'l> {
-    interface: Option<&'l Interface>,
+    interface: Option<&'l InterfaceMatch>,
     protocol: Option<&'l Protocol>,
     icmp: Option<&'l (Icmp, u8)>,
     source: Option<&'l Host>,
@@ -152,9 +153,9 @@ impl<'l> Choice<'l> {
         Some(chosen)
     }
 
-    /// The interface of the combination, or `None` where its addresses are scoped to another: a link-local address holds
-    /// on its own interface alone.
-    fn interface(&self) -> Option<Option<Interface>> {
+    /// The interface of the combination, or `None` where its addresses are scoped to another: a link-local address
+    /// holds on its own interface alone.
+    fn interface(&self) -> Option<Option<InterfaceMatch>> {
         let scope = |host: Option<&'l Host>| host.and_then(|host| host.scope.as_ref());
         let scope = match (scope(self.source), scope(self.destination)) {
             (Some(source), Some(destination)) if source != destination => return None,
@@ -163,12 +164,12 @@ impl<'l> Choice<'l> {
         Some(match (self.interface, scope) {
             (Some(interface), Some(scope)) if interface.name != *scope => return None,
             (Some(interface), _) => Some(interface.clone()),
-            (None, Some(scope)) => Some(Interface { name: scope.clone(), negated: false }),
+            (None, Some(scope)) => Some(InterfaceMatch { name: scope.clone(), negated: false }),
             (None, None) => None,
         })
     }
 
-    /// Puts `$if`, `$srcaddr`, `$dstport` and their like into label and tags.
+    /// Replaces `$if`, `$srcaddr`, `$srcport`, `$dstaddr`, `$dstport`, `$proto` and `$nr` in label and tags.
     fn expand_names(&self, chosen: &mut Rule, number: usize) {
         let expand = |text: &str| -> Option<Box<str>> {
             if !text.contains('$') {
@@ -218,7 +219,7 @@ impl<'l> Choice<'l> {
 /// The address as pf keeps it in a rule of this family.
 fn address(written: &Address, family: Option<Family>) -> Address {
     match written {
-        // More bits than the family has are all of them.
+        // More bits than the family has mean all of them.
         Address::Dynamic(interface)
             if family == Some(Family::Inet) && interface.bits.is_some_and(|bits| bits >= 32) =>
         {

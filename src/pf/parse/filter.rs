@@ -10,7 +10,7 @@ use crate::pf::words::{c_number, shortened};
 use super::advice::misplaced;
 use super::expand::PORT_UNREACHABLE;
 use super::kernel::{Order, Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 use super::lists::Lists;
 
 impl Parser<'_, '_, '_> {
@@ -64,7 +64,7 @@ impl Parser<'_, '_, '_> {
             self.require_punctuation(b')')?;
             return Ok(Block::ReturnRst(ttl));
         }
-        let six_only = self.token.is("return-icmp6");
+        let six_only = self.lexeme.is("return-icmp6");
         if !self.eat("return-icmp") && !self.eat("return-icmp6") {
             return Ok(self.bare_block());
         }
@@ -74,7 +74,7 @@ impl Parser<'_, '_, '_> {
                 codes.1 = self.return_code(Family::Inet6)?;
             } else {
                 codes.0 = self.return_code(Family::Inet)?;
-                if !self.token.is_punctuation(b')') {
+                if !self.lexeme.is_punctuation(b')') {
                     self.eat_punctuation(b',');
                     codes.1 = self.return_code(Family::Inet6)?;
                 }
@@ -86,8 +86,8 @@ impl Parser<'_, '_, '_> {
 
     /// A code of "destination unreachable".
     fn return_code(&mut self, family: Family) -> Read<u8> {
-        let at = self.token.at;
-        if let TokenKind::Number(_) = self.token.kind {
+        let at = self.lexeme.at;
+        if let LexemeKind::Number(_) = self.lexeme.kind {
             return self.number_within("an icmp code", 255);
         }
         let name = self.string("an icmp code")?;
@@ -120,7 +120,7 @@ impl Parser<'_, '_, '_> {
             return Ok(Some(log));
         }
         loop {
-            let at = self.token.at;
+            let at = self.lexeme.at;
             if self.eat("all") {
                 log.all = true;
             } else if self.eat("user") || self.eat("group") {
@@ -146,10 +146,10 @@ impl Parser<'_, '_, '_> {
     }
 
     pub(super) fn end_of_rule(&mut self) -> Read<()> {
-        match self.token.kind {
-            TokenKind::Newline | TokenKind::End | TokenKind::Punctuation(b'}') => Ok(()),
+        match self.lexeme.kind {
+            LexemeKind::Newline | LexemeKind::End | LexemeKind::Punctuation(b'}') => Ok(()),
             _ => {
-                let misplaced = misplaced(&self.token);
+                let misplaced = misplaced(&self.lexeme);
                 let rejected = self.expected("a criterion or the end of the line");
                 if let (Some(advice), Some(problem)) = (misplaced, self.shared.problems.last_mut()) {
                     problem.message = format!("{}; {advice}", problem.message);

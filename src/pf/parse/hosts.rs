@@ -11,7 +11,7 @@ use crate::pf::criteria::{Address, Family, InterfaceAddress};
 use crate::pf::words::{c_number, counted_table, shortened};
 
 use super::kernel::{Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 
 const MAXIMUM_LIST_DEPTH: usize = 10_000;
 
@@ -54,7 +54,7 @@ impl Parser<'_, '_, '_> {
     /// `any`, one address, or a list of them with lists in it; `any` constrains nothing and is left out.
     pub(super) fn hosts(&mut self) -> Read<Vec<Host>> {
         let mut hosts = Vec::new();
-        if !self.token.is_punctuation(b'{') {
+        if !self.lexeme.is_punctuation(b'{') {
             self.host_item(&mut hosts)?;
             return Ok(hosts);
         }
@@ -65,13 +65,13 @@ impl Parser<'_, '_, '_> {
                 depth += 1;
                 self.open_lists += 1;
                 if depth > MAXIMUM_LIST_DEPTH {
-                    return Err(self.wrong(self.token.at, "lists nest too deeply"));
+                    return Err(self.wrong(self.lexeme.at, "lists nest too deeply"));
                 }
                 self.opt_newlines();
             }
             self.host_item(&mut hosts)?;
             self.opt_newlines();
-            while self.token.is_punctuation(b'}') {
+            while self.lexeme.is_punctuation(b'}') {
                 depth -= 1;
                 self.open_lists -= 1;
                 self.bump();
@@ -91,8 +91,8 @@ impl Parser<'_, '_, '_> {
             return Ok(());
         }
         let negated = self.eat_punctuation(b'!');
-        // What `! ::/0` is printed as; pfctl itself does not read it.
-        if negated && self.shared.listing && self.eat("any") {
+        // pfctl prints `! ::/0` so, and does not read it.
+        if negated && self.is_listing() && self.eat("any") {
             hosts.push(Host { negated, ..Host::of(Address::Any) });
             return Ok(());
         }
@@ -110,22 +110,22 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    /// One address, or what a name stands for.
+    /// One address, or several where a name stands for them.
     pub(super) fn host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
-        let at = self.token.at;
-        match self.token.kind {
-            TokenKind::Punctuation(b'(') => {
+        let at = self.lexeme.at;
+        match self.lexeme.kind {
+            LexemeKind::Punctuation(b'(') => {
                 self.bump();
                 let address = self.dynamic_address()?;
                 hosts.push(Host::of(address));
             }
-            TokenKind::Punctuation(b'<') => {
+            LexemeKind::Punctuation(b'<') => {
                 self.bump();
                 let name = self.table_name()?;
                 self.require_punctuation(b'>')?;
                 hosts.push(Host::of(Address::Table(name)));
             }
-            TokenKind::Keyword if self.token.is("route") => {
+            LexemeKind::Keyword if self.lexeme.is("route") => {
                 self.bump();
                 let label = self.string("a route's label")?;
                 if label.len() > 31 {
@@ -133,13 +133,13 @@ impl Parser<'_, '_, '_> {
                 }
                 hosts.push(Host::of(Address::RouteLabel(label)));
             }
-            TokenKind::Number(first) => {
+            LexemeKind::Number(first) => {
                 self.bump();
                 self.require_punctuation(b'/')?;
                 let bits = self.number("the network's bits")?;
                 self.look_up(&first.to_string(), Some(bits), at, hosts)?;
             }
-            TokenKind::Word | TokenKind::Quoted => self.named_host(hosts)?,
+            LexemeKind::Word | LexemeKind::Quoted => self.named_host(hosts)?,
             _ => return Err(self.expected("an address")),
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Parser<'_, '_, '_> {
 
     /// An address as text: alone, with its prefix length, or the first of a range.
     fn named_host(&mut self, hosts: &mut Vec<Host>) -> Read<()> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.bump().text;
         if self.eat_punctuation(b'/') {
             let bits = self.number("the network's bits")?;
@@ -172,11 +172,11 @@ impl Parser<'_, '_, '_> {
 
     /// `en0)`, `en0:network)`, and the bits behind it.
     fn dynamic_address(&mut self) -> Read<Address> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let text = self.string("an interface")?;
         self.require_punctuation(b')')?;
         let mut name = &*text;
-        if self.shared.listing
+        if self.is_listing()
             && let Some((before, count)) = name.rsplit_once(':')
             && (count == "*" || (count != "0" && count.bytes().all(|byte| byte.is_ascii_digit())))
         {
@@ -197,14 +197,14 @@ impl Parser<'_, '_, '_> {
         if self.eat_punctuation(b'/') {
             interface.bits = Some(self.number_within("the number of bits", 128)?);
         }
-        // All the bits is what it has without them.
+        // 128 bits are the default.
         interface.bits = interface.bits.filter(|bits| *bits != 128);
         Ok(Address::Dynamic(Box::new(interface)))
     }
 
     pub(super) fn table_name(&mut self) -> Read<Box<str>> {
-        let at = self.token.at;
-        let counts = self.shared.listing && self.token.kind == TokenKind::Word;
+        let at = self.lexeme.at;
+        let counts = self.is_listing() && self.lexeme.kind == LexemeKind::Word;
         let name = self.string("a table's name")?;
         let name = match counted_table(&name) {
             Some(before) if counts => Box::from(before),
@@ -216,7 +216,7 @@ impl Parser<'_, '_, '_> {
         Ok(name)
     }
 
-    /// What a bare text stands for: an address, an interface's addresses, or a host that is not looked up.
+    /// The hosts that a bare text stands for: an address, an interface's addresses, or a host that is not looked up.
     fn look_up(&mut self, text: &str, bits: Option<i64>, at: Position, hosts: &mut Vec<Host>) -> Read<()> {
         let bits = match bits.map(u8::try_from) {
             None => None,
@@ -288,12 +288,12 @@ impl Parser<'_, '_, '_> {
         Ok(())
     }
 
-    /// What an interface's name stands for: its addresses, where they are known.
+    /// The hosts that an interface's name stands for: its addresses, where they are known.
     pub(super) fn addresses_of(&self, interface: InterfaceAddress) -> Vec<Host> {
         let every = &*interface.name == "self";
         let known = self.shared.interfaces.iter().filter(|facts| every || facts.name == *interface.name);
         let known: Vec<IpNet> = known.flat_map(|facts| facts.addresses.iter().copied()).collect();
-        // Of a peer nothing is known, and a name that nobody has may be one of another machine's.
+        // A peer's address is unknown, and an unknown interface may be another machine's.
         if known.is_empty() || interface.peer {
             return vec![Host::of(Address::Static(Box::new(interface)))];
         }
@@ -325,7 +325,7 @@ fn localhost(bits: Option<u8>) -> impl Iterator<Item = IpNet> {
     })
 }
 
-/// Whether it has more than one of the modifiers that exclude each other.
+/// Whether it has more than one of `:network`, `:broadcast`, `:peer`, which exclude each other.
 fn has_several_modifiers(interface: &InterfaceAddress) -> bool {
     usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer) > 1
 }

@@ -1,4 +1,4 @@
-//! The parser's kernel: the token that is next, the ways to take it, and the ways to say what is wrong with it.
+//! The parser's kernel: the lexeme that is next, methods that take it, and methods that note problems.
 //!
 //! It knows no grammar: each production stands in a file of its own, named in the grammar of [`super`].
 
@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::preamble::{BlockPolicy, StatePolicy};
-use crate::pf::rule::{Placed, SourceLine};
+use crate::pf::rule::{Placed, SourceLine, TextKind};
 
 use super::advice::advised;
-use super::lexer::{Lexer, Position, Token, TokenKind};
+use super::lexer::{Lexeme, LexemeKind, Lexer, Position};
 use super::problem::{Fault, Problem};
 
 pub(super) const MAXIMUM_MACRO: usize = 64 << 10;
@@ -47,15 +47,6 @@ pub(super) enum Extent {
 /// Gives the text of a file that another text names, or why it cannot.
 pub type ReadFile<'a> = dyn FnMut(&str) -> Result<String, Box<dyn std::error::Error>> + 'a;
 
-/// What a text is.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Mode {
-    /// A file that pfctl loads.
-    File,
-    /// What pfctl prints.
-    Listing,
-}
-
 /// What included files share with the text that includes them.
 pub(super) struct Shared<'i> {
     pub(super) include: &'i mut ReadFile<'i>,
@@ -71,7 +62,7 @@ pub(super) struct Shared<'i> {
     pub(super) require_order: bool,
     pub(super) block_policy: BlockPolicy,
     pub(super) state_policy: StatePolicy,
-    pub(super) listing: bool,
+    pub(super) text: TextKind,
     pub(super) rules: usize,
     /// The combinations of lists that were tried, those that make no rule included.
     pub(super) combinations: usize,
@@ -83,12 +74,18 @@ pub(super) struct Shared<'i> {
     pub(super) inline_names: HashSet<(usize, Box<str>)>,
     /// The bytes of all texts together.
     pub(super) read: usize,
+    /// See [`super::Parsed::work`].
+    pub(super) work: usize,
     /// How deep includes and inline anchors nest here.
     pub(super) depth: usize,
 }
 
 impl<'i> Shared<'i> {
-    pub(super) fn new(include: &'i mut ReadFile<'i>, interfaces: &'i [InterfaceFacts], mode: Mode) -> Self {
+    pub(super) fn new(
+        include: &'i mut ReadFile<'i>,
+        interfaces: &'i [InterfaceFacts],
+        text: TextKind,
+    ) -> Self {
         Shared {
             include,
             interfaces,
@@ -98,10 +95,10 @@ impl<'i> Shared<'i> {
             problems: Vec::new(),
             doubts: Vec::new(),
             order: Order::Start,
-            require_order: mode == Mode::File,
+            require_order: text == TextKind::File,
             block_policy: BlockPolicy::Drop,
             state_policy: StatePolicy::Floating,
-            listing: mode == Mode::Listing,
+            text,
             rules: 0,
             combinations: 0,
             looked_ahead: 0,
@@ -109,6 +106,7 @@ impl<'i> Shared<'i> {
             inline_count: 0,
             inline_names: HashSet::new(),
             read: 0,
+            work: 0,
             depth: 0,
         }
     }
@@ -117,8 +115,8 @@ impl<'i> Shared<'i> {
 pub(super) struct Parser<'a, 's, 'i> {
     pub(super) path: Arc<str>,
     pub(super) lexer: Lexer<'a>,
-    /// The token that is next.
-    pub(super) token: Token<'a>,
+    /// The lexeme that is next.
+    pub(super) lexeme: Lexeme<'a>,
     pub(super) shared: &'s mut Shared<'i>,
     /// How many lists are open: after an error in one, reading goes on behind it.
     pub(super) open_lists: usize,
@@ -127,24 +125,35 @@ pub(super) struct Parser<'a, 's, 'i> {
 impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     pub(super) fn new(path: &str, text: &'a str, shared: &'s mut Shared<'i>) -> Self {
         let mut lexer = Lexer::new(text);
-        let token = lexer.next(&shared.macros);
-        let mut parser = Parser { path: Arc::from(path), lexer, token, shared, open_lists: 0 };
+        let lexeme = lexer.next(&shared.macros);
+        let mut parser = Parser { path: Arc::from(path), lexer, lexeme, shared, open_lists: 0 };
         if text.contains('\r') {
             parser.doubt("lines end in LF alone, not in CR LF");
         }
         parser
     }
 
-    // Tokens.
+    pub(super) fn is_listing(&self) -> bool {
+        self.shared.text == TextKind::Listing
+    }
 
-    pub(super) fn bump(&mut self) -> Token<'a> {
+    // Lexemes.
+
+    pub(super) fn bump(&mut self) -> Lexeme<'a> {
         let next = self.lexer.next(&self.shared.macros);
-        std::mem::replace(&mut self.token, next)
+        std::mem::replace(&mut self.lexeme, next)
+    }
+
+    /// Goes back to where the lexer and its lexeme were.
+    pub(super) fn go_back(&mut self, lexer: Lexer<'a>, lexeme: Lexeme<'a>) {
+        let work = self.lexer.work;
+        (self.lexer, self.lexeme) = (lexer, lexeme);
+        self.lexer.work = work;
     }
 
     /// Takes the reserved word, where it is next.
     pub(super) fn eat(&mut self, keyword: &str) -> bool {
-        let found = self.token.is(keyword);
+        let found = self.lexeme.is(keyword);
         if found {
             self.bump();
         }
@@ -152,7 +161,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn eat_punctuation(&mut self, byte: u8) -> bool {
-        let found = self.token.is_punctuation(byte);
+        let found = self.lexeme.is_punctuation(byte);
         if found {
             self.bump();
         }
@@ -173,32 +182,32 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     /// A word that is not reserved, or a text in quotes.
     pub(super) fn string(&mut self, what: &str) -> Read<Box<str>> {
-        match self.token.kind {
-            TokenKind::Word | TokenKind::Quoted => Ok(Box::from(&*self.bump().text)),
+        match self.lexeme.kind {
+            LexemeKind::Word | LexemeKind::Quoted => Ok(Box::from(&*self.bump().text)),
             _ => Err(self.expected(what)),
         }
     }
 
-    /// One or more of them, joined by blanks, as pfctl's `string` is.
+    /// One or more strings, joined by blanks, as in pfctl's grammar.
     pub(super) fn strings(&mut self, what: &str) -> Read<Box<str>> {
         let first = self.string(what)?;
-        if !matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) {
+        if !matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted) {
             return Ok(first);
         }
         let mut joined = first.to_string();
-        while matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) {
+        while matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted) {
             joined.push(' ');
             joined.push_str(&self.bump().text);
             if joined.len() > MAXIMUM_MACRO {
-                return Err(self.wrong(self.token.at, "the text is too long"));
+                return Err(self.wrong(self.lexeme.at, "the text is too long"));
             }
         }
         Ok(joined.into_boxed_str())
     }
 
     pub(super) fn number(&mut self, what: &str) -> Read<i64> {
-        match self.token.kind {
-            TokenKind::Number(value) => {
+        match self.lexeme.kind {
+            LexemeKind::Number(value) => {
                 self.bump();
                 Ok(value)
             }
@@ -207,7 +216,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn number_within<T: TryFrom<i64>>(&mut self, what: &str, highest: i64) -> Read<T> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let value = self.number(what)?;
         match T::try_from(value) {
             Ok(number) if (0..=highest).contains(&value) => Ok(number),
@@ -224,7 +233,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         self.opt_newlines();
         let mut items = vec![item(self)?];
         self.opt_newlines();
-        while !self.token.is_punctuation(b'}') {
+        while !self.lexeme.is_punctuation(b'}') {
             if self.eat_punctuation(b',') {
                 self.opt_newlines();
             }
@@ -238,17 +247,17 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     /// Passes over the ends of lines in a list.
     pub(super) fn opt_newlines(&mut self) {
-        if self.token.kind == TokenKind::Newline {
+        if self.lexeme.kind == LexemeKind::Newline {
             self.doubt("a list goes on in the next line only behind a `\\`, or in quotes");
         }
-        while self.token.kind == TokenKind::Newline {
+        while self.lexeme.kind == LexemeKind::Newline {
             self.bump();
         }
     }
 
     pub(super) fn one_of(&mut self, values: &[&str]) -> Read<Box<str>> {
-        let known = values.iter().any(|value| value.eq_ignore_ascii_case(&self.token.text));
-        if known && matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted | TokenKind::Keyword) {
+        let known = values.iter().any(|value| value.eq_ignore_ascii_case(&self.lexeme.text));
+        if known && matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted | LexemeKind::Keyword) {
             return Ok(Box::from(&*self.bump().text));
         }
         let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
@@ -258,11 +267,11 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     // Problems.
 
     pub(super) fn expected(&mut self, what: &str) -> Rejected {
-        let message = match self.token.kind {
-            TokenKind::Bad => self.token.text.to_string(),
-            _ => advised(format!("expected {what}, found {}", self.token.describe()), &self.token),
+        let message = match self.lexeme.kind {
+            LexemeKind::Bad => self.lexeme.text.to_string(),
+            _ => advised(format!("expected {what}, found {}", self.lexeme.describe()), &self.lexeme),
         };
-        self.note(self.token.at, message, Fault::Syntax)
+        self.note(self.lexeme.at, message, Fault::Syntax)
     }
 
     pub(super) fn wrong(&mut self, at: Position, message: &str) -> Rejected {
@@ -270,16 +279,17 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn note(&mut self, at: Position, message: String, fault: Fault) -> Rejected {
+        self.shared.work += self.lexer.line(at).len();
         let problem = self.problem(at, message, fault);
         self.shared.problems.push(problem);
         Rejected
     }
 
-    /// Notes what macOS's pfctl minds at this token, unless it is noted already.
+    /// Notes that macOS's pfctl refuses this lexeme, unless that is noted already.
     pub(super) fn doubt(&mut self, message: &str) {
         let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
-        if !self.shared.listing && !known(&self.shared.doubts) {
-            let doubt = self.problem(self.token.at, message.to_owned(), Fault::Syntax);
+        if self.shared.text == TextKind::File && !known(&self.shared.doubts) {
+            let doubt = self.problem(self.lexeme.at, message.to_owned(), Fault::Syntax);
             self.shared.doubts.push(doubt);
         }
     }
@@ -311,7 +321,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn place(&self, at: Position) -> SourceLine {
-        SourceLine { path: Arc::clone(&self.path), line: at.line }
+        SourceLine { path: Arc::clone(&self.path), line: at.line, text: self.shared.text }
     }
 
     pub(super) fn placed<T>(&self, at: Position, item: T) -> Placed<T> {

@@ -1,5 +1,5 @@
-//! Cuts the text of a pf.conf into words, as pfctl's own reader does (its `yylex`): macros are put in place here,
-//! lines ending in a backslash are joined, comments end at the line's end, quotes keep blanks and `#`.
+//! Cuts the text of a pf.conf into lexemes, as pfctl does (its `yylex`): macros are replaced, lines ending in a
+//! backslash are joined, comments end at the line's end, quotes keep blanks and `#`.
 //!
 //! Two habits of pfctl are kept because files rely on them: a macro's value joins the text that follows it
 //! (`$ext_if:network`), and a comment that ends in a backslash goes on in the next line. One is not: pfctl calls the
@@ -13,12 +13,11 @@ use crate::pf::words::{in_word, is_keyword, shortened};
 
 /// The longest word that pfctl reads (its buffer is 8096 bytes).
 const MAXIMUM_WORD: usize = 8095;
-/// How much of macros one text may put in place: a small text could be made to grow without end.
+/// The bytes of macros' values that one text may have: a small text could grow without end.
 const MAXIMUM_PUT_IN_PLACE: usize = 4 << 20;
 
-/// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenKind {
+pub(crate) enum LexemeKind {
     /// A bare word that is one of the reserved ones.
     Keyword,
     /// A bare word.
@@ -39,43 +38,43 @@ pub(crate) enum TokenKind {
     Newline,
     /// The end of the text.
     End,
-    /// What cannot be a token; the token's text says why. The lexer stands at the end of its line.
+    /// Not a lexeme; its text is why. The lexer stands at the end of the line.
     Bad,
 }
 
-/// One token and where it begins.
+/// One lexeme and where it begins.
 #[derive(Clone, Debug)]
-pub(crate) struct Token<'a> {
-    pub(crate) kind: TokenKind,
+pub(crate) struct Lexeme<'a> {
+    pub(crate) kind: LexemeKind,
     pub(crate) text: Cow<'a, str>,
     pub(crate) at: Position,
 }
 
-impl Token<'_> {
-    /// Whether the token is this reserved word.
+impl Lexeme<'_> {
+    /// Whether the lexeme is this reserved word.
     pub(crate) fn is(&self, keyword: &str) -> bool {
-        self.kind == TokenKind::Keyword && self.text == keyword
+        self.kind == LexemeKind::Keyword && self.text == keyword
     }
 
-    /// Whether the token is this character.
+    /// Whether the lexeme is this character.
     pub(crate) fn is_punctuation(&self, character: u8) -> bool {
-        self.kind == TokenKind::Punctuation(character)
+        self.kind == LexemeKind::Punctuation(character)
     }
 
-    /// The token as it is named in "expected …, found …".
+    /// The lexeme as it is named in "expected …, found …".
     pub(crate) fn describe(&self) -> String {
         match self.kind {
-            TokenKind::Keyword | TokenKind::Word => format!("`{}`", shortened(&self.text)),
-            TokenKind::Quoted => format!("\"{}\"", shortened(&self.text)),
-            TokenKind::Number(value) => format!("`{value}`"),
-            TokenKind::Punctuation(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),
-            TokenKind::Punctuation(_) => "a character that pf.conf does not know".to_owned(),
-            TokenKind::Arrow => "`->`".to_owned(),
-            TokenKind::Inside => "`><`".to_owned(),
-            TokenKind::Outside => "`<>`".to_owned(),
-            TokenKind::Newline => "the end of the line".to_owned(),
-            TokenKind::End => "the end of the file".to_owned(),
-            TokenKind::Bad => self.text.to_string(),
+            LexemeKind::Keyword | LexemeKind::Word => format!("`{}`", shortened(&self.text)),
+            LexemeKind::Quoted => format!("\"{}\"", shortened(&self.text)),
+            LexemeKind::Number(value) => format!("`{value}`"),
+            LexemeKind::Punctuation(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(byte)),
+            LexemeKind::Punctuation(_) => "a character that pf.conf does not know".to_owned(),
+            LexemeKind::Arrow => "`->`".to_owned(),
+            LexemeKind::Inside => "`><`".to_owned(),
+            LexemeKind::Outside => "`<>`".to_owned(),
+            LexemeKind::Newline => "the end of the line".to_owned(),
+            LexemeKind::End => "the end of the file".to_owned(),
+            LexemeKind::Bad => self.text.to_string(),
         }
     }
 }
@@ -95,15 +94,17 @@ struct Cursor {
     in_macro: Option<usize>,
 }
 
-/// Reads tokens one by one; linear in the text.
+/// Reads lexemes one by one; linear in the text.
 #[derive(Clone)]
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     cursor: Cursor,
     macro_value: Rc<str>,
     macro_at: Position,
-    /// How many bytes of macros were put in place.
+    /// The bytes of macros' values so far.
     put_in_place: usize,
+    /// The bytes read, those read again included.
+    pub(super) work: usize,
 }
 
 impl<'a> Lexer<'a> {
@@ -115,6 +116,7 @@ impl<'a> Lexer<'a> {
             macro_value: Rc::from(""),
             macro_at: at,
             put_in_place: 0,
+            work: 0,
         }
     }
 
@@ -124,20 +126,20 @@ impl<'a> Lexer<'a> {
         rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
     }
 
-    /// The next token. A macro's name is looked up in `macros`.
-    pub(crate) fn next(&mut self, macros: &HashMap<String, Rc<str>>) -> Token<'a> {
+    /// The next lexeme. A macro's name is looked up in `macros`.
+    pub(crate) fn next(&mut self, macros: &HashMap<String, Rc<str>>) -> Lexeme<'a> {
         loop {
             let start = self.cursor;
-            let Some(byte) = self.read() else { return self.token(TokenKind::End, "", start) };
+            let Some(byte) = self.read() else { return self.lexeme(LexemeKind::End, "", start) };
             match byte {
                 b' ' | b'\t' | b'\r' => {}
                 b'#' => {
                     while let Some(byte) = self.read() {
                         if byte == b'\n' {
-                            return self.token(TokenKind::Newline, "", start);
+                            return self.lexeme(LexemeKind::Newline, "", start);
                         }
                     }
-                    return self.token(TokenKind::End, "", start);
+                    return self.lexeme(LexemeKind::End, "", start);
                 }
                 b'$' if start.in_macro.is_none() => {
                     let name = self.name();
@@ -164,34 +166,34 @@ impl<'a> Lexer<'a> {
                     }
                 }
                 b'"' | b'\'' => return self.quoted(byte, start),
-                b'<' => return self.pair(b'>', TokenKind::Outside, byte, start),
-                b'>' => return self.pair(b'<', TokenKind::Inside, byte, start),
+                b'<' => return self.pair(b'>', LexemeKind::Outside, byte, start),
+                b'>' => return self.pair(b'<', LexemeKind::Inside, byte, start),
                 b'-' if self.peek() == Some(b'>') => {
                     self.read();
-                    return self.token(TokenKind::Arrow, "", start);
+                    return self.lexeme(LexemeKind::Arrow, "", start);
                 }
                 b'-' | b'0'..=b'9' => return self.number_or_word(byte, start),
-                b'\n' => return self.token(TokenKind::Newline, "", start),
+                b'\n' => return self.lexeme(LexemeKind::Newline, "", start),
                 _ if byte.is_ascii_alphanumeric() || byte == b':' || byte == b'_' => {
                     return self.word(start);
                 }
-                _ => return self.token(TokenKind::Punctuation(byte), "", start),
+                _ => return self.lexeme(LexemeKind::Punctuation(byte), "", start),
             }
         }
     }
 
-    fn token(&self, kind: TokenKind, text: &'a str, start: Cursor) -> Token<'a> {
-        Token { kind, text: Cow::Borrowed(text), at: self.place(start) }
+    fn lexeme(&self, kind: LexemeKind, text: &'a str, start: Cursor) -> Lexeme<'a> {
+        Lexeme { kind, text: Cow::Borrowed(text), at: self.place(start) }
     }
 
-    /// A token out of a macro is placed where the macro is named.
+    /// A lexeme out of a macro is placed where the macro is named.
     fn place(&self, start: Cursor) -> Position {
         if start.in_macro.is_some() { self.macro_at } else { start.at }
     }
 
-    fn bad(&mut self, problem: String, start: Cursor) -> Token<'a> {
+    fn bad(&mut self, problem: String, start: Cursor) -> Lexeme<'a> {
         self.skip_line();
-        Token { kind: TokenKind::Bad, text: Cow::Owned(problem), at: self.place(start) }
+        Lexeme { kind: LexemeKind::Bad, text: Cow::Owned(problem), at: self.place(start) }
     }
 
     /// Goes to the end of the line, without taking it.
@@ -210,6 +212,7 @@ impl<'a> Lexer<'a> {
         if let Some(index) = self.cursor.in_macro {
             if let Some(byte) = self.macro_value.as_bytes().get(index) {
                 self.cursor.in_macro = Some(index + 1);
+                self.work += 1;
                 return Some(*byte);
             }
             self.cursor.in_macro = None;
@@ -242,6 +245,7 @@ impl<'a> Lexer<'a> {
 
     fn raw(&mut self) -> Option<u8> {
         let byte = self.peek_raw()?;
+        self.work += 1;
         let at = &mut self.cursor.at;
         at.offset += 1;
         if byte == b'\n' {
@@ -263,17 +267,17 @@ impl<'a> Lexer<'a> {
         name
     }
 
-    fn pair(&mut self, second: u8, kind: TokenKind, first: u8, start: Cursor) -> Token<'a> {
+    fn pair(&mut self, second: u8, kind: LexemeKind, first: u8, start: Cursor) -> Lexeme<'a> {
         if self.peek() == Some(second) {
             self.read();
-            return self.token(kind, "", start);
+            return self.lexeme(kind, "", start);
         }
-        self.token(TokenKind::Punctuation(first), "", start)
+        self.lexeme(LexemeKind::Punctuation(first), "", start)
     }
 
     /// A text in quotes may go over several lines. One that is never closed costs its own line only; there can be two
     /// of those in a text, one of each quote, so that the whole stays linear.
-    fn quoted(&mut self, quote: u8, start: Cursor) -> Token<'a> {
+    fn quoted(&mut self, quote: u8, start: Cursor) -> Lexeme<'a> {
         let mut bytes = Vec::new();
         loop {
             let byte = match self.read_quoted() {
@@ -304,10 +308,10 @@ impl<'a> Lexer<'a> {
             bytes.push(byte);
         }
         let text = Cow::Owned(String::from_utf8_lossy(&bytes).into_owned());
-        Token { kind: TokenKind::Quoted, text, at: self.place(start) }
+        Lexeme { kind: LexemeKind::Quoted, text, at: self.place(start) }
     }
 
-    /// Inside of quotes a backslash is not special to the reader below.
+    /// The next byte inside quotes, where a backslash is not special.
     fn read_quoted(&mut self) -> Option<u8> {
         if self.cursor.in_macro.is_some_and(|index| index < self.macro_value.len()) {
             return self.read();
@@ -316,7 +320,7 @@ impl<'a> Lexer<'a> {
         self.raw()
     }
 
-    fn number_or_word(&mut self, first: u8, start: Cursor) -> Token<'a> {
+    fn number_or_word(&mut self, first: u8, start: Cursor) -> Lexeme<'a> {
         let after_first = self.cursor;
         let mut digits = String::from(char::from(first));
         while let Some(byte) = self.peek().filter(u8::is_ascii_digit) {
@@ -333,15 +337,15 @@ impl<'a> Lexer<'a> {
         };
         if has_digits && ends {
             return match digits.parse() {
-                Ok(value) => self.token(TokenKind::Number(value), "", start),
+                Ok(value) => self.lexeme(LexemeKind::Number(value), "", start),
                 Err(_) => self.bad(format!("the number {} is out of range", shortened(&digits)), start),
             };
         }
         self.cursor = after_first;
-        if first == b'-' { self.token(TokenKind::Punctuation(b'-'), "", start) } else { self.word(start) }
+        if first == b'-' { self.lexeme(LexemeKind::Punctuation(b'-'), "", start) } else { self.word(start) }
     }
 
-    fn word(&mut self, start: Cursor) -> Token<'a> {
+    fn word(&mut self, start: Cursor) -> Lexeme<'a> {
         let text = match self.plain_word(start) {
             Some(text) => Cow::Borrowed(text),
             None => {
@@ -357,21 +361,22 @@ impl<'a> Lexer<'a> {
                 Cow::Owned(word)
             }
         };
-        // pfctl takes it, but could not print it so that it is read again.
+        // pfctl takes it, and prints it so that it does not read back.
         if text.contains('\\') {
             return self.bad("a backslash stands inside of a word".to_owned(), start);
         }
-        let kind = if is_keyword(&text) { TokenKind::Keyword } else { TokenKind::Word };
-        Token { kind, text, at: self.place(start) }
+        let kind = if is_keyword(&text) { LexemeKind::Keyword } else { LexemeKind::Word };
+        Lexeme { kind, text, at: self.place(start) }
     }
 
-    /// The word as a slice of the text, where no macro and no backslash has a part in it.
+    /// The word as a slice of the text; `None` where a macro or a backslash is part of it.
     fn plain_word(&mut self, start: Cursor) -> Option<&'a str> {
         if start.in_macro.is_some_and(|index| index < self.macro_value.len()) {
             return None;
         }
         let rest = self.text.as_bytes().get(start.at.offset..)?;
         let length = rest.iter().position(|byte| !in_word(*byte)).unwrap_or(rest.len());
+        self.work += length;
         let word = self.text.get(start.at.offset..start.at.offset + length)?;
         if length == 0 || length > MAXIMUM_WORD || word.contains('\\') {
             return None;
@@ -387,7 +392,7 @@ impl<'a> Lexer<'a> {
 mod tests {
     use super::*;
 
-    fn tokens(text: &str) -> Vec<String> {
+    fn lexemes(text: &str) -> Vec<String> {
         let macros = HashMap::from([
             ("ext_if".to_owned(), Rc::from("en0")),
             ("list".to_owned(), Rc::from("{ a, b }")),
@@ -395,45 +400,45 @@ mod tests {
         let mut lexer = Lexer::new(text);
         let mut found = Vec::new();
         loop {
-            let token = lexer.next(&macros);
-            if token.kind == TokenKind::End {
+            let lexeme = lexer.next(&macros);
+            if lexeme.kind == LexemeKind::End {
                 return found;
             }
-            found.push(token.describe());
+            found.push(lexeme.describe());
         }
     }
 
     #[test]
     fn words_numbers_and_punctuation() {
-        assert_eq!(tokens("pass in x"), ["`pass`", "`in`", "`x`"]);
-        assert_eq!(tokens("10.0.0.0/8"), ["`10.0.0.0`", "`/`", "`8`"]);
-        assert_eq!(tokens("1000:2000 10/8"), ["`1000:2000`", "`10`", "`/`", "`8`"]);
+        assert_eq!(lexemes("pass in x"), ["`pass`", "`in`", "`x`"]);
+        assert_eq!(lexemes("10.0.0.0/8"), ["`10.0.0.0`", "`/`", "`8`"]);
+        assert_eq!(lexemes("1000:2000 10/8"), ["`1000:2000`", "`10`", "`/`", "`8`"]);
         assert_eq!(
-            tokens("1 >< 5 <> 7 -> x - y"),
+            lexemes("1 >< 5 <> 7 -> x - y"),
             ["`1`", "`><`", "`5`", "`<>`", "`7`", "`->`", "`x`", "`-`", "`y`"]
         );
-        assert_eq!(tokens("port 1><5"), ["`port`", "`1`", "`><`", "`5`"]);
-        assert_eq!(tokens("fe80::1%en0 ! = <t>"), ["`fe80::1%en0`", "`!`", "`=`", "`<`", "`t`", "`>`"]);
+        assert_eq!(lexemes("port 1><5"), ["`port`", "`1`", "`><`", "`5`"]);
+        assert_eq!(lexemes("fe80::1%en0 ! = <t>"), ["`fe80::1%en0`", "`!`", "`=`", "`<`", "`t`", "`>`"]);
     }
 
     #[test]
     fn macros_join_what_follows() {
-        assert_eq!(tokens("($ext_if:network)"), ["`(`", "`en0:network`", "`)`"]);
-        assert_eq!(tokens("$list x"), ["`{`", "`a`", "`,`", "`b`", "`}`", "`x`"]);
-        assert_eq!(tokens("$nope x\ny")[1..], ["the end of the line", "`y`"]);
+        assert_eq!(lexemes("($ext_if:network)"), ["`(`", "`en0:network`", "`)`"]);
+        assert_eq!(lexemes("$list x"), ["`{`", "`a`", "`,`", "`b`", "`}`", "`x`"]);
+        assert_eq!(lexemes("$nope x\ny")[1..], ["the end of the line", "`y`"]);
     }
 
     #[test]
     fn lines_join_and_comments_end() {
-        assert_eq!(tokens("pass \\\n in # x\nout"), ["`pass`", "`in`", "the end of the line", "`out`"]);
-        assert_eq!(tokens("pass \\\r\n in\r\nout"), ["`pass`", "`in`", "the end of the line", "`out`"]);
-        assert_eq!(tokens("# a \\\npass\nout"), ["the end of the line", "`out`"]);
+        assert_eq!(lexemes("pass \\\n in # x\nout"), ["`pass`", "`in`", "the end of the line", "`out`"]);
+        assert_eq!(lexemes("pass \\\r\n in\r\nout"), ["`pass`", "`in`", "the end of the line", "`out`"]);
+        assert_eq!(lexemes("# a \\\npass\nout"), ["the end of the line", "`out`"]);
     }
 
     #[test]
     fn quotes_keep_blanks_and_hashes() {
-        assert_eq!(tokens("\"a # b\" 'c \"d\"'"), ["\"a # b\"", "\"c \"d\"\""]);
-        assert_eq!(tokens(r#""a\"b""#), ["\"a\"b\""]);
-        assert_eq!(tokens("\"open\npass"), ["the quote is not closed", "the end of the line", "`pass`"]);
+        assert_eq!(lexemes("\"a # b\" 'c \"d\"'"), ["\"a # b\"", "\"c \"d\"\""]);
+        assert_eq!(lexemes(r#""a\"b""#), ["\"a\"b\""]);
+        assert_eq!(lexemes("\"open\npass"), ["the quote is not closed", "the end of the line", "`pass`"]);
     }
 }

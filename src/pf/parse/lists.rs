@@ -1,6 +1,6 @@
 //! The lists of a rule, as they are gathered before the rule is expanded.
 
-use crate::pf::criteria::{Icmp, Interface, OwnerMatch, PortMatch};
+use crate::pf::criteria::{Icmp, InterfaceMatch, OwnerMatch, PortMatch};
 use crate::pf::rule::{Placed, Rule, Ruleset};
 
 use super::hosts::Host;
@@ -18,7 +18,7 @@ pub(super) struct Protocol {
 /// The lists of a rule; an empty one does not constrain.
 #[derive(Default)]
 pub(super) struct Lists {
-    pub(super) interfaces: Vec<Interface>,
+    pub(super) interfaces: Vec<InterfaceMatch>,
     pub(super) protocols: Vec<Protocol>,
     /// With the protocol that each goes with.
     pub(super) icmp: Vec<(Icmp, u8)>,

@@ -18,18 +18,19 @@
 //!
 //! `{ x }` is x any number of times, `[ x ]` x or nothing, `x*` one x or a list `"{" x { [ "," ] x } "}"`; words in
 //! quotes are reserved. A production is read by the method of its name, in the file above it. A method that may consume
-//! nothing and produce nothing begins with `opt_`; every other consumes a token and produces a value, or notes a problem.
+//! nothing and produce nothing begins with `opt_`; every other consumes a lexeme and produces a value, or notes a
+//! problem.
 //!
 //! ```text
 //! statements.rs
 //!   statements       = { [ statement ] newline } .
 //!   statement        = define | include | load | option | table | queue_definition | filter_rule | anchor
-//!                    | other_anchor | antispoof | other_rule | [ "@" number ] statement | counters .  (last two: listings)
+//!                    | other_anchor | antispoof | other_rule | "@" number statement | counters .    (in listings)
 //!   other_rule       = [ "no" ] ( scrub_rule | translation | binat | dummynet ) .
 //!   include          = "include" string .
 //!   load             = "load" "anchor" strings "from" strings .
 //!   anchor           = "anchor" [ string ] [ direction ] [ "quick" ] [ scope ] [ criteria ] [ "{" statements "}" ] .
-//!   counters         = "[" { any token of the line } [ "{" statements "}" ] .
+//!   counters         = "[" { any lexeme of the line } [ "{" statements "}" ] .
 //! macros.rs
 //!   define           = word "=" macro_value .
 //!   macro_value      = ( word | string | number ) { word | string | number } .
@@ -126,13 +127,13 @@
 //! ```
 
 use crate::pf::interfaces::InterfaceFacts;
-use crate::pf::rule::Ruleset;
+use crate::pf::rule::{Ruleset, TextKind};
 
 pub use expand::MAXIMUM_RULES;
 pub use kernel::ReadFile;
 pub use problem::{Fault, Problem};
 
-use kernel::{Extent, Mode, Parser, Shared};
+use kernel::{Parser, Shared};
 
 mod accept;
 mod advice;
@@ -169,24 +170,27 @@ pub struct Parsed {
     pub ruleset: Ruleset,
     /// In the order of the text. pfctl loads nothing of a text with a problem.
     pub problems: Vec<Problem>,
-    /// What is read here, since other pfctls take it or since its meaning is clear, and macOS's pfctl refuses by all that
-    /// is known of it; each kind once, at its first place.
+    /// What is read here, since other pfctls take it or since its meaning is clear, and macOS's pfctl refuses by all
+    /// that is known of it; each kind once, at its first place.
     pub doubts: Vec<Problem>,
+    /// The bytes read, those read again included, and the combinations of lists tried: how long reading takes, by a
+    /// measure that is the same on every machine.
+    pub work: usize,
 }
 
 /// Reads the text of the file `path`, and with `include` those of the files that it includes.
 pub fn parse(path: &str, text: &str, include: &mut ReadFile<'_>) -> Parsed {
-    run(path, text, Shared::new(include, &[], Mode::File))
+    run(path, text, Shared::new(include, &[], TextKind::File))
 }
 
 /// Reads a text that includes nothing.
 pub fn parse_text(path: &str, text: &str) -> Parsed {
-    run(path, text, Shared::new(&mut |_| Err("this text may not include files".into()), &[], Mode::File))
+    run(path, text, Shared::new(&mut |_| Err("this text may not include files".into()), &[], TextKind::File))
 }
 
 /// Reads a text that may not be UTF-8: invalid bytes are replaced. pfctl takes them in comments and names alone.
 pub fn parse_bytes(path: &str, bytes: &[u8], include: &mut ReadFile<'_>) -> Parsed {
-    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, &[], Mode::File))
+    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, &[], TextKind::File))
 }
 
 /// Reads a text as pfctl does on a machine with these `interfaces`: `from en0` and `antispoof for en0` become rules for
@@ -197,18 +201,18 @@ pub fn parse_on(
     include: &mut ReadFile<'_>,
     interfaces: &[InterfaceFacts],
 ) -> Parsed {
-    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, interfaces, Mode::File))
+    run(path, &String::from_utf8_lossy(bytes), Shared::new(include, interfaces, TextKind::File))
 }
 
 /// Reads what pfctl prints: as a file, but rule numbers (`@0`), counters (`[ Evaluations: …`) and the counts in
 /// `<table:3>` and `(en0:1)` are passed over, and sections may come in any order.
 pub fn parse_listing(name: &str, text: &str) -> Parsed {
-    run(name, text, Shared::new(&mut |_| Err("a listing includes nothing".into()), &[], Mode::Listing))
+    run(name, text, Shared::new(&mut |_| Err("a listing includes nothing".into()), &[], TextKind::Listing))
 }
 
 fn run(path: &str, text: &str, mut shared: Shared<'_>) -> Parsed {
     let mut ruleset = Ruleset::default();
     shared.read = text.len();
-    Parser::new(path, text, &mut shared).opt_statements(&mut ruleset, Extent::Text);
-    Parsed { ruleset, problems: shared.problems, doubts: shared.doubts }
+    Parser::new(path, text, &mut shared).text(&mut ruleset);
+    Parsed { ruleset, problems: shared.problems, doubts: shared.doubts, work: shared.work }
 }

@@ -6,14 +6,14 @@ use crate::pf::rule::Ruleset;
 use crate::pf::words::{c_number, shortened};
 
 use super::kernel::{Order, Parser, Read};
-use super::lexer::{Position, Token, TokenKind};
+use super::lexer::{Lexeme, LexemeKind, Position};
 use super::problem::Fault;
 
 impl<'a> Parser<'a, '_, '_> {
     pub(super) fn option(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.bump();
-        let name = match self.token.kind {
-            TokenKind::Keyword => self.bump(),
+        let name = match self.lexeme.kind {
+            LexemeKind::Keyword => self.bump(),
             _ => return Err(self.expected("an option")),
         };
         let ordered = !matches!(
@@ -28,7 +28,7 @@ impl<'a> Parser<'a, '_, '_> {
             match option {
                 SetOption::BlockPolicy(policy) => self.shared.block_policy = policy,
                 SetOption::StatePolicy(policy) => self.shared.state_policy = policy,
-                SetOption::RequireOrder(order) => self.shared.require_order = order && !self.shared.listing,
+                SetOption::RequireOrder(order) => self.shared.require_order = order && !self.is_listing(),
                 _ => {}
             }
             ruleset.preamble.push(self.placed(start, Preamble::Option(option)));
@@ -36,16 +36,16 @@ impl<'a> Parser<'a, '_, '_> {
         Ok(())
     }
 
-    fn option_values(&mut self, name: &Token<'a>) -> Read<Vec<SetOption>> {
+    fn option_values(&mut self, name: &Lexeme<'a>) -> Read<Vec<SetOption>> {
         let other = |value: Box<str>| vec![SetOption::Other(Box::from(&*name.text), value)];
         Ok(match &*name.text {
             "timeout" => self.list(Self::timeout)?,
             "limit" => self.list(Self::limit)?,
-            "optimization" if self.token.text.eq_ignore_ascii_case("default") => {
+            "optimization" if self.lexeme.text.eq_ignore_ascii_case("default") => {
                 self.doubt("there is no `default` optimization, but `normal`");
                 other(self.one_of(&["default"])?)
             }
-            "ruleset-optimization" if self.token.text == "yes" || self.token.is("no") => {
+            "ruleset-optimization" if self.lexeme.text == "yes" || self.lexeme.is("no") => {
                 self.doubt("ruleset-optimization is `none`, `basic` or `profile`");
                 other(self.one_of(&["yes", "no"])?)
             }
@@ -60,10 +60,10 @@ impl<'a> Parser<'a, '_, '_> {
                 other(value)
             }
             "hostid" => {
-                let at = self.token.at;
-                let value = match self.token.kind {
-                    TokenKind::Number(value) => value,
-                    TokenKind::Word | TokenKind::Quoted => c_number(&self.token.text).unwrap_or_default(),
+                let at = self.lexeme.at;
+                let value = match self.lexeme.kind {
+                    LexemeKind::Number(value) => value,
+                    LexemeKind::Word | LexemeKind::Quoted => c_number(&self.lexeme.text).unwrap_or_default(),
                     _ => return Err(self.expected("a number")),
                 };
                 self.bump();
@@ -96,7 +96,7 @@ impl<'a> Parser<'a, '_, '_> {
     }
 
     fn timeout(&mut self) -> Read<SetOption> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.string("the name of a timeout")?;
         if !settings::TIMEOUTS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
             return Err(self.wrong(at, &format!("unknown timeout {}", shortened(&name))));
@@ -106,7 +106,7 @@ impl<'a> Parser<'a, '_, '_> {
     }
 
     fn limit(&mut self) -> Read<SetOption> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.string("the name of a limit")?;
         if !settings::LIMITS.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
             return Err(self.wrong(at, &format!("unable to set limit {}", shortened(&name))));
@@ -116,7 +116,7 @@ impl<'a> Parser<'a, '_, '_> {
     }
 
     fn skip(&mut self) -> Read<SetOption> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let interfaces = self.opt_interfaces()?;
         if interfaces.iter().any(|interface| interface.negated) {
             return Err(self.wrong(at, "skip on ! <interface> is not supported"));

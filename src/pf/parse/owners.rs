@@ -4,7 +4,7 @@ use crate::pf::criteria::{Compare, OwnerMatch};
 use crate::pf::words::write_word;
 
 use super::kernel::{Parser, Read};
-use super::lexer::TokenKind;
+use super::lexer::LexemeKind;
 use super::lists::Lists;
 use super::ports::{Operator, compare};
 
@@ -12,7 +12,7 @@ impl Parser<'_, '_, '_> {
     pub(super) fn owner_criterion(&mut self, lists: &mut Lists) -> Read<()> {
         let group = self.bump().text == "group";
         let items = self.list(if group { Self::group } else { Self::user })?;
-        // pfctl puts a criterion that is given again in front: the lists are gathered from behind.
+        // pfctl puts a criterion that is given again in front: the lists are gathered backwards.
         let known = if group { &mut lists.groups } else { &mut lists.users };
         known.extend(items.into_iter().rev());
         Ok(())
@@ -27,11 +27,11 @@ impl Parser<'_, '_, '_> {
     }
 
     fn owner(&mut self, known: &[(&str, u32)]) -> Read<OwnerMatch> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let operator = self.opt_operator();
         let first = self.owner_name(known)?;
-        let inside = self.token.kind == TokenKind::Inside;
-        if operator.is_none() && (inside || self.token.kind == TokenKind::Outside) {
+        let inside = self.lexeme.kind == LexemeKind::Inside;
+        if operator.is_none() && (inside || self.lexeme.kind == LexemeKind::Outside) {
             self.bump();
             let second = self.owner_name(known)?;
             return match (first, second) {
@@ -62,8 +62,8 @@ impl Parser<'_, '_, '_> {
     }
 
     fn owner_name(&mut self, known: &[(&str, u32)]) -> Read<OwnerName> {
-        let at = self.token.at;
-        if let TokenKind::Number(value) = self.token.kind {
+        let at = self.lexeme.at;
+        if let LexemeKind::Number(value) = self.lexeme.kind {
             self.bump();
             return match u32::try_from(value) {
                 Ok(number) if number < u32::MAX => Ok(OwnerName::Number(number)),

@@ -1,13 +1,14 @@
-//! The criteria that stand in front, in their order: direction, interface, family, protocol, source, destination.
+//! The criteria in the first part of a rule, in their order: direction, interface, family, protocol, source,
+//! destination.
 
-use crate::pf::criteria::{Address, Direction, Family, Interface, PortMatch};
+use crate::pf::criteria::{Address, Direction, Family, InterfaceMatch, PortMatch};
 use crate::pf::names::protocols;
 use crate::pf::rule::Rule;
 use crate::pf::words::shortened;
 
 use super::hosts::Host;
 use super::kernel::{Parser, Read};
-use super::lexer::TokenKind;
+use super::lexer::LexemeKind;
 use super::lists::{Lists, Protocol};
 
 impl Parser<'_, '_, '_> {
@@ -34,17 +35,17 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    pub(super) fn opt_interfaces(&mut self) -> Read<Vec<Interface>> {
+    pub(super) fn opt_interfaces(&mut self) -> Read<Vec<InterfaceMatch>> {
         if self.eat("on") { self.list(Self::interface) } else { Ok(Vec::new()) }
     }
 
-    fn interface(&mut self) -> Read<Interface> {
+    fn interface(&mut self) -> Read<InterfaceMatch> {
         let negated = self.eat_punctuation(b'!');
-        Ok(Interface { name: self.interface_name()?, negated })
+        Ok(InterfaceMatch { name: self.interface_name()?, negated })
     }
 
     pub(super) fn interface_name(&mut self) -> Read<Box<str>> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.string("an interface")?;
         if name.len() > 15 || name.is_empty() {
             return Err(self.wrong(at, "interface name too long"));
@@ -57,9 +58,9 @@ impl Parser<'_, '_, '_> {
     }
 
     fn protocol(&mut self) -> Read<Protocol> {
-        let at = self.token.at;
-        let number = match self.token.kind {
-            TokenKind::Number(_) => self.number_within("a protocol", 255)?,
+        let at = self.lexeme.at;
+        let number = match self.lexeme.kind {
+            LexemeKind::Number(_) => self.number_within("a protocol", 255)?,
             _ => {
                 let name = self.string("a protocol")?;
                 if &*name == "grev1" {
@@ -89,7 +90,7 @@ impl Parser<'_, '_, '_> {
             lists.systems = self.list(|parser| parser.string("an operating system"))?;
         }
         if self.eat("to") {
-            let at = self.token.at;
+            let at = self.lexeme.at;
             (lists.destinations, lists.destination_ports) = self.peer()?;
             if lists.destinations.iter().any(|host| host.address == Address::UrpfFailed) {
                 return Err(self.wrong(at, "\"urpf-failed\" is not permitted in a destination address"));

@@ -5,7 +5,7 @@ use crate::pf::names::services;
 use crate::pf::words::{c_number, shortened};
 
 use super::kernel::{Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 
 impl Parser<'_, '_, '_> {
     /// The ports of one end.
@@ -14,7 +14,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn port_item(&mut self) -> Read<PortMatch> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         if let Some(operator) = self.opt_operator() {
             let (port, last) = self.port(at)?;
             if last.is_some() {
@@ -28,9 +28,9 @@ impl Parser<'_, '_, '_> {
             });
         }
         let (first, last) = self.port(at)?;
-        let outside = match self.token.kind {
-            TokenKind::Inside => false,
-            TokenKind::Outside => true,
+        let outside = match self.lexeme.kind {
+            LexemeKind::Inside => false,
+            LexemeKind::Outside => true,
             _ => {
                 return Ok(match (first, last) {
                     (PortSpec::Number(port), None) => PortMatch::Number(Compare::Equal(port)),
@@ -59,7 +59,7 @@ impl Parser<'_, '_, '_> {
 
     /// `=`, `!=`, `<`, `<=`, `>`, `>=`, where one is next.
     pub(super) fn opt_operator(&mut self) -> Option<Operator> {
-        let TokenKind::Punctuation(first @ (b'=' | b'!' | b'<' | b'>')) = self.token.kind else {
+        let LexemeKind::Punctuation(first @ (b'=' | b'!' | b'<' | b'>')) = self.lexeme.kind else {
             return None;
         };
         self.bump();
@@ -70,13 +70,13 @@ impl Parser<'_, '_, '_> {
             (b'<', true) => Some(Operator::LessOrEqual),
             (b'>', false) => Some(Operator::Greater),
             (b'>', true) => Some(Operator::GreaterOrEqual),
-            // A `!` without `=` is left to the number behind it, which will not be there.
+            // After a `!` without `=` the number is missing, which is noted there.
             _ => Some(Operator::NotEqual),
         }
     }
 
     fn port(&mut self, at: Position) -> Read<(PortSpec, Option<PortSpec>)> {
-        if let TokenKind::Number(value) = self.token.kind {
+        if let LexemeKind::Number(value) = self.lexeme.kind {
             self.bump();
             return Ok((PortSpec::Number(self.port_number(value, at)?), None));
         }
@@ -89,8 +89,8 @@ impl Parser<'_, '_, '_> {
 
     /// The port or ports behind `->`: the first, and the last (`None`: as many as the rule's own range has).
     pub(super) fn redirect_ports(&mut self) -> Read<(u16, Option<u16>)> {
-        let at = self.token.at;
-        if let TokenKind::Number(value) = self.token.kind {
+        let at = self.lexeme.at;
+        if let LexemeKind::Number(value) = self.lexeme.kind {
             self.bump();
             return Ok((self.port_number(value, at)?, Some(0)));
         }
@@ -119,7 +119,7 @@ impl Parser<'_, '_, '_> {
         if let Some(port) = services::service(name) {
             return Ok(PortSpec::Number(port));
         }
-        // macOS knows thousands of services by name; what looks like one is kept.
+        // macOS knows thousands of services by name: a text that may be one is kept.
         let proper = name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'.'))

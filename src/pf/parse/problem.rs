@@ -23,7 +23,7 @@ pub struct Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Syntax,
-    /// It has the grammar, and no meaning.
+    /// It follows the grammar, and has no meaning.
     Meaning,
     /// It names a file that could not be read here; on another machine it may be right.
     File,

@@ -1,15 +1,15 @@
-//! `altq` and `queue`: macOS's pfctl reads and checks them, and its kernel has no use for them. So they are checked here
-//! and kept as text.
+//! `altq` and `queue`: macOS's pfctl reads and checks them, and its kernel ignores them. So they are checked here and
+//! kept as text.
 
 use crate::pf::preamble::Preamble;
 use crate::pf::rule::Ruleset;
 use crate::pf::words::shortened;
 
 use super::kernel::{Order, Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 use super::problem::Fault;
 
-/// What cbq and priq may be told of a queue; hfsc and fairq too.
+/// The options of cbq, priq and hfsc for a queue.
 const FLAGS: &[&str] =
     &["default", "borrow", "red", "ecn", "red-ecn", "blue", "blue-ecn", "sfb", "sfb-ecn", "rio", "fc"];
 
@@ -27,20 +27,20 @@ impl Parser<'_, '_, '_> {
     /// `altq on IF SCHEDULER … queue { … }`, `queue NAME [on IF] … [{ … }]`
     pub(super) fn queue_definition(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let read = self.definition(ruleset, start);
-        // What a definition that does not read has as children is not known.
+        // The children of a definition that could not be read are unknown.
         self.shared.queues_are_known &= read.is_ok();
         read
     }
 
     fn definition(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let mut words = Vec::new();
-        let is_interface = self.token.is("altq");
+        let is_interface = self.lexeme.is("altq");
         self.keep(&mut words);
         let name = if is_interface { None } else { Some(self.queue_name(&mut words)?) };
-        if self.token.is("on") {
+        if self.lexeme.is("on") {
             self.keep(&mut words);
             self.items(&mut words, |parser, words| {
-                if parser.token.is_punctuation(b'!') {
+                if parser.lexeme.is_punctuation(b'!') {
                     parser.keep(words);
                 }
                 parser.kept_word("an interface", words).map(drop)
@@ -49,15 +49,16 @@ impl Parser<'_, '_, '_> {
         let given = self.opt_queue_options(&mut words)?;
         let mut children = Vec::new();
         let assigns = if is_interface {
-            if !self.token.is("queue") {
+            if !self.lexeme.is("queue") {
                 return Err(self.expected("an option of a queue, or `queue` and the names of the queues"));
             }
             self.keep(&mut words);
             true
         } else {
-            self.token.is_punctuation(b'{') || matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted)
+            self.lexeme.is_punctuation(b'{')
+                || matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted)
         };
-        if assigns && !matches!(self.token.kind, TokenKind::Newline | TokenKind::End) {
+        if assigns && !matches!(self.lexeme.kind, LexemeKind::Newline | LexemeKind::End) {
             self.items(&mut words, |parser, words| {
                 children.push(parser.queue_name(words)?);
                 Ok(())
@@ -83,16 +84,16 @@ impl Parser<'_, '_, '_> {
     fn opt_queue_options(&mut self, words: &mut Vec<String>) -> Read<QueueOptions> {
         let mut given = QueueOptions::default();
         loop {
-            let at = self.token.at;
-            if self.token.kind == TokenKind::Word && self.token.text == "weight" {
+            let at = self.lexeme.at;
+            if self.lexeme.kind == LexemeKind::Word && self.lexeme.text == "weight" {
                 self.keep(words);
                 self.kept_number("a weight", i64::MAX, words)?;
                 continue;
             }
-            if self.token.kind != TokenKind::Keyword {
+            if self.lexeme.kind != LexemeKind::Keyword {
                 return Ok(given);
             }
-            let twice = match &*self.token.text {
+            let twice = match &*self.lexeme.text {
                 "bandwidth" => {
                     self.keep(words);
                     self.bandwidth(words)?;
@@ -126,19 +127,19 @@ impl Parser<'_, '_, '_> {
     }
 
     fn scheduler(&mut self, words: &mut Vec<String>) -> Read<()> {
-        let is_hfsc = self.token.is("hfsc");
-        let is_fair = self.token.is("fairq");
+        let is_hfsc = self.lexeme.is("hfsc");
+        let is_fair = self.lexeme.is("fairq");
         self.keep(words);
-        if !self.token.is_punctuation(b'(') {
+        if !self.lexeme.is_punctuation(b'(') {
             return Ok(());
         }
         self.keep(words);
         let mut curves: Vec<String> = Vec::new();
         loop {
-            let at = self.token.at;
-            let curve = ["linkshare", "realtime", "upperlimit"].iter().any(|curve| self.token.is(curve));
+            let at = self.lexeme.at;
+            let curve = ["linkshare", "realtime", "upperlimit"].iter().any(|curve| self.lexeme.is(curve));
             if curve && (is_hfsc || is_fair) {
-                let name = self.token.text.to_string();
+                let name = self.lexeme.text.to_string();
                 if curves.contains(&name) {
                     return Err(self.wrong(at, &format!("{name} already specified")));
                 }
@@ -146,9 +147,9 @@ impl Parser<'_, '_, '_> {
                 self.keep(words);
                 self.curve(words)?;
             } else if is_fair {
-                // What else fairq takes on macOS is not known: words and numbers.
-                match self.token.kind {
-                    TokenKind::Word | TokenKind::Quoted | TokenKind::Keyword | TokenKind::Number(_) => {
+                // Which other options fairq takes on macOS is unknown: words and numbers.
+                match self.lexeme.kind {
+                    LexemeKind::Word | LexemeKind::Quoted | LexemeKind::Keyword | LexemeKind::Number(_) => {
                         self.keep(words)
                     }
                     _ => return Err(self.expected("an option of fairq")),
@@ -161,11 +162,11 @@ impl Parser<'_, '_, '_> {
                     return Err(self.wrong(at, &format!("unknown flag \"{}\"", shortened(&flag))));
                 }
             }
-            if self.token.is_punctuation(b')') {
+            if self.lexeme.is_punctuation(b')') {
                 self.keep(words);
                 return Ok(());
             }
-            if self.token.is_punctuation(b',') {
+            if self.lexeme.is_punctuation(b',') {
                 self.keep(words);
             }
         }
@@ -173,7 +174,7 @@ impl Parser<'_, '_, '_> {
 
     /// A bandwidth, or `(first milliseconds then)`.
     fn curve(&mut self, words: &mut Vec<String>) -> Read<()> {
-        if !self.token.is_punctuation(b'(') {
+        if !self.lexeme.is_punctuation(b'(') {
             return self.bandwidth(words);
         }
         self.keep(words);
@@ -182,7 +183,7 @@ impl Parser<'_, '_, '_> {
         self.kept_number("a time in milliseconds", i32::MAX.into(), words)?;
         self.opt_comma(words);
         self.bandwidth(words)?;
-        if !self.token.is_punctuation(b')') {
+        if !self.lexeme.is_punctuation(b')') {
             return Err(self.expected("`)`"));
         }
         self.keep(words);
@@ -191,8 +192,8 @@ impl Parser<'_, '_, '_> {
 
     /// `10Mb`, `1.5Mb`, `30%`, a number of bits in a second.
     fn bandwidth(&mut self, words: &mut Vec<String>) -> Read<()> {
-        let at = self.token.at;
-        if matches!(self.token.kind, TokenKind::Number(_)) {
+        let at = self.lexeme.at;
+        if matches!(self.lexeme.kind, LexemeKind::Number(_)) {
             return self.kept_number("a bandwidth", i64::MAX, words);
         }
         let text = self.kept_word("a bandwidth, such as `10Mb` or `30%`", words)?;
@@ -215,7 +216,7 @@ impl Parser<'_, '_, '_> {
         words: &mut Vec<String>,
         mut item: impl FnMut(&mut Self, &mut Vec<String>) -> Read<()>,
     ) -> Read<()> {
-        if !self.token.is_punctuation(b'{') {
+        if !self.lexeme.is_punctuation(b'{') {
             return item(self, words);
         }
         self.open_lists += 1;
@@ -224,7 +225,7 @@ impl Parser<'_, '_, '_> {
         loop {
             item(self, words)?;
             self.opt_newlines();
-            if self.token.is_punctuation(b'}') {
+            if self.lexeme.is_punctuation(b'}') {
                 self.open_lists -= 1;
                 self.keep(words);
                 return Ok(());
@@ -235,7 +236,7 @@ impl Parser<'_, '_, '_> {
     }
 
     fn queue_name(&mut self, words: &mut Vec<String>) -> Read<String> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.kept_word("a queue", words)?;
         if name.len() > 63 {
             return Err(self.wrong(at, "queue name too long (max 63 chars)"));
@@ -243,37 +244,37 @@ impl Parser<'_, '_, '_> {
         Ok(name)
     }
 
-    /// Takes the token, and keeps it as text that reads back as it was.
+    /// Takes the lexeme, and keeps it as text that reads back as it was.
     fn keep(&mut self, words: &mut Vec<String>) {
-        words.push(match self.token.kind {
-            TokenKind::Punctuation(byte) => char::from(byte).to_string(),
-            TokenKind::Number(number) => number.to_string(),
-            TokenKind::Quoted => format!("\"{}\"", self.token.text.replace('"', "\\\"")),
-            _ => self.token.text.to_string(),
+        words.push(match self.lexeme.kind {
+            LexemeKind::Punctuation(byte) => char::from(byte).to_string(),
+            LexemeKind::Number(number) => number.to_string(),
+            LexemeKind::Quoted => format!("\"{}\"", self.lexeme.text.replace('"', "\\\"")),
+            _ => self.lexeme.text.to_string(),
         });
         self.bump();
     }
 
     fn opt_comma(&mut self, words: &mut Vec<String>) {
-        if self.token.is_punctuation(b',') {
+        if self.lexeme.is_punctuation(b',') {
             self.keep(words);
         }
     }
 
     fn kept_word(&mut self, what: &str, words: &mut Vec<String>) -> Read<String> {
-        if !matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) {
+        if !matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted) {
             return Err(self.expected(what));
         }
-        let text = self.token.text.to_string();
+        let text = self.lexeme.text.to_string();
         self.keep(words);
         Ok(text)
     }
 
     fn kept_number(&mut self, what: &str, highest: i64, words: &mut Vec<String>) -> Read<()> {
-        let TokenKind::Number(number) = self.token.kind else { return Err(self.expected(what)) };
+        let LexemeKind::Number(number) = self.lexeme.kind else { return Err(self.expected(what)) };
         if !(0..=highest).contains(&number) {
             let message = format!("{what} must be from 0 to {highest}, not {number}");
-            return Err(self.note(self.token.at, message, Fault::Meaning));
+            return Err(self.note(self.lexeme.at, message, Fault::Meaning));
         }
         self.keep(words);
         Ok(())

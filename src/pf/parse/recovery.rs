@@ -1,16 +1,16 @@
-//! What is kept of a statement that does not read, and where reading goes on behind it.
+//! Recovery from a statement that could not be read: what is kept of it, and where reading goes on.
 
 use crate::pf::criteria::Direction;
 use crate::pf::preamble::Load;
 use crate::pf::rule::{Action, Rule, Ruleset};
 
 use super::kernel::{Extent, Parser};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 use super::lists::RuleList;
 
-/// How much of a line that could not be read is kept, in bytes.
+/// The bytes that are kept of a line that could not be read.
 const MAXIMUM_LINE: usize = 400;
-/// How many tokens are looked at in search of braces that close.
+/// The lexemes that are read in search of closing braces.
 const MAXIMUM_LOOK_AHEAD: usize = 1_000_000;
 
 impl Parser<'_, '_, '_> {
@@ -18,6 +18,7 @@ impl Parser<'_, '_, '_> {
     pub(super) fn keep_unreadable(&mut self, ruleset: &mut Ruleset, start: Position) {
         let line = self.lexer.line(start);
         let text = line.get(start.offset - start.line_start..).unwrap_or(line).trim_end();
+        self.shared.work += text.len();
         let text = text.split_at_checked(MAXIMUM_LINE).map_or(text, |(first, _)| first);
         let words: Vec<&str> = text.split_whitespace().take(50).collect();
         let first =
@@ -28,7 +29,7 @@ impl Parser<'_, '_, '_> {
             "nat" | "nat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.nat),
             "rdr" | "rdr-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.rdr),
             "binat" | "binat-anchor" => (Action::Unreadable, |ruleset| &mut ruleset.binat),
-            // These decide nothing about a packet; a table keeps its own doubt.
+            // These decide nothing about a packet; a table keeps its doubt itself.
             "set" | "table" | "altq" | "queue" | "scrub" | "scrub-anchor" | "dummynet"
             | "dummynet-anchor" => {
                 return;
@@ -50,10 +51,10 @@ impl Parser<'_, '_, '_> {
     pub(super) fn recover(&mut self, extent: Extent) {
         let in_list = std::mem::take(&mut self.open_lists) > 0;
         let mut closed = self.skip_line();
-        while in_list && !closed && self.token.kind == TokenKind::Newline {
+        while in_list && !closed && self.lexeme.kind == LexemeKind::Newline {
             self.bump();
-            let starts = self.token.kind == TokenKind::Keyword && STARTS.contains(&&*self.token.text);
-            if starts || self.token.kind == TokenKind::End || extent == Extent::Braces {
+            let starts = self.lexeme.kind == LexemeKind::Keyword && STARTS.contains(&&*self.lexeme.text);
+            if starts || self.lexeme.kind == LexemeKind::End || extent == Extent::Braces {
                 return;
             }
             closed = self.skip_line();
@@ -63,15 +64,15 @@ impl Parser<'_, '_, '_> {
     /// Goes on behind the braces that the line opens, if they are closed: the rules in them belong to an anchor whose
     /// call does not read. Gives whether it did.
     pub(super) fn skip_block(&mut self) -> bool {
-        let (lexer, token) = (self.lexer.clone(), self.token.clone());
+        let (lexer, lexeme) = (self.lexer.clone(), self.lexeme.clone());
         let mut depth = 0_usize;
         loop {
-            match self.token.kind {
-                TokenKind::Punctuation(b'{') => depth += 1,
-                TokenKind::Punctuation(b'}') if depth <= 1 => break,
-                TokenKind::Punctuation(b'}') => depth -= 1,
-                TokenKind::Newline if depth == 0 => break,
-                TokenKind::End => break,
+            match self.lexeme.kind {
+                LexemeKind::Punctuation(b'{') => depth += 1,
+                LexemeKind::Punctuation(b'}') if depth <= 1 => break,
+                LexemeKind::Punctuation(b'}') => depth -= 1,
+                LexemeKind::Newline if depth == 0 => break,
+                LexemeKind::End => break,
                 _ => {}
             }
             // Many braces that are never closed must not be looked for again and again.
@@ -81,12 +82,12 @@ impl Parser<'_, '_, '_> {
             }
             self.bump();
         }
-        let closed = depth == 1 && self.token.is_punctuation(b'}');
+        let closed = depth == 1 && self.lexeme.is_punctuation(b'}');
         if closed {
             self.open_lists = 0;
             self.skip_line();
         } else {
-            (self.lexer, self.token) = (lexer, token);
+            self.go_back(lexer, lexeme);
         }
         closed
     }
@@ -94,15 +95,15 @@ impl Parser<'_, '_, '_> {
     /// Goes to the end of the line. Gives whether a closing brace was passed.
     fn skip_line(&mut self) -> bool {
         let mut closed = false;
-        while !matches!(self.token.kind, TokenKind::Newline | TokenKind::End) {
-            closed |= self.token.is_punctuation(b'}');
+        while !matches!(self.lexeme.kind, LexemeKind::Newline | LexemeKind::End) {
+            closed |= self.lexeme.is_punctuation(b'}');
             self.bump();
         }
         closed
     }
 }
 
-/// A rule with what can be told of it from its words.
+/// The rule, as far as its words show it.
 fn unreadable_rule(action: Action, first: &str, text: &str, words: &[&str]) -> Rule {
     let mut rule = Rule::new(action);
     // In a macro, in the next line, in the braces of an anchor there may be a `quick`.

@@ -1,4 +1,4 @@
-//! Pools of addresses, and `route-to` and its kin, which send packets to them.
+//! Pools of addresses, and `route-to`, `reply-to`, `dup-to`, `fastroute`, which send packets to them.
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +8,7 @@ use crate::pf::rule::Rule;
 
 use super::hosts::Host;
 use super::kernel::{Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 
 impl Parser<'_, '_, '_> {
     pub(super) fn opt_route(&mut self) -> Read<Option<Box<Route>>> {
@@ -85,7 +85,7 @@ impl Parser<'_, '_, '_> {
 
     pub(super) fn opt_pool(&mut self, pool: &mut Pool, mut redirect: Option<&mut Redirect>) -> Read<()> {
         loop {
-            let at = self.token.at;
+            let at = self.lexeme.at;
             let method = match () {
                 () if self.eat("bitmask") => PoolMethod::Bitmask,
                 () if self.eat("random") => PoolMethod::Random,
@@ -103,7 +103,7 @@ impl Parser<'_, '_, '_> {
                         redirect.static_port = true;
                         continue;
                     }
-                    Some(redirect) if self.token.is("extmap") => {
+                    Some(redirect) if self.lexeme.is("extmap") => {
                         redirect.extmap = self.external()?;
                         continue;
                     }
@@ -118,10 +118,10 @@ impl Parser<'_, '_, '_> {
 
     /// The key as pfctl keeps it: 128 bits in hexadecimal, or of any other text the first half of its SHA-256.
     fn opt_hash_key(&mut self) -> Read<Option<Box<str>>> {
-        if !matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) {
+        if !matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted) {
             return Ok(None);
         }
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let key = self.strings("a key")?;
         let Some(hex) = key.strip_prefix("0x") else {
             let hash = Sha256::digest(key.as_bytes());
@@ -134,7 +134,7 @@ impl Parser<'_, '_, '_> {
         Ok(Some(key.to_ascii_lowercase().into_boxed_str()))
     }
 
-    /// `extfilter ad`, `extmap ei`; `None` for `apd`, which says nothing new.
+    /// `extfilter ad`, `extmap ei`; `None` for `apd`, the default.
     pub(super) fn external(&mut self) -> Read<Option<External>> {
         self.bump();
         Ok(match &*self.one_of(&["apd", "ad", "ei"])? {

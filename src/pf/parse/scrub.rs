@@ -32,10 +32,10 @@ impl Parser<'_, '_, '_> {
         let mut scrub = Scrub::default();
         let mut fragments = None;
         loop {
-            let at = self.token.at;
-            if self.token.is("rtable") {
+            let at = self.lexeme.at;
+            if self.lexeme.is("rtable") {
                 rule.rtable = self.opt_rtable()?;
-            } else if self.token.is("tagged") || self.token.is_punctuation(b'!') {
+            } else if self.lexeme.is("tagged") || self.lexeme.is_punctuation(b'!') {
                 self.doubt("there is no `tagged` for scrub");
                 rule.tagged = self.opt_tagged()?;
             } else {
@@ -48,7 +48,7 @@ impl Parser<'_, '_, '_> {
         }
         scrub.fragments = fragments.unwrap_or_default();
         if rule.action == Action::NoScrub {
-            // Without scrub there is nothing to put together.
+            // Without scrub nothing is reassembled.
             scrub.reassemble_tcp = false;
             scrub.fragments = Fragments::Reassemble;
         }
@@ -62,7 +62,7 @@ impl Parser<'_, '_, '_> {
         scrub: &mut Scrub,
         fragments: &mut Option<Fragments>,
     ) -> Read<Option<bool>> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         Ok(Some(match () {
             () if self.eat("no-df") => std::mem::replace(&mut scrub.no_df, true),
             () if self.eat("random-id") => std::mem::replace(&mut scrub.random_id, true),
@@ -74,7 +74,7 @@ impl Parser<'_, '_, '_> {
                 let value = self.number_within("a max-mss", 65535)?;
                 std::mem::replace(&mut scrub.max_mss, value) != 0
             }
-            () if self.token.is("set-tos") => {
+            () if self.lexeme.is("set-tos") => {
                 self.doubt("there is no `set-tos` for scrub");
                 self.bump();
                 scrub.set_tos.replace(self.tos()?).is_some()

@@ -7,31 +7,37 @@ use crate::pf::rule::{Action, AnchorCall, Rule, Ruleset};
 use crate::pf::words::shortened;
 
 use super::kernel::{Extent, Order, Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 use super::lists::Lists;
 use super::problem::Fault;
 
-/// How many problems are noted; reading stops there.
+/// The most problems that are noted; reading stops there.
 const MAXIMUM_PROBLEMS: usize = 1_000;
 const MAXIMUM_TEXT: usize = 64 << 20;
 const MAXIMUM_DEPTH: usize = 64;
 
 impl Parser<'_, '_, '_> {
-    pub(super) fn opt_statements(&mut self, ruleset: &mut Ruleset, extent: Extent) {
+    /// Reads the text to its end.
+    pub(super) fn text(mut self, ruleset: &mut Ruleset) {
+        self.opt_statements(ruleset, Extent::Text);
+        self.shared.work += self.lexer.work;
+    }
+
+    fn opt_statements(&mut self, ruleset: &mut Ruleset, extent: Extent) {
         loop {
-            while self.token.kind == TokenKind::Newline {
+            while self.lexeme.kind == LexemeKind::Newline {
                 self.bump();
             }
-            if self.token.kind == TokenKind::End
-                || (extent == Extent::Braces && self.token.is_punctuation(b'}'))
+            if self.lexeme.kind == LexemeKind::End
+                || (extent == Extent::Braces && self.lexeme.is_punctuation(b'}'))
             {
                 return;
             }
-            let start = self.token.at;
+            let start = self.lexeme.at;
             if self.shared.problems.len() >= MAXIMUM_PROBLEMS {
                 return self.give_up(ruleset, start);
             }
-            let is_anchor = self.token.is("anchor");
+            let is_anchor = self.lexeme.is("anchor");
             let result = self.statement(ruleset, extent).and_then(|()| self.end_of_statement(extent));
             if result.is_err() {
                 self.keep_unreadable(ruleset, start);
@@ -51,28 +57,28 @@ impl Parser<'_, '_, '_> {
             let message = format!("{MAXIMUM_PROBLEMS} problems are enough: reading ends here");
             self.note(start, message, Fault::Meaning);
         }
-        while self.token.kind != TokenKind::End {
+        while self.lexeme.kind != LexemeKind::End {
             self.bump();
         }
     }
 
     fn statement(&mut self, ruleset: &mut Ruleset, extent: Extent) -> Read<()> {
-        if self.shared.listing {
-            if self.token.is_punctuation(b'@') {
+        if self.is_listing() {
+            if self.lexeme.is_punctuation(b'@') {
                 self.bump();
                 self.number("a rule's number")?;
-            } else if self.token.is_punctuation(b'[') {
+            } else if self.lexeme.is_punctuation(b'[') {
                 return self.counters(ruleset);
             }
         }
-        let start = self.token.at;
-        if matches!(self.token.kind, TokenKind::Word | TokenKind::Quoted) && extent == Extent::Text {
+        let start = self.lexeme.at;
+        if matches!(self.lexeme.kind, LexemeKind::Word | LexemeKind::Quoted) && extent == Extent::Text {
             return self.define(ruleset);
         }
-        if self.token.kind != TokenKind::Keyword {
+        if self.lexeme.kind != LexemeKind::Keyword {
             return Err(self.expected("a rule, an option, a table or a macro"));
         }
-        let keyword = self.token.text.clone();
+        let keyword = self.lexeme.text.clone();
         match &*keyword {
             "pass" | "block" => self.filter_rule(ruleset, start),
             "anchor" => self.anchor(ruleset, start),
@@ -90,7 +96,7 @@ impl Parser<'_, '_, '_> {
             _ => {
                 let expected = self.expected("a rule, an option, a table or a macro");
                 self.bump();
-                if self.token.is_punctuation(b'=')
+                if self.lexeme.is_punctuation(b'=')
                     && let Some(problem) = self.shared.problems.last_mut()
                 {
                     problem.message = format!("`{keyword}` is a reserved word: a macro needs another name");
@@ -102,10 +108,10 @@ impl Parser<'_, '_, '_> {
 
     fn other_rule(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         let no = self.eat("no");
-        match &*self.token.text {
-            // Not a reserved word: files may well have a macro of this name.
-            "nat64" if self.token.kind == TokenKind::Word => return self.translation(ruleset, start, no),
-            _ if self.token.kind != TokenKind::Keyword => {}
+        match &*self.lexeme.text {
+            // It is not a reserved word: a macro may have this name.
+            "nat64" if self.lexeme.kind == LexemeKind::Word => return self.translation(ruleset, start, no),
+            _ if self.lexeme.kind != LexemeKind::Keyword => {}
             "scrub" => return self.scrub_rule(ruleset, start, no),
             "nat" | "rdr" => return self.translation(ruleset, start, no),
             "binat" => return self.binat(ruleset, start, no),
@@ -115,10 +121,13 @@ impl Parser<'_, '_, '_> {
         Err(self.expected("`scrub`, `nat`, `rdr`, `binat` or `dummynet`"))
     }
 
-    /// Passes over a line of counters. Behind that of a call of an anchor whose rules are listed with it stands the
-    /// brace that opens them.
+    /// Passes over a line of counters. Behind the line of an anchor call stands the brace that opens the anchor's
+    /// rules, where they are listed.
     fn counters(&mut self, ruleset: &mut Ruleset) -> Read<()> {
-        while !matches!(self.token.kind, TokenKind::Newline | TokenKind::End | TokenKind::Punctuation(b'{')) {
+        while !matches!(
+            self.lexeme.kind,
+            LexemeKind::Newline | LexemeKind::End | LexemeKind::Punctuation(b'{')
+        ) {
             self.bump();
         }
         if self.eat_punctuation(b'{') {
@@ -131,23 +140,23 @@ impl Parser<'_, '_, '_> {
     }
 
     fn end_of_statement(&mut self, extent: Extent) -> Read<()> {
-        match self.token.kind {
-            TokenKind::Newline => Ok(()),
-            TokenKind::End => {
-                // The line that includes a file ends its last one.
+        match self.lexeme.kind {
+            LexemeKind::Newline => Ok(()),
+            LexemeKind::End => {
+                // The line end of the `include` ends the file's last line.
                 if self.shared.depth == 0 {
                     self.doubt("the last line of a file needs a line end");
                 }
                 Ok(())
             }
-            TokenKind::Punctuation(b'}') if extent == Extent::Braces => Ok(()),
+            LexemeKind::Punctuation(b'}') if extent == Extent::Braces => Ok(()),
             _ => Err(self.expected("the end of the line")),
         }
     }
 
     fn include(&mut self, ruleset: &mut Ruleset) -> Read<()> {
         self.bump();
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let path = self.string("the file to include")?;
         self.end_of_statement(Extent::Text)?;
         if self.shared.depth >= MAXIMUM_DEPTH {
@@ -166,7 +175,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(at, "the included files are too long together"));
         }
         self.shared.depth += 1;
-        Parser::new(&path, &text, self.shared).opt_statements(ruleset, Extent::Text);
+        Parser::new(&path, &text, self.shared).text(ruleset);
         self.shared.depth -= 1;
         Ok(())
     }
@@ -183,8 +192,8 @@ impl Parser<'_, '_, '_> {
 
     fn anchor(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
         self.bump();
-        let path = match self.token.kind {
-            TokenKind::Word | TokenKind::Quoted => Some(self.string("the anchor's path")?),
+        let path = match self.lexeme.kind {
+            LexemeKind::Word | LexemeKind::Quoted => Some(self.string("the anchor's path")?),
             _ => None,
         };
         let mut rule = Rule::new(Action::Pass);
@@ -223,10 +232,10 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    /// The rules in braces, whose opening one is taken.
+    /// The rules in braces, whose opening brace is taken.
     fn inline_anchor(&mut self) -> Read<Ruleset> {
         if self.shared.depth >= MAXIMUM_DEPTH {
-            return Err(self.wrong(self.token.at, "anchors nest too deeply"));
+            return Err(self.wrong(self.lexeme.at, "anchors nest too deeply"));
         }
         let open = std::mem::take(&mut self.open_lists);
         self.shared.depth += 1;

@@ -1,4 +1,4 @@
-//! `keep state (…)` and its kin: the state that a match opens.
+//! `keep state (…)`, `modulate state`, `synproxy state`, `no state`: the state that a match opens.
 
 use crate::pf::effects::{StateKeeping, StateOptions};
 use crate::pf::names::settings;
@@ -8,7 +8,7 @@ use crate::pf::words::shortened;
 
 use super::advice;
 use super::kernel::{Parser, Read};
-use super::lexer::TokenKind;
+use super::lexer::LexemeKind;
 use super::problem::Fault;
 
 /// The options of a state as they were given.
@@ -34,7 +34,7 @@ impl Parser<'_, '_, '_> {
             _ => StateKeeping::Synproxy,
         };
         self.require("state")?;
-        if rule.state == StateKeeping::No || !self.token.is_punctuation(b'(') {
+        if rule.state == StateKeeping::No || !self.lexeme.is_punctuation(b'(') {
             return Ok(());
         }
         self.state_options(rule)
@@ -44,9 +44,9 @@ impl Parser<'_, '_, '_> {
         self.bump();
         let mut given = GivenOptions::default();
         loop {
-            let at = self.token.at;
-            let twice = match self.token.kind {
-                TokenKind::Keyword => self.state_option(&mut given)?,
+            let at = self.lexeme.at;
+            let twice = match self.lexeme.kind {
+                LexemeKind::Keyword => self.state_option(&mut given)?,
                 _ => self.state_timeout(&mut given.options)?,
             };
             if twice {
@@ -61,7 +61,7 @@ impl Parser<'_, '_, '_> {
         let (global, rule_track) = track.unwrap_or_default();
         if global && by_rule {
             let message = "'max-src-conn', 'max-src-conn-rate' and 'max-src-nodes' are incompatible with 'source-track global'";
-            return Err(self.wrong(self.token.at, message));
+            return Err(self.wrong(self.lexeme.at, message));
         }
         if tracked {
             options.source_track = Some(by_rule || rule_track);
@@ -73,7 +73,7 @@ impl Parser<'_, '_, '_> {
 
     /// An option that is a reserved word. Gives whether it was given before.
     fn state_option(&mut self, given: &mut GivenOptions) -> Read<bool> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let keyword = self.bump().text;
         let options = &mut given.options;
         given.tracked |= matches!(
@@ -122,7 +122,7 @@ impl Parser<'_, '_, '_> {
 
     /// A time-out and its seconds. Gives whether it was given before.
     fn state_timeout(&mut self, options: &mut StateOptions) -> Read<bool> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let name = self.string("a state option")?;
         let Some(index) = settings::timeout(&name).filter(|_| name.contains('.')) else {
             let advice = advice::instead_of(&name).map(|advice| format!("; {advice}")).unwrap_or_default();
@@ -138,7 +138,7 @@ impl Parser<'_, '_, '_> {
 
     /// A number of states or seconds that is not below `lowest`, 0 or 1.
     fn limit_number(&mut self, lowest: u32) -> Read<u32> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let value = self.number_within("a number of states or seconds", u32::MAX.into())?;
         if value < lowest { Err(self.wrong(at, "the value must be > 0")) } else { Ok(value) }
     }
@@ -158,7 +158,7 @@ impl Parser<'_, '_, '_> {
         let adaptive = [index("adaptive.start"), index("adaptive.end")];
         let is_adaptive = options.timeouts.iter().any(|(known, _)| adaptive.contains(known));
         if options.max != 0 && !is_adaptive {
-            // Above 60 % of the limit pf makes states shorter, and at 120 % they would last for no time at all.
+            // Above 60 % of the limit pf shortens states, down to no time at 120 %.
             for (index, tenths) in adaptive.into_iter().zip([6, 12]) {
                 let value = (options.max / 10).saturating_mul(tenths);
                 if value != 0 {

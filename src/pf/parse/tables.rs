@@ -5,7 +5,7 @@ use crate::pf::preamble::{Preamble, TableDefinition, TableSource};
 use crate::pf::rule::Ruleset;
 
 use super::kernel::{Parser, Read, Rejected};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 
 impl Parser<'_, '_, '_> {
     pub(super) fn table(&mut self, ruleset: &mut Ruleset, start: Position) -> Read<()> {
@@ -26,8 +26,8 @@ impl Parser<'_, '_, '_> {
 
     fn opt_table_contents(&mut self, table: &mut TableDefinition) -> Read<()> {
         loop {
-            match &self.token {
-                token if token.is_punctuation(b'{') => {
+            match &self.lexeme {
+                lexeme if lexeme.is_punctuation(b'{') => {
                     let addresses = self.table_addresses()?;
                     let contents = table.contents.get_or_insert_default();
                     match contents.last_mut() {
@@ -36,12 +36,13 @@ impl Parser<'_, '_, '_> {
                         _ => contents.push(TableSource::Addresses(addresses)),
                     }
                 }
-                token if token.is("file") => {
+                lexeme if lexeme.is("file") => {
                     self.bump();
                     let file = self.string("the table's file")?;
                     table.contents.get_or_insert_default().push(TableSource::File(file));
                 }
-                token if matches!(token.kind, TokenKind::Word | TokenKind::Quoted) => match &*token.text {
+                lexeme if matches!(lexeme.kind, LexemeKind::Word | LexemeKind::Quoted) => match &*lexeme.text
+                {
                     "const" => {
                         table.constant = true;
                         self.bump();
@@ -63,7 +64,7 @@ impl Parser<'_, '_, '_> {
 
     /// The addresses in a table's braces; `true` marks the negated.
     fn table_addresses(&mut self) -> Read<Vec<(bool, Address)>> {
-        let at = self.token.at;
+        let at = self.lexeme.at;
         let hosts = if self.opt_empty_list() { Vec::new() } else { self.hosts()? };
         let mut addresses = Vec::with_capacity(hosts.len());
         for host in hosts {
@@ -87,13 +88,13 @@ impl Parser<'_, '_, '_> {
 
     /// `{ }`, which only a table may have. Gives whether it was next.
     fn opt_empty_list(&mut self) -> bool {
-        let (lexer, token) = (self.lexer.clone(), self.token.clone());
+        let (lexer, lexeme) = (self.lexer.clone(), self.lexeme.clone());
         self.bump();
         self.opt_newlines();
         if self.eat_punctuation(b'}') {
             return true;
         }
-        (self.lexer, self.token) = (lexer, token);
+        self.go_back(lexer, lexeme);
         false
     }
 }

@@ -6,10 +6,10 @@ use crate::pf::rule::{Action, Rule, Ruleset};
 
 use super::hosts::Host;
 use super::kernel::{Order, Parser, Read};
-use super::lexer::{Position, TokenKind};
+use super::lexer::{LexemeKind, Position};
 use super::lists::{Lists, RuleList};
 
-/// The ports that nat gives out unless told otherwise: Apple's, others have 50001 to 65535.
+/// The ports that nat gives out by default; other systems have 50001 to 65535.
 const NAT_PORTS: (u16, u16) = (32768, 49151);
 
 impl Parser<'_, '_, '_> {
@@ -18,7 +18,7 @@ impl Parser<'_, '_, '_> {
         self.translation_behind(&keyword, ruleset, start, no)
     }
 
-    /// What follows `nat`, `rdr` or `nat64`.
+    /// The rest of a rule, after `nat`, `rdr` or `nat64`.
     pub(super) fn translation_behind(
         &mut self,
         keyword: &str,
@@ -64,9 +64,9 @@ impl Parser<'_, '_, '_> {
         self.expand(rule, lists, start, rules, ruleset)
     }
 
-    /// `-> address port n` and what is behind it; only a rule with `no` has none.
+    /// `-> address port n` and the options behind it; only a rule with `no` has none.
     fn opt_target(&mut self, no: bool, start: Position) -> Read<Option<TranslationTarget>> {
-        if self.token.kind != TokenKind::Arrow {
+        if self.lexeme.kind != LexemeKind::Arrow {
             if no {
                 return Ok(None);
             }
@@ -95,12 +95,12 @@ impl Parser<'_, '_, '_> {
         let mut pool = Pool::default();
         let mut extfilter = None;
         self.opt_pool(&mut pool, Some(&mut redirect))?;
-        while self.token.is("extfilter") {
+        while self.lexeme.is("extfilter") {
             extfilter = self.external()?;
             self.opt_pool(&mut pool, Some(&mut redirect))?;
         }
         redirect.pool = pool;
-        // A mapping is at least as wide as what it lets back in, and is told only where it is wider.
+        // A mapping is at least as wide as its filter, and is kept only where it is wider.
         redirect.extmap = redirect.extmap.filter(|extmap| extfilter.is_none_or(|filter| *extmap > filter));
         Ok(Some(TranslationTarget { hosts, ports, extfilter, redirect }))
     }
@@ -114,11 +114,11 @@ impl Parser<'_, '_, '_> {
     ) -> Read<Redirect> {
         let TranslationTarget { mut hosts, ports, extfilter, mut redirect } = target;
         rule.extfilter = extfilter;
-        // What nat64 leads to is of the other family.
+        // nat64 leads to an address of the other family.
         let across = matches!(rule.action, Action::Nat64 { .. });
         if rule.family.is_none() && !across {
             let families: Vec<Family> = hosts.iter().filter_map(|host| host.family).collect();
-            // `localhost` is both; with nothing else to go by, IPv4 is what is meant.
+            // `localhost` is of both families; without another criterion IPv4 is meant.
             rule.family = families.first().copied();
         }
         hosts.retain(|host| {
@@ -164,7 +164,7 @@ impl Parser<'_, '_, '_> {
     }
 }
 
-/// What stands behind `->`.
+/// The part behind `->`.
 struct TranslationTarget {
     hosts: Vec<Host>,
     /// The first port, and the last; see [`Parser::redirect_ports`].

@@ -5,12 +5,18 @@
 //! worker, which waits for the prompt and the helper and leaves it to the watcher to look what came of it, or for the
 //! clipboard. Whatever happens is one of the [`Event`]s.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod draw;
-pub mod icon;
+mod error;
+mod event;
+mod icon;
 mod place;
 mod watch;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use tao::event::{Event as LoopEvent, StartCause};
 use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
@@ -19,66 +25,51 @@ use tray_icon::TrayIconEvent;
 use tray_icon::menu::MenuEvent;
 
 use draw::Tray;
-use portcullis::app::{App, AppError, Wanted};
+use error::TrayError;
+use event::Event;
+use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
+use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::status::Status;
 use watch::Watcher;
 
-/// Why there is no tray.
-#[derive(Debug, thiserror::Error)]
-pub enum TrayError {
-    /// There is no screen.
-    #[cfg(target_os = "linux")]
-    #[error(
-        "cannot show the tray: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); see `portcullis --help` for the commands"
-    )]
-    NoDisplay,
-    /// The screen does not answer.
-    #[error("cannot show the tray: the display does not answer; check DISPLAY and WAYLAND_DISPLAY")]
-    Display,
-    /// The library that draws the icon is missing.
-    #[cfg(target_os = "linux")]
-    #[error(
-        "cannot show the tray: the library libayatana-appindicator3.so.1 is missing; install the package libayatana-appindicator3-1 (Debian, Ubuntu) or libayatana-appindicator-gtk3 (Fedora)"
-    )]
-    NoIndicator,
-    /// There is no place for the icon's files.
-    #[error("cannot show the tray: cannot make the directory {}: {source}", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// An icon could not be drawn.
-    #[error("cannot show the tray: the icon \"{0}\" does not draw; install Portcullis again")]
-    Icon(&'static str),
-    /// The system refused the icon.
-    #[error("cannot show the tray: the icon was refused: {0}")]
-    Tray(#[from] tray_icon::Error),
-    /// The system refused the menu.
-    #[error("cannot show the tray: the menu was refused: {0}")]
-    Menu(#[from] tray_icon::menu::Error),
+const USAGE: &str = "usage: portcullis-tray [--lab DIR]";
+
+fn main() -> ExitCode {
+    let directory = match read_arguments(std::env::args_os().skip(1)) {
+        Ok(directory) => directory,
+        Err(unknown) => {
+            eprintln!("portcullis-tray: unknown argument \"{}\"; {USAGE}", unknown.display());
+            return ExitCode::from(2);
+        }
+    };
+    let app = lab::choose(directory.as_deref()).map_err(AppError::from).and_then(App::new);
+    let shown = match app {
+        Ok(app) => run(app).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("portcullis: {why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// Everything that happens.
-#[derive(Debug)]
-enum Event {
-    /// The row of this id was clicked.
-    Clicked(String),
-    /// The status is another one now.
-    Seen(Status),
-    /// An action came to its end, and this is the status after it.
-    Done(Result<(), AppError>, Status),
-    /// Settings are on the clipboard, or are not.
-    Copied(Result<(), AppError>),
-    /// Changes made elsewhere will not show by themselves; says why.
-    Blind(String),
+/// The lab's directory, if one is named. Errors: the argument that is not understood.
+fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<PathBuf>, OsString> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match arguments.as_slice() {
+        [] => Ok(None),
+        [flag, directory] if flag == "--lab" => Ok(Some(directory.into())),
+        [first, ..] => Err(first.clone()),
+    }
 }
 
 /// Shows the tray until Quit is clicked. To be called on the main thread.
-pub fn run(app: App) -> Result<(), TrayError> {
+fn run(app: App) -> Result<(), TrayError> {
     place::check()?;
     // Outlives the icon, whose files are in it.
     let directory = place::icon_directory()?;
@@ -97,19 +88,21 @@ pub fn run(app: App) -> Result<(), TrayError> {
     let clicks = proxy.clone();
     MenuEvent::set_event_handler(Some(move |event: MenuEvent| send(&clicks, Event::Clicked(event.id.0))));
 
-    let mut session: Option<Session> = None;
+    let mut session: Option<TraySession> = None;
     let mut outcome = Ok(());
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
             // Not earlier: on macOS there is no status bar before the application has started.
-            LoopEvent::NewEvents(StartCause::Init) => match Session::start(&app, &proxy, directory.path()) {
-                Ok(started) => session = Some(started),
-                Err(error) => {
-                    outcome = Err(error);
-                    *control_flow = ControlFlow::Exit;
+            LoopEvent::NewEvents(StartCause::Init) => {
+                match TraySession::start(&app, &proxy, directory.path()) {
+                    Ok(started) => session = Some(started),
+                    Err(error) => {
+                        outcome = Err(error);
+                        *control_flow = ControlFlow::Exit;
+                    }
                 }
-            },
+            }
             LoopEvent::UserEvent(event) => {
                 let next = session.as_mut().map_or(Next::Wait, |session| session.handle(event));
                 if next == Next::Quit {
@@ -136,7 +129,7 @@ enum Next {
 }
 
 /// The tray while it is shown.
-struct Session {
+struct TraySession {
     app: App,
     proxy: EventLoopProxy<Event>,
     watcher: Watcher,
@@ -147,7 +140,7 @@ struct Session {
     tray: Tray,
 }
 
-impl Session {
+impl TraySession {
     fn start(
         app: &App,
         proxy: &EventLoopProxy<Event>,
@@ -170,7 +163,7 @@ impl Session {
                 entered.look_again();
             }
         }));
-        Ok(Session { app: app.clone(), proxy: proxy.clone(), watcher, status, state, rows, tray })
+        Ok(TraySession { app: app.clone(), proxy: proxy.clone(), watcher, status, state, rows, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
@@ -204,7 +197,9 @@ impl Session {
     fn copy(&self, port: u16, client: String) {
         let (app, proxy) = (self.app.clone(), self.proxy.clone());
         std::thread::spawn(move || {
-            let copied = app.connection(port, None).and_then(|found| app.copy_setting(&found, &client));
+            let copied = app
+                .connection(port, None, &app.preferences())
+                .and_then(|found| app.copy_setting(&found, &client));
             send(&proxy, Event::Copied(copied.map(|_| ())));
         });
     }
@@ -213,29 +208,6 @@ impl Session {
     fn begin(&mut self, action: MenuAction) {
         self.state.waiting = Some(action.clone());
         let (app, watcher) = (self.app.clone(), self.watcher.clone());
-        std::thread::spawn(move || watcher.done(carry_out(&app, &action)));
+        std::thread::spawn(move || watcher.done(app.carry_out(&action)));
     }
-}
-
-fn carry_out(app: &App, action: &MenuAction) -> Result<(), AppError> {
-    match action {
-        MenuAction::Open(port) => {
-            let from = Wanted::parse([app.preferences()?.from.as_str()])?;
-            app.open(&port.range.to_string(), &from)?;
-        }
-        MenuAction::Close(port) => {
-            app.close(&port.range.to_string())?;
-        }
-        MenuAction::CloseAll => {
-            app.close_all()?;
-        }
-        MenuAction::Guard(on) => {
-            app.guard(*on)?;
-        }
-        MenuAction::Check => {
-            app.check()?;
-        }
-        MenuAction::Copy { .. } | MenuAction::Quit => {}
-    }
-    Ok(())
 }

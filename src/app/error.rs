@@ -1,0 +1,86 @@
+//! Why an action was not carried out.
+
+use std::path::PathBuf;
+
+use crate::elevate::ElevateError;
+use crate::os;
+use crate::os::clipboard::ClipboardError;
+use crate::prefs::PreferencesError;
+use crate::report::Unusable;
+use crate::root::answer::Outcome;
+use crate::rules::named_port::PortsError;
+use crate::sockets::SocketsError;
+use crate::system::SystemError;
+
+/// Every message says what became of the system: where it says nothing, the system is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Ports(#[from] PortsError),
+    /// A name that the preferences may know, while they do not read.
+    #[error(
+        "{name} is not a name that is known without the preferences: name the port by its number ({open}); {preferences}"
+    )]
+    NameNeedsPreferences {
+        /// In quotes, with its column.
+        name: String,
+        /// The ports that are open, by number, in words.
+        open: String,
+        /// Why the preferences do not read.
+        preferences: String,
+    },
+    #[error("\"{}\" is not a source: use any, lan, an address or a network, such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
+    Source(String),
+    /// `any` or `lan` together with hosts.
+    #[error("{0} stands for itself: give it alone, or give hosts")]
+    MixedSource(&'static str),
+    #[error(
+        "this Mac is on no local network now, so there is no network to open the port for: use --from with a host, or --from any"
+    )]
+    NoNetwork,
+    #[error(transparent)]
+    System(#[from] SystemError),
+    // The path comes last: a menu shows the beginning of a long message.
+    #[error("{source} ({})", path.display())]
+    Preferences { path: PathBuf, source: PreferencesError },
+    #[error("cannot read the preferences: {source} ({})", path.display())]
+    ReadPreferences { path: PathBuf, source: std::io::Error },
+    #[error("cannot write the preferences: {source} ({})", path.display())]
+    WritePreferences { path: PathBuf, source: std::io::Error },
+    /// What root saw says nothing of now.
+    #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
+    NotSeen(Unusable),
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
+    #[error("no debugger is known on port {0}: start it first, then ask again")]
+    NoDebugger(u16),
+    #[error("no settings are known for \"{}\": use one of {known}", client.escape_debug())]
+    NoClient {
+        client: String,
+        /// The clients that there are settings for, with commas between them.
+        known: String,
+    },
+    #[error(transparent)]
+    Clipboard(#[from] ClipboardError),
+    #[error(transparent)]
+    Boot(#[from] os::BootError),
+    #[error(transparent)]
+    Elevate(#[from] ElevateError),
+}
+
+impl AppError {
+    /// The exit status of the command line: the table in `src/cli/mod.rs` says what each means.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            AppError::Ports(_) | AppError::NameNeedsPreferences { .. } => 2,
+            AppError::Source(_) | AppError::MixedSource(_) | AppError::NoClient { .. } => 2,
+            AppError::Preferences { .. } | AppError::ReadPreferences { .. } => 2,
+            AppError::Elevate(ElevateError::Request(_)) => 2,
+            AppError::Elevate(ElevateError::Cancelled) => 3,
+            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Restored, .. }) => 4,
+            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Damaged, .. }) => 5,
+            AppError::Elevate(ElevateError::TimedOut(_) | ElevateError::Unclear(_)) => 5,
+            _ => 1,
+        }
+    }
+}

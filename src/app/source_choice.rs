@@ -1,0 +1,59 @@
+//! For whom a port is to be opened, as `--from` and the preferences say it.
+
+use ipnet::IpNet;
+
+use super::error::AppError;
+
+/// A source before it is known which networks this Mac is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceChoice {
+    Any,
+    /// The networks this Mac is on.
+    Lan,
+    Hosts(Vec<IpNet>),
+}
+
+impl SourceChoice {
+    /// Reads what `--from` was given, each item on its own or with commas between. Errors: an item that is neither
+    /// `any`, `lan`, an address nor a network; one of the words together with something else.
+    pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, AppError> {
+        let items: Vec<&str> = items.into_iter().flat_map(|item| item.split(',')).map(str::trim).collect();
+        match items.as_slice() {
+            ["any"] => return Ok(SourceChoice::Any),
+            ["lan"] => return Ok(SourceChoice::Lan),
+            list if list.contains(&"any") => return Err(AppError::MixedSource("any")),
+            list if list.contains(&"lan") => return Err(AppError::MixedSource("lan")),
+            _ => {}
+        }
+        let host = |item: &&str| -> Result<IpNet, AppError> {
+            let address = item.parse::<std::net::IpAddr>().map(IpNet::from);
+            let network = address.or_else(|_| item.parse::<IpNet>().map(|network| network.trunc()));
+            network.map_err(|_| AppError::Source(item.chars().take(80).collect()))
+        };
+        let mut hosts = items.iter().map(host).collect::<Result<Vec<_>, _>>()?;
+        hosts.sort();
+        hosts.dedup();
+        Ok(SourceChoice::Hosts(hosts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_read() {
+        let read = |items: &[&str]| SourceChoice::parse(items.iter().copied());
+        assert_eq!(read(&["any"]).unwrap(), SourceChoice::Any);
+        assert_eq!(read(&["lan"]).unwrap(), SourceChoice::Lan);
+        let hosts =
+            |list: &[&str]| SourceChoice::Hosts(list.iter().map(|host| host.parse().unwrap()).collect());
+        assert_eq!(read(&["10.0.0.5,10.0.0.5", "::1"]).unwrap(), hosts(&["10.0.0.5/32", "::1/128"]));
+        assert_eq!(read(&["192.168.1.7/24"]).unwrap(), hosts(&["192.168.1.0/24"]));
+        for bad in
+            [&["any", "10.0.0.1"][..], &["lan,any"], &[""], &["all"], &["10.0.0.1/33"], &["example.com"]]
+        {
+            assert_eq!(read(bad).unwrap_err().exit_status(), 2, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Reports for tests.
+
+use std::collections::BTreeMap;
+
+use super::{OriginVerdict, PfState, PfVerdict, Reason, Report};
+use crate::diagnosis::Answer;
+use crate::pf::grounds::Grounds;
+use crate::pf::origin::PerOrigin;
+use crate::port::PortRange;
+use crate::rules::ledger::{Attachment, Guard, Opening};
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::Source;
+
+/// pf and the guard are on, and every port is closed. It was seen at 1000 in the boot "boot".
+pub fn all_closed(managed: Vec<NamedPort>) -> Report {
+    Report {
+        version: Report::VERSION,
+        seen: 1000,
+        boot: "boot".into(),
+        pf: PfState::Enabled,
+        references: Some(1),
+        guard: Guard::On,
+        way: Some(Attachment::Apple),
+        openings: vec![],
+        verdicts: managed.iter().map(|port| verdict(port.range, Answer::No, Answer::No)).collect(),
+        managed,
+        notes: vec![],
+        rulesets: BTreeMap::new(),
+        skip: vec![],
+    }
+}
+
+/// This Mac gets in, and others as they are given.
+pub fn verdict(port: PortRange, network: Answer, anyone: Answer) -> PfVerdict {
+    let of_origin = |answer| {
+        let reason = match answer {
+            Answer::Yes => Reason::OurRule,
+            Answer::No => Reason::OurGuard,
+            Answer::Unknown => Reason::Rules { grounds: Grounds::Endless },
+        };
+        OriginVerdict::new(answer, reason)
+    };
+    PfVerdict { port, origins: PerOrigin { loopback: Answer::Yes, network, anyone }.map(of_origin) }
+}
+
+impl Report {
+    /// Opens the port, and lets its network in, but no other: set the verdict anew where that is not meant.
+    pub fn open(&mut self, port: &NamedPort, from: Source) {
+        let NamedPort { name, range } = port.clone();
+        let (until, since, by) = (None, 900, "ada".into());
+        self.openings.push(Opening { name, port: range, from, until, since, by });
+        self.set(verdict(range, Answer::Yes, Answer::No));
+    }
+
+    /// Takes the place of the verdict on the same range.
+    pub fn set(&mut self, verdict: PfVerdict) {
+        self.verdicts.retain(|old| old.port != verdict.port);
+        self.verdicts.push(verdict);
+    }
+}
