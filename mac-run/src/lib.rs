@@ -80,7 +80,8 @@ fn run(path: &Path, arguments: &'static [*const c_char]) -> Result<Never, String
     let fail = |problem: String| format!("{}: {problem}", path.display());
     let [root, user, trace, fault, test] = start::SETTINGS.map(start::take);
     start::take(start::PRELOAD);
-    let settings = [(start::ROOT, &root), (start::USER, &user), (start::TRACE, &trace), (start::FAULT, &fault)];
+    let settings =
+        [(start::ROOT, &root), (start::USER, &user), (start::TRACE, &trace), (start::FAULT, &fault)];
     start::keep(&settings.map(|(name, value)| (name, value.clone())), start::own_path(), start::library());
     if let Some(directory) = trace {
         trace::begin(&directory, test, path);

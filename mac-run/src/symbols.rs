@@ -18,7 +18,8 @@ pub fn place(symbol: &str) -> usize {
 pub fn find(name: &str) -> Option<usize> {
     static KNOWN: OnceLock<HashMap<&str, usize>> = OnceLock::new();
     let known = KNOWN.get_or_init(|| {
-        let shims = system::AREAS.iter().flat_map(|area| area.iter()).map(|shim| (shim.name, shim.place as usize));
+        let shims =
+            system::AREAS.iter().flat_map(|area| area.iter()).map(|shim| (shim.name, shim.place as usize));
         let calls = memory::CALLS.iter().filter_map(|name| Some((*name, of_c_library(name)?)));
         shims.chain(calls).map(|(name, place)| (name, trace::noting(name, place))).collect()
     });

@@ -132,12 +132,15 @@ pub const OUTWARD: u8 = 2;
 
 const _: () = assert!(size_of::<List>() == 16 && size_of::<RemoveToken>() == 16 && size_of::<Token>() == 88);
 const _: () = assert!(size_of::<KillEnd>() == 64 && size_of::<Kill>() == 216);
-const _: () = assert!(std::mem::offset_of!(KillEnd, ports) == 52 && std::mem::offset_of!(KillEnd, operator) == 56);
-const _: () = assert!(std::mem::offset_of!(Kill, source) == 8 && std::mem::offset_of!(Kill, interface) == 136);
+const _: () =
+    assert!(std::mem::offset_of!(KillEnd, ports) == 52 && std::mem::offset_of!(KillEnd, operator) == 56);
+const _: () =
+    assert!(std::mem::offset_of!(Kill, source) == 8 && std::mem::offset_of!(Kill, interface) == 136);
 const _: () = assert!(size_of::<StateHost>() == 24 && size_of::<State>() == 297);
 const _: () = assert!(std::mem::offset_of!(State, lan) == 24 && std::mem::offset_of!(State, other_lan) == 72);
 const _: () = assert!(std::mem::offset_of!(State, rule) == 216 && std::mem::offset_of!(State, family) == 282);
-const _: () = assert!(std::mem::offset_of!(State, direction) == 285 && std::mem::offset_of!(State, flow) == 293);
+const _: () =
+    assert!(std::mem::offset_of!(State, direction) == 285 && std::mem::offset_of!(State, flow) == 293);
 
 /// An address in the sixteen bytes of `struct pf_addr`: IPv4 in the first four.
 pub fn address(address: IpAddr) -> [u8; 16] {
@@ -222,7 +225,8 @@ mod tests {
     }
 
     fn kill(protocol: u8, mask: u8, operator: u8) -> Kill {
-        let (source, destination) = (end("192.168.1.9:50000", mask, operator), end("192.168.1.2:2345", mask, operator));
+        let (source, destination) =
+            (end("192.168.1.9:50000", mask, operator), end("192.168.1.2:2345", mask, operator));
         let (interface, owner) = ([0; 16], [0; 64]);
         Kill { family: 2, protocol, variant: 0, padding: 0, source, destination, interface, owner }
     }

@@ -152,7 +152,9 @@ fn give<T: Copy>(values: &[T], list: &mut List) {
     }
     let count = values.len().min(fitting);
     // SAFETY: the program gives room for `length` bytes.
-    unsafe { std::ptr::copy_nonoverlapping(values.as_ptr().cast::<u8>(), list.buffer, count * size_of::<T>()) };
+    unsafe {
+        std::ptr::copy_nonoverlapping(values.as_ptr().cast::<u8>(), list.buffer, count * size_of::<T>())
+    };
     list.length = (count * size_of::<T>()) as i32;
 }
 
@@ -294,7 +296,10 @@ mod tests {
         let mut token = 0;
         start_reference(&store, &mut token).unwrap();
         change(&store, Kernel::stop).unwrap();
-        assert_eq!(starters(&store, &mut List { length: 0, buffer: std::ptr::null_mut() }), Err(libc::ENOENT));
+        assert_eq!(
+            starters(&store, &mut List { length: 0, buffer: std::ptr::null_mut() }),
+            Err(libc::ENOENT)
+        );
         assert_eq!(change(&store, Kernel::stop), Err(libc::ENOENT));
     }
 
@@ -308,7 +313,10 @@ mod tests {
         list = List { length: 700, buffer: buffer.as_mut_ptr() };
         states(&store, &mut list).unwrap();
         assert_eq!(list.length, 2 * 297, "a third does not fit");
-        assert_eq!((buffer[285], &buffer[24..28], &buffer[40..42]), (1, &[192, 168, 1, 2][..], &2345u16.to_be_bytes()[..]));
+        assert_eq!(
+            (buffer[285], &buffer[24..28], &buffer[40..42]),
+            (1, &[192, 168, 1, 2][..], &2345u16.to_be_bytes()[..])
+        );
         assert_eq!((&buffer[72..76], &buffer[88..90]), (&[192, 168, 1, 9][..], &50000u16.to_be_bytes()[..]));
     }
 
@@ -329,7 +337,8 @@ mod tests {
         };
         let (source, destination) = (end(line.compared().source), end(line.compared().destination));
         let (interface, owner) = ([0; 16], [0; 64]);
-        let mut kill = Kill { family: 2, protocol: 6, variant: 0, padding: 0, source, destination, interface, owner };
+        let mut kill =
+            Kill { family: 2, protocol: 6, variant: 0, padding: 0, source, destination, interface, owner };
         kill_states(&store, &mut kill).unwrap();
         assert_eq!((kill.family, store.states().unwrap().len()), (1, 2));
         // What the crate `pfctl` 0.7.0 asks for: masks and ports of zero.

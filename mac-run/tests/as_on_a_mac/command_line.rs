@@ -36,7 +36,11 @@ fn a_port_is_opened_and_closed_behind_prompts() {
     assert!(mac.read(LEDGER).contains("2345"));
     let prompts = mac.prompts();
     assert_eq!(prompts.len(), 2);
-    assert_eq!(prompts[1]["prompt"], "Portcullis wants to open port 2345 (dlv) for chosen hosts.".replace("chosen hosts", "192.168.1.0/24"));
+    assert_eq!(
+        prompts[1]["prompt"],
+        "Portcullis wants to open port 2345 (dlv) for chosen hosts."
+            .replace("chosen hosts", "192.168.1.0/24")
+    );
     mac.portcullis(&["close", "--all"]).expect(0);
     assert!(!mac.rules().contains("pass"));
     mac.portcullis(&["guard", "off"]).expect(0);
@@ -173,7 +177,10 @@ fn help_version_and_completions() {
 fn the_application_firewall_is_asked() {
     let mac = Mac::new();
     mac.portcullis(&["status", "--check"]).expect(0);
-    mac.write("/lab.toml", "application-firewall = \"block-all\"\n".replace('-', "_").replace("block_all", "block-all").as_str());
+    mac.write(
+        "/lab.toml",
+        "application-firewall = \"block-all\"\n".replace('-', "_").replace("block_all", "block-all").as_str(),
+    );
     let said = mac.portcullis(&["status"]).expect(0);
     assert!(said.out.to_lowercase().contains("application firewall"), "{}", said.out);
 }

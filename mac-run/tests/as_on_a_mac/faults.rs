@@ -29,7 +29,12 @@ fn killed_at_every(function: &str, most: usize) {
         assert_eq!(said.code, 128 + 9, "{function} {number}: {said:?}");
         killed += 1;
         mac.helper(&["apply", &open("9229")]).expect(0);
-        assert!(agree(&mac), "{function} {number}: {}\n{}", mac.rules(), mac.read("/Library/Application Support/Portcullis/ledger.json"));
+        assert!(
+            agree(&mac),
+            "{function} {number}: {}\n{}",
+            mac.rules(),
+            mac.read("/Library/Application Support/Portcullis/ledger.json")
+        );
         // Nothing half written is left.
         for folder in ["/private/etc", "/private/etc/pf.anchors", "/Library/Application Support/Portcullis"] {
             for entry in std::fs::read_dir(mac.place(folder)).unwrap() {

@@ -1,12 +1,13 @@
 //! The helper by itself, as root runs it: answers, undoing, states in the kernel.
 
 use portcullis::root::request::{Operation, Request};
-use portcullis::rules::ledger::{NamedPort, Source};
+use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
 
 use crate::root::Mac;
 
 pub fn open(port: &str) -> String {
-    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), port: port.parse().unwrap() }];
+    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
     Request::new(Operation::Open { ports, from: Source::Any, until: None }, "ada").encode()
 }
 

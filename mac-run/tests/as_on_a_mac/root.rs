@@ -149,7 +149,8 @@ impl Mac {
     }
 
     pub fn read(&self, path: &str) -> String {
-        String::from_utf8(std::fs::read(self.place(path)).unwrap_or_else(|error| panic!("{path}: {error}"))).unwrap()
+        String::from_utf8(std::fs::read(self.place(path)).unwrap_or_else(|error| panic!("{path}: {error}")))
+            .unwrap()
     }
 
     pub fn write(&self, path: &str, text: &str) {

@@ -16,9 +16,12 @@ impl Listener {
     fn start(address: &str, user: Option<&str>) -> Option<Self> {
         use std::io::{BufRead as _, BufReader};
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "sockets::listens_where_it_is_told", "--nocapture"]).env("LISTEN_AT", address);
+        command
+            .args(["--exact", "sockets::listens_where_it_is_told", "--nocapture"])
+            .env("LISTEN_AT", address);
         command.env_remove("MAC_USER").envs(user.map(|user| ("MAC_USER", user)));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("port ")?.parse().ok());
         Some(Listener { child, port: port? })
