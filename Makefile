@@ -1,10 +1,10 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers faults macos app clean fuzz verdicts
+.PHONY: help run test bench debuggers faults macos mac-run app clean fuzz verdicts
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
-	@awk -F ': ## ' '/^[a-z]+: ## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 run: ## start the tray; without a display, show the same job as text in a lab
 	@scripts/run.sh
@@ -29,6 +29,9 @@ verdicts: ## 100,000 generated rulesets against the second evaluator
 
 macos: ## type-check and lint for both Apple targets, on Linux too
 	@scripts/macos.sh
+
+mac-run: ## run the Mac's own helper, command line and tests here (not in CI yet); scripts/mac-run.sh -v tells more
+	@scripts/mac-run.sh
 
 app: ## dist/Portcullis.zip: the app for both Apple targets, ad-hoc signed
 	@bundle/app.sh

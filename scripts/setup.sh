@@ -7,6 +7,7 @@
 #   lint    rustfmt and clippy                           test   a display and a bus without a screen, a debugger
 #   macos   the standard library for both Apple targets  app    linker, signer and packer of the app
 #   fuzz    cargo-fuzz, and a compiler for its library
+#   mac-run  the linker for programs of macOS that are run here
 #   debuggers  the real debug servers and their clients, as far as they are to be had, and strace
 #
 # On Debian and Ubuntu by apt, as root or through sudo; on a Mac with Apple's command line tools and rustup.
@@ -130,6 +131,10 @@ app() {
     rm -rf "$tools/build"
 }
 
+mac_run() {
+    packages lld-22 python3-minimal
+}
+
 fuzz() {
     is_mac || have g++ || packages g++
     local tools=$PWD/target/tools
@@ -172,6 +177,7 @@ is_mac || have apt-get || die "set-up knows Debian, Ubuntu and macOS; elsewhere 
 for part in "$@"; do
     case $part in
     build | lint | tray | test | macos | app | fuzz | debuggers) "$part" ;;
+    mac-run) mac_run ;;
     *) die "no such part: $part" ;;
     esac
 done

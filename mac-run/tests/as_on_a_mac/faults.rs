@@ -1,0 +1,88 @@
+//! The helper under SIGKILL and under errors: a sample of what can go wrong between two calls of the system.
+
+use crate::helper::{guarded, open};
+use crate::root::{Mac, Said};
+
+fn with_fault(mac: &Mac, fault: &str, request: &str) -> Said {
+    let mut command = mac.helper_command(&["apply", request]);
+    command.env("MAC_RUN_FAULT", format!("portcullis-helper:{fault}"));
+    Said::of(command.output().unwrap())
+}
+
+/// Whether the ledger and pf say the same of port 2345.
+fn agree(mac: &Mac) -> bool {
+    let ledger = mac.read("/Library/Application Support/Portcullis/ledger.json");
+    let open = ledger.contains("\"openings\": [\n");
+    let passes = mac.rules().lines().any(|rule| rule.starts_with("pass") && rule.contains("2345"));
+    open == passes
+}
+
+/// Kills the helper before the Nth call of a function, until the whole request is done; after each the next request works.
+fn killed_at_every(function: &str, most: usize) {
+    let mut killed = 0;
+    for number in 1..=most {
+        let mac = guarded();
+        let said = with_fault(&mac, &format!("{function}:{number}:kill"), &open("2345"));
+        if said.code == 0 {
+            break;
+        }
+        assert_eq!(said.code, 128 + 9, "{function} {number}: {said:?}");
+        killed += 1;
+        mac.helper(&["apply", &open("9229")]).expect(0);
+        assert!(
+            agree(&mac),
+            "{function} {number}: {}\n{}",
+            mac.rules(),
+            mac.read("/Library/Application Support/Portcullis/ledger.json")
+        );
+        // Nothing half written is left.
+        for folder in ["/private/etc", "/private/etc/pf.anchors", "/Library/Application Support/Portcullis"] {
+            for entry in std::fs::read_dir(mac.place(folder)).unwrap() {
+                let name = entry.unwrap().file_name();
+                assert!(!name.to_string_lossy().contains(".json.new"), "{name:?} in {folder}");
+            }
+        }
+    }
+    assert!(killed > 0, "{function} is never called");
+}
+
+#[test]
+fn killed_before_a_rename() {
+    killed_at_every("renameat", 6);
+}
+
+#[test]
+fn killed_before_a_program_is_started() {
+    killed_at_every("posix_spawnp", 8);
+}
+
+/// An error is told, and what was begun is undone or not begun.
+fn fails_at_every(function: &str, error: i32, most: usize) {
+    for number in 1..=most {
+        let mac = guarded();
+        let (before, rules) = (mac.substance(), mac.rules());
+        let said = with_fault(&mac, &format!("{function}:{number}:{error}"), &open("2345"));
+        match said.code {
+            0 => {}
+            1 | 4 => {
+                assert_eq!((mac.substance(), mac.rules()), (before, rules), "{function} {number}: {said:?}");
+                assert!(!said.err.is_empty());
+            }
+            5 => assert!(said.err.contains("snapshots"), "{function} {number}: {said:?}"),
+            other => panic!("{function} {number}: {other}: {said:?}"),
+        }
+        mac.helper(&["apply", &open("9229")]).expect(0);
+    }
+}
+
+#[test]
+fn no_room_on_the_disk() {
+    const ENOSPC: i32 = 28;
+    fails_at_every("fcntl", ENOSPC, 6);
+}
+
+#[test]
+fn a_rename_is_refused() {
+    const EIO: i32 = 5;
+    fails_at_every("renameat", EIO, 4);
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# `make mac-run`: builds the helper, the command line and the tests for x86_64 Macs, and runs them here (see mac-run/).
+# The last line counts. `-v` adds which function of the system each test called.
+#
+# On a Mac there is nothing to pretend: `make test` runs the same there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/common.sh
+
+verbose=
+case "$*" in
+'') ;;
+-v) verbose=yes ;;
+*) die "usage: scripts/mac-run.sh [-v]" ;;
+esac
+[ "$(uname -sm)" = "Linux x86_64" ] || die "x86_64 code for macOS runs on x86_64 Linux alone, and this is $(uname -sm)"
+
+scripts/setup.sh build lint macos mac-run
+
+work=$PWD/target/mac-run
+case $target in /*) work=$target/mac-run ;; esac
+programs=$work/programs
+logs=$work/logs
+trace=$work/trace
+rm -rf "$logs" "$trace" "$programs"
+mkdir -p "$logs" "$trace" "$programs"
+triple=x86_64-apple-darwin
+# Tests that cannot be run here, each with its reason behind it.
+mapfile -t skipped < <(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' mac-run/skipped.txt)
+# Files of tests that say nothing about a Mac: pure computation, other programs of Linux, the tray, ELF.
+left_out='^(architecture|debuggers|helper_links|pf_alone|pf_golden|pf_linear|pf_properties|pf_verdicts|real_pfctl|tray.*)$'
+
+# The loader and the stand-ins, for this machine.
+host() { CARGO_TARGET_DIR=$work/host cargo "$@"; }
+
+# The Mac's programs, with the toolchain and the stubs of the app's bundle.
+mac() {
+    PATH="/usr/bin:/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 SDKROOT="$PWD/bundle" MACOSX_DEPLOYMENT_TARGET=11.0 \
+        CARGO_TARGET_DIR=$work CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_STRIP=false CARGO_PROFILE_TEST_DEBUG=0 CARGO_PROFILE_TEST_STRIP=false \
+        CARGO_TARGET_X86_64_APPLE_DARWIN_RUNNER="$work/host/debug/mac-run" \
+        env -u RUSTUP_TOOLCHAIN /usr/bin/cargo --config bundle/cargo-cross.toml "$@"
+}
+options=(--locked --no-default-features --target "$triple" -Zbuild-std=std,panic_abort,test)
+
+section "mac-run: lint, build, its own tests"
+(cd mac-run && cargo fmt --all --check)
+host clippy --locked --manifest-path mac-run/Cargo.toml --workspace --all-targets -- -D warnings
+host build --locked --manifest-path mac-run/Cargo.toml --workspace
+host test --locked --manifest-path mac-run/Cargo.toml --lib 2>&1 | tee "$logs/own"
+
+section "Programs for $triple"
+mac build "${options[@]}" --bin portcullis-helper
+cp "$work/$triple/debug/portcullis-helper" "$programs/"
+# The app is compiled with the hash of its helper, as in the bundle.
+PORTCULLIS_HELPER_SHA256=$(sha256sum <"$programs/portcullis-helper" | cut -d' ' -f1)
+export PORTCULLIS_HELPER_SHA256
+tests=(--lib --bins)
+for file in tests/*.rs; do
+    name=$(basename "$file" .rs)
+    [[ $name =~ $left_out ]] || tests+=(--test "$name")
+done
+mac test "${options[@]}" "${tests[@]}" --no-run
+cp "$work/$triple/debug/portcullis" "$programs/"
+# The same command line once more, with the fixups that newer linkers write.
+mac rustc "${options[@]}" --bin portcullis -- -Clink-arg=-fixup_chains
+mv "$work/$triple/debug/portcullis" "$programs/chained"
+cp "$programs/portcullis" "$work/$triple/debug/portcullis"
+
+export MAC_RUN_TRACE=$trace
+failed=
+section "Tests of the Mac build"
+skips=()
+for name in "${skipped[@]}"; do skips+=(--skip "$name"); done
+mac test "${options[@]}" "${tests[@]}" --no-fail-fast -- "${skips[@]}" 2>&1 | tee "$logs/mac" || failed=yes
+
+section "What a Mac program may ask of its system, asked from the Mac's side"
+mac test --locked --manifest-path mac-run/probe/Cargo.toml --target "$triple" -Zbuild-std=std,panic_abort,test 2>&1 | tee "$logs/probe" || failed=yes
+
+section "As on a Mac"
+MAC_RUN_PROGRAMS=$programs host test --locked --manifest-path mac-run/Cargo.toml --test as_on_a_mac 2>&1 | tee "$logs/as-on-a-mac" || failed=yes
+
+section "Count"
+# Sums one column of libtest's last lines, of the programs that ran as a Mac's.
+sum() {
+    cat "$logs/mac" "$logs/probe" "$logs/as-on-a-mac" |
+        awk -v what="$1;" '/^test result: / { for (i = 1; i < NF; i++) if ($(i + 1) == what) sum += $i } END { print sum + 0 }'
+}
+cat "$trace"/* >"$logs/trace" 2>/dev/null || : >"$logs/trace"
+count_programs() { awk -F '\t' '$1 == "" { n = split($2, parts, "/"); name = parts[n]; sub(/-[0-9a-f]+$/, "", name); seen[name] } END { print length(seen) }' "$logs/trace"; }
+crossing=$(awk -F '\t' '$1 != "" { seen[$1] } END { print length(seen) }' "$logs/trace")
+functions=$(awk -F '\t' '$1 != "" { seen[$2] } END { print length(seen) }' "$logs/trace")
+if [ -n "$verbose" ]; then
+    say "function of the system, number of tests that called it, the tests"
+    awk -F '\t' '$1 != "" && !(($1, $2) in seen) { seen[$1, $2]; count[$2]++; tests[$2] = tests[$2] " " $1 }
+        END { for (name in count) printf "%s\t%d\t%s\n", name, count[name], tests[name] }' "$logs/trace" | sort -t "$(printf '\t')" -k2,2nr -k1,1
+fi
+say "$functions functions of the system were called, by $crossing tests and programs"
+for name in "${skipped[@]}"; do say "skipped: $name ($(sed -n "s/^$name[[:space:]]*# *//p" mac-run/skipped.txt))"; done
+failures=$(sum failed)
+printf 'programs %s, tests %s passed, %s failed, %s skipped\n' "$(count_programs)" "$(sum passed)" "$failures" "${#skipped[@]}"
+[ -z "$failed" ] && [ "$failures" = 0 ]
