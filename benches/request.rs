@@ -70,7 +70,11 @@ fn main() {
             continue;
         }
         let quotient = answer.as_secs_f64() / pfctl.as_secs_f64();
-        println!("{name:<12} {:>6} ms {:>6} ms {count:>6} {quotient:>6.2}", answer.as_millis(), pfctl.as_millis());
+        println!(
+            "{name:<12} {:>6} ms {:>6} ms {count:>6} {quotient:>6.2}",
+            answer.as_millis(),
+            pfctl.as_millis()
+        );
         whole += answer;
         inside += pfctl;
     }

@@ -326,7 +326,8 @@ fn a_click_opens_the_port_and_another_closes_it() {
     assert!(tray.row("2345  dlv — open for this network").is_some(), "{:?}", tray.rows());
     assert_ne!(tray.icon_file(), closed_file);
     let rules = lab.rules();
-    let passes = |line: &str| line.starts_with("pass in") && line.contains("port = 2345");
+    let passes =
+        |line: &str| line.starts_with("pass in") && line.contains("port = 2345 flags any keep state");
     assert!(rules.lines().any(passes), "{rules}");
 
     tray.click("2345  dlv");
@@ -459,7 +460,7 @@ fn guard_and_close_all() {
     }
     tray.until(PATIENCE, "nothing is left to close", |tray| !tray.row("Close All").unwrap().enabled);
     let rules = lab.rules();
-    assert!(rules.contains("block") && !rules.lines().any(|line| line.starts_with("pass in")), "{rules}");
+    assert!(rules.contains("block") && !rules.contains("keep state"), "{rules}");
 }
 
 #[test]

@@ -52,7 +52,9 @@ impl fmt::Display for Site {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doing {
     /// Writes so many bytes to a file.
-    Write { long: bool },
+    Write {
+        long: bool,
+    },
     /// Writes to a pipe, or answers.
     Tell,
     /// Takes room on the disk: makes a file or folder, gives it a name.
@@ -69,7 +71,9 @@ pub enum Doing {
     /// Asks the kernel's pf without pfctl.
     Ioctl,
     /// A run of pfctl as a whole.
-    Pfctl { changes: bool },
+    Pfctl {
+        changes: bool,
+    },
 }
 
 /// What goes wrong.
@@ -254,8 +258,7 @@ impl Director {
         }
         let Some((name, doing)) = self.name(&call) else { return Direction::GoOn };
         let mut direction = self.come_by(name, doing, &call, trapped);
-        if let (What::Program { words, .. }, Doing::Execute, Direction::GoOn) =
-            (&call.what, doing, direction)
+        if let (What::Program { words, .. }, Doing::Execute, Direction::GoOn) = (&call.what, doing, direction)
             && let Some(run) = self.pfctl_run(&call, words)
         {
             let changes = changes(words);
@@ -341,7 +344,9 @@ impl Director {
         );
         let _ = std::fs::remove_file(&new);
         let made = std::fs::write(&new, script)
-            .and_then(|()| std::fs::set_permissions(&new, std::os::unix::fs::PermissionsExt::from_mode(0o755)))
+            .and_then(|()| {
+                std::fs::set_permissions(&new, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            })
             .and_then(|()| std::fs::rename(&new, place));
         self.stands_in = made.is_ok();
     }
@@ -350,8 +355,8 @@ impl Director {
     pub fn put_back(&mut self) {
         let (place, new) = self.places();
         let _ = std::fs::remove_file(&new);
-        let made = std::os::unix::fs::symlink(&self.stage.pfctl, &new)
-            .and_then(|()| std::fs::rename(&new, place));
+        let made =
+            std::os::unix::fs::symlink(&self.stage.pfctl, &new).and_then(|()| std::fs::rename(&new, place));
         self.stands_in = made.is_err();
     }
 
@@ -397,9 +402,7 @@ impl Director {
                     (_, What::Bytes { length, .. }) => Doing::Write { long: *length > 1 },
                     ("open" | "openat2" | "creat", _) => Doing::Open,
                     ("fsync" | "fdatasync" | "syncfs", _) => Doing::Sync,
-                    ("unlink" | "rmdir" | "chmod" | "chown" | "utimens" | "removexattr", _) => {
-                        Doing::Change
-                    }
+                    ("unlink" | "rmdir" | "chmod" | "chown" | "utimens" | "removexattr", _) => Doing::Change,
                     _ => Doing::Make,
                 };
                 Some((format!("{}={name}", call.name), doing))

@@ -14,8 +14,13 @@ pub struct Image(pub BTreeMap<String, Entry>);
 /// What lies at a path; modes are octal, such as 0o644.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    Folder { mode: u32 },
-    File { mode: u32, bytes: Vec<u8> },
+    Folder {
+        mode: u32,
+    },
+    File {
+        mode: u32,
+        bytes: Vec<u8>,
+    },
     Link(PathBuf),
     /// A pipe, a socket, a device: nothing that belongs in a lab.
     Other,

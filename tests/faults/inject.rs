@@ -59,8 +59,7 @@ pub fn start(
     director: Director,
 ) -> io::Result<Running> {
     let director = Arc::new(Mutex::new(director));
-    let (ours, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let watched = Arc::clone(&director);
     let watch = std::thread::spawn(move || {
         if let Ok(listener) = receive(&ours) {
@@ -164,11 +163,8 @@ fn watch(listener: &OwnedFd, director: &Mutex<Director>) {
             return;
         }
         let Some(notice) = next_notice(listener) else { continue };
-        let trapped = Trapped {
-            task: notice.pid,
-            number: i64::from(notice.data.nr),
-            arguments: notice.data.args,
-        };
+        let trapped =
+            Trapped { task: notice.pid, number: i64::from(notice.data.nr), arguments: notice.data.args };
         let direction = match call::program(trapped.task) {
             Some(program) => lock(director).direct(&program, &trapped),
             None => Direction::GoOn,
@@ -213,10 +209,7 @@ fn filter() -> Vec<sock_filter> {
                     line(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
                 ]);
             }
-            _ => program.extend([
-                line(IS, 0, 1, number),
-                line(RETURN, 0, 0, libc::SECCOMP_RET_USER_NOTIF),
-            ]),
+            _ => program.extend([line(IS, 0, 1, number), line(RETURN, 0, 0, libc::SECCOMP_RET_USER_NOTIF)]),
         }
     }
     program.push(line(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
@@ -290,8 +283,7 @@ fn next_notice(listener: &OwnedFd) -> Option<seccomp_notif> {
     // SAFETY: all zeroes is a value of this plain C structure, and what the kernel wants to find there.
     let mut notice: seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: the descriptor is a listener's, and the structure is of the size that the request says.
-    let code =
-        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut notice) };
+    let code = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut notice) };
     (code == 0).then_some(notice)
 }
 

@@ -146,11 +146,8 @@ impl Intent {
 
     /// Without what is over at `now`.
     pub fn less_due(&self, now: i64) -> Intent {
-        let (over, open): (BTreeMap<_, _>, BTreeMap<_, _>) = self
-            .open
-            .clone()
-            .into_iter()
-            .partition(|(_, open)| open.until.is_some_and(|until| until <= now));
+        let (over, open): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.open.clone().into_iter().partition(|(_, open)| open.until.is_some_and(|until| until <= now));
         let managed = self.managed.iter().chain(over.keys()).copied().collect();
         Intent { open, managed, ..self.clone() }
     }
@@ -268,8 +265,7 @@ fn common(one: &BTreeSet<IpNet>, other: &BTreeSet<IpNet>) -> BTreeSet<IpNet> {
 
 /// Without networks that lie in another one.
 fn tidy(networks: BTreeSet<IpNet>) -> BTreeSet<IpNet> {
-    let inside =
-        |network: &IpNet| networks.iter().any(|other| other != network && other.contains(network));
+    let inside = |network: &IpNet| networks.iter().any(|other| other != network && other.contains(network));
     networks.iter().filter(|network| !inside(network)).copied().collect()
 }
 

@@ -150,15 +150,8 @@ pub struct Intents {
 }
 
 /// From where connections are tried: this network's hosts, chosen hosts, strangers, both families.
-const ADDRESSES: [&str; 7] = [
-    "192.168.1.9",
-    "192.168.1.200",
-    "192.168.7.7",
-    "10.1.2.3",
-    "203.0.113.7",
-    "2001:db8::9",
-    "fd00::9",
-];
+const ADDRESSES: [&str; 7] =
+    ["192.168.1.9", "192.168.1.200", "192.168.7.7", "10.1.2.3", "203.0.113.7", "2001:db8::9", "fd00::9"];
 
 /// Connections that have nothing to do with an opening or a closing; the last is this Mac's own to a port of ours,
 /// which goes on unless pf was off and is enabled.
@@ -270,10 +263,7 @@ impl Reference {
             (Outcome::Unchanged, ok) => {
                 if moment.substance() != start.substance() {
                     let what = self.changed(start, moment);
-                    found.add(
-                        Wrong::Lies,
-                        format!("it says unchanged, and {what} (\"{}\")", answer.message),
-                    );
+                    found.add(Wrong::Lies, format!("it says unchanged, and {what} (\"{}\")", answer.message));
                 } else if ok && !start.ledger.as_ref().is_ok_and(|ledger| ledger.same(asked)) {
                     found.add(Wrong::Lies, format!("it says that it holds already (\"{}\")", answer.message));
                 }
@@ -359,9 +349,7 @@ impl Reference {
             Ok(answer) if !answer.ok => {
                 found.add(Wrong::Disagree, format!("refused: {}", answer.message));
             }
-            Ok(answer)
-                if answer.outcome == Outcome::Unchanged && moment.substance() != start.substance() =>
-            {
+            Ok(answer) if answer.outcome == Outcome::Unchanged && moment.substance() != start.substance() => {
                 let what = self.changed(start, moment);
                 found.add(Wrong::Lies, format!("it says unchanged, and {what}"));
             }
@@ -385,7 +373,9 @@ impl Reference {
                     wrong.extend(self.compare(&rules, ledger, "pf", Ends::All));
                 }
                 Ok(rules) if rules.is_empty() => {}
-                Ok(_) => wrong.push(format!("the anchor {anchor} holds rules, and the ledger wants none there")),
+                Ok(_) => {
+                    wrong.push(format!("the anchor {anchor} holds rules, and the ledger wants none there"))
+                }
             }
         }
         let classic = ledger.way == Some(Way::Classic) && ledger.needs_rules();
@@ -428,7 +418,10 @@ impl Reference {
                 // A file that is loaded at boot leaves out what may be over by then.
                 let left_out = ends == Ends::Maybe
                     && wanted == Wanted::Pass
-                    && ledger.open.get(&port).is_some_and(|open| open.until.is_some() || !open.ends.is_empty())
+                    && ledger
+                        .open
+                        .get(&port)
+                        .is_some_and(|open| open.until.is_some() || !open.ends.is_empty())
                     && is != Wanted::Pass;
                 if is != wanted && !left_out {
                     return Some(format!("{who}: port {port} from {address}: {is:?} instead of {wanted:?}"));
@@ -673,7 +666,9 @@ fn compare_status(moment: &Moment, ledger: &Intent) -> Option<String> {
     let status = serde_json::from_slice::<Value>(bytes).map_err(|error| error.to_string());
     match status.and_then(|status| Intent::from_value(&status)) {
         Err(why) => Some(format!("the status does not read: {why}")),
-        Ok(status) => ledger.difference(&status).map(|difference| format!("unlike in the status {difference}")),
+        Ok(status) => {
+            ledger.difference(&status).map(|difference| format!("unlike in the status {difference}"))
+        }
     }
 }
 

@@ -253,9 +253,7 @@ fn rule(line: &str) -> Option<Rule> {
             "from" => {
                 rule.from = match words.next()? {
                     "any" => From::Any,
-                    table if table.starts_with('<') => {
-                        From::Table(table.trim_matches(['<', '>']).to_owned())
-                    }
+                    table if table.starts_with('<') => From::Table(table.trim_matches(['<', '>']).to_owned()),
                     address => From::Network(network(address)?),
                 };
             }

@@ -187,9 +187,8 @@ impl Campaign {
             if !is_named(scenario.name) && !(scenario.recovery && is_named(&recovery)) {
                 continue;
             }
-            let named = |error: std::io::Error| {
-                std::io::Error::other(format!("scenario {}: {error}", scenario.name))
-            };
+            let named =
+                |error: std::io::Error| std::io::Error::other(format!("scenario {}: {error}", scenario.name));
             let Some(prepared) = prepare(work, &scenario, now()).map_err(named)? else {
                 println!("{:<28} skipped: the helper has no such request yet", scenario.name);
                 continue;
@@ -247,9 +246,10 @@ impl Campaign {
         self.points.extend(points);
         self.trials += trials.len();
         self.labs += prepared.labs();
-        let counts = WRONGS.iter().zip(before).map(|((wrong, word), before)| {
-            format!("{word} {}", self.count(*wrong) - before)
-        });
+        let counts = WRONGS
+            .iter()
+            .zip(before)
+            .map(|((wrong, word), before)| format!("{word} {}", self.count(*wrong) - before));
         println!(
             "{:<28} {count:>4} points, {:>4} faults, {:>3} labs, {:>4.0} s: {}",
             prepared.name,
@@ -265,12 +265,7 @@ impl Campaign {
         self.wrong.get(&wrong).map_or(0, BTreeSet::len)
     }
 
-    fn try_some(
-        &mut self,
-        prepared: &Prepared,
-        trials: &[&Trial],
-        workers: usize,
-    ) -> std::io::Result<()> {
+    fn try_some(&mut self, prepared: &Prepared, trials: &[&Trial], workers: usize) -> std::io::Result<()> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {

@@ -77,7 +77,11 @@ pub fn all() -> Vec<Scenario> {
             vec![Asked(guard(false))],
             Ask::Open { ports: DLV, from: LAN, lasts: Some(HOUR), guard: true },
         ),
-        recovered("close-all", [with(open(Source::Any, None)), vec![Asked(two.clone())]].concat(), Ask::CloseAll),
+        recovered(
+            "close-all",
+            [with(open(Source::Any, None)), vec![Asked(two.clone())]].concat(),
+            Ask::CloseAll,
+        ),
         scenario(
             "close-all-alone",
             vec![Asked(guard(true)), Asked(open(LAN, None)), Session, OwnSession],
@@ -104,6 +108,10 @@ pub fn all() -> Vec<Scenario> {
         scenario("undo", with(open(LAN, Some(HOUR))), Ask::Undo),
         scenario("uninstall", with(open(LAN, Some(HOUR))), Ask::Uninstall),
         scenario("record", with(open(LAN, Some(HOUR))), Ask::Record),
-        scenario("stop-recording", [with(open(LAN, Some(HOUR))), vec![Recording]].concat(), Ask::StopRecording),
+        scenario(
+            "stop-recording",
+            [with(open(LAN, Some(HOUR))), vec![Recording]].concat(),
+            Ask::StopRecording,
+        ),
     ]
 }

@@ -236,7 +236,9 @@ fn audit_lines(image: &Image, found: &mut Findings, round: usize) -> BTreeMap<St
                     *lines.entry(asker.to_owned()).or_default() += 1;
                 }
                 Err(_) => {
-                    found.0.push((Wrong::Torn, format!("round {round}: {path} has a line that is not whole")));
+                    found
+                        .0
+                        .push((Wrong::Torn, format!("round {round}: {path} has a line that is not whole")));
                 }
             }
         }
