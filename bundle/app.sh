@@ -55,8 +55,12 @@ if is_mac; then
     sign_app() { codesign --force --sign - --options runtime --entitlements bundle/entitlements.plist "$1"; }
     check_signature() { codesign --verify --strict --deep "$1"; }
 else
+    # Our package has a profile of its own, for which cargo has rustc strip whatever the environment says; it does so by
+    # the name that rustup gives LLVM's objcopy.
+    mkdir -p "$work/bin"
+    ln -sf "$(command -v llvm-objcopy-22)" "$work/bin/rust-objcopy"
     cross() {
-        PATH="/usr/bin:/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 SDKROOT="$PWD/bundle" \
+        PATH="$work/bin:/usr/bin:/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 SDKROOT="$PWD/bundle" \
             CARGO_TARGET_DIR="$target/bundle/cargo" CARGO_PROFILE_RELEASE_STRIP=false \
             env -u RUSTUP_TOOLCHAIN /usr/bin/cargo --config bundle/cargo-cross.toml "$@" -Zbuild-std=std,panic_abort
     }
