@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::error::LabError;
+use super::error::{LabError, SettingsError};
 use crate::os::{self, Files, Interface};
 
 /// What a new lab starts with, comments and all.
@@ -85,8 +85,8 @@ impl LabConfig {
     /// Errors: a file that cannot be read, text that is no TOML, an unknown key or value, each with its line.
     pub fn read(directory: &Path) -> Result<Self, LabError> {
         let path = Files::lab(directory).place(FILE);
-        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-        text.and_then(|text| Self::parse(&text)).map_err(|why| LabError::Settings { path, why })
+        let text = std::fs::read_to_string(&path).map_err(SettingsError::Read);
+        text.and_then(|text| Self::parse(&text)).map_err(|source| LabError::Settings { path, source })
     }
 
     /// The interfaces of the pretended Mac, loopback apart: en0 on `networks`, then the others, on each network with the
@@ -116,8 +116,8 @@ impl LabConfig {
     }
 
     /// Reads the text of a `lab.toml`. The error says the line, shows it, and says what was expected.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+    pub fn parse(text: &str) -> Result<Self, SettingsError> {
+        Ok(toml_edit::de::from_str(text)?)
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn errors_say_the_line() {
-        let error = |text: &str| LabConfig::parse(text).unwrap_err();
+        let error = |text: &str| LabConfig::parse(text).unwrap_err().to_string();
         assert!(error("\nprompt = \"maybe\"").contains("line 2"), "{}", error("\nprompt = \"maybe\""));
         assert!(error("\n\npromt = \"allow\"").contains("line 3"));
         assert!(error("networks = [\"192.168.1.0/33\"]").contains("line 1"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::kernel::KernelError;
 use super::states::StateError;
 use crate::os::{BootError, FileError};
 
@@ -23,6 +24,12 @@ pub enum LabError {
         /// Where it belongs.
         path: PathBuf,
     },
+    #[error("a lab is not run as root on a machine with a pf of its own")]
+    RealPf,
+    #[error("option requires an argument -- --lab")]
+    NoValue,
+    #[error("--lab needs a directory: {0}")]
+    BadDirectory(#[source] io::Error),
     /// There is no folder for a user's data.
     #[error("cannot find a place for the lab: this user has no home folder; name a directory with --lab DIR")]
     NoHome,
@@ -35,12 +42,11 @@ pub enum LabError {
         source: io::Error,
     },
     /// Its settings do not read.
-    #[error("cannot read the lab's settings in {}: {why}", path.display())]
+    #[error("cannot read the lab's settings in {}: {source}", path.display())]
     Settings {
         /// `lab.toml`.
         path: PathBuf,
-        /// What is wrong, with the line.
-        why: String,
+        source: SettingsError,
     },
     /// A file of its pf cannot be read or written, or another call never ends.
     #[error("cannot use the lab's pf: {0}")]
@@ -55,12 +61,11 @@ pub enum LabError {
         max: usize,
     },
     /// What its kernel holds does not read.
-    #[error("cannot use the lab's pf: {} is damaged ({why}); remove it to restart the pretended Mac", path.display())]
+    #[error("cannot use the lab's pf: {} is damaged ({source}); remove it to restart the pretended Mac", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        why: String,
+        source: KernelError,
     },
     /// A connection does not read.
     #[error("cannot use the lab's pf: {}:{line}: {source}; correct the line or remove it", path.display())]
@@ -72,4 +77,14 @@ pub enum LabError {
         /// What is wrong with it.
         source: StateError,
     },
+}
+
+/// Why settings do not read.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    #[error(transparent)]
+    Read(io::Error),
+    /// Says the line, shows it, and says what was expected.
+    #[error("{}", .0.to_string().trim_end())]
+    Toml(#[from] toml_edit::de::Error),
 }

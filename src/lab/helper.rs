@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::directory::take_directory;
+use super::error::LabError;
 use super::system::Lab;
 use crate::os;
 use crate::root::answer::{Outcome, Response};
@@ -24,9 +25,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// A lab has files and programs that its owner made: root does not run them on a machine that has a pf to harm.
-fn lab(directory: &Path) -> Result<Lab, String> {
+fn lab(directory: &Path) -> Result<Lab, LabError> {
     if os::is_root() && Path::new("/sbin/pfctl").exists() {
-        return Err("a lab is not run as root on a machine with a pf of its own".to_owned());
+        return Err(LabError::RealPf);
     }
-    Lab::existing(directory).map_err(|error| error.to_string())
+    Lab::existing(directory)
 }

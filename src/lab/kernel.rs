@@ -113,7 +113,24 @@ pub enum Denied {
     TokenInvalid,
 }
 
+/// Why what the kernel holds does not read.
+#[derive(Debug, Error)]
+pub enum KernelError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("its version is {0}, and {expected} was expected", expected = Kernel::VERSION)]
+    Version(u32),
+}
+
 impl Kernel {
+    pub fn parse(json: &[u8]) -> Result<Self, KernelError> {
+        let kernel: Kernel = serde_json::from_slice(json)?;
+        match kernel.version {
+            Kernel::VERSION => Ok(kernel),
+            other => Err(KernelError::Version(other)),
+        }
+    }
+
     /// The version that this program writes and reads.
     pub const VERSION: u32 = 1;
 

@@ -195,7 +195,7 @@ impl Loading<'_> {
         if !problems.is_empty() {
             return Err(problems.iter().map(|problem| problem.pfctl_form()).collect());
         }
-        self.ruleset(anchor, &ruleset).map_err(|message| vec![message])?;
+        self.ruleset(anchor, &ruleset).map_err(|problem| vec![problem.to_string()])?;
         self.print(&ruleset);
         let loads = ruleset
             .loads
@@ -204,7 +204,7 @@ impl Loading<'_> {
         Ok(loads.collect())
     }
 
-    fn ruleset(&mut self, anchor: &str, ruleset: &Ruleset) -> Result<(), String> {
+    fn ruleset(&mut self, anchor: &str, ruleset: &Ruleset) -> Result<(), TableProblem> {
         let mut loaded = KernelRuleset { loaded_by: self.how.pid, ..KernelRuleset::default() };
         loaded.scrub = self.lines(anchor, &ruleset.scrub)?;
         loaded.nat = self.lines(anchor, &ruleset.nat)?;
@@ -216,7 +216,8 @@ impl Loading<'_> {
         for (place, table) in ruleset.tables() {
             let mut held = Table { constant: table.constant, persist: table.persist, ..Table::default() };
             for source in table.contents.iter().flatten() {
-                self.fill(&mut held, source).map_err(|what| format!("{place}: {what}"))?;
+                self.fill(&mut held, source)
+                    .map_err(|source| TableProblem { place: place.to_string(), source })?;
             }
             match table.contents {
                 Some(_) => unfilled.remove(&*table.name),
@@ -228,11 +229,11 @@ impl Loading<'_> {
         Ok(())
     }
 
-    fn lines(&mut self, anchor: &str, rules: &[Placed<Rule>]) -> Result<Vec<LoadedRule>, String> {
+    fn lines(&mut self, anchor: &str, rules: &[Placed<Rule>]) -> Result<Vec<LoadedRule>, TableProblem> {
         rules.iter().map(|placed| self.line(anchor, &placed.item)).collect()
     }
 
-    fn line(&mut self, anchor: &str, rule: &Rule) -> Result<LoadedRule, String> {
+    fn line(&mut self, anchor: &str, rule: &Rule) -> Result<LoadedRule, TableProblem> {
         let label = rule.label.as_deref().map(str::to_owned);
         let Some(call) = &rule.anchor else {
             return Ok(LoadedRule { text: rule.to_string(), calls: None, label });
@@ -250,15 +251,15 @@ impl Loading<'_> {
         Ok(LoadedRule { text: bare(rule), calls: Some(path), label })
     }
 
-    fn fill(&self, table: &mut Table, source: &TableSource) -> Result<(), String> {
+    fn fill(&self, table: &mut Table, source: &TableSource) -> Result<(), TableError> {
         match source {
             // A text with such a table has a problem, and nothing of it is loaded.
-            TableSource::Unreadable => return Err("the addresses of a table do not read".to_owned()),
+            TableSource::Unreadable => return Err(TableError::Unreadable),
             TableSource::File(path) => {
                 let bytes = self
                     .files
                     .read(path)
-                    .map_err(|error| format!("cannot load \"{path}\": {}", reason(&error)))?;
+                    .map_err(|source| TableError::File { path: path.to_string(), source })?;
                 for (left_out, network) in addresses(&String::from_utf8_lossy(&bytes))? {
                     table.addresses.insert(network, left_out);
                 }
@@ -266,7 +267,7 @@ impl Loading<'_> {
             TableSource::Addresses(addresses) => {
                 for (left_out, address) in addresses {
                     let Address::Net(network) = address else {
-                        return Err(format!("the lab cannot look up the addresses of {address}"));
+                        return Err(TableError::Name(address.clone()));
                     };
                     table.addresses.insert(network.trunc(), *left_out);
                 }
@@ -281,6 +282,28 @@ impl Loading<'_> {
         }
         print_rules(&mut self.loaded.printed, ruleset, self.how.numbered, 0);
     }
+}
+
+/// Why a table cannot be filled, in pfctl's words.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    #[error("the addresses of a table do not read")]
+    Unreadable,
+    #[error("cannot load \"{path}\": {}", reason(source))]
+    File { path: String, source: io::Error },
+    #[error("no IP address found for {0}")]
+    NoAddress(String),
+    /// pfctl would ask a name server.
+    #[error("the lab cannot look up the addresses of {0}")]
+    Name(Address),
+}
+
+/// A table that cannot be filled, and the line that defines it.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {source}")]
+struct TableProblem {
+    place: String,
+    source: TableError,
 }
 
 /// What pfctl says of a file of rules that cannot be read.
@@ -352,7 +375,7 @@ fn below(anchor: &str, name: &str) -> String {
 }
 
 /// The addresses in a file of them: one or more on a line, `!` before what is left out, `#` before a remark.
-pub fn addresses(text: &str) -> Result<Vec<(bool, IpNet)>, String> {
+pub fn addresses(text: &str) -> Result<Vec<(bool, IpNet)>, TableError> {
     let words = text.lines().flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
     let mut read = Vec::new();
     let mut left_out = false;
@@ -361,8 +384,7 @@ pub fn addresses(text: &str) -> Result<Vec<(bool, IpNet)>, String> {
             left_out = true;
             continue;
         }
-        let (exclamation, network) =
-            address(word).ok_or_else(|| format!("no IP address found for {word}"))?;
+        let (exclamation, network) = address(word).ok_or_else(|| TableError::NoAddress(word.to_owned()))?;
         read.push((left_out || exclamation, network));
         left_out = false;
     }
@@ -475,7 +497,7 @@ mod tests {
     #[test]
     fn addresses_of_tables() {
         let read = addresses("10/8 # all of it\n!10.1.0.0/16 ! 10.2.0.1\nfe80::1%0\n").unwrap_err();
-        assert_eq!(read, "no IP address found for fe80::1%0");
+        assert_eq!(read.to_string(), "no IP address found for fe80::1%0");
         let read = addresses("10/8 # all of it\n!10.1.2.3/16 ! 10.2.0.1\n\nfe80::/64").unwrap();
         let texts: Vec<String> = read.iter().map(|(out, network)| format!("{out} {network}")).collect();
         assert_eq!(texts, ["false 10.0.0.0/8", "true 10.1.0.0/16", "true 10.2.0.1/32", "false fe80::/64"]);

@@ -22,9 +22,10 @@ use serde::Serialize;
 
 use super::config::{LabConfig, Prompt};
 use super::directory::take_directory;
+use super::error::LabError;
 use super::store::init;
-use crate::os::Files;
 use crate::os::process::{ProcessError, Program};
+use crate::os::{FileError, Files};
 
 /// How long a command may run: longer than any caller waits.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
@@ -201,7 +202,7 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptA
     };
     if statement.administrator {
         if let Err(error) = write_down(directory, &statement, config.prompt) {
-            return Some(failure(&error, -10000));
+            return Some(failure(&error.to_string(), -10000));
         }
         // The numbers are Apple's. Authorization Services' own (-60005 denied, -60007 no interaction) were
         // seen with the same words.
@@ -248,15 +249,16 @@ struct Shown<'a> {
     answer: Prompt,
 }
 
-fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> Result<(), String> {
+fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> Result<(), FileError> {
     let shown = Shown {
         time: jiff::Timestamp::now().to_string(),
         prompt: statement.prompt.as_deref().unwrap_or_default(),
         command: &statement.command,
         answer,
     };
-    let line = serde_json::to_string(&shown).map_err(|error| error.to_string())?;
-    Files::lab(directory).append_line(PROMPTS_LOG, &line).map_err(|error| error.to_string())
+    // Plain data with text keys: its JSON cannot fail.
+    let line = serde_json::to_string(&shown).unwrap_or_default();
+    Files::lab(directory).append_line(PROMPTS_LOG, &line)
 }
 
 /// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.
@@ -288,22 +290,36 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Vec<String>), String> {
+/// Why the arguments are refused.
+#[derive(Debug, thiserror::Error)]
+enum OsascriptUsage {
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error("unknown argument \"{}\"", .0.display())]
+    Unknown(OsString),
+    #[error("option requires an argument -- e")]
+    NoValue,
+    #[error("the script is not UTF-8")]
+    NotUtf8,
+    #[error("no script: give one with -e")]
+    NoScript,
+}
+
+fn read_arguments(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(PathBuf, Vec<String>), OsascriptUsage> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     let directory = take_directory(&mut arguments)?;
     let mut scripts = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         if argument != "-e" {
-            return Err(format!("unknown argument \"{}\"", argument.display()));
+            return Err(OsascriptUsage::Unknown(argument));
         }
-        let script = arguments.next().ok_or("option requires an argument -- e")?;
-        scripts.push(script.into_string().map_err(|_| "the script is not UTF-8")?);
+        let script = arguments.next().ok_or(OsascriptUsage::NoValue)?;
+        scripts.push(script.into_string().map_err(|_| OsascriptUsage::NotUtf8)?);
     }
-    match scripts.is_empty() {
-        true => Err("no script: give one with -e".to_owned()),
-        false => Ok((directory, scripts)),
-    }
+    if scripts.is_empty() { Err(OsascriptUsage::NoScript) } else { Ok((directory, scripts)) }
 }
 
 #[cfg(test)]

@@ -91,10 +91,10 @@ impl fmt::Display for Passage {
 /// Why a lab does not say what becomes of a packet.
 #[derive(Debug, Error)]
 pub enum PacketError {
-    #[error("{0}")]
+    #[error(transparent)]
     Lab(#[from] LabError),
-    #[error("{0}")]
-    Usage(String),
+    #[error("{0}\n{USAGE}")]
+    Usage(&'static str),
     /// The rules ask for what a lab does not have, such as the owner of a socket.
     #[error("what becomes of the packet cannot be told: {0}")]
     Undecided(String),
@@ -274,7 +274,7 @@ impl FromStr for TcpPacket {
     type Err = PacketError;
 
     fn from_str(text: &str) -> Result<Self, PacketError> {
-        let usage = |what: &str| PacketError::Usage(format!("{what}\n{USAGE}"));
+        let usage = PacketError::Usage;
         let words: Vec<&str> = text.split_whitespace().collect();
         let (bytes, words) = match words.as_slice() {
             ["--bytes", bytes, rest @ ..] => {

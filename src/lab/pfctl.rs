@@ -69,7 +69,7 @@ fn read_arguments(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<(PathBuf, LabCommand), Refused> {
     let mut words: Vec<std::ffi::OsString> = arguments.into_iter().collect();
-    let directory = take_directory(&mut words).map_err(Refused::Usage)?;
+    let directory = take_directory(&mut words).map_err(|error| Refused::Usage(error.to_string()))?;
     let words: Result<Vec<String>, _> = words.into_iter().map(std::ffi::OsString::into_string).collect();
     let words =
         words.map_err(|word| Refused::Usage(format!("the argument \"{}\" is not UTF-8", word.display())));

@@ -4,28 +4,40 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::config::{ApplicationFirewall, LabConfig};
+use super::directory::take_directory;
+use super::error::LabError;
 
 /// The program `socketfilterfw-lab`: its arguments (without its own name) in, its exit code out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let answer = super::directory::take_directory(&mut arguments).and_then(|directory| {
-        let config = LabConfig::read(&directory).map_err(|error| error.to_string())?;
-        answer(&config, &arguments)
-    });
-    match answer {
+    match run(&mut arguments) {
         Ok(text) => {
             println!("{text}");
             0
         }
-        Err(why) => {
-            eprintln!("{why}");
+        Err(error) => {
+            eprintln!("{error}");
             1
         }
     }
 }
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum SocketFilterError {
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error("a lab has no `socketfilterfw {0}`")]
+    Unknown(String),
+}
+
+fn run(arguments: &mut Vec<OsString>) -> Result<String, SocketFilterError> {
+    let directory = take_directory(arguments)?;
+    answer(&LabConfig::read(&directory)?, arguments)
+}
+
 /// What macOS prints for these arguments.
-fn answer(config: &LabConfig, arguments: &[OsString]) -> Result<String, String> {
+fn answer(config: &LabConfig, arguments: &[OsString]) -> Result<String, SocketFilterError> {
     let state = config.application_firewall;
     let words: Vec<&str> = arguments.iter().map(|word| word.to_str().unwrap_or_default()).collect();
     match words.as_slice() {
@@ -48,7 +60,7 @@ fn answer(config: &LabConfig, arguments: &[OsString]) -> Result<String, String> 
             let word = if blocks { "blocked" } else { "permitted" };
             Ok(format!("Incoming connection to the application is {word}"))
         }
-        _ => Err(format!("a lab has no `socketfilterfw {}`", words.join(" "))),
+        _ => Err(SocketFilterError::Unknown(words.join(" "))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::LabError;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, KernelError};
 use super::load::{How, RuleFiles, load};
 use super::make::make;
 use super::states::StateEntry;
@@ -64,8 +64,8 @@ impl Store {
     pub fn kernel(&self) -> Result<Kernel, LabError> {
         let boot = os::boot_id()?;
         if let Some(bytes) = self.tree.read(KERNEL)? {
-            let kernel = read_kernel(&bytes)
-                .map_err(|why| LabError::Damaged { path: self.tree.place(KERNEL), why })?;
+            let kernel = Kernel::parse(&bytes)
+                .map_err(|source| LabError::Damaged { path: self.tree.place(KERNEL), source })?;
             if kernel.boot == boot {
                 return Ok(kernel);
             }
@@ -90,10 +90,8 @@ impl Store {
 
     /// Keeps what the kernel holds.
     pub fn keep(&self, kernel: &Kernel) -> Result<(), LabError> {
-        let damaged = |error: serde_json::Error| LabError::Damaged {
-            path: self.tree.place(KERNEL),
-            why: error.to_string(),
-        };
+        let damaged =
+            |error| LabError::Damaged { path: self.tree.place(KERNEL), source: KernelError::Json(error) };
         let text = serde_json::to_vec(kernel).map_err(damaged)?;
         if text.len() > LARGEST {
             return Err(LabError::Full { max: LARGEST });
@@ -121,14 +119,6 @@ impl Store {
     pub fn keep_states(&self, states: &[StateEntry]) -> Result<(), LabError> {
         let text: String = states.iter().map(|state| format!("{}\n", state.stored())).collect();
         Ok(self.tree.replace(STATES, text.as_bytes(), 0o600)?)
-    }
-}
-
-fn read_kernel(bytes: &[u8]) -> Result<Kernel, String> {
-    let kernel: Kernel = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    match kernel.version {
-        Kernel::VERSION => Ok(kernel),
-        other => Err(format!("its version is {other}, and {} was expected", Kernel::VERSION)),
     }
 }
 

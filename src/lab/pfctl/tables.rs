@@ -109,7 +109,7 @@ impl Call<'_> {
             let bytes =
                 bytes.map_err(|error| fail(&[format!("pfctl: cannot load {name}: {}", reason(&error))]))?;
             let read = addresses(&String::from_utf8_lossy(&bytes))
-                .map_err(|why| fail(&[why, format!("pfctl: cannot load {name}")]))?;
+                .map_err(|why| fail(&[why.to_string(), format!("pfctl: cannot load {name}")]))?;
             given.extend(read);
         }
         Ok(given)
