@@ -4,7 +4,7 @@
 //! Three programs stand above this library: the command line (`src/main.rs`, `src/cli/`), the tray (`src/tray/`), and the
 //! root helper, which is built from the library alone.
 //!
-//! The map of the house, in reading order; imports point down this list only (a test holds it to that):
+//! The map of the library, in reading order; imports point down this list only (a test holds it to that):
 //!
 //! | module | what |
 //! |---|---|

@@ -34,7 +34,7 @@ pub const PF_CONF: &str = "/etc/pf.conf";
 pub const ANCHOR_FILE: &str = "/etc/pf.anchors/dev.portcullis";
 /// Folder of what root keeps for us.
 pub const STATE_DIR: &str = "/Library/Application Support/Portcullis";
-/// What is open, for whom, until when, by whom.
+/// The open ports, their sources, ends and askers.
 pub const LEDGER: &str = "/Library/Application Support/Portcullis/ledger.json";
 /// What pf looked like when root last saw it.
 pub const STATUS: &str = "/Library/Application Support/Portcullis/status.json";

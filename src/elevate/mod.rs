@@ -11,6 +11,7 @@
 pub mod quote;
 pub mod signature;
 
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,7 +29,6 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Why the helper did not do what was asked. The message says what became of the system.
 #[derive(Debug, thiserror::Error)]
 pub enum ElevateError {
-    /// The person said no.
     #[error("the administrator prompt was cancelled: nothing was changed")]
     Cancelled,
     /// The name or password was wrong too often.
@@ -43,13 +43,9 @@ pub enum ElevateError {
     NotAdministrator,
     /// There is nowhere to show a prompt.
     #[error(
-        "no prompt can be shown here (ssh, or nobody is logged in at the screen): nothing was changed; run instead: {command}"
+        "no prompt can be shown here (ssh, or no user is logged in at the screen): nothing was changed; run instead: {command}"
     )]
-    NoPrompt {
-        /// What to type.
-        command: String,
-    },
-    /// Nobody answered.
+    NoPrompt { command: String },
     #[error("the prompt was not answered within {} s; whether something changed is not known: check with `portcullis status --check`", .0.as_secs())]
     TimedOut(Duration),
     /// The helper's code signature is not right.
@@ -57,12 +53,7 @@ pub enum ElevateError {
     Signature(#[from] signature::SignatureError),
     /// The helper is missing, or could not be read.
     #[error("cannot read the helper {}: {source}; nothing was changed; install Portcullis again", path.display())]
-    Helper {
-        /// Where it should be.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Helper { path: PathBuf, source: std::io::Error },
     /// The request would be refused.
     #[error("{0}; nothing was changed")]
     Request(#[from] crate::root::request::RequestError),
@@ -71,14 +62,13 @@ pub enum ElevateError {
     Failed {
         /// What became of the system.
         outcome: Outcome,
-        /// The helper's own words.
         message: String,
     },
     /// osascript could not be run, or said what we cannot read.
     #[error(
         "asking for administrator rights failed: {0}; whether something changed is not known: check with `portcullis status --check`"
     )]
-    Unclear(String),
+    Unclear(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Carries out one request as root: asks for permission, runs the helper, gives its answer. Blocks until the
@@ -97,9 +87,11 @@ pub fn ask(system: &dyn System, request: &Request) -> Result<Response, ElevateEr
     let output = match osascript.run() {
         Ok(output) => output,
         Err(ProcessError::TimedOut { .. }) => return Err(ElevateError::TimedOut(PATIENCE)),
-        Err(error) => return Err(ElevateError::Unclear(error.to_string())),
+        Err(error) => return Err(ElevateError::Unclear(error.into())),
     };
-    let by_hand = || format!("sudo {} apply {}", quote::sh(&helper.to_string_lossy()), request.encode());
+    let by_hand = || {
+        format!("sudo {}{} apply {}", quote::sh(&helper.to_string_lossy()), words(&launch), request.encode())
+    };
     read_outcome(output.code, &output.stdout, &output.stderr, by_hand)
 }
 
@@ -117,13 +109,26 @@ fn helper_path(name: &str) -> Result<PathBuf, ElevateError> {
 
 /// The SHA-256 of the helper in hexadecimal, after it was checked to be the one of this build.
 fn checked_digest(launch: &HelperLaunch, helper: &Path) -> Result<String, ElevateError> {
-    let bytes =
-        std::fs::read(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
     if launch.is_pinned {
         signature::check(helper, &digest)?;
     }
     Ok(digest)
+}
+
+/// The SHA-256 of a file in hexadecimal.
+fn digest(path: &Path) -> std::io::Result<String> {
+    let mut file = std::io::BufReader::with_capacity(64 << 10, std::fs::File::open(path)?);
+    let mut hash = Sha256::new();
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hash.update(piece);
+        let length = piece.len();
+        file.consume(length);
+    }
 }
 
 /// What root's shell runs: copy, hash the copy, run the copy, clean up. All that varies in it are two quoted paths,
@@ -131,8 +136,7 @@ fn checked_digest(launch: &HelperLaunch, helper: &Path) -> Result<String, Elevat
 fn command(launch: &HelperLaunch, home: &Path, helper: &Path, digest: &str, request: &Request) -> String {
     let (home, helper) = (quote::sh(&home.to_string_lossy()), quote::sh(&helper.to_string_lossy()));
     let (hash, request) = (launch.hash, request.encode());
-    let words = launch.arguments.iter().map(|word| format!(" {}", quote::sh(&word.to_string_lossy())));
-    let arguments: String = words.collect();
+    let arguments = words(launch);
     let signed = match signature::PIN {
         signature::Pin::Team(team) if launch.is_pinned => match signature::requirement(team) {
             Ok(requirement) => {
@@ -149,6 +153,11 @@ fn command(launch: &HelperLaunch, home: &Path, helper: &Path, digest: &str, requ
          echo 'the helper changed after it was checked: it was not run, nothing was changed' >&2; exit 1; fi; \
          {signed}/bin/chmod 0700 \"$d/helper\"; \"$d/helper\"{arguments} apply {request}"
     )
+}
+
+/// The helper's first arguments, each after a space.
+fn words(launch: &HelperLaunch) -> String {
+    launch.arguments.iter().map(|word| format!(" {}", quote::sh(&word.to_string_lossy()))).collect()
 }
 
 /// The AppleScript that asks: one `do shell script` with administrator privileges.
@@ -204,10 +213,10 @@ fn port_words(ports: &[NamedPort]) -> String {
     }
 }
 
-/// The helper without a prompt, for somebody who is root already.
+/// The helper without a prompt, for a caller who is root already.
 fn run_directly(helper: &Path, request: &Request) -> Result<Response, ElevateError> {
     let output = Program::new(helper).args(["apply", &request.encode()]).timeout(PATIENCE).run();
-    let output = output.map_err(|error| ElevateError::Unclear(error.to_string()))?;
+    let output = output.map_err(|error| ElevateError::Unclear(error.into()))?;
     let failed = |outcome| {
         let message = output.stderr.trim().to_owned();
         Err(ElevateError::Failed { outcome, message })
@@ -216,16 +225,16 @@ fn run_directly(helper: &Path, request: &Request) -> Result<Response, ElevateErr
         0 => read_answer(&output.stdout),
         code => match Response::outcome_of(code) {
             Some(outcome) => failed(outcome),
-            None => Err(ElevateError::Unclear(format!("the helper ended with status {code}"))),
+            None => Err(ElevateError::Unclear(format!("the helper ended with status {code}").into())),
         },
     }
 }
 
 fn read_answer(stdout: &str) -> Result<Response, ElevateError> {
-    // osascript turns LF into CR unless told not to, and is told not to: both are read all the same.
+    // osascript turns LF into CR unless asked not to, and is asked not to: both are read all the same.
     let text = stdout.replace('\r', "\n");
     serde_json::from_str(text.trim())
-        .map_err(|error| ElevateError::Unclear(format!("the helper's answer does not read ({error})")))
+        .map_err(|error| ElevateError::Unclear(format!("the helper's answer does not read ({error})").into()))
 }
 
 /// What osascript's exit says. It exits with 1 for every failure; the number in brackets at the end of its message
@@ -251,13 +260,11 @@ fn read_outcome(
         Some(-1713 | -10810 | -60008 | -60011) => Err(ElevateError::NoPrompt { command: by_hand() }),
         Some(status) => match Response::outcome_of(status) {
             Some(outcome) => Err(ElevateError::Failed { outcome, message: message.to_owned() }),
-            None => Err(ElevateError::Unclear(text.to_owned())),
+            None => Err(ElevateError::Unclear(text.into())),
         },
-        None => Err(ElevateError::Unclear(if text.is_empty() {
-            "osascript said nothing".to_owned()
-        } else {
-            text.to_owned()
-        })),
+        None => {
+            Err(ElevateError::Unclear(if text.is_empty() { "osascript said nothing" } else { text }.into()))
+        }
     }
 }
 

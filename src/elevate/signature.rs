@@ -11,7 +11,6 @@ pub enum Pin {
     Team(&'static str),
     /// Has this SHA-256, 64 hexadecimal digits.
     Digest(&'static str),
-    /// Not pinned.
     Nothing,
 }
 
@@ -32,12 +31,7 @@ pub enum SignatureError {
     #[error(
         "the helper beside this app is not the one it was built with (SHA-256 {found}, not {pinned}): install Portcullis again"
     )]
-    Digest {
-        /// Of the file.
-        found: String,
-        /// Of the build.
-        pinned: String,
-    },
+    Digest { found: String, pinned: String },
     /// The system's own check failed.
     #[error("the helper's code signature is not valid ({0}): install Portcullis again")]
     Invalid(String),

@@ -18,7 +18,7 @@ use crate::system::System;
 const SOCKETFILTERFW: &str = "/usr/libexec/ApplicationFirewall/socketfilterfw";
 
 /// The Application Firewall as it was asked, and the programs that it was asked about. Each question is a process, so
-/// the answers are kept: whoever looks often asks anew only now and then.
+/// the answers are kept: a caller that looks often makes a new cache only now and then.
 #[derive(Clone, Debug)]
 pub struct AppFirewallCache {
     program: Program,

@@ -238,7 +238,6 @@ pub enum PfctlError {
     /// It said no.
     #[error("`{command}` failed with {code}: {message}")]
     Failed {
-        /// The command line.
         command: String,
         /// Its exit code; 0 where only its standard error says that something is wrong.
         code: i32,

@@ -53,7 +53,7 @@ pub fn info(text: &str) -> PfState {
     }
 }
 
-/// Somebody who holds pf enabled.
+/// A process that holds pf enabled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The process that took it; it may have ended long ago.

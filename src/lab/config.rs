@@ -29,9 +29,9 @@ pub enum Prompt {
     WrongPassword,
     /// The user may not administer this Mac.
     NotAdmin,
-    /// There is nobody at the screen to ask.
+    /// No user is at the screen.
     NoGui,
-    /// Nobody answers.
+    /// The prompt is never answered.
     Hang,
 }
 
@@ -39,7 +39,6 @@ pub enum Prompt {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApplicationFirewall {
-    /// Off: it stops nothing.
     #[default]
     Off,
     /// On: it asks for each program.
@@ -48,17 +47,13 @@ pub enum ApplicationFirewall {
     BlockAll,
 }
 
-/// The settings of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LabConfig {
-    /// How the administrator prompt is answered.
     pub prompt: Prompt,
-    /// The networks that the pretended Mac is on.
     pub networks: Vec<IpNet>,
     /// Its other interfaces, each with its networks.
     pub interfaces: BTreeMap<String, Vec<IpNet>>,
-    /// The Application Firewall.
     pub application_firewall: ApplicationFirewall,
     /// The programs that it blocks where it is on, by their files.
     pub application_firewall_blocks: Vec<PathBuf>,

@@ -14,16 +14,10 @@ use crate::os::{BootError, FileError};
 pub enum LabError {
     /// It was to be there already.
     #[error("{} is no absolute path of a directory", path.display())]
-    NoDirectory {
-        /// The path.
-        path: PathBuf,
-    },
+    NoDirectory { path: PathBuf },
     /// A stand-in for a program of the system is not where it belongs.
     #[error("cannot find the lab's pf: {} leads to no program; build `pfctl-lab` and start the lab anew", path.display())]
-    NoProgram {
-        /// Where it belongs.
-        path: PathBuf,
-    },
+    NoProgram { path: PathBuf },
     #[error("a lab is not run as root on a machine with a pf of its own")]
     RealPf,
     #[error("option requires an argument -- --lab")]
@@ -35,12 +29,7 @@ pub enum LabError {
     NoHome,
     /// A part of it could not be made.
     #[error("cannot make the lab's {}: {source}", path.display())]
-    Create {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Create { path: PathBuf, source: io::Error },
     /// Its settings do not read.
     #[error("cannot read the lab's settings in {}: {source}", path.display())]
     Settings {
@@ -62,19 +51,13 @@ pub enum LabError {
     },
     /// What its kernel holds does not read.
     #[error("cannot use the lab's pf: {} is damaged ({source}); remove it to restart the pretended Mac", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        source: KernelError,
-    },
+    Damaged { path: PathBuf, source: KernelError },
     /// A connection does not read.
     #[error("cannot use the lab's pf: {}:{line}: {source}; correct the line or remove it", path.display())]
     StateEntry {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
         source: StateError,
     },
 }

@@ -29,7 +29,7 @@ pub struct Kernel {
     pub boot: String,
     /// Since when pf runs; `None`: it does not.
     pub running_since: Option<i64>,
-    /// Whether somebody enabled pf without taking a token.
+    /// Whether pf was enabled without a token (`-e`).
     pub held_by_nobody: bool,
     /// Who holds pf, the newest first.
     pub holders: Vec<Holder>,
@@ -39,7 +39,7 @@ pub struct Kernel {
     pub rulesets: BTreeMap<String, KernelRuleset>,
 }
 
-/// Somebody who took a token.
+/// A process that took a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Holder {
@@ -47,7 +47,7 @@ pub struct Holder {
     pub token: u64,
     /// The process that took it.
     pub pid: u32,
-    /// When.
+    /// Seconds since 1970.
     pub since: i64,
 }
 
@@ -69,7 +69,6 @@ pub struct KernelRuleset {
     pub filter: Vec<LoadedRule>,
     /// `dummynet`, `dummynet-anchor`.
     pub dummynet: Vec<LoadedRule>,
-    /// The tables.
     pub tables: BTreeMap<String, Table>,
 }
 
@@ -163,7 +162,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// DIOCSTOP: stops pf whoever holds it; every token is void.
+    /// DIOCSTOP: stops pf, even where it is held; every token is void.
     pub fn stop(&mut self) -> Result<(), Denied> {
         if !self.runs() {
             return Err(Denied::NotEnabled);

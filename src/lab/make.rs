@@ -67,7 +67,7 @@ fn link_program(path: &Path, name: &str) -> Result<(), LabError> {
     };
     match std::fs::read_link(path) {
         Ok(target) if target == program => return Ok(()),
-        // Somebody put a program of their own there.
+        // A program of another's is there.
         Err(_) if path.symlink_metadata().is_ok() => return Ok(()),
         _ => {}
     }

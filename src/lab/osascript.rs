@@ -186,7 +186,7 @@ pub struct PromptAnswer {
     pub stderr: String,
 }
 
-/// Runs `script` in the lab of `directory`. `None`: nobody will ever answer the prompt.
+/// Runs `script` in the lab of `directory`. `None`: the prompt is never answered.
 pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptAnswer> {
     let statement = match Statement::parse(script) {
         Ok(statement) => statement,
@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(log.lines().count(), expected.len());
         let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
         assert_eq!((first["prompt"].as_str(), first["answer"].as_str()), (Some("May I?"), Some("cancel")));
-        // Without administrator privileges nobody is asked.
+        // Without administrator privileges there is no prompt.
         assert_eq!(answer(Prompt::Cancel, "do shell script \"echo ran\"").unwrap().stdout, "ran\n");
     }
 

@@ -29,9 +29,7 @@ const WARNING: &str = "pfctl: Use of -f option, could result in flushing of rule
 pub struct Reply {
     /// 0, 1, 2 (`-T test` found not all), or 255 (a table's trouble).
     pub code: u8,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
 }
 
@@ -336,7 +334,7 @@ impl Call<'_> {
     }
 }
 
-/// A token that nobody holds. The kernel makes them from an address of its own and the time; here the process
+/// An unused token. The kernel makes them from an address of its own and the time; here the process
 /// stands for the address.
 fn new_token(kernel: &Kernel, pid: u32) -> u64 {
     let mut token = (u64::from(pid) << 40) ^ (os::now().unsigned_abs() << 8);
@@ -627,7 +625,7 @@ mod tests {
              source tracking entries cleared\npf: statistics cleared\npf: interface flags reset"
         );
         assert_eq!(lab.shown("-sr"), "");
-        // Anchors that nobody calls are still there.
+        // Anchors without a caller are still there.
         assert!(lab.shown("-vsA").contains("com.apple/200.AirDrop"));
     }
 

@@ -21,7 +21,7 @@ use crate::os::TrackedConnection;
 pub struct StateEntry {
     /// Who opened it.
     pub source: Endpoint,
-    /// To whom.
+    /// The other end.
     pub destination: Endpoint,
     /// Whether the first packet that pf saw of it came in.
     pub is_inbound: bool,
@@ -39,7 +39,6 @@ const LARGEST_GAP: u64 = 67_035;
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The address.
     pub address: IpAddr,
     /// The port, in host order, where the protocol has ports.
     pub port: Option<u16>,

@@ -46,7 +46,7 @@ impl Store {
         let tree = Files::lab(directory);
         let lock = tree.lock(LOCK, PATIENCE)?;
         make(directory)?;
-        // What a call that was killed had begun to write; whoever holds the lock is the only one that writes
+        // What a call that was killed had begun to write; only the holder of the lock writes
         // here.
         for name in tree.list(FOLDER)?.iter().filter(|name| name.starts_with('.')) {
             tree.remove(&format!("{FOLDER}/{name}"))?;

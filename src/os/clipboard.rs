@@ -21,16 +21,10 @@ pub enum ClipboardError {
     NoProgram(&'static str),
     /// The program did not start or take the text.
     #[error("cannot copy to the clipboard: {program}: {source}")]
-    Start {
-        /// The program.
-        program: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    Start { program: &'static str, source: std::io::Error },
     /// The program refused.
     #[error("cannot copy to the clipboard: {program} {what}")]
     Failed {
-        /// The program.
         program: &'static str,
         /// What it did instead.
         what: String,
@@ -47,12 +41,12 @@ pub fn copy(text: &str) -> Result<(), ClipboardError> {
         // pbcopy reads its input by the locale, which an app from the Finder does not have.
         .env("LC_ALL", "en_US.UTF-8")
         .stdin(Stdio::piped())
-        // On Linux a process stays behind to serve the text: it must hold no stream that somebody waits for.
+        // On Linux a process stays behind to serve the text: it must hold no stream that a caller waits for.
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .map_err(failed)?;
-    // The text is shorter than a pipe holds, so that this waits for nobody. Dropping it ends the input.
+    // The text is shorter than a pipe holds, so that this never blocks. Dropping it ends the input.
     if let Some(mut input) = child.stdin.take() {
         input.write_all(text.as_bytes()).map_err(failed)?;
     }

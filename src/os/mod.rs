@@ -54,13 +54,13 @@ pub fn set_usual_umask() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
 }
 
-/// Leaves the session and the terminal of whoever started us, so that we outlive them. Errors: this process leads a
+/// Leaves the session and the terminal of our caller, so that we outlive it. Errors: this process leads a
 /// group.
 pub fn leave_session() -> std::io::Result<()> {
     Ok(rustix::process::setsid().map(drop)?)
 }
 
-/// Lets go of standard output: whoever reads it sees its end, and what is printed from now on goes nowhere.
+/// Lets go of standard output: its reader sees its end, and what is printed from now on goes nowhere.
 pub fn let_go_of_stdout() -> std::io::Result<()> {
     std::io::Write::flush(&mut std::io::stdout())?;
     let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
@@ -72,14 +72,14 @@ pub fn process_group() -> u32 {
     rustix::process::getpgrp().as_raw_pid().unsigned_abs()
 }
 
-/// Whether there is a process of this number, whoever's it is.
+/// Whether there is a process of this number, of any user.
 pub fn process_exists(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
     !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
 /// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the
-/// environment names nobody or somebody with other letters. For people to read; nothing is decided by it.
+/// environment has no name, or one with other letters. For people to read; nothing is decided by it.
 pub fn user_name() -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(plain);

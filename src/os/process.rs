@@ -77,7 +77,6 @@ impl Program {
         self
     }
 
-    /// The program.
     pub fn program(&self) -> &Path {
         &self.program
     }
@@ -168,38 +167,19 @@ impl Output {
 pub enum ProcessError {
     /// The path does not begin with a slash.
     #[error("cannot run {program}: not an absolute path")]
-    NotAbsolute {
-        /// The program.
-        program: String,
-    },
+    NotAbsolute { program: String },
     /// It did not start.
     #[error("cannot run {program}: {source}")]
-    Start {
-        /// The program.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Start { program: String, source: io::Error },
     /// Its end could not be waited for.
     #[error("cannot wait for {program}: {source}")]
-    Wait {
-        /// The program.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Wait { program: String, source: io::Error },
     /// It ran too long and was killed.
     #[error("{program} did not end within {} s and was killed; what it was doing may be done or not", timeout.as_secs_f32())]
-    TimedOut {
-        /// The program.
-        program: String,
-        /// How long it was given.
-        timeout: Duration,
-    },
+    TimedOut { program: String, timeout: Duration },
     /// It printed more than was allowed.
     #[error("{program} printed more than {limit} bytes, which is more than can be judged")]
     TooMuchOutput {
-        /// The program.
         program: String,
         /// The limit for each stream.
         limit: usize,
@@ -208,10 +188,7 @@ pub enum ProcessError {
     #[error(
         "{program} ended, but a process that it started keeps its output open, so the output is not whole"
     )]
-    StreamsHeld {
-        /// The program.
-        program: String,
-    },
+    StreamsHeld { program: String },
 }
 
 /// What a stream gave: the first bytes up to the limit, and whether there were more.

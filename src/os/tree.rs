@@ -1,8 +1,8 @@
 //! Files below a base directory (`/`, or a lab): read, replaced and removed without following a link.
 //!
 //! Purpose: root writes only what it means to write. Every path is walked from the base, each directory opened
-//! relative to the one before it and never through a symbolic link, so that nobody who can write somewhere on the
-//! way can lead a write astray. A file is replaced by writing a new one beside it and renaming that: a reader sees
+//! relative to the one before it and never through a symbolic link, so that a user who can write somewhere on the
+//! way cannot lead a write astray. A file is replaced by writing a new one beside it and renaming that: a reader sees
 //! the old bytes or the new ones, never half of them; after [`Files::replace`] returns, the new ones survive a
 //! power loss.
 
@@ -27,38 +27,21 @@ pub struct Files {
 /// What was tried on which file, and why it failed. The file is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The system refused.
     #[error("cannot {verb} {}: {source}", path.display())]
-    System {
-        /// What was tried.
-        verb: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
+    System { verb: &'static str, path: PathBuf, source: std::io::Error },
     /// A symbolic link, or something else that is no plain file or directory, is in the way.
     #[error("will not use {}: {what}; look at it and take it away", path.display())]
-    Unsafe {
-        /// The thing in the way.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
+    Unsafe { path: PathBuf, what: String },
     /// Larger than anything that belongs there.
     #[error("will not read {}: it is larger than {max} bytes", path.display())]
     TooLarge {
-        /// The file.
         path: PathBuf,
         /// The bound in bytes.
         max: u64,
     },
-    /// Somebody else holds the lock.
+    /// Another process holds the lock.
     #[error("another change has been under way for {} s: try again when it is done", waited.as_secs())]
-    Busy {
-        /// How long was waited.
-        waited: Duration,
-    },
+    Busy { waited: Duration },
 }
 
 impl FileError {
@@ -84,7 +67,7 @@ impl Files {
         Files { base: PathBuf::from("/"), strict: true }
     }
 
-    /// A lab: links are not followed either, but its owner is whoever made it.
+    /// A lab: links are not followed either, but any owner is accepted.
     pub fn lab(base: &Path) -> Self {
         Files { base: base.to_owned(), strict: false }
     }
@@ -158,7 +141,7 @@ impl Files {
         }
     }
 
-    /// Puts a new, empty file with `mode` (octal) in the place of what is there, and gives it to write to. Whoever reads
+    /// Puts a new, empty file with `mode` (octal) in the place of what is there, and gives it to write to. A reader of
     /// the old one goes on with that. Directories that are missing are made with 0o755.
     pub fn create(&self, path: &str, mode: u32) -> Result<File, FileError> {
         let place = self.place(path);
@@ -246,7 +229,7 @@ impl Files {
             .map_err(|error| FileError::system("append to", &place, error))
     }
 
-    /// Takes the lock at `path`, waiting up to `patience`. Errors: somebody holds it longer than that.
+    /// Takes the lock at `path`, waiting up to `patience`. Errors: another process holds it longer than that.
     pub fn lock(&self, path: &str, patience: Duration) -> Result<Lock, FileError> {
         let place = self.place(path);
         let Some((directory, name)) = self.walk(path, Some(0o755))? else {
@@ -376,7 +359,7 @@ fn temporary_name(name: &str) -> String {
 
 /// Opens a new file for writing.
 fn write_beside(directory: &OwnedFd, temporary: &str, place: &Path) -> Result<File, FileError> {
-    // What a crash left under this name is ours; nobody else can write here.
+    // What a crash left under this name is ours: only we write here.
     let _ = rustix::fs::unlinkat(directory.as_fd(), temporary, AtFlags::empty());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(directory.as_fd(), temporary, flags, Mode::RUSR | Mode::WUSR)

@@ -127,7 +127,7 @@ impl Helper<'_> {
         let old = self.read_ledger()?;
         let mut live = Live::read(&self.pf, old.token.as_ref())?;
         if let Operation::Log { minutes } = request.action {
-            // So that whoever reads the log can tell which rule is meant.
+            // So that a reader of the log can tell which rule is meant.
             live.read_ours(&self.pf, None)?;
             self.write_report(&old, &live, &boot, &[])?;
             return Ok(record::start(self.system, minutes, self.now)?);

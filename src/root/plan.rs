@@ -48,7 +48,6 @@ pub enum Step {
     AnchorFile(Option<String>),
     /// Replace the rules of one anchor of ours: rules, then what an undo loads.
     Load {
-        /// The anchor.
         anchor: &'static str,
         /// The rules to load; empty clears the anchor.
         rules: String,
@@ -64,7 +63,7 @@ pub enum Step {
     },
     /// Take a token: pf stays enabled as long as we hold it.
     Enable,
-    /// Give our token back: pf stops where nobody else holds one.
+    /// Give our token back: pf stops unless another process holds one.
     Release(PfToken),
 }
 
@@ -111,7 +110,7 @@ pub enum PlanError {
     NoConf,
     /// Loading pf.conf would lose what others loaded.
     #[error(
-        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file would take those rules away from whoever loaded them (a VPN, Internet Sharing); set the preference way to apple, or restart this Mac and try again"
+        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file would take those rules away from the program that loaded them (a VPN, Internet Sharing); set the preference way to apple, or restart this Mac and try again"
     )]
     WouldLose(#[source] MainDiffers),
 }

@@ -5,7 +5,7 @@
 //! to [`PFLOG`], which everybody may read. It ends by itself: when its time is over, when the file is full, when it is
 //! told to ([`stop`]), or when tcpdump ends; then pflog0 goes again if it was made here.
 //!
-//! Nothing listens and nobody is signalled: it looks into [`RECORDING`] every now and then, which only root can write.
+//! Nothing listens, and no signal is sent: it looks into [`RECORDING`] every now and then, which only root can write.
 //! Of two locks one is held as long as it records, so that there is one recording at a time and a dead one is known as
 //! such; the other while the file is read and changed, so that a recording is not made longer while it ends.
 
@@ -61,7 +61,6 @@ pub struct Recording {
 /// The end of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// When.
     pub at: Seconds,
     /// Why, in a clause.
     pub because: String,
@@ -238,7 +237,7 @@ fn is_held(tree: &Files) -> Result<bool, FileError> {
 /// Records: the process that [`start`] starts. Its first line of standard output is an [`Response`]; then it goes on by
 /// itself.
 pub fn run(system: &dyn System, minutes: u16) -> ExitCode {
-    // It fails where somebody started us as a job of their own, which is no matter.
+    // It fails for the leader of a group, which has a session of its own already.
     let _ = os::leave_session();
     let tree = system.files();
     let mut recorder = match Recorder::begin(system, &tree, minutes) {
@@ -268,7 +267,7 @@ struct Recorder<'a> {
     file: File,
     written: u64,
     frames: Frames,
-    /// By the clock that nobody sets: a wall clock that is set back makes no recording longer.
+    /// By the monotonic clock: a wall clock that is set back makes no recording longer.
     deadline: Instant,
     _lock: Lock,
 }
@@ -367,7 +366,7 @@ impl<'a> Recorder<'a> {
             _ if Instant::now() >= self.deadline => RecordingEnd::TimeOver,
             _ => return None,
         };
-        // Before the lock goes, so that nobody makes longer what ends.
+        // Before the lock goes, so that a recording that ends is not extended.
         self.write_end(&because);
         Some(because)
     }

@@ -83,13 +83,11 @@ pub enum RequestError {
     /// More bytes than any request needs.
     #[error("the request is {0} bytes long, more than the {max} that a request may have", max = Request::MAX_BYTES)]
     TooLong(usize),
-    /// Not base64.
     #[error("the request is not unpadded URL-safe base64: {0}")]
     Base64(#[source] base64::DecodeError),
     /// Not the JSON of a request.
     #[error("invalid request: {0}")]
     Json(#[source] serde_json::Error),
-    /// Another version.
     #[error("the request has version {0}, and this helper takes version {ours}: install app and helper of one version", ours = Request::VERSION)]
     Version(u32),
     #[error("the user name \"{0}\" is not 1 to 64 of A-Z a-z 0-9 . _ -")]

@@ -21,12 +21,7 @@ pub enum TrayError {
     NoIndicator,
     /// There is no place for the icon's files.
     #[error("cannot show the tray: cannot make the directory {}: {source}", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Directory { path: PathBuf, source: std::io::Error },
     /// An icon could not be drawn.
     #[error("cannot show the tray: the icon \"{0}\" does not draw; install Portcullis again")]
     Icon(&'static str),

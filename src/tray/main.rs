@@ -117,7 +117,7 @@ fn run(app: App) -> Result<(), TrayError> {
     outcome
 }
 
-/// Sends an event to the main thread. It fails only when the loop has ended, and then nobody is left to tell.
+/// Sends an event to the main thread. It fails only when the loop has ended, and then there is no receiver.
 fn send(proxy: &EventLoopProxy<Event>, event: Event) {
     let _ = proxy.send_event(event);
 }

@@ -35,7 +35,6 @@ pub fn without_panic<T>(build: impl FnOnce() -> T) -> Option<T> {
 pub struct IconDirectory(PathBuf);
 
 impl IconDirectory {
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -62,7 +61,7 @@ fn fresh_directory(parent: &Path) -> Result<IconDirectory, TrayError> {
     let pid = std::process::id();
     let mut number = 0;
     loop {
-        // A name that is taken is never used: in a shared directory it may be somebody's link.
+        // A name that is taken is never used: in a shared directory it may be another user's link.
         let path = parent.join(format!("portcullis-{pid}-{number}"));
         match builder.create(&path) {
             Ok(()) => return Ok(IconDirectory(path)),

@@ -1,5 +1,5 @@
 //! Looks again when there is something new to see: what root saw, or the preferences, changed on disk; what root saw
-//! has become too old; somebody asks; or some seconds have gone by while a port is open or in use.
+//! has become too old; a caller asks; or some seconds have gone by while a port is open or in use.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ enum Signal {
 }
 
 impl Watcher {
-    /// Starts the thread: `report` is told of every status that shows otherwise than the one before, `shown` at first.
+    /// Starts the thread: `report` gets every status that shows otherwise than the one before, `shown` at first.
     ///
     /// Only this thread looks from then on. Were there two, what one saw earlier could be told later.
     pub fn start(app: App, shown: Status, report: impl Fn(Event) + Send + 'static) -> Self {
@@ -122,7 +122,7 @@ impl Looker {
     }
 }
 
-/// Why somebody would care to see it change.
+/// What makes its changes worth a look.
 fn interest(status: &Status) -> Interest {
     Interest {
         in_use: status.ports.iter().any(|port| port.in_use),
@@ -183,8 +183,8 @@ fn watch(
     }
 }
 
-/// Waits for the next signal, or until the time `left` is over; `None` when nobody can send one any more. What was logged
-/// is told after `log_every`, unless something else comes first.
+/// Waits for the next signal, or until the time `left` is over; `None` when every sender is gone. What was logged
+/// is reported after `log_every`, unless something else comes first.
 fn next(signals: &Receiver<Signal>, left: Option<Duration>, log_every: Duration) -> Option<Signal> {
     let first = match left {
         None => signals.recv().ok()?,
@@ -217,7 +217,7 @@ fn blind(error: &notify::Error) -> Event {
     Event::Blind(format!("changes made elsewhere show only after Check Now: {error}"))
 }
 
-/// What of a status can be seen. Its age cannot, so that time alone wakes nobody.
+/// What of a status can be seen. Its age cannot, so that time alone changes nothing that is shown.
 fn appearance(status: &Status) -> (Icon, Vec<MenuRow>) {
     (status.icon, rows(status, &MenuState::default()))
 }
@@ -259,7 +259,7 @@ impl Directories {
     }
 
     /// Watches for each file the nearest directory that exists, anew each time: a directory that was removed and
-    /// made again has the same name, and nobody would watch it.
+    /// made again has the same name, and would not be watched.
     fn arm(&mut self, files: &[PathBuf]) -> notify::Result<()> {
         for directory in self.watched.drain(..) {
             // It fails where the directory is gone, and the watch with it.
