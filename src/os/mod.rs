@@ -1,6 +1,7 @@
 //! The one door to the system: atomic files, processes, locks, the clipboard. All `unsafe` lives here.
 
 mod boot;
+pub mod children;
 pub mod clipboard;
 mod connection;
 #[cfg(target_os = "macos")]
@@ -22,6 +23,7 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
+pub use children::process_exists;
 pub use connection::TrackedConnection;
 pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
@@ -70,12 +72,6 @@ pub fn let_go_of_stdout() -> std::io::Result<()> {
 /// The number of this process's group, which is that of the process that leads it.
 pub fn process_group() -> u32 {
     rustix::process::getpgrp().as_raw_pid().unsigned_abs()
-}
-
-/// Whether there is a process of this number, of any user.
-pub fn process_exists(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
-    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
 /// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the

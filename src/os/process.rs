@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use wait_timeout::ChildExt;
 
+use crate::os::children;
+
 /// The whole environment of a child: the system's own folders, and answers in English.
 pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"), ("LANG", "C")];
 /// How long a child may run unless told otherwise.
@@ -131,7 +133,8 @@ impl Program {
     }
 
     fn spawn(&self) -> io::Result<Child> {
-        std::process::Command::new(&self.program)
+        let mut command = std::process::Command::new(&self.program);
+        command
             .args(&self.arguments)
             .env_clear()
             .envs(ENVIRONMENT)
@@ -139,8 +142,9 @@ impl Program {
             .process_group(0)
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stderr(Stdio::piped());
+        children::enlist(&mut command);
+        command.spawn()
     }
 }
 

@@ -12,6 +12,8 @@ use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::named_port::NamedPort;
+
 /// What became of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,6 +39,9 @@ pub struct Response {
     pub outcome: Outcome,
     /// What was done, or what was tried, why it failed, and the next step.
     pub message: String,
+    /// Where not everything could be put back: what was open before, and is not so any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<NamedPort>,
 }
 
 impl Response {
@@ -45,12 +50,12 @@ impl Response {
 
     /// What was asked holds now.
     pub fn done(outcome: Outcome, message: impl Into<String>) -> Self {
-        Response { version: Self::VERSION, ok: true, outcome, message: message.into() }
+        Response { version: Self::VERSION, ok: true, outcome, message: message.into(), closed: Vec::new() }
     }
 
     /// What was asked does not hold.
     pub fn failed(outcome: Outcome, message: impl Into<String>) -> Self {
-        Response { version: Self::VERSION, ok: false, outcome, message: message.into() }
+        Response { version: Self::VERSION, ok: false, outcome, message: message.into(), closed: Vec::new() }
     }
 
     /// Prints it: its JSON on standard output, and where it failed its message on standard error, which osascript passes

@@ -8,5 +8,5 @@ pub mod ledger;
 pub mod named_port;
 pub mod openness;
 #[cfg(test)]
-mod sample;
+pub mod sample;
 pub mod source;
