@@ -45,7 +45,8 @@ mod tests {
     fn stays_bounded_and_whole() {
         let directory = tempfile::tempdir().unwrap();
         let tree = Files::lab(directory.path());
-        let request = Request::new(Operation::CloseAll {}, "ada");
+        let made = crate::system::Moment { time: 1, boot: "B".into(), clock: 1 };
+        let request = Request::new(Operation::CloseAll {}, "ada", made);
         let long = Response::failed(Outcome::Unchanged, "x".repeat(200_000));
         for time in 0..9 {
             append(&tree, &request, &long, time).unwrap();
