@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use crate::os;
 use crate::root::answer::{Outcome, Response};
 use crate::root::apply::apply;
+use crate::root::audit::{self, AuditedRequest};
 use crate::root::record;
 use crate::root::request::{Operation, Request, RequestError};
 use crate::system::{Mac, System};
@@ -19,6 +20,7 @@ const USAGE: &str = "usage: portcullis-helper apply REQUEST | status | tick | re
 /// The program `portcullis-helper`: its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     os::set_usual_umask();
+    os::sudo_uid();
     let refusal = if !os::is_macos() {
         "there is no pf of macOS here; nothing was changed"
     } else if !os::is_root() {
@@ -40,7 +42,8 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
         }
         Ok(Task::Record(minutes)) => record::run(system, minutes),
         Err(error) => {
-            Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed")).print();
+            let answer = Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"));
+            audit::record(system, AuditedRequest::Malformed(arguments), answer).print();
             ExitCode::from(2)
         }
     }
