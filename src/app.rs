@@ -25,6 +25,7 @@ use crate::port::PortRange;
 use crate::prefs::Preferences;
 use crate::report::{PfState, ReportFact};
 use crate::root::answer::Response;
+use crate::root::audit::{self, AuditLog};
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Permission};
 use crate::rules::ledger::{Ledger, Seconds};
@@ -304,6 +305,11 @@ impl App {
     /// Ends the recording of what pf logs.
     pub fn stop_log(&self) -> Result<Response, AppError> {
         self.ask(Operation::StopLog {}, None)
+    }
+
+    /// What root was asked, and what came of it.
+    pub fn history(&self) -> Result<AuditLog, AppError> {
+        Ok(audit::read(&self.system.files())?)
     }
 
     /// The file of what pf logged, which may not be there.

@@ -45,6 +45,13 @@ pub const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots";
 pub const LOCK: &str = "/Library/Application Support/Portcullis/lock";
 /// One line for each request.
 pub const AUDIT: &str = "/Library/Logs/Portcullis/audit.jsonl";
+/// The file before [`AUDIT`], and the one before that.
+pub const OLDER_AUDITS: [&str; 2] =
+    ["/Library/Logs/Portcullis/audit.1.jsonl", "/Library/Logs/Portcullis/audit.2.jsonl"];
+/// Held while a line is written to [`AUDIT`].
+pub const AUDIT_LOCK: &str = "/Library/Application Support/Portcullis/audit.lock";
+/// Belongs to the user at the screen.
+pub const CONSOLE: &str = "/dev/console";
 /// What pf logged, while a recording was or is under way.
 pub const PFLOG: &str = "/Library/Logs/Portcullis/pflog.pcap";
 /// Since when it is recorded, until when, and how it ended.

@@ -71,6 +71,8 @@ pub enum AppError {
     #[error(transparent)]
     Boot(#[from] os::BootError),
     #[error(transparent)]
+    File(#[from] os::FileError),
+    #[error(transparent)]
     Elevate(#[from] ElevateError),
 }
 

@@ -89,6 +89,17 @@ pub fn user_name() -> String {
     named.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
 }
 
+/// The user who ran sudo(8), by the environment as it was at the first call: the helper's own is emptied later.
+pub fn sudo_uid() -> Option<u32> {
+    static SUDO_UID: std::sync::OnceLock<Option<u32>> = std::sync::OnceLock::new();
+    *SUDO_UID.get_or_init(|| std::env::var("SUDO_UID").ok()?.parse().ok())
+}
+
+/// The user that this process belongs to.
+pub fn own_uid() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
 /// Replaces a file of the user's own, its folder made where it is missing: written beside, then renamed.
 /// The file behind a symbolic link is replaced, not the link: people keep their settings in one place that way.
 pub fn replace_own(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {

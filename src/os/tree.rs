@@ -6,6 +6,8 @@
 //! the old bytes or the new ones, never half of them; after [`Files::replace`] returns, the new ones survive a
 //! power loss.
 
+mod append;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -212,21 +214,6 @@ impl Files {
         }
         names.sort();
         Ok(names)
-    }
-
-    /// Appends one line to a file, made with 0o644 where it is missing.
-    pub fn append_line(&self, path: &str, line: &str) -> Result<(), FileError> {
-        let place = self.place(path);
-        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
-            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
-        };
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::from_raw_mode(0o644))
-            .map_err(|error| FileError::system("append to", &place, error))?;
-        let mut file = File::from(file);
-        self.judge_file(&file, &place)?;
-        file.write_all(format!("{line}\n").as_bytes())
-            .map_err(|error| FileError::system("append to", &place, error))
     }
 
     /// Takes the lock at `path`, waiting up to `patience`. Errors: another process holds it longer than that.

@@ -15,11 +15,12 @@ use crate::os::{self, FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::report::{Note, PfState};
 use crate::root::answer::{Outcome, Response};
+use crate::root::audit::{self, AuditedRequest};
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::Contradiction;
 use crate::root::request::{Operation, Request};
-use crate::root::{audit, permissions, record, report, snapshot};
+use crate::root::{permissions, record, report, snapshot};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
 use crate::rules::drops::{Drops, Enabling, drops};
@@ -100,14 +101,7 @@ pub fn apply(system: &dyn System, request: &Request) -> Response {
         }
         Err(error) => refused(&error),
     };
-    // A log that cannot be written takes nothing away from what was done.
-    match audit::append(&tree, request, &answer, now) {
-        Ok(()) => answer,
-        Err(error) => Response {
-            message: format!("{} (the audit log was not written: {error})", answer.message),
-            ..answer
-        },
-    }
+    audit::record(system, AuditedRequest::Valid(request), answer)
 }
 
 struct Helper<'a> {

@@ -1,8 +1,8 @@
 //! The command line of the helper: read by hand, since root links no more than it needs.
 //!
-//! A request in words ([`crate::root::words`]), or `status`, `tick` or `record MINUTES` alone. One JSON object ([`Response`]) goes to standard
-//! output; on failure its message goes to standard error too, which is what osascript passes on. For the exit status see
-//! [`crate::root::answer`].
+//! A request in words ([`crate::root::words`]), or `status`, `tick` or `record MINUTES` alone. One JSON object
+//! ([`Response`]) goes to standard output; on failure its message goes to standard error too, which is what osascript
+//! passes on. For the exit status see [`crate::root::answer`].
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use crate::os::{self, BootError};
 use crate::root::answer::{Outcome, Response};
 use crate::root::apply::apply;
+use crate::root::audit::{self, AuditedRequest};
 use crate::root::record;
 use crate::root::request::{Operation, Request, RequestError};
 use crate::root::words::WordsError;
@@ -20,6 +21,7 @@ const USAGE: &str = "usage: portcullis-helper REQUEST IN WORDS | status | tick |
 /// The program `portcullis-helper`: its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     os::set_usual_umask();
+    os::sudo_uid();
     let refusal = if !os::is_macos() {
         "there is no pf of macOS here; nothing was changed"
     } else if !os::is_root() {
@@ -41,7 +43,8 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
         }
         Ok(Task::Record(minutes)) => record::run(system, minutes),
         Err(error) => {
-            Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed")).print();
+            let answer = Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"));
+            audit::record(system, AuditedRequest::Malformed(arguments), answer).print();
             ExitCode::from(2)
         }
     }
@@ -50,7 +53,7 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
 /// What this run of the helper is for.
 enum Task {
     /// One request.
-    Request(Request),
+    Request(Box<Request>),
     /// Recording what pf logs for so many minutes: how a request of that goes on after it was answered.
     Record(u16),
 }
@@ -77,8 +80,8 @@ fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, U
     match words.ok_or(UsageError::NotUtf8)?.as_slice() {
         [] => Err(UsageError::Nothing),
         // launchd and an administrator at a terminal ask for these; neither can open anything.
-        ["status"] => Ok(Task::Request(alone(Operation::Status {}, now))),
-        ["tick"] => Ok(Task::Request(alone(Operation::Tick {}, now))),
+        ["status"] => Ok(Task::Request(alone(Operation::Status {}, now).into())),
+        ["tick"] => Ok(Task::Request(alone(Operation::Tick {}, now).into())),
         ["record", minutes] => {
             let minutes = minutes.parse().unwrap_or(0);
             alone(Operation::Log { minutes }, now).validate()?;
@@ -87,7 +90,7 @@ fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, U
         words => {
             let request = Request::parse(words.iter().copied())?;
             request.check_fresh(&now)?;
-            Ok(Task::Request(request))
+            Ok(Task::Request(request.into()))
         }
     }
 }

@@ -2,8 +2,10 @@
 pub mod answer;
 pub mod apply;
 pub mod audit;
+pub mod caller;
 mod foreign;
 mod frames;
+mod hash;
 pub mod helper;
 mod live;
 pub mod permissions;

@@ -1,9 +1,9 @@
 //! Copies of what a change replaces, each with its SHA-256, so that it can be put back by hand or by us.
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::os::{FileError, Files};
+use crate::root::hash;
 use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOTS};
 
 /// How many copies are kept, beside the first one, which shows this Mac as it was before Portcullis.
@@ -37,7 +37,7 @@ pub fn take(tree: &Files, written: &str) -> Result<String, FileError> {
     let mut files = Vec::new();
     for (path, copy) in [(PF_CONF, "pf.conf"), (ANCHOR_FILE, "anchor"), (LEDGER, "ledger.json")] {
         let bytes = tree.read(path)?;
-        let sha256 = bytes.as_ref().map(|bytes| hex(&Sha256::digest(bytes)));
+        let sha256 = bytes.as_ref().map(|bytes| hash::of_bytes(bytes));
         if let Some(bytes) = &bytes {
             tree.replace(&format!("{SNAPSHOTS}/{name}/{copy}"), bytes, 0o600)?;
         }
@@ -62,10 +62,6 @@ fn prune(tree: &Files, taken: &[String]) -> Result<(), FileError> {
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +78,6 @@ mod tests {
         let copy = tree.read(&format!("{SNAPSHOTS}/{}/pf.conf", names[0])).unwrap();
         assert_eq!(copy.unwrap(), b"pass\n");
         let manifest = tree.read(&format!("{SNAPSHOTS}/{}/manifest.json", names[0])).unwrap().unwrap();
-        assert!(String::from_utf8(manifest).unwrap().contains(&hex(&Sha256::digest(b"pass\n"))));
+        assert!(String::from_utf8(manifest).unwrap().contains(&hash::of_bytes(b"pass\n")));
     }
 }
