@@ -37,6 +37,9 @@ pub struct Response {
     pub outcome: Outcome,
     /// What was done, or what was tried, why it failed, and the next step.
     pub message: String,
+    /// The number of the snapshot that was taken before a change; `undo` takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<u32>,
 }
 
 impl Response {
@@ -45,12 +48,17 @@ impl Response {
 
     /// What was asked holds now.
     pub fn done(outcome: Outcome, message: impl Into<String>) -> Self {
-        Response { version: Self::VERSION, ok: true, outcome, message: message.into() }
+        Response { version: Self::VERSION, ok: true, outcome, message: message.into(), snapshot: None }
     }
 
     /// What was asked does not hold.
     pub fn failed(outcome: Outcome, message: impl Into<String>) -> Self {
-        Response { version: Self::VERSION, ok: false, outcome, message: message.into() }
+        Response { version: Self::VERSION, ok: false, outcome, message: message.into(), snapshot: None }
+    }
+
+    /// The same, with the number of the snapshot that was taken before.
+    pub fn with_snapshot(self, number: u32) -> Self {
+        Response { snapshot: Some(number), ..self }
     }
 
     /// Prints it: its JSON on standard output, and where it failed its message on standard error, which osascript passes
