@@ -29,6 +29,7 @@ mod output;
 mod ports;
 mod prefs;
 mod probe;
+mod snapshots;
 mod status;
 mod tray;
 
@@ -86,6 +87,8 @@ enum CliCommand {
     Log(log::LogArguments),
     /// Show what root was asked, by whom, and what came of it
     History(history::HistoryCommand),
+    /// List the changes that can be turned back, each with the copies that were taken before it
+    Snapshots(snapshots::SnapshotsCommand),
     /// Show the preferences, or change one
     Prefs(prefs::PrefsArguments),
     /// Print a completion script for a shell
@@ -125,6 +128,7 @@ impl CliCommand {
             CliCommand::Connect(command) => command.run(context),
             CliCommand::Log(arguments) => log::LogCommand::from(arguments).run(context),
             CliCommand::History(command) => command.run(context),
+            CliCommand::Snapshots(command) => command.run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
             CliCommand::Completions(command) => command.run(CliArguments::command()),
         }

@@ -42,6 +42,9 @@ pub struct Response {
     /// What the request would have to allow; then nothing was changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Permission>,
+    /// The number of the snapshot that was taken before a change; `undo` takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<u32>,
 }
 
 impl Response {
@@ -50,7 +53,14 @@ impl Response {
 
     /// What was asked holds now.
     pub fn done(outcome: Outcome, message: impl Into<String>) -> Self {
-        Response { version: Self::VERSION, ok: true, outcome, message: message.into(), missing: Vec::new() }
+        Response {
+            version: Self::VERSION,
+            ok: true,
+            outcome,
+            message: message.into(),
+            missing: Vec::new(),
+            snapshot: None,
+        }
     }
 
     /// What was asked does not hold.
@@ -64,6 +74,11 @@ impl Response {
         let message =
             format!("that would also {}, which was not asked; nothing was changed", needed.join(" and "));
         Response { missing, ..Response::failed(Outcome::Unchanged, message) }
+    }
+
+    /// The same, with the number of the snapshot that was taken before.
+    pub fn with_snapshot(self, number: u32) -> Self {
+        Response { snapshot: Some(number), ..self }
     }
 
     /// Prints it: its JSON on standard output, and where it failed its message on standard error, which osascript passes

@@ -16,15 +16,18 @@ use crate::pf::interfaces::InterfaceFacts;
 use crate::report::{Note, PfState};
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
+use crate::root::caller::Caller;
 use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::Contradiction;
 use crate::root::request::{Operation, Request};
-use crate::root::{permissions, record, report, snapshot};
+use crate::root::snapshot::{self, RecordedChange};
+use crate::root::{permissions, record, report};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening, PfToken};
+use crate::rules::ledger_change::LedgerChange;
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
@@ -153,7 +156,13 @@ impl Helper<'_> {
             ));
         }
         self.check(&observed, &plan)?;
-        snapshot::take(&self.tree, &written)?;
+        let change = RecordedChange {
+            user: Caller::of_process(self.system).user(),
+            boot: boot.clone(),
+            operation: request.action.clone(),
+            ledger: LedgerChange::between(&old, &new),
+        };
+        let number = snapshot::take(&self.tree, self.now, change)?;
         let mut progress = Progress::default();
         let enables = plan.steps.contains(&Step::Enable) && live.state != PfState::Enabled;
         let enabling = if enables { Enabling::FromOff } else { Enabling::None };
@@ -165,7 +174,7 @@ impl Helper<'_> {
                 if let Err(error) = reported {
                     message += &format!(" (what pf looks like now was not written: {error})");
                 }
-                Ok(Response::done(Outcome::Changed, message))
+                Ok(Response::done(Outcome::Changed, message).with_snapshot(number))
             }
             Err(failure) => Ok(self.undo(&failure, progress, &observed, &old, &boot)),
         }

@@ -13,9 +13,10 @@ use serde_json::Value;
 use crate::os::{self, FileError, Files};
 use crate::root::answer::{Outcome, Response};
 use crate::root::caller::Caller;
-use crate::root::hash;
 use crate::root::request::Request;
+use crate::root::{hash, snapshot};
 use crate::rules::ledger::Seconds;
+use crate::rules::ledger_change::LedgerChange;
 use crate::system::{AUDIT, AUDIT_LOCK, OLDER_AUDITS, System};
 
 /// A line that would make the log longer than this many bytes begins another.
@@ -56,6 +57,12 @@ pub struct AuditLine {
     pub ok: bool,
     pub outcome: Outcome,
     pub message: String,
+    /// The number of the snapshot that was taken before the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<u32>,
+    /// What the change did to the ledger, which every user may read; the snapshot is root's alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<LedgerChange>,
 }
 
 /// Which helper wrote a line.
@@ -108,7 +115,9 @@ pub fn read(tree: &Files) -> Result<AuditLog, FileError> {
 
 fn line(system: &dyn System, asked: AuditedRequest, answer: &Response) -> AuditLine {
     let caller = Caller::of_process(system);
-    let Response { ok, outcome, message, .. } = answer.clone();
+    let Response { ok, outcome, message, snapshot, .. } = answer.clone();
+    let manifest = snapshot.and_then(|number| snapshot::read(&system.files(), number).ok());
+    let change = manifest.and_then(|manifest| manifest.change).map(|change| change.ledger);
     let (asker, request, words) = match asked {
         // Plain data with text keys: its JSON cannot fail.
         AuditedRequest::Valid(request) => {
@@ -128,6 +137,8 @@ fn line(system: &dyn System, asked: AuditedRequest, answer: &Response) -> AuditL
         ok,
         outcome,
         message,
+        snapshot,
+        change,
     }
 }
 
@@ -187,6 +198,8 @@ mod tests {
             ok: false,
             outcome: Outcome::Unchanged,
             message: "x\ny".repeat(50_000),
+            snapshot: None,
+            change: None,
         }
     }
 

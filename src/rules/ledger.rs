@@ -231,7 +231,7 @@ impl Ledger {
         !self.openings.is_empty() || !self.closed().is_empty()
     }
 
-    fn drop_openings(&mut self, port: PortRange) {
+    pub(super) fn drop_openings(&mut self, port: PortRange) {
         let openings = std::mem::take(&mut self.openings);
         self.openings = openings
             .into_iter()
