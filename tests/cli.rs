@@ -112,7 +112,10 @@ fn the_way_can_change_while_ports_are_open() {
     assert_eq!(lab.rules(), "");
     assert!(lab.pfctl(&["-a", "dev.portcullis", "-s", "rules"]).expect(0).out.contains("9229"));
     lab.portcullis(&["prefs", "way", "apple"]).expect(0);
+    // A closing keeps the way in use.
     lab.portcullis(&["close", "node"]).expect(0);
+    assert_eq!(lab.rules(), "");
+    lab.portcullis(&["guard", "on"]).expect(0);
     assert!(lab.rules().contains("2345"));
     assert_eq!(lab.pfctl(&["-a", "dev.portcullis", "-s", "rules"]).expect(0).out, "");
     assert_eq!(lab.read("/etc/pf.conf"), STOCK);
@@ -219,7 +222,7 @@ fn random_bytes_as_input_end_in_an_error() {
         let bytes: Vec<u8> = (0..=round % 40).map(|_| next().max(1)).collect();
         let argument = std::ffi::OsStr::from_bytes(&bytes);
         for (program, verb) in
-            [(env!("CARGO_BIN_EXE_portcullis"), "open"), (env!("CARGO_BIN_EXE_helper-lab"), "apply")]
+            [(env!("CARGO_BIN_EXE_portcullis"), "open"), (env!("CARGO_BIN_EXE_helper-lab"), "close")]
         {
             let mut command = assert_cmd::Command::new(program);
             command.arg("--lab").arg(lab.path()).arg(verb).arg(argument);
@@ -236,7 +239,11 @@ fn random_bytes_as_input_end_in_an_error() {
         }
     }
     let mut after = lab.tree();
-    after.retain(|path, _| before.contains_key(path));
+    // What was refused is in the audit: tests/history.rs.
+    after.retain(|path, _| before.contains_key(path) && !path.starts_with("Library/Logs"));
+    let mut before = before;
+    before.retain(|path, _| after.contains_key(path));
+    assert!(before.len() > 10);
     assert_eq!(after, before);
 }
 

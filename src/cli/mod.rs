@@ -22,12 +22,14 @@ mod error;
 mod explain;
 mod files;
 mod guard;
+mod history;
 mod log;
 mod open;
 mod output;
 mod ports;
 mod prefs;
 mod probe;
+mod snapshots;
 mod status;
 mod tray;
 
@@ -83,6 +85,10 @@ enum CliCommand {
     /// Show what pf logged, and whom it blocked
     #[command(after_help = log::AFTER_HELP)]
     Log(log::LogArguments),
+    /// Show what root was asked, by whom, and what came of it
+    History(history::HistoryCommand),
+    /// List the changes that can be turned back, each with the copies that were taken before it
+    Snapshots(snapshots::SnapshotsCommand),
     /// Show the preferences, or change one
     Prefs(prefs::PrefsArguments),
     /// Print a completion script for a shell
@@ -121,6 +127,8 @@ impl CliCommand {
             CliCommand::Probe(command) => command.run(context),
             CliCommand::Connect(command) => command.run(context),
             CliCommand::Log(arguments) => log::LogCommand::from(arguments).run(context),
+            CliCommand::History(command) => command.run(context),
+            CliCommand::Snapshots(command) => command.run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
             CliCommand::Completions(command) => command.run(CliArguments::command()),
         }

@@ -3,6 +3,7 @@
 mod boot;
 pub mod children;
 pub mod clipboard;
+mod clock;
 mod connection;
 #[cfg(target_os = "macos")]
 pub mod held;
@@ -24,6 +25,7 @@ mod user;
 
 pub use boot::{BootError, boot_id};
 pub use children::process_exists;
+pub use clock::clock;
 pub use connection::TrackedConnection;
 pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
@@ -81,6 +83,17 @@ pub fn user_name() -> String {
     let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(plain);
     let named = ["USER", "LOGNAME"].iter().filter_map(|key| std::env::var(key).ok()).find(fits);
     named.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
+}
+
+/// The user who ran sudo(8), by the environment as it was at the first call: the helper's own is emptied later.
+pub fn sudo_uid() -> Option<u32> {
+    static SUDO_UID: std::sync::OnceLock<Option<u32>> = std::sync::OnceLock::new();
+    *SUDO_UID.get_or_init(|| std::env::var("SUDO_UID").ok()?.parse().ok())
+}
+
+/// The user that this process belongs to.
+pub fn own_uid() -> u32 {
+    rustix::process::getuid().as_raw()
 }
 
 /// Replaces a file of the user's own, its folder made where it is missing: written beside, then renamed.

@@ -6,6 +6,8 @@
 //! the old bytes or the new ones, never half of them; after [`Files::replace`] returns, the new ones survive a
 //! power loss.
 
+mod append;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -266,13 +268,6 @@ impl Files {
         }
         names.sort();
         Ok(names)
-    }
-
-    /// Appends one line to a file, made with 0o644 where it is missing.
-    pub fn append_line(&self, path: &str, line: &str) -> Result<(), FileError> {
-        let mut file = self.append(path, 0o644)?;
-        file.write_all(format!("{line}\n").as_bytes())
-            .map_err(|error| FileError::system("append to", &self.place(path), error))
     }
 
     /// Takes the lock at `path`, waiting up to `patience`. Errors: another process holds it longer than that.

@@ -8,15 +8,19 @@ use crate::firewall::{self, Pfctl, PfctlError};
 use crate::os::{self, FileError, Files};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
+use crate::root::audit::{self, AuditedRequest};
+use crate::root::caller::Caller;
 use crate::root::change::{self, Carried, Change, NotBegun, Seen};
 use crate::root::live::Live;
 use crate::root::machine::Machine;
 use crate::root::plan::{PlanError, choose_way, plan};
 use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
-use crate::root::{audit, journal, record, recovery, words};
+use crate::root::snapshot::RecordedChange;
+use crate::root::{journal, messages, permissions, record, recovery};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening};
+use crate::rules::ledger_change::LedgerChange;
 use crate::rules::source::Source;
 use crate::system::{LEDGER, LOCK, System};
 
@@ -48,16 +52,17 @@ enum Refusal {
 /// what pf looks like afterwards is written for the user's programs to read.
 pub fn apply(system: &dyn System, request: &Request) -> Response {
     let (files, now) = (system.files(), system.now());
+    let audited = |answer| audit::record(system, AuditedRequest::Valid(request), answer);
     let lock = match files.lock(LOCK, PATIENCE) {
         Ok(lock) => lock,
-        Err(error) => return audited(&files, request, refused(&error), now),
+        Err(error) => return audited(refused(&error)),
     };
     let machine = match machine(system, files.clone(), now) {
         Ok(machine) => machine,
-        Err(error) => return audited(&files, request, refused(&error), now),
+        Err(error) => return audited(refused(&error)),
     };
     let Carried { response, seen } = answer(&machine, request);
-    let response = audited(&files, request, response, now);
+    let response = audited(response);
     let Some(Seen { ledger, live, notes }) = seen else { return response };
     let written = machine.write_report(&ledger, &live, &notes);
     drop(lock);
@@ -71,14 +76,6 @@ fn machine(system: &dyn System, files: Files, now: i64) -> Result<Machine<'_>, o
     let boot = system.boot_id()?;
     let interfaces = firewall::interfaces(system);
     Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now })
-}
-
-/// Writes the request and its answer down. A log that cannot be written takes nothing away from what was done.
-fn audited(files: &Files, request: &Request, answer: Response, now: i64) -> Response {
-    match audit::append(files, request, &answer, now) {
-        Ok(()) => answer,
-        Err(error) => with_addition(answer, &format!("the audit log was not written: {error}")),
-    }
 }
 
 fn with_addition(answer: Response, addition: &str) -> Response {
@@ -131,7 +128,7 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     if !closes(&request.action) {
         return damaged(format!("{stuck}; {}", change::command(&half, &interrupted)));
     }
-    let after = desired(machine, &half, PfState::Unknown(String::new()), request);
+    let after = desired(machine, &half, &PfState::Unknown(String::new()), request);
     let closing = journal::Journal { before: half, after, ..*interrupted };
     let written = closing.write(&machine.files);
     let half = closing.half();
@@ -143,8 +140,8 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     });
     match there {
         Ok((ledger, reached)) => {
-            let message = words::done(request, &ledger, &reached.notes, &reached.live.state);
-            let response = Response::done(Outcome::Changed, message + &words::cut(&reached.cut));
+            let message = messages::done(request, &ledger, &reached.notes, &reached.live.state);
+            let response = Response::done(Outcome::Changed, message + &messages::cut(&reached.cut));
             let seen = Some(Seen { ledger, live: reached.live, notes: reached.notes });
             Carried { response, seen }
         }
@@ -180,12 +177,12 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             Ok(Carried { response, seen: None })
         }
         Operation::Status {} => {
-            let seen = look(machine, live, with_managed(&old, request))?;
+            let seen = look(machine, live, with_shown(&old, request))?;
             let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
             Ok(Carried { response, seen: Some(seen) })
         }
         _ => {
-            let new = desired(machine, &drop_lost_token(machine, &live, &old), live.state.clone(), request);
+            let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
             change_in_stages(machine, request, old, new, live)
         }
     }
@@ -234,14 +231,24 @@ fn change_once(
 ) -> Result<Carried, Refusal> {
     let observed = machine.observe(&live, &after)?;
     let plan = plan(&observed, &after)?;
-    let releases = before.token != after.token;
-    if plan.steps.is_empty() && plan.file_is_right && after == *before && !releases {
-        let message = words::done(request, &after, &plan.notes, &live.state);
+    let missing = permissions::missing(request, before, &after, &plan.steps);
+    if !missing.is_empty() {
+        return Ok(Carried { response: Response::missing(missing), seen: None });
+    }
+    if plan.steps.is_empty() && plan.file_is_right && after == *before {
+        let message = messages::done(request, &after, &plan.notes, &live.state);
         let response = Response::done(Outcome::Unchanged, message);
         let seen = Some(Seen { ledger: after, live, notes: plan.notes });
         return Ok(Carried { response, seen });
     }
-    Ok(change::make(machine, Change { request, before, after, observed, plan, live })?)
+    let recorded = RecordedChange {
+        user: Caller::of_process(machine.system).user(),
+        boot: machine.boot.clone(),
+        operation: request.action.clone(),
+        ledger: LedgerChange::between(before, &after),
+    };
+    let change = Change { request, before, after, observed, plan, live, recorded };
+    Ok(change::make(machine, change)?)
 }
 
 fn read_ledger(machine: &Machine) -> Result<Ledger, Refusal> {
@@ -256,14 +263,22 @@ fn drop_lost_token(machine: &Machine, live: &Live, old: &Ledger) -> Ledger {
 }
 
 /// The ledger after the request. `pf`: whether pf is enabled.
-fn desired(machine: &Machine, old: &Ledger, pf: PfState, request: &Request) -> Ledger {
-    let mut new = with_managed(old, request);
+fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> Ledger {
+    let mut new = with_shown(old, request);
+    let opens = matches!(request.action, Operation::Open { .. });
     // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
-    if new.guard == Guard::Unset && pf == PfState::Enabled {
+    let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled;
+    if request.may_turn_guard_on() || (opens && is_free) {
         new.guard = Guard::On;
     }
+    if old.guard != Guard::On && new.guard == Guard::On {
+        // The guard begins with what its prompt named.
+        new.managed.clear();
+    }
+    request.managed.iter().for_each(|port| new.manage(port));
     // Whatever is asked, what is over is closed first.
     new.expire(machine.now);
+    request.close.iter().for_each(|port| new.close(port));
     match &request.action {
         Operation::Open { ports, from, until } => {
             for port in ports {
@@ -274,8 +289,8 @@ fn desired(machine: &Machine, old: &Ledger, pf: PfState, request: &Request) -> L
         }
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
         Operation::CloseAll {} => new.close_all(),
-        Operation::Guard { on: true } => new.guard = Guard::On,
         Operation::Guard { on: false } => new.guard = Guard::Off,
+        Operation::Guard { on: true } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
     }
     if new.guard == Guard::Off {
@@ -294,9 +309,12 @@ fn since(machine: &Machine, old: &Ledger, port: crate::port::PortRange, from: &S
     old.openings.iter().find(same).map_or(machine.now, |opening| opening.since)
 }
 
-/// The ledger with what the asker's menu shows among what is ours to close.
-fn with_managed(old: &Ledger, request: &Request) -> Ledger {
+/// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is
+/// only reported.
+fn with_shown(old: &Ledger, request: &Request) -> Ledger {
     let mut ledger = old.clone();
-    request.managed.iter().for_each(|port| ledger.manage(port));
+    if ledger.guard != Guard::On {
+        request.shown.iter().for_each(|port| ledger.manage(port));
+    }
     ledger
 }

@@ -11,12 +11,12 @@ use crate::report::Note;
 use crate::root::answer::{Outcome, Response};
 use crate::root::journal::{self, Journal};
 use crate::root::live::Live;
-use crate::root::machine::{Failure, Machine, Reached, StepError, timestamp};
+use crate::root::machine::{Failure, Machine, Reached, StepError};
+use crate::root::messages;
 use crate::root::plan::{Observed, Plan};
 use crate::root::recovery::{is_same, to_half};
 use crate::root::request::Request;
-use crate::root::snapshot;
-use crate::root::words;
+use crate::root::snapshot::{self, RecordedChange};
 use crate::rules::ledger::{Attachment, Ledger};
 use crate::rules::named_port::NamedPort;
 use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER};
@@ -29,6 +29,8 @@ pub struct Change<'a> {
     pub observed: Observed,
     pub plan: Plan,
     pub live: Live,
+    /// What the snapshot says of it.
+    pub recorded: RecordedChange,
 }
 
 /// What came of it.
@@ -58,16 +60,19 @@ pub enum NotBegun {
 
 /// Makes the change. Errors: it was not begun, and nothing is changed.
 pub fn make(machine: &Machine, change: Change) -> Result<Carried, NotBegun> {
-    let Change { request, before, after, observed, plan, live } = change;
+    let Change { request, before, after, observed, plan, live, recorded } = change;
     let old_ledger = machine.files.read(LEDGER)?;
-    snapshot::take(&machine.files, &timestamp(machine.now))?;
+    let number = snapshot::take(&machine.files, machine.now, recorded)?;
     let journal = Journal::new(request, before, &after, &machine.boot, machine.now);
     let _register = match begin(machine, &journal, &observed, &plan, old_ledger.as_deref()) {
         Ok(register) => register,
         Err(error) => return abandon(machine, &journal, error),
     };
     match bring_about(machine, &journal, after, plan, live) {
-        Ok((after, reached)) => Ok(done(machine, &journal, after, reached)),
+        Ok((after, reached)) => {
+            let Carried { response, seen } = done(machine, &journal, after, reached);
+            Ok(Carried { response: response.with_snapshot(number), seen })
+        }
         Err(failure) => Ok(fall_back(machine, &journal, failure)),
     }
 }
@@ -147,7 +152,7 @@ fn done(machine: &Machine, journal: &Journal, after: Ledger, reached: Reached) -
     if let Err(error) = journal::remove(&machine.files) {
         return still_under_way(&after, journal, &error);
     }
-    let message = words::done(&journal.request, &after, &notes, &live.state) + &words::cut(&cut);
+    let message = messages::done(&journal.request, &after, &notes, &live.state) + &messages::cut(&cut);
     let response = Response::done(Outcome::Changed, message);
     Carried { response, seen: Some(Seen { ledger: after, live, notes }) }
 }
@@ -169,7 +174,7 @@ fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried 
     }
     let Reached { live, cut, notes } = reached;
     let response = if is_same(&half, &journal.after) {
-        let message = words::done(&journal.request, &half, &notes, &live.state) + &words::cut(&cut);
+        let message = messages::done(&journal.request, &half, &notes, &live.state) + &messages::cut(&cut);
         match failure {
             Failure::Contradiction(_) => Response::failed(Outcome::Changed, format!("{failure}; {message}")),
             _ => Response::done(Outcome::Changed, message),

@@ -132,9 +132,11 @@ mod tests {
     use crate::root::request::Operation;
     use crate::rules::ledger::{Attachment, Guard};
     use crate::rules::sample::opening;
+    use crate::system::Moment;
 
     fn journal(before: &Ledger, after: &Ledger) -> Journal {
-        Journal::new(&Request::new(Operation::CloseAll {}, "ada"), before, after, "boot", 7)
+        let made = Moment { time: 7, boot: "boot".into(), clock: 1 };
+        Journal::new(&Request::new(Operation::CloseAll {}, "ada", made), before, after, "boot", 7)
     }
 
     #[test]

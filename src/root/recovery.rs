@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::os::FileError;
 use crate::os::children::{ProcessId, Register};
 use crate::root::answer::{Outcome, Response};
-use crate::root::audit;
+use crate::root::audit::{self, AuditedRequest};
 use crate::root::journal::{self, Journal, JournalError};
 use crate::root::live::Live;
 use crate::root::machine::{Failure, Machine, Reached, timestamp};
 use crate::root::request::{Operation, Request};
 use crate::root::sweep::sweep;
 use crate::rules::ledger::{Guard, Ledger, PfToken};
-use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, STATE_DIR};
+use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, Moment, STATE_DIR};
 
 /// How long the end of a child is waited for after it was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -79,8 +79,7 @@ pub fn recover(machine: &Machine) -> Result<Option<Recovered>, Unrecovered> {
         true => Response::done(Outcome::Changed, message.clone()),
         false => Response::failed(Outcome::Restored, message.clone()),
     };
-    // A log that cannot be written takes nothing away from what was done.
-    let _ = audit::append(&machine.files, &journal.request, &answer, machine.now);
+    audit::record(machine.system, AuditedRequest::Valid(&journal.request), answer);
     Ok(Some(Recovered { message }))
 }
 
@@ -107,7 +106,8 @@ fn set_aside(machine: &Machine) -> Result<Journal, FileError> {
     let ledger = machine.files.read(LEDGER)?.and_then(|bytes| Ledger::parse(&bytes).ok()).unwrap_or_default();
     let mut closed = ledger.clone();
     closed.close_all();
-    let request = Request::new(Operation::CloseAll {}, "root");
+    let made = Moment { time: machine.now, boot: machine.boot.clone(), clock: machine.system.clock() };
+    let request = Request::new(Operation::CloseAll {}, "root", made);
     let journal = Journal::new(&request, &ledger, &closed, &machine.boot, machine.now);
     journal.write(&machine.files)?;
     Ok(journal)

@@ -1,87 +1,285 @@
-//! Copies of what a change replaces, each with its SHA-256, so that it can be put back by hand or by us.
+//! Copies of what a change replaces, each with its SHA-256, so that it can be put back by hand, and what the change does,
+//! so that `undo` can turn it back.
+//!
+//! Each is a folder with a number; `pristine` holds the files as they were before Portcullis and is kept for ever. The
+//! numbers rise whatever the clock says. The manifest is written last: a folder without one is what a crash left.
 
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
+use serde::{Deserialize, Serialize};
 
 use crate::os::{FileError, Files};
+use crate::root::hash;
+use crate::root::request::Operation;
+use crate::rules::conf;
+use crate::rules::ledger::Seconds;
+use crate::rules::ledger_change::LedgerChange;
 use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOTS};
 
-/// How many copies are kept, beside the first one, which shows this Mac as it was before Portcullis.
-const KEPT: usize = 20;
+/// How many copies are kept, beside the pristine one.
+pub const KEPT: usize = 20;
+const PRISTINE: &str = "pristine";
+const MANIFEST: &str = "manifest.json";
+/// What is copied, and the names of the copies.
+const FILES: [(&str, &str); 3] = [(PF_CONF, "pf.conf"), (ANCHOR_FILE, "anchor"), (LEDGER, "ledger.json")];
 
-#[derive(Serialize)]
-struct Manifest {
-    version: u32,
-    files: Vec<Copied>,
+/// What stands beside the copies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this form: [`Manifest::VERSION`].
+    pub version: u32,
+    /// When the copies were taken.
+    pub taken: Seconds,
+    /// What was about to change; `None` of the pristine copies.
+    pub change: Option<RecordedChange>,
+    pub files: Vec<CopiedFile>,
 }
 
-#[derive(Serialize)]
-struct Copied {
-    path: &'static str,
+/// A change, as it was about to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedChange {
+    /// The user whom the request counts as.
+    pub user: u32,
+    /// The boot that it was made in.
+    pub boot: String,
+    pub operation: Operation,
+    pub ledger: LedgerChange,
+}
+
+/// One file as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopiedFile {
+    pub path: String,
     /// Name of the copy beside the manifest; `None` where there was no such file.
-    copy: Option<&'static str>,
-    sha256: Option<String>,
+    pub copy: Option<String>,
+    pub sha256: Option<String>,
 }
 
-/// Copies pf.conf, our anchor file and the ledger into a folder of their own. Gives its name: `written`, a time
-/// such as `20261123T171317Z`, with a number behind it where one second saw several.
+impl Manifest {
+    /// The version that this program writes and reads.
+    pub const VERSION: u32 = 2;
+
+    /// The SHA-256 of a file as it was, by its path; `None` where there was none.
+    pub fn sha256(&self, path: &str) -> Option<&str> {
+        self.files.iter().find(|file| file.path == path)?.sha256.as_deref()
+    }
+}
+
+/// Why a snapshot cannot be used. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("there is no snapshot {0}: the last {KEPT} changes have one (`portcullis snapshots` lists them)")]
+    Missing(String),
+    #[error("the manifest of snapshot {name} does not read: {source}")]
+    Manifest { name: String, source: serde_json::Error },
+    #[error("the manifest of snapshot {name} has version {version}")]
+    Version { name: String, version: u32 },
+    #[error("the copy of {path} in snapshot {name} is not what its manifest says")]
+    Copy { name: String, path: String },
+}
+
+/// Copies pf.conf, our anchor file and the ledger into a folder of their own, before `change` is made. Gives its number.
 /// Errors: a file that cannot be read or written; nothing else was changed then.
-pub fn take(tree: &Files, written: &str) -> Result<String, FileError> {
-    let taken = tree.list(SNAPSHOTS)?;
-    let stamp: String = written.chars().filter(char::is_ascii_alphanumeric).collect();
-    let numbers =
-        taken.iter().filter_map(|name| name.strip_prefix(&stamp)?.strip_prefix('-')?.parse::<u32>().ok());
-    let name = format!("{stamp}-{:03}", numbers.max().map_or(0, |last| last.saturating_add(1)));
+pub fn take(tree: &Files, taken: Seconds, change: RecordedChange) -> Result<u32, FileError> {
+    let names = tree.list(SNAPSHOTS)?;
+    let number = numbers(&names).last().map_or(1, |last| last.saturating_add(1));
+    sweep(tree, &names)?;
+    if !is_whole(tree, PRISTINE)? {
+        write(tree, PRISTINE, taken, None)?;
+    }
+    write(tree, &folder_name(number), taken, Some(change))?;
+    let kept = numbers(&tree.list(SNAPSHOTS)?);
+    for old in kept.iter().take(kept.len().saturating_sub(KEPT)) {
+        remove(tree, &folder_name(*old))?;
+    }
+    Ok(number)
+}
+
+/// The numbers of the snapshots that are kept, rising.
+pub fn list(tree: &Files) -> Result<Vec<u32>, FileError> {
+    let mut whole = Vec::new();
+    for number in numbers(&tree.list(SNAPSHOTS)?) {
+        if is_whole(tree, &folder_name(number))? {
+            whole.push(number);
+        }
+    }
+    Ok(whole)
+}
+
+/// The manifest of a snapshot, after each copy was held to its hash.
+pub fn read(tree: &Files, number: u32) -> Result<Manifest, SnapshotError> {
+    read_folder(tree, &folder_name(number))
+}
+
+/// What was copied before the first change; `None` where there was none yet.
+pub fn pristine(tree: &Files) -> Result<Option<Manifest>, SnapshotError> {
+    match read_folder(tree, PRISTINE) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(SnapshotError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes every snapshot, the pristine one last.
+pub fn remove_all(tree: &Files) -> Result<(), FileError> {
+    let mut names = tree.list(SNAPSHOTS)?;
+    names.sort_by_key(|name| name == PRISTINE);
+    names.iter().try_for_each(|name| remove(tree, name))?;
+    tree.remove_directory(SNAPSHOTS)
+}
+
+fn read_folder(tree: &Files, name: &str) -> Result<Manifest, SnapshotError> {
+    let bytes = tree.read(&place(name, MANIFEST))?.ok_or_else(|| SnapshotError::Missing(name.to_owned()))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|source| SnapshotError::Manifest { name: name.to_owned(), source })?;
+    if manifest.version != Manifest::VERSION {
+        return Err(SnapshotError::Version { name: name.to_owned(), version: manifest.version });
+    }
+    for CopiedFile { path, copy, sha256 } in &manifest.files {
+        let known = FILES.iter().find(|(known, _)| known == path);
+        let bytes = match (copy, known) {
+            (Some(copy), Some((_, known))) if copy == known => tree.read(&place(name, copy))?,
+            (None, Some(_)) => None,
+            _ => return Err(SnapshotError::Copy { name: name.to_owned(), path: path.clone() }),
+        };
+        if bytes.map(|bytes| hash::of_bytes(&bytes)) != *sha256 {
+            return Err(SnapshotError::Copy { name: name.to_owned(), path: path.clone() });
+        }
+    }
+    Ok(manifest)
+}
+
+fn write(tree: &Files, name: &str, taken: Seconds, change: Option<RecordedChange>) -> Result<(), FileError> {
     tree.make_directory(SNAPSHOTS, 0o700)?;
     tree.make_directory(&format!("{SNAPSHOTS}/{name}"), 0o700)?;
     let mut files = Vec::new();
-    for (path, copy) in [(PF_CONF, "pf.conf"), (ANCHOR_FILE, "anchor"), (LEDGER, "ledger.json")] {
-        let bytes = tree.read(path)?;
-        let sha256 = bytes.as_ref().map(|bytes| hex(&Sha256::digest(bytes)));
-        if let Some(bytes) = &bytes {
-            tree.replace(&format!("{SNAPSHOTS}/{name}/{copy}"), bytes, 0o600)?;
+    for (path, copy) in FILES {
+        let mut bytes = tree.read(path)?;
+        if change.is_none() && path == PF_CONF {
+            // Where our block is in it already, without: the state of an older installation was taken away by hand.
+            bytes = bytes.map(|bytes| conf::remove(&bytes).unwrap_or(bytes));
         }
-        files.push(Copied { path, copy: bytes.map(|_| copy), sha256 });
+        let sha256 = bytes.as_ref().map(|bytes| hash::of_bytes(bytes));
+        if let Some(bytes) = &bytes {
+            tree.replace(&place(name, copy), bytes, 0o600)?;
+        }
+        files.push(CopiedFile { path: path.to_owned(), copy: bytes.map(|_| copy.to_owned()), sha256 });
     }
+    let manifest = Manifest { version: Manifest::VERSION, taken, change, files };
     // Plain data with text keys: its JSON cannot fail.
-    let manifest = serde_json::to_vec_pretty(&Manifest { version: 1, files }).unwrap_or_default();
-    tree.replace(&format!("{SNAPSHOTS}/{name}/manifest.json"), &manifest, 0o600)?;
-    prune(tree, &taken)?;
-    Ok(name)
+    tree.replace(&place(name, MANIFEST), &serde_json::to_vec_pretty(&manifest).unwrap_or_default(), 0o600)
 }
 
-/// Removes the oldest copies but the very first. `taken` are the names before the newest, sorted.
-fn prune(tree: &Files, taken: &[String]) -> Result<(), FileError> {
-    let surplus = taken.len().saturating_sub(KEPT);
-    for name in taken.iter().skip(1).take(surplus) {
-        for file in tree.list(&format!("{SNAPSHOTS}/{name}"))? {
-            tree.remove(&format!("{SNAPSHOTS}/{name}/{file}"))?;
+/// Takes away what a crash left.
+fn sweep(tree: &Files, names: &[String]) -> Result<(), FileError> {
+    let numbered = numbers(names).into_iter().map(folder_name);
+    for name in numbered.chain([PRISTINE.to_owned()]) {
+        if !is_whole(tree, &name)? {
+            remove(tree, &name)?;
         }
-        tree.remove_directory(&format!("{SNAPSHOTS}/{name}"))?;
     }
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The manifest goes first: what is left after a crash is swept.
+fn remove(tree: &Files, name: &str) -> Result<(), FileError> {
+    tree.remove(&place(name, MANIFEST))?;
+    for file in tree.list(&format!("{SNAPSHOTS}/{name}"))? {
+        tree.remove(&place(name, &file))?;
+    }
+    tree.remove_directory(&format!("{SNAPSHOTS}/{name}"))
+}
+
+fn is_whole(tree: &Files, name: &str) -> Result<bool, FileError> {
+    Ok(tree.length(&place(name, MANIFEST))? > 0)
+}
+
+fn numbers(names: &[String]) -> Vec<u32> {
+    let number = |name: &String| name.parse().ok().filter(|number| folder_name(*number) == *name);
+    let mut numbers: Vec<u32> = names.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn folder_name(number: u32) -> String {
+    format!("{number:06}")
+}
+
+fn place(name: &str, file: &str) -> String {
+    format!("{SNAPSHOTS}/{name}/{file}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn keeps_the_first_and_the_latest() {
+    fn change() -> RecordedChange {
+        let (boot, ledger) = ("b".to_owned(), LedgerChange::default());
+        RecordedChange { user: 501, boot, operation: Operation::CloseAll {}, ledger }
+    }
+
+    fn tree() -> (tempfile::TempDir, Files) {
         let directory = tempfile::tempdir().unwrap();
         let tree = Files::lab(directory.path());
         tree.replace(PF_CONF, b"pass\n", 0o644).unwrap();
-        let names: Vec<String> = (0..30).map(|_| take(&tree, "2026-11-23T17:13:17Z").unwrap()).collect();
-        let kept = tree.list(SNAPSHOTS).unwrap();
-        assert_eq!(kept.len(), KEPT + 1);
-        assert_eq!((kept.first(), kept.last()), (names.first(), names.last()));
-        let copy = tree.read(&format!("{SNAPSHOTS}/{}/pf.conf", names[0])).unwrap();
-        assert_eq!(copy.unwrap(), b"pass\n");
-        let manifest = tree.read(&format!("{SNAPSHOTS}/{}/manifest.json", names[0])).unwrap().unwrap();
-        assert!(String::from_utf8(manifest).unwrap().contains(&hex(&Sha256::digest(b"pass\n"))));
+        (directory, tree)
+    }
+
+    #[test]
+    fn keeps_the_pristine_one_and_the_latest_whatever_the_clock_says() {
+        let (_directory, tree) = tree();
+        for time in (0..30).rev() {
+            take(&tree, time, change()).unwrap();
+            tree.replace(PF_CONF, format!("pass # {time}\n").as_bytes(), 0o644).unwrap();
+        }
+        assert_eq!(list(&tree).unwrap(), (11..=30).collect::<Vec<_>>());
+        let pristine = pristine(&tree).unwrap().unwrap();
+        assert_eq!((pristine.taken, pristine.change), (29, None));
+        assert_eq!(tree.read(&place(PRISTINE, "pf.conf")).unwrap().unwrap(), b"pass\n");
+        assert_eq!(read(&tree, 30).unwrap().sha256(PF_CONF), Some(hash::of_bytes(b"pass # 1\n").as_str()));
+        assert!(matches!(read(&tree, 10), Err(SnapshotError::Missing(_))));
+        remove_all(&tree).unwrap();
+        assert_eq!(tree.list(SNAPSHOTS).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_crash_left_is_swept_and_its_number_not_used_again() {
+        let (_directory, tree) = tree();
+        assert_eq!(take(&tree, 0, change()).unwrap(), 1);
+        tree.replace(&place("000002", "pf.conf"), b"half", 0o600).unwrap();
+        assert_eq!(list(&tree).unwrap(), [1]);
+        assert_eq!(take(&tree, 0, change()).unwrap(), 3);
+        assert_eq!(tree.list(SNAPSHOTS).unwrap(), ["000001", "000003", PRISTINE]);
+    }
+
+    #[test]
+    fn the_pristine_pf_conf_is_without_our_block() {
+        let (_directory, tree) = tree();
+        tree.replace(PF_CONF, &conf::add(b"pass\n").unwrap(), 0o644).unwrap();
+        take(&tree, 0, change()).unwrap();
+        let pristine = pristine(&tree).unwrap().unwrap();
+        assert_eq!(pristine.sha256(PF_CONF), Some(hash::of_bytes(b"pass\n").as_str()));
+    }
+
+    #[test]
+    fn a_copy_that_was_changed_is_not_used() {
+        let (_directory, tree) = tree();
+        take(&tree, 0, change()).unwrap();
+        tree.replace(&place("000001", "pf.conf"), b"pass all\n", 0o600).unwrap();
+        assert!(matches!(read(&tree, 1), Err(SnapshotError::Copy { .. })));
+        let manifest = String::from_utf8(tree.read(&place("000001", MANIFEST)).unwrap().unwrap()).unwrap();
+        for (old, new) in [
+            ("\"pf.conf\"", "\"../../../../../etc/pf.conf\""),
+            ("\"version\": 2", "\"version\": 3"),
+            ("\"taken\": 0", "\"taken\": 0, \"more\": 0"),
+        ] {
+            let changed = manifest.replace(old, new);
+            assert_ne!(changed, manifest);
+            tree.replace(&place("000001", MANIFEST), changed.as_bytes(), 0o600).unwrap();
+            assert!(read(&tree, 1).is_err(), "{new}");
+        }
     }
 }

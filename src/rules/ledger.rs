@@ -287,7 +287,7 @@ impl Ledger {
         beyond
     }
 
-    fn drop_openings(&mut self, port: PortRange) {
+    pub(super) fn drop_openings(&mut self, port: PortRange) {
         let openings = std::mem::take(&mut self.openings);
         self.openings = openings
             .into_iter()

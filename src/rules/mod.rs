@@ -5,6 +5,7 @@ pub mod conf;
 pub mod drops;
 pub mod half;
 pub mod ledger;
+pub mod ledger_change;
 pub mod named_port;
 pub mod openness;
 #[cfg(test)]

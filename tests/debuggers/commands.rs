@@ -45,6 +45,7 @@ impl Commands {
             &["prefs"],
             &["prefs", "from", "any"],
             &["log", &log],
+            &["history"],
             &["check", &conf],
             &["explain", "2345", "--conf", &conf],
             &["completions", "zsh"],
@@ -140,7 +141,9 @@ impl Traces {
     pub fn new(folder: &Path) -> Result<Traces, String> {
         let strace = find(&["strace"]).ok_or("strace is not installed")?;
         let traces = Traces { strace, file: folder.join("trace"), runs: 0, touching: Vec::new() };
-        let trial = Command::new(&traces.strace).args(["-f", "-o", "/dev/null", "/bin/true"]).output();
+        let trial = Command::new(&traces.strace)
+            .args(["-f", "--seccomp-bpf", "-o", "/dev/null", "/bin/true"])
+            .output();
         match trial {
             Ok(output) if output.status.success() => Ok(traces),
             Ok(output) => {
@@ -159,7 +162,9 @@ impl Traces {
     /// What runs a program and writes its trace.
     pub fn command(&self, program: &Path, arguments: &[String]) -> Command {
         let mut command = Command::new(&self.strace);
-        command.args(["-f", "-qq", "-e", "trace=execve,connect,bind,sendto,sendmsg,sendmmsg", "-o"]);
+        // The filter in the kernel stops a program at these calls alone.
+        command.args(["-f", "--seccomp-bpf", "-qq"]);
+        command.args(["-e", "trace=execve,connect,bind,sendto,sendmsg,sendmmsg", "-o"]);
         command.arg(&self.file).arg(program).args(arguments).stdin(Stdio::null());
         command
     }

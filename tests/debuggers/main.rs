@@ -104,7 +104,9 @@ fn watch(running: &[Running], given: &[Running], screen: Option<&Screen>, second
     std::thread::scope(|scope| {
         scope.spawn(|| look_over_and_over(running, &is_over, &passes));
         scope.spawn(|| screen.iter().for_each(|screen| screen.look_over_and_over(&is_over)));
-        for name in ["one", "another"] {
+        // Quick, each command looks once.
+        let names: &[&str] = if seconds.is_zero() { &["one"] } else { &["one", "another"] };
+        for name in names {
             let (runs, is_over) = (&runs, &is_over);
             scope.spawn(move || run_over_and_over(given, is_over, runs, &Commands::new(folder, name), name));
         }
@@ -272,9 +274,9 @@ fn control(name: &str, folder: &Path) -> Result<String, String> {
 fn look(mode: &str, ports: impl Iterator<Item = u16>) -> ExitCode {
     let ports: Vec<u16> = ports.collect();
     let watched: Vec<PortRange> = ports.iter().filter_map(|port| PortRange::single(*port)).collect();
+    let table = sockets::read(&watched).expect("the socket table");
+    let processes = sockets::processes(may_linger).expect("the processes");
     for port in ports {
-        let table = sockets::read(&watched).expect("the socket table");
-        let processes = sockets::processes(may_linger).expect("the processes");
         let said = PortView::of(PortExpectation::usual(port), &table, Some(&table), &processes)
             .assess(open_pf(), AppFirewallEffect::Off);
         assert!(!said.sentence.is_empty());

@@ -1,0 +1,127 @@
+//! The audit: a whole line for each request, whatever became of it, and `portcullis history`, which shows it.
+
+mod common;
+
+use common::{Lab, request};
+use portcullis::root::audit::{self, AuditLine};
+use portcullis::root::request::{Operation, Request};
+use portcullis::system::{AUDIT, System as _};
+
+fn lines(lab: &Lab) -> Vec<AuditLine> {
+    let log = audit::read(&lab.system().files()).unwrap();
+    assert_eq!(log.unreadable, 0);
+    log.lines
+}
+
+#[test]
+fn every_request_has_a_line_with_who_asked_and_the_whole_of_it() {
+    let lab = Lab::new();
+    lab.portcullis(&["open", "2345"]).expect(0);
+    lab.helper(&["apply", "junk", "more"]).expect(2);
+    lab.helper(&["fly\nblock all"]).expect(2);
+    lab.write("/Library/Application Support/Portcullis/ledger.json", "junk");
+    lab.portcullis(&["open", "9229"]).expect(1);
+    let lines = lines(&lab);
+    let [opened, junk, fly, refused] = lines.as_slice() else { panic!("{lines:?}") };
+    let request = opened.request.as_ref().unwrap();
+    assert_eq!(request["action"]["do"], "open");
+    assert!(request["action"]["ports"].to_string().contains("2345"), "{request}");
+    assert_eq!((opened.asker.as_deref(), opened.caller.sudo_uid), (Some("ada"), None));
+    assert_eq!(opened.caller.uid, portcullis::os::own_uid());
+    assert_eq!(opened.helper.version, env!("CARGO_PKG_VERSION"));
+    let sum = std::process::Command::new("sha256sum").arg(env!("CARGO_BIN_EXE_helper-lab")).output();
+    if let Ok(sum) = sum {
+        let sum = String::from_utf8(sum.stdout).unwrap();
+        assert_eq!(opened.helper.sha256.as_deref(), sum.split(' ').next());
+    }
+    assert!(opened.ok && !junk.ok && !fly.ok && !refused.ok);
+    assert_eq!(junk.words.as_deref().unwrap(), ["apply", "junk", "more"]);
+    assert_eq!(fly.words.as_deref().unwrap(), ["fly\nblock all"]);
+    assert_eq!(refused.request.as_ref().unwrap()["action"]["do"], "open");
+}
+
+#[test]
+fn sudo_and_the_screen_say_whose_request_it_is() {
+    use std::os::unix::fs::MetadataExt as _;
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    let helper = || {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_helper-lab"));
+        command.arg("--lab").arg(lab.path());
+        command
+    };
+    helper().arg("status").env("SUDO_UID", "54321").assert().success();
+    helper().arg("status").env("SUDO_UID", "0x1").assert().success();
+    lab.write("/dev/console", "");
+    let console = lab.file("/dev/console");
+    // Only root can give it to another user.
+    let given = std::os::unix::fs::chown(&console, Some(54_322), None).is_ok();
+    helper().arg("status").env_remove("SUDO_UID").assert().success();
+    let lines = lines(&lab);
+    assert_eq!((lines[0].caller.sudo_uid, lines[0].by.as_str()), (Some(54_321), "uid 54321"));
+    assert_eq!(lines[1].caller.sudo_uid, None);
+    let owner = if given { 54_322 } else { console.metadata().unwrap().uid() };
+    assert_eq!(lines[2].caller.console_uid, Some(owner));
+    assert_eq!(lines[2].caller.user(), owner);
+}
+
+#[test]
+fn twenty_at_once_leave_twenty_whole_lines_at_rotation_too() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    lab.helper(&["status"]).expect(0);
+    let line = String::from_utf8(lab.read(AUDIT)).unwrap();
+    lab.write(AUDIT, line.repeat(1024 * 1024 / line.len() - 3));
+    let before = lines(&lab).len();
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let lab = &lab;
+            scope.spawn(move || {
+                let asker = format!("user-{number}");
+                match number % 2 {
+                    0 => lab.request(&Request { asker, ..request(Operation::Status {}) }),
+                    _ => lab.helper(&["apply", "junk", &asker]),
+                }
+            });
+        }
+    });
+    let lines = lines(&lab);
+    assert_eq!(lines.len(), before + 20);
+    assert!(lab.file("/Library/Logs/Portcullis/audit.1.jsonl").exists(), "it was rotated");
+    for number in 0..20 {
+        let asker = format!("user-{number}");
+        let of_asker = |line: &&AuditLine| {
+            line.asker.as_ref() == Some(&asker)
+                || line.words.as_ref().is_some_and(|words| words.last() == Some(&asker))
+        };
+        assert_eq!(lines.iter().filter(of_asker).count(), 1, "{asker}");
+    }
+}
+
+#[test]
+fn history_shows_each_request_on_a_line_of_its_own() {
+    let lab = Lab::new();
+    assert!(lab.portcullis(&["history"]).expect(0).out.contains("not asked anything"));
+    lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+    lab.helper(&["fly\n\u{1b}[2J"]).expect(2);
+    let text = lab.portcullis(&["history"]).expect(0).out;
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("  open  changed: port 2345 (dlv) is open for anyone"), "{text}");
+    assert!(text.contains("  malformed  refused: the word "), "{text}");
+    assert!(text.contains("(as ada)") || text.contains("  ada  "), "{text}");
+    let json = lab.portcullis(&["history", "--json", "--last", "1"]).expect(0).json();
+    assert_eq!(json["requests"].as_array().unwrap().len(), 1);
+    assert_eq!(json["requests"][0]["words"][0], "fly\n\u{1b}[2J");
+    lab.write(AUDIT, "junk\n");
+    assert!(lab.portcullis(&["history"]).expect(0).out.contains("1 more line"));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_takes_nothing_away() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    std::fs::create_dir_all(lab.file(AUDIT)).unwrap();
+    let said = lab.portcullis(&["open", "2345"]).expect(0);
+    assert!(said.out.contains("audit log was not written"), "{}", said.out);
+    assert!(lab.rules().contains("2345"));
+}
