@@ -141,7 +141,9 @@ impl Traces {
     pub fn new(folder: &Path) -> Result<Traces, String> {
         let strace = find(&["strace"]).ok_or("strace is not installed")?;
         let traces = Traces { strace, file: folder.join("trace"), runs: 0, touching: Vec::new() };
-        let trial = Command::new(&traces.strace).args(["-f", "--seccomp-bpf", "-o", "/dev/null", "/bin/true"]).output();
+        let trial = Command::new(&traces.strace)
+            .args(["-f", "--seccomp-bpf", "-o", "/dev/null", "/bin/true"])
+            .output();
         match trial {
             Ok(output) if output.status.success() => Ok(traces),
             Ok(output) => {
