@@ -10,8 +10,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long each pfctl is delayed.
@@ -21,7 +19,7 @@ const AIM: f64 = 1.3;
 /// How often each request is measured; the best counts.
 const TIMES: usize = 3;
 
-const PORTS: &str = r#"[{"name":"dlv","port":2345}]"#;
+const PORT: &str = "2345=dlv";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -48,11 +46,11 @@ fn main() {
     println!("{:<12} {:>9} {:>9} {:>6} {:>6}", "request", "answer", "pfctl", "runs", "÷");
     let (mut whole, mut inside) = (Duration::ZERO, Duration::ZERO);
     let requests = [
-        ("guard on", r#"{"do":"guard","on":true}"#.to_owned()),
-        ("open", format!(r#"{{"do":"open","ports":{PORTS},"from":{{"kind":"any"}}}}"#)),
-        ("tick", r#"{"do":"tick"}"#.to_owned()),
-        ("close", format!(r#"{{"do":"close","ports":{PORTS}}}"#)),
-        ("guard off", r#"{"do":"guard","on":false}"#.to_owned()),
+        ("guard on", vec!["guard", "on", "--managed", PORT]),
+        ("open", vec!["open", PORT, "--from", "any"]),
+        ("tick", vec!["tick"]),
+        ("close", vec!["close", PORT]),
+        ("guard off", vec!["guard", "off"]),
     ];
     let mut best = vec![None::<(Duration, Vec<(u64, u64)>)>; requests.len()];
     for _ in 0..TIMES {
@@ -83,14 +81,17 @@ fn main() {
 }
 
 /// One request: how long the answer took, and when each pfctl ran.
-fn measure(lab: &Path, log: &Path, action: &str) -> (Duration, Vec<(u64, u64)>) {
-    let request = format!(r#"{{"version":1,"action":{action},"asker":"ada","managed":{PORTS}}}"#);
+fn measure(lab: &Path, log: &Path, action: &[&str]) -> (Duration, Vec<(u64, u64)>) {
+    let made = jiff::Timestamp::from_second(portcullis::os::now()).expect("a time").to_string();
+    let boot = portcullis::os::boot_id().expect("a boot");
+    let since_boot = portcullis::os::clock().to_string();
     let _ = std::fs::remove_file(log);
     let began = clock();
     let output = Command::new(env!("CARGO_BIN_EXE_helper-lab"))
         .arg("--lab")
         .arg(lab)
-        .args(["apply", &URL_SAFE_NO_PAD.encode(request)])
+        .args(action)
+        .args(["--made", &made, "--boot", &boot, "--clock", &since_boot, "--asker", "ada"])
         .env("USER", "ada")
         .output()
         .expect("the helper starts");

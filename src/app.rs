@@ -2,6 +2,7 @@
 
 mod error;
 mod ledger_ports;
+mod request;
 mod source_choice;
 
 use std::collections::BTreeMap;
@@ -22,11 +23,11 @@ use crate::os;
 use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
-use crate::report::{Report, ReportFact, RulesetsReport};
+use crate::report::{PfState, Report, ReportFact, RulesetsReport};
 use crate::root::answer::Response;
 use crate::root::audit::{self, AuditLog};
 use crate::root::record::Recording;
-use crate::root::request::{Operation, Request};
+use crate::root::request::{Operation, Permission};
 use crate::rules::ledger::{Ledger, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -34,6 +35,7 @@ use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Status};
 use crate::system::{LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
+use request::composed;
 
 /// What both front ends do, on one system.
 #[derive(Clone, Debug)]
@@ -345,12 +347,29 @@ impl App {
         Some(pflog::blocked(&entries, now.saturating_sub(HOUR)))
     }
 
-    /// Asks root. Without preferences nothing is added to what is ours to close, and the way is the one in use.
+    /// Asks root. Where that needs more than the prompt said, the prompt is shown once more and says it.
     fn ask(&self, action: Operation, preferences: Option<&Preferences>) -> Result<Response, AppError> {
-        let mut request = Request::new(action, &os::user_name());
-        request.managed = preferences.map(Preferences::managed).unwrap_or_default();
-        request.way = preferences.and_then(|preferences| preferences.way);
-        Ok(elevate::ask(self.system(), &request)?)
+        let mut pf_is_enabled = self.pf_is_enabled();
+        let mut missing = Vec::new();
+        for _ in 0..2 {
+            let made = self.system.moment()?;
+            let mut request = composed(&action, made, self.ledger().as_ref(), preferences, pf_is_enabled);
+            missing.iter().for_each(|permission| request.allow(*permission));
+            let response = elevate::ask(self.system(), &request)?;
+            if response.missing.is_empty() {
+                return Ok(response);
+            }
+            // Root saw what the guard goes on for.
+            pf_is_enabled |= response.missing.contains(&Permission::GuardOn);
+            missing = response.missing;
+        }
+        Err(AppError::Missing(missing))
+    }
+
+    /// Whether root last saw pf enabled, in this boot.
+    fn pf_is_enabled(&self) -> bool {
+        let boot = self.system.boot_id().unwrap_or_default();
+        self.report().usable(self.system.now(), &boot).is_ok_and(|report| report.pf == PfState::Enabled)
     }
 
     /// The ledger, as far as it reads: root's own judgement of it comes with the next request.

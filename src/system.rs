@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 pub use crate::os::TrackedConnection;
 use crate::os::holds::{self, HoldError, Release};
@@ -112,6 +113,28 @@ pub trait System: fmt::Debug + Send + Sync {
     fn now(&self) -> i64 {
         os::now()
     }
+
+    /// Seconds by a clock that starts with the machine, goes on in sleep, and that no user can set.
+    fn clock(&self) -> u64 {
+        os::clock()
+    }
+
+    /// Now, by every clock.
+    fn moment(&self) -> Result<Moment, BootError> {
+        Ok(Moment { time: self.now(), boot: self.boot_id()?, clock: self.clock() })
+    }
+}
+
+/// A point in time by every clock: what one of them hides, another shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moment {
+    /// Seconds since 1970-01-01 UTC by the wall clock, which a user can set.
+    pub time: i64,
+    /// The boot, as [`System::boot_id`] names it.
+    pub boot: String,
+    /// As [`System::clock`].
+    pub clock: u64,
 }
 
 /// How the elevated helper is started.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What takes everything it needs from its caller.
-const PURE: [&str; 10] = [
+const PURE: [&str; 12] = [
     "pf",
     "port.rs",
     "rules",
@@ -15,7 +15,9 @@ const PURE: [&str; 10] = [
     "menu",
     "debuggers",
     "root/plan.rs",
+    "root/permissions.rs",
     "root/request.rs",
+    "root/words.rs",
 ];
 
 /// The files of a pure module that look at the machine or ask a server, for the others to be given what they found.

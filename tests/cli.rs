@@ -219,7 +219,7 @@ fn random_bytes_as_input_end_in_an_error() {
         let bytes: Vec<u8> = (0..=round % 40).map(|_| next().max(1)).collect();
         let argument = std::ffi::OsStr::from_bytes(&bytes);
         for (program, verb) in
-            [(env!("CARGO_BIN_EXE_portcullis"), "open"), (env!("CARGO_BIN_EXE_helper-lab"), "apply")]
+            [(env!("CARGO_BIN_EXE_portcullis"), "open"), (env!("CARGO_BIN_EXE_helper-lab"), "close")]
         {
             let mut command = assert_cmd::Command::new(program);
             command.arg("--lab").arg(lab.path()).arg(verb).arg(argument);

@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::Lab;
+use common::{Lab, request};
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 
-fn open(port: &str, until: Option<i64>) -> String {
+fn open(port: &str, until: Option<i64>) -> Request {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
-    Request::new(Operation::Open { ports, from: Source::Any, until }, "ada").encode()
+    request(Operation::Open { ports, from: Source::Any, until })
 }
 
 fn ready() -> Lab {
@@ -50,11 +50,12 @@ fn usage_and_bad_requests_end_with_2() {
     let before = tree();
     for arguments in [
         &[][..],
-        &["apply"],
-        &["apply", "x", "y"],
-        &["apply", "pass all"],
+        &["open"],
+        &["open", "2345", "--from"],
+        &["pass all"],
         &["fly"],
-        &["apply", ""],
+        &[""],
+        &["tick", "--asker", "ada"],
         &["record"],
         &["record", "0"],
         &["record", "721"],
@@ -65,7 +66,7 @@ fn usage_and_bad_requests_end_with_2() {
         assert_eq!(said.json()["outcome"], "unchanged", "{arguments:?}");
         assert!(said.err.contains("nothing was changed"), "{}", said.err);
     }
-    let low = lab.helper(&["apply", &open("80", None)]).expect(2);
+    let low = lab.request(&open("80", None)).expect(2);
     assert!(low.err.contains("below 1024"), "{}", low.err);
     let output =
         assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis-helper")).arg("status").output().unwrap();
@@ -81,7 +82,7 @@ fn a_rule_that_pf_refuses_changes_nothing() {
         &lab,
         "case \"$*\" in *-n*) cat >/dev/null; echo 'stdin:1: syntax error' >&2; exit 1;; esac\nexec $real \"$@\"",
     );
-    let said = lab.helper(&["apply", &open("2345", None)]).expect(1);
+    let said = lab.request(&open("2345", None)).expect(1);
     assert!(said.err.contains("syntax error") && said.err.contains("nothing was changed"), "{}", said.err);
     assert_eq!(substance(&lab), before);
 }
@@ -97,7 +98,7 @@ fn a_load_that_fails_is_undone() {
         once.display()
     );
     wrap_pfctl(&lab, &script);
-    let said = lab.helper(&["apply", &open("2345", None)]).expect(4);
+    let said = lab.request(&open("2345", None)).expect(4);
     assert_eq!(said.json()["outcome"], "restored");
     assert!(said.err.contains("Device busy") && said.err.contains("put back"), "{}", said.err);
     assert_eq!(substance(&lab), before);
@@ -110,7 +111,7 @@ fn rules_that_do_not_read_back_are_undone() {
     let before = substance(&lab);
     // pf takes the new rules and drops them silently.
     wrap_pfctl(&lab, "case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; exit 0;; esac\nexec $real \"$@\"");
-    let said = lab.helper(&["apply", &open("2345", None)]).expect(4);
+    let said = lab.request(&open("2345", None)).expect(4);
     assert!(said.err.contains("does not hold what was loaded"), "{}", said.err);
     assert_eq!(substance(&lab), before);
 }
@@ -122,7 +123,7 @@ fn what_cannot_be_undone_is_said() {
         &lab,
         "case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; echo 'pfctl: /dev/pf: Device not configured' >&2; exit 1;; esac\nexec $real \"$@\"",
     );
-    let said = lab.helper(&["apply", &open("2345", None)]).expect(5);
+    let said = lab.request(&open("2345", None)).expect(5);
     assert_eq!(said.json()["outcome"], "damaged");
     assert!(said.err.contains("snapshots"), "{}", said.err);
 }
@@ -131,7 +132,7 @@ fn what_cannot_be_undone_is_said() {
 fn what_is_over_is_closed_by_the_next_tick() {
     let lab = ready();
     let in_a_moment = portcullis::os::now() + 1;
-    lab.helper(&["apply", &open("2345", Some(in_a_moment))]).expect(0);
+    lab.request(&open("2345", Some(in_a_moment))).expect(0);
     assert!(lab.rules().contains("keep state"));
     while portcullis::os::now() <= in_a_moment {
         std::thread::yield_now();
@@ -139,14 +140,14 @@ fn what_is_over_is_closed_by_the_next_tick() {
     lab.helper(&["tick"]).expect(0);
     assert!(!lab.rules().contains("keep state"), "{}", lab.rules());
     // An opening that is over before it begins never opens.
-    lab.helper(&["apply", &open("2345", Some(1))]).expect(0);
+    lab.request(&open("2345", Some(1))).expect(0);
     assert!(!lab.rules().contains("keep state"));
 }
 
 #[test]
 fn a_tick_puts_back_what_a_restart_took() {
     let lab = ready();
-    lab.helper(&["apply", &open("2345", None)]).expect(0);
+    lab.request(&open("2345", None)).expect(0);
     let rules = lab.rules();
     std::fs::remove_file(lab.file("/private/var/pf/kernel.json")).unwrap();
     assert!(!lab.rules().contains("2345"), "the pretended Mac has restarted");
@@ -186,7 +187,7 @@ fn damaged_ledgers_are_refused_and_kept() {
         whole.replace("\"version\": 1", "\"version\": 9"),
     ] {
         lab.write(ledger, &damaged);
-        let said = lab.helper(&["apply", &open("2345", None)]).expect(1);
+        let said = lab.request(&open("2345", None)).expect(1);
         assert!(said.err.contains("ledger.json") && said.err.contains("nothing was changed"), "{}", said.err);
         assert_eq!(lab.read(ledger), damaged.as_bytes());
     }
@@ -198,7 +199,7 @@ fn links_are_not_followed() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::rename(lab.file("/etc/pf.anchors"), outside.path().join("anchors")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("anchors"), lab.file("/etc/pf.anchors")).unwrap();
-    let said = lab.helper(&["apply", &open("2345", None)]).expect(1);
+    let said = lab.request(&open("2345", None)).expect(1);
     assert!(said.err.contains("symbolic link"), "{}", said.err);
 }
 
@@ -220,7 +221,7 @@ fn one_request_at_a_time_and_none_is_lost() {
     std::thread::scope(|scope| {
         for port in 4000..4008 {
             let lab = &lab;
-            scope.spawn(move || lab.helper(&["apply", &open(&port.to_string(), None)]).expect(0));
+            scope.spawn(move || lab.request(&open(&port.to_string(), None)).expect(0));
         }
     });
     let rules = lab.rules();

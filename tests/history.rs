@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::Lab;
+use common::{Lab, request};
 use portcullis::root::audit::{self, AuditLine};
 use portcullis::root::request::{Operation, Request};
 use portcullis::system::{AUDIT, System as _};
@@ -79,7 +79,7 @@ fn twenty_at_once_leave_twenty_whole_lines_at_rotation_too() {
             scope.spawn(move || {
                 let asker = format!("user-{number}");
                 match number % 2 {
-                    0 => lab.helper(&["apply", &Request::new(Operation::Status {}, &asker).encode()]),
+                    0 => lab.request(&Request { asker, ..request(Operation::Status {}) }),
                     _ => lab.helper(&["apply", "junk", &asker]),
                 }
             });
@@ -107,7 +107,7 @@ fn history_shows_each_request_on_a_line_of_its_own() {
     let text = lab.portcullis(&["history"]).expect(0).out;
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains("  open  changed: port 2345 (dlv) is open for anyone"), "{text}");
-    assert!(text.contains("  malformed  refused: usage: "), "{text}");
+    assert!(text.contains("  malformed  refused: the word "), "{text}");
     assert!(text.contains("(as ada)") || text.contains("  ada  "), "{text}");
     let json = lab.portcullis(&["history", "--json", "--last", "1"]).expect(0).json();
     assert_eq!(json["requests"].as_array().unwrap().len(), 1);

@@ -8,6 +8,7 @@ use crate::os::clipboard::ClipboardError;
 use crate::prefs::PreferencesError;
 use crate::report::Unusable;
 use crate::root::answer::Outcome;
+use crate::root::request::Permission;
 use crate::rules::named_port::PortsError;
 use crate::sockets::SocketsError;
 use crate::system::SystemError;
@@ -74,6 +75,11 @@ pub enum AppError {
     },
     #[error(transparent)]
     Clipboard(#[from] ClipboardError),
+    /// More is missing than what was missing before.
+    #[error(
+        "the firewall changed meanwhile, and it would take more than was asked: try again; nothing was changed"
+    )]
+    Missing(Vec<Permission>),
     #[error(transparent)]
     Boot(#[from] os::BootError),
     #[error(transparent)]

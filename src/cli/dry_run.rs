@@ -11,7 +11,7 @@ use portcullis::pf::interfaces::InterfaceFacts;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
-use portcullis::root::request::{Operation, Request};
+use portcullis::root::request::Operation;
 use portcullis::rules::anchor;
 use portcullis::rules::ledger::{Attachment, Guard, Ledger, Opening};
 use portcullis::rules::named_port::NamedPort;
@@ -91,7 +91,7 @@ fn asked(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> Vec<(PortRange, Vec<
 
 /// Refuses what the helper would refuse.
 fn validate(operation: &Operation) -> Result<(), AppError> {
-    Request::new(operation.clone(), "dry-run").validate().map_err(|error| AppError::Elevate(error.into()))
+    operation.validate().map_err(|error| AppError::Elevate(error.into()))
 }
 
 /// The ledger, as far as the report tells it.

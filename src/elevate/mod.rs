@@ -2,12 +2,13 @@
 //!
 //! The app never becomes root. It asks `/usr/bin/osascript` to run one command with administrator privileges; macOS
 //! shows the prompt, and the command runs the helper on one request. What stands between the two is text, so every
-//! part of it is either fixed, or hexadecimal, or base64, or quoted twice: for the shell, then for AppleScript.
+//! part of it is either fixed, or hexadecimal, or quoted twice: for the shell, then for AppleScript.
 //!
 //! The app bundle can be written by its owner, so the helper in it could be swapped between the check of its
 //! signature and its run. Therefore root first copies it into a fresh directory of its own, hashes *the copy*, and
 //! runs the copy only where the hash is the one of the file that was checked.
 
+pub mod prompt;
 pub mod quote;
 pub mod signature;
 
@@ -19,8 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::os::process::{ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
-use crate::root::request::{Operation, Request};
-use crate::rules::named_port::NamedPort;
+use crate::root::request::Request;
 use crate::system::{HelperLaunch, System};
 
 /// How long a person may think about the prompt before we give up.
@@ -82,7 +82,7 @@ pub fn ask(system: &dyn System, request: &Request) -> Result<Response, ElevateEr
     }
     let digest = checked_digest(&launch, &helper)?;
     let home = system.place("/private/var/root/portcullis.XXXXXXXXXX");
-    let script = script(&command(&launch, &home, &helper, &digest, request), &describe(request));
+    let script = script(&command(&launch, &home, &helper, &digest, request), &prompt::describe(request));
     let osascript = system.program("/usr/bin/osascript").args(["-e", &script]).timeout(PATIENCE);
     let output = match osascript.run() {
         Ok(output) => output,
@@ -90,7 +90,8 @@ pub fn ask(system: &dyn System, request: &Request) -> Result<Response, ElevateEr
         Err(error) => return Err(ElevateError::Unclear(error.into())),
     };
     let by_hand = || {
-        format!("sudo {}{} apply {}", quote::sh(&helper.to_string_lossy()), words(&launch), request.encode())
+        let (helper, words) = (quote::sh(&helper.to_string_lossy()), words(&launch, request));
+        format!("sudo {helper}{words}")
     };
     read_outcome(output.code, &output.stdout, &output.stderr, by_hand)
 }
@@ -132,11 +133,10 @@ fn digest(path: &Path) -> std::io::Result<String> {
 }
 
 /// What root's shell runs: copy, hash the copy, run the copy, clean up. All that varies in it are two quoted paths,
-/// a hash, and base64.
+/// a hash, and the quoted words of the request.
 fn command(launch: &HelperLaunch, home: &Path, helper: &Path, digest: &str, request: &Request) -> String {
     let (home, helper) = (quote::sh(&home.to_string_lossy()), quote::sh(&helper.to_string_lossy()));
-    let (hash, request) = (launch.hash, request.encode());
-    let arguments = words(launch);
+    let (hash, words) = (launch.hash, words(launch, request));
     let signed = match signature::PIN {
         signature::Pin::Team(team) if launch.is_pinned => match signature::requirement(team) {
             Ok(requirement) => {
@@ -151,13 +151,14 @@ fn command(launch: &HelperLaunch, home: &Path, helper: &Path, digest: &str, requ
          /bin/cp {helper} \"$d/helper\"; \
          if test \"$({hash} < \"$d/helper\")\" != '{digest}  -'; then \
          echo 'the helper changed after it was checked: it was not run, nothing was changed' >&2; exit 1; fi; \
-         {signed}/bin/chmod 0700 \"$d/helper\"; \"$d/helper\"{arguments} apply {request}"
+         {signed}/bin/chmod 0700 \"$d/helper\"; \"$d/helper\"{words}"
     )
 }
 
-/// The helper's first arguments, each after a space.
-fn words(launch: &HelperLaunch) -> String {
-    launch.arguments.iter().map(|word| format!(" {}", quote::sh(&word.to_string_lossy()))).collect()
+/// The helper's arguments, each quoted and after a space.
+fn words(launch: &HelperLaunch, request: &Request) -> String {
+    let first = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
+    first.chain(request.words()).map(|word| format!(" {}", quote::sh(&word))).collect()
 }
 
 /// The AppleScript that asks: one `do shell script` with administrator privileges.
@@ -169,53 +170,9 @@ fn script(command: &str, prompt: &str) -> String {
     )
 }
 
-/// What the prompt says: built from checked values only.
-pub fn describe(request: &Request) -> String {
-    let what = match &request.action {
-        Operation::Open { ports, from, .. } => {
-            format!("open {} for {}", port_words(ports), from.in_words(3))
-        }
-        Operation::Close { ports } => format!("close {}", port_words(ports)),
-        Operation::CloseAll {} => "close every debug port".to_owned(),
-        Operation::Guard { on: true } => {
-            "turn the firewall pf on and block closed debug ports from other machines".to_owned()
-        }
-        Operation::Guard { on: false } => "stop blocking closed debug ports".to_owned(),
-        Operation::Log { minutes } => {
-            format!("record the headers of what the firewall logs for {}", minute_words(*minutes))
-        }
-        Operation::StopLog {} => "stop recording what the firewall logs".to_owned(),
-        Operation::Status {} | Operation::Tick {} => "look at the firewall".to_owned(),
-    };
-    format!("Portcullis wants to {what}.")
-}
-
-/// `45 min`, `1 h`, `1 h 30 min`
-fn minute_words(minutes: u16) -> String {
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
-}
-
-/// `port 2345 (dlv)`, `ports 2345 (dlv), 9229 (node)`; at most four are named.
-fn port_words(ports: &[NamedPort]) -> String {
-    match ports {
-        [one] if one.range.as_single().is_some() => format!("port {one}"),
-        [first, second, third, rest @ ..] if rest.len() > 1 => {
-            format!("ports {first}, {second}, {third} and {} more", rest.len())
-        }
-        list => {
-            let named: Vec<String> = list.iter().map(NamedPort::to_string).collect();
-            format!("ports {}", named.join(", "))
-        }
-    }
-}
-
 /// The helper without a prompt, for a caller who is root already.
 fn run_directly(helper: &Path, request: &Request) -> Result<Response, ElevateError> {
-    let output = Program::new(helper).args(["apply", &request.encode()]).timeout(PATIENCE).run();
+    let output = Program::new(helper).args(request.words()).timeout(PATIENCE).run();
     let output = output.map_err(|error| ElevateError::Unclear(error.into()))?;
     let failed = |outcome| {
         let message = output.stderr.trim().to_owned();
@@ -279,7 +236,6 @@ fn split_number(text: &str) -> (&str, Option<i32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::source::Source;
 
     fn outcome(stderr: &str) -> String {
         let result = read_outcome(1, "", stderr, || "sudo helper apply X".to_owned());
@@ -316,28 +272,5 @@ mod tests {
             assert_eq!(read_outcome(0, &stdout, "", String::new).unwrap(), answer);
         }
         assert!(read_outcome(0, "junk", "", String::new).is_err());
-    }
-
-    #[test]
-    fn the_prompt_names_what_will_happen() {
-        let named =
-            |name: &str, port: &str| NamedPort { name: name.parse().unwrap(), range: port.parse().unwrap() };
-        let open = |ports, from| describe(&Request::new(Operation::Open { ports, from, until: None }, "ada"));
-        let lan = Source::Lan { networks: vec![] };
-        assert_eq!(
-            open(vec![named("dlv", "2345")], lan),
-            "Portcullis wants to open port 2345 (dlv) for this network."
-        );
-        let log = |minutes| describe(&Request::new(Operation::Log { minutes }, "ada"));
-        assert_eq!(
-            log(90),
-            "Portcullis wants to record the headers of what the firewall logs for 1 h 30 min."
-        );
-        assert!(log(45).ends_with("for 45 min.") && log(720).ends_with("for 12 h."));
-        let many = (1..=6).map(|index| named("port", &format!("700{index}"))).collect();
-        assert_eq!(
-            open(many, Source::Any),
-            "Portcullis wants to open ports 7001 (port), 7002 (port), 7003 (port) and 3 more for anyone."
-        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 pub mod clipboard;
+mod clock;
 mod connection;
 #[cfg(target_os = "macos")]
 pub mod held;
@@ -22,6 +23,7 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
+pub use clock::clock;
 pub use connection::TrackedConnection;
 pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
 pub use tree::{FileError, Files, Lock};

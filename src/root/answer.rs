@@ -2,7 +2,7 @@
 //!
 //! | exit status | meaning | the system is |
 //! |---|---|---|
-//! | 0 | done | as asked: changed, or as it was because nothing was to be done |
+//! | 0 | done, or `missing` says what the request does not allow | as asked: changed, or as it was because nothing was to be done |
 //! | 1 | failed | unchanged |
 //! | 2 | bad request or usage | unchanged |
 //! | 4 | failed on the way | restored to what it was |
@@ -11,6 +11,8 @@
 use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
+
+use crate::root::request::Permission;
 
 /// What became of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Response {
     pub outcome: Outcome,
     /// What was done, or what was tried, why it failed, and the next step.
     pub message: String,
+    /// What the request would have to allow; then nothing was changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Permission>,
     /// The number of the snapshot that was taken before a change; `undo` takes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<u32>,
@@ -48,12 +53,27 @@ impl Response {
 
     /// What was asked holds now.
     pub fn done(outcome: Outcome, message: impl Into<String>) -> Self {
-        Response { version: Self::VERSION, ok: true, outcome, message: message.into(), snapshot: None }
+        Response {
+            version: Self::VERSION,
+            ok: true,
+            outcome,
+            message: message.into(),
+            missing: Vec::new(),
+            snapshot: None,
+        }
     }
 
     /// What was asked does not hold.
     pub fn failed(outcome: Outcome, message: impl Into<String>) -> Self {
-        Response { version: Self::VERSION, ok: false, outcome, message: message.into(), snapshot: None }
+        Response { ok: false, ..Response::done(outcome, message) }
+    }
+
+    /// What was asked needs more than the request allows.
+    pub fn missing(missing: Vec<Permission>) -> Self {
+        let needed: Vec<&str> = missing.iter().map(|permission| permission.in_words()).collect();
+        let message =
+            format!("that would also {}, which was not asked; nothing was changed", needed.join(" and "));
+        Response { missing, ..Response::failed(Outcome::Unchanged, message) }
     }
 
     /// The same, with the number of the snapshot that was taken before.
@@ -74,6 +94,10 @@ impl Response {
 
     /// The helper's exit status.
     pub fn exit_status(&self) -> u8 {
+        if !self.missing.is_empty() {
+            // osascript passes standard output on only after success, and the app reads there what is missing.
+            return 0;
+        }
         match (self.ok, self.outcome) {
             (true, _) => 0,
             (false, Outcome::Changed | Outcome::Unchanged) => 1,

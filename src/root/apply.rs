@@ -22,7 +22,7 @@ use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::Contradiction;
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::{self, RecordedChange};
-use crate::root::{record, report};
+use crate::root::{permissions, record, report};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
 use crate::rules::drops::{Drops, Enabling, drops};
@@ -131,8 +131,7 @@ impl Helper<'_> {
         }
         if request.action == (Operation::Status {}) {
             live.read_ours(&self.pf, None)?;
-            let ledger = Ledger { managed: with_managed(&old, request).managed, ..old };
-            self.write_report(&ledger, &live, &boot, &[])?;
+            self.write_report(&with_shown(&old, request), &live, &boot, &[])?;
             return Ok(Response::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
         }
         let mut new = self.desired(&old, &live, &boot, request);
@@ -145,6 +144,10 @@ impl Helper<'_> {
         let header = Header { written: &written, user: &request.asker };
         let plan = plan(&observed, &old, &new, request.way, &header)?;
         new.way = plan.way;
+        let missing = permissions::missing(request, &old, &new, &plan.steps);
+        if !missing.is_empty() {
+            return Ok(Response::missing(missing));
+        }
         if plan.steps.is_empty() && new == old {
             self.write_report(&old, &live, &boot, &plan.notes)?;
             return Ok(Response::done(
@@ -184,16 +187,24 @@ impl Helper<'_> {
 
     /// The ledger after the request.
     fn desired(&self, old: &Ledger, live: &Live, boot: &str, request: &Request) -> Ledger {
-        let mut new = with_managed(old, request);
+        let mut new = with_shown(old, request);
         if !live.holds(old.token.as_ref(), boot) {
             new.token = None;
         }
+        let opens = matches!(request.action, Operation::Open { .. });
         // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
-        if new.guard == Guard::Unset && live.state == PfState::Enabled {
+        let is_free = new.guard == Guard::Unset && live.state == PfState::Enabled;
+        if request.may_turn_guard_on() || (opens && is_free) {
             new.guard = Guard::On;
         }
+        if old.guard != Guard::On && new.guard == Guard::On {
+            // The guard begins with what its prompt named.
+            new.managed.clear();
+        }
+        request.managed.iter().for_each(|port| new.manage(port));
         // Whatever is asked, what is over is closed first.
         new.expire(self.now);
+        request.close.iter().for_each(|port| new.close(port));
         match &request.action {
             Operation::Open { ports, from, until } => {
                 for port in ports {
@@ -204,8 +215,8 @@ impl Helper<'_> {
             }
             Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
             Operation::CloseAll {} => new.close_all(),
-            Operation::Guard { on: true } => new.guard = Guard::On,
             Operation::Guard { on: false } => new.guard = Guard::Off,
+            Operation::Guard { on: true } => {}
             Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
         }
         if new.guard == Guard::Off {
@@ -430,10 +441,13 @@ struct Progress<'a> {
     released: bool,
 }
 
-/// The ledger with what the asker's menu shows among what is ours to close.
-fn with_managed(old: &Ledger, request: &Request) -> Ledger {
+/// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is
+/// only reported.
+fn with_shown(old: &Ledger, request: &Request) -> Ledger {
     let mut ledger = old.clone();
-    request.managed.iter().for_each(|port| ledger.manage(port));
+    if ledger.guard != Guard::On {
+        request.shown.iter().for_each(|port| ledger.manage(port));
+    }
     ledger
 }
 

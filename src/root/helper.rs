@@ -1,21 +1,22 @@
 //! The command line of the helper: read by hand, since root links no more than it needs.
 //!
-//! `portcullis-helper apply REQUEST`, `… status`, `… tick`, `… record MINUTES`. One JSON object ([`Response`]) goes to standard
-//! output; on failure its message goes to standard error too, which is what osascript passes on. For the exit status see
-//! [`crate::root::answer`].
+//! A request in words ([`crate::root::words`]), or `status`, `tick` or `record MINUTES` alone. One JSON object
+//! ([`Response`]) goes to standard output; on failure its message goes to standard error too, which is what osascript
+//! passes on. For the exit status see [`crate::root::answer`].
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::os;
+use crate::os::{self, BootError};
 use crate::root::answer::{Outcome, Response};
 use crate::root::apply::apply;
 use crate::root::audit::{self, AuditedRequest};
 use crate::root::record;
 use crate::root::request::{Operation, Request, RequestError};
+use crate::root::words::WordsError;
 use crate::system::{Mac, System};
 
-const USAGE: &str = "usage: portcullis-helper apply REQUEST | status | tick | record MINUTES";
+const USAGE: &str = "usage: portcullis-helper REQUEST IN WORDS | status | tick | record MINUTES";
 
 /// The program `portcullis-helper`: its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -34,7 +35,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Does on `system` what the arguments say.
 pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
-    match read_arguments(arguments) {
+    match read_arguments(system, arguments) {
         Ok(Task::Request(request)) => {
             let answer = apply(system, &request);
             answer.print();
@@ -52,7 +53,7 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
 /// What this run of the helper is for.
 enum Task {
     /// One request.
-    Request(Request),
+    Request(Box<Request>),
     /// Recording what pf logs for so many minutes: how a request of that goes on after it was answered.
     Record(u16),
 }
@@ -61,26 +62,35 @@ enum Task {
 #[derive(Debug, thiserror::Error)]
 enum UsageError {
     #[error("{USAGE}")]
-    Words,
+    Nothing,
     #[error("the request is not UTF-8")]
     NotUtf8,
+    #[error("{0} ({USAGE})")]
+    Words(#[from] WordsError),
     #[error(transparent)]
     Request(#[from] RequestError),
+    #[error(transparent)]
+    Boot(#[from] BootError),
 }
 
-fn read_arguments(arguments: &[OsString]) -> Result<Task, UsageError> {
-    match arguments {
-        [verb, minutes] if verb == "record" => {
-            let minutes = minutes.to_str().and_then(|text| text.parse().ok()).unwrap_or(0);
-            let request = Request::new(Operation::Log { minutes }, &os::user_name());
-            request.validate()?;
+fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, UsageError> {
+    let words: Option<Vec<&str>> = arguments.iter().map(|word| word.to_str()).collect();
+    let now = system.moment()?;
+    let alone = |operation: Operation, now| Request::new(operation, &os::user_name(), now);
+    match words.ok_or(UsageError::NotUtf8)?.as_slice() {
+        [] => Err(UsageError::Nothing),
+        // launchd and an administrator at a terminal ask for these; neither can open anything.
+        ["status"] => Ok(Task::Request(alone(Operation::Status {}, now).into())),
+        ["tick"] => Ok(Task::Request(alone(Operation::Tick {}, now).into())),
+        ["record", minutes] => {
+            let minutes = minutes.parse().unwrap_or(0);
+            alone(Operation::Log { minutes }, now).validate()?;
             Ok(Task::Record(minutes))
         }
-        [verb, request] if verb == "apply" => {
-            Ok(Task::Request(Request::decode(request.to_str().ok_or(UsageError::NotUtf8)?)?))
+        words => {
+            let request = Request::parse(words.iter().copied())?;
+            request.check_fresh(&now)?;
+            Ok(Task::Request(request.into()))
         }
-        [verb] if verb == "status" => Ok(Task::Request(Request::new(Operation::Status {}, &os::user_name()))),
-        [verb] if verb == "tick" => Ok(Task::Request(Request::new(Operation::Tick {}, &os::user_name()))),
-        _ => Err(UsageError::Words),
     }
 }

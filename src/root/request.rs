@@ -1,17 +1,15 @@
-//! What the helper is asked: one versioned, typed, bounded request. Pure.
-//!
-//! A request travels as the unpadded URL-safe base64 of its JSON: letters, digits, `-` and `_`, so that nothing in
-//! it can be special to AppleScript or to a shell.
+//! What the helper is asked: one typed, bounded request. Pure. It travels in words: see [`super::words`].
 //!
 //! ```
 //! use portcullis::root::request::{Operation, Request};
-//! let request = Request::new(Operation::CloseAll {}, "ada");
-//! assert_eq!(Request::decode(&request.encode()).unwrap(), request);
-//! assert!(Request::decode("pass all").is_err());
+//! use portcullis::system::Moment;
+//! let moment = Moment { time: 1_764_000_000, boot: "B00T".into(), clock: 700 };
+//! let request = Request::new(Operation::CloseAll {}, "ada", moment);
+//! assert!(request.validate().is_ok());
+//! let later = Moment { clock: 900, ..request.made.clone() };
+//! assert!(request.check_fresh(&later).is_err());
 //! ```
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -19,23 +17,57 @@ use crate::port::PortRange;
 use crate::rules::ledger::{Attachment, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
 use crate::rules::source::{Source, host_text};
+use crate::system::Moment;
 
 /// One request to the helper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// Version of this form: [`Request::VERSION`].
-    pub version: u32,
     /// What to do.
     pub action: Operation,
+    /// Ports that are closed before the action, in the same change.
+    pub close: Vec<NamedPort>,
+    /// Whether an opening may turn the guard on.
+    pub guard_on: bool,
+    /// The ports that are to be ours to close, beside those that are already. Where the request turns the guard on: all
+    /// of them, so that the guard blocks nothing that its prompt did not name.
+    pub managed: Vec<NamedPort>,
+    /// The ports that the asker's menu shows. What pf does to them is reported; they are never blocked for it.
+    pub shown: Vec<NamedPort>,
+    /// The way to be evaluated that the user prefers; `None`: the one in use, else one that works.
+    pub way: Option<Attachment>,
+    /// What the user was told may be done beside the action, rising.
+    pub may: Vec<Permission>,
+    /// When, and in which boot, the request was made.
+    pub made: Moment,
     /// The user who asks, `[A-Za-z0-9._-]{1,64}`: for the ledger and the header of the anchor file.
     pub asker: String,
-    /// The ports that are to be ours to close, beside those that are already: what the asker's menu shows.
-    #[serde(default)]
-    pub managed: Vec<NamedPort>,
-    /// The way to be evaluated that the user prefers; `None`: the one in use, else whichever works.
-    #[serde(default)]
-    pub way: Option<Attachment>,
+}
+
+/// What the helper does beside the action only where the request allows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permission {
+    /// Edit /etc/pf.conf.
+    EditConf,
+    /// Load /etc/pf.conf as the main ruleset.
+    LoadConf,
+    /// Install the part that closes ports in time.
+    Install,
+    /// Turn the guard on. In a request it is [`Request::guard_on`].
+    GuardOn,
+}
+
+impl Permission {
+    /// As a prompt and an answer say it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Permission::EditConf => "edit /etc/pf.conf",
+            Permission::LoadConf => "load /etc/pf.conf",
+            Permission::Install => "install the part that closes ports in time",
+            Permission::GuardOn => "turn the firewall pf on",
+        }
+    }
 }
 
 /// What the helper can be asked to do.
@@ -80,28 +112,22 @@ pub enum Operation {
 /// A request that is not carried out, and why. The system is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// More bytes than any request needs.
-    #[error("the request is {0} bytes long, more than the {max} that a request may have", max = Request::MAX_BYTES)]
-    TooLong(usize),
-    #[error("the request is not unpadded URL-safe base64: {0}")]
-    Base64(#[source] base64::DecodeError),
-    /// Not the JSON of a request.
-    #[error("invalid request: {0}")]
-    Json(#[source] serde_json::Error),
-    #[error("the request has version {0}, and this helper takes version {ours}: install app and helper of one version", ours = Request::VERSION)]
-    Version(u32),
     #[error("the user name \"{0}\" is not 1 to 64 of A-Z a-z 0-9 . _ -")]
     Asker(String),
-    #[error("{0} ports to manage are too many: name at most {max}", max = Request::MAX_PORTS)]
-    TooManyManaged(usize),
-    #[error("the time of closing lies outside the years 1970 to 9999")]
+    #[error("the boot \"{0}\" is not 1 to 64 of A-Z a-z 0-9 -")]
+    Boot(String),
+    #[error("{count} ranges to {what} are too many: name at most {max}", max = Request::MAX_RANGES)]
+    TooManyRanges { count: usize, what: &'static str },
+    #[error("the time of closing lies more than {days} days ahead, or outside the years 1970 to 9999", days = Request::MAX_AHEAD / DAY)]
     Until,
+    #[error("the time that the request was made at lies outside the years 1970 to 9999")]
+    Made,
     #[error("{0} min is no time to record pf's log for: 1 to {max} are", max = Request::MAX_LOG_MINUTES)]
     Minutes(u16),
     #[error("the request names no port")]
     NoPort,
-    #[error("{0} ports at once are too many: name at most {max}", max = Request::MAX_PORTS)]
-    TooManyPorts(u32),
+    #[error("{count} ports to {what} at once are too many: name at most {max}")]
+    TooManyPorts { count: u32, what: &'static str, max: u32 },
     #[error("port {0} lies below {LOWEST_PORT}, where system services sit: Portcullis leaves those alone")]
     SystemPort(PortRange),
     #[error("{0} overlaps {1}: name each port once")]
@@ -116,67 +142,132 @@ pub enum RequestError {
     HostBits(IpNet),
     #[error("{} is no local network: name it as a host instead", host_text(.0))]
     NotLocal(IpNet),
+    #[error("only an opening {0}")]
+    OnlyAnOpening(&'static str),
+    #[error("the request was made before this Mac restarted: ask again")]
+    OtherBoot,
+    #[error("the request is {0} s old, and {max} s is the most: ask again", max = Request::MAX_AGE)]
+    Stale(u64),
+    #[error("the request was made {0} s after it came: ask again")]
+    Early(u64),
 }
 
+const DAY: Seconds = 24 * 60 * 60;
+
 impl Request {
-    /// The version that this program writes and reads.
-    pub const VERSION: u32 = 1;
-    /// The longest request in bytes of base64.
-    pub const MAX_BYTES: usize = 64 * 1024;
-    /// The most ports that one request names, counted one by one.
+    /// The most ports that one request opens or closes, counted one by one.
     pub const MAX_PORTS: u32 = 256;
+    /// The most ports that one request takes among those that the guard blocks, or that a menu shows, counted one by one.
+    pub const MAX_MANAGED: u32 = 4096;
+    /// The most ranges in one list of ports.
+    pub const MAX_RANGES: usize = 256;
     /// The most hosts or networks that one request lets in.
     pub const MAX_HOSTS: usize = 64;
     /// The most minutes for which pf's log is recorded: half a day.
     pub const MAX_LOG_MINUTES: u16 = 12 * 60;
+    /// How old a request may be, in seconds that this Mac's sleep counts in: a prompt whose app has died must not open a
+    /// port later.
+    pub const MAX_AGE: u64 = 120;
+    /// How long an opening with a set end may last, in seconds.
+    pub const MAX_AHEAD: Seconds = 31 * DAY;
 
-    /// A request of this version, with nothing more to manage and no preferred way.
-    pub fn new(action: Operation, asker: &str) -> Self {
-        Request { version: Self::VERSION, action, asker: asker.to_owned(), managed: Vec::new(), way: None }
-    }
-
-    /// The request as text for one argument of a command.
-    pub fn encode(&self) -> String {
-        // Plain data with text keys: its JSON cannot fail. An empty text would be refused on the other side.
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// Reads a request and validates it. Errors: whatever is not a request within its bounds.
-    pub fn decode(text: &str) -> Result<Self, RequestError> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(RequestError::TooLong(text.len()));
+    /// A request with nothing beside its action.
+    pub fn new(action: Operation, asker: &str, made: Moment) -> Self {
+        Request {
+            action,
+            close: Vec::new(),
+            guard_on: false,
+            managed: Vec::new(),
+            shown: Vec::new(),
+            way: None,
+            may: Vec::new(),
+            made,
+            asker: asker.to_owned(),
         }
-        let json = URL_SAFE_NO_PAD.decode(text).map_err(RequestError::Base64)?;
-        let request: Request = serde_json::from_slice(&json).map_err(RequestError::Json)?;
-        request.validate()?;
-        Ok(request)
+    }
+
+    /// Allows what the helper may do beside the action.
+    pub fn allow(&mut self, permission: Permission) {
+        match permission {
+            Permission::GuardOn => self.guard_on = true,
+            other => {
+                self.may.push(other);
+                self.may.sort_unstable();
+                self.may.dedup();
+            }
+        }
+    }
+
+    /// Whether the guard may go on.
+    pub fn may_turn_guard_on(&self) -> bool {
+        self.guard_on || self.action == (Operation::Guard { on: true })
+    }
+
+    /// Whether the request was made in this boot and at most [`Request::MAX_AGE`] seconds ago, by the clock that goes on
+    /// in sleep and that no user can set.
+    pub fn check_fresh(&self, now: &Moment) -> Result<(), RequestError> {
+        if self.made.boot != now.boot {
+            return Err(RequestError::OtherBoot);
+        }
+        if let Some(early) = self.made.clock.checked_sub(now.clock).filter(|early| *early > 0) {
+            return Err(RequestError::Early(early));
+        }
+        match now.clock.saturating_sub(self.made.clock) {
+            age if age > Self::MAX_AGE => Err(RequestError::Stale(age)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether every value lies within its bounds; the app asks before it prompts, the helper before it acts.
     pub fn validate(&self) -> Result<(), RequestError> {
-        if self.version != Self::VERSION {
-            return Err(RequestError::Version(self.version));
-        }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if !(1..=64).contains(&self.asker.len()) || !self.asker.bytes().all(plain) {
-            let asker = self.asker.escape_debug().take(80).collect::<String>();
-            return Err(RequestError::Asker(asker));
+            return Err(RequestError::Asker(shortened(&self.asker)));
         }
-        if self.managed.len() > Self::MAX_PORTS as usize {
-            return Err(RequestError::TooManyManaged(self.managed.len()));
+        let Moment { time, boot, .. } = &self.made;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if !(1..=64).contains(&boot.len()) || !boot.bytes().all(plain) {
+            return Err(RequestError::Boot(shortened(boot)));
         }
-        validate_each(&self.managed)?;
+        if !(0..=LATEST).contains(time) {
+            return Err(RequestError::Made);
+        }
+        validate_ports(&self.managed, "manage", Self::MAX_MANAGED)?;
+        validate_ports(&self.shown, "show", Self::MAX_MANAGED)?;
+        validate_ports(&self.close, "close", Self::MAX_PORTS)?;
+        if !matches!(self.action, Operation::Open { .. }) {
+            if !self.close.is_empty() {
+                return Err(RequestError::OnlyAnOpening("closes other ports beside it"));
+            }
+            if self.guard_on {
+                return Err(RequestError::OnlyAnOpening("turns the guard on beside it"));
+            }
+        }
+        self.action.validate()?;
         match &self.action {
-            Operation::Open { ports, from, until } => {
-                validate_ports(ports)?;
-                validate_source(from)?;
-                if until.is_some_and(|until| !(0..=LATEST).contains(&until)) {
+            Operation::Open { ports, until, .. } => {
+                validate_disjoint(ports, &self.close)?;
+                let latest = LATEST.min(time.saturating_add(Self::MAX_AHEAD));
+                if until.is_some_and(|until| !(0..=latest).contains(&until)) {
                     return Err(RequestError::Until);
                 }
                 Ok(())
             }
-            Operation::Close { ports } => validate_ports(ports),
-            Operation::Log { minutes } if !(1..=Self::MAX_LOG_MINUTES).contains(minutes) => {
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Operation {
+    /// Whether what it names lies within its bounds, whenever it is asked.
+    pub fn validate(&self) -> Result<(), RequestError> {
+        match self {
+            Operation::Open { ports, from, .. } => {
+                validate_named(ports, "open")?;
+                validate_source(from)
+            }
+            Operation::Close { ports } => validate_named(ports, "close"),
+            Operation::Log { minutes } if !(1..=Request::MAX_LOG_MINUTES).contains(minutes) => {
                 Err(RequestError::Minutes(*minutes))
             }
             Operation::Log { .. } | Operation::StopLog {} => Ok(()),
@@ -190,23 +281,38 @@ impl Request {
 /// 9999-12-31T23:59:59Z.
 const LATEST: Seconds = 253_402_300_799;
 
-fn validate_ports(ports: &[NamedPort]) -> Result<(), RequestError> {
+/// A text of unknown length and letters, as an error shows it.
+fn shortened(text: &str) -> String {
+    text.escape_debug().take(80).collect()
+}
+
+fn validate_named(ports: &[NamedPort], what: &'static str) -> Result<(), RequestError> {
     if ports.is_empty() {
         return Err(RequestError::NoPort);
     }
-    let count: u32 = ports.iter().map(|port| port.range.count()).fold(0, u32::saturating_add);
-    if count > Request::MAX_PORTS {
-        return Err(RequestError::TooManyPorts(count));
-    }
-    validate_each(ports)
+    validate_ports(ports, what, Request::MAX_PORTS)
 }
 
-fn validate_each(ports: &[NamedPort]) -> Result<(), RequestError> {
+fn validate_ports(ports: &[NamedPort], what: &'static str, max: u32) -> Result<(), RequestError> {
+    if ports.len() > Request::MAX_RANGES {
+        return Err(RequestError::TooManyRanges { count: ports.len(), what });
+    }
+    let count: u32 = ports.iter().map(|port| port.range.count()).fold(0, u32::saturating_add);
+    if count > max {
+        return Err(RequestError::TooManyPorts { count, what, max });
+    }
     if let Some(low) = ports.iter().find(|port| port.range.first() < LOWEST_PORT) {
         return Err(RequestError::SystemPort(low.range));
     }
     for (index, port) in ports.iter().enumerate() {
-        if let Some(other) = ports[..index].iter().find(|other| other.range.overlaps(port.range)) {
+        validate_disjoint(std::slice::from_ref(port), ports.get(..index).unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn validate_disjoint(ports: &[NamedPort], others: &[NamedPort]) -> Result<(), RequestError> {
+    for port in ports {
+        if let Some(other) = others.iter().find(|other| other.range.overlaps(port.range)) {
             return Err(RequestError::Overlap(port.range, other.range));
         }
     }
@@ -251,10 +357,21 @@ fn is_local(network: &IpNet) -> bool {
 mod tests {
     use super::*;
 
-    fn open(ports: &[&str], from: Source) -> Request {
+    fn moment() -> Moment {
+        Moment { time: 1_000_000, boot: "B00T-1".into(), clock: 5000 }
+    }
+
+    fn request(action: Operation) -> Request {
+        Request::new(action, "ada", moment())
+    }
+
+    fn named(ports: &[&str]) -> Vec<NamedPort> {
         let named = |port: &&str| NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() };
-        let ports = ports.iter().map(named).collect();
-        Request::new(Operation::Open { ports, from, until: None }, "ada")
+        ports.iter().map(named).collect()
+    }
+
+    fn open(ports: &[&str], from: Source) -> Request {
+        request(Operation::Open { ports: named(ports), from, until: None })
     }
 
     fn refused(request: &Request) -> String {
@@ -279,39 +396,47 @@ mod tests {
         assert!(refused(&open(&["2345"], hosts(&many))).contains("at most 64"));
         let wide = Source::Lan { networks: vec!["0.0.0.0/1".parse().unwrap()] };
         assert!(refused(&open(&["2345"], wide)).contains("no local network"));
-        let log = |minutes| Request::new(Operation::Log { minutes }, "ada");
+        let log = |minutes| request(Operation::Log { minutes });
         assert!(log(1).validate().is_ok() && log(720).validate().is_ok());
         assert!(refused(&log(0)).contains("1 to 720") && refused(&log(721)).contains("1 to 720"));
-        let mut request = open(&["2345"], Source::Any);
-        request.asker = "ada\nblock all".into();
-        assert!(refused(&request).contains("user name"));
-        request = open(&["2345"], Source::Any);
-        request.version = 2;
-        assert!(refused(&request).contains("version 2"));
     }
 
     #[test]
-    fn unknown_fields_and_actions_are_refused() {
-        for json in [
-            r#"{"version":1,"action":{"do":"open-sesame"},"asker":"ada"}"#,
-            r#"{"version":1,"action":{"do":"close-all","shell":"rm"},"asker":"ada"}"#,
-            r#"{"version":1,"action":{"do":"status"},"asker":"ada","path":"/etc"}"#,
-            r#"{"version":1,"action":{"do":"log","minutes":60,"file":"/etc/x"},"asker":"ada"}"#,
-            r#"{"version":1,"action":{"do":"log","minutes":-1},"asker":"ada"}"#,
-            r#"{"version":1,"action":{"do":"log","minutes":1e3},"asker":"ada"}"#,
-            r#"{"version":1,"action":{"do":"close","ports":[{"name":"a\" b","port":2345}]},"asker":"ada"}"#,
-            r#"{"version":1,"action":{"do":"close","ports":[{"name":"a","port":65536}]},"asker":"ada"}"#,
-        ] {
-            assert!(Request::decode(&URL_SAFE_NO_PAD.encode(json)).is_err(), "{json}");
-        }
-        assert!(Request::decode(&"A".repeat(70_000)).unwrap_err().to_string().contains("70000 bytes"));
+    fn what_goes_along_is_bounded_too() {
+        let with = |change: &dyn Fn(&mut Request)| {
+            let mut request = open(&["2345"], Source::Any);
+            change(&mut request);
+            refused(&request)
+        };
+        assert!(with(&|request| request.asker = "ada\nblock all".into()).contains("user name"));
+        assert!(with(&|request| request.made.boot = "$(id)".into()).contains("boot"));
+        assert!(with(&|request| request.made.time = -1).contains("made at"));
+        assert!(with(&|request| request.managed = named(&["1024-5120"])).contains("4097 ports to manage"));
+        assert!(with(&|request| request.shown = named(&["80"])).contains("below 1024"));
+        assert!(with(&|request| request.close = named(&["2340-2350"])).contains("overlaps"));
+        let singles: Vec<String> = (2000..2257).map(|port| port.to_string()).collect();
+        let singles: Vec<&str> = singles.iter().map(String::as_str).collect();
+        assert!(with(&|request| request.managed = named(&singles)).contains("257 ranges"));
+        let until =
+            |seconds| Operation::Open { ports: named(&["2345"]), from: Source::Any, until: Some(seconds) };
+        assert!(request(until(1_000_000 + 31 * DAY)).validate().is_ok());
+        assert!(request(until(0)).validate().is_ok(), "what is over never opens");
+        assert!(refused(&request(until(1_000_001 + 31 * DAY))).contains("31 days"));
+        let mut guard = request(Operation::CloseAll {});
+        guard.guard_on = true;
+        assert!(refused(&guard).contains("only an opening"));
     }
 
-    proptest::proptest! {
-        #[test]
-        fn decoding_never_panics(bytes: Vec<u8>, text in "\\PC{0,60}") {
-            proptest::prop_assert!(Request::decode(&URL_SAFE_NO_PAD.encode(bytes)).is_err());
-            let _ = Request::decode(&text);
-        }
+    #[test]
+    fn a_request_is_of_this_boot_and_of_the_last_two_minutes() {
+        let request = request(Operation::CloseAll {});
+        let at = |clock: u64| request.check_fresh(&Moment { clock, ..moment() });
+        assert!(at(5000).is_ok() && at(5120).is_ok());
+        assert!(matches!(at(5121), Err(RequestError::Stale(121))));
+        assert!(matches!(at(4999), Err(RequestError::Early(1))));
+        // The wall clock says nothing: a user can set it.
+        assert!(request.check_fresh(&Moment { time: 0, ..moment() }).is_ok());
+        let other = Moment { boot: "B00T-2".into(), ..moment() };
+        assert!(matches!(request.check_fresh(&other), Err(RequestError::OtherBoot)));
     }
 }

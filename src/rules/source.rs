@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// The addresses that a port is open for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "lowercase", from = "SourceForm")]
 pub enum Source {
     /// Every host that can route to this Mac.
     Any,
@@ -29,6 +29,26 @@ pub enum Source {
         /// At least one.
         hosts: Vec<IpNet>,
     },
+}
+
+/// What a source reads from. `Any` has braces because serde ignores unknown fields beside a variant without them:
+/// `{"kind":"any","hosts":["10.0.0.5"]}` would read as open for everyone.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum SourceForm {
+    Any {},
+    Lan { networks: Vec<IpNet> },
+    Hosts { hosts: Vec<IpNet> },
+}
+
+impl From<SourceForm> for Source {
+    fn from(form: SourceForm) -> Self {
+        match form {
+            SourceForm::Any {} => Source::Any,
+            SourceForm::Lan { networks } => Source::Lan { networks },
+            SourceForm::Hosts { hosts } => Source::Hosts { hosts },
+        }
+    }
 }
 
 impl Source {
@@ -98,6 +118,21 @@ fn listed(networks: &[IpNet]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_too_many_is_refused() {
+        let read = |json: &str| serde_json::from_str::<Source>(json);
+        assert_eq!(read(r#"{"kind":"any"}"#).unwrap(), Source::Any);
+        assert_eq!(serde_json::to_string(&Source::Any).unwrap(), r#"{"kind":"any"}"#);
+        for json in [
+            r#"{"kind":"any","hosts":["10.0.0.5/32"]}"#,
+            r#"{"kind":"any","x":1}"#,
+            r#"{"kind":"lan","networks":[],"hosts":[]}"#,
+            r#"{"kind":"hosts","hosts":[],"x":null}"#,
+        ] {
+            assert!(read(json).is_err(), "{json}");
+        }
+    }
 
     #[test]
     fn hosts_are_named_as_far_as_there_is_room() {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use portcullis::root::request::{Operation, Request};
+use portcullis::system::Moment;
 use sha2::{Digest as _, Sha256};
 
 /// A lab that is removed with the test.
@@ -41,6 +43,13 @@ impl Said {
         assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
         self
     }
+}
+
+/// A request of ada's, made now.
+pub fn request(action: Operation) -> Request {
+    let boot = portcullis::os::boot_id().unwrap();
+    let made = Moment { time: portcullis::os::now(), boot, clock: portcullis::os::clock() };
+    Request::new(action, "ada", made)
 }
 
 impl Lab {
@@ -89,6 +98,12 @@ impl Lab {
 
     pub fn helper(&self, arguments: &[&str]) -> Said {
         Said::from(self.command(env!("CARGO_BIN_EXE_helper-lab")).args(arguments).output().unwrap())
+    }
+
+    /// Has the helper carry out a request.
+    pub fn request(&self, request: &Request) -> Said {
+        let words = request.words();
+        self.helper(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     pub fn pfctl(&self, arguments: &[&str]) -> Said {

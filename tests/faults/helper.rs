@@ -3,9 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::intent::Way;
 
@@ -59,46 +57,68 @@ pub fn program() -> PathBuf {
 pub fn arguments(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<OsString>> {
     let words = match ask {
         Ask::Tick => vec!["tick".to_owned()],
-        _ => vec!["apply".to_owned(), request(ask, asker, now)?],
+        _ => request(ask, asker, now)?,
     };
     let mut arguments = vec![OsString::from("--lab"), lab.into()];
     arguments.extend(words.into_iter().map(OsString::from));
     Some(arguments)
 }
 
-fn request(ask: &Ask, asker: &str, now: i64) -> Option<String> {
-    let named = |ports: &[(&str, u16)]| -> Value {
-        ports.iter().map(|(name, port)| json!({ "name": name, "port": port })).collect()
+fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
+    let named = |ports: &[(&str, u16)]| {
+        ports.iter().map(|(name, port)| format!("{port}={name}")).collect::<Vec<_>>().join(",")
     };
-    let mut way = None;
-    let action = match ask {
-        Ask::Open { guard: true, .. } | Ask::CloseAndOpen(..) | Ask::Undo | Ask::Uninstall => return None,
-        Ask::Open { ports, from, lasts, guard: false } => {
+    let time = |seconds| jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string());
+    let (mut way, mut guard, mut close) = (None, false, None);
+    let mut words: Vec<String> = match ask {
+        Ask::Undo | Ask::Uninstall => return None,
+        Ask::Open { ports, from, lasts, guard: guards } => {
+            guard = *guards;
             let from = match from {
-                Source::Any => json!({ "kind": "any" }),
-                Source::Lan(networks) => json!({ "kind": "lan", "networks": networks }),
-                Source::Hosts(hosts) => json!({ "kind": "hosts", "hosts": hosts }),
+                Source::Any => "any".to_owned(),
+                Source::Lan(networks) => format!("lan:{}", networks.join(",")),
+                Source::Hosts(hosts) => format!("hosts:{}", hosts.join(",")),
             };
-            let until = lasts.map(|seconds| now + seconds);
-            json!({ "do": "open", "ports": named(ports), "from": from, "until": until })
+            let mut words = vec!["open".to_owned(), named(ports), "--from".to_owned(), from];
+            if let Some(seconds) = lasts {
+                words.extend(["--until".to_owned(), time(now + seconds)?]);
+            }
+            words
         }
-        Ask::Close(ports) => json!({ "do": "close", "ports": named(ports) }),
-        Ask::CloseAll => json!({ "do": "close-all" }),
+        Ask::CloseAndOpen(closed, opened) => {
+            close = Some(named(&[*closed]));
+            vec!["open".to_owned(), named(&[*opened]), "--from".to_owned(), "any".to_owned()]
+        }
+        Ask::Close(ports) => vec!["close".to_owned(), named(ports)],
+        Ask::CloseAll => vec!["close-all".to_owned()],
         Ask::Guard { on, way: wanted } => {
-            way = *wanted;
-            json!({ "do": "guard", "on": on })
+            way = wanted.map(|way| match way {
+                Way::Apple => "apple".to_owned(),
+                Way::Classic => "classic".to_owned(),
+            });
+            vec!["guard".to_owned(), if *on { "on" } else { "off" }.to_owned()]
         }
-        Ask::Tick => json!({ "do": "tick" }),
-        Ask::Record => json!({ "do": "log", "minutes": 60 }),
-        Ask::StopRecording => json!({ "do": "stop-log" }),
+        Ask::Tick => vec!["tick".to_owned()],
+        Ask::Record => vec!["log".to_owned(), "60".to_owned()],
+        Ask::StopRecording => vec!["stop-log".to_owned()],
     };
-    let way = way.map(|way| match way {
-        Way::Apple => "apple",
-        Way::Classic => "classic",
-    });
-    let request =
-        json!({ "version": 1, "action": action, "asker": asker, "managed": named(&MENU), "way": way });
-    Some(URL_SAFE_NO_PAD.encode(request.to_string()))
+    let menu = named(&MENU);
+    let may = "edit-conf,load-conf".to_owned();
+    let options = [
+        ("--close", close),
+        ("--guard", guard.then(|| "on".to_owned())),
+        ("--managed", Some(menu)),
+        ("--way", way),
+        ("--may", Some(may)),
+        ("--made", time(now)),
+        ("--boot", portcullis::os::boot_id().ok()),
+        ("--clock", Some(portcullis::os::clock().to_string())),
+        ("--asker", Some(asker.to_owned())),
+    ];
+    for (name, value) in options {
+        words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+    }
+    Some(words)
 }
 
 /// What the helper says that it did.

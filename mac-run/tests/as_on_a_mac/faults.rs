@@ -1,10 +1,12 @@
 //! The helper under SIGKILL and under errors: a sample of what can go wrong between two calls of the system.
 
+use portcullis::root::request::Request;
+
 use crate::helper::{guarded, open};
 use crate::root::{Mac, Said};
 
-fn with_fault(mac: &Mac, fault: &str, request: &str) -> Said {
-    let mut command = mac.helper_command(&["apply", request]);
+fn with_fault(mac: &Mac, fault: &str, request: &Request) -> Said {
+    let mut command = mac.request_command(request);
     command.env("MAC_RUN_FAULT", format!("portcullis-helper:{fault}"));
     Said::of(command.output().unwrap())
 }
@@ -28,7 +30,7 @@ fn killed_at_every(function: &str, most: usize) {
         }
         assert_eq!(said.code, 128 + 9, "{function} {number}: {said:?}");
         killed += 1;
-        mac.helper(&["apply", &open("9229")]).expect(0);
+        mac.request(&open("9229")).expect(0);
         assert!(
             agree(&mac),
             "{function} {number}: {}\n{}",
@@ -71,7 +73,7 @@ fn fails_at_every(function: &str, error: i32, most: usize) {
             5 => assert!(said.err.contains("snapshots"), "{function} {number}: {said:?}"),
             other => panic!("{function} {number}: {other}: {said:?}"),
         }
-        mac.helper(&["apply", &open("9229")]).expect(0);
+        mac.request(&open("9229")).expect(0);
     }
 }
 

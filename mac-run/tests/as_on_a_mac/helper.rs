@@ -3,22 +3,32 @@
 use portcullis::root::request::{Operation, Request};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
+use portcullis::system::Moment;
 
 use crate::root::Mac;
 
-pub fn open(port: &str) -> String {
+pub fn open(port: &str) -> Request {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
-    Request::new(Operation::Open { ports, from: Source::Any, until: None }, "ada").encode()
+    request(Operation::Open { ports, from: Source::Any, until: None })
 }
 
-fn guard(on: bool) -> String {
-    Request::new(Operation::Guard { on }, "ada").encode()
+/// A request of ada's, made now on the Mac that is played.
+fn request(action: Operation) -> Request {
+    let boot = portcullis::os::boot_id().unwrap().to_uppercase();
+    // The Mac's clock is another one of Linux's, and may be behind this one by a few seconds.
+    let clock = portcullis::os::clock().saturating_sub(30);
+    let made = Moment { time: portcullis::os::now(), boot, clock };
+    Request::new(action, "ada", made)
+}
+
+fn guard(on: bool) -> Request {
+    request(Operation::Guard { on })
 }
 
 /// A Mac whose guard is on.
 pub fn guarded() -> Mac {
     let mac = Mac::new();
-    mac.helper(&["apply", &guard(true)]).expect(0);
+    mac.request(&guard(true)).expect(0);
     mac
 }
 
@@ -36,7 +46,7 @@ fn only_root_is_served() {
 fn bad_requests_end_with_2() {
     let mac = guarded();
     let before = mac.substance();
-    for arguments in [&[][..], &["apply"], &["apply", "pass all"], &["fly"], &["record", "0"]] {
+    for arguments in [&[][..], &["open"], &["pass all"], &["fly"], &["record", "0"]] {
         let said = mac.helper(arguments).expect(2);
         assert_eq!(said.json()["outcome"], "unchanged", "{arguments:?}");
     }
@@ -48,7 +58,7 @@ fn the_guard_takes_a_token_and_gives_it_back() {
     let mac = guarded();
     assert!(mac.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Enabled"));
     assert!(mac.pfctl(&["-s", "References"]).expect(0).out.contains("TOKENS"));
-    mac.helper(&["apply", &guard(false)]).expect(0);
+    mac.request(&guard(false)).expect(0);
     assert!(mac.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Disabled"));
     assert_eq!(mac.rules(), "");
 }
@@ -57,7 +67,7 @@ fn the_guard_takes_a_token_and_gives_it_back() {
 fn pf_that_others_hold_stays_on() {
     let mac = guarded();
     mac.pfctl(&["-E"]).expect(0);
-    mac.helper(&["apply", &guard(false)]).expect(0);
+    mac.request(&guard(false)).expect(0);
     assert!(mac.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Enabled"));
 }
 
@@ -71,7 +81,7 @@ fn a_load_that_fails_is_undone() {
         "case \"$*\" in *-n*) ;; *'-f '*) if ! test -e /tmp/once; then : > /tmp/once; /bin/cat >/dev/null; \
          echo 'pfctl: DIOCXCOMMIT: Device busy' >&2; exit 1; fi;; esac\nexec $real \"$@\"",
     );
-    let said = mac.helper(&["apply", &open("2345")]).expect(4);
+    let said = mac.request(&open("2345")).expect(4);
     assert_eq!(said.json()["outcome"], "restored");
     assert!(said.err.contains("Device busy"), "{}", said.err);
     mac.unwrap("/sbin/pfctl");
@@ -83,7 +93,7 @@ fn links_on_the_way_are_not_followed() {
     let mac = guarded();
     std::fs::rename(mac.place("/private/etc/pf.anchors"), mac.place("/private/tmp/anchors")).unwrap();
     std::os::unix::fs::symlink("../tmp/anchors", mac.place("/private/etc/pf.anchors")).unwrap();
-    let said = mac.helper(&["apply", &open("2345")]).expect(1);
+    let said = mac.request(&open("2345")).expect(1);
     assert!(said.err.contains("symbolic link"), "{}", said.err);
 }
 
@@ -93,7 +103,7 @@ fn folders_that_others_can_write_are_not_used() {
     let mac = guarded();
     let anchors = mac.place("/private/etc/pf.anchors");
     std::fs::set_permissions(&anchors, std::fs::Permissions::from_mode(0o777)).unwrap();
-    let said = mac.helper(&["apply", &open("2345")]).expect(1);
+    let said = mac.request(&open("2345")).expect(1);
     assert!(said.err.contains("/etc/pf.anchors"), "{}", said.err);
 }
 
@@ -102,7 +112,7 @@ fn one_request_at_a_time_and_none_is_lost() {
     let mac = guarded();
     std::thread::scope(|scope| {
         for port in 4000..4004 {
-            let command = mac.helper_command(&["apply", &open(&port.to_string())]);
+            let command = mac.request_command(&open(&port.to_string()));
             scope.spawn(move || {
                 let mut command = command;
                 crate::root::Said::of(command.output().unwrap()).expect(0)
@@ -126,10 +136,9 @@ const KEPT: &str = "ALL tcp 127.0.0.1:2345 <- 127.0.0.1:50001       ESTABLISHED:
 #[test]
 fn closing_cuts_the_connection_that_is_refused_and_no_other() {
     let mac = guarded();
-    mac.helper(&["apply", &open("2345")]).expect(0);
+    mac.request(&open("2345")).expect(0);
     mac.write(STATES, &format!("{CUT}{KEPT}"));
-    let close = Request::new(Operation::CloseAll {}, "ada").encode();
-    let said = mac.helper(&["apply", &close]).expect(0);
+    let said = mac.request(&request(Operation::CloseAll {})).expect(0);
     assert_eq!(mac.read(STATES), KEPT);
     assert!(said.out.contains("1 open connection was cut"), "{}", said.out);
 }
@@ -137,10 +146,10 @@ fn closing_cuts_the_connection_that_is_refused_and_no_other() {
 #[test]
 fn connections_over_ipv6_are_cut_too() {
     let mac = guarded();
-    mac.helper(&["apply", &open("2345")]).expect(0);
+    mac.request(&open("2345")).expect(0);
     let cut = "ALL tcp 2001:db8::2[2345] <- 2001:db8::9[50000]       ESTABLISHED:ESTABLISHED\n";
     let kept = "ALL tcp 2001:db8::2[22] <- 2001:db8::9[50001]       ESTABLISHED:ESTABLISHED\n";
     mac.write(STATES, &format!("{cut}{kept}"));
-    mac.helper(&["apply", &Request::new(Operation::CloseAll {}, "ada").encode()]).expect(0);
+    mac.request(&request(Operation::CloseAll {})).expect(0);
     assert_eq!(mac.read(STATES), kept);
 }

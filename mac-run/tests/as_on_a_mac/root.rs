@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use portcullis::root::request::Request;
+
 /// `mac-run`, built with these tests.
 const MAC_RUN: &str = env!("CARGO_BIN_EXE_mac-run");
 const APP: &str = "/Applications/Portcullis.app/Contents/MacOS";
@@ -206,6 +208,16 @@ impl Mac {
         let mut command = self.by_root(&format!("{APP}/portcullis-helper"));
         command.args(arguments);
         command
+    }
+
+    /// Has the helper carry out a request.
+    pub fn request(&self, request: &Request) -> Said {
+        Said::of(self.request_command(request).output().unwrap())
+    }
+
+    pub fn request_command(&self, request: &Request) -> Command {
+        let words = request.words();
+        self.helper_command(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// macOS's pfctl, by root.
