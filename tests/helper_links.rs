@@ -56,7 +56,8 @@ fn the_helper_holds_no_command_line_parser_no_toolkit_and_no_lab() {
         let file = std::fs::read(program).unwrap();
         let elf = Elf::read(&file).expect("an ELF file");
         let mentions = |word: &&str| {
-            elf.texts().any(|text| text.windows(word.len()).any(|part| part == word.as_bytes()))
+            let word = memchr::memmem::Finder::new(word);
+            elf.texts().any(|text| word.find(text).is_some())
         };
         FOREIGN.into_iter().filter(mentions).collect()
     };
