@@ -30,7 +30,7 @@ use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening, PfTo
 use crate::rules::ledger_change::LedgerChange;
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
-use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, STATUS, System};
+use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, System};
 
 /// How long a request waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -426,9 +426,7 @@ impl Helper<'_> {
         notes: &[Note],
     ) -> Result<(), FileError> {
         let report = report::report(&self.tree, ledger, live, &self.interfaces, boot, self.now, notes);
-        // Plain data with text keys: its JSON cannot fail.
-        let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
-        self.tree.replace(STATUS, &json, 0o644)
+        report::write(&self.tree, &report, live)
     }
 }
 
