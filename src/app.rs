@@ -23,7 +23,7 @@ use crate::os;
 use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
-use crate::report::{PfState, ReportFact};
+use crate::report::{PfState, Report, ReportFact, RulesetsReport};
 use crate::root::answer::Response;
 use crate::root::audit::{self, AuditLog};
 use crate::root::record::Recording;
@@ -33,7 +33,7 @@ use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Status};
-use crate::system::{LEDGER, PFLOG, STATUS, System};
+use crate::system::{LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
 use request::composed;
 
@@ -212,6 +212,16 @@ impl App {
             Err(error) => ReportFact::Unreadable(error.to_string()),
             Ok(Some(bytes)) => ReportFact::read(&bytes),
         }
+    }
+
+    /// All that pf held when root looked. Errors: this user may not read it; it is not of the look that `report` is of.
+    pub fn rulesets(&self, report: &Report) -> Result<RulesetsReport, AppError> {
+        let bytes = match self.system.files().read(RULESETS) {
+            Err(error) if error.is_denied() => return Err(AppError::RulesForAdministrators),
+            bytes => bytes?.ok_or(AppError::RulesNotSeen)?,
+        };
+        let rulesets: RulesetsReport = serde_json::from_slice(&bytes).map_err(AppError::InvalidRules)?;
+        if rulesets.belongs_to(report) { Ok(rulesets) } else { Err(AppError::RulesNotSeen) }
     }
 
     /// The Application Firewall, to be asked about programs.

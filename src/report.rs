@@ -40,6 +40,18 @@ pub struct Report {
     /// pf's verdict for each managed and open range.
     pub verdicts: Vec<PfVerdict>,
     pub notes: Vec<Note>,
+}
+
+/// All that pf held when root looked, rules and tables of others among it: for administrators to read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesetsReport {
+    /// Version of this form: [`RulesetsReport::VERSION`].
+    pub version: u32,
+    /// As in the [`Report`] of the same look.
+    pub seen: Seconds,
+    /// As in the [`Report`] of the same look.
+    pub boot: String,
     /// The rulesets as they were loaded, by anchor path; `""` is the main ruleset.
     pub rulesets: BTreeMap<String, LoadedRules>,
     /// Interfaces named by `set skip on`.
@@ -144,7 +156,17 @@ pub struct LoadedRules {
 
 impl Report {
     /// The version that this program writes and reads.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
+}
+
+impl RulesetsReport {
+    /// The version that this program writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// Whether it is of the same look as the report.
+    pub fn belongs_to(&self, report: &Report) -> bool {
+        (self.version, self.seen, &self.boot) == (Self::VERSION, report.seen, &report.boot)
+    }
 }
 
 /// What reading the report gave.

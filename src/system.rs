@@ -43,6 +43,8 @@ pub const JOURNAL: &str = "/Library/Application Support/Portcullis/journal.json"
 pub const JOURNAL_CHILDREN: &str = "/Library/Application Support/Portcullis/journal.children";
 /// What pf looked like when root last saw it.
 pub const STATUS: &str = "/Library/Application Support/Portcullis/status.json";
+/// All that pf held then: for root and administrators.
+pub const RULESETS: &str = "/Library/Application Support/Portcullis/rulesets.json";
 /// Copies of what was replaced.
 pub const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots";
 /// One change at a time: held while a request runs.

@@ -36,6 +36,12 @@ fn substance(lab: &Lab) -> std::collections::BTreeMap<std::path::PathBuf, String
         let path = path.to_string_lossy();
         path.starts_with("etc/") || path.ends_with("Portcullis/ledger.json")
     });
+    // Written anew, its header has another time.
+    let anchor = std::path::PathBuf::from("etc/pf.anchors/dev.portcullis");
+    if tree.contains_key(&anchor) {
+        let text = String::from_utf8(lab.read("/etc/pf.anchors/dev.portcullis")).unwrap();
+        tree.insert(anchor, text.lines().filter(|line| !line.starts_with('#')).collect());
+    }
     tree
 }
 
@@ -141,11 +147,7 @@ fn what_cannot_be_undone_is_said_and_undone_by_the_next_request() {
     assert_eq!(said.json()["outcome"], "changed");
     assert!(said.json()["message"].as_str().unwrap().contains("interrupted was undone"));
     assert_eq!(lab.rules(), rules);
-    let mut after = substance(&lab);
-    // Written anew: its header has another time.
-    let anchor = std::path::Path::new("etc/pf.anchors/dev.portcullis");
-    after.insert(anchor.to_owned(), before[anchor].clone());
-    assert_eq!(after, before);
+    assert_eq!(substance(&lab), before);
     assert!(!lab.file("/Library/Application Support/Portcullis/journal.json").exists());
 }
 

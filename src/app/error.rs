@@ -51,6 +51,18 @@ pub enum AppError {
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
     NotSeen(Unusable),
+    #[error(
+        "the rules that pf holds are for administrators to read, since rules of others are among them: ask as an administrator, or with sudo"
+    )]
+    RulesForAdministrators,
+    #[error(
+        "the rules that pf holds are not those of root's last look: have root look again with `portcullis status --check`"
+    )]
+    RulesNotSeen,
+    #[error(
+        "the rules that pf holds do not read ({0}): have root look again with `portcullis status --check`"
+    )]
+    InvalidRules(#[source] serde_json::Error),
     #[error(transparent)]
     Sockets(#[from] SocketsError),
     #[error("no debugger is known on port {0}: start it first, then ask again")]

@@ -43,8 +43,10 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
     let interfaces = os::interfaces().unwrap_or_default();
+    let seen = observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned();
     Ok(doctor::DoctorFacts {
-        seen: observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned(),
+        rulesets: seen.as_ref().and_then(|seen| app.rulesets(seen).ok()),
+        seen,
         notes: observed.status.notes,
         firewall: Some(observed.status.firewall),
         app_firewall: Some(observed.facts.app_firewall),

@@ -62,7 +62,7 @@ pub fn preview(app: &App, operation: &Operation, preferences: &ReadPreferences) 
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let interfaces = firewall::interfaces(app.system());
     let (before, after) = (anchor::rules(&old, &interfaces), anchor::rules(&new, &interfaces));
-    let now = loaded(report).with_interfaces(interfaces);
+    let now = loaded(&app.rulesets(report)?).with_interfaces(interfaces);
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
     let verdicts = changes(&now, &then, &asked(&new, now.interfaces()));
     let diff = TextDiff::from_lines(&before, &after);

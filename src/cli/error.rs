@@ -23,6 +23,10 @@ pub enum CommandError {
     Capture { path: PathBuf, source: PflogError },
     #[error("pf's log was not recorded yet: start with `portcullis log --follow`, or name a file")]
     NotRecorded,
+    #[error(
+        "what pf logged is for administrators to read, since connections of others are in it: ask as an administrator, or with sudo"
+    )]
+    LogForAdministrators,
 }
 
 impl CommandError {
@@ -30,7 +34,7 @@ impl CommandError {
     pub fn exit_status(&self) -> u8 {
         match self {
             CommandError::App(error) => error.exit_status(),
-            CommandError::Probe(_) | CommandError::NotRecorded => 1,
+            CommandError::Probe(_) | CommandError::NotRecorded | CommandError::LogForAdministrators => 1,
             CommandError::Conf(_)
             | CommandError::SeveralPorts { .. }
             | CommandError::LoopbackElsewhere { .. }

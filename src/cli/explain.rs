@@ -18,7 +18,7 @@ use portcullis::pf::parse::{Fault, parse};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::Preferences;
-use portcullis::report::{PfState, Report};
+use portcullis::report::{PfState, RulesetsReport};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::status::wording::duration;
 use portcullis::{firewall, os};
@@ -187,7 +187,16 @@ impl ExplainCommand {
                 return unasked(Decision::Unknown, sentence, because);
             }
         }
-        let loaded = loaded(report).with_interfaces(firewall::interfaces(app.system()));
+        let rulesets = match app.rulesets(report) {
+            Ok(rulesets) => rulesets,
+            Err(because) => {
+                let sentence = format!(
+                    "whether pf lets it in is not known: {because}; `portcullis status` has root's verdict on the ports that it shows"
+                );
+                return unasked(Decision::Unknown, sentence, because.to_string());
+            }
+        };
+        let loaded = loaded(&rulesets).with_interfaces(firewall::interfaces(app.system()));
         let age = duration(os::now().saturating_sub(report.seen));
         let notes = vec![format!("by the rules that root saw {age} ago")];
         Ok(Box::new(self.answer(&loaded, port, notes, Vec::new())))
@@ -238,11 +247,11 @@ struct AskedPort {
 }
 
 /// The rules that pf held when root looked.
-pub fn loaded(report: &Report) -> Rulesets {
-    let listings = report.rulesets.iter().map(|(anchor, rules)| {
+pub fn loaded(seen: &RulesetsReport) -> Rulesets {
+    let listings = seen.rulesets.iter().map(|(anchor, rules)| {
         (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
-    Rulesets::from_listings(listings, report.skip.iter().map(String::as_str)).0
+    Rulesets::from_listings(listings, seen.skip.iter().map(String::as_str)).0
 }
 
 #[derive(Serialize)]

@@ -139,6 +139,9 @@ fn show_recording(app: &App, filter: &LogFilter) -> Run {
     let bytes = match std::fs::read(&file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(CommandError::NotRecorded),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(CommandError::LogForAdministrators);
+        }
         Err(error) => return Err(unreadable(&file)(error.into())),
     };
     let recording = app.recording();
@@ -157,6 +160,10 @@ fn follow_recording(app: &App, minutes: Option<u16>, filter: &LogFilter, printer
         printer.note(app.record_log(minutes)?.message);
     }
     let rules = PacketRules::for_recording(app, filter)?;
+    let denied = std::io::ErrorKind::PermissionDenied;
+    if std::fs::File::open(app.log_file()).is_err_and(|error| error.kind() == denied) {
+        return Err(CommandError::LogForAdministrators);
+    }
     let ended = || match app.recording() {
         Some((_, true)) => None,
         Some((Recording { ended: Some(ended), .. }, _)) => {
@@ -200,12 +207,13 @@ impl PacketRules {
     /// Those that root last saw.
     fn of_root(app: &App) -> Self {
         let fact = app.report();
-        let boot = os::boot_id().map_err(|error| error.to_string());
-        let report = boot
-            .and_then(|boot| fact.usable(os::now(), &boot).cloned().map_err(|because| because.to_string()));
-        PacketRules(
-            report.map(|report| explain::loaded(&report).with_interfaces(firewall::interfaces(app.system()))),
-        )
+        let rulesets = || {
+            let boot = os::boot_id().map_err(|error| error.to_string())?;
+            let report = fact.usable(os::now(), &boot).map_err(|because| because.to_string())?;
+            app.rulesets(report).map_err(|because| because.to_string())
+        };
+        let interfaces = || firewall::interfaces(app.system());
+        PacketRules(rulesets().map(|seen| explain::loaded(&seen).with_interfaces(interfaces())))
     }
 
     fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, String> {

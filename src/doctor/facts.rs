@@ -7,7 +7,7 @@ use super::toolchain::Toolchain;
 use crate::debuggers::delve;
 use crate::debuggers::port_view::PortView;
 use crate::diagnosis::Assessment;
-use crate::report::Report;
+use crate::report::{Report, RulesetsReport};
 use crate::sockets::Process;
 use crate::status::{AppFirewall, Firewall};
 
@@ -18,6 +18,8 @@ pub struct DoctorFacts {
     pub firewall: Option<Firewall>,
     /// What root saw of pf, where that speaks of now.
     pub seen: Option<Report>,
+    /// All that pf held then; `None` where that is not known, or not for this user to read.
+    pub rulesets: Option<RulesetsReport>,
     /// What the status says besides: rules of others for a debug port, and the like.
     pub notes: Vec<String>,
     /// The Application Firewall; `None` where it was not asked.

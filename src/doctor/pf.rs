@@ -3,7 +3,7 @@
 use super::facts::DoctorFacts;
 use super::finding::{Finding, Level, finding};
 use crate::pf::parse::parse_listing;
-use crate::report::{PfState, Report};
+use crate::report::{PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
 use crate::status::{AppFirewall, FirewallState};
 
@@ -29,14 +29,14 @@ pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
         let next = "see what it does: `portcullis explain PORT`";
         finding(Level::Advice, "pf", note.clone(), "what root saw of pf, and /etc/pf.anchors", next)
     });
-    let of_report = facts.seen.iter().flat_map(|seen| {
-        skipped_interfaces(seen).into_iter().chain(our_rules(seen)).chain(rules_of_others(seen))
+    let of_report = facts.seen.iter().zip(&facts.rulesets).flat_map(|(seen, loaded)| {
+        skipped_interfaces(loaded).into_iter().chain(our_rules(seen, loaded)).chain(rules_of_others(loaded))
     });
     notes.chain(of_report).collect()
 }
 
-fn skipped_interfaces(seen: &Report) -> Vec<Finding> {
-    let skipped = seen.skip.iter().filter(|name| !name.starts_with("lo"));
+fn skipped_interfaces(loaded: &RulesetsReport) -> Vec<Finding> {
+    let skipped = loaded.skip.iter().filter(|name| !name.starts_with("lo"));
     skipped
         .map(|interface| {
             let what = format!("pf does not look at {}: no rule holds there", interface.escape_debug());
@@ -47,14 +47,15 @@ fn skipped_interfaces(seen: &Report) -> Vec<Finding> {
 }
 
 /// `None` where no rules of ours are to be there.
-fn our_rules(seen: &Report) -> Option<Finding> {
+fn our_rules(seen: &Report, loaded: &RulesetsReport) -> Option<Finding> {
     let are_wanted = seen.guard == Guard::On || !seen.openings.is_empty();
     let way = seen.way.filter(|_| are_wanted && seen.pf == PfState::Enabled)?;
     let call = match way {
         Attachment::Apple => "com.apple/*",
         Attachment::Classic => way.anchor(),
     };
-    let rules = |anchor: &str| seen.rulesets.get(anchor).map(|rules| rules.rules.trim()).unwrap_or_default();
+    let rules =
+        |anchor: &str| loaded.rulesets.get(anchor).map(|rules| rules.rules.trim()).unwrap_or_default();
     let main = parse_listing("main ruleset", rules("")).ruleset;
     let mut called = main.filter.iter().filter_map(|rule| rule.item.anchor.as_ref()?.path.as_ref());
     let repair = "load them again: `portcullis guard on`, or `portcullis open PORT`";
@@ -71,9 +72,9 @@ fn our_rules(seen: &Report) -> Option<Finding> {
     })
 }
 
-fn rules_of_others(seen: &Report) -> Option<Finding> {
+fn rules_of_others(loaded: &RulesetsReport) -> Option<Finding> {
     let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
-    let others = seen.rulesets.iter().filter(|(anchor, rules)| {
+    let others = loaded.rulesets.iter().filter(|(anchor, rules)| {
         let is_anchor = !anchor.is_empty() && !ours.contains(&anchor.as_str());
         is_anchor && !(rules.rules.trim().is_empty() && rules.nat.trim().is_empty())
     });
@@ -118,16 +119,14 @@ mod tests {
     use super::*;
     use crate::report::{LoadedRules, sample};
 
-    fn seen(rulesets: &[(&str, &str)]) -> Report {
+    fn loaded(rulesets: &[(&str, &str)]) -> RulesetsReport {
         let rulesets = rulesets.iter().map(|(anchor, rules)| {
             let rules = LoadedRules { rules: (*rules).into(), ..Default::default() };
             ((*anchor).to_owned(), rules)
         });
-        Report {
-            rulesets: rulesets.collect(),
-            skip: vec!["lo0".into(), "en0".into()],
-            ..sample::all_closed(vec![])
-        }
+        let Report { seen, boot, .. } = sample::all_closed(vec![]);
+        let skip = vec!["lo0".into(), "en0".into()];
+        RulesetsReport { version: RulesetsReport::VERSION, seen, boot, rulesets: rulesets.collect(), skip }
     }
 
     #[test]
@@ -142,7 +141,8 @@ mod tests {
             (&[("", main), ours], Level::Advice, "does not look at en0"),
         ] {
             let facts = DoctorFacts {
-                seen: Some(seen(rulesets)),
+                seen: Some(sample::all_closed(vec![])),
+                rulesets: Some(loaded(rulesets)),
                 notes: vec!["a note".into()],
                 ..DoctorFacts::default()
             };

@@ -8,6 +8,7 @@ mod connection;
 #[cfg(target_os = "macos")]
 pub mod held;
 pub mod holds;
+mod inherited;
 #[cfg(all(target_os = "linux", feature = "gui"))]
 pub mod library;
 mod networks;
@@ -27,6 +28,7 @@ pub use boot::{BootError, boot_id};
 pub use children::process_exists;
 pub use clock::clock;
 pub use connection::TrackedConnection;
+pub use inherited::{hold_signals, keep_ends_of_children, put_away_inherited};
 pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
@@ -50,12 +52,6 @@ pub fn is_macos() -> bool {
 /// Whether this process runs as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
-}
-
-/// Makes what this process creates have just the mode that it asks for, closed to others' writes. The shell behind the
-/// prompt works with 077 while it copies the helper: with that, no user could read what root writes for them.
-pub fn set_usual_umask() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
 }
 
 /// Leaves the session and the terminal of our caller, so that we outlive it. Errors: this process leads a

@@ -7,6 +7,7 @@
 //! power loss.
 
 mod append;
+mod for_admins;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -160,27 +161,6 @@ impl Files {
                 Err(FileError::unclear("replace", &place, other))
             }
         }
-    }
-
-    /// Puts a new, empty file with `mode` (octal) in the place of what is there, and gives it to write to. A reader of
-    /// the old one goes on with that. Directories that are missing are made with 0o755.
-    pub fn create(&self, path: &str, mode: u32) -> Result<File, FileError> {
-        let place = self.place(path);
-        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
-            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
-        };
-        plain_file(&directory, name, &place)?;
-        let temporary = temporary_name(name);
-        let file = write_beside(&directory, &temporary, &place)?;
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode as _))
-            .and_then(|()| {
-                rustix::fs::renameat(directory.as_fd(), temporary.as_str(), directory.as_fd(), name)
-            })
-            .map_err(|error| {
-                let _ = rustix::fs::unlinkat(directory.as_fd(), temporary.as_str(), AtFlags::empty());
-                FileError::system("replace", &place, error)
-            })?;
-        Ok(file)
     }
 
     /// Removes a plain file; nothing where there is none.
@@ -469,20 +449,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_made_anew_leaves_the_old_one_to_its_readers() {
-        let (directory, tree) = tree();
-        tree.replace("/log/pcap", b"old", 0o600).unwrap();
-        let mut reader = File::open(directory.path().join("log/pcap")).unwrap();
-        tree.create("/log/pcap", 0o644).unwrap().write_all(b"new").unwrap();
-        let mut old = String::new();
-        reader.read_to_string(&mut old).unwrap();
-        assert_eq!((old.as_str(), tree.read("/log/pcap").unwrap().unwrap()), ("old", b"new".to_vec()));
-        let mode = std::fs::metadata(directory.path().join("log/pcap")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o7777, 0o644);
-        assert_eq!(tree.list("/log").unwrap(), ["pcap"], "nothing is left beside it");
-    }
-
-    #[test]
     fn follows_no_link() {
         let (directory, tree) = tree();
         tree.replace("/real/file", b"mine", 0o600).unwrap();
@@ -491,7 +457,6 @@ mod tests {
         for path in ["/linked/file", "/real/alias"] {
             assert!(matches!(tree.read(path), Err(FileError::Unsafe { .. })), "{path}");
             assert!(matches!(tree.replace(path, b"x", 0o600), Err(FileError::Unsafe { .. })), "{path}");
-            assert!(matches!(tree.create(path, 0o600), Err(FileError::Unsafe { .. })), "{path}");
         }
         assert!(tree.read("/real/../real/file").is_err());
         assert_eq!(tree.read("/real/file").unwrap().unwrap(), b"mine");

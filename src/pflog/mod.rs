@@ -13,12 +13,14 @@ mod attempts;
 mod capture;
 mod entry;
 pub mod follow;
+mod headers;
 #[cfg(test)]
 pub(crate) mod sample;
 
 pub use attempts::blocked;
 pub use capture::{Decoder, PflogError, Reader, is_big_endian};
 pub use entry::{End, LogAction, LogDirection, LogEntry, MalformedPacket, UnnamedRule};
+pub use headers::header_length;
 
 #[cfg(test)]
 mod tests {

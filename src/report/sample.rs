@@ -1,7 +1,5 @@
 //! Reports for tests.
 
-use std::collections::BTreeMap;
-
 use super::{OriginVerdict, PfState, PfVerdict, Reason, Report};
 use crate::diagnosis::Answer;
 use crate::pf::grounds::Grounds;
@@ -25,8 +23,6 @@ pub fn all_closed(managed: Vec<NamedPort>) -> Report {
         verdicts: managed.iter().map(|port| verdict(port.range, Answer::No, Answer::No)).collect(),
         managed,
         notes: vec![],
-        rulesets: BTreeMap::new(),
-        skip: vec![],
     }
 }
 

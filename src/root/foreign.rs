@@ -65,6 +65,7 @@ fn first_named(ruleset: &Ruleset, ranges: &[PortRange]) -> Option<(u16, Rule)> {
         };
         let port =
             ranges.iter().flat_map(|range| range.first()..=range.last()).find(|port| named.matches(*port))?;
-        Some((port, rule.item.clone()))
+        // A label is free text of others, and every user may read the note.
+        Some((port, Rule { label: None, ..rule.item.clone() }))
     })
 }

@@ -1,4 +1,5 @@
-//! Cuts what tcpdump gives into whole frames, so that the file of a recording never ends within one. Pure.
+//! Cuts what tcpdump gives into whole frames, so that the file of a recording never ends within one, and takes from each
+//! what is behind its headers. Pure.
 
 use crate::pflog::{self, PflogError};
 
@@ -33,9 +34,10 @@ impl Frames {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole piece. Errors: why there can be none.
-    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+    /// The next piece, of a frame with nothing but its headers. Errors: why there can be none.
+    pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let is_frame = self.big_endian.is_some();
         let length = match self.big_endian {
             None if rest.len() < Self::FILE_HEADER => return Ok(None),
             None => {
@@ -53,15 +55,29 @@ impl Frames {
             }
         };
         let Some(piece) = rest.get(..length) else { return Ok(None) };
+        let piece = match self.big_endian.filter(|_| is_frame) {
+            Some(big_endian) => headers_of(piece, big_endian),
+            None => piece.to_vec(),
+        };
         self.start += length;
         Ok(Some(piece))
     }
 }
 
+/// The frame with its packet cut behind the headers; its length before that is told as it was.
+fn headers_of(frame: &[u8], big_endian: bool) -> Vec<u8> {
+    let (times, rest) = frame.split_at(frame.len().min(8));
+    let (lengths, data) = rest.split_at(rest.len().min(8));
+    let kept = data.get(..pflog::header_length(data)).unwrap_or(data);
+    let length = u32::try_from(kept.len()).unwrap_or(u32::MAX);
+    let length = if big_endian { length.to_be_bytes() } else { length.to_le_bytes() };
+    [times, &length, lengths.get(4..).unwrap_or_default(), kept].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pflog::sample::{header, syn};
+    use crate::pflog::sample::{frame, header, syn};
 
     fn taken(frames: &mut Frames) -> Vec<u8> {
         let mut taken = Vec::new();
@@ -83,6 +99,20 @@ mod tests {
             }
             assert_eq!(written, whole[..whole.len() - syn(2, ([1; 4], 9)).len()], "{size}");
         }
+    }
+
+    #[test]
+    fn the_payload_is_cut_off_and_the_frame_still_reads() {
+        let mut ip = Vec::new();
+        let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 168, 1, 7], 64);
+        builder.tcp(50_000, 2345, 1, 1024).write(&mut ip, b"PASSWORD=hunter2").unwrap();
+        let mut frames = Frames::default();
+        frames.push(&[header(117), frame(1, &[0; 16], &ip), syn(2, ([1; 4], 9))].concat());
+        let written = taken(&mut frames);
+        assert!(!written.windows(8).any(|bytes| bytes == b"PASSWORD"));
+        let entries: Vec<_> = pflog::Reader::new(&written[..]).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(entries[0].to.unwrap().to_string(), "192.168.1.7:2345");
+        assert_eq!((entries.len(), entries[1].seconds), (2, 2));
     }
 
     #[test]

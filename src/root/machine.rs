@@ -15,7 +15,7 @@ use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
-use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, STATUS, System};
+use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, System};
 
 /// The Mac that a request works on, while it holds the lock.
 #[derive(Debug)]
@@ -202,9 +202,7 @@ impl Machine<'_> {
     /// Writes what pf looks like, for the user's programs to read.
     pub fn write_report(&self, ledger: &Ledger, live: &Live, notes: &[Note]) -> Result<(), FileError> {
         let report = report::report(&self.files, ledger, live, &self.interfaces, &self.boot, self.now, notes);
-        // Plain data with text keys: its JSON cannot fail.
-        let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
-        self.files.replace(STATUS, &json, 0o644)
+        report::write(&self.files, &report, live)
     }
 }
 

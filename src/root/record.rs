@@ -2,7 +2,7 @@
 //!
 //! A user can read neither `/dev/bpf` nor pf. So one request has the helper start itself once more ([`start`], then
 //! [`run`] in the process that goes on): it makes pflog0 where there is none, runs tcpdump on it, and writes the packets
-//! to [`PFLOG`], which everybody may read. It ends by itself: when its time is over, when the file is full, when it is
+//! to [`PFLOG`], which administrators may read. It ends by itself: when its time is over, when the file is full, when it is
 //! told to ([`stop`]), or when tcpdump ends; then pflog0 goes again if it was made here.
 //!
 //! Nothing listens, and no signal is sent: it looks into [`RECORDING`] every now and then, which only root can write.
@@ -296,7 +296,7 @@ impl<'a> Recorder<'a> {
                 made_interface,
                 ended: None,
             };
-            let file = tree.create(PFLOG, 0o644)?;
+            let file = tree.create_for_admins(PFLOG)?;
             recording.write(tree)?;
             let deadline = Instant::now() + Duration::from_secs(length);
             Ok(Recorder { tree, system, recording, tcpdump, file, written: 0, frames, deadline, _lock: lock })
@@ -337,7 +337,7 @@ impl<'a> Recorder<'a> {
             if self.written + frame.len() as u64 > MAX_BYTES {
                 return Err(RecordingEnd::Full);
             }
-            self.file.write_all(frame).map_err(RecordingEnd::Write)?;
+            self.file.write_all(&frame).map_err(RecordingEnd::Write)?;
             self.written += frame.len() as u64;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What root saw, for the user's programs to read: pf's state, our ports, and pf's verdict on each.
 
 use crate::diagnosis::Answer;
-use crate::os::Files;
+use crate::os::{FileError, Files};
 use crate::pf::explain::{CombinedVerdict, NearNetwork, answers};
 use crate::pf::grounds::Grounds;
 use crate::pf::interfaces::InterfaceFacts;
@@ -10,11 +10,12 @@ use crate::pf::origin::{Both, PerOrigin};
 use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
-use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report};
+use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report, RulesetsReport};
 use crate::root::foreign;
 use crate::root::live::Live;
 use crate::rules::anchor::let_in;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
+use crate::system::{RULESETS, STATUS};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
@@ -42,9 +43,21 @@ pub fn report(
         managed: ledger.managed.clone(),
         verdicts: ranges.into_iter().map(|port| verdict(live, &loaded, ledger, port)).collect(),
         notes,
+    }
+}
+
+/// Writes what root saw: first what administrators may read, then the report for every user.
+pub fn write(tree: &Files, report: &Report, live: &Live) -> Result<(), FileError> {
+    let rulesets = RulesetsReport {
+        version: RulesetsReport::VERSION,
+        seen: report.seen,
+        boot: report.boot.clone(),
         rulesets: live.rulesets.clone(),
         skip: live.skip.clone().unwrap_or_default(),
-    }
+    };
+    // Plain data with text keys: its JSON cannot fail.
+    tree.replace_for_admins(RULESETS, &serde_json::to_vec_pretty(&rulesets).unwrap_or_default())?;
+    tree.replace(STATUS, &serde_json::to_vec_pretty(report).unwrap_or_default(), 0o644)
 }
 
 /// The ranges that are shown: what is open, and what is managed.
@@ -60,12 +73,29 @@ fn ranges(ledger: &Ledger) -> Vec<PortRange> {
 /// What pf holds, ready to be asked. What it does not look at, where that could not be read, is in doubt: it is
 /// asked as if pf looked at everything, and [`verdict`] makes what hangs on it unknown.
 fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
-    let listings = live.rulesets.iter().map(|(anchor, rules)| {
-        (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
+    let rulesets = live.rulesets.iter().map(|(anchor, rules)| (anchor, without_labels(&rules.rules), rules));
+    let rulesets: Vec<_> = rulesets.collect();
+    let listings = rulesets.iter().map(|(anchor, unlabelled, rules)| {
+        (anchor.as_str(), Listing { rules: unlabelled, nat: &rules.nat, tables: &rules.tables })
     });
     let skip = live.skip.iter().flatten().map(String::as_str);
     let (loaded, _) = Rulesets::from_listings(listings, skip);
     loaded.with_interfaces(interfaces.to_vec())
+}
+
+/// The rules without their labels, which decide nothing: they are free text of others, and a verdict names its rule for
+/// every user to read.
+fn without_labels(rules: &str) -> String {
+    const LABEL: &str = " label \"";
+    let mut left = String::with_capacity(rules.len());
+    for line in rules.split_inclusive('\n') {
+        let parts = line.split_once(LABEL).and_then(|(before, rest)| Some((before, rest.split_once('"')?.1)));
+        match parts {
+            Some((before, after)) => left.extend([before, after]),
+            None => left.push_str(line),
+        }
+    }
+    left
 }
 
 fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<CombinedVerdict> {
@@ -237,6 +267,12 @@ mod tests {
                 (network, anyone)
             );
         }
+    }
+
+    #[test]
+    fn labels_are_not_told() {
+        let rules = "pass in all label \"a secret\" tag x\nblock in all\npass in all label \"torn\n";
+        assert_eq!(without_labels(rules), "pass in all tag x\nblock in all\npass in all label \"torn\n");
     }
 
     #[test]

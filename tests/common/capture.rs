@@ -13,6 +13,17 @@ pub fn header(link_type: u32) -> Vec<u8> {
 
 /// The frame of a SYN that the rule of these numbers in `anchor` blocked at `seconds`.
 pub fn frame(seconds: u32, anchor: &str, rule: (u32, u32), from_port: u16, port: u16) -> Vec<u8> {
+    frame_with(seconds, anchor, rule, (from_port, port), &[])
+}
+
+/// The same with what the client sends along.
+pub fn frame_with(
+    seconds: u32,
+    anchor: &str,
+    rule: (u32, u32),
+    (from_port, port): (u16, u16),
+    payload: &[u8],
+) -> Vec<u8> {
     let mut packet = vec![61, 2, 1, 0];
     packet.extend(b"en0".iter().chain(&[0; 13]));
     packet.extend(anchor.bytes().chain(std::iter::repeat(0)).take(16));
@@ -21,7 +32,7 @@ pub fn frame(seconds: u32, anchor: &str, rule: (u32, u32), from_port: u16, port:
     packet.extend([0; 16]);
     packet.extend([1, 0, 0, 0]);
     let builder = etherparse::PacketBuilder::ipv4([192, 168, 1, 20], [192, 168, 1, 1], 64);
-    builder.tcp(from_port, port, 1, 1024).syn().write(&mut packet, &[]).unwrap();
+    builder.tcp(from_port, port, 1, 1024).syn().write(&mut packet, payload).unwrap();
     let mut bytes = seconds.to_le_bytes().to_vec();
     bytes.extend(7u32.to_le_bytes());
     bytes.extend((packet.len() as u32).to_le_bytes().repeat(2));
