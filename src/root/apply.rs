@@ -11,18 +11,19 @@ use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
 use crate::root::caller::Caller;
 use crate::root::change::{self, Carried, Change, NotBegun, Seen};
+use crate::root::ledger_file::{self, DamagedLedger, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
-use crate::root::machine::Machine;
+use crate::root::machine::{Machine, timestamp};
 use crate::root::plan::{PlanError, choose_way, plan};
 use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::RecordedChange;
 use crate::root::{journal, messages, permissions, record, recovery};
 use crate::rules::anchor;
-use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Opening};
 use crate::rules::ledger_change::LedgerChange;
 use crate::rules::source::Source;
-use crate::system::{LEDGER, LOCK, System};
+use crate::system::{LOCK, System};
 
 /// How long a request waits for the one before it, which may take 45 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,10 +41,8 @@ enum Refusal {
     Boot(#[from] os::BootError),
     #[error(transparent)]
     Record(#[from] record::RecordError),
-    #[error(
-        "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
-    )]
-    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    NoOpening(#[from] NoOpening),
     #[error(transparent)]
     NotBegun(#[from] NotBegun),
 }
@@ -152,6 +151,11 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     }
 }
 
+/// Whether a request needs to know what is open already.
+fn opens(operation: &Operation) -> bool {
+    matches!(operation, Operation::Open { .. } | Operation::Guard { on: true })
+}
+
 /// Whether a request only takes away.
 fn closes(operation: &Operation) -> bool {
     match operation {
@@ -166,8 +170,18 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         let response = record::stop(machine.system, machine.now, &machine.boot)?;
         return Ok(Carried { response, seen: None });
     }
-    let old = read_ledger(machine)?;
-    let live = Live::read(&machine.pf, old.token.as_ref())?;
+    let (old, live, damaged) = match ledger_file::read(&machine.files)? {
+        LedgerOnDisk::Whole(old) => {
+            let live = Live::read(&machine.pf, old.token.as_ref())?;
+            (old, live, None)
+        }
+        LedgerOnDisk::Damaged(damaged) if opens(&request.action) => return Err(damaged.refusal().into()),
+        LedgerOnDisk::Damaged(damaged) => {
+            let mut live = Live::read(&machine.pf, None)?;
+            live.read_ours(&machine.pf, None)?;
+            (damaged.substitute(&machine.files, &live, &machine.boot)?, live, Some(damaged))
+        }
+    };
     match request.action {
         Operation::Log { minutes } => {
             // So that a reader of the log can tell which rule is meant.
@@ -183,7 +197,7 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         }
         _ => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
-            change_in_stages(machine, request, old, new, live)
+            change_in_stages(machine, request, (old, damaged.as_ref()), new, live)
         }
     }
 }
@@ -197,7 +211,7 @@ fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, Pfctl
 fn change_in_stages(
     machine: &Machine,
     request: &Request,
-    old: Ledger,
+    (old, damaged): (Ledger, Option<&DamagedLedger>),
     new: Ledger,
     mut live: Live,
 ) -> Result<Carried, Refusal> {
@@ -212,20 +226,20 @@ fn change_in_stages(
         live.read_ours(&machine.pf, None)?;
         let token = new.token.clone().filter(|_| old.guard == Guard::On);
         let moved = Ledger { way, token, ..old.clone() };
-        let carried = change_once(machine, request, &old, moved, live)?;
+        let carried = change_once(machine, request, (&old, damaged), moved, live)?;
         let Some(seen) = carried.seen.filter(|_| carried.response.ok) else {
             return Ok(Carried { response: carried.response, seen: None });
         };
         let new = Ledger { way, token: seen.ledger.token.clone(), ..new };
-        return change_once(machine, request, &seen.ledger, new, seen.live);
+        return change_once(machine, request, (&seen.ledger, None), new, seen.live);
     }
-    change_once(machine, request, &old, Ledger { way, ..new }, live)
+    change_once(machine, request, (&old, damaged), Ledger { way, ..new }, live)
 }
 
 fn change_once(
     machine: &Machine,
     request: &Request,
-    before: &Ledger,
+    (before, damaged): (&Ledger, Option<&DamagedLedger>),
     after: Ledger,
     live: Live,
 ) -> Result<Carried, Refusal> {
@@ -235,11 +249,14 @@ fn change_once(
     if !missing.is_empty() {
         return Ok(Carried { response: Response::missing(missing), seen: None });
     }
-    if plan.steps.is_empty() && plan.file_is_right && after == *before {
+    if plan.steps.is_empty() && plan.file_is_right && after == *before && damaged.is_none() {
         let message = messages::done(request, &after, &plan.notes, &live.state);
         let response = Response::done(Outcome::Unchanged, message);
         let seen = Some(Seen { ledger: after, live, notes: plan.notes });
         return Ok(Carried { response, seen });
+    }
+    if let Some(damaged) = damaged {
+        damaged.keep_aside(&machine.files, &timestamp(machine.now))?;
     }
     let recorded = RecordedChange {
         user: Caller::of_process(machine.system).user(),
@@ -249,11 +266,6 @@ fn change_once(
     };
     let change = Change { request, before, after, observed, plan, live, recorded };
     Ok(change::make(machine, change)?)
-}
-
-fn read_ledger(machine: &Machine) -> Result<Ledger, Refusal> {
-    let Some(bytes) = machine.files.read(LEDGER)? else { return Ok(Ledger::default()) };
-    Ok(Ledger { changing: None, ..Ledger::parse(&bytes)? })
 }
 
 /// The ledger without a token that pf does not count any more.

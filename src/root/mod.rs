@@ -9,6 +9,7 @@ mod frames;
 mod hash;
 pub mod helper;
 pub mod journal;
+mod ledger_file;
 mod live;
 mod machine;
 mod messages;

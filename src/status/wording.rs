@@ -5,6 +5,9 @@ use std::fmt;
 use crate::report::{ForeignPlace, Note, Reason, Unusable};
 use crate::rules::ledger::Seconds;
 
+/// The whole status while a change is not finished.
+pub const INTERRUPTED: &str = "Not known: a change was interrupted";
+
 /// A clause, such as "our guard blocks it".
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
