@@ -14,7 +14,7 @@ use crate::root::change::{self, Carried, Change, NotBegun, Seen};
 use crate::root::ledger_file::{self, DamagedLedger, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
 use crate::root::machine::{Machine, timestamp};
-use crate::root::plan::{PlanError, choose_way, plan};
+use crate::root::plan::{Evaluation, PlanError, choose_way, plan};
 use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::RecordedChange;
@@ -151,6 +151,11 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     }
 }
 
+/// Whether our rules have to be evaluated for what is asked to hold.
+fn evaluation(operation: &Operation) -> Evaluation {
+    if opens(operation) { Evaluation::Required } else { Evaluation::IfPossible }
+}
+
 /// Whether a request needs to know what is open already.
 fn opens(operation: &Operation) -> bool {
     matches!(operation, Operation::Open { .. } | Operation::Guard { on: true })
@@ -220,7 +225,7 @@ fn change_in_stages(
     let replaced = old.way.filter(|_| rules(&old) != rules(&new));
     live.read_ours(&machine.pf, replaced.map(Attachment::anchor))?;
     let observed = machine.observe(&live, &new)?;
-    let way = choose_way(&observed, &old, &new, request.way)?;
+    let way = choose_way(&observed, &old, &new, request.way, evaluation(&request.action))?;
     let moves = old.way.is_some() && way.is_some() && way != old.way;
     if moves && !recovery::is_same(&old, &new) {
         live.read_ours(&machine.pf, None)?;
@@ -244,8 +249,15 @@ fn change_once(
     live: Live,
 ) -> Result<Carried, Refusal> {
     let observed = machine.observe(&live, &after)?;
-    let plan = plan(&observed, &after)?;
-    let missing = permissions::missing(request, before, &after, &plan.steps);
+    let evaluation = evaluation(&request.action);
+    let mut made = plan(&observed, &after, evaluation)?;
+    let mut missing = permissions::missing(request, before, &after, &made.steps);
+    if !missing.is_empty() && evaluation != Evaluation::Required {
+        // A closing does without, and says what that means.
+        made = plan(&observed, &after, Evaluation::AsItIs)?;
+        missing = permissions::missing(request, before, &after, &made.steps);
+    }
+    let plan = made;
     if !missing.is_empty() {
         return Ok(Carried { response: Response::missing(missing), seen: None });
     }

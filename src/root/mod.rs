@@ -12,6 +12,7 @@ pub mod journal;
 mod ledger_file;
 mod live;
 mod machine;
+mod main_ruleset;
 mod messages;
 pub mod permissions;
 pub mod plan;
