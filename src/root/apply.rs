@@ -22,12 +22,13 @@ use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::Contradiction;
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::{self, RecordedChange};
+use crate::root::undo::{self, UndoError};
 use crate::root::{permissions, record, report};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening, PfToken};
-use crate::rules::ledger_change::LedgerChange;
+use crate::rules::ledger_change::{LedgerChange, Loosened};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, System};
@@ -48,6 +49,8 @@ enum Refusal {
     Boot(#[from] os::BootError),
     #[error(transparent)]
     Record(#[from] record::RecordError),
+    #[error(transparent)]
+    Undo(#[from] UndoError),
     #[error(
         "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
     )]
@@ -134,7 +137,7 @@ impl Helper<'_> {
             self.write_report(&with_shown(&old, request), &live, &boot, &[])?;
             return Ok(Response::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
         }
-        let mut new = self.desired(&old, &live, &boot, request);
+        let Desired { ledger: mut new, way, left } = self.desired(&old, &live, &boot, request)?;
         // What is to be replaced in any case need not be known.
         let rules = |ledger: &Ledger| anchor::rules(ledger, &self.interfaces);
         let replaced = old.way.filter(|_| rules(&old) != rules(&new));
@@ -142,7 +145,7 @@ impl Helper<'_> {
         let observed = observe(&self.tree, &live, &self.interfaces, &old, &new, &boot)?;
         let written = timestamp(self.now);
         let header = Header { written: &written, user: &request.asker };
-        let plan = plan(&observed, &old, &new, request.way, &header)?;
+        let plan = plan(&observed, &old, &new, way, &header)?;
         new.way = plan.way;
         let missing = permissions::missing(request, &old, &new, &plan.steps);
         if !missing.is_empty() {
@@ -152,7 +155,7 @@ impl Helper<'_> {
             self.write_report(&old, &live, &boot, &plan.notes)?;
             return Ok(Response::done(
                 Outcome::Unchanged,
-                done_message(request, &new, &plan.notes, &live.state),
+                done_message(request, &new, &plan.notes, &live.state) + &left,
             ));
         }
         self.check(&observed, &plan)?;
@@ -169,7 +172,7 @@ impl Helper<'_> {
         match self.execute(&plan, live, &old, &mut new, &boot, &mut progress) {
             Ok(live) => {
                 let reported = self.write_report(&new, &live, &boot, &plan.notes);
-                let mut message = done_message(request, &new, &plan.notes, &live.state);
+                let mut message = done_message(request, &new, &plan.notes, &live.state) + &left;
                 message += &self.drop_states(&new, enabling);
                 if let Err(error) = reported {
                     message += &format!(" (what pf looks like now was not written: {error})");
@@ -185,8 +188,34 @@ impl Helper<'_> {
         Ok(Ledger::parse(&bytes)?)
     }
 
-    /// The ledger after the request.
-    fn desired(&self, old: &Ledger, live: &Live, boot: &str, request: &Request) -> Ledger {
+    fn desired(
+        &self,
+        old: &Ledger,
+        live: &Live,
+        boot: &str,
+        request: &Request,
+    ) -> Result<Desired, UndoError> {
+        let Operation::Undo { change, opens, unblocks } = &request.action else {
+            let ledger = self.asked(old, live, boot, request);
+            return Ok(Desired { ledger, way: request.way, left: String::new() });
+        };
+        let mut now = old.clone();
+        now.expire(self.now);
+        let named = Loosened { opens: opens.clone(), unblocks: unblocks.clone() };
+        let back = undo::turned_back(self.system, *change, &named, &now, boot, self.now)?;
+        let left = undo::left(&back);
+        let mut ledger = back.ledger;
+        if !live.holds(ledger.token.as_ref(), boot) {
+            ledger.token = None;
+        }
+        if ledger.guard == Guard::Off {
+            ledger.managed.clear();
+        }
+        Ok(Desired { ledger, way: back.way.or(request.way), left })
+    }
+
+    /// The ledger after a request that says itself what it wants.
+    fn asked(&self, old: &Ledger, live: &Live, boot: &str, request: &Request) -> Ledger {
         let mut new = with_shown(old, request);
         if !live.holds(old.token.as_ref(), boot) {
             new.token = None;
@@ -216,7 +245,11 @@ impl Helper<'_> {
             Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
             Operation::CloseAll {} => new.close_all(),
             Operation::Guard { on: false } => new.guard = Guard::Off,
-            Operation::Guard { on: true } => {}
+            Operation::Uninstall { .. } => {
+                new.close_all();
+                new.guard = Guard::Off;
+            }
+            Operation::Guard { on: true } | Operation::Undo { .. } => {}
             Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
         }
         if new.guard == Guard::Off {
@@ -430,6 +463,15 @@ impl Helper<'_> {
     }
 }
 
+/// What a request asks for.
+struct Desired {
+    ledger: Ledger,
+    /// The way to be evaluated that is preferred; `None`: the one in use, else one that works.
+    way: Option<Attachment>,
+    /// What was asked and is left out, as the end of a sentence.
+    left: String,
+}
+
 /// How far a change came.
 #[derive(Default)]
 struct Progress<'a> {
@@ -486,6 +528,8 @@ fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState
                 if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
             format!("the guard is off: nothing is blocked by us; {held}")
         }
+        Operation::Undo { change, .. } => format!("change {change} was turned back"),
+        Operation::Uninstall { .. } => "every debug port is closed, and nothing is blocked by us".to_owned(),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
             "looked at pf; nothing was changed".to_owned()
         }

@@ -14,4 +14,5 @@ pub mod record;
 pub mod report;
 pub mod request;
 pub mod snapshot;
+mod undo;
 pub mod words;
