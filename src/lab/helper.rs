@@ -13,9 +13,11 @@ use crate::root::helper;
 
 /// Its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    os::set_usual_umask();
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    match take_directory(&mut arguments).and_then(|directory| lab(&directory)) {
+    // A lab may be named by a relative path.
+    let directory = take_directory(&mut arguments);
+    helper::prepare();
+    match directory.and_then(|directory| lab(&directory)) {
         Ok(lab) => helper::run(&lab, &arguments),
         Err(why) => {
             Response::failed(Outcome::Unchanged, format!("{why}; nothing was changed")).print();

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use wait_timeout::ChildExt as _;
+use super::inherited::keep_ends_of_children;
+use super::process::wait_at_most;
 
 /// How long a program may take to accept the text.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,6 +37,7 @@ pub fn copy(text: &str) -> Result<(), ClipboardError> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let (program, arguments) = program(is_set, |path: &str| Path::new(path).exists())?;
     let failed = |source| ClipboardError::Start { program, source };
+    keep_ends_of_children();
     let mut child = Command::new(program)
         .args(arguments)
         // pbcopy reads its input by the locale, which an app from the Finder does not have.
@@ -50,7 +52,7 @@ pub fn copy(text: &str) -> Result<(), ClipboardError> {
     if let Some(mut input) = child.stdin.take() {
         input.write_all(text.as_bytes()).map_err(failed)?;
     }
-    match child.wait_timeout(PATIENCE).map_err(failed)? {
+    match wait_at_most(&mut child, PATIENCE).map_err(failed)? {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(ClipboardError::Failed { program, what: format!("ended with {status}") }),
         None => {

@@ -1,12 +1,14 @@
 //! The one door to the system: atomic files, processes, locks, the clipboard. All `unsafe` lives here.
 
 mod boot;
+pub mod children;
 pub mod clipboard;
 mod clock;
 mod connection;
 #[cfg(target_os = "macos")]
 pub mod held;
 pub mod holds;
+mod inherited;
 #[cfg(all(target_os = "linux", feature = "gui"))]
 pub mod library;
 mod networks;
@@ -23,8 +25,10 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
+pub use children::process_exists;
 pub use clock::clock;
 pub use connection::TrackedConnection;
+pub use inherited::{hold_signals, keep_ends_of_children, put_away_inherited};
 pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
 pub use tree::{FileError, Files, Lock};
 pub use user::user_of;
@@ -50,12 +54,6 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Makes what this process creates have just the mode that it asks for, closed to others' writes. The shell behind the
-/// prompt works with 077 while it copies the helper: with that, no user could read what root writes for them.
-pub fn set_usual_umask() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-}
-
 /// Leaves the session and the terminal of our caller, so that we outlive it. Errors: this process leads a
 /// group.
 pub fn leave_session() -> std::io::Result<()> {
@@ -72,12 +70,6 @@ pub fn let_go_of_stdout() -> std::io::Result<()> {
 /// The number of this process's group, which is that of the process that leads it.
 pub fn process_group() -> u32 {
     rustix::process::getpgrp().as_raw_pid().unsigned_abs()
-}
-
-/// Whether there is a process of this number, of any user.
-pub fn process_exists(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
-    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
 /// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the

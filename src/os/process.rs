@@ -19,11 +19,12 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use rustix::process::{WaitId, WaitIdOptions};
 use thiserror::Error;
-use wait_timeout::ChildExt;
 
-/// The whole environment of a child: the system's own folders, and answers in English.
-pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"), ("LANG", "C")];
+use super::children;
+use super::inherited::{ENVIRONMENT, keep_ends_of_children};
+
 /// How long a child may run unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much it may print on each stream unless told otherwise: 16 MiB, some 150,000 rules.
@@ -109,7 +110,7 @@ impl Program {
         let stdout = capture(child.stdout.take(), self.output_limit);
         let stderr = capture(child.stderr.take(), self.output_limit);
 
-        let status = match child.wait_timeout(self.timeout) {
+        let status = match wait_at_most(&mut child, self.timeout) {
             Ok(Some(status)) => status,
             Ok(None) => {
                 kill_group(&mut child);
@@ -131,7 +132,9 @@ impl Program {
     }
 
     fn spawn(&self) -> io::Result<Child> {
-        std::process::Command::new(&self.program)
+        keep_ends_of_children();
+        let mut command = std::process::Command::new(&self.program);
+        command
             .args(&self.arguments)
             .env_clear()
             .envs(ENVIRONMENT)
@@ -139,8 +142,9 @@ impl Program {
             .process_group(0)
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stderr(Stdio::piped());
+        children::enlist(&mut command);
+        command.spawn()
     }
 }
 
@@ -229,6 +233,30 @@ fn output(
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(255);
     let text = |captured: Captured| String::from_utf8_lossy(&captured.bytes).into_owned();
     Ok(Output { code, stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// Waits for the end of a child; `None` where it has not come within `patience`.
+///
+/// The thread that waits leaves the child as it found it, so that its number stays its own until we ask: a time-out kills no
+/// process but this one.
+pub(super) fn wait_at_most(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let pid = rustix::process::Pid::from_child(child);
+    let (sender, ended) = mpsc::sync_channel(1);
+    std::thread::Builder::new().spawn(move || {
+        let _ = sender.send(loop {
+            match rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => break other,
+            }
+        });
+    })?;
+    match ended.recv_timeout(patience) {
+        Ok(result) => {
+            result?;
+            child.wait().map(Some)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// Kills a leader of a process group and whatever else is in it.

@@ -17,7 +17,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::process::{ENVIRONMENT, ProcessError, Program, kill_group};
+use super::inherited::{ENVIRONMENT, keep_ends_of_children};
+use super::process::{ProcessError, Program, kill_group};
 
 /// A running program; dropped, it is killed with what it started.
 #[derive(Debug)]
@@ -155,6 +156,7 @@ fn spawn(
     if !program.is_absolute() {
         return Err(ProcessError::NotAbsolute { program: name });
     }
+    keep_ends_of_children();
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(ENVIRONMENT).current_dir("/").stdin(Stdio::null());
     streams(&mut command).spawn().map_err(|source| ProcessError::Start { program: name, source })

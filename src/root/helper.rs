@@ -20,8 +20,7 @@ const USAGE: &str = "usage: portcullis-helper REQUEST IN WORDS | status | tick |
 
 /// The program `portcullis-helper`: its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    os::set_usual_umask();
-    os::sudo_uid();
+    prepare();
     let refusal = if !os::is_macos() {
         "there is no pf of macOS here; nothing was changed"
     } else if !os::is_root() {
@@ -33,10 +32,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// What both helpers do first: nothing of what the caller set up reaches a change.
+pub fn prepare() {
+    // Kept from the environment, which goes.
+    os::sudo_uid();
+    os::put_away_inherited();
+}
+
 /// Does on `system` what the arguments say.
 pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
     match read_arguments(system, arguments) {
         Ok(Task::Request(request)) => {
+            // What is under way is finished or undone by us, and our end follows.
+            os::hold_signals();
             let answer = apply(system, &request);
             answer.print();
             ExitCode::from(answer.exit_status())
@@ -76,7 +84,7 @@ enum UsageError {
 fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, UsageError> {
     let words: Option<Vec<&str>> = arguments.iter().map(|word| word.to_str()).collect();
     let now = system.moment()?;
-    let alone = |operation: Operation, now| Request::new(operation, &os::user_name(), now);
+    let alone = |operation: Operation, now| Request::new(operation, &caller_name(), now);
     match words.ok_or(UsageError::NotUtf8)?.as_slice() {
         [] => Err(UsageError::Nothing),
         // launchd and an administrator at a terminal ask for these; neither can open anything.
@@ -93,4 +101,12 @@ fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, U
             Ok(Task::Request(request.into()))
         }
     }
+}
+
+/// The user who calls, as a request can name them.
+fn caller_name() -> String {
+    let user = os::sudo_uid().unwrap_or_else(os::own_uid);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(plain);
+    Some(os::user_of(user)).filter(fits).unwrap_or_else(|| format!("uid-{user}"))
 }

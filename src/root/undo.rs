@@ -7,7 +7,7 @@ use crate::port::PortRange;
 use crate::root::caller::Caller;
 use crate::root::snapshot::{self, SnapshotError};
 use crate::rules::ledger::{Ledger, Seconds};
-use crate::rules::ledger_change::{Loosened, TurnedBack, UndoMoment, uncovered};
+use crate::rules::ledger_change::{TurnedBack, UndoMoment, uncovered};
 use crate::rules::named_port::NamedPort;
 use crate::system::System;
 
@@ -26,22 +26,30 @@ pub enum UndoError {
     Unnamed { change: u32, port: PortRange },
 }
 
-/// Turns `change` back in `ledger`, of which what is over is closed already. `named` is what the prompt said.
+/// What is asked: the change, and what the prompt said may be more open.
+#[derive(Clone, Copy, Debug)]
+pub struct UndoRequest<'a> {
+    pub change: u32,
+    pub opens: &'a [NamedPort],
+    pub unblocks: &'a [NamedPort],
+}
+
+/// Turns a change back in `ledger`, of which what is over is closed already.
 pub fn turned_back(
     system: &dyn System,
-    change: u32,
-    named: &Loosened,
+    asked: UndoRequest,
     ledger: &Ledger,
     boot: &str,
     now: Seconds,
 ) -> Result<TurnedBack, UndoError> {
+    let change = asked.change;
     let made = snapshot::read(&system.files(), change)?.change.ok_or(UndoError::Empty(change))?;
     if made.user != Caller::of_process(system).user() {
         return Err(UndoError::OfAnother(change));
     }
     let back = made.ledger.turn_back(ledger, UndoMoment { now, same_boot: made.boot == boot });
     let loosened = back.loosened(ledger);
-    let pairs = [(loosened.opens, &named.opens), (loosened.unblocks, &named.unblocks)];
+    let pairs = [(loosened.opens, asked.opens), (loosened.unblocks, asked.unblocks)];
     for (ports, named) in pairs {
         let named = |port: &NamedPort| uncovered(port.range, named.iter().map(|named| named.range));
         if let Some(port) = ports.iter().flat_map(named).next() {

@@ -46,6 +46,7 @@ impl Commands {
             &["prefs", "from", "any"],
             &["log", &log],
             &["history"],
+            &["snapshots"],
             &["check", &conf],
             &["explain", "2345", "--conf", &conf],
             &["completions", "zsh"],

@@ -7,6 +7,10 @@ use crate::abi::{flags_to_linux, processes, signals};
 
 shims! {
     "waitpid" => waitpid,
+    "waitid" => waitid,
+    "getrlimit" => getrlimit,
+    "setrlimit" => setrlimit,
+    "setitimer" => setitimer,
     "kill" => kill,
     "killpg" => killpg,
     "raise" => raise,
@@ -32,6 +36,80 @@ unsafe extern "C" fn waitpid(pid: c_int, status: *mut c_int, flags: c_int) -> c_
         }
         found
     }
+}
+
+/// `idtype_t` has the same numbers. Of the information only what tells whether a process was found is given.
+unsafe extern "C" fn waitid(kind: u32, id: u32, info: *mut signals::Info, flags: c_int) -> c_int {
+    const EXITED: c_int = 0x04;
+    const NO_WAIT: c_int = 0x20;
+    if flags & !(EXITED | NO_WAIT | 1) != 0 {
+        unknown(format_args!("waitid: flags {flags:#x}"));
+    }
+    let keeps = if flags & NO_WAIT == 0 { 0 } else { libc::WNOWAIT };
+    // SAFETY: zeroes are a value of `siginfo_t`, which the kernel fills; a program gives room, or null.
+    unsafe {
+        let mut linux: libc::siginfo_t = std::mem::zeroed();
+        let result = libc::waitid(kind, id, &raw mut linux, (flags & (EXITED | 1)) | keeps);
+        if result == 0
+            && let Some(info) = info.as_mut()
+        {
+            let (signal, pid) = (linux.si_signo, linux.si_pid());
+            info.signal = if signal == 0 { 0 } else { signals::to_mac(signal) };
+            (info.code, info.pid, info.status) = (linux.si_code, pid, linux.si_status());
+        }
+        result
+    }
+}
+
+/// `RLIM_INFINITY` of macOS.
+const NO_LIMIT: u64 = (1 << 63) - 1;
+
+/// Numbers of xnu, `bsd/sys/resource.h`.
+fn resource(mac: c_int) -> Option<libc::__rlimit_resource_t> {
+    Some(match mac & !0x1000 {
+        0 => libc::RLIMIT_CPU,
+        1 => libc::RLIMIT_FSIZE,
+        2 => libc::RLIMIT_DATA,
+        3 => libc::RLIMIT_STACK,
+        4 => libc::RLIMIT_CORE,
+        5 => libc::RLIMIT_AS,
+        6 => libc::RLIMIT_MEMLOCK,
+        7 => libc::RLIMIT_NPROC,
+        8 => libc::RLIMIT_NOFILE,
+        _ => return None,
+    })
+}
+
+unsafe extern "C" fn getrlimit(number: c_int, limit: *mut [u64; 2]) -> c_int {
+    let Some(number) = resource(number) else { return fail(libc::EINVAL) };
+    let mut linux = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: there is room for the limit; a program gives room for two numbers.
+    unsafe {
+        let result = libc::getrlimit(number, &raw mut linux);
+        limit.write([linux.rlim_cur.min(NO_LIMIT), linux.rlim_max.min(NO_LIMIT)]);
+        result
+    }
+}
+
+unsafe extern "C" fn setrlimit(number: c_int, limit: *const [u64; 2]) -> c_int {
+    let Some(number) = resource(number) else { return fail(libc::EINVAL) };
+    let linux = |value: u64| if value == NO_LIMIT { libc::RLIM_INFINITY } else { value };
+    // SAFETY: a program gives two numbers.
+    unsafe {
+        let [current, maximum] = *limit;
+        let limit = libc::rlimit { rlim_cur: linux(current), rlim_max: linux(maximum) };
+        libc::setrlimit(number, &raw const limit)
+    }
+}
+
+/// The numbers and the form are the same.
+unsafe extern "C" fn setitimer(
+    timer: c_int,
+    new: *const libc::itimerval,
+    old: *mut libc::itimerval,
+) -> c_int {
+    // SAFETY: a program gives a value, and room, or null.
+    unsafe { libc::setitimer(timer, new, old) }
 }
 
 extern "C" fn kill(pid: c_int, signal: c_int) -> c_int {
