@@ -12,12 +12,10 @@ pub mod prompt;
 pub mod quote;
 pub mod signature;
 
-use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
+use crate::os::hash;
 use crate::os::process::{ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::Request;
@@ -110,33 +108,19 @@ fn helper_path(name: &str) -> Result<PathBuf, ElevateError> {
 
 /// The SHA-256 of the helper in hexadecimal, after it was checked to be the one of this build.
 fn checked_digest(launch: &HelperLaunch, helper: &Path) -> Result<String, ElevateError> {
-    let digest = digest(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
+    let digest =
+        hash::of_file(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
     if launch.is_pinned {
         signature::check(helper, &digest)?;
     }
     Ok(digest)
 }
 
-/// The SHA-256 of a file in hexadecimal.
-fn digest(path: &Path) -> std::io::Result<String> {
-    let mut file = std::io::BufReader::with_capacity(64 << 10, std::fs::File::open(path)?);
-    let mut hash = Sha256::new();
-    loop {
-        let piece = file.fill_buf()?;
-        if piece.is_empty() {
-            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        hash.update(piece);
-        let length = piece.len();
-        file.consume(length);
-    }
-}
-
 /// What root's shell runs: copy, hash the copy, run the copy, clean up. All that varies in it are two quoted paths,
 /// a hash, and the quoted words of the request.
 fn command(launch: &HelperLaunch, home: &Path, helper: &Path, digest: &str, request: &Request) -> String {
     let (home, helper) = (quote::sh(&home.to_string_lossy()), quote::sh(&helper.to_string_lossy()));
-    let (hash, words) = (launch.hash, words(launch, request));
+    let (hash, words) = (&launch.hash, words(launch, request));
     let signed = match signature::PIN {
         signature::Pin::Team(team) if launch.is_pinned => match signature::requirement(team) {
             Ok(requirement) => {

@@ -9,19 +9,16 @@ use crate::os::{self, FileError, Files};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
-use crate::root::caller::Caller;
-use crate::root::change::{self, Carried, Change, NotBegun, Seen};
-use crate::root::ledger_file::{self, DamagedLedger, LedgerOnDisk, NoOpening};
+use crate::root::change::{self, Carried, Seen};
+use crate::root::ledger_file::{self, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
-use crate::root::machine::{Machine, timestamp};
-use crate::root::plan::{Evaluation, PlanError, choose_way, plan};
+use crate::root::machine::Machine;
 use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
-use crate::root::snapshot::RecordedChange;
-use crate::root::{journal, messages, permissions, record, recovery};
-use crate::rules::anchor;
-use crate::rules::ledger::{Attachment, Guard, Ledger, Opening};
-use crate::rules::ledger_change::LedgerChange;
+use crate::root::stages::{Asked, StageError, change_in_stages};
+use crate::root::undo::{self, UndoError, UndoRequest};
+use crate::root::{journal, messages, record, recovery};
+use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::source::Source;
 use crate::system::{LOCK, System};
 
@@ -36,15 +33,15 @@ enum Refusal {
     #[error(transparent)]
     Pf(#[from] PfctlError),
     #[error(transparent)]
-    Plan(#[from] PlanError),
-    #[error(transparent)]
     Boot(#[from] os::BootError),
     #[error(transparent)]
     Record(#[from] record::RecordError),
     #[error(transparent)]
     NoOpening(#[from] NoOpening),
     #[error(transparent)]
-    NotBegun(#[from] NotBegun),
+    Stage(#[from] StageError),
+    #[error(transparent)]
+    Undo(#[from] UndoError),
 }
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
@@ -151,14 +148,9 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     }
 }
 
-/// Whether our rules have to be evaluated for what is asked to hold.
-fn evaluation(operation: &Operation) -> Evaluation {
-    if opens(operation) { Evaluation::Required } else { Evaluation::IfPossible }
-}
-
 /// Whether a request needs to know what is open already.
 fn opens(operation: &Operation) -> bool {
-    matches!(operation, Operation::Open { .. } | Operation::Guard { on: true })
+    matches!(operation, Operation::Open { .. } | Operation::Undo { .. } | Operation::Guard { on: true })
 }
 
 /// Whether a request only takes away.
@@ -167,6 +159,8 @@ fn closes(operation: &Operation) -> bool {
         Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
         Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
         Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
+        Operation::Uninstall { .. } => true,
+        Operation::Undo { .. } => false,
     }
 }
 
@@ -200,84 +194,44 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
             Ok(Carried { response, seen: Some(seen) })
         }
+        Operation::Undo { change, ref opens, ref unblocks } => {
+            let asked = Asked { request, wanted: None, damaged: None };
+            turn_back(machine, asked, UndoRequest { change, opens, unblocks }, old, live)
+        }
         _ => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
-            change_in_stages(machine, request, (old, damaged.as_ref()), new, live)
+            let asked = Asked { request, wanted: request.way, damaged: damaged.as_ref() };
+            Ok(change_in_stages(machine, asked, old, new, live)?)
         }
     }
+}
+
+fn turn_back(
+    machine: &Machine,
+    asked: Asked,
+    undo: UndoRequest,
+    old: Ledger,
+    live: Live,
+) -> Result<Carried, Refusal> {
+    let mut now = drop_lost_token(machine, &live, &old);
+    now.expire(machine.now);
+    let back = undo::turned_back(machine.system, undo, &now, &machine.boot, machine.now)?;
+    let left = undo::left(&back);
+    let mut new = back.ledger;
+    if new.guard == Guard::Off {
+        new.managed.clear();
+    }
+    if new.guard != Guard::On {
+        new.token = None;
+    }
+    let mut carried = change_in_stages(machine, Asked { wanted: back.way, ..asked }, old, new, live)?;
+    carried.response.message += &left;
+    Ok(carried)
 }
 
 fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, PfctlError> {
     live.read_ours(&machine.pf, None)?;
     Ok(Seen { ledger, live, notes: Vec::new() })
-}
-
-/// In a move between ways before and after differ in the way alone: everything else comes in a change after it.
-fn change_in_stages(
-    machine: &Machine,
-    request: &Request,
-    (old, damaged): (Ledger, Option<&DamagedLedger>),
-    new: Ledger,
-    mut live: Live,
-) -> Result<Carried, Refusal> {
-    // What is to be replaced in any case need not be known.
-    let rules = |ledger: &Ledger| anchor::rules(ledger, &machine.interfaces);
-    let replaced = old.way.filter(|_| rules(&old) != rules(&new));
-    live.read_ours(&machine.pf, replaced.map(Attachment::anchor))?;
-    let observed = machine.observe(&live, &new)?;
-    let way = choose_way(&observed, &old, &new, request.way, evaluation(&request.action))?;
-    let moves = old.way.is_some() && way.is_some() && way != old.way;
-    if moves && !recovery::is_same(&old, &new) {
-        live.read_ours(&machine.pf, None)?;
-        let token = new.token.clone().filter(|_| old.guard == Guard::On);
-        let moved = Ledger { way, token, ..old.clone() };
-        let carried = change_once(machine, request, (&old, damaged), moved, live)?;
-        let Some(seen) = carried.seen.filter(|_| carried.response.ok) else {
-            return Ok(Carried { response: carried.response, seen: None });
-        };
-        let new = Ledger { way, token: seen.ledger.token.clone(), ..new };
-        return change_once(machine, request, (&seen.ledger, None), new, seen.live);
-    }
-    change_once(machine, request, (&old, damaged), Ledger { way, ..new }, live)
-}
-
-fn change_once(
-    machine: &Machine,
-    request: &Request,
-    (before, damaged): (&Ledger, Option<&DamagedLedger>),
-    after: Ledger,
-    live: Live,
-) -> Result<Carried, Refusal> {
-    let observed = machine.observe(&live, &after)?;
-    let evaluation = evaluation(&request.action);
-    let mut made = plan(&observed, &after, evaluation)?;
-    let mut missing = permissions::missing(request, before, &after, &made.steps);
-    if !missing.is_empty() && evaluation != Evaluation::Required {
-        // A closing does without, and says what that means.
-        made = plan(&observed, &after, Evaluation::AsItIs)?;
-        missing = permissions::missing(request, before, &after, &made.steps);
-    }
-    let plan = made;
-    if !missing.is_empty() {
-        return Ok(Carried { response: Response::missing(missing), seen: None });
-    }
-    if plan.steps.is_empty() && plan.file_is_right && after == *before && damaged.is_none() {
-        let message = messages::done(request, &after, &plan.notes, &live.state);
-        let response = Response::done(Outcome::Unchanged, message);
-        let seen = Some(Seen { ledger: after, live, notes: plan.notes });
-        return Ok(Carried { response, seen });
-    }
-    if let Some(damaged) = damaged {
-        damaged.keep_aside(&machine.files, &timestamp(machine.now))?;
-    }
-    let recorded = RecordedChange {
-        user: Caller::of_process(machine.system).user(),
-        boot: machine.boot.clone(),
-        operation: request.action.clone(),
-        ledger: LedgerChange::between(before, &after),
-    };
-    let change = Change { request, before, after, observed, plan, live, recorded };
-    Ok(change::make(machine, change)?)
 }
 
 /// The ledger without a token that pf does not count any more.
@@ -314,7 +268,11 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
         Operation::CloseAll {} => new.close_all(),
         Operation::Guard { on: false } => new.guard = Guard::Off,
-        Operation::Guard { on: true } => {}
+        Operation::Uninstall { .. } => {
+            new.close_all();
+            new.guard = Guard::Off;
+        }
+        Operation::Guard { on: true } | Operation::Undo { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
     }
     if new.guard == Guard::Off {
