@@ -38,6 +38,10 @@ pub const ANCHOR_FILE: &str = "/etc/pf.anchors/dev.portcullis";
 pub const STATE_DIR: &str = "/Library/Application Support/Portcullis";
 /// The open ports, their sources, ends and askers.
 pub const LEDGER: &str = "/Library/Application Support/Portcullis/ledger.json";
+/// The change that is under way; nothing between changes.
+pub const JOURNAL: &str = "/Library/Application Support/Portcullis/journal.json";
+/// The processes that the change under way has started: a number and a start on each line.
+pub const JOURNAL_CHILDREN: &str = "/Library/Application Support/Portcullis/journal.children";
 /// What pf looked like when root last saw it.
 pub const STATUS: &str = "/Library/Application Support/Portcullis/status.json";
 /// All that pf held then: for root and administrators.

@@ -114,7 +114,10 @@ fn the_way_can_change_while_ports_are_open() {
     assert_eq!(lab.rules(), "");
     assert!(lab.pfctl(&["-a", "dev.portcullis", "-s", "rules"]).expect(0).out.contains("9229"));
     lab.portcullis(&["prefs", "way", "apple"]).expect(0);
+    // A closing keeps the way in use.
     lab.portcullis(&["close", "node"]).expect(0);
+    assert_eq!(lab.rules(), "");
+    lab.portcullis(&["guard", "on"]).expect(0);
     assert!(lab.rules().contains("2345"));
     assert_eq!(lab.pfctl(&["-a", "dev.portcullis", "-s", "rules"]).expect(0).out, "");
     assert_eq!(lab.read("/etc/pf.conf"), STOCK);

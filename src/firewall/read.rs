@@ -62,6 +62,8 @@ pub struct Reference {
     pub process: String,
     /// What `pfctl -X` gives back.
     pub token: u64,
+    /// How many seconds ago it was taken; `None` where that does not read.
+    pub age: Option<u64>,
 }
 
 /// `pfctl -s References`: who holds pf enabled.
@@ -81,11 +83,14 @@ pub fn references(text: &str) -> Result<Vec<Reference>, Unreadable> {
 /// hold spaces.
 fn reference(row: &str) -> Option<Reference> {
     let fields: Vec<&str> = row.split_whitespace().collect();
-    let [pid, process @ .., token, days, "days", _clock] = fields.as_slice() else {
+    let [pid, process @ .., token, days, "days", clock] = fields.as_slice() else {
         return None;
     };
-    days.parse::<u64>().ok()?;
-    Some(Reference { pid: pid.parse().ok()?, process: process.join(" "), token: token.parse().ok()? })
+    let days = days.parse::<u64>().ok()?;
+    let clock =
+        clock.split(':').try_fold(0u64, |sum, part| sum.checked_mul(60)?.checked_add(part.parse().ok()?));
+    let age = clock.and_then(|clock| days.checked_mul(86_400)?.checked_add(clock));
+    Some(Reference { pid: pid.parse().ok()?, process: process.join(" "), token: token.parse().ok()?, age })
 }
 
 /// `pfctl -E`, on standard error: the token.
@@ -178,8 +183,12 @@ mod tests {
             4077     pfctl                        9084387343160548126      0 days 00:00:00\n\
             63       Internet Sharing             15053025338191571182     3 days 02:10:00\n";
         let read = references(text).unwrap();
-        assert_eq!(read[0], Reference { pid: 4077, process: "pfctl".into(), token: 9084387343160548126 });
+        assert_eq!(
+            read[0],
+            Reference { pid: 4077, process: "pfctl".into(), token: 9084387343160548126, age: Some(0) }
+        );
         assert_eq!((read[1].process.as_str(), read[1].token), ("Internet Sharing", 15053025338191571182));
+        assert_eq!(read[1].age, Some(3 * 86_400 + 2 * 3600 + 600));
         for junk in
             ["", "TOKENS:\n", "TOKENS:\nPID x\n1 pfctl abc 0 days 00:00:00\n", "PID\n1 pfctl 2 0 days 0\n"]
         {

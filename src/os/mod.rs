@@ -2,6 +2,7 @@
 
 mod boot;
 pub mod cancel;
+pub mod children;
 pub mod clipboard;
 mod clock;
 mod connection;
@@ -25,6 +26,7 @@ mod tree;
 mod user;
 
 pub use boot::{BootError, boot_id};
+pub use children::process_exists;
 pub use clock::clock;
 pub use connection::TrackedConnection;
 pub use inherited::{hold_signals, keep_ends_of_children, put_away_inherited};
@@ -69,12 +71,6 @@ pub fn let_go_of_stdout() -> std::io::Result<()> {
 /// The number of this process's group, which is that of the process that leads it.
 pub fn process_group() -> u32 {
     rustix::process::getpgrp().as_raw_pid().unsigned_abs()
-}
-
-/// Whether there is a process of this number, of any user.
-pub fn process_exists(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
-    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
 /// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the

@@ -23,6 +23,7 @@ use rustix::process::{WaitId, WaitIdOptions};
 use thiserror::Error;
 
 use super::cancel::{Cancellation, Woken};
+use super::children;
 use super::inherited::{ENVIRONMENT, keep_ends_of_children};
 
 /// How long a child may run unless told otherwise.
@@ -173,8 +174,9 @@ impl Program {
             .process_group(0)
             .stdin(if has_pipe { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stderr(Stdio::piped());
+        children::enlist(&mut command);
+        command.spawn()
     }
 }
 

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::os::children::process_exists;
+
 /// A base directory and the rules for what lies below it.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -27,11 +29,14 @@ pub struct Files {
     strict: bool,
 }
 
-/// What was tried on which file, and why it failed. The file is as it was.
+/// What was tried on which file, and why it failed. The file is as it was, but for [`FileError::Unclear`].
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("cannot {verb} {}: {source}", path.display())]
     System { verb: &'static str, path: PathBuf, source: std::io::Error },
+    /// The change was made, and may not outlive a power loss.
+    #[error("cannot {verb} {}, which may be changed already: {source}", path.display())]
+    Unclear { verb: &'static str, path: PathBuf, source: std::io::Error },
     /// A symbolic link, or something else that is no plain file or directory, is in the way.
     #[error("will not use {}: {what}; look at it and take it away", path.display())]
     Unsafe { path: PathBuf, what: String },
@@ -50,6 +55,15 @@ pub enum FileError {
 impl FileError {
     fn system(verb: &'static str, path: &Path, source: impl Into<std::io::Error>) -> Self {
         FileError::System { verb, path: path.to_owned(), source: source.into() }
+    }
+
+    fn unclear(verb: &'static str, path: &Path, source: impl Into<std::io::Error>) -> Self {
+        FileError::Unclear { verb, path: path.to_owned(), source: source.into() }
+    }
+
+    /// Whether the file is as it was; else it may be the new one.
+    pub fn is_as_it_was(&self) -> bool {
+        !matches!(self, FileError::Unclear { .. })
     }
 
     fn refuse(path: &Path, what: impl Into<String>) -> Self {
@@ -106,7 +120,8 @@ impl Files {
     }
 
     /// Replaces a file, or makes it, with `mode` (octal, such as 0o644) where it is new; one that is there keeps
-    /// its mode and owner. Directories that are missing are made with 0o755.
+    /// its mode and owner. Directories that are missing are made with 0o755. An error says whether the file is as it was
+    /// ([`FileError::is_as_it_was`]).
     pub fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         let place = self.place(path);
         let Some((directory, name)) = self.walk(path, Some(0o755))? else {
@@ -137,10 +152,14 @@ impl Files {
         rustix::fs::renameat(directory.as_fd(), temporary.as_str(), directory.as_fd(), name)
             .map_err(|error| fail("replace", error.into()))?;
         rustix::fs::fsync(directory.as_fd())
-            .map_err(|error| FileError::system("write out the directory of", &place, error))?;
-        match self.read(path)? {
-            Some(back) if back == bytes => Ok(()),
-            _ => Err(FileError::refuse(&place, "it does not read back as it was written")),
+            .map_err(|error| FileError::unclear("write out the directory of", &place, error))?;
+        match self.read(path) {
+            Ok(Some(back)) if back == bytes => Ok(()),
+            Err(FileError::System { source, .. }) => Err(FileError::unclear("read back", &place, source)),
+            _ => {
+                let other = std::io::Error::other("it does not read back as it was written");
+                Err(FileError::unclear("replace", &place, other))
+            }
         }
     }
 
@@ -150,10 +169,45 @@ impl Files {
         let Some((directory, name)) = self.walk(path, None)? else { return Ok(()) };
         match rustix::fs::unlinkat(directory.as_fd(), name, AtFlags::empty()) {
             Ok(()) => rustix::fs::fsync(directory.as_fd())
-                .map_err(|error| FileError::system("write out the directory of", &place, error)),
+                .map_err(|error| FileError::unclear("write out the directory of", &place, error)),
             Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(FileError::system("remove", &place, error)),
         }
+    }
+
+    /// Writes out the folder that holds `path`, so that names that came or went outlive a power loss.
+    pub fn sync_folder_of(&self, path: &str) -> Result<(), FileError> {
+        let place = self.place(path);
+        let Some((directory, _)) = self.walk(path, None)? else { return Ok(()) };
+        rustix::fs::fsync(directory.as_fd())
+            .map_err(|error| FileError::unclear("write out the directory of", &place, error))
+    }
+
+    /// Removes what writers that were killed left in a folder: files of ours to be renamed, of processes that have ended.
+    /// Of files that are not ours to begin with, only those that were to become one of `names`; all where that is empty.
+    pub fn sweep(&self, folder: &str, names: &[&str]) -> Result<(), FileError> {
+        for name in self.list(folder)? {
+            let Some((target, pid)) = temporary_parts(&name) else { continue };
+            if (names.is_empty() || names.contains(&target)) && !process_exists(pid) {
+                self.remove(&format!("{folder}/{name}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a file for appending, made with `mode` where it is missing.
+    pub fn append(&self, path: &str, mode: u32) -> Result<File, FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
+            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = flags | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::from_raw_mode(mode as _))
+            .map_err(|error| FileError::system("append to", &place, error))?;
+        let file = File::from(file);
+        self.judge_file(&file, &place)?;
+        Ok(file)
     }
 
     /// Removes an empty directory; nothing where there is none.
@@ -324,6 +378,12 @@ fn temporary_name(name: &str) -> String {
     format!(".{name}.{}.portcullis", std::process::id())
 }
 
+/// The name that a temporary file was to get, and the process that wrote it.
+fn temporary_parts(temporary: &str) -> Option<(&str, u32)> {
+    let (name, pid) = temporary.strip_prefix('.')?.strip_suffix(".portcullis")?.rsplit_once('.')?;
+    Some((name, pid.parse().ok()?))
+}
+
 /// Opens a new file for writing.
 fn write_beside(directory: &OwnedFd, temporary: &str, place: &Path) -> Result<File, FileError> {
     // What a crash left under this name is ours: only we write here.
@@ -420,6 +480,28 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         assert!(matches!(tree.read("/pipe"), Err(FileError::Unsafe { .. })));
         assert!(matches!(tree.replace("/pipe", b"x", 0o600), Err(FileError::Unsafe { .. })));
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_up() {
+        let (directory, tree) = tree();
+        tree.replace("/etc/pf.conf", b"pass\n", 0o644).unwrap();
+        let mut gone = std::process::Command::new("/bin/sh").args(["-c", ":"]).spawn().unwrap();
+        gone.wait().unwrap();
+        let left = |name: &str| std::fs::write(directory.path().join("etc").join(name), "half a").unwrap();
+        let dead = format!(".pf.conf.{}.portcullis", gone.id());
+        let (other, own) = (format!(".hosts.{}.portcullis", gone.id()), temporary_name("pf.conf"));
+        [dead.as_str(), &other, &own, ".pf.conf.1x.portcullis", ".pf.conf.swp"].into_iter().for_each(left);
+        tree.sweep("/etc", &["pf.conf"]).unwrap();
+        assert_eq!(tree.list("/etc").unwrap().iter().filter(|name| **name == dead).count(), 0);
+        assert_eq!(
+            tree.list("/etc").unwrap().len(),
+            5,
+            "what others wrote, and what is being written, stays"
+        );
+        tree.sweep("/etc", &[]).unwrap();
+        assert!(!tree.list("/etc").unwrap().contains(&other));
+        tree.sweep("/nowhere", &[]).unwrap();
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::io::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::root::request::Permission;
+use crate::rules::named_port::NamedPort;
 
 /// What became of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct Response {
     pub outcome: Outcome,
     /// What was done, or what was tried, why it failed, and the next step.
     pub message: String,
+    /// Where not everything could be put back: what was open before, and is not so any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<NamedPort>,
     /// What the request would have to allow; then nothing was changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Permission>,
@@ -58,6 +62,7 @@ impl Response {
             ok: true,
             outcome,
             message: message.into(),
+            closed: Vec::new(),
             missing: Vec::new(),
             snapshot: None,
         }

@@ -1,39 +1,31 @@
-//! Carries out one request as root: lock, look, plan, keep a copy, check, execute, verify; commit, or undo every step.
+//! Carries out one request as root: lock, recovery, look, plan, change; then audit, report, answer.
 //!
-//! The order within a change is the safe one: the rules are checked with `pfctl -n` before anything is written, our
-//! anchor is loaded in one transaction, pf is enabled only after the rules are in it, and the ledger is written last, so
-//! that it never promises what pf does not do. Whatever fails on the way, what was done is undone in reverse, and
-//! the answer says which it was: changed, unchanged, restored, or damaged with what is left to do.
+//! What a change is made of, and in which order, is in [`super::change`].
 
 use std::time::Duration;
 
-use ipnet::IpNet;
-
-use crate::firewall::{self, Pfctl, PfctlError, Rules};
-use crate::os::holds::HoldError;
+use crate::firewall::{self, Pfctl, PfctlError};
 use crate::os::{self, FileError, Files};
-use crate::pf::interfaces::InterfaceFacts;
-use crate::report::{Note, PfState};
+use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
 use crate::root::caller::Caller;
-use crate::root::live::{Live, observe};
-use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
-use crate::root::report::Contradiction;
+use crate::root::change::{self, Carried, Change, NotBegun, Seen};
+use crate::root::live::Live;
+use crate::root::machine::Machine;
+use crate::root::plan::{PlanError, choose_way, plan};
+use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
-use crate::root::snapshot::{self, RecordedChange};
-use crate::root::{permissions, record, report};
-use crate::rules::anchor::{self, Header};
-use crate::rules::conf;
-use crate::rules::drops::{Drops, Enabling, drops};
-use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening, PfToken};
+use crate::root::snapshot::RecordedChange;
+use crate::root::{journal, messages, permissions, record, recovery};
+use crate::rules::anchor;
+use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening};
 use crate::rules::ledger_change::LedgerChange;
-use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
-use crate::system::{ANCHOR_FILE, LEDGER, LOCK, PF_CONF, System};
+use crate::system::{LEDGER, LOCK, System};
 
-/// How long a request waits for the one before it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a request waits for the one before it, which may take 45 s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why nothing was done. The system is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -52,393 +44,269 @@ enum Refusal {
         "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
     )]
     Ledger(#[from] LedgerError),
-    #[error("pf does not take the rules that were to be loaded: {0}")]
-    Check(#[source] PfctlError),
-}
-
-/// Why a change was undone.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("cannot {what}: {source}")]
-    Step { what: String, source: StepError },
-    #[error("cannot read pf back: {0}")]
-    ReadBack(#[source] PfctlError),
     #[error(transparent)]
-    Files(FileError),
-    #[error("the anchor {0} does not hold what was loaded into it")]
-    NotLoaded(&'static str),
-    #[error("the loaded ruleset does not call the anchor {0}")]
-    NotCalled(&'static str),
-    #[error("pf is not enabled although it was asked to be")]
-    NotEnabled,
-    #[error(transparent)]
-    Contradiction(#[from] Contradiction),
-    #[error("cannot write the ledger: {0}")]
-    Ledger(#[source] StepError),
-}
-
-#[derive(Debug, thiserror::Error)]
-enum StepError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error(transparent)]
-    Pf(#[from] PfctlError),
-    #[error(transparent)]
-    Hold(#[from] HoldError),
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
+    NotBegun(#[from] NotBegun),
 }
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
 /// what pf looks like afterwards is written for the user's programs to read.
 pub fn apply(system: &dyn System, request: &Request) -> Response {
-    let (tree, now) = (system.files(), system.now());
-    let refused = |error: &dyn std::fmt::Display| {
-        Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
+    let (files, now) = (system.files(), system.now());
+    let audited = |answer| audit::record(system, AuditedRequest::Valid(request), answer);
+    let lock = match files.lock(LOCK, PATIENCE) {
+        Ok(lock) => lock,
+        Err(error) => return audited(refused(&error)),
     };
-    let answer = match tree.lock(LOCK, PATIENCE) {
-        Ok(_lock) => {
-            let interfaces = firewall::interfaces(system);
-            let helper = Helper { system, tree: tree.clone(), interfaces, pf: Pfctl::new(system), now };
-            helper.carry_out(request).unwrap_or_else(|refusal| refused(&refusal))
-        }
-        Err(error) => refused(&error),
+    let machine = match machine(system, files.clone(), now) {
+        Ok(machine) => machine,
+        Err(error) => return audited(refused(&error)),
     };
-    audit::record(system, AuditedRequest::Valid(request), answer)
+    let Carried { response, seen } = answer(&machine, request);
+    let response = audited(response);
+    let Some(Seen { ledger, live, notes }) = seen else { return response };
+    let written = machine.write_report(&ledger, &live, &notes);
+    drop(lock);
+    match written {
+        Ok(()) => response,
+        Err(error) => with_addition(response, &format!("what pf looks like now was not written: {error}")),
+    }
 }
 
-struct Helper<'a> {
-    system: &'a dyn System,
-    tree: Files,
-    interfaces: Vec<InterfaceFacts>,
-    pf: Pfctl,
-    now: i64,
+fn machine(system: &dyn System, files: Files, now: i64) -> Result<Machine<'_>, os::BootError> {
+    let boot = system.boot_id()?;
+    let interfaces = firewall::interfaces(system);
+    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now })
 }
 
-impl Helper<'_> {
-    fn carry_out(&self, request: &Request) -> Result<Response, Refusal> {
-        let boot = self.system.boot_id()?;
-        if matches!(request.action, Operation::StopLog {}) {
-            return Ok(record::stop(self.system, self.now, &boot)?);
+fn with_addition(answer: Response, addition: &str) -> Response {
+    Response { message: format!("{} ({addition})", answer.message), ..answer }
+}
+
+fn refused(error: &dyn std::fmt::Display) -> Response {
+    Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
+}
+
+/// Recovers from what was interrupted, then carries out what is asked.
+fn answer(machine: &Machine, request: &Request) -> Carried {
+    let carried = |recovered: Option<Recovered>| {
+        let carried = carry_out(machine, request)
+            .unwrap_or_else(|refusal| Carried { response: refused(&refusal), seen: None });
+        match recovered {
+            None => carried,
+            Some(recovered) => after_recovery(carried, &recovered),
         }
-        let old = self.read_ledger()?;
-        let mut live = Live::read(&self.pf, old.token.as_ref())?;
-        if let Operation::Log { minutes } = request.action {
+    };
+    match recover(machine) {
+        Ok(recovered) => carried(recovered),
+        Err(unrecovered) => without_recovery(machine, request, unrecovered),
+    }
+}
+
+/// Nothing is unchanged that a recovery has changed.
+fn after_recovery(carried: Carried, Recovered { message }: &Recovered) -> Carried {
+    let Carried { response, seen } = carried;
+    let outcome = match response.outcome {
+        Outcome::Unchanged => Outcome::Changed,
+        other => other,
+    };
+    let message = format!("{message}; {}", response.message);
+    Carried { response: Response { outcome, message, ..response }, seen }
+}
+
+/// Where pf cannot be put right a closing goes on, since it only takes away; everything else is refused.
+fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecovered) -> Carried {
+    let Unrecovered { journal, because } = unrecovered;
+    let damaged =
+        |message: String| Carried { response: Response::failed(Outcome::Damaged, message), seen: None };
+    let Some(interrupted) = journal else {
+        let message = format!("the journal of the last change cannot be used: {because}");
+        return Carried { response: refused(&message), seen: None };
+    };
+    let mut half = interrupted.half();
+    half.expire(machine.now);
+    let stuck = format!("a change was interrupted, and is not undone yet: {because}");
+    if !closes(&request.action) {
+        return damaged(format!("{stuck}; {}", change::command(&half, &interrupted)));
+    }
+    let after = desired(machine, &half, &PfState::Unknown(String::new()), request);
+    let closing = journal::Journal { before: half, after, ..*interrupted };
+    let written = closing.write(&machine.files);
+    let half = closing.half();
+    let there = written.map_err(recovery::RecoveryError::from).and_then(|()| {
+        let _register = journal::register(&machine.files)?;
+        let there = recovery::to_half(machine, &closing, half.clone())?;
+        journal::remove(&machine.files)?;
+        Ok(there)
+    });
+    match there {
+        Ok((ledger, reached)) => {
+            let message = messages::done(request, &ledger, &reached.notes, &reached.live.state);
+            let response = Response::done(Outcome::Changed, message + &messages::cut(&reached.cut));
+            let seen = Some(Seen { ledger, live: reached.live, notes: reached.notes });
+            Carried { response, seen }
+        }
+        Err(error) => damaged(format!(
+            "{stuck}; what was to be closed is closed in the ledger, and pf is not seen to do it ({error}): {}",
+            change::command(&half, &closing)
+        )),
+    }
+}
+
+/// Whether a request only takes away.
+fn closes(operation: &Operation) -> bool {
+    match operation {
+        Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
+        Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
+        Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
+    }
+}
+
+fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
+    if matches!(request.action, Operation::StopLog {}) {
+        let response = record::stop(machine.system, machine.now, &machine.boot)?;
+        return Ok(Carried { response, seen: None });
+    }
+    let old = read_ledger(machine)?;
+    let live = Live::read(&machine.pf, old.token.as_ref())?;
+    match request.action {
+        Operation::Log { minutes } => {
             // So that a reader of the log can tell which rule is meant.
-            live.read_ours(&self.pf, None)?;
-            self.write_report(&old, &live, &boot, &[])?;
-            return Ok(record::start(self.system, minutes, self.now)?);
+            let seen = look(machine, live, old)?;
+            machine.write_report(&seen.ledger, &seen.live, &[])?;
+            let response = record::start(machine.system, minutes, machine.now)?;
+            Ok(Carried { response, seen: None })
         }
-        if request.action == (Operation::Status {}) {
-            live.read_ours(&self.pf, None)?;
-            self.write_report(&with_shown(&old, request), &live, &boot, &[])?;
-            return Ok(Response::done(Outcome::Unchanged, "looked at pf; nothing was changed"));
+        Operation::Status {} => {
+            let seen = look(machine, live, with_shown(&old, request))?;
+            let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
+            Ok(Carried { response, seen: Some(seen) })
         }
-        let mut new = self.desired(&old, &live, &boot, request);
-        // What is to be replaced in any case need not be known.
-        let rules = |ledger: &Ledger| anchor::rules(ledger, &self.interfaces);
-        let replaced = old.way.filter(|_| rules(&old) != rules(&new));
-        live.read_ours(&self.pf, replaced.map(Attachment::anchor))?;
-        let observed = observe(&self.tree, &live, &self.interfaces, &old, &new, &boot)?;
-        let written = timestamp(self.now);
-        let header = Header { written: &written, user: &request.asker };
-        let plan = plan(&observed, &old, &new, request.way, &header)?;
-        new.way = plan.way;
-        let missing = permissions::missing(request, &old, &new, &plan.steps);
-        if !missing.is_empty() {
-            return Ok(Response::missing(missing));
+        _ => {
+            let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
+            change_in_stages(machine, request, old, new, live)
         }
-        if plan.steps.is_empty() && new == old {
-            self.write_report(&old, &live, &boot, &plan.notes)?;
-            return Ok(Response::done(
-                Outcome::Unchanged,
-                done_message(request, &new, &plan.notes, &live.state),
-            ));
-        }
-        self.check(&observed, &plan)?;
-        let change = RecordedChange {
-            user: Caller::of_process(self.system).user(),
-            boot: boot.clone(),
-            operation: request.action.clone(),
-            ledger: LedgerChange::between(&old, &new),
-        };
-        let number = snapshot::take(&self.tree, self.now, change)?;
-        let mut progress = Progress::default();
-        let enables = plan.steps.contains(&Step::Enable) && live.state != PfState::Enabled;
-        let enabling = if enables { Enabling::FromOff } else { Enabling::None };
-        match self.execute(&plan, live, &old, &mut new, &boot, &mut progress) {
-            Ok(live) => {
-                let reported = self.write_report(&new, &live, &boot, &plan.notes);
-                let mut message = done_message(request, &new, &plan.notes, &live.state);
-                message += &self.drop_states(&new, enabling);
-                if let Err(error) = reported {
-                    message += &format!(" (what pf looks like now was not written: {error})");
-                }
-                Ok(Response::done(Outcome::Changed, message).with_snapshot(number))
-            }
-            Err(failure) => Ok(self.undo(&failure, progress, &observed, &old, &boot)),
-        }
-    }
-
-    fn read_ledger(&self) -> Result<Ledger, Refusal> {
-        let Some(bytes) = self.tree.read(LEDGER)? else { return Ok(Ledger::default()) };
-        Ok(Ledger::parse(&bytes)?)
-    }
-
-    /// The ledger after the request.
-    fn desired(&self, old: &Ledger, live: &Live, boot: &str, request: &Request) -> Ledger {
-        let mut new = with_shown(old, request);
-        if !live.holds(old.token.as_ref(), boot) {
-            new.token = None;
-        }
-        let opens = matches!(request.action, Operation::Open { .. });
-        // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
-        let is_free = new.guard == Guard::Unset && live.state == PfState::Enabled;
-        if request.may_turn_guard_on() || (opens && is_free) {
-            new.guard = Guard::On;
-        }
-        if old.guard != Guard::On && new.guard == Guard::On {
-            // The guard begins with what its prompt named.
-            new.managed.clear();
-        }
-        request.managed.iter().for_each(|port| new.manage(port));
-        // Whatever is asked, what is over is closed first.
-        new.expire(self.now);
-        request.close.iter().for_each(|port| new.close(port));
-        match &request.action {
-            Operation::Open { ports, from, until } => {
-                for port in ports {
-                    let since = self.since(old, port.range, from);
-                    new.open(Opening::new(port, from.clone(), *until, since, &request.asker));
-                }
-                new.expire(self.now);
-            }
-            Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
-            Operation::CloseAll {} => new.close_all(),
-            Operation::Guard { on: false } => new.guard = Guard::Off,
-            Operation::Guard { on: true } => {}
-            Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
-        }
-        if new.guard == Guard::Off {
-            // Nothing is ours to close any more: the next guard begins with what is shown then.
-            new.managed.clear();
-        }
-        new
-    }
-
-    /// Opening again what is open just so keeps its time, so that nothing is changed.
-    fn since(&self, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
-        let same = |opening: &&Opening| opening.port == port && opening.from == *from;
-        old.openings.iter().find(same).map_or(self.now, |opening| opening.since)
-    }
-
-    /// Has pf parse what is to be loaded, before anything is written. Of pf.conf only what is not ours is parsed: our
-    /// block is fixed text, and the file that it names is not written yet.
-    fn check(&self, observed: &Observed, plan: &Plan) -> Result<(), Refusal> {
-        for step in &plan.steps {
-            match step {
-                Step::Load { anchor, rules, .. } if !rules.is_empty() => {
-                    self.pf.check(Some(anchor), Rules::Text(rules)).map_err(Refusal::Check)?;
-                }
-                Step::Main { load: true, .. } => {
-                    let bytes = observed.conf.as_deref().unwrap_or_default();
-                    let others = conf::remove(bytes).map_err(PlanError::from)?;
-                    let text = String::from_utf8_lossy(&others);
-                    self.pf.check(None, Rules::Text(&text)).map_err(Refusal::Check)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Executes the plan, then reads again what that can have changed in `live`, and compares. `progress` holds what was
-    /// begun, whatever happens.
-    fn execute<'a>(
-        &self,
-        plan: &'a Plan,
-        mut live: Live,
-        old: &Ledger,
-        new: &mut Ledger,
-        boot: &str,
-        progress: &mut Progress<'a>,
-    ) -> Result<Live, Failure> {
-        for step in &plan.steps {
-            progress.begun.push(step);
-            self.step(step, new, boot, progress)
-                .map_err(|source| Failure::Step { what: step.describe(), source })?;
-        }
-        live.reread(&self.pf, &plan.steps, new.token.as_ref()).map_err(Failure::ReadBack)?;
-        self.verify(&live, old, new, boot)?;
-        self.write_ledger(new).map_err(Failure::Ledger)?;
-        Ok(live)
-    }
-
-    fn write_ledger(&self, ledger: &Ledger) -> Result<(), StepError> {
-        Ok(self.tree.replace(LEDGER, &serde_json::to_vec_pretty(ledger)?, 0o644)?)
-    }
-
-    fn step(
-        &self,
-        step: &Step,
-        new: &mut Ledger,
-        boot: &str,
-        progress: &mut Progress,
-    ) -> Result<(), StepError> {
-        match step {
-            Step::AnchorFile(Some(text)) => self.tree.replace(ANCHOR_FILE, text.as_bytes(), 0o644)?,
-            Step::AnchorFile(None) => self.tree.remove(ANCHOR_FILE)?,
-            Step::Load { anchor, rules, .. } => self.pf.load_anchor(anchor, Rules::Text(rules))?,
-            Step::Main { conf, load } => {
-                self.tree.replace(PF_CONF, conf, 0o644)?;
-                if *load {
-                    self.pf.load_main(Rules::File(&self.tree.place(PF_CONF)))?;
-                }
-            }
-            Step::Enable => {
-                let token = PfToken { number: self.system.hold_pf()?, boot: boot.to_owned() };
-                progress.taken = Some(token.clone());
-                new.token = Some(token);
-            }
-            Step::Release(token) => {
-                self.system.release_pf(token.number)?;
-                progress.released = true;
-                new.token = None;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether pf holds what was asked, and would do it.
-    fn verify(&self, live: &Live, old: &Ledger, new: &Ledger, boot: &str) -> Result<(), Failure> {
-        let observed = observe(&self.tree, live, &self.interfaces, old, new, boot).map_err(Failure::Files)?;
-        if let Some(way) = new.way {
-            let (loaded, called) = match way {
-                Attachment::Apple => (observed.apple, observed.calls_apple),
-                Attachment::Classic => (observed.classic, observed.calls_classic),
-            };
-            if loaded != AnchorContents::AsWanted {
-                return Err(Failure::NotLoaded(way.anchor()));
-            }
-            if !called {
-                return Err(Failure::NotCalled(way.anchor()));
-            }
-        }
-        if new.guard == Guard::On && live.state != PfState::Enabled {
-            return Err(Failure::NotEnabled);
-        }
-        Ok(report::check(live, &self.interfaces, new)?)
-    }
-
-    /// Undoes what was begun, in reverse, and says how that went.
-    fn undo(
-        &self,
-        failure: &Failure,
-        progress: Progress,
-        observed: &Observed,
-        old: &Ledger,
-        boot: &str,
-    ) -> Response {
-        let mut left: Vec<String> = Vec::new();
-        let mut ledger = old.clone();
-        for step in progress.begun.iter().rev() {
-            if let Err(error) = self.undo_step(step, observed, &progress, &mut ledger) {
-                left.push(format!("{}: {error}", step.describe()));
-            }
-        }
-        if ledger != *old && self.write_ledger(&ledger).is_err() {
-            left.push("write the ledger".to_owned());
-        }
-        let live = Live::read(&self.pf, ledger.token.as_ref())
-            .and_then(|mut live| live.read_ours(&self.pf, None).map(|()| live));
-        if let Ok(live) = live {
-            let _ = self.write_report(&ledger, &live, boot, &[]);
-        }
-        if left.is_empty() {
-            return Response::failed(
-                Outcome::Restored,
-                format!("{failure}; everything was put back as it was"),
-            );
-        }
-        let (left, copies) = (left.join("; "), crate::system::SNAPSHOTS);
-        let message = format!(
-            "{failure}; and not all of it could be undone ({left}): the files as they were are in {copies}"
-        );
-        Response::failed(Outcome::Damaged, message)
-    }
-
-    fn undo_step(
-        &self,
-        step: &Step,
-        observed: &Observed,
-        progress: &Progress,
-        ledger: &mut Ledger,
-    ) -> Result<(), StepError> {
-        let put_back = |path: &str, bytes: &Option<Vec<u8>>| match bytes {
-            Some(bytes) => self.tree.replace(path, bytes, 0o644),
-            None => self.tree.remove(path),
-        };
-        match step {
-            Step::AnchorFile(_) => put_back(ANCHOR_FILE, &observed.anchor_file)?,
-            Step::Load { anchor, before, .. } => self.pf.load_anchor(anchor, Rules::Text(before))?,
-            Step::Main { load, .. } => {
-                put_back(PF_CONF, &observed.conf)?;
-                if *load {
-                    self.pf.load_main(Rules::File(&self.tree.place(PF_CONF)))?;
-                }
-            }
-            Step::Enable => {
-                if let Some(token) = &progress.taken {
-                    self.system.release_pf(token.number)?;
-                }
-            }
-            Step::Release(token) if progress.released => {
-                // The old token is gone for good; a new one holds pf as it did.
-                ledger.token = Some(PfToken { number: self.system.hold_pf()?, boot: token.boot.clone() });
-            }
-            Step::Release(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Cuts connections that the new rules refuse, and says so; those whose states may be stale go on without them.
-    fn drop_states(&self, ledger: &Ledger, enabling: Enabling) -> String {
-        let own: Vec<_> =
-            self.interfaces.iter().flat_map(|facts| &facts.addresses).map(IpNet::addr).collect();
-        let cut = self.system.connections().and_then(|connections| {
-            let Drops { refused, stale } = drops(ledger, enabling, &own, &connections);
-            self.system.drop_states(&stale)?;
-            self.system.drop_states(&refused)
-        });
-        match cut {
-            Ok(0) => String::new(),
-            Ok(1) => "; 1 open connection was cut".to_owned(),
-            Ok(count) => format!("; {count} open connections were cut"),
-            Err(error) => format!("; {error}"),
-        }
-    }
-
-    fn write_report(
-        &self,
-        ledger: &Ledger,
-        live: &Live,
-        boot: &str,
-        notes: &[Note],
-    ) -> Result<(), FileError> {
-        let report = report::report(&self.tree, ledger, live, &self.interfaces, boot, self.now, notes);
-        report::write(&self.tree, &report, live)
     }
 }
 
-/// How far a change came.
-#[derive(Default)]
-struct Progress<'a> {
-    /// The steps that were begun.
-    begun: Vec<&'a Step>,
-    /// The token that was taken.
-    taken: Option<PfToken>,
-    /// Whether our token was given back.
-    released: bool,
+fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, PfctlError> {
+    live.read_ours(&machine.pf, None)?;
+    Ok(Seen { ledger, live, notes: Vec::new() })
+}
+
+/// In a move between ways before and after differ in the way alone: everything else comes in a change after it.
+fn change_in_stages(
+    machine: &Machine,
+    request: &Request,
+    old: Ledger,
+    new: Ledger,
+    mut live: Live,
+) -> Result<Carried, Refusal> {
+    // What is to be replaced in any case need not be known.
+    let rules = |ledger: &Ledger| anchor::rules(ledger, &machine.interfaces);
+    let replaced = old.way.filter(|_| rules(&old) != rules(&new));
+    live.read_ours(&machine.pf, replaced.map(Attachment::anchor))?;
+    let observed = machine.observe(&live, &new)?;
+    let way = choose_way(&observed, &old, &new, request.way)?;
+    let moves = old.way.is_some() && way.is_some() && way != old.way;
+    if moves && !recovery::is_same(&old, &new) {
+        live.read_ours(&machine.pf, None)?;
+        let token = new.token.clone().filter(|_| old.guard == Guard::On);
+        let moved = Ledger { way, token, ..old.clone() };
+        let carried = change_once(machine, request, &old, moved, live)?;
+        let Some(seen) = carried.seen.filter(|_| carried.response.ok) else {
+            return Ok(Carried { response: carried.response, seen: None });
+        };
+        let new = Ledger { way, token: seen.ledger.token.clone(), ..new };
+        return change_once(machine, request, &seen.ledger, new, seen.live);
+    }
+    change_once(machine, request, &old, Ledger { way, ..new }, live)
+}
+
+fn change_once(
+    machine: &Machine,
+    request: &Request,
+    before: &Ledger,
+    after: Ledger,
+    live: Live,
+) -> Result<Carried, Refusal> {
+    let observed = machine.observe(&live, &after)?;
+    let plan = plan(&observed, &after)?;
+    let missing = permissions::missing(request, before, &after, &plan.steps);
+    if !missing.is_empty() {
+        return Ok(Carried { response: Response::missing(missing), seen: None });
+    }
+    if plan.steps.is_empty() && plan.file_is_right && after == *before {
+        let message = messages::done(request, &after, &plan.notes, &live.state);
+        let response = Response::done(Outcome::Unchanged, message);
+        let seen = Some(Seen { ledger: after, live, notes: plan.notes });
+        return Ok(Carried { response, seen });
+    }
+    let recorded = RecordedChange {
+        user: Caller::of_process(machine.system).user(),
+        boot: machine.boot.clone(),
+        operation: request.action.clone(),
+        ledger: LedgerChange::between(before, &after),
+    };
+    let change = Change { request, before, after, observed, plan, live, recorded };
+    Ok(change::make(machine, change)?)
+}
+
+fn read_ledger(machine: &Machine) -> Result<Ledger, Refusal> {
+    let Some(bytes) = machine.files.read(LEDGER)? else { return Ok(Ledger::default()) };
+    Ok(Ledger { changing: None, ..Ledger::parse(&bytes)? })
+}
+
+/// The ledger without a token that pf does not count any more.
+fn drop_lost_token(machine: &Machine, live: &Live, old: &Ledger) -> Ledger {
+    let is_held = live.holds(old.token.as_ref(), &machine.boot);
+    Ledger { token: old.token.clone().filter(|_| is_held), ..old.clone() }
+}
+
+/// The ledger after the request. `pf`: whether pf is enabled.
+fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> Ledger {
+    let mut new = with_shown(old, request);
+    let opens = matches!(request.action, Operation::Open { .. });
+    // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
+    let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled;
+    if request.may_turn_guard_on() || (opens && is_free) {
+        new.guard = Guard::On;
+    }
+    if old.guard != Guard::On && new.guard == Guard::On {
+        // The guard begins with what its prompt named.
+        new.managed.clear();
+    }
+    request.managed.iter().for_each(|port| new.manage(port));
+    // Whatever is asked, what is over is closed first.
+    new.expire(machine.now);
+    request.close.iter().for_each(|port| new.close(port));
+    match &request.action {
+        Operation::Open { ports, from, until } => {
+            for port in ports {
+                let since = since(machine, old, port.range, from);
+                new.open(Opening::new(port, from.clone(), *until, since, &request.asker));
+            }
+            new.expire(machine.now);
+        }
+        Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
+        Operation::CloseAll {} => new.close_all(),
+        Operation::Guard { on: false } => new.guard = Guard::Off,
+        Operation::Guard { on: true } => {}
+        Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
+    }
+    if new.guard == Guard::Off {
+        // Nothing is ours to close any more: the next guard begins with what is shown then.
+        new.managed.clear();
+    }
+    if new.guard != Guard::On {
+        new.token = None;
+    }
+    new
+}
+
+/// Opening again what is open just so keeps its time, so that nothing is changed.
+fn since(machine: &Machine, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
+    let same = |opening: &&Opening| opening.port == port && opening.from == *from;
+    old.openings.iter().find(same).map_or(machine.now, |opening| opening.since)
 }
 
 /// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is
@@ -449,61 +317,4 @@ fn with_shown(old: &Ledger, request: &Request) -> Ledger {
         request.shown.iter().for_each(|port| ledger.manage(port));
     }
     ledger
-}
-
-/// A time as RFC 3339 in UTC.
-fn timestamp(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
-}
-
-/// What was done, in a sentence that does not promise more than it does.
-fn done_message(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
-    let guarded = ledger.guard == Guard::On;
-    let mut message = match &request.action {
-        Operation::Open { ports, from, .. } => {
-            let off = if *pf == PfState::Enabled {
-                ""
-            } else {
-                "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
-            };
-            format!("{} open for {}{off}", subject(ports), from.in_full())
-        }
-        Operation::Close { ports } if guarded => {
-            format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
-        }
-        Operation::Close { ports } => format!("{} without a rule of ours now{UNGUARDED}", subject(ports)),
-        Operation::CloseAll {} if guarded => "every debug port is closed".to_owned(),
-        Operation::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
-        Operation::Guard { on: true } => {
-            let ports =
-                ledger.closed().iter().map(|closed| closed.range.to_string()).collect::<Vec<_>>().join(", ");
-            format!(
-                "the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause"
-            )
-        }
-        Operation::Guard { on: false } => {
-            let held =
-                if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
-            format!("the guard is off: nothing is blocked by us; {held}")
-        }
-        Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
-            "looked at pf; nothing was changed".to_owned()
-        }
-        Operation::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
-    };
-    for note in notes {
-        message += &format!("; {note}");
-    }
-    message
-}
-
-const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
-
-/// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
-fn subject(ports: &[NamedPort]) -> String {
-    let named: Vec<String> = ports.iter().map(NamedPort::to_string).collect();
-    match ports {
-        [one] if one.range.as_single().is_some() => format!("port {} is", named.join(", ")),
-        _ => format!("ports {} are", named.join(", ")),
-    }
 }

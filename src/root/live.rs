@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::firewall::{Pfctl, PfctlError};
+use crate::firewall::{Pfctl, PfctlError, Reference};
 use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, Problem, parse_listing, parse_text};
@@ -24,7 +24,7 @@ pub struct Live {
     /// Whether it filters.
     pub state: PfState,
     /// The tokens that hold it enabled; `None` where that could not be read.
-    pub tokens: Option<Vec<u64>>,
+    pub tokens: Option<Vec<Reference>>,
     /// The rulesets by anchor path; `""` is the main ruleset.
     pub rulesets: BTreeMap<String, LoadedRules>,
     /// Interfaces that pf does not look at; `None` where that could not be read.
@@ -66,8 +66,8 @@ impl Live {
             *self = Live::read(pf, token)?;
             return self.read_ours(pf, None);
         }
-        if steps.iter().any(|step| matches!(step, Step::Enable | Step::Release(_))) {
-            (self.state, self.tokens) = read_state(pf, token.is_some())?;
+        if steps.contains(&Step::Enable) {
+            self.reread_state(pf, token)?;
         }
         for step in steps {
             if let Step::Load { anchor, .. } = step {
@@ -75,6 +75,12 @@ impl Live {
                 self.read_own(pf, anchor)?;
             }
         }
+        Ok(())
+    }
+
+    /// Reads again whether pf filters, and who holds it enabled.
+    pub fn reread_state(&mut self, pf: &Pfctl, token: Option<&PfToken>) -> Result<(), PfctlError> {
+        (self.state, self.tokens) = read_state(pf, token.is_some())?;
         Ok(())
     }
 
@@ -94,7 +100,7 @@ impl Live {
     pub fn holds(&self, token: Option<&PfToken>, boot: &str) -> bool {
         let Some(token) = token.filter(|token| token.boot == boot) else { return false };
         match &self.tokens {
-            Some(tokens) => tokens.contains(&token.number),
+            Some(tokens) => tokens.iter().any(|held| held.token == token.number),
             None => self.state == PfState::Enabled,
         }
     }
@@ -139,9 +145,9 @@ const OURS: [Attachment; 2] = [Attachment::Apple, Attachment::Classic];
 
 /// Whether pf filters, and the tokens that hold it enabled. One of the two tells the other, mostly: held, it is enabled;
 /// stopped, it has forgotten every token (XNU, pf_ioctl.c: DIOCSTOP and the last DIOCSTOPREF).
-fn read_state(pf: &Pfctl, is_held: bool) -> Result<(PfState, Option<Vec<u64>>), PfctlError> {
+fn read_state(pf: &Pfctl, is_held: bool) -> Result<(PfState, Option<Vec<Reference>>), PfctlError> {
     // Who holds pf is only shown: a listing in a form we do not know takes nothing away.
-    let tokens = || Some(pf.references().ok()?.iter().map(|reference| reference.token).collect::<Vec<_>>());
+    let tokens = || pf.references().ok();
     if is_held && let Some(held) = tokens().filter(|held| !held.is_empty()) {
         return Ok((PfState::Enabled, Some(held)));
     }
@@ -253,13 +259,12 @@ fn normal(parsed: Parsed) -> Result<Normal, Problem> {
     })
 }
 
-/// Puts together what a plan is made from. Errors: a file that cannot be read.
+/// Puts together what a plan for `ledger` is made from. Errors: a file that cannot be read.
 pub fn observe(
     tree: &Files,
     live: &Live,
     interfaces: &[InterfaceFacts],
-    old: &Ledger,
-    new: &Ledger,
+    ledger: &Ledger,
     boot: &str,
 ) -> Result<Observed, FileError> {
     let conf = tree.read(PF_CONF)?;
@@ -270,10 +275,10 @@ pub fn observe(
         calls_classic: live.main_calls(Attachment::Classic.anchor()),
         main_is_conf,
         conf,
-        apple: live.loaded(Attachment::Apple.anchor(), new, interfaces),
-        classic: live.loaded(Attachment::Classic.anchor(), new, interfaces),
+        apple: live.loaded(Attachment::Apple.anchor(), ledger, interfaces),
+        classic: live.loaded(Attachment::Classic.anchor(), ledger, interfaces),
         interfaces: interfaces.to_vec(),
-        token_held: live.holds(old.token.as_ref(), boot),
+        token_held: live.holds(ledger.token.as_ref(), boot),
     })
 }
 

@@ -1,11 +1,11 @@
-//! What is to be done so that pf does what the ledger says: steps, each of which knows how it is undone. Pure.
+//! What is to be done so that pf does what a ledger says. Pure.
 
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::Problem;
 use crate::report::Note;
-use crate::rules::anchor::{self, Header};
+use crate::rules::anchor;
 use crate::rules::conf::{self, ConfError};
-use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken};
+use crate::rules::ledger::{Attachment, Guard, Ledger};
 
 /// What a plan is made from: how things are.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Observed {
     pub classic: AnchorContents,
     /// The interfaces of this Mac, loopback apart.
     pub interfaces: Vec<InterfaceFacts>,
-    /// Whether pf counts our token still.
+    /// Whether pf counts the ledger's token still.
     pub token_held: bool,
 }
 
@@ -41,18 +41,14 @@ pub enum AnchorContents {
     Other,
 }
 
-/// One step. Executed in order; undone in reverse.
+/// One step towards what pf is to be. Each may be done again: what is so already stays so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Write our anchor file, or remove it (`None`).
-    AnchorFile(Option<String>),
-    /// Replace the rules of one anchor of ours: rules, then what an undo loads.
+    /// Replace the rules of one anchor of ours.
     Load {
         anchor: &'static str,
         /// The rules to load; empty clears the anchor.
         rules: String,
-        /// The rules that the ledger had there before.
-        before: String,
     },
     /// Write /etc/pf.conf, and load it as the main ruleset where `load` says so.
     Main {
@@ -63,22 +59,17 @@ pub enum Step {
     },
     /// Take a token: pf stays enabled as long as we hold it.
     Enable,
-    /// Give our token back: pf stops unless another process holds one.
-    Release(PfToken),
 }
 
 impl Step {
     /// What the step does, as a verb with its object.
     pub fn describe(&self) -> String {
         match self {
-            Step::AnchorFile(Some(_)) => "write our anchor file".to_owned(),
-            Step::AnchorFile(None) => "remove our anchor file".to_owned(),
-            Step::Load { anchor, rules, .. } if rules.is_empty() => format!("clear the anchor {anchor}"),
+            Step::Load { anchor, rules } if rules.is_empty() => format!("clear the anchor {anchor}"),
             Step::Load { anchor, .. } => format!("load the anchor {anchor}"),
             Step::Main { load: true, .. } => "edit /etc/pf.conf and load it".to_owned(),
             Step::Main { load: false, .. } => "edit /etc/pf.conf".to_owned(),
             Step::Enable => "enable pf".to_owned(),
-            Step::Release(_) => "release our hold on pf".to_owned(),
         }
     }
 }
@@ -86,11 +77,11 @@ impl Step {
 /// The steps to a ledger, and what they leave to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The way our rules are evaluated afterwards; `None` where there are none.
-    pub way: Option<Attachment>,
-    /// What to do, in order; nothing where all is as wanted.
+    /// What to do, in order; nothing where pf is as wanted.
     pub steps: Vec<Step>,
-    /// What the person should know.
+    /// Whether our anchor file is as wanted.
+    pub file_is_right: bool,
+    /// What the user is told.
     pub notes: Vec<Note>,
 }
 
@@ -130,32 +121,36 @@ pub enum MainDiffers {
     Order,
 }
 
-/// The steps from `old` to `new`. `wanted` is the way that the user prefers; `header` goes into the anchor file.
-/// Errors: see [`PlanError`].
-pub fn plan(
+/// The way in which a ledger's rules are to be evaluated; `None` where it has none. `wanted` is the one that the user
+/// prefers; without a preference it is the one in use, else below `com.apple` where that is evaluated, which edits nothing
+/// of Apple's, else classic. Errors: rules there are not evaluated.
+pub fn choose_way(
     observed: &Observed,
     old: &Ledger,
     new: &Ledger,
     wanted: Option<Attachment>,
-    header: &Header,
-) -> Result<Plan, PlanError> {
-    let way = if new.needs_rules() { Some(choose(observed, wanted)?) } else { None };
-    let mut plan = Plan { way, steps: Vec::new(), notes: Vec::new() };
-    let before = anchor::rules(old, &observed.interfaces);
+) -> Result<Option<Attachment>, PlanError> {
+    if !new.needs_rules() {
+        return Ok(None);
+    }
+    match wanted.or(old.way) {
+        Some(Attachment::Apple) if !observed.calls_apple => Err(PlanError::AppleNotCalled),
+        Some(way) => Ok(Some(way)),
+        None if observed.calls_apple => Ok(Some(Attachment::Apple)),
+        None => Ok(Some(Attachment::Classic)),
+    }
+}
+
+/// The steps to `ledger` by its own way. The main ruleset comes first where it must be loaded, since it loads our anchor
+/// from the file; what leaves a place comes after what enters the other. Errors: see [`PlanError`].
+pub fn plan(observed: &Observed, ledger: &Ledger) -> Result<Plan, PlanError> {
+    let rules = anchor::rules(ledger, &observed.interfaces);
+    let mut plan = Plan { steps: Vec::new(), file_is_right: observed.has_file_of(ledger), notes: Vec::new() };
     let has_block = match &observed.conf {
         Some(bytes) => conf::contains(bytes)?,
         None => false,
     };
-    if let Some(way) = way {
-        let loaded = observed.loaded(way);
-        if loaded != AnchorContents::AsWanted || observed.anchor_file.is_none() {
-            let before = if loaded == AnchorContents::Nothing { String::new() } else { before.clone() };
-            plan.steps.push(Step::AnchorFile(Some(anchor::render(new, &observed.interfaces, header))));
-            let rules = anchor::rules(new, &observed.interfaces);
-            plan.steps.push(Step::Load { anchor: way.anchor(), rules, before });
-        }
-    }
-    if way == Some(Attachment::Classic) && (!has_block || !observed.calls_classic) {
+    if ledger.way == Some(Attachment::Classic) && (!has_block || !observed.calls_classic) {
         let bytes = observed.conf.as_ref().ok_or(PlanError::NoConf)?;
         let load = !observed.calls_classic;
         if load {
@@ -163,7 +158,13 @@ pub fn plan(
         }
         plan.steps.push(Step::Main { conf: conf::add(bytes)?, load });
     }
-    if way != Some(Attachment::Classic) && (has_block || observed.calls_classic) {
+    let loads_main = plan.steps.iter().any(|step| matches!(step, Step::Main { load: true, .. }));
+    if let Some(way) = ledger.way
+        && (observed.loaded(way) != AnchorContents::AsWanted || loads_main)
+    {
+        plan.steps.push(Step::Load { anchor: way.anchor(), rules });
+    }
+    if ledger.way != Some(Attachment::Classic) && (has_block || observed.calls_classic) {
         let bytes = observed.conf.clone().unwrap_or_default();
         let load = observed.calls_classic && observed.main_is_conf.is_ok();
         if observed.calls_classic && !load {
@@ -174,21 +175,12 @@ pub fn plan(
         }
     }
     for other in [Attachment::Apple, Attachment::Classic] {
-        if way != Some(other) && observed.loaded(other) != AnchorContents::Nothing {
-            plan.steps.push(Step::Load {
-                anchor: other.anchor(),
-                rules: String::new(),
-                before: before.clone(),
-            });
+        if ledger.way != Some(other) && observed.loaded(other) != AnchorContents::Nothing {
+            plan.steps.push(Step::Load { anchor: other.anchor(), rules: String::new() });
         }
     }
-    if way.is_none() && observed.anchor_file.is_some() {
-        plan.steps.push(Step::AnchorFile(None));
-    }
-    match (&new.token, observed.token_held) {
-        (_, false) if new.guard == Guard::On => plan.steps.push(Step::Enable),
-        (Some(token), true) if new.guard != Guard::On => plan.steps.push(Step::Release(token.clone())),
-        _ => {}
+    if ledger.guard == Guard::On && !observed.token_held {
+        plan.steps.push(Step::Enable);
     }
     Ok(plan)
 }
@@ -200,15 +192,13 @@ impl Observed {
             Attachment::Classic => self.classic,
         }
     }
-}
 
-/// What was asked for; else below `com.apple` where that is evaluated, which edits nothing of Apple's; else classic.
-fn choose(observed: &Observed, wanted: Option<Attachment>) -> Result<Attachment, PlanError> {
-    match wanted {
-        Some(Attachment::Apple) if !observed.calls_apple => Err(PlanError::AppleNotCalled),
-        Some(way) => Ok(way),
-        None if observed.calls_apple => Ok(Attachment::Apple),
-        None => Ok(Attachment::Classic),
+    /// Whether our anchor file is the one of `ledger`, its header apart.
+    fn has_file_of(&self, ledger: &Ledger) -> bool {
+        let Some(bytes) = &self.anchor_file else { return !ledger.needs_rules() };
+        let text = String::from_utf8_lossy(bytes);
+        let rules = text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect::<String>();
+        ledger.needs_rules() && rules == anchor::rules(&ledger.at_boot(), &self.interfaces)
     }
 }
 
@@ -218,8 +208,6 @@ mod tests {
     use crate::rules::ledger::Opening;
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
-
-    const HEADER: Header = Header { written: "2026-11-23T17:00:00Z", user: "ada" };
 
     fn stock() -> Observed {
         Observed {
@@ -241,8 +229,13 @@ mod tests {
         ledger
     }
 
+    fn planned(observed: &Observed, new: &Ledger, wanted: Option<Attachment>) -> Result<Plan, PlanError> {
+        let way = choose_way(observed, &Ledger::default(), new, wanted)?;
+        plan(observed, &Ledger { way, ..new.clone() })
+    }
+
     fn steps(observed: &Observed, new: &Ledger, wanted: Option<Attachment>) -> String {
-        let plan = plan(observed, &Ledger::default(), new, wanted, &HEADER).unwrap();
+        let plan = planned(observed, new, wanted).unwrap();
         plan.steps.iter().map(Step::describe).collect::<Vec<_>>().join("; ")
     }
 
@@ -250,14 +243,9 @@ mod tests {
     fn below_apple_nothing_of_apples_is_touched() {
         assert_eq!(
             steps(&stock(), &guarded(), None),
-            "write our anchor file; load the anchor com.apple/100.dev.portcullis; enable pf"
+            "load the anchor com.apple/100.dev.portcullis; enable pf"
         );
-        let done = Observed {
-            anchor_file: Some(vec![]),
-            apple: AnchorContents::AsWanted,
-            token_held: true,
-            ..stock()
-        };
+        let done = Observed { apple: AnchorContents::AsWanted, token_held: true, ..stock() };
         assert_eq!(steps(&done, &guarded(), None), "");
     }
 
@@ -265,11 +253,11 @@ mod tests {
     fn classic_edits_and_loads_pf_conf_once() {
         assert_eq!(
             steps(&stock(), &guarded(), Some(Attachment::Classic)),
-            "write our anchor file; load the anchor dev.portcullis; edit /etc/pf.conf and load it; enable pf"
+            "edit /etc/pf.conf and load it; load the anchor dev.portcullis; enable pf"
         );
         let without_apple = Observed { calls_apple: false, ..stock() };
         assert!(steps(&without_apple, &guarded(), None).contains("edit /etc/pf.conf and load it"));
-        let error = plan(&without_apple, &Ledger::default(), &guarded(), Some(Attachment::Apple), &HEADER);
+        let error = planned(&without_apple, &guarded(), Some(Attachment::Apple));
         assert_eq!(error, Err(PlanError::AppleNotCalled));
     }
 
@@ -277,10 +265,9 @@ mod tests {
     fn rules_of_others_are_not_lost() {
         let shared =
             Observed { main_is_conf: Err(MainDiffers::OnlyLoaded("a rule of a VPN".into())), ..stock() };
-        let error =
-            plan(&shared, &Ledger::default(), &guarded(), Some(Attachment::Classic), &HEADER).unwrap_err();
+        let error = planned(&shared, &guarded(), Some(Attachment::Classic)).unwrap_err();
         assert!(error.to_string().contains("a rule of a VPN"));
-        assert!(plan(&shared, &Ledger::default(), &guarded(), None, &HEADER).is_ok());
+        assert!(planned(&shared, &guarded(), None).is_ok());
     }
 
     #[test]
@@ -293,15 +280,14 @@ mod tests {
             token_held: true,
             ..stock()
         };
-        let token = PfToken { number: 7, boot: "b".into() };
-        let nothing = Ledger { guard: Guard::Off, token: Some(token), ..Ledger::default() };
+        let nothing = Ledger { guard: Guard::Off, ..Ledger::default() };
         assert_eq!(
             steps(&classic, &nothing, None),
-            "edit /etc/pf.conf and load it; clear the anchor dev.portcullis; remove our anchor file; release our hold on pf"
+            "edit /etc/pf.conf and load it; clear the anchor dev.portcullis"
         );
         let shared =
             Observed { main_is_conf: Err(MainDiffers::OnlyLoaded("a rule of a VPN".into())), ..classic };
-        let plan = plan(&shared, &Ledger::default(), &nothing, None, &HEADER).unwrap();
+        let plan = planned(&shared, &nothing, None).unwrap();
         assert!(plan.steps.contains(&Step::Main { conf: b"pass\n".to_vec(), load: false }));
         assert_eq!(plan.notes.len(), 1);
     }
@@ -312,8 +298,32 @@ mod tests {
             Observed { anchor_file: Some(vec![]), apple: AnchorContents::Other, token_held: true, ..stock() };
         assert_eq!(
             steps(&apple, &guarded(), Some(Attachment::Classic)),
-            "write our anchor file; load the anchor dev.portcullis; edit /etc/pf.conf and load it; clear the anchor com.apple/100.dev.portcullis"
+            "edit /etc/pf.conf and load it; load the anchor dev.portcullis; clear the anchor com.apple/100.dev.portcullis"
         );
+    }
+
+    #[test]
+    fn the_way_in_use_stays_unless_another_is_preferred() {
+        let used = Ledger { way: Some(Attachment::Classic), ..Ledger::default() };
+        let way = |old: &Ledger, new: &Ledger, wanted| choose_way(&stock(), old, new, wanted).unwrap();
+        assert_eq!(way(&used, &guarded(), None), Some(Attachment::Classic));
+        assert_eq!(way(&used, &guarded(), Some(Attachment::Apple)), Some(Attachment::Apple));
+        assert_eq!(way(&Ledger::default(), &guarded(), None), Some(Attachment::Apple));
+        assert_eq!(way(&used, &Ledger::default(), None), None);
+    }
+
+    #[test]
+    fn the_file_holds_what_is_true_at_boot() {
+        let mut ledger = Ledger { way: Some(Attachment::Apple), ..guarded() };
+        let port = ledger.managed[0].clone();
+        ledger.open(Opening::new(&port, Source::Any, Some(5), 0, "ada"));
+        let with = |text: String| Observed { anchor_file: Some(text.into_bytes()), ..stock() };
+        let is_right = |text: String| plan(&with(text), &ledger).unwrap().file_is_right;
+        let rules = anchor::rules(&guarded(), &[]);
+        assert!(is_right(format!("# dev.portcullis\n{rules}")));
+        assert!(!is_right(String::new()) && !is_right(anchor::rules(&ledger, &[])));
+        assert!(!plan(&stock(), &ledger).unwrap().file_is_right);
+        assert!(plan(&stock(), &Ledger::default()).unwrap().file_is_right, "no rules, no file");
     }
 
     #[test]

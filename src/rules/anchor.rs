@@ -26,7 +26,7 @@ pub struct Header<'a> {
     pub user: &'a str,
 }
 
-/// The text of `/etc/pf.anchors/dev.portcullis`: a header of comments, then [`rules`].
+/// The text of `/etc/pf.anchors/dev.portcullis`: a header of comments, then the [`rules`] of what is true at boot.
 pub fn render(ledger: &Ledger, interfaces: &[InterfaceFacts], header: &Header) -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
@@ -34,7 +34,7 @@ pub fn render(ledger: &Ledger, interfaces: &[InterfaceFacts], header: &Header) -
          # Do not edit: this file is rendered anew at every change. See what is open with `portcullis status`.\n{}",
         header.written,
         header.user,
-        rules(ledger, interfaces)
+        rules(&ledger.at_boot(), interfaces)
     )
 }
 

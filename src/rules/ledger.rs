@@ -99,6 +99,26 @@ pub struct PfToken {
     pub boot: String,
 }
 
+/// A change that is under way, or was interrupted: pf may have more open than the ledger says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changing {
+    pub since: Seconds,
+    /// The helper's process.
+    pub pid: u32,
+    /// What pf may have open beside what the ledger says.
+    pub open: Vec<MayBeOpen>,
+}
+
+/// A range that pf may have open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MayBeOpen {
+    pub name: PortName,
+    pub port: PortRange,
+    pub from: Source,
+}
+
 /// The desired state of our ports, as it stands in `ledger.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +134,9 @@ pub struct Ledger {
     pub token: Option<PfToken>,
     /// Where our rules were loaded last; `None` while none are.
     pub way: Option<Attachment>,
+    /// The change that is under way; else `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changing: Option<Changing>,
 }
 
 impl Default for Ledger {
@@ -125,6 +148,7 @@ impl Default for Ledger {
             managed: Vec::new(),
             token: None,
             way: None,
+            changing: None,
         }
     }
 }
@@ -231,6 +255,38 @@ impl Ledger {
         !self.openings.is_empty() || !self.closed().is_empty()
     }
 
+    /// What is true without us: the openings without an end. At boot pf loads our rules by itself, and may do so long after
+    /// the others are over.
+    pub fn at_boot(&self) -> Ledger {
+        let (lasting, ending): (Vec<_>, Vec<_>) =
+            self.openings.iter().cloned().partition(|opening| {
+                opening.until.is_none() && !opening.restart && opening.network.is_none()
+            });
+        let mut ledger = Ledger { openings: lasting, ..self.clone() };
+        ending.iter().for_each(|opening| ledger.manage(&opening.named_port()));
+        ledger
+    }
+
+    /// What is open in it and not in `other` on the same terms: for the same clients, until the same end.
+    pub fn open_beyond(&self, other: &Ledger) -> Vec<MayBeOpen> {
+        let terms = |opening: &Opening| {
+            let Opening { from, until, restart, network, .. } = opening.clone();
+            (from, until, restart, network)
+        };
+        let mut beyond = Vec::new();
+        for opening in &self.openings {
+            let mut left = vec![opening.port];
+            for same in other.openings.iter().filter(|same| terms(same) == terms(opening)) {
+                left = left.into_iter().flat_map(|range| range.without(same.port)).collect();
+            }
+            beyond.extend(left.into_iter().map(|range| {
+                let Opening { name, port, from, .. } = opening.part(range);
+                MayBeOpen { name, port, from }
+            }));
+        }
+        beyond
+    }
+
     pub(super) fn drop_openings(&mut self, port: PortRange) {
         let openings = std::mem::take(&mut self.openings);
         self.openings = openings
@@ -305,6 +361,30 @@ mod tests {
         let refuses = |port, remote: &str| ledger.refuses(port, remote.parse().unwrap());
         assert!(refuses(2000, "10.1.1.1") && refuses(2005, "192.168.1.1"));
         assert!(!refuses(2005, "10.1.1.1") && !refuses(1999, "10.1.1.1"));
+    }
+
+    #[test]
+    fn what_is_open_beyond_another_ledger() {
+        let mut ledger = Ledger::default();
+        ledger.open(opening("3000-3010", None));
+        ledger.open(opening("4000", Some(5)));
+        let mut other = Ledger::default();
+        other.open(opening("3003", None));
+        other.open(opening("4000", Some(4)));
+        let beyond = ledger.open_beyond(&other);
+        let shown: Vec<_> = beyond.iter().map(|open| open.port.to_string()).collect();
+        assert_eq!(shown, ["3000-3002", "3004-3010", "4000"]);
+        assert!(ledger.open_beyond(&ledger).is_empty());
+    }
+
+    #[test]
+    fn at_boot_only_what_has_no_end_is_open() {
+        let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
+        ledger.open(opening("3000", None));
+        ledger.open(opening("4000", Some(5)));
+        let at_boot = ledger.at_boot();
+        assert_eq!(at_boot.openings.len(), 1);
+        assert_eq!(ports(&at_boot.closed()), "4000");
     }
 
     #[test]

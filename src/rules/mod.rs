@@ -9,5 +9,5 @@ pub mod ledger_change;
 pub mod named_port;
 pub mod openness;
 #[cfg(test)]
-mod sample;
+pub mod sample;
 pub mod source;

@@ -379,7 +379,8 @@ fn trials(prepared: &Prepared, wanted: &Wanted) -> Vec<Trial> {
         .collect()
 }
 
-fn now() -> i64 {
+/// Seconds since 1970.
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

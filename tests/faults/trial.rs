@@ -289,7 +289,9 @@ fn prepare_from(
     let nothing = (Site { call: "nothing".to_owned(), nth: 1 }, Fault::Kill);
     prepared.clean = prepared.try_fault(work, nothing, false)?.found;
     let Intents { before, after, .. } = &prepared.reference.intents;
-    if !matches!(ask, Ask::Guard { way: Some(_), .. })
+    // A recovery is not what was asked for.
+    if of.is_none()
+        && !matches!(ask, Ask::Guard { way: Some(_), .. })
         && before.needs_rules()
         && after.needs_rules()
         && before.way != after.way
@@ -369,7 +371,8 @@ impl Prepared {
             self.reference.answer(&self.start, asked, moment, &answer, found)
         };
         let due = self.end.clone().unwrap_or(due);
-        due.less_due(self.now)
+        // What is over by now is closed, whatever was asked.
+        due.less_due(crate::run::now())
     }
 
     /// What both continuations make of a lab in which nothing goes on any more; the same labs are tried once.

@@ -1,0 +1,214 @@
+//! The order of every change: nothing lasts before it is written down what it is, and whatever happens on the way, pf ends
+//! where the ledger says.
+//!
+//! Snapshot, journal, `pfctl -n`; ledger and anchor file say what both before and after allow; pf goes to what is asked, and
+//! is seen there; ledger, then anchor file say what is asked; the token that is not needed any more is released; the journal
+//! goes. A failure on the way puts pf where both allow, which a closing has reached then, and so it is never undone.
+
+use crate::os::FileError;
+use crate::os::children::Register;
+use crate::report::Note;
+use crate::root::answer::{Outcome, Response};
+use crate::root::journal::{self, Journal};
+use crate::root::live::Live;
+use crate::root::machine::{Failure, Machine, Reached, StepError};
+use crate::root::messages;
+use crate::root::plan::{Observed, Plan};
+use crate::root::recovery::{is_same, to_half};
+use crate::root::request::Request;
+use crate::root::snapshot::{self, RecordedChange};
+use crate::rules::ledger::{Attachment, Ledger};
+use crate::rules::named_port::NamedPort;
+use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER};
+
+/// A change that is to be made.
+pub struct Change<'a> {
+    pub request: &'a Request,
+    pub before: &'a Ledger,
+    pub after: Ledger,
+    pub observed: Observed,
+    pub plan: Plan,
+    pub live: Live,
+    /// What the snapshot says of it.
+    pub recorded: RecordedChange,
+}
+
+/// What came of it.
+pub struct Carried {
+    pub response: Response,
+    /// What pf was seen to be afterwards, for the report; `None` where it was not seen.
+    pub seen: Option<Seen>,
+}
+
+/// pf as it was seen, by a ledger.
+pub struct Seen {
+    pub ledger: Ledger,
+    pub live: Live,
+    pub notes: Vec<Note>,
+}
+
+/// Why a change was not begun. The system is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBegun {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("pf does not take the rules that were to be loaded: {0}")]
+    Check(#[source] StepError),
+    #[error("cannot write the ledger: {0}")]
+    Ledger(#[source] StepError),
+}
+
+/// Makes the change. Errors: it was not begun, and nothing is changed.
+pub fn make(machine: &Machine, change: Change) -> Result<Carried, NotBegun> {
+    let Change { request, before, after, observed, plan, live, recorded } = change;
+    let old_ledger = machine.files.read(LEDGER)?;
+    let number = snapshot::take(&machine.files, machine.now, recorded)?;
+    let journal = Journal::new(request, before, &after, &machine.boot, machine.now);
+    let _register = match begin(machine, &journal, &observed, &plan, old_ledger.as_deref()) {
+        Ok(register) => register,
+        Err(error) => return abandon(machine, &journal, error),
+    };
+    match bring_about(machine, &journal, after, plan, live) {
+        Ok((after, reached)) => {
+            let Carried { response, seen } = done(machine, &journal, after, reached);
+            Ok(Carried { response: response.with_snapshot(number), seen })
+        }
+        Err(failure) => Ok(fall_back(machine, &journal, failure)),
+    }
+}
+
+/// Writes down what is about to happen: journal, then the ledger as half. An error leaves the ledger as it was.
+fn begin(
+    machine: &Machine,
+    journal: &Journal,
+    observed: &Observed,
+    plan: &Plan,
+    old_ledger: Option<&[u8]>,
+) -> Result<Register, NotBegun> {
+    journal.write(&machine.files)?;
+    let register = journal::register(&machine.files)?;
+    machine.check(observed, plan).map_err(NotBegun::Check)?;
+    let mut half = journal.half();
+    half.changing = Some(journal.changing(&half));
+    machine.write_ledger(&half).or_else(|error| {
+        let is_as_it_was = !matches!(&error, StepError::File(file) if !file.is_as_it_was());
+        let put_back = || match old_ledger {
+            _ if is_as_it_was => Ok(()),
+            Some(bytes) => machine.files.replace(LEDGER, bytes, 0o644),
+            None => machine.files.remove(LEDGER),
+        };
+        // Half is no more open than before: where it may be there already and cannot be taken back, the change goes on.
+        if put_back().is_ok() { Err(NotBegun::Ledger(error)) } else { Ok(()) }
+    })?;
+    Ok(register)
+}
+
+/// Takes the journal away again. Where that fails the next request ends the change, which is not a change that was not
+/// begun.
+fn abandon(machine: &Machine, journal: &Journal, error: NotBegun) -> Result<Carried, NotBegun> {
+    match journal::remove(&machine.files) {
+        Ok(()) => Err(error),
+        Err(left) => {
+            let message = format!("{error}; and {left}; {}", command(&journal.half(), journal));
+            Ok(Carried { response: Response::failed(Outcome::Damaged, message), seen: None })
+        }
+    }
+}
+
+/// From half to after.
+fn bring_about(
+    machine: &Machine,
+    journal: &Journal,
+    mut after: Ledger,
+    plan: Plan,
+    live: Live,
+) -> Result<(Ledger, Reached), Failure> {
+    let asker = &journal.request.asker;
+    machine.write_anchor_file(&journal.half(), asker).map_err(Failure::AnchorFile)?;
+    let mut reached = machine.execute(plan, live, &mut after)?;
+    machine.is_obeyed(&reached.live, &after)?;
+    machine.write_ledger(&after).map_err(Failure::Ledger)?;
+    if after.needs_rules() {
+        machine.write_anchor_file(&after, asker).map_err(Failure::AnchorFile)?;
+    } else {
+        machine.files.remove(ANCHOR_FILE).map_err(Failure::AnchorFile)?;
+    }
+    let old = journal.before.token.as_ref().filter(|old| after.token.as_ref() != Some(*old));
+    if let Some(old) = old.filter(|old| reached.live.holds(Some(old), &machine.boot)) {
+        let released = machine.system.release_pf(old.number);
+        reached.live.reread_state(&machine.pf, Some(old)).map_err(Failure::ReadBack)?;
+        // A release that failed may have been one all the same.
+        if let Err(error) = released
+            && reached.live.holds(Some(old), &machine.boot)
+        {
+            return Err(Failure::Release(error));
+        }
+    }
+    Ok((after, reached))
+}
+
+fn done(machine: &Machine, journal: &Journal, after: Ledger, reached: Reached) -> Carried {
+    let Reached { live, cut, notes } = reached;
+    if let Err(error) = journal::remove(&machine.files) {
+        return still_under_way(&after, journal, &error);
+    }
+    let message = messages::done(&journal.request, &after, &notes, &live.state) + &messages::cut(&cut);
+    let response = Response::done(Outcome::Changed, message);
+    Carried { response, seen: Some(Seen { ledger: after, live, notes }) }
+}
+
+/// Puts pf where both before and after allow, and says what that comes to.
+fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried {
+    let (half, reached) = match to_half(machine, journal, journal.half()) {
+        Ok(there) => there,
+        Err(second) => {
+            let message = format!(
+                "{failure}; and pf is not seen to be as the ledger says ({second}): {}",
+                command(&journal.half(), journal)
+            );
+            return Carried { response: Response::failed(Outcome::Damaged, message), seen: None };
+        }
+    };
+    if let Err(error) = journal::remove(&machine.files) {
+        return still_under_way(&half, journal, &error);
+    }
+    let Reached { live, cut, notes } = reached;
+    let response = if is_same(&half, &journal.after) {
+        let message = messages::done(&journal.request, &half, &notes, &live.state) + &messages::cut(&cut);
+        match failure {
+            Failure::Contradiction(_) => Response::failed(Outcome::Changed, format!("{failure}; {message}")),
+            _ => Response::done(Outcome::Changed, message),
+        }
+    } else {
+        restored(&failure, &journal.before, &half)
+    };
+    Carried { response, seen: Some(Seen { ledger: half, live, notes }) }
+}
+
+fn restored(failure: &Failure, before: &Ledger, half: &Ledger) -> Response {
+    let lost = before.open_beyond(half);
+    let closed: Vec<NamedPort> =
+        lost.into_iter().map(|lost| NamedPort { name: lost.name, range: lost.port }).collect();
+    let message = if closed.is_empty() {
+        format!("{failure}; everything was put back as it was")
+    } else {
+        let ports = closed.iter().map(NamedPort::to_string).collect::<Vec<_>>().join(", ");
+        format!("{ports}: not open as before any more; {failure}; everything else was put back as it was")
+    };
+    Response { closed, ..Response::failed(Outcome::Restored, message) }
+}
+
+/// pf is where it is to be, and the next helper will take the change for an interrupted one.
+fn still_under_way(ledger: &Ledger, journal: &Journal, error: &FileError) -> Carried {
+    let message = format!(
+        "the change was made, but {JOURNAL} stays ({error}), so that the next request undoes it: {}",
+        command(ledger, journal)
+    );
+    Carried { response: Response::failed(Outcome::Damaged, message), seen: None }
+}
+
+/// What a person can do where nothing of ours can be done: load what both ledgers allow.
+pub fn command(ledger: &Ledger, journal: &Journal) -> String {
+    let way = ledger.way.or(journal.before.way).or(journal.after.way).unwrap_or(Attachment::Apple);
+    format!("run `sudo pfctl -a {} -f {ANCHOR_FILE}`, then try again", way.anchor())
+}

@@ -1,0 +1,176 @@
+//! The change that is under way, as it stands on disk from before the first thing that lasts until after the last one.
+//!
+//! A helper that finds one knows that the change was interrupted: pf is then put where both the ledger before and the one
+//! after allow ([`Journal::half`]), whatever was done of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::os::children::{ProcessId, Register, read_register};
+use crate::os::{FileError, Files};
+use crate::root::request::Request;
+use crate::rules::half::half;
+use crate::rules::ledger::{Changing, Ledger, Seconds};
+use crate::system::{JOURNAL, JOURNAL_CHILDREN};
+
+/// A change between two ledgers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// Version of this form: [`Journal::VERSION`].
+    pub version: u32,
+    pub boot: String,
+    pub since: Seconds,
+    pub request: Request,
+    /// The helper that makes the change, then those that tried to recover from it.
+    pub helpers: Vec<ProcessId>,
+    pub before: Ledger,
+    pub after: Ledger,
+}
+
+/// Why there is a journal that says nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{JOURNAL} does not read: {0}")]
+    Json(#[source] serde_json::Error),
+    #[error("{JOURNAL} has version {0}")]
+    Version(u32),
+}
+
+impl Journal {
+    /// The version that this program writes and reads.
+    pub const VERSION: u32 = 1;
+
+    /// The journal of a change that this process makes.
+    pub fn new(request: &Request, before: &Ledger, after: &Ledger, boot: &str, since: Seconds) -> Self {
+        Journal {
+            version: Self::VERSION,
+            boot: boot.to_owned(),
+            since,
+            request: request.clone(),
+            helpers: vec![ProcessId::own()],
+            before: Ledger { changing: None, ..before.clone() },
+            after: Ledger { changing: None, ..after.clone() },
+        }
+    }
+
+    /// The journal on disk; `None` where no change is under way.
+    pub fn read(files: &Files) -> Result<Option<Self>, JournalError> {
+        let Some(bytes) = files.read(JOURNAL)? else { return Ok(None) };
+        let journal: Journal = serde_json::from_slice(&bytes).map_err(JournalError::Json)?;
+        if journal.version == Self::VERSION {
+            Ok(Some(journal))
+        } else {
+            Err(JournalError::Version(journal.version))
+        }
+    }
+
+    /// Writes it where it outlives a power loss.
+    pub fn write(&self, files: &Files) -> Result<(), FileError> {
+        // Plain data with text keys: its JSON cannot fail.
+        files.replace(JOURNAL, &serde_json::to_vec_pretty(self).unwrap_or_default(), 0o600)
+    }
+
+    /// Notes that this process recovers from the change.
+    pub fn taken_up(mut self) -> Self {
+        self.helpers.push(ProcessId::own());
+        self
+    }
+
+    /// What both ledgers allow. Where one of them has no rules it has no way to load them either; then the way is that of
+    /// the other.
+    pub fn half(&self) -> Ledger {
+        let mut half = half(&self.before, &self.after);
+        half.way = if half.needs_rules() { self.before.way.or(self.after.way) } else { None };
+        half
+    }
+
+    /// What pf may have open beside `half` as long as this is not done.
+    pub fn changing(&self, half: &Ledger) -> Changing {
+        let mut open = self.before.open_beyond(half);
+        for more in self.after.open_beyond(half) {
+            if !open.contains(&more) {
+                open.push(more);
+            }
+        }
+        let pid = self.helpers.first().map_or(0, |helper| helper.pid);
+        Changing { since: self.since, pid, open }
+    }
+}
+
+/// Takes the journal away: from then on the change is done. Errors: it is there still.
+pub fn remove(files: &Files) -> Result<(), FileError> {
+    let removed = files.remove(JOURNAL).or_else(|error| match error {
+        // It is away, and may come back after a power loss.
+        FileError::Unclear { .. } => {
+            let _ = files.sync_folder_of(JOURNAL);
+            Ok(())
+        }
+        _ => files.remove(JOURNAL),
+    });
+    if removed.is_ok() {
+        // Without a journal it says nothing; the next helper sweeps it away.
+        let _ = files.remove(JOURNAL_CHILDREN);
+    }
+    removed
+}
+
+/// From now on the processes that this one starts write themselves down.
+pub fn register(files: &Files) -> Result<Register, FileError> {
+    Ok(Register::open(files.append(JOURNAL_CHILDREN, 0o600)?))
+}
+
+/// The processes that the change under way has started, whether they run or not.
+pub fn children(files: &Files) -> Result<Vec<ProcessId>, FileError> {
+    Ok(files.read(JOURNAL_CHILDREN)?.map(|bytes| read_register(&bytes)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root::request::Operation;
+    use crate::rules::ledger::{Attachment, Guard};
+    use crate::rules::sample::opening;
+    use crate::system::Moment;
+
+    fn journal(before: &Ledger, after: &Ledger) -> Journal {
+        let made = Moment { time: 7, boot: "boot".into(), clock: 1 };
+        Journal::new(&Request::new(Operation::CloseAll {}, "ada", made), before, after, "boot", 7)
+    }
+
+    #[test]
+    fn is_read_as_it_was_written_and_an_unknown_field_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files::lab(directory.path());
+        assert!(Journal::read(&files).unwrap().is_none());
+        let journal = journal(&Ledger::default(), &Ledger::default()).taken_up();
+        journal.write(&files).unwrap();
+        assert_eq!(Journal::read(&files).unwrap(), Some(journal.clone()));
+        let text = serde_json::to_string(&journal).unwrap();
+        for damaged in
+            ["", "{}", &text[..text.len() / 2], &text.replacen("\"boot\"", "\"more\":1,\"boot\"", 1)]
+        {
+            files.replace(JOURNAL, damaged.as_bytes(), 0o600).unwrap();
+            assert!(matches!(Journal::read(&files), Err(JournalError::Json(_))), "{damaged}");
+        }
+        files.replace(JOURNAL, text.replacen("\"version\":1", "\"version\":2", 1).as_bytes(), 0o600).unwrap();
+        assert!(matches!(Journal::read(&files), Err(JournalError::Version(2))));
+        files.replace(JOURNAL_CHILDREN, b"", 0o600).unwrap();
+        remove(&files).unwrap();
+        assert_eq!(files.list("/Library/Application Support/Portcullis").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn half_has_a_way_where_it_has_rules() {
+        let mut before = Ledger::default();
+        let mut after = Ledger { guard: Guard::On, way: Some(Attachment::Apple), ..Ledger::default() };
+        after.open(opening("2345", "any", 0));
+        assert_eq!(journal(&before, &after).half().way, None);
+        before.guard = Guard::On;
+        let half = journal(&before, &after).half();
+        assert_eq!(half.way, Some(Attachment::Apple), "the port is blocked, although it was not before");
+        let changing = journal(&before, &after).changing(&half);
+        assert_eq!((changing.since, changing.open.len()), (7, 1));
+    }
+}

@@ -1,0 +1,212 @@
+//! Puts pf where a ledger says, and sees that it is there.
+
+use ipnet::IpNet;
+
+use crate::firewall::{Pfctl, PfctlError, Rules};
+use crate::os::holds::HoldError;
+use crate::os::states::StatesError;
+use crate::os::{FileError, Files};
+use crate::pf::interfaces::InterfaceFacts;
+use crate::report::{Note, PfState};
+use crate::root::live::{Live, observe};
+use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
+use crate::root::report::{self, Contradiction};
+use crate::rules::anchor::{self, Header};
+use crate::rules::conf;
+use crate::rules::drops::{Drops, Enabling, drops};
+use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
+use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, System};
+
+/// The Mac that a request works on, while it holds the lock.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    pub system: &'a dyn System,
+    pub files: Files,
+    pub interfaces: Vec<InterfaceFacts>,
+    pub pf: Pfctl,
+    pub boot: String,
+    pub now: Seconds,
+}
+
+/// Why pf is not known to be where it was to be put.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("cannot {what}: {source}")]
+    Step { what: String, source: StepError },
+    #[error("cannot read pf back: {0}")]
+    ReadBack(#[source] PfctlError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Files(FileError),
+    #[error("the anchor {0} does not hold what was loaded into it")]
+    NotLoaded(&'static str),
+    #[error("the anchor {0} is not empty")]
+    NotCleared(&'static str),
+    #[error("the loaded ruleset does not call the anchor {0}")]
+    NotCalled(&'static str),
+    #[error("pf is not enabled although it was asked to be")]
+    NotEnabled,
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    #[error("cannot write the ledger: {0}")]
+    Ledger(#[source] StepError),
+    #[error("cannot write our anchor file: {0}")]
+    AnchorFile(#[source] FileError),
+    #[error("cannot release our hold on pf: {0}")]
+    Release(#[source] HoldError),
+}
+
+/// Why one step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Pf(#[from] PfctlError),
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// pf where it was to be put.
+#[derive(Debug)]
+pub struct Reached {
+    pub live: Live,
+    /// How many connections were cut; or why none could be: they stay open until they end.
+    pub cut: Result<usize, StatesError>,
+    pub notes: Vec<Note>,
+}
+
+impl Machine<'_> {
+    /// What pf and the files hold, compared with `ledger`.
+    pub fn observe(&self, live: &Live, ledger: &Ledger) -> Result<Observed, FileError> {
+        observe(&self.files, live, &self.interfaces, ledger, &self.boot)
+    }
+
+    /// Has pf parse what is to be loaded, before anything is. Of pf.conf only what is not ours is parsed: our block is
+    /// fixed text, and the file that it names is not written yet.
+    pub fn check(&self, observed: &Observed, plan: &Plan) -> Result<(), StepError> {
+        for step in &plan.steps {
+            match step {
+                Step::Load { anchor, rules } if !rules.is_empty() => {
+                    self.pf.check(Some(anchor), Rules::Text(rules))?;
+                }
+                Step::Main { load: true, .. } => {
+                    let bytes = observed.conf.as_deref().unwrap_or_default();
+                    // The plan has found our block in it already.
+                    let others = conf::remove(bytes).unwrap_or_default();
+                    self.pf.check(None, Rules::Text(&String::from_utf8_lossy(&others)))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub fn write_ledger(&self, ledger: &Ledger) -> Result<(), StepError> {
+        Ok(self.files.replace(LEDGER, &serde_json::to_vec_pretty(ledger)?, 0o644)?)
+    }
+
+    /// Writes our anchor file; without rules it holds its header alone.
+    pub fn write_anchor_file(&self, ledger: &Ledger, user: &str) -> Result<(), FileError> {
+        let written = timestamp(self.now);
+        let text = anchor::render(ledger, &self.interfaces, &Header { written: &written, user });
+        self.files.replace(ANCHOR_FILE, text.as_bytes(), 0o644)
+    }
+
+    /// Puts pf where `target` says, from where `live` saw it, and sees that it is there. The token that is taken where
+    /// the guard needs one comes into `target`.
+    pub fn reach(&self, live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
+        let observed = self.observe(&live, target).map_err(Failure::Files)?;
+        let plan = plan(&observed, target)?;
+        self.execute(plan, live, target)
+    }
+
+    /// As [`Machine::reach`], by a plan that is made already.
+    pub fn execute(&self, plan: Plan, mut live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
+        let enables = plan.steps.contains(&Step::Enable) && live.state != PfState::Enabled;
+        for step in &plan.steps {
+            self.step(step, target).map_err(|source| Failure::Step { what: step.describe(), source })?;
+        }
+        let cut = self.drop_states(target, if enables { Enabling::FromOff } else { Enabling::None });
+        live.reread(&self.pf, &plan.steps, target.token.as_ref()).map_err(Failure::ReadBack)?;
+        self.verify(&live, target)?;
+        Ok(Reached { live, cut, notes: plan.notes })
+    }
+
+    fn step(&self, step: &Step, target: &mut Ledger) -> Result<(), StepError> {
+        match step {
+            Step::Load { anchor, rules } => self.pf.load_anchor(anchor, Rules::Text(rules))?,
+            Step::Main { conf, load } => {
+                self.files.replace(PF_CONF, conf, 0o644)?;
+                if *load {
+                    self.pf.load_main(Rules::File(&self.files.place(PF_CONF)))?;
+                }
+            }
+            Step::Enable => {
+                target.token = Some(PfToken { number: self.system.hold_pf()?, boot: self.boot.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether pf holds what was asked, evaluates it, and is enabled where the guard is on.
+    fn verify(&self, live: &Live, ledger: &Ledger) -> Result<(), Failure> {
+        let observed = self.observe(live, ledger).map_err(Failure::Files)?;
+        for way in [Attachment::Apple, Attachment::Classic] {
+            let (loaded, called) = match way {
+                Attachment::Apple => (observed.apple, observed.calls_apple),
+                Attachment::Classic => (observed.classic, observed.calls_classic),
+            };
+            if ledger.way != Some(way) {
+                if loaded != AnchorContents::Nothing {
+                    return Err(Failure::NotCleared(way.anchor()));
+                }
+                continue;
+            }
+            if loaded != AnchorContents::AsWanted {
+                return Err(Failure::NotLoaded(way.anchor()));
+            }
+            if !called {
+                return Err(Failure::NotCalled(way.anchor()));
+            }
+        }
+        if ledger.guard == Guard::On && (live.state != PfState::Enabled || !observed.token_held) {
+            return Err(Failure::NotEnabled);
+        }
+        Ok(())
+    }
+
+    /// Whether pf as a whole would do what the ledger says: rules of others may decide before ours.
+    pub fn is_obeyed(&self, live: &Live, ledger: &Ledger) -> Result<(), Failure> {
+        Ok(report::check(live, &self.interfaces, ledger)?)
+    }
+
+    /// Cuts connections that the new rules refuse; those whose states may be stale go on without them. Tried twice.
+    fn drop_states(&self, ledger: &Ledger, enabling: Enabling) -> Result<usize, StatesError> {
+        let own: Vec<_> =
+            self.interfaces.iter().flat_map(|facts| &facts.addresses).map(IpNet::addr).collect();
+        let cut = || {
+            let connections = self.system.connections()?;
+            let Drops { refused, stale } = drops(ledger, enabling, &own, &connections);
+            if !stale.is_empty() {
+                self.system.drop_states(&stale)?;
+            }
+            if refused.is_empty() { Ok(0) } else { self.system.drop_states(&refused) }
+        };
+        cut().or_else(|_| cut())
+    }
+
+    /// Writes what pf looks like, for the user's programs to read.
+    pub fn write_report(&self, ledger: &Ledger, live: &Live, notes: &[Note]) -> Result<(), FileError> {
+        let report = report::report(&self.files, ledger, live, &self.interfaces, &self.boot, self.now, notes);
+        report::write(&self.files, &report, live)
+    }
+}
+
+/// A time as RFC 3339 in UTC.
+pub fn timestamp(seconds: Seconds) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}

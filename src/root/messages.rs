@@ -1,0 +1,69 @@
+//! What was done, in English: the messages of the helper's answers.
+
+use crate::os::states::StatesError;
+use crate::report::{Note, PfState};
+use crate::root::request::{Operation, Request};
+use crate::rules::ledger::{Guard, Ledger};
+use crate::rules::named_port::NamedPort;
+
+/// What was done, in a sentence that does not promise more than it does.
+pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
+    let guarded = ledger.guard == Guard::On;
+    let mut message = match &request.action {
+        Operation::Open { ports, from, .. } => {
+            let off = if *pf == PfState::Enabled {
+                ""
+            } else {
+                "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
+            };
+            format!("{} open for {}{off}", subject(ports), from.in_full())
+        }
+        Operation::Close { ports } if guarded => {
+            format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
+        }
+        Operation::Close { ports } => format!("{} without a rule of ours now{UNGUARDED}", subject(ports)),
+        Operation::CloseAll {} if guarded => "every debug port is closed".to_owned(),
+        Operation::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
+        Operation::Guard { on: true } => {
+            let ports =
+                ledger.closed().iter().map(|closed| closed.range.to_string()).collect::<Vec<_>>().join(", ");
+            format!(
+                "the guard is on: closed ports ({ports}) are blocked from other machines; while pf is held enabled with rules of ours, iCloud Private Relay may pause"
+            )
+        }
+        Operation::Guard { on: false } => {
+            let held =
+                if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
+            format!("the guard is off: nothing is blocked by us; {held}")
+        }
+        Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
+            "looked at pf; nothing was changed".to_owned()
+        }
+        Operation::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
+    };
+    for note in notes {
+        message += &format!("; {note}");
+    }
+    message
+}
+
+const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
+
+/// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
+fn subject(ports: &[NamedPort]) -> String {
+    let named: Vec<String> = ports.iter().map(NamedPort::to_string).collect();
+    match ports {
+        [one] if one.range.as_single().is_some() => format!("port {} is", named.join(", ")),
+        _ => format!("ports {} are", named.join(", ")),
+    }
+}
+
+/// What became of open connections, as the end of a message.
+pub fn cut(cut: &Result<usize, StatesError>) -> String {
+    match cut {
+        Ok(0) => String::new(),
+        Ok(1) => "; 1 open connection was cut".to_owned(),
+        Ok(count) => format!("; {count} open connections were cut"),
+        Err(error) => format!("; {error}"),
+    }
+}

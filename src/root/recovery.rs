@@ -1,0 +1,194 @@
+//! Puts right what an interrupted change left: pf goes where both the ledger before and the one after allow.
+
+use std::time::Duration;
+
+use crate::os::FileError;
+use crate::os::children::{ProcessId, Register};
+use crate::root::answer::{Outcome, Response};
+use crate::root::audit::{self, AuditedRequest};
+use crate::root::journal::{self, Journal, JournalError};
+use crate::root::live::Live;
+use crate::root::machine::{Failure, Machine, Reached, timestamp};
+use crate::root::request::{Operation, Request};
+use crate::root::sweep::sweep;
+use crate::rules::ledger::{Guard, Ledger, PfToken};
+use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, Moment, STATE_DIR};
+
+/// How long the end of a child is waited for after it was killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// By how many seconds the clocks of pf and of the journal may differ.
+const SLACK: i64 = 5;
+
+/// What a recovery came to.
+#[derive(Debug)]
+pub struct Recovered {
+    /// What was done about the interrupted change, in a clause.
+    pub message: String,
+}
+
+/// Why a recovery came no further. The journal stays, and with it what is known of the change.
+#[derive(Debug)]
+pub struct Unrecovered {
+    /// `None`: it cannot be read.
+    pub journal: Option<Box<Journal>>,
+    pub because: RecoveryError,
+}
+
+/// Why a recovery came no further.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("process {0}, which the interrupted change started, does not end")]
+    Child(u32),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Recovers from a change that was interrupted; `None` where none was.
+pub fn recover(machine: &Machine) -> Result<Option<Recovered>, Unrecovered> {
+    let stuck = |journal: Option<&Journal>, because: RecoveryError| Unrecovered {
+        journal: journal.cloned().map(Box::new),
+        because,
+    };
+    let found = match Journal::read(&machine.files) {
+        Err(JournalError::File(error)) => return Err(stuck(None, error.into())),
+        Err(JournalError::Json(_) | JournalError::Version(_)) => {
+            set_aside(machine).map(Some).map_err(|error| stuck(None, error.into()))?
+        }
+        Ok(found) => found,
+    };
+    let Some(journal) = found else {
+        sweep(&machine.files);
+        return Ok(None);
+    };
+    let (journal, _register) =
+        take_up(machine, journal.clone()).map_err(|error| stuck(Some(&journal), error))?;
+    let mut half = journal.half();
+    half.expire(machine.now);
+    let (half, _) = to_half(machine, &journal, half).map_err(|error| stuck(Some(&journal), error.into()))?;
+    journal::remove(&machine.files).map_err(|error| stuck(Some(&journal), error.into()))?;
+    sweep(&machine.files);
+    let is_done = is_as_asked(&half, &journal.after, machine.now);
+    let message = if is_done {
+        "a change that was interrupted is done now".to_owned()
+    } else {
+        "a change that was interrupted was undone".to_owned()
+    };
+    let answer = match is_done {
+        true => Response::done(Outcome::Changed, message.clone()),
+        false => Response::failed(Outcome::Restored, message.clone()),
+    };
+    audit::record(machine.system, AuditedRequest::Valid(&journal.request), answer);
+    Ok(Some(Recovered { message }))
+}
+
+/// Whether a ledger says what `after` does, as far as that is not over.
+fn is_as_asked(half: &Ledger, after: &Ledger, now: i64) -> bool {
+    let mut after = after.clone();
+    after.expire(now);
+    is_same(half, &after)
+}
+
+/// Whether two ledgers have the same open and closed, in the same way where that matters. Tokens do not count.
+pub fn is_same(one: &Ledger, other: &Ledger) -> bool {
+    let open = one.open_beyond(other).is_empty() && other.open_beyond(one).is_empty();
+    let way = one.way == other.way || !other.needs_rules();
+    open && way && one.guard == other.guard && one.managed == other.managed
+}
+
+/// Keeps a journal that does not read aside, and puts one in its place that closes every opening.
+fn set_aside(machine: &Machine) -> Result<Journal, FileError> {
+    let stamp: String = timestamp(machine.now).chars().filter(char::is_ascii_alphanumeric).collect();
+    if let Some(bytes) = machine.files.read(JOURNAL)? {
+        machine.files.replace(&format!("{STATE_DIR}/journal.damaged-{stamp}"), &bytes, 0o600)?;
+    }
+    let ledger = machine.files.read(LEDGER)?.and_then(|bytes| Ledger::parse(&bytes).ok()).unwrap_or_default();
+    let mut closed = ledger.clone();
+    closed.close_all();
+    let made = Moment { time: machine.now, boot: machine.boot.clone(), clock: machine.system.clock() };
+    let request = Request::new(Operation::CloseAll {}, "root", made);
+    let journal = Journal::new(&request, &ledger, &closed, &machine.boot, machine.now);
+    journal.write(&machine.files)?;
+    Ok(journal)
+}
+
+/// Ends what the interrupted change has started, and notes that this process goes on with it.
+fn take_up(machine: &Machine, journal: Journal) -> Result<(Journal, Register), RecoveryError> {
+    if journal.boot == machine.boot {
+        let running = journal::children(&machine.files)?;
+        if let Some(child) = running.into_iter().find(|child| !child.end(PATIENCE)) {
+            return Err(RecoveryError::Child(child.pid));
+        }
+    }
+    let journal = journal.taken_up();
+    journal.write(&machine.files)?;
+    Ok((journal, journal::register(&machine.files)?))
+}
+
+/// Writes `half` down and puts pf there: the ledger says that a change is under way until pf is seen there. Gives the
+/// ledger with the token that it holds then.
+pub fn to_half(machine: &Machine, journal: &Journal, mut half: Ledger) -> Result<(Ledger, Reached), Failure> {
+    half.changing = Some(journal.changing(&half));
+    machine.write_ledger(&half).map_err(Failure::Ledger)?;
+    machine.write_anchor_file(&half, &journal.request.asker).map_err(Failure::AnchorFile)?;
+    let live = read_all(machine, half.token.as_ref())?;
+    let spare = choose_token(machine, journal, &live, &mut half).map_err(Failure::Files)?;
+    let mut reached = machine.reach(live, &mut half)?;
+    half.changing = None;
+    machine.write_ledger(&half).map_err(Failure::Ledger)?;
+    if !half.needs_rules() {
+        machine.files.remove(ANCHOR_FILE).map_err(Failure::AnchorFile)?;
+    }
+    for token in &spare {
+        machine.system.release_pf(*token).map_err(Failure::Release)?;
+    }
+    if !spare.is_empty() {
+        let token = half.token.as_ref();
+        reached.live.reread_state(&machine.pf, token).map_err(Failure::ReadBack)?;
+    }
+    Ok((half, reached))
+}
+
+fn read_all(machine: &Machine, token: Option<&PfToken>) -> Result<Live, Failure> {
+    let mut live = Live::read(&machine.pf, token).map_err(Failure::ReadBack)?;
+    if live.tokens.is_none() {
+        live.reread_state(&machine.pf, token).map_err(Failure::ReadBack)?;
+    }
+    live.read_ours(&machine.pf, None).map_err(Failure::ReadBack)?;
+    Ok(live)
+}
+
+/// Leaves `half` the token that it has, or one that the change took; none where it needs none. Gives those that are to be
+/// released: a token is ours where one of the journal's processes took it, and took it since the journal was begun. The
+/// kernel compares the number alone, so another's would switch off another's firewall.
+fn choose_token(
+    machine: &Machine,
+    journal: &Journal,
+    live: &Live,
+    half: &mut Ledger,
+) -> Result<Vec<u64>, FileError> {
+    let helpers = journal.helpers.iter().copied();
+    let ours: Vec<ProcessId> = helpers.chain(journal::children(&machine.files)?).collect();
+    let age = machine.now.saturating_sub(journal.since).max(0).saturating_add(SLACK);
+    let taken = live.tokens.iter().flatten().filter(|held| {
+        let is_recent = held.age.is_none_or(|held| i64::try_from(held).is_ok_and(|held| held <= age));
+        is_recent && ours.iter().any(|process| process.pid == held.pid)
+    });
+    let mut taken: Vec<u64> = taken.map(|held| held.token).collect();
+    if !live.holds(half.token.as_ref(), &machine.boot) {
+        half.token = None;
+    }
+    let old = half.token.take();
+    if half.guard != Guard::On {
+        taken.extend(old.map(|old| old.number));
+    } else if old.is_some() {
+        half.token = old;
+    } else if !taken.is_empty() {
+        half.token = Some(PfToken { number: taken.remove(0), boot: machine.boot.clone() });
+    }
+    let kept = half.token.as_ref().map(|token| token.number);
+    taken.retain(|token| Some(*token) != kept);
+    taken.dedup();
+    Ok(taken)
+}
