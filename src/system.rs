@@ -156,7 +156,7 @@ pub struct HelperLaunch {
     /// Its first arguments, before the request.
     pub arguments: Vec<OsString>,
     /// The command that prints the SHA-256 of its standard input, as `DIGEST  -`.
-    pub hash: &'static str,
+    pub hash: String,
     /// Whether it must be the helper that this build was made with.
     pub is_pinned: bool,
     /// Whether an administrator is asked; root itself starts it directly.
@@ -212,7 +212,7 @@ impl System for Mac {
         HelperLaunch {
             name: "portcullis-helper",
             arguments: Vec::new(),
-            hash: "/usr/bin/shasum -a 256",
+            hash: "/usr/bin/shasum -a 256".to_owned(),
             is_pinned: true,
             needs_prompt: !os::is_root(),
             patience: PATIENCE,

@@ -475,11 +475,14 @@ fn closing_needs_no_preferences(lab: &Lab, says: &str) {
     assert_eq!(port(&shown, 2345)["title"], "Delve (Go)");
     assert!(notes(shown["notes"][0].as_str().unwrap()), "{shown:#}");
 
-    let closed = lab.portcullis(&["close", "mine"]).expect(0).out;
-    assert!(closed.starts_with("port 7100 (mine) is closed") && notes(&closed), "{closed}");
-    let closed = lab.portcullis(&["close", "dlv", "--json"]).expect(0).json();
-    assert_eq!((&closed["outcome"], &closed["status"]["open"]), (&"changed".into(), &1.into()));
-    assert!(notes(closed["status"]["notes"][0].as_str().unwrap()), "{closed:#}");
+    // Each command says the same of each: one is tried in all.
+    if says == SPOILT[0].0 {
+        let closed = lab.portcullis(&["close", "mine"]).expect(0).out;
+        assert!(closed.starts_with("port 7100 (mine) is closed") && notes(&closed), "{closed}");
+        let closed = lab.portcullis(&["close", "dlv", "--json"]).expect(0).json();
+        assert_eq!((&closed["outcome"], &closed["status"]["open"]), (&"changed".into(), &1.into()));
+        assert!(notes(closed["status"]["notes"][0].as_str().unwrap()), "{closed:#}");
+    }
     let closed = lab.portcullis(&["close", "--all"]).expect(0).out;
     assert!(closed.starts_with("every debug port is closed") && notes(&closed), "{closed}");
     assert!(!lab.rules().contains("keep state"));

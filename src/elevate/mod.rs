@@ -13,13 +13,11 @@ pub mod quote;
 mod shell;
 pub mod signature;
 
-use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest as _, Sha256};
 
 use crate::os;
 use crate::os::cancel::Cancellation;
+use crate::os::hash;
 use crate::os::process::{Output, ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::Request;
@@ -95,7 +93,7 @@ pub fn ask(
         home: &system.place("/private/var/root/portcullis.XXXXXXXXXX"),
         helper: &helper,
         digest: &digest,
-        hash: launch.hash,
+        hash: &launch.hash,
         requirement: requirement.as_deref(),
         sudo_uid: os::sudo_uid().filter(|_| !launch.needs_prompt),
     };
@@ -149,26 +147,12 @@ fn helper_path(name: &str) -> Result<PathBuf, ElevateError> {
 
 /// The SHA-256 of the helper in hexadecimal, after it was checked to be the one of this build.
 fn checked_digest(launch: &HelperLaunch, helper: &Path) -> Result<String, ElevateError> {
-    let digest = digest(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
+    let digest =
+        hash::of_file(helper).map_err(|source| ElevateError::Helper { path: helper.to_owned(), source })?;
     if launch.is_pinned {
         signature::check(helper, &digest)?;
     }
     Ok(digest)
-}
-
-/// The SHA-256 of a file in hexadecimal.
-fn digest(path: &Path) -> std::io::Result<String> {
-    let mut file = std::io::BufReader::with_capacity(64 << 10, std::fs::File::open(path)?);
-    let mut hash = Sha256::new();
-    loop {
-        let piece = file.fill_buf()?;
-        if piece.is_empty() {
-            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        hash.update(piece);
-        let length = piece.len();
-        file.consume(length);
-    }
 }
 
 /// The helper's arguments.

@@ -14,9 +14,10 @@ pub const STOCK_COM_APPLE: &str = include_str!("../../resources/stock-com.apple"
 
 /// The programs that stand in for the system's: where they are on a Mac, and what they are called beside
 /// ours.
-pub(super) const PROGRAMS: [(&str, &str); 5] = [
+pub(super) const PROGRAMS: [(&str, &str); 6] = [
     ("sbin/pfctl", "pfctl-lab"),
     ("usr/bin/osascript", "osascript-lab"),
+    ("usr/bin/shasum", "shasum-lab"),
     ("sbin/ifconfig", "pflog-lab"),
     ("usr/sbin/tcpdump", "pflog-lab"),
     ("usr/libexec/ApplicationFirewall/socketfilterfw", "socketfilterfw-lab"),

@@ -24,6 +24,7 @@ pub mod osascript;
 pub mod packets;
 pub mod pfctl;
 pub mod pflog;
+pub mod shasum;
 pub mod socketfilterfw;
 pub mod states;
 pub mod store;

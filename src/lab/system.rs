@@ -12,6 +12,7 @@ use super::directory::default_dir;
 use super::error::LabError;
 use super::make::PROGRAMS;
 use super::store::{connections, drop_states, init};
+use crate::elevate::quote;
 use crate::firewall::Pfctl;
 use crate::os::holds::{HoldError, Release};
 use crate::os::process::Program;
@@ -126,8 +127,7 @@ impl System for Lab {
         HelperLaunch {
             name: "helper-lab",
             arguments: self.first_arguments().into(),
-            // The same text, from coreutils where it is Linux that plays the Mac.
-            hash: if cfg!(target_os = "linux") { "/usr/bin/sha256sum" } else { "/usr/bin/shasum -a 256" },
+            hash: format!("{} -a 256", quote::sh(&self.place("/usr/bin/shasum").to_string_lossy())),
             is_pinned: false,
             needs_prompt: true,
             patience: self

@@ -6,6 +6,7 @@ pub mod children;
 pub mod clipboard;
 mod clock;
 mod connection;
+pub mod hash;
 #[cfg(target_os = "macos")]
 pub mod held;
 pub mod holds;

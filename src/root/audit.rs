@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::os::hash;
 use crate::os::{self, FileError, Files};
 use crate::root::answer::{Outcome, Response};
 use crate::root::caller::Caller;
 use crate::root::request::Request;
-use crate::root::{hash, snapshot};
+use crate::root::snapshot;
 use crate::rules::ledger::Seconds;
 use crate::rules::ledger_change::LedgerChange;
 use crate::system::{AUDIT, AUDIT_LOCK, OLDER_AUDITS, System};

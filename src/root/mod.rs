@@ -6,7 +6,6 @@ pub mod caller;
 mod change;
 mod foreign;
 mod frames;
-mod hash;
 pub mod helper;
 pub mod journal;
 mod live;

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::os::hash;
 use crate::os::{FileError, Files};
-use crate::root::hash;
 use crate::root::request::Operation;
 use crate::rules::conf;
 use crate::rules::ledger::Seconds;

@@ -1,6 +1,6 @@
 //! SHA-256 in hexadecimal.
 
-use std::io::BufRead as _;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -12,16 +12,20 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 
 /// Of a file of any length, read piece by piece.
 pub fn of_file(path: &Path) -> std::io::Result<String> {
-    let mut file = std::io::BufReader::with_capacity(64 << 10, std::fs::File::open(path)?);
+    of_stream(BufReader::with_capacity(64 << 10, std::fs::File::open(path)?))
+}
+
+/// Of what a stream holds up to its end.
+pub fn of_stream(mut stream: impl BufRead) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     loop {
-        let piece = file.fill_buf()?;
+        let piece = stream.fill_buf()?;
         if piece.is_empty() {
             return Ok(hex(&hash.finalize()));
         }
         hash.update(piece);
         let length = piece.len();
-        file.consume(length);
+        stream.consume(length);
     }
 }
 
