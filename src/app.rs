@@ -4,6 +4,7 @@ mod error;
 mod ledger_ports;
 mod request;
 mod source_choice;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use error::AppError;
 pub use source_choice::SourceChoice;
+pub use undo::{UndoPreview, UndoableChange};
 
 use crate::debuggers::port_view::PortView;
 use crate::debuggers::scan::{self, Scan, WatchedPort};
@@ -329,6 +331,28 @@ impl App {
         Ok(audit::read(&self.system.files())?)
     }
 
+    /// What turning back this user's last change, or that of `number`, comes to. Errors: there is none, or nothing of it
+    /// is left.
+    pub fn undo_preview(&self, number: Option<u32>) -> Result<UndoPreview, AppError> {
+        let change = undo::undoable(self.history()?.lines, number).ok_or(AppError::NoUndo)?;
+        let ledger = self.ledger().unwrap_or_default();
+        let preview = UndoPreview::of(change, ledger, self.system.now(), &self.system.boot_id()?);
+        if preview.is_empty() {
+            let UndoableChange { number, message, .. } = preview.change;
+            return Err(AppError::NothingLeft { number, message });
+        }
+        Ok(preview)
+    }
+
+    pub fn undo(&self, preview: &UndoPreview) -> Result<Response, AppError> {
+        let mut needed = Vec::new();
+        needed.extend(preview.guards().then_some(Permission::GuardOn));
+        if preview.moves() {
+            needed.extend([Permission::EditConf, Permission::LoadConf]);
+        }
+        self.ask_allowing(preview.operation(), None, needed)
+    }
+
     /// The file of what pf logged, which may not be there.
     pub fn log_file(&self) -> PathBuf {
         self.system.place(PFLOG)
@@ -356,8 +380,17 @@ impl App {
 
     /// Asks root. Where that needs more than the prompt said, the prompt is shown once more and says it.
     fn ask(&self, action: Operation, preferences: Option<&Preferences>) -> Result<Response, AppError> {
+        self.ask_allowing(action, preferences, Vec::new())
+    }
+
+    /// As [`App::ask`], where it is known before what else it needs.
+    fn ask_allowing(
+        &self,
+        action: Operation,
+        preferences: Option<&Preferences>,
+        mut missing: Vec<Permission>,
+    ) -> Result<Response, AppError> {
         let mut pf_is_enabled = self.pf_is_enabled();
-        let mut missing = Vec::new();
         for _ in 0..2 {
             let made = self.system.moment()?;
             let mut request = composed(&action, made, self.ledger().as_ref(), preferences, pf_is_enabled);

@@ -51,6 +51,10 @@ pub enum AppError {
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
     NotSeen(Unusable),
+    #[error("there is no change of yours that can be turned back: `portcullis snapshots` lists all of them")]
+    NoUndo,
+    #[error("nothing is left to turn back of change {number} ({message}): it was changed since, or is over")]
+    NothingLeft { number: u32, message: String },
     #[error(
         "the rules that pf holds are for administrators to read, since rules of others are among them: ask as an administrator, or with sudo"
     )]

@@ -23,7 +23,12 @@ pub(super) fn composed(
         (matches!(action, Operation::Open { .. }), *action == (Operation::Guard { on: true }));
     let changes = !matches!(
         action,
-        Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {}
+        Operation::Status {}
+            | Operation::Tick {}
+            | Operation::Log { .. }
+            | Operation::StopLog {}
+            | Operation::Undo { .. }
+            | Operation::Uninstall { .. }
     );
     let mut request = Request::new(action.clone(), &os::user_name(), made);
     // pf is on already: blocking what is closed costs nothing more, and makes "closed" true.
@@ -72,6 +77,8 @@ fn edits_conf(request: &Request, ledger: &Ledger) -> bool {
             ports.iter().for_each(|port| after.close(port));
             !after.needs_rules()
         }
+        // Whether it does is root's to see.
+        (Operation::Undo { .. } | Operation::Uninstall { .. }, _) => is_classic,
         (Operation::CloseAll {}, _) => is_classic && ledger.guard != Guard::On,
         (Operation::Guard { on: false }, _) => is_classic && ledger.openings.is_empty(),
         _ => false,

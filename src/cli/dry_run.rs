@@ -59,19 +59,37 @@ pub fn preview(app: &App, operation: &Operation, preferences: &ReadPreferences) 
     let old = ledger(report);
     let shown = preferences.as_ref().map(Preferences::managed).unwrap_or_default();
     let new = changed(&old, shown, operation);
+    compare_by(
+        app,
+        report,
+        &old,
+        &new,
+        preferences.as_ref().err().map(preferences_note).into_iter().collect(),
+    )
+}
+
+/// What the way from one ledger to another would change. Errors: as of [`preview`].
+pub fn compare(app: &App, old: &Ledger, new: &Ledger, notes: Vec<String>) -> Run {
+    let fact = app.report();
+    let report =
+        fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?).map_err(AppError::NotSeen)?;
+    compare_by(app, report, old, new, notes)
+}
+
+fn compare_by(app: &App, report: &Report, old: &Ledger, new: &Ledger, more: Vec<String>) -> Run {
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let interfaces = firewall::interfaces(app.system());
-    let (before, after) = (anchor::rules(&old, &interfaces), anchor::rules(&new, &interfaces));
+    let (before, after) = (anchor::rules(old, &interfaces), anchor::rules(new, &interfaces));
     let now = loaded(&app.rulesets(report)?).with_interfaces(interfaces);
     let (then, _) = now.with_anchor(anchor, "the new rules", &after);
-    let verdicts = changes(&now, &then, &asked(&new, now.interfaces()));
+    let verdicts = changes(&now, &then, &asked(new, now.interfaces()));
     let diff = TextDiff::from_lines(&before, &after);
     let diff = diff.unified_diff().context_radius(1).header("now", "then").to_string();
     let mut notes = Vec::new();
     if report.pf != PfState::Enabled {
         notes.push("pf is off: the verdicts are those of a pf that is on".to_owned());
     }
-    notes.extend(preferences.as_ref().err().map(preferences_note));
+    notes.extend(more);
     let diff = diff.lines().map(str::to_owned).collect();
     Ok(Box::new(DryRunOutput { version: 1, dry_run: true, anchor, diff, verdicts, notes }))
 }
@@ -120,6 +138,8 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
         | Operation::Status {}
         | Operation::Log { .. }
         | Operation::StopLog {}
+        | Operation::Undo { .. }
+        | Operation::Uninstall { .. }
         | Operation::Tick {} => {}
     }
     if new.guard == Guard::Off {

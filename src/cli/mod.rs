@@ -32,6 +32,7 @@ mod probe;
 mod snapshots;
 mod status;
 mod tray;
+mod undo;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +88,8 @@ enum CliCommand {
     Log(log::LogArguments),
     /// Show what root was asked, by whom, and what came of it
     History(history::HistoryCommand),
+    /// Turn your last change back, where nothing has changed since
+    Undo(undo::UndoCommand),
     /// List the changes that can be turned back, each with the copies that were taken before it
     Snapshots(snapshots::SnapshotsCommand),
     /// Show the preferences, or change one
@@ -128,6 +131,7 @@ impl CliCommand {
             CliCommand::Connect(command) => command.run(context),
             CliCommand::Log(arguments) => log::LogCommand::from(arguments).run(context),
             CliCommand::History(command) => command.run(context),
+            CliCommand::Undo(command) => command.run(context),
             CliCommand::Snapshots(command) => command.run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
             CliCommand::Completions(command) => command.run(CliArguments::command()),

@@ -51,6 +51,22 @@ fn action(request: &Request) -> String {
         Operation::Log { minutes } => {
             format!("record the headers of what the firewall logs for {}", minute_words(*minutes))
         }
+        Operation::Undo { change, opens, unblocks } => {
+            let mut text = format!("turn back change {change}");
+            if !opens.is_empty() {
+                text += &format!("; open {} again for those that it was open for", port_words(opens));
+            }
+            if !unblocks.is_empty() {
+                text += &format!("; stop blocking {}", port_words(unblocks));
+            }
+            text
+        }
+        Operation::Uninstall { keep_logs } => {
+            let logs = if *keep_logs { "but its logs" } else { "with its logs" };
+            format!(
+                "close every debug port, stop blocking, take its block out of /etc/pf.conf, and remove all that it has put on this Mac, {logs}"
+            )
+        }
         Operation::StopLog {} => "stop recording what the firewall logs".to_owned(),
         Operation::Status {} => "look at the firewall".to_owned(),
         Operation::Tick {} => {

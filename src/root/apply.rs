@@ -17,6 +17,7 @@ use crate::root::plan::{PlanError, choose_way, plan};
 use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::RecordedChange;
+use crate::root::undo::{self, UndoError, UndoRequest};
 use crate::root::{journal, messages, permissions, record, recovery};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening};
@@ -46,6 +47,8 @@ enum Refusal {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     NotBegun(#[from] NotBegun),
+    #[error(transparent)]
+    Undo(#[from] UndoError),
 }
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
@@ -158,6 +161,8 @@ fn closes(operation: &Operation) -> bool {
         Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
         Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
         Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
+        Operation::Uninstall { .. } => true,
+        Operation::Undo { .. } => false,
     }
 }
 
@@ -181,11 +186,37 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
             Ok(Carried { response, seen: Some(seen) })
         }
+        Operation::Undo { change, ref opens, ref unblocks } => {
+            turn_back(machine, request, UndoRequest { change, opens, unblocks }, old, live)
+        }
         _ => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
-            change_in_stages(machine, request, old, new, live)
+            change_in_stages(machine, request, request.way, old, new, live)
         }
     }
+}
+
+fn turn_back(
+    machine: &Machine,
+    request: &Request,
+    asked: UndoRequest,
+    old: Ledger,
+    live: Live,
+) -> Result<Carried, Refusal> {
+    let mut now = drop_lost_token(machine, &live, &old);
+    now.expire(machine.now);
+    let back = undo::turned_back(machine.system, asked, &now, &machine.boot, machine.now)?;
+    let left = undo::left(&back);
+    let mut new = back.ledger;
+    if new.guard == Guard::Off {
+        new.managed.clear();
+    }
+    if new.guard != Guard::On {
+        new.token = None;
+    }
+    let mut carried = change_in_stages(machine, request, back.way, old, new, live)?;
+    carried.response.message += &left;
+    Ok(carried)
 }
 
 fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, PfctlError> {
@@ -197,6 +228,7 @@ fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, Pfctl
 fn change_in_stages(
     machine: &Machine,
     request: &Request,
+    wanted: Option<Attachment>,
     old: Ledger,
     new: Ledger,
     mut live: Live,
@@ -206,25 +238,27 @@ fn change_in_stages(
     let replaced = old.way.filter(|_| rules(&old) != rules(&new));
     live.read_ours(&machine.pf, replaced.map(Attachment::anchor))?;
     let observed = machine.observe(&live, &new)?;
-    let way = choose_way(&observed, &old, &new, request.way)?;
+    let way = choose_way(&observed, &old, &new, wanted)?;
     let moves = old.way.is_some() && way.is_some() && way != old.way;
     if moves && !recovery::is_same(&old, &new) {
         live.read_ours(&machine.pf, None)?;
         let token = new.token.clone().filter(|_| old.guard == Guard::On);
         let moved = Ledger { way, token, ..old.clone() };
-        let carried = change_once(machine, request, &old, moved, live)?;
+        let carried = change_once(machine, request, old.way, &old, moved, live)?;
         let Some(seen) = carried.seen.filter(|_| carried.response.ok) else {
             return Ok(Carried { response: carried.response, seen: None });
         };
         let new = Ledger { way, token: seen.ledger.token.clone(), ..new };
-        return change_once(machine, request, &seen.ledger, new, seen.live);
+        return change_once(machine, request, old.way, &seen.ledger, new, seen.live);
     }
-    change_once(machine, request, &old, Ledger { way, ..new }, live)
+    change_once(machine, request, old.way, &old, Ledger { way, ..new }, live)
 }
 
+/// `way` is where the rules were before the request: `undo` turns a move back together with what came after it.
 fn change_once(
     machine: &Machine,
     request: &Request,
+    way: Option<Attachment>,
     before: &Ledger,
     after: Ledger,
     live: Live,
@@ -245,7 +279,7 @@ fn change_once(
         user: Caller::of_process(machine.system).user(),
         boot: machine.boot.clone(),
         operation: request.action.clone(),
-        ledger: LedgerChange::between(before, &after),
+        ledger: LedgerChange::between(&Ledger { way, ..before.clone() }, &after),
     };
     let change = Change { request, before, after, observed, plan, live, recorded };
     Ok(change::make(machine, change)?)
@@ -290,7 +324,11 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
         Operation::CloseAll {} => new.close_all(),
         Operation::Guard { on: false } => new.guard = Guard::Off,
-        Operation::Guard { on: true } => {}
+        Operation::Uninstall { .. } => {
+            new.close_all();
+            new.guard = Guard::Off;
+        }
+        Operation::Guard { on: true } | Operation::Undo { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
     }
     if new.guard == Guard::Off {

@@ -36,6 +36,8 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
                 if *pf == PfState::Enabled { "pf stays on, since others hold it" } else { "pf is off" };
             format!("the guard is off: nothing is blocked by us; {held}")
         }
+        Operation::Undo { change, .. } => format!("change {change} was turned back"),
+        Operation::Uninstall { .. } => "every debug port is closed, and nothing is blocked by us".to_owned(),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
             "looked at pf; nothing was changed".to_owned()
         }

@@ -19,4 +19,5 @@ pub mod report;
 pub mod request;
 pub mod snapshot;
 mod sweep;
+mod undo;
 pub mod words;

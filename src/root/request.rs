@@ -105,6 +105,20 @@ pub enum Operation {
     },
     /// End the recording of what pf logs.
     StopLog {},
+    /// Turn a change back, where the ledger still says what it left.
+    Undo {
+        /// The number of the snapshot that was taken before it.
+        change: u32,
+        /// What may be open again.
+        opens: Vec<NamedPort>,
+        /// What need not be blocked any more.
+        unblocks: Vec<NamedPort>,
+    },
+    /// Take away everything that Portcullis has put on this Mac as root.
+    Uninstall {
+        /// Whether the logs stay.
+        keep_logs: bool,
+    },
     /// What launchd calls: close what is over, put back what a reboot took, look.
     Tick {},
 }
@@ -239,7 +253,7 @@ impl Request {
             if !self.close.is_empty() {
                 return Err(RequestError::OnlyAnOpening("closes other ports beside it"));
             }
-            if self.guard_on {
+            if self.guard_on && !matches!(self.action, Operation::Undo { .. }) {
                 return Err(RequestError::OnlyAnOpening("turns the guard on beside it"));
             }
         }
@@ -270,7 +284,11 @@ impl Operation {
             Operation::Log { minutes } if !(1..=Request::MAX_LOG_MINUTES).contains(minutes) => {
                 Err(RequestError::Minutes(*minutes))
             }
-            Operation::Log { .. } | Operation::StopLog {} => Ok(()),
+            Operation::Undo { opens, unblocks, .. } => {
+                validate_ports(opens, "open", Request::MAX_MANAGED)?;
+                validate_ports(unblocks, "unblock", Request::MAX_MANAGED)
+            }
+            Operation::Log { .. } | Operation::StopLog {} | Operation::Uninstall { .. } => Ok(()),
             Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {
                 Ok(())
             }

@@ -32,7 +32,9 @@ pub enum WordsError {
     TooLong,
     #[error("the word \"{0}\" is empty, or has other characters than A-Z a-z 0-9 . , : = / _ -")]
     Alphabet(String),
-    #[error("\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log or tick")]
+    #[error(
+        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, uninstall or tick"
+    )]
     Verb(String),
     #[error("the request lacks {0}")]
     Missing(&'static str),
@@ -184,6 +186,14 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
         "status" => Operation::Status {},
         "log" => Operation::Log { minutes: number(words.next("the minutes")?)? },
         "stop-log" => Operation::StopLog {},
+        "undo" => Operation::Undo {
+            change: number(words.next("the number of the change")?)?,
+            opens: words.ports("--open")?,
+            unblocks: words.ports("--unblock")?,
+        },
+        "uninstall" => Operation::Uninstall {
+            keep_logs: words.choice("--keep", "logs", &[("logs", true)])?.unwrap_or_default(),
+        },
         "tick" => Operation::Tick {},
         other => return Err(WordsError::Verb(shown(other))),
     })
@@ -203,6 +213,16 @@ fn action_words(action: &Operation) -> Vec<String> {
         Operation::Status {} => words(&["status"]),
         Operation::Log { minutes } => words(&["log", &minutes.to_string()]),
         Operation::StopLog {} => words(&["stop-log"]),
+        Operation::Undo { change, opens, unblocks } => {
+            let mut all: Vec<String> = words(&["undo", &change.to_string()]);
+            for (name, ports) in [("--open", opens), ("--unblock", unblocks)] {
+                let text = (!ports.is_empty()).then(|| ports_text(ports));
+                all.extend(text.into_iter().flat_map(|text| [name.to_owned(), text]));
+            }
+            all
+        }
+        Operation::Uninstall { keep_logs: true } => words(&["uninstall", "--keep", "logs"]),
+        Operation::Uninstall { keep_logs: false } => words(&["uninstall"]),
         Operation::Tick {} => words(&["tick"]),
     }
 }
@@ -373,6 +393,11 @@ mod tests {
             ("open 2345=dlv --from any --until 2026-11-25T18:30:00.5Z", "to be written"),
             ("open 80 --from any", "below 1024"),
             ("log 061", "to be written"),
+            ("undo", "--made"),
+            ("undo 012", "to be written"),
+            ("undo 12 --unblock 2345 --open 9229", "--open"),
+            ("undo 12 --open 22", "below 1024"),
+            ("uninstall --keep everything", "everything"),
             ("close-all --close 2345", "only an opening"),
             ("tick tick", "tick"),
         ] {

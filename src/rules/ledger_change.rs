@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use portcullis::rules::ledger::{Ledger, Opening};
-//! use portcullis::rules::ledger_change::{LedgerChange, Moment};
+//! use portcullis::rules::ledger_change::{LedgerChange, UndoMoment};
 //! use portcullis::rules::named_port::NamedPort;
 //! use portcullis::rules::source::Source;
 //! let dlv = NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() };
@@ -10,7 +10,7 @@
 //! let mut after = before.clone();
 //! after.open(Opening::new(&dlv, Source::Any, None, 0, "ada"));
 //! let change = LedgerChange::between(&before, &after);
-//! let moment = Moment { now: 5, same_boot: true };
+//! let moment = UndoMoment { now: 5, same_boot: true };
 //! assert_eq!(change.turn_back(&after, moment).ledger, before);
 //! ```
 //!
@@ -57,7 +57,7 @@ pub struct PortIntent {
 
 /// When a change is turned back: what has ended by then stays closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct UndoMoment {
     pub now: Seconds,
     /// Whether this Mac has not restarted since the change.
     pub same_boot: bool,
@@ -73,6 +73,38 @@ pub struct TurnedBack {
     pub kept: Vec<PortRange>,
     /// What was open before the change, and has ended since.
     pub ended: Vec<PortRange>,
+}
+
+/// What becomes more open when a change is turned back: a prompt names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loosened {
+    /// What is open again, or for other clients.
+    pub opens: Vec<NamedPort>,
+    /// What was blocked, and is neither blocked nor open.
+    pub unblocks: Vec<NamedPort>,
+}
+
+impl TurnedBack {
+    /// What is more open than in `ledger`, which the change is turned back in.
+    pub fn loosened(&self, ledger: &Ledger) -> Loosened {
+        let open = |ledger: &Ledger| ledger.openings.iter().map(|opening| opening.port).collect::<Vec<_>>();
+        let pieces = pieces(open(ledger).into_iter().chain(open(&self.ledger)));
+        let opens = pieces.into_iter().filter_map(|piece| {
+            let (was, is) = (PortIntent::of(ledger, piece), PortIntent::of(&self.ledger, piece));
+            is.opening.clone().filter(|_| !was.opens_like(&is)).map(|opening| opening.named_port())
+        });
+        let left = self.ledger.closed().into_iter().map(|port| port.range).chain(open(&self.ledger));
+        let left: Vec<PortRange> = left.collect();
+        let unblocks = ledger.closed().into_iter().flat_map(|closed| {
+            uncovered(closed.range, left.iter().copied()).into_iter().map(move |range| closed.part(range))
+        });
+        Loosened { opens: opens.collect(), unblocks: unblocks.collect() }
+    }
+}
+
+/// What of `range` is in none of `others`.
+pub fn uncovered(range: PortRange, others: impl Iterator<Item = PortRange>) -> Vec<PortRange> {
+    others.fold(vec![range], |left, other| left.into_iter().flat_map(|range| range.without(other)).collect())
 }
 
 impl LedgerChange {
@@ -91,7 +123,7 @@ impl LedgerChange {
     }
 
     /// Turns the change back in `ledger`, which says what is wanted now.
-    pub fn turn_back(&self, ledger: &Ledger, moment: Moment) -> TurnedBack {
+    pub fn turn_back(&self, ledger: &Ledger, moment: UndoMoment) -> TurnedBack {
         let mut back = TurnedBack { ledger: ledger.clone(), way: None, kept: Vec::new(), ended: Vec::new() };
         for change in &self.ports {
             let now = std::iter::once(change.port).chain(ranges(ledger));
@@ -121,7 +153,7 @@ impl LedgerChange {
 
 impl PortChange {
     /// Turns back a piece of the range.
-    fn turn_back(&self, piece: PortRange, moment: Moment, back: &mut TurnedBack) {
+    fn turn_back(&self, piece: PortRange, moment: UndoMoment, back: &mut TurnedBack) {
         let now = PortIntent::of(&back.ledger, piece);
         if !self.before.opens_like(&self.after) && !now.opens_like(&self.before) {
             if !now.opens_like(&self.after) {
@@ -151,7 +183,7 @@ impl PortChange {
     }
 }
 
-impl Moment {
+impl UndoMoment {
     fn is_over(self, opening: &Opening) -> bool {
         opening.until.is_some_and(|until| until <= self.now) || (opening.restart && !self.same_boot)
     }
@@ -204,7 +236,7 @@ mod tests {
     use super::*;
     use crate::rules::source::Source;
 
-    const HERE: Moment = Moment { now: 0, same_boot: true };
+    const HERE: UndoMoment = UndoMoment { now: 0, same_boot: true };
 
     fn named(port: &str) -> NamedPort {
         NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }
@@ -247,7 +279,7 @@ mod tests {
         let mut after = before.clone();
         after.close_all();
         let change = LedgerChange::between(&before, &after);
-        let at = |now, same_boot| change.turn_back(&after, Moment { now, same_boot });
+        let at = |now, same_boot| change.turn_back(&after, UndoMoment { now, same_boot });
         assert_eq!(open(&at(99, true).ledger), "2345 9229");
         assert_eq!(open(&at(100, true).ledger), "9229");
         let late = at(100, false);
@@ -263,7 +295,7 @@ mod tests {
         let change = LedgerChange::between(&before, &after);
         let mut now = after.clone();
         now.expire(100);
-        let back = change.turn_back(&now, Moment { now: 100, same_boot: true });
+        let back = change.turn_back(&now, UndoMoment { now: 100, same_boot: true });
         assert_eq!((back.ledger, back.kept), (now, Vec::new()));
     }
 
@@ -281,11 +313,25 @@ mod tests {
         assert_eq!(serde_json::from_str::<LedgerChange>(&json).unwrap(), change);
     }
 
+    #[test]
+    fn a_prompt_can_name_what_becomes_more_open() {
+        let mut before = guarded(&["2345"]);
+        before.open(opening("2345", None));
+        let mut after = before.clone();
+        after.close_all();
+        after.manage(&named("9229"));
+        let back = LedgerChange::between(&before, &after).turn_back(&after, HERE);
+        let loosened = back.loosened(&after);
+        assert_eq!(loosened, Loosened { opens: vec![named("2345")], unblocks: vec![named("9229")] });
+        let nothing = LedgerChange::between(&after, &before).turn_back(&before, HERE).loosened(&before);
+        assert_eq!(nothing, Loosened::default());
+    }
+
     proptest! {
         #[test]
         fn turned_back_at_once_it_is_as_before(before in ledgers(), after in ledgers()) {
             let change = LedgerChange::between(&before, &after);
-            let moment = Moment { now: Seconds::MIN, same_boot: true };
+            let moment = UndoMoment { now: Seconds::MIN, same_boot: true };
             let back = change.turn_back(&after, moment);
             prop_assert!(back.kept.is_empty() && back.ended.is_empty());
             let again = LedgerChange::between(&before, &back.ledger);

@@ -1,0 +1,95 @@
+//! The last change of this user, by the audit, and what turning it back comes to.
+
+use crate::os;
+use crate::root::answer::Outcome;
+use crate::root::audit::AuditLine;
+use crate::root::request::{Operation, Request};
+use crate::rules::ledger::{Guard, Ledger, Seconds};
+use crate::rules::ledger_change::{LedgerChange, TurnedBack, UndoMoment};
+
+/// A change that can be turned back.
+#[derive(Clone, Debug)]
+pub struct UndoableChange {
+    /// The number of its snapshot.
+    pub number: u32,
+    pub time: Seconds,
+    /// What it came to, in words.
+    pub message: String,
+    change: LedgerChange,
+    boot: Option<String>,
+}
+
+/// Turning it back: the ledger now, and what it becomes.
+#[derive(Clone, Debug)]
+pub struct UndoPreview {
+    pub change: UndoableChange,
+    pub now: Ledger,
+    pub back: TurnedBack,
+}
+
+impl UndoPreview {
+    /// Turns `change` back in `ledger`.
+    pub(super) fn of(change: UndoableChange, ledger: Ledger, time: Seconds, boot: &str) -> Self {
+        let mut now = ledger;
+        now.expire(time);
+        let moment = UndoMoment { now: time, same_boot: change.boot.as_deref() == Some(boot) };
+        let back = change.change.turn_back(&now, moment);
+        UndoPreview { change, now, back }
+    }
+
+    /// Whether anything would change.
+    pub fn is_empty(&self) -> bool {
+        self.back.ledger == self.now && self.back.way.is_none()
+    }
+
+    /// What is asked of root; the prompt names all that becomes more open.
+    pub(super) fn operation(&self) -> Operation {
+        let loosened = self.back.loosened(&self.now);
+        Operation::Undo { change: self.change.number, opens: loosened.opens, unblocks: loosened.unblocks }
+    }
+
+    /// Whether the guard goes on again.
+    pub(super) fn guards(&self) -> bool {
+        self.now.guard != Guard::On && self.back.ledger.guard == Guard::On
+    }
+
+    /// Whether the rules move between the two ways of being evaluated.
+    pub(super) fn moves(&self) -> bool {
+        self.back.way.is_some()
+    }
+}
+
+/// The last change of the user who asks, or the one of `number`, that was not turned back yet.
+pub(super) fn undoable(lines: Vec<AuditLine>, number: Option<u32>) -> Option<UndoableChange> {
+    let user = os::sudo_uid().unwrap_or_else(os::own_uid);
+    let undone: Vec<u32> = lines.iter().filter_map(undone).collect();
+    let mut latest_first = lines.into_iter().rev().filter(|line| line.caller.user() == user);
+    latest_first.find_map(|line| {
+        let change = line.change.clone().filter(|_| is_of_a_user(&line))?;
+        let found = line.snapshot?;
+        if number.map_or(undone.contains(&found), |number| number != found) {
+            return None;
+        }
+        let boot = line.request.as_ref().and_then(|request| request.get("made")?.get("boot")?.as_str());
+        let boot = boot.map(str::to_owned);
+        Some(UndoableChange { number: found, time: line.time, message: line.message, change, boot })
+    })
+}
+
+fn request(line: &AuditLine) -> Option<Request> {
+    serde_json::from_value(line.request.clone()?).ok()
+}
+
+/// The number of the change that a line says was turned back.
+fn undone(line: &AuditLine) -> Option<u32> {
+    match request(line)?.action {
+        Operation::Undo { change, .. } if line.ok && line.outcome == Outcome::Changed => Some(change),
+        _ => None,
+    }
+}
+
+/// What launchd asked is not turned back, nor is what was turned back itself.
+fn is_of_a_user(line: &AuditLine) -> bool {
+    let asked = request(line).map(|request| request.action);
+    asked.is_some_and(|asked| !matches!(asked, Operation::Tick {} | Operation::Undo { .. }))
+}
