@@ -12,6 +12,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,12 @@ pub const RECORDING: &str = "/Library/Application Support/Portcullis/recording.j
 pub const RECORDING_LOCK: &str = "/Library/Application Support/Portcullis/recording.lock";
 /// Held while [`RECORDING`] is read and changed.
 pub const RECORDING_CHANGE_LOCK: &str = "/Library/Application Support/Portcullis/recording.change.lock";
+
+/// The copy of the helper that root owns.
+pub const INSTALLED_HELPER: &str = "/Library/PrivilegedHelperTools/dev.portcullis.helper";
+
+/// How long a prompt stays: as long as root takes the request that stands behind it.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What differs between a Mac and a lab.
 pub trait System: fmt::Debug + Send + Sync {
@@ -158,6 +165,8 @@ pub struct HelperLaunch {
     pub is_pinned: bool,
     /// Whether an administrator is asked; root itself starts it directly.
     pub needs_prompt: bool,
+    /// How long a person may think about the prompt, and the helper take, before it is taken away.
+    pub patience: Duration,
 }
 
 /// The Mac that this program runs on.
@@ -210,6 +219,7 @@ impl System for Mac {
             hash: "/usr/bin/shasum -a 256".to_owned(),
             is_pinned: true,
             needs_prompt: !os::is_root(),
+            patience: PATIENCE,
         }
     }
 
