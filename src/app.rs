@@ -22,6 +22,7 @@ use crate::elevate;
 use crate::firewall::app::AppFirewallCache;
 use crate::menu::MenuAction;
 use crate::os;
+use crate::os::cancel::Cancellation;
 use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
@@ -44,6 +45,7 @@ use request::composed;
 pub struct App {
     system: Arc<dyn System>,
     preferences_file: PathBuf,
+    cancellation: Cancellation,
 }
 
 /// The preferences as they were read, or why they do not read.
@@ -77,7 +79,12 @@ impl App {
     /// Errors: no place for the user's preferences.
     pub fn new(system: Arc<dyn System>) -> Result<Self, AppError> {
         let preferences_file = system.preferences_file()?;
-        Ok(App { system, preferences_file })
+        Ok(App { system, preferences_file, cancellation: Cancellation::default() })
+    }
+
+    /// The same app, whose requests end with `cancellation`: their prompts are taken away.
+    pub fn until(&self, cancellation: &Cancellation) -> Self {
+        App { cancellation: cancellation.clone(), ..self.clone() }
     }
 
     /// What this app works on.
@@ -358,6 +365,11 @@ impl App {
         self.ask_allowing(preview.operation(), None, needed)
     }
 
+    /// Has root take away everything that it has put on this Mac.
+    pub fn uninstall(&self, keep_logs: bool) -> Result<Response, AppError> {
+        self.ask(Operation::Uninstall { keep_logs }, None)
+    }
+
     /// The file of what pf logged, which may not be there.
     pub fn log_file(&self) -> PathBuf {
         self.system.place(PFLOG)
@@ -400,7 +412,7 @@ impl App {
             let made = self.system.moment()?;
             let mut request = composed(&action, made, self.ledger().as_ref(), preferences, pf_is_enabled);
             missing.iter().for_each(|permission| request.allow(*permission));
-            let response = elevate::ask(self.system(), &request)?;
+            let response = elevate::ask(self.system(), &request, &self.cancellation)?;
             if response.missing.is_empty() {
                 return Ok(response);
             }

@@ -12,6 +12,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -45,17 +46,21 @@ pub const JOURNAL_CHILDREN: &str = "/Library/Application Support/Portcullis/jour
 pub const STATUS: &str = "/Library/Application Support/Portcullis/status.json";
 /// All that pf held then: for root and administrators.
 pub const RULESETS: &str = "/Library/Application Support/Portcullis/rulesets.json";
+/// Files that a user writes to have root close ports.
+pub const BELL: &str = "/Library/Application Support/Portcullis/bell";
 /// Copies of what was replaced.
 pub const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots";
 /// One change at a time: held while a request runs.
 pub const LOCK: &str = "/Library/Application Support/Portcullis/lock";
+/// Folder of our logs.
+pub const LOGS: &str = "/Library/Logs/Portcullis";
 /// One line for each request.
 pub const AUDIT: &str = "/Library/Logs/Portcullis/audit.jsonl";
 /// The file before [`AUDIT`], and the one before that.
 pub const OLDER_AUDITS: [&str; 2] =
     ["/Library/Logs/Portcullis/audit.1.jsonl", "/Library/Logs/Portcullis/audit.2.jsonl"];
 /// Held while a line is written to [`AUDIT`].
-pub const AUDIT_LOCK: &str = "/Library/Application Support/Portcullis/audit.lock";
+pub const AUDIT_LOCK: &str = "/Library/Logs/Portcullis/lock";
 /// Belongs to the user at the screen.
 pub const CONSOLE: &str = "/dev/console";
 /// What pf logged, while a recording was or is under way.
@@ -66,6 +71,12 @@ pub const RECORDING: &str = "/Library/Application Support/Portcullis/recording.j
 pub const RECORDING_LOCK: &str = "/Library/Application Support/Portcullis/recording.lock";
 /// Held while [`RECORDING`] is read and changed.
 pub const RECORDING_CHANGE_LOCK: &str = "/Library/Application Support/Portcullis/recording.change.lock";
+
+/// The copy of the helper that root owns.
+pub const INSTALLED_HELPER: &str = "/Library/PrivilegedHelperTools/dev.portcullis.helper";
+
+/// How long a prompt stays: as long as root takes the request that stands behind it.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What differs between a Mac and a lab.
 pub trait System: fmt::Debug + Send + Sync {
@@ -154,6 +165,8 @@ pub struct HelperLaunch {
     pub is_pinned: bool,
     /// Whether an administrator is asked; root itself starts it directly.
     pub needs_prompt: bool,
+    /// How long a person may think about the prompt, and the helper take, before it is taken away.
+    pub patience: Duration,
 }
 
 /// The Mac that this program runs on.
@@ -206,6 +219,7 @@ impl System for Mac {
             hash: "/usr/bin/shasum -a 256".to_owned(),
             is_pinned: true,
             needs_prompt: !os::is_root(),
+            patience: PATIENCE,
         }
     }
 

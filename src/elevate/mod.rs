@@ -10,19 +10,18 @@
 
 pub mod prompt;
 pub mod quote;
+mod shell;
 pub mod signature;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use crate::os;
+use crate::os::cancel::Cancellation;
 use crate::os::hash;
-use crate::os::process::{ProcessError, Program};
+use crate::os::process::{Output, ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::Request;
-use crate::system::{HelperLaunch, System};
-
-/// How long a person may think about the prompt before we give up.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+use crate::system::{HelperLaunch, INSTALLED_HELPER, LEDGER, System};
 
 /// Why the helper did not do what was asked. The message says what became of the system.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +40,16 @@ pub enum ElevateError {
     NotAdministrator,
     /// There is nowhere to show a prompt.
     #[error(
-        "no prompt can be shown here (ssh, or no user is logged in at the screen): nothing was changed; run instead: {command}"
+        "no prompt can be shown here (ssh, or no user is logged in at the screen): nothing was changed; run instead, within {max} s: {command}", max = Request::MAX_AGE
     )]
     NoPrompt { command: String },
-    #[error("the prompt was not answered within {} s; whether something changed is not known: check with `portcullis status --check`", .0.as_secs())]
-    TimedOut(Duration),
+    /// The prompt was taken away, and the ledger is as it was.
+    #[error("the prompt was not answered, and is taken away: nothing was changed")]
+    NotAnswered,
+    #[error(
+        "the prompt was taken away while root was at work: see with `portcullis status` what is open now"
+    )]
+    TimedOut,
     /// The helper's code signature is not right.
     #[error("the helper was not started, nothing was changed: {0}")]
     Signature(#[from] signature::SignatureError),
@@ -69,29 +73,64 @@ pub enum ElevateError {
     Unclear(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Carries out one request as root: asks for permission, runs the helper, gives its answer. Blocks until the
-/// person has answered, [`PATIENCE`] at most.
-pub fn ask(system: &dyn System, request: &Request) -> Result<Response, ElevateError> {
+/// Carries out one request as root: asks for permission, runs the helper, gives its answer. Blocks until the person has
+/// answered, or `cancellation` is cancelled. A caller who is root is not asked; the helper is checked and copied all the
+/// same.
+pub fn ask(
+    system: &dyn System,
+    request: &Request,
+    cancellation: &Cancellation,
+) -> Result<Response, ElevateError> {
     request.validate()?;
     let launch = system.helper();
     let helper = helper_path(launch.name)?;
-    if !launch.needs_prompt {
-        return run_directly(&helper, request);
-    }
     let digest = checked_digest(&launch, &helper)?;
-    let home = system.place("/private/var/root/portcullis.XXXXXXXXXX");
-    let script = script(&command(&launch, &home, &helper, &digest, request), &prompt::describe(request));
-    let osascript = system.program("/usr/bin/osascript").args(["-e", &script]).timeout(PATIENCE);
-    let output = match osascript.run() {
+    let requirement = match signature::PIN {
+        signature::Pin::Team(team) if launch.is_pinned => Some(signature::requirement(team)?),
+        _ => None,
+    };
+    let checked = shell::CheckedHelper {
+        home: &system.place("/private/var/root/portcullis.XXXXXXXXXX"),
+        helper: &helper,
+        digest: &digest,
+        hash: &launch.hash,
+        requirement: requirement.as_deref(),
+        sudo_uid: os::sudo_uid().filter(|_| !launch.needs_prompt),
+    };
+    let arguments = arguments(&launch, request);
+    let command = shell::command(&checked, &arguments);
+    let program = if launch.needs_prompt {
+        let script = script(&command, &prompt::describe(request));
+        system.program("/usr/bin/osascript").args(["-e", &script]).ending_with_us()
+    } else {
+        Program::new("/bin/sh").args(["-c", &command])
+    };
+    let before = system.files().read(LEDGER).ok();
+    let output = match program.timeout(launch.patience).until(cancellation).run() {
         Ok(output) => output,
-        Err(ProcessError::TimedOut { .. }) => return Err(ElevateError::TimedOut(PATIENCE)),
+        Err(ProcessError::TimedOut { .. } | ProcessError::Cancelled { .. })
+            if before.is_some() && system.files().read(LEDGER).ok() == before =>
+        {
+            return Err(ElevateError::NotAnswered);
+        }
+        Err(ProcessError::TimedOut { .. } | ProcessError::Cancelled { .. }) => {
+            return Err(ElevateError::TimedOut);
+        }
         Err(error) => return Err(ElevateError::Unclear(error.into())),
     };
-    let by_hand = || {
-        let (helper, words) = (quote::sh(&helper.to_string_lossy()), words(&launch, request));
-        format!("sudo {helper}{words}")
-    };
-    read_outcome(output.code, &output.stdout, &output.stderr, by_hand)
+    if !launch.needs_prompt {
+        return read_directly(output);
+    }
+    read_outcome(output.code, &output.stdout, &output.stderr, || by_hand(system, &helper, &arguments))
+}
+
+/// The command for a terminal, with the copy that root owns where there is one.
+fn by_hand(system: &dyn System, helper: &Path, arguments: &[String]) -> String {
+    let installed = system.place(INSTALLED_HELPER);
+    let helper = if installed.is_file() { &installed } else { helper };
+    let mut command = format!("sudo {}", quote::sh(&helper.to_string_lossy()));
+    arguments.iter().for_each(|word| command += &format!(" {}", quote::sh(word)));
+    command
 }
 
 /// The helper beside this program, on a Mac in the bundle's `Contents/MacOS`.
@@ -116,33 +155,10 @@ fn checked_digest(launch: &HelperLaunch, helper: &Path) -> Result<String, Elevat
     Ok(digest)
 }
 
-/// What root's shell runs: copy, hash the copy, run the copy, clean up. All that varies in it are two quoted paths,
-/// a hash, and the quoted words of the request.
-fn command(launch: &HelperLaunch, home: &Path, helper: &Path, digest: &str, request: &Request) -> String {
-    let (home, helper) = (quote::sh(&home.to_string_lossy()), quote::sh(&helper.to_string_lossy()));
-    let (hash, words) = (&launch.hash, words(launch, request));
-    let signed = match signature::PIN {
-        signature::Pin::Team(team) if launch.is_pinned => match signature::requirement(team) {
-            Ok(requirement) => {
-                format!("/usr/bin/codesign --verify --strict -R={} \"$d/helper\"; ", quote::sh(&requirement))
-            }
-            Err(_) => "exit 1; ".to_owned(),
-        },
-        _ => String::new(),
-    };
-    format!(
-        "set -eu; umask 077; d=$(/usr/bin/mktemp -d {home}); trap '/bin/rm -rf \"$d\"' EXIT; \
-         /bin/cp {helper} \"$d/helper\"; \
-         if test \"$({hash} < \"$d/helper\")\" != '{digest}  -'; then \
-         echo 'the helper changed after it was checked: it was not run, nothing was changed' >&2; exit 1; fi; \
-         {signed}/bin/chmod 0700 \"$d/helper\"; \"$d/helper\"{words}"
-    )
-}
-
-/// The helper's arguments, each quoted and after a space.
-fn words(launch: &HelperLaunch, request: &Request) -> String {
+/// The helper's arguments.
+fn arguments(launch: &HelperLaunch, request: &Request) -> Vec<String> {
     let first = launch.arguments.iter().map(|word| word.to_string_lossy().into_owned());
-    first.chain(request.words()).map(|word| format!(" {}", quote::sh(&word))).collect()
+    first.chain(request.words()).collect()
 }
 
 /// The AppleScript that asks: one `do shell script` with administrator privileges.
@@ -154,18 +170,12 @@ fn script(command: &str, prompt: &str) -> String {
     )
 }
 
-/// The helper without a prompt, for a caller who is root already.
-fn run_directly(helper: &Path, request: &Request) -> Result<Response, ElevateError> {
-    let output = Program::new(helper).args(request.words()).timeout(PATIENCE).run();
-    let output = output.map_err(|error| ElevateError::Unclear(error.into()))?;
-    let failed = |outcome| {
-        let message = output.stderr.trim().to_owned();
-        Err(ElevateError::Failed { outcome, message })
-    };
+/// What the helper said without osascript between.
+fn read_directly(output: Output) -> Result<Response, ElevateError> {
     match output.code {
         0 => read_answer(&output.stdout),
         code => match Response::outcome_of(code) {
-            Some(outcome) => failed(outcome),
+            Some(outcome) => Err(ElevateError::Failed { outcome, message: output.stderr.trim().to_owned() }),
             None => Err(ElevateError::Unclear(format!("the helper ended with status {code}").into())),
         },
     }

@@ -59,6 +59,8 @@ pub struct LabConfig {
     pub application_firewall_blocks: Vec<PathBuf>,
     /// How long one of its programs may run before it is killed, in milliseconds; `None`: as on a Mac.
     pub program_milliseconds: Option<u64>,
+    /// How long a prompt stays, in milliseconds; `None`: as on a Mac.
+    pub prompt_milliseconds: Option<u64>,
 }
 
 impl Default for LabConfig {
@@ -70,6 +72,7 @@ impl Default for LabConfig {
             application_firewall: ApplicationFirewall::default(),
             application_firewall_blocks: Vec::new(),
             program_milliseconds: None,
+            prompt_milliseconds: None,
         }
     }
 }

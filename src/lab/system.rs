@@ -18,7 +18,7 @@ use crate::os::holds::{HoldError, Release};
 use crate::os::process::Program;
 use crate::os::states::StatesError;
 use crate::os::{Files, Interface, TrackedConnection};
-use crate::system::{HelperLaunch, Mac, System, SystemError};
+use crate::system::{HelperLaunch, Mac, PATIENCE, System, SystemError};
 
 /// The lab in `directory`, if one is named; else this Mac; else, where there is no pf of macOS, the lab in the user's data
 /// folder.
@@ -130,6 +130,11 @@ impl System for Lab {
             hash: format!("{} -a 256", quote::sh(&self.place("/usr/bin/shasum").to_string_lossy())),
             is_pinned: false,
             needs_prompt: true,
+            patience: self
+                .config()
+                .ok()
+                .and_then(|config| config.prompt_milliseconds)
+                .map_or(PATIENCE, Duration::from_millis),
         }
     }
 

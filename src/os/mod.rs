@@ -1,6 +1,7 @@
 //! The one door to the system: atomic files, processes, locks, the clipboard. All `unsafe` lives here.
 
 mod boot;
+pub mod cancel;
 pub mod children;
 pub mod clipboard;
 mod clock;

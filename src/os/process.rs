@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{WaitId, WaitIdOptions};
 use thiserror::Error;
 
+use super::cancel::{Cancellation, Woken};
 use super::children;
 use super::inherited::{ENVIRONMENT, keep_ends_of_children};
 
@@ -40,7 +41,18 @@ pub struct Program {
     stdin: Option<Vec<u8>>,
     timeout: Duration,
     output_limit: usize,
+    cancellation: Option<Cancellation>,
+    ends_with_us: bool,
 }
+
+/// Runs "$@" until it ends, or until standard input does: its other end is held by us alone, and the kernel closes it
+/// however we end.
+const UNTIL_INPUT_ENDS: &str = "exec 3<&0 </dev/null
+\"$@\" 3<&- & program=$!
+{ read -r line <&3; kill $program; } >/dev/null 2>&1 & watch=$!
+wait $program; status=$?
+kill $watch 2>/dev/null
+exit $status";
 
 impl Program {
     /// `program` is an absolute path: no search through `PATH` ever happens.
@@ -51,6 +63,8 @@ impl Program {
             stdin: None,
             timeout: TIMEOUT,
             output_limit: OUTPUT_LIMIT,
+            cancellation: None,
+            ends_with_us: false,
         }
     }
 
@@ -78,6 +92,18 @@ impl Program {
         self
     }
 
+    /// Has it ended when `cancellation` is cancelled.
+    pub fn until(mut self, cancellation: &Cancellation) -> Self {
+        self.cancellation = Some(cancellation.clone());
+        self
+    }
+
+    /// Has it end with this process, even where this one is killed. It reads nothing.
+    pub fn ending_with_us(mut self) -> Self {
+        self.ends_with_us = true;
+        self
+    }
+
     pub fn program(&self) -> &Path {
         &self.program
     }
@@ -100,7 +126,10 @@ impl Program {
         let mut child =
             self.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         started(child.id());
-        if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin.clone()) {
+        let pipe = child.stdin.take();
+        // Held until the end of this function.
+        let (pipe, _held) = if self.ends_with_us { (None, pipe) } else { (pipe, None) };
+        if let (Some(mut pipe), Some(text)) = (pipe, self.stdin.clone()) {
             // On a thread of its own: a child that prints before it reads would else wait for us, and we for
             // it.
             std::thread::spawn(move || {
@@ -110,15 +139,11 @@ impl Program {
         let stdout = capture(child.stdout.take(), self.output_limit);
         let stderr = capture(child.stderr.take(), self.output_limit);
 
-        let status = match wait_at_most(&mut child, self.timeout) {
-            Ok(Some(status)) => status,
-            Ok(None) => {
+        let status = match wait_until(&mut child, self.timeout, self.cancellation.as_ref()) {
+            Waited::Ended(status) => status,
+            unfinished => {
                 kill_group(&mut child);
-                return Err(ProcessError::TimedOut { program, timeout: self.timeout });
-            }
-            Err(source) => {
-                kill_group(&mut child);
-                return Err(ProcessError::Wait { program, source });
+                return Err(unfinished.into_error(program, self.timeout));
             }
         };
         let deadline = Instant::now() + STREAM_GRACE;
@@ -133,14 +158,21 @@ impl Program {
 
     fn spawn(&self) -> io::Result<Child> {
         keep_ends_of_children();
-        let mut command = std::process::Command::new(&self.program);
+        let mut command = if self.ends_with_us {
+            let mut shell = std::process::Command::new("/bin/sh");
+            shell.args(["-c", UNTIL_INPUT_ENDS, "sh"]).arg(&self.program);
+            shell
+        } else {
+            std::process::Command::new(&self.program)
+        };
+        let has_pipe = self.stdin.is_some() || self.ends_with_us;
         command
             .args(&self.arguments)
             .env_clear()
             .envs(ENVIRONMENT)
             .current_dir("/")
             .process_group(0)
-            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(if has_pipe { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         children::enlist(&mut command);
@@ -181,6 +213,9 @@ pub enum ProcessError {
     /// It ran too long and was killed.
     #[error("{program} did not end within {} s and was killed; what it was doing may be done or not", timeout.as_secs_f32())]
     TimedOut { program: String, timeout: Duration },
+    /// Another thread had it ended.
+    #[error("{program} was cancelled; what it was doing may be done or not")]
+    Cancelled { program: String },
     /// It printed more than was allowed.
     #[error("{program} printed more than {limit} bytes, which is more than can be judged")]
     TooMuchOutput {
@@ -235,27 +270,60 @@ fn output(
     Ok(Output { code, stdout: text(stdout), stderr: text(stderr) })
 }
 
-/// Waits for the end of a child; `None` where it has not come within `patience`.
+/// How waiting for a child came to its end.
+enum Waited {
+    Ended(ExitStatus),
+    TimedOut,
+    Cancelled,
+    Failed(io::Error),
+}
+
+impl Waited {
+    fn into_error(self, program: String, timeout: Duration) -> ProcessError {
+        match self {
+            Waited::Failed(source) => ProcessError::Wait { program, source },
+            Waited::Cancelled => ProcessError::Cancelled { program },
+            Waited::TimedOut | Waited::Ended(_) => ProcessError::TimedOut { program, timeout },
+        }
+    }
+}
+
+/// Waits for the end of a child, at most `patience`, or until it is cancelled.
 ///
-/// The thread that waits leaves the child as it found it, so that its number stays its own until we ask: a time-out kills no
-/// process but this one.
-pub(super) fn wait_at_most(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+/// The thread that waits leaves the child as it found it, so that its number stays its own until we ask: no process but
+/// this one is killed.
+fn wait_until(child: &mut Child, patience: Duration, cancellation: Option<&Cancellation>) -> Waited {
     let pid = rustix::process::Pid::from_child(child);
-    let (sender, ended) = mpsc::sync_channel(1);
-    std::thread::Builder::new().spawn(move || {
-        let _ = sender.send(loop {
+    let (sender, woken) = mpsc::channel();
+    if let Some(cancellation) = cancellation {
+        cancellation.wakes(sender.clone());
+    }
+    let waiting = std::thread::Builder::new().spawn(move || {
+        let _ = sender.send(Woken::Ended(loop {
             match rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
                 Err(rustix::io::Errno::INTR) => {}
-                other => break other,
+                other => break other.map(drop).map_err(io::Error::from),
             }
-        });
-    })?;
-    match ended.recv_timeout(patience) {
-        Ok(result) => {
-            result?;
-            child.wait().map(Some)
+        }));
+    });
+    if let Err(error) = waiting {
+        return Waited::Failed(error);
+    }
+    match woken.recv_timeout(patience) {
+        Ok(Woken::Ended(result)) => {
+            result.and_then(|()| child.wait()).map_or_else(Waited::Failed, Waited::Ended)
         }
-        Err(_) => Ok(None),
+        Ok(Woken::Cancelled) => Waited::Cancelled,
+        Err(_) => Waited::TimedOut,
+    }
+}
+
+/// Waits for the end of a child; `None` where it has not come within `patience`.
+pub(super) fn wait_at_most(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    match wait_until(child, patience, None) {
+        Waited::Ended(status) => Ok(Some(status)),
+        Waited::Failed(error) => Err(error),
+        Waited::TimedOut | Waited::Cancelled => Ok(None),
     }
 }
 
@@ -314,6 +382,22 @@ mod tests {
         while !gone() {
             assert!(started.elapsed() < Duration::from_secs(10), "sleep {pid} goes on");
         }
+    }
+
+    #[test]
+    fn another_thread_ends_it() {
+        let cancellation = Cancellation::default();
+        let program = sh("echo; exec sleep 30").until(&cancellation);
+        let error = program.run_started(|_| cancellation.cancel()).unwrap_err();
+        assert!(matches!(error, ProcessError::Cancelled { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_ends_with_us_gives_the_same_output() {
+        let program =
+            Program::new("/bin/sh").args(["-c", "cat; echo \"$1\"; echo oops >&2; exit 3", "sh", "a'b"]);
+        let output = program.ending_with_us().run().unwrap();
+        assert_eq!(output, Output { code: 3, stdout: "a'b\n".into(), stderr: "oops\n".into() });
     }
 
     #[test]

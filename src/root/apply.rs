@@ -17,7 +17,7 @@ use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::stages::{Asked, StageError, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
-use crate::root::{journal, messages, record, recovery};
+use crate::root::{journal, messages, record, recovery, uninstall};
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::source::Source;
 use crate::system::{LOCK, System};
@@ -48,7 +48,10 @@ enum Refusal {
 /// what pf looks like afterwards is written for the user's programs to read.
 pub fn apply(system: &dyn System, request: &Request) -> Response {
     let (files, now) = (system.files(), system.now());
-    let audited = |answer| audit::record(system, AuditedRequest::Valid(request), answer);
+    let audited = |answer: Response| match request.action {
+        Operation::Uninstall { keep_logs } if uninstall::leaves_no_audit(keep_logs, &answer) => answer,
+        _ => audit::record(system, AuditedRequest::Valid(request), answer),
+    };
     let lock = match files.lock(LOCK, PATIENCE) {
         Ok(lock) => lock,
         Err(error) => return audited(refused(&error)),
@@ -197,6 +200,17 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         Operation::Undo { change, ref opens, ref unblocks } => {
             let asked = Asked { request, wanted: None, damaged: None };
             turn_back(machine, asked, UndoRequest { change, opens, unblocks }, old, live)
+        }
+        Operation::Uninstall { keep_logs } => {
+            let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
+            let asked = Asked { request, wanted: None, damaged: damaged.as_ref() };
+            let Carried { response, seen } = change_in_stages(machine, asked, old, new, live)?;
+            if !response.ok {
+                return Ok(Carried { response, seen });
+            }
+            let response = uninstall::finish(machine.system, keep_logs, machine.now, &machine.boot, response);
+            // The report went with the rest.
+            Ok(Carried { seen: seen.filter(|_| !response.ok), response })
         }
         _ => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);

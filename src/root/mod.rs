@@ -23,4 +23,5 @@ pub mod snapshot;
 mod stages;
 mod sweep;
 mod undo;
+mod uninstall;
 pub mod words;

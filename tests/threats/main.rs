@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod inherited;
+mod prompt;
+mod random;
 
 use common::Lab;
 

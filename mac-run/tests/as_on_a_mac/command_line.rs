@@ -105,7 +105,7 @@ fn another_helper_is_not_started() {
 #[test]
 fn a_helper_that_changes_behind_the_prompt_is_not_run() {
     let mac = Mac::new();
-    mac.wrap("/bin/cp", "$real \"$@\" && for to; do :; done && echo x >> \"$to\"");
+    mac.wrap("/bin/cat", "$real \"$@\"; echo x");
     let refused = mac.portcullis(&["guard", "on"]).expect(1);
     assert!(refused.err.contains("the helper changed after it was checked"), "{}", refused.err);
     assert!(!mac.place(LEDGER).exists());
