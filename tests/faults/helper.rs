@@ -56,22 +56,24 @@ pub fn program() -> PathBuf {
 /// The helper's arguments; `now` in seconds since 1970. `None`: it has no such request yet.
 pub fn arguments(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<OsString>> {
     let words = match ask {
-        Ask::Tick => vec!["tick".to_owned()],
-        _ => request(ask, asker, now)?,
+        // As launchd asks; many at once are told apart by who asks.
+        Ask::Tick if asker == "ada" => vec!["tick".to_owned()],
+        _ => request(lab, ask, asker, now)?,
     };
     let mut arguments = vec![OsString::from("--lab"), lab.into()];
     arguments.extend(words.into_iter().map(OsString::from));
     Some(arguments)
 }
 
-fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
+fn request(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let named = |ports: &[(&str, u16)]| {
         ports.iter().map(|(name, port)| format!("{port}={name}")).collect::<Vec<_>>().join(",")
     };
     let time = |seconds| jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string());
     let (mut way, mut guard, mut close) = (None, false, None);
     let mut words: Vec<String> = match ask {
-        Ask::Undo | Ask::Uninstall => return None,
+        Ask::Undo => vec!["undo".to_owned(), last_change(lab).unwrap_or(1).to_string()],
+        Ask::Uninstall => vec!["uninstall".to_owned()],
         Ask::Open { ports, from, lasts, guard: guards } => {
             guard = *guards;
             let from = match from {
@@ -119,6 +121,14 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
         words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
     }
     Some(words)
+}
+
+/// The number of the last change; `None` where there was none.
+fn last_change(lab: &Path) -> Option<u32> {
+    let folder = lab.join("Library/Application Support/Portcullis/snapshots");
+    let names =
+        std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.parse().ok()).max()
 }
 
 /// What the helper says that it did.
