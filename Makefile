@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers faults macos mac-run app clean fuzz verdicts
+.PHONY: help run test bench debuggers faults macos mac-run app clean fuzz verdicts uninstall
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -26,6 +26,10 @@ fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each
 
 verdicts: ## 100,000 generated rulesets against the second evaluator
 	@PF_CASES=100000 cargo test --locked --no-default-features --test pf_verdicts -- --nocapture
+
+uninstall: ## 1,000 random requests each way, then uninstall: the Mac is as it was (a sample is in `make test`)
+	@PORTCULLIS_UNINSTALL_OPERATIONS=$${PORTCULLIS_UNINSTALL_OPERATIONS:-1000} \
+		cargo test --locked --no-default-features --test uninstall -- --nocapture
 
 macos: ## type-check and lint for both Apple targets, on Linux too
 	@scripts/macos.sh

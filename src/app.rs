@@ -353,6 +353,11 @@ impl App {
         self.ask_allowing(preview.operation(), None, needed)
     }
 
+    /// Has root take away everything that it has put on this Mac.
+    pub fn uninstall(&self, keep_logs: bool) -> Result<Response, AppError> {
+        self.ask(Operation::Uninstall { keep_logs }, None)
+    }
+
     /// The file of what pf logged, which may not be there.
     pub fn log_file(&self) -> PathBuf {
         self.system.place(PFLOG)

@@ -46,17 +46,21 @@ pub const JOURNAL_CHILDREN: &str = "/Library/Application Support/Portcullis/jour
 pub const STATUS: &str = "/Library/Application Support/Portcullis/status.json";
 /// All that pf held then: for root and administrators.
 pub const RULESETS: &str = "/Library/Application Support/Portcullis/rulesets.json";
+/// Files that a user writes to have root close ports.
+pub const BELL: &str = "/Library/Application Support/Portcullis/bell";
 /// Copies of what was replaced.
 pub const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots";
 /// One change at a time: held while a request runs.
 pub const LOCK: &str = "/Library/Application Support/Portcullis/lock";
+/// Folder of our logs.
+pub const LOGS: &str = "/Library/Logs/Portcullis";
 /// One line for each request.
 pub const AUDIT: &str = "/Library/Logs/Portcullis/audit.jsonl";
 /// The file before [`AUDIT`], and the one before that.
 pub const OLDER_AUDITS: [&str; 2] =
     ["/Library/Logs/Portcullis/audit.1.jsonl", "/Library/Logs/Portcullis/audit.2.jsonl"];
 /// Held while a line is written to [`AUDIT`].
-pub const AUDIT_LOCK: &str = "/Library/Application Support/Portcullis/audit.lock";
+pub const AUDIT_LOCK: &str = "/Library/Logs/Portcullis/lock";
 /// Belongs to the user at the screen.
 pub const CONSOLE: &str = "/dev/console";
 /// What pf logged, while a recording was or is under way.

@@ -33,6 +33,7 @@ mod snapshots;
 mod status;
 mod tray;
 mod undo;
+mod uninstall;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -92,6 +93,8 @@ enum CliCommand {
     Undo(undo::UndoCommand),
     /// List the changes that can be turned back, each with the copies that were taken before it
     Snapshots(snapshots::SnapshotsCommand),
+    /// Close everything, and take away all that root has put on this Mac
+    Uninstall(uninstall::UninstallCommand),
     /// Show the preferences, or change one
     Prefs(prefs::PrefsArguments),
     /// Print a completion script for a shell
@@ -133,6 +136,7 @@ impl CliCommand {
             CliCommand::History(command) => command.run(context),
             CliCommand::Undo(command) => command.run(context),
             CliCommand::Snapshots(command) => command.run(context),
+            CliCommand::Uninstall(command) => command.run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
             CliCommand::Completions(command) => command.run(CliArguments::command()),
         }

@@ -219,17 +219,14 @@ impl Files {
     /// Takes the lock at `path`, waiting up to `patience`. Errors: another process holds it longer than that.
     pub fn lock(&self, path: &str, patience: Duration) -> Result<Lock, FileError> {
         let place = self.place(path);
-        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
-            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
-        };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| FileError::system("open the lock", &place, error))?;
-        let file = File::from(file);
-        self.judge_file(&file, &place)?;
         let began = Instant::now();
+        let mut file = self.open_lock(path)?;
         loop {
             match file.try_lock() {
+                // An uninstallation takes the lock's file away while it holds it: who waited for that one locks nothing.
+                Ok(()) if is_taken_away(&file) && began.elapsed() < patience => {
+                    file = self.open_lock(path)?
+                }
                 Ok(()) => return Ok(Lock(file)),
                 Err(std::fs::TryLockError::WouldBlock) if began.elapsed() < patience => {
                     std::thread::sleep(Duration::from_millis(20));
@@ -240,6 +237,19 @@ impl Files {
                 }
             }
         }
+    }
+
+    fn open_lock(&self, path: &str) -> Result<File, FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
+            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| FileError::system("open the lock", &place, error))?;
+        let file = File::from(file);
+        self.judge_file(&file, &place)?;
+        Ok(file)
     }
 
     /// Opens the directory that holds `path` and gives it with the last name; `None` where a directory is
@@ -330,6 +340,11 @@ impl Files {
         trust::judge_folder(&folder, &meta, place)?;
         Ok(folder.into())
     }
+}
+
+/// Whether a file that is open has no name any more.
+fn is_taken_away(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.nlink() == 0)
 }
 
 /// What is there to be replaced: a plain file, or nothing.
@@ -460,6 +475,16 @@ mod tests {
         let held = tree.lock("/lock", Duration::ZERO).unwrap();
         assert!(matches!(tree.lock("/lock", Duration::ZERO), Err(FileError::Busy { .. })));
         drop(held);
-        assert!(tree.lock("/lock", Duration::ZERO).is_ok());
+        let held = tree.lock("/lock", Duration::ZERO).unwrap();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| tree.lock("/lock", Duration::from_secs(10)).unwrap());
+            tree.remove("/lock").unwrap();
+            drop(held);
+            let _there = waits.join().unwrap();
+            assert!(
+                matches!(tree.lock("/lock", Duration::ZERO), Err(FileError::Busy { .. })),
+                "of the new file"
+            );
+        });
     }
 }

@@ -18,7 +18,7 @@ use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::RecordedChange;
 use crate::root::undo::{self, UndoError, UndoRequest};
-use crate::root::{journal, messages, permissions, record, recovery};
+use crate::root::{journal, messages, permissions, record, recovery, uninstall};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening};
 use crate::rules::ledger_change::LedgerChange;
@@ -55,7 +55,10 @@ enum Refusal {
 /// what pf looks like afterwards is written for the user's programs to read.
 pub fn apply(system: &dyn System, request: &Request) -> Response {
     let (files, now) = (system.files(), system.now());
-    let audited = |answer| audit::record(system, AuditedRequest::Valid(request), answer);
+    let audited = |answer: Response| match request.action {
+        Operation::Uninstall { keep_logs } if uninstall::leaves_no_audit(keep_logs, &answer) => answer,
+        _ => audit::record(system, AuditedRequest::Valid(request), answer),
+    };
     let lock = match files.lock(LOCK, PATIENCE) {
         Ok(lock) => lock,
         Err(error) => return audited(refused(&error)),
@@ -188,6 +191,16 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         }
         Operation::Undo { change, ref opens, ref unblocks } => {
             turn_back(machine, request, UndoRequest { change, opens, unblocks }, old, live)
+        }
+        Operation::Uninstall { keep_logs } => {
+            let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
+            let Carried { response, seen } = change_in_stages(machine, request, None, old, new, live)?;
+            if !response.ok {
+                return Ok(Carried { response, seen });
+            }
+            let response = uninstall::finish(machine.system, keep_logs, machine.now, &machine.boot, response);
+            // The report went with the rest.
+            Ok(Carried { seen: seen.filter(|_| !response.ok), response })
         }
         _ => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);

@@ -20,4 +20,5 @@ pub mod request;
 pub mod snapshot;
 mod sweep;
 mod undo;
+mod uninstall;
 pub mod words;

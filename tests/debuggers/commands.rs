@@ -47,6 +47,7 @@ impl Commands {
             &["log", &log],
             &["history"],
             &["snapshots"],
+            &["undo", "--dry-run"],
             &["check", &conf],
             &["explain", "2345", "--conf", &conf],
             &["completions", "zsh"],
