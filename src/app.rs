@@ -31,7 +31,7 @@ use crate::root::answer::Response;
 use crate::root::audit::{self, AuditLog};
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Permission};
-use crate::rules::ledger::{Ledger, Seconds};
+use crate::rules::ledger::{Changing, Ledger, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
@@ -162,6 +162,7 @@ impl App {
         let watched: Vec<WatchedPort> = shown.chain(others.map(WatchedPort::from)).collect();
         let look = look(&watched);
         let now = self.system.now();
+        let ledger = self.ledger();
         let facts = Facts {
             lab: self.system.lab().map(|dir| dir.display().to_string()),
             now,
@@ -171,6 +172,9 @@ impl App {
             app_firewall: app_firewall.state.clone(),
             ports,
             blocked: self.blocked(now),
+            interrupted: ledger
+                .and_then(|ledger| ledger.changing)
+                .filter(|changing| is_interrupted(changing, now)),
         };
         let mut status = Status::of(&facts);
         if let Err(problem) = preferences {
@@ -286,6 +290,11 @@ impl App {
         self.ask(Operation::Status {}, preferences)
     }
 
+    /// Has root undo a change that was interrupted; it also closes what is over, as it does by itself.
+    pub fn repair(&self) -> Result<Response, AppError> {
+        self.ask(Operation::Tick {}, None)
+    }
+
     /// Does what a click asks root for. Copying and quitting are the tray's own: they do nothing here.
     pub fn carry_out(&self, action: &MenuAction) -> Result<(), AppError> {
         let preferences = self.preferences();
@@ -310,6 +319,9 @@ impl App {
             }
             MenuAction::Check => {
                 self.check(readable)?;
+            }
+            MenuAction::Repair => {
+                self.repair()?;
             }
             MenuAction::Copy { .. } | MenuAction::Quit => {}
         }
@@ -436,6 +448,12 @@ impl App {
             }
         })
     }
+}
+
+/// Whether a change that is under way was interrupted: its helper has ended, or takes longer than any does.
+fn is_interrupted(changing: &Changing, now: Seconds) -> bool {
+    const LONGEST: Seconds = 60;
+    now.saturating_sub(changing.since) > LONGEST || !os::process_exists(changing.pid)
 }
 
 /// The ports as they were seen. The Application Firewall is asked only about what other machines can address.

@@ -126,6 +126,10 @@ pub enum Note {
     /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not the one of pf.conf,
     /// and loading pf.conf would lose rules of others.
     ClassicCallStays,
+    /// The loaded main ruleset does not call our anchor, so that our rules are without effect.
+    NotEvaluated { anchor: String },
+    /// Our block in pf.conf is not whole: it is left as it is.
+    TornBlock,
 }
 
 /// Where a rule of others stands.

@@ -142,10 +142,14 @@ fn what_cannot_be_undone_is_said_and_undone_by_the_next_request() {
         0
     );
     assert!(lab.request(&open("9229", None)).expect(5).err.contains(command));
+    let status = lab.portcullis(&["status"]).expect(0).out;
+    assert!(status.contains("[?] Not known: a change was interrupted"), "{status}");
+    assert!(status.contains("may be open: a change was interrupted") && status.contains("portcullis repair"));
     wrap_pfctl(&lab, "exec $real \"$@\"");
-    let said = lab.helper(&["tick"]).expect(0);
-    assert_eq!(said.json()["outcome"], "changed");
-    assert!(said.json()["message"].as_str().unwrap().contains("interrupted was undone"));
+    let said = lab.portcullis(&["repair", "--json"]).expect(0).json();
+    assert_eq!(said["outcome"], "changed");
+    assert!(said["message"].as_str().unwrap().contains("interrupted was undone"), "{said}");
+    assert!(!lab.portcullis(&["status"]).expect(0).out.contains("interrupted"));
     assert_eq!(lab.rules(), rules);
     assert_eq!(substance(&lab), before);
     assert!(!lab.file("/Library/Application Support/Portcullis/journal.json").exists());
@@ -214,6 +218,40 @@ fn damaged_ledgers_are_refused_and_kept() {
         let said = lab.request(&open("2345", None)).expect(1);
         assert!(said.err.contains("ledger.json") && said.err.contains("nothing was changed"), "{}", said.err);
         assert_eq!(lab.read(ledger), damaged.as_bytes());
+    }
+}
+
+#[test]
+fn a_damaged_ledger_refuses_no_closing() {
+    let ledger = "/Library/Application Support/Portcullis/ledger.json";
+    let state = "/Library/Application Support/Portcullis";
+    for (arguments, guarded) in [
+        (&["close", "2345"][..], true),
+        (&["close", "--all"], true),
+        (&["repair"], true),
+        (&["guard", "off"], false),
+    ] {
+        let lab = ready();
+        lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+        let whole = String::from_utf8(lab.read(ledger)).unwrap();
+        let damaged = whole.replace("\"version\": 1", "\"version\": 9");
+        lab.write(ledger, &damaged);
+        lab.portcullis(arguments).expect(0);
+        let rules = lab.rules();
+        assert!(!rules.contains("keep state"), "{rules}");
+        assert_eq!(
+            rules.contains("block return in log quick on ! lo0 proto tcp from any to any port = 2345"),
+            guarded
+        );
+        let enabled = lab.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Enabled");
+        assert_eq!(enabled, guarded, "our hold is known by its number");
+        let names = std::fs::read_dir(lab.file(state)).unwrap().map(|entry| entry.unwrap().file_name());
+        let aside =
+            names.map(|name| name.into_string().unwrap()).find(|name| name.starts_with("ledger.damaged-"));
+        assert_eq!(lab.read(&format!("{state}/{}", aside.unwrap())), damaged.as_bytes());
+        lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+        let held = lab.pfctl(&["-s", "References"]).expect(0).out;
+        assert_eq!(held.lines().count(), if guarded { 3 } else { 1 }, "{held}");
     }
 }
 

@@ -29,6 +29,7 @@ mod output;
 mod ports;
 mod prefs;
 mod probe;
+mod repair;
 mod snapshots;
 mod status;
 mod tray;
@@ -78,6 +79,8 @@ enum CliCommand {
     Check(check::CheckCommand),
     /// Block closed ports from other machines, or stop that; while on, pf is held enabled
     Guard(guard::GuardCommand),
+    /// Undo a change that was interrupted, close what is over, and put pf where it was last asked to be
+    Repair(repair::RepairCommand),
     /// Report everything that may stand in the way of debugging
     Doctor(doctor::DoctorCommand),
     /// Ask the server on a port what it is: only where a connection does it no harm, else refused
@@ -129,6 +132,7 @@ impl CliCommand {
             CliCommand::Explain(arguments) => explain::ExplainCommand::try_from(arguments)?.run(context),
             CliCommand::Check(command) => command.run(),
             CliCommand::Guard(command) => command.run(context),
+            CliCommand::Repair(command) => command.run(context),
             CliCommand::Doctor(command) => command.run(context),
             CliCommand::Probe(command) => command.run(context),
             CliCommand::Connect(command) => command.run(context),

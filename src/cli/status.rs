@@ -41,7 +41,9 @@ impl CommandOutput for StatusOutput {
         };
         let lab = status.lab.as_ref().map_or(String::new(), |dir| format!("   (lab: {dir})"));
         let mut text = format!("{mark} {}{lab}\n", status.sentence);
-        if status.icon == Icon::Unknown {
+        if status.interrupted {
+            text += "    Undo it: portcullis repair\n";
+        } else if status.icon == Icon::Unknown {
             text += "    Look now: portcullis status --check\n";
         }
         let guard = match status.firewall.guard {
@@ -64,6 +66,7 @@ fn port_lines(port: &PortStatus) -> String {
         PortState::Closed => "closed",
         PortState::Unmanaged => "unmanaged",
         PortState::Unknown => "unknown",
+        PortState::MayBeOpen => "may be open: a change was interrupted",
     };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));

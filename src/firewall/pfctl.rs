@@ -102,6 +102,11 @@ impl Pfctl {
         self.load(arguments, rules)
     }
 
+    /// What of these rules would be loaded as the main ruleset, as pfctl prints it; nothing is loaded.
+    pub fn would_load(&self, rules: &str) -> Result<String, PfctlError> {
+        Ok(self.run_with(&["-nvf", "-"].map(OsStr::new), Some(rules))?.stdout)
+    }
+
     /// Replaces the rules and tables of `anchor`, and nothing else, in one transaction.
     pub fn load_anchor(&self, anchor: &str, rules: Rules) -> Result<(), PfctlError> {
         self.load(vec!["-a".into(), anchor.into()], rules)

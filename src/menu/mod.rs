@@ -32,6 +32,11 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
 
     let mut below = vec![separator("above-actions")];
     below.extend(connect_row(status));
+    below.extend(
+        status
+            .interrupted
+            .then(|| waiting_row(state, "repair", RowKind::Button, words::REPAIR, MenuAction::Repair)),
+    );
     below.extend(actions_on_all(status, state));
     if let Some(failure) = &state.failure {
         below.extend(paragraph("failure", &words::failure(failure), 3));
@@ -59,7 +64,11 @@ fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
     let kind = RowKind::Check { checked: is_on };
     let guard = waiting_row(state, "guard", kind, words::GUARD, MenuAction::Guard(!is_on));
     let close_all = waiting_row(state, "close-all", RowKind::Button, words::CLOSE_ALL, MenuAction::CloseAll);
-    let closable = status.ports.iter().any(|port| matches!(port.state, PortState::Open | PortState::Unknown));
+    let closable = status
+        .ports
+        .iter()
+        .any(|port| matches!(port.state, PortState::Open | PortState::MayBeOpen | PortState::Unknown));
+    let closable = closable || status.interrupted;
     let close_all = MenuRow { enabled: close_all.enabled && closable, ..close_all };
     [guard, close_all, waiting_row(state, "check", RowKind::Button, words::CHECK, MenuAction::Check)]
 }
@@ -81,6 +90,7 @@ mod tests {
     use crate::diagnosis::{Answer, Bind, PortFacts};
     use crate::port::PortRange;
     use crate::report::{ForeignPlace, Note, PfState, PfVerdict, Report, sample as report_sample};
+    use crate::rules::ledger::{Changing, MayBeOpen};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
     use crate::status::{Attempts, Facts, sample};
@@ -203,6 +213,30 @@ mod tests {
         ---
             Quit Portcullis
         ");
+    }
+
+    #[test]
+    fn a_change_that_was_interrupted_is_not_closed_and_can_be_repaired() {
+        let status = status(|facts, _| {
+            let open = MayBeOpen { name: dlv().name, port: dlv().range, from: Source::Any };
+            facts.interrupted = Some(Changing { since: 0, pid: 7, open: vec![open] });
+        });
+        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
+        Not known: a change was interrupted  (grey)
+        ---
+        [x] 2345  dlv — may be open: a change was interrupted
+        [ ] 9229  node — closed
+        [ ] 5678  debugpy — closed
+        ---
+            Repair…
+        [x] Guard Closed Ports
+            Close All
+            Check Now
+        ---
+            Quit Portcullis
+        ");
+        assert_eq!(clicked(&status, "port:2345"), Some(MenuAction::Close(dlv())));
+        assert_eq!(clicked(&status, "repair"), Some(MenuAction::Repair));
     }
 
     #[test]

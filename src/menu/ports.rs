@@ -13,7 +13,7 @@ pub(super) fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStat
         return ports.iter().collect();
     }
     let rank = |port: &PortStatus| match (port.state, port.in_use) {
-        (PortState::Open, _) => 0,
+        (PortState::Open | PortState::MayBeOpen, _) => 0,
         (_, true) => 1,
         (_, false) => 2,
     };
@@ -24,10 +24,10 @@ pub(super) fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStat
     places.into_iter().map(|(_, port)| port).collect()
 }
 
-/// A port that is open closes, any other opens.
+/// A port that is open, or may be, closes; any other opens.
 pub(super) fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> MenuRow {
     let action = match port.state {
-        PortState::Open => MenuAction::Close(port.named_port()),
+        PortState::Open | PortState::MayBeOpen => MenuAction::Close(port.named_port()),
         PortState::Closed | PortState::Unmanaged | PortState::Unknown => MenuAction::Open(port.named_port()),
     };
     let waits = match &state.waiting {
@@ -35,7 +35,8 @@ pub(super) fn port_row(status: &Status, state: &MenuState, port: &PortStatus) ->
         _ => false,
     };
     let says = if waits { words::WAITING.to_owned() } else { words::port(status, port) };
-    let kind = RowKind::Check { checked: port.state == PortState::Open };
+    let checked = matches!(port.state, PortState::Open | PortState::MayBeOpen);
+    let kind = RowKind::Check { checked };
     let text = format!("{} — {says}", words::named(port));
     let row = action_row(&format!("port:{}", port.port), kind, text, action);
     MenuRow { enabled: state.waiting.is_none(), ..row }

@@ -26,6 +26,8 @@ pub enum MenuAction {
     Guard(bool),
     /// Have root look at pf.
     Check,
+    /// Have root undo a change that was interrupted.
+    Repair,
     /// Put the settings to connect to a port on the clipboard.
     Copy {
         port: u16,

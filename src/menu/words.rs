@@ -8,6 +8,7 @@ pub(super) const LAB: &str = "Lab: nothing on this machine is changed";
 pub(super) const GUARD: &str = "Guard Closed Ports";
 pub(super) const CLOSE_ALL: &str = "Close All";
 pub(super) const CHECK: &str = "Check Now";
+pub(super) const REPAIR: &str = "Repair…";
 pub(super) const CONNECT: &str = "Connect";
 pub(super) const QUIT: &str = "Quit Portcullis";
 pub(super) const WAITING: &str = "waiting for permission…";
@@ -81,6 +82,7 @@ fn situation(port: &PortStatus) -> Option<&'static str> {
 fn state(status: &Status, port: &PortStatus) -> String {
     let let_in = Answer::any([port.pf.network, port.pf.anyone]);
     match (port.state, status.firewall.state) {
+        (PortState::MayBeOpen, _) => "may be open: a change was interrupted".to_owned(),
         (PortState::Unknown, _) => "not known".to_owned(),
         (PortState::Open, FirewallState::Enabled) => match let_in {
             Answer::No => "open, yet another rule blocks it".to_owned(),

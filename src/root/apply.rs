@@ -9,21 +9,18 @@ use crate::os::{self, FileError, Files};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
-use crate::root::caller::Caller;
-use crate::root::change::{self, Carried, Change, NotBegun, Seen};
+use crate::root::change::{self, Carried, Seen};
+use crate::root::ledger_file::{self, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
 use crate::root::machine::Machine;
-use crate::root::plan::{PlanError, choose_way, plan};
 use crate::root::recovery::{Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
-use crate::root::snapshot::RecordedChange;
+use crate::root::stages::{Asked, StageError, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
-use crate::root::{journal, messages, permissions, record, recovery, uninstall};
-use crate::rules::anchor;
-use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, Opening};
-use crate::rules::ledger_change::LedgerChange;
+use crate::root::{journal, messages, record, recovery, uninstall};
+use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::source::Source;
-use crate::system::{LEDGER, LOCK, System};
+use crate::system::{LOCK, System};
 
 /// How long a request waits for the one before it, which may take 45 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,17 +33,13 @@ enum Refusal {
     #[error(transparent)]
     Pf(#[from] PfctlError),
     #[error(transparent)]
-    Plan(#[from] PlanError),
-    #[error(transparent)]
     Boot(#[from] os::BootError),
     #[error(transparent)]
     Record(#[from] record::RecordError),
-    #[error(
-        "the ledger {LEDGER} does not read ({0}): look at it, keep it, and move it away; then everything counts as closed"
-    )]
-    Ledger(#[from] LedgerError),
     #[error(transparent)]
-    NotBegun(#[from] NotBegun),
+    NoOpening(#[from] NoOpening),
+    #[error(transparent)]
+    Stage(#[from] StageError),
     #[error(transparent)]
     Undo(#[from] UndoError),
 }
@@ -158,6 +151,11 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     }
 }
 
+/// Whether a request needs to know what is open already.
+fn opens(operation: &Operation) -> bool {
+    matches!(operation, Operation::Open { .. } | Operation::Undo { .. } | Operation::Guard { on: true })
+}
+
 /// Whether a request only takes away.
 fn closes(operation: &Operation) -> bool {
     match operation {
@@ -174,8 +172,18 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         let response = record::stop(machine.system, machine.now, &machine.boot)?;
         return Ok(Carried { response, seen: None });
     }
-    let old = read_ledger(machine)?;
-    let live = Live::read(&machine.pf, old.token.as_ref())?;
+    let (old, live, damaged) = match ledger_file::read(&machine.files)? {
+        LedgerOnDisk::Whole(old) => {
+            let live = Live::read(&machine.pf, old.token.as_ref())?;
+            (old, live, None)
+        }
+        LedgerOnDisk::Damaged(damaged) if opens(&request.action) => return Err(damaged.refusal().into()),
+        LedgerOnDisk::Damaged(damaged) => {
+            let mut live = Live::read(&machine.pf, None)?;
+            live.read_ours(&machine.pf, None)?;
+            (damaged.substitute(&machine.files, &live, &machine.boot)?, live, Some(damaged))
+        }
+    };
     match request.action {
         Operation::Log { minutes } => {
             // So that a reader of the log can tell which rule is meant.
@@ -190,11 +198,13 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             Ok(Carried { response, seen: Some(seen) })
         }
         Operation::Undo { change, ref opens, ref unblocks } => {
-            turn_back(machine, request, UndoRequest { change, opens, unblocks }, old, live)
+            let asked = Asked { request, wanted: None, damaged: None };
+            turn_back(machine, asked, UndoRequest { change, opens, unblocks }, old, live)
         }
         Operation::Uninstall { keep_logs } => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
-            let Carried { response, seen } = change_in_stages(machine, request, None, old, new, live)?;
+            let asked = Asked { request, wanted: None, damaged: damaged.as_ref() };
+            let Carried { response, seen } = change_in_stages(machine, asked, old, new, live)?;
             if !response.ok {
                 return Ok(Carried { response, seen });
             }
@@ -204,21 +214,22 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         }
         _ => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
-            change_in_stages(machine, request, request.way, old, new, live)
+            let asked = Asked { request, wanted: request.way, damaged: damaged.as_ref() };
+            Ok(change_in_stages(machine, asked, old, new, live)?)
         }
     }
 }
 
 fn turn_back(
     machine: &Machine,
-    request: &Request,
-    asked: UndoRequest,
+    asked: Asked,
+    undo: UndoRequest,
     old: Ledger,
     live: Live,
 ) -> Result<Carried, Refusal> {
     let mut now = drop_lost_token(machine, &live, &old);
     now.expire(machine.now);
-    let back = undo::turned_back(machine.system, asked, &now, &machine.boot, machine.now)?;
+    let back = undo::turned_back(machine.system, undo, &now, &machine.boot, machine.now)?;
     let left = undo::left(&back);
     let mut new = back.ledger;
     if new.guard == Guard::Off {
@@ -227,7 +238,7 @@ fn turn_back(
     if new.guard != Guard::On {
         new.token = None;
     }
-    let mut carried = change_in_stages(machine, request, back.way, old, new, live)?;
+    let mut carried = change_in_stages(machine, Asked { wanted: back.way, ..asked }, old, new, live)?;
     carried.response.message += &left;
     Ok(carried)
 }
@@ -235,72 +246,6 @@ fn turn_back(
 fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, PfctlError> {
     live.read_ours(&machine.pf, None)?;
     Ok(Seen { ledger, live, notes: Vec::new() })
-}
-
-/// In a move between ways before and after differ in the way alone: everything else comes in a change after it.
-fn change_in_stages(
-    machine: &Machine,
-    request: &Request,
-    wanted: Option<Attachment>,
-    old: Ledger,
-    new: Ledger,
-    mut live: Live,
-) -> Result<Carried, Refusal> {
-    // What is to be replaced in any case need not be known.
-    let rules = |ledger: &Ledger| anchor::rules(ledger, &machine.interfaces);
-    let replaced = old.way.filter(|_| rules(&old) != rules(&new));
-    live.read_ours(&machine.pf, replaced.map(Attachment::anchor))?;
-    let observed = machine.observe(&live, &new)?;
-    let way = choose_way(&observed, &old, &new, wanted)?;
-    let moves = old.way.is_some() && way.is_some() && way != old.way;
-    if moves && !recovery::is_same(&old, &new) {
-        live.read_ours(&machine.pf, None)?;
-        let token = new.token.clone().filter(|_| old.guard == Guard::On);
-        let moved = Ledger { way, token, ..old.clone() };
-        let carried = change_once(machine, request, old.way, &old, moved, live)?;
-        let Some(seen) = carried.seen.filter(|_| carried.response.ok) else {
-            return Ok(Carried { response: carried.response, seen: None });
-        };
-        let new = Ledger { way, token: seen.ledger.token.clone(), ..new };
-        return change_once(machine, request, old.way, &seen.ledger, new, seen.live);
-    }
-    change_once(machine, request, old.way, &old, Ledger { way, ..new }, live)
-}
-
-/// `way` is where the rules were before the request: `undo` turns a move back together with what came after it.
-fn change_once(
-    machine: &Machine,
-    request: &Request,
-    way: Option<Attachment>,
-    before: &Ledger,
-    after: Ledger,
-    live: Live,
-) -> Result<Carried, Refusal> {
-    let observed = machine.observe(&live, &after)?;
-    let plan = plan(&observed, &after)?;
-    let missing = permissions::missing(request, before, &after, &plan.steps);
-    if !missing.is_empty() {
-        return Ok(Carried { response: Response::missing(missing), seen: None });
-    }
-    if plan.steps.is_empty() && plan.file_is_right && after == *before {
-        let message = messages::done(request, &after, &plan.notes, &live.state);
-        let response = Response::done(Outcome::Unchanged, message);
-        let seen = Some(Seen { ledger: after, live, notes: plan.notes });
-        return Ok(Carried { response, seen });
-    }
-    let recorded = RecordedChange {
-        user: Caller::of_process(machine.system).user(),
-        boot: machine.boot.clone(),
-        operation: request.action.clone(),
-        ledger: LedgerChange::between(&Ledger { way, ..before.clone() }, &after),
-    };
-    let change = Change { request, before, after, observed, plan, live, recorded };
-    Ok(change::make(machine, change)?)
-}
-
-fn read_ledger(machine: &Machine) -> Result<Ledger, Refusal> {
-    let Some(bytes) = machine.files.read(LEDGER)? else { return Ok(Ledger::default()) };
-    Ok(Ledger { changing: None, ..Ledger::parse(&bytes)? })
 }
 
 /// The ledger without a token that pf does not count any more.

@@ -126,7 +126,7 @@ fn bring_about(
     let asker = &journal.request.asker;
     machine.write_anchor_file(&journal.half(), asker).map_err(Failure::AnchorFile)?;
     let mut reached = machine.execute(plan, live, &mut after)?;
-    machine.is_obeyed(&reached.live, &after)?;
+    machine.is_obeyed(&reached, &after)?;
     machine.write_ledger(&after).map_err(Failure::Ledger)?;
     if after.needs_rules() {
         machine.write_anchor_file(&after, asker).map_err(Failure::AnchorFile)?;

@@ -6,13 +6,12 @@ use crate::firewall::{Pfctl, PfctlError, Reference};
 use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, Problem, parse_listing, parse_text};
-use crate::pf::rule::Placed;
-use crate::pf::rule::Rule;
 use crate::pf::rulesets::calls_anchor;
 use crate::report::{LoadedRules, PfState};
+use crate::root::main_ruleset;
 use crate::root::plan::{AnchorContents, MainDiffers, Observed, Step};
-use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Ledger, PfToken};
+use crate::rules::{anchor, conf};
 use crate::system::{ANCHOR_FILE, PF_CONF};
 
 /// pf as it is loaded.
@@ -62,7 +61,7 @@ impl Live {
 
     /// Reads again what `steps` can have changed. `token` is the one that is believed to hold pf enabled then.
     pub fn reread(&mut self, pf: &Pfctl, steps: &[Step], token: Option<&PfToken>) -> Result<(), PfctlError> {
-        if steps.iter().any(|step| matches!(step, Step::Main { load: true, .. })) {
+        if steps.iter().any(|step| matches!(step, Step::LoadConf | Step::Main { load: true, .. })) {
             *self = Live::read(pf, token)?;
             return self.read_ours(pf, None);
         }
@@ -113,9 +112,7 @@ impl Live {
     /// Whether the main ruleset calls `anchor` (a path as it stands in the rule, such as `com.apple/*`) without
     /// any condition.
     fn main_calls(&self, anchor: &str) -> bool {
-        let wanted = format!("anchor \"{anchor}\" all");
-        let listed = self.main().map(|main| normal(parse_listing("main", &main.rules)));
-        matches!(listed, Some(Ok(normal)) if normal.rules.contains(&wanted))
+        self.main().is_some_and(|main| calls(normal(parse_listing("main", &main.rules)), anchor))
     }
 
     fn main(&self) -> Option<&LoadedRules> {
@@ -240,70 +237,64 @@ fn holds_just(found: &LoadedRules, ledger: &Ledger, interfaces: &[InterfaceFacts
     rules_are_same && tables == loaded
 }
 
-/// Rules in pfctl's normal form, one text for each: scrub and filter, then translation.
-struct Normal {
-    rules: Vec<String>,
-    nat: Vec<String>,
-}
-
-/// Brings what was read into normal form. Errors: the first problem in it.
-fn normal(parsed: Parsed) -> Result<Normal, Problem> {
+/// The filter rules in pfctl's normal form, one text for each. Errors: the first problem in them.
+fn normal(parsed: Parsed) -> Result<Vec<String>, Problem> {
     let Parsed { ruleset, problems, .. } = parsed;
-    if let Some(problem) = problems.into_iter().next() {
-        return Err(problem);
+    match problems.into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok(ruleset.listed_rules().map(|rule| rule.item.to_string()).collect()),
     }
-    let text = |rule: &Placed<Rule>| rule.item.to_string();
-    Ok(Normal {
-        rules: ruleset.listed_rules().map(text).collect(),
-        nat: ruleset.listed_nat().map(text).collect(),
-    })
 }
 
-/// Puts together what a plan for `ledger` is made from. Errors: a file that cannot be read.
+/// Whether rules that read call `anchor` without any condition.
+fn calls(rules: Result<Vec<String>, Problem>, anchor: &str) -> bool {
+    rules.is_ok_and(|rules| rules.contains(&format!("anchor \"{anchor}\" all")))
+}
+
+/// Puts together what a plan for `ledger` is made from. `clock`: seconds since the machine started. Errors: a file that
+/// cannot be read.
 pub fn observe(
     tree: &Files,
-    live: &Live,
+    (live, pf): (&Live, &Pfctl),
     interfaces: &[InterfaceFacts],
     ledger: &Ledger,
     boot: &str,
+    clock: u64,
 ) -> Result<Observed, FileError> {
     let conf = tree.read(PF_CONF)?;
-    let main_is_conf = main_is_conf(live, conf.as_deref());
+    let calls_classic = live.main_calls(Attachment::Classic.anchor());
+    // It costs a run of pfctl, and is asked about where the main ruleset would have to be loaded.
+    let is_to_call = ledger.way == Some(Attachment::Classic);
+    let main_is_conf =
+        if is_to_call == calls_classic { Ok(()) } else { compare_main(live, pf, conf.as_deref()) };
+    let text = conf.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let is_empty = |main: &LoadedRules| main.rules.trim().is_empty() && main.nat.trim().is_empty();
     Ok(Observed {
         anchor_file: tree.read(ANCHOR_FILE)?,
-        calls_apple: live.main_calls("com.apple/*"),
-        calls_classic: live.main_calls(Attachment::Classic.anchor()),
+        calls_apple: live.main_calls(APPLE_CALL),
+        calls_classic,
+        conf_calls_apple: calls(normal(parse_text(PF_CONF, &text)), APPLE_CALL),
+        main_is_empty: live.main().is_none_or(is_empty),
         main_is_conf,
         conf,
         apple: live.loaded(Attachment::Apple.anchor(), ledger, interfaces),
         classic: live.loaded(Attachment::Classic.anchor(), ledger, interfaces),
         interfaces: interfaces.to_vec(),
         token_held: live.holds(ledger.token.as_ref(), boot),
+        clock,
     })
 }
 
+/// How a stock main ruleset calls what hangs below `com.apple`.
+const APPLE_CALL: &str = "com.apple/*";
+
 /// Whether loading the file would leave the main ruleset as it is, our own call apart.
-fn main_is_conf(live: &Live, conf: Option<&[u8]>) -> Result<(), MainDiffers> {
+fn compare_main(live: &Live, pf: &Pfctl, conf: Option<&[u8]>) -> Result<(), MainDiffers> {
     let (Some(main), Some(conf)) = (live.main(), conf) else {
         return Err(MainDiffers::Unread);
     };
-    let conf = String::from_utf8_lossy(conf);
-    let call = format!("anchor \"{}\" all", Attachment::Classic.anchor());
-    let others =
-        |lines: Vec<String>| -> Vec<String> { lines.into_iter().filter(|line| *line != call).collect() };
-    let loaded = normal(parse_listing("main", &format!("{}\n{}", main.nat, main.rules)))
-        .map_err(MainDiffers::Problem)?;
-    let file = normal(parse_text(PF_CONF, &conf)).map_err(MainDiffers::Problem)?;
-    for (loaded, file) in [(loaded.rules, file.rules), (loaded.nat, file.nat)] {
-        let (loaded, file) = (others(loaded), others(file));
-        let only =
-            |these: &[String], those: &[String]| these.iter().find(|line| !those.contains(line)).cloned();
-        match (only(&loaded, &file), only(&file, &loaded)) {
-            (Some(line), _) => return Err(MainDiffers::OnlyLoaded(line)),
-            (None, Some(line)) => return Err(MainDiffers::OnlyInFile(line)),
-            (None, None) if loaded != file => return Err(MainDiffers::Order),
-            (None, None) => {}
-        }
-    }
-    Ok(())
+    let others = conf::remove(conf).map_err(|_| MainDiffers::Unread)?;
+    let text = main_ruleset::without_loads(&String::from_utf8_lossy(&others));
+    let printed = pf.would_load(&text).map_err(|error| MainDiffers::Refused(error.to_string()))?;
+    main_ruleset::compare(main, &printed)
 }

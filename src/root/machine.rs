@@ -9,7 +9,7 @@ use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::report::{Note, PfState};
 use crate::root::live::{Live, observe};
-use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step, plan};
+use crate::root::plan::{AnchorContents, Evaluation, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::{self, Contradiction};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf;
@@ -82,7 +82,7 @@ pub struct Reached {
 impl Machine<'_> {
     /// What pf and the files hold, compared with `ledger`.
     pub fn observe(&self, live: &Live, ledger: &Ledger) -> Result<Observed, FileError> {
-        observe(&self.files, live, &self.interfaces, ledger, &self.boot)
+        observe(&self.files, (live, &self.pf), &self.interfaces, ledger, &self.boot, self.system.clock())
     }
 
     /// Has pf parse what is to be loaded, before anything is. Of pf.conf only what is not ours is parsed: our block is
@@ -92,6 +92,9 @@ impl Machine<'_> {
             match step {
                 Step::Load { anchor, rules } if !rules.is_empty() => {
                     self.pf.check(Some(anchor), Rules::Text(rules))?;
+                }
+                Step::LoadConf => {
+                    self.pf.check(None, Rules::File(&self.files.place(PF_CONF)))?;
                 }
                 Step::Main { load: true, .. } => {
                     let bytes = observed.conf.as_deref().unwrap_or_default();
@@ -120,7 +123,7 @@ impl Machine<'_> {
     /// the guard needs one comes into `target`.
     pub fn reach(&self, live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
         let observed = self.observe(&live, target).map_err(Failure::Files)?;
-        let plan = plan(&observed, target)?;
+        let plan = plan(&observed, target, Evaluation::IfPossible)?;
         self.execute(plan, live, target)
     }
 
@@ -132,7 +135,8 @@ impl Machine<'_> {
         }
         let cut = self.drop_states(target, if enables { Enabling::FromOff } else { Enabling::None });
         live.reread(&self.pf, &plan.steps, target.token.as_ref()).map_err(Failure::ReadBack)?;
-        self.verify(&live, target)?;
+        let is_evaluated = !plan.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        self.verify(&live, target, is_evaluated)?;
         Ok(Reached { live, cut, notes: plan.notes })
     }
 
@@ -145,6 +149,7 @@ impl Machine<'_> {
                     self.pf.load_main(Rules::File(&self.files.place(PF_CONF)))?;
                 }
             }
+            Step::LoadConf => self.pf.load_main(Rules::File(&self.files.place(PF_CONF)))?,
             Step::Enable => {
                 target.token = Some(PfToken { number: self.system.hold_pf()?, boot: self.boot.clone() });
             }
@@ -152,8 +157,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Whether pf holds what was asked, evaluates it, and is enabled where the guard is on.
-    fn verify(&self, live: &Live, ledger: &Ledger) -> Result<(), Failure> {
+    /// Whether pf holds what was asked, evaluates it where the plan says that it will, and is enabled where the guard is on.
+    fn verify(&self, live: &Live, ledger: &Ledger, is_evaluated: bool) -> Result<(), Failure> {
         let observed = self.observe(live, ledger).map_err(Failure::Files)?;
         for way in [Attachment::Apple, Attachment::Classic] {
             let (loaded, called) = match way {
@@ -169,7 +174,7 @@ impl Machine<'_> {
             if loaded != AnchorContents::AsWanted {
                 return Err(Failure::NotLoaded(way.anchor()));
             }
-            if !called {
+            if is_evaluated && !called {
                 return Err(Failure::NotCalled(way.anchor()));
             }
         }
@@ -179,9 +184,13 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Whether pf as a whole would do what the ledger says: rules of others may decide before ours.
-    pub fn is_obeyed(&self, live: &Live, ledger: &Ledger) -> Result<(), Failure> {
-        Ok(report::check(live, &self.interfaces, ledger)?)
+    /// Whether pf as a whole would do what the ledger says: rules of others may decide before ours. Where a note says that
+    /// ours are not evaluated, nothing more is to be said.
+    pub fn is_obeyed(&self, reached: &Reached, ledger: &Ledger) -> Result<(), Failure> {
+        if reached.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. })) {
+            return Ok(());
+        }
+        Ok(report::check(&reached.live, &self.interfaces, ledger)?)
     }
 
     /// Cuts connections that the new rules refuse; those whose states may be stale go on without them. Tried twice.

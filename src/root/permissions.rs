@@ -13,6 +13,9 @@ pub fn missing(request: &Request, old: &Ledger, new: &Ledger, steps: &[Step]) ->
         return Vec::new();
     }
     let mut needed = Vec::new();
+    if steps.contains(&Step::LoadConf) {
+        needed.push(Permission::LoadConf);
+    }
     for step in steps {
         if let Step::Main { load, .. } = step {
             needed.push(Permission::EditConf);

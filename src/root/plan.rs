@@ -1,14 +1,13 @@
 //! What is to be done so that pf does what a ledger says. Pure.
 
 use crate::pf::interfaces::InterfaceFacts;
-use crate::pf::parse::Problem;
 use crate::report::Note;
 use crate::rules::anchor;
 use crate::rules::conf::{self, ConfError};
 use crate::rules::ledger::{Attachment, Guard, Ledger};
 
 /// What a plan is made from: how things are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     /// The bytes of /etc/pf.conf; `None` where there is no such file.
     pub conf: Option<Vec<u8>>,
@@ -18,6 +17,10 @@ pub struct Observed {
     pub calls_apple: bool,
     /// Whether the loaded main ruleset calls our classic anchor.
     pub calls_classic: bool,
+    /// Whether /etc/pf.conf calls `anchor "com.apple/*"`.
+    pub conf_calls_apple: bool,
+    /// Whether nothing at all is loaded as the main ruleset.
+    pub main_is_empty: bool,
     /// `Ok` where the loaded main ruleset is what /etc/pf.conf would load, our own call apart; else the difference.
     pub main_is_conf: Result<(), MainDiffers>,
     /// What is loaded in our anchor below `com.apple`.
@@ -28,6 +31,8 @@ pub struct Observed {
     pub interfaces: Vec<InterfaceFacts>,
     /// Whether pf counts the ledger's token still.
     pub token_held: bool,
+    /// Seconds since the machine started.
+    pub clock: u64,
 }
 
 /// What an anchor of ours holds.
@@ -57,6 +62,8 @@ pub enum Step {
         /// Whether to load it.
         load: bool,
     },
+    /// Load /etc/pf.conf as it is, where nothing at all is loaded.
+    LoadConf,
     /// Take a token: pf stays enabled as long as we hold it.
     Enable,
 }
@@ -69,6 +76,7 @@ impl Step {
             Step::Load { anchor, .. } => format!("load the anchor {anchor}"),
             Step::Main { load: true, .. } => "edit /etc/pf.conf and load it".to_owned(),
             Step::Main { load: false, .. } => "edit /etc/pf.conf".to_owned(),
+            Step::LoadConf => "load /etc/pf.conf".to_owned(),
             Step::Enable => "enable pf".to_owned(),
         }
     }
@@ -85,12 +93,23 @@ pub struct Plan {
     pub notes: Vec<Note>,
 }
 
+/// Whether the main ruleset has to call our anchor when the plan is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evaluation {
+    /// An opening, or a guard, is nothing without it.
+    Required,
+    /// A closing goes on without it: where the main ruleset may not be loaded a note says so.
+    IfPossible,
+    /// As [`Evaluation::IfPossible`], where the main ruleset may not be touched for it.
+    AsItIs,
+}
+
 /// Why there is no way to the ledger that loses nothing. The system is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The way that was asked for is not evaluated.
     #[error(
-        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: set the preference way to auto or classic"
+        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: load Apple's with `sudo pfctl -f /etc/pf.conf` (what others loaded into the main ruleset goes), or set the preference way to classic"
     )]
     AppleNotCalled,
     /// Our block in pf.conf is torn.
@@ -101,9 +120,15 @@ pub enum PlanError {
     NoConf,
     /// Loading pf.conf would lose what others loaded.
     #[error(
-        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file would take those rules away from the program that loaded them (a VPN, Internet Sharing); set the preference way to apple, or restart this Mac and try again"
+        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file would take those rules away from the program that loaded them (a VPN, Internet Sharing); set the preference way to apple, restart this Mac, or run `sudo pfctl -f /etc/pf.conf` all the same"
     )]
     WouldLose(#[source] MainDiffers),
+    /// The request does not say that /etc/pf.conf may be edited and loaded.
+    #[error("the request does not allow to edit and load /etc/pf.conf")]
+    NotAllowed,
+    /// macOS has not loaded its own rules yet.
+    #[error("this Mac has just started, and its firewall rules are not loaded yet: again in {0} s")]
+    JustBooted(u64),
 }
 
 /// How the main ruleset that is loaded differs from the one that /etc/pf.conf would load.
@@ -111,8 +136,8 @@ pub enum PlanError {
 pub enum MainDiffers {
     #[error("one of them could not be read")]
     Unread,
-    #[error(transparent)]
-    Problem(Problem),
+    #[error("pfctl does not read /etc/pf.conf: {0}")]
+    Refused(String),
     #[error("only loaded: {0}")]
     OnlyLoaded(String),
     #[error("only in the file: {0}")]
@@ -129,34 +154,36 @@ pub fn choose_way(
     old: &Ledger,
     new: &Ledger,
     wanted: Option<Attachment>,
+    evaluation: Evaluation,
 ) -> Result<Option<Attachment>, PlanError> {
     if !new.needs_rules() {
         return Ok(None);
     }
+    let is_required = evaluation == Evaluation::Required;
+    if is_required && observed.main_is_empty && observed.clock < SETTLED {
+        return Err(PlanError::JustBooted(SETTLED.saturating_sub(observed.clock)));
+    }
+    let can_call_apple = observed.calls_apple || (observed.main_is_empty && observed.conf_calls_apple);
     match wanted.or(old.way) {
-        Some(Attachment::Apple) if !observed.calls_apple => Err(PlanError::AppleNotCalled),
+        Some(Attachment::Apple) if is_required && !can_call_apple => Err(PlanError::AppleNotCalled),
         Some(way) => Ok(Some(way)),
-        None if observed.calls_apple => Ok(Some(Attachment::Apple)),
+        None if can_call_apple => Ok(Some(Attachment::Apple)),
         None => Ok(Some(Attachment::Classic)),
     }
 }
 
+/// How many seconds after the start macOS has loaded its own rules.
+const SETTLED: u64 = 120;
+
 /// The steps to `ledger` by its own way. The main ruleset comes first where it must be loaded, since it loads our anchor
 /// from the file; what leaves a place comes after what enters the other. Errors: see [`PlanError`].
-pub fn plan(observed: &Observed, ledger: &Ledger) -> Result<Plan, PlanError> {
+pub fn plan(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Result<Plan, PlanError> {
     let rules = anchor::rules(ledger, &observed.interfaces);
     let mut plan = Plan { steps: Vec::new(), file_is_right: observed.has_file_of(ledger), notes: Vec::new() };
-    let has_block = match &observed.conf {
-        Some(bytes) => conf::contains(bytes)?,
-        None => false,
-    };
-    if ledger.way == Some(Attachment::Classic) && (!has_block || !observed.calls_classic) {
-        let bytes = observed.conf.as_ref().ok_or(PlanError::NoConf)?;
-        let load = !observed.calls_classic;
-        if load {
-            observed.main_is_conf.clone().map_err(PlanError::WouldLose)?;
-        }
-        plan.steps.push(Step::Main { conf: conf::add(bytes)?, load });
+    match enter(observed, ledger, evaluation) {
+        Ok(step) => plan.steps.extend(step),
+        Err(error) if evaluation == Evaluation::Required => return Err(error),
+        Err(_) => plan.notes.extend(observed.not_evaluated(ledger)),
     }
     let loads_main = plan.steps.iter().any(|step| matches!(step, Step::Main { load: true, .. }));
     if let Some(way) = ledger.way
@@ -164,14 +191,14 @@ pub fn plan(observed: &Observed, ledger: &Ledger) -> Result<Plan, PlanError> {
     {
         plan.steps.push(Step::Load { anchor: way.anchor(), rules });
     }
-    if ledger.way != Some(Attachment::Classic) && (has_block || observed.calls_classic) {
-        let bytes = observed.conf.clone().unwrap_or_default();
-        let load = observed.calls_classic && observed.main_is_conf.is_ok();
-        if observed.calls_classic && !load {
-            plan.notes.push(Note::ClassicCallStays);
-        }
-        if has_block || load {
-            plan.steps.push(Step::Main { conf: conf::remove(&bytes)?, load });
+    if ledger.way != Some(Attachment::Classic) {
+        match leave(observed) {
+            Ok((step, note)) => {
+                plan.steps.extend(step);
+                plan.notes.extend(note);
+            }
+            Err(error) if evaluation == Evaluation::Required => return Err(error.into()),
+            Err(_) => plan.notes.push(Note::TornBlock),
         }
     }
     for other in [Attachment::Apple, Attachment::Classic] {
@@ -185,7 +212,59 @@ pub fn plan(observed: &Observed, ledger: &Ledger) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+/// What makes the main ruleset call our anchor; `None` where it does.
+fn enter(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Result<Option<Step>, PlanError> {
+    match ledger.way {
+        None => Ok(None),
+        Some(Attachment::Apple) if observed.calls_apple => Ok(None),
+        Some(Attachment::Apple) => {
+            let harms_nobody = observed.main_is_empty && observed.conf_calls_apple;
+            let is_required = evaluation == Evaluation::Required;
+            if harms_nobody && is_required {
+                Ok(Some(Step::LoadConf))
+            } else {
+                Err(PlanError::AppleNotCalled)
+            }
+        }
+        Some(Attachment::Classic) => {
+            let bytes = observed.conf.as_ref().ok_or(PlanError::NoConf)?;
+            let load = !observed.calls_classic;
+            if conf::contains(bytes)? && !load {
+                return Ok(None);
+            }
+            let is_empty = observed.main_is_empty && evaluation == Evaluation::Required;
+            if load && !is_empty {
+                observed.main_is_conf.clone().map_err(PlanError::WouldLose)?;
+            }
+            if evaluation == Evaluation::AsItIs {
+                return Err(PlanError::NotAllowed);
+            }
+            Ok(Some(Step::Main { conf: conf::add(bytes)?, load }))
+        }
+    }
+}
+
+/// What takes our block out of pf.conf, and our call out of the main ruleset where that harms nobody.
+fn leave(observed: &Observed) -> Result<(Option<Step>, Option<Note>), ConfError> {
+    let bytes = observed.conf.clone().unwrap_or_default();
+    let has_block = conf::contains(&bytes)?;
+    let load = observed.calls_classic && observed.main_is_conf.is_ok();
+    let note = (observed.calls_classic && !load).then_some(Note::ClassicCallStays);
+    let step = if has_block || load { Some(Step::Main { conf: conf::remove(&bytes)?, load }) } else { None };
+    Ok((step, note))
+}
+
 impl Observed {
+    /// The note that our rules are without effect, where they are.
+    fn not_evaluated(&self, ledger: &Ledger) -> Option<Note> {
+        let is_called = match ledger.way? {
+            Attachment::Apple => self.calls_apple,
+            Attachment::Classic => self.calls_classic,
+        };
+        let anchor = ledger.way?.anchor().to_owned();
+        (!is_called).then_some(Note::NotEvaluated { anchor })
+    }
+
     fn loaded(&self, way: Attachment) -> AnchorContents {
         match way {
             Attachment::Apple => self.apple,
@@ -215,11 +294,14 @@ mod tests {
             anchor_file: None,
             calls_apple: true,
             calls_classic: false,
+            conf_calls_apple: true,
+            main_is_empty: false,
             main_is_conf: Ok(()),
             apple: AnchorContents::Nothing,
             classic: AnchorContents::Nothing,
             interfaces: Vec::new(),
             token_held: false,
+            clock: 9_000,
         }
     }
 
@@ -230,8 +312,8 @@ mod tests {
     }
 
     fn planned(observed: &Observed, new: &Ledger, wanted: Option<Attachment>) -> Result<Plan, PlanError> {
-        let way = choose_way(observed, &Ledger::default(), new, wanted)?;
-        plan(observed, &Ledger { way, ..new.clone() })
+        let way = choose_way(observed, &Ledger::default(), new, wanted, Evaluation::Required)?;
+        plan(observed, &Ledger { way, ..new.clone() }, Evaluation::Required)
     }
 
     fn steps(observed: &Observed, new: &Ledger, wanted: Option<Attachment>) -> String {
@@ -305,7 +387,9 @@ mod tests {
     #[test]
     fn the_way_in_use_stays_unless_another_is_preferred() {
         let used = Ledger { way: Some(Attachment::Classic), ..Ledger::default() };
-        let way = |old: &Ledger, new: &Ledger, wanted| choose_way(&stock(), old, new, wanted).unwrap();
+        let way = |old: &Ledger, new: &Ledger, wanted| {
+            choose_way(&stock(), old, new, wanted, Evaluation::Required).unwrap()
+        };
         assert_eq!(way(&used, &guarded(), None), Some(Attachment::Classic));
         assert_eq!(way(&used, &guarded(), Some(Attachment::Apple)), Some(Attachment::Apple));
         assert_eq!(way(&Ledger::default(), &guarded(), None), Some(Attachment::Apple));
@@ -318,12 +402,64 @@ mod tests {
         let port = ledger.managed[0].clone();
         ledger.open(Opening::new(&port, Source::Any, Some(5), 0, "ada"));
         let with = |text: String| Observed { anchor_file: Some(text.into_bytes()), ..stock() };
-        let is_right = |text: String| plan(&with(text), &ledger).unwrap().file_is_right;
+        let is_right = |text: String| plan(&with(text), &ledger, Evaluation::Required).unwrap().file_is_right;
         let rules = anchor::rules(&guarded(), &[]);
         assert!(is_right(format!("# dev.portcullis\n{rules}")));
         assert!(!is_right(String::new()) && !is_right(anchor::rules(&ledger, &[])));
-        assert!(!plan(&stock(), &ledger).unwrap().file_is_right);
-        assert!(plan(&stock(), &Ledger::default()).unwrap().file_is_right, "no rules, no file");
+        assert!(!plan(&stock(), &ledger, Evaluation::Required).unwrap().file_is_right);
+        assert!(
+            plan(&stock(), &Ledger::default(), Evaluation::Required).unwrap().file_is_right,
+            "no rules, no file"
+        );
+    }
+
+    #[test]
+    fn where_nothing_is_loaded_an_opening_loads_pf_conf_and_a_closing_goes_on() {
+        let flushed = Observed { calls_apple: false, main_is_empty: true, token_held: true, ..stock() };
+        assert_eq!(
+            steps(&flushed, &guarded(), None),
+            "load /etc/pf.conf; load the anchor com.apple/100.dev.portcullis"
+        );
+        let booting = Observed { clock: 30, ..flushed.clone() };
+        assert_eq!(planned(&booting, &guarded(), None), Err(PlanError::JustBooted(90)));
+        // Rules of others stand where Apple's did.
+        let switched = Observed { main_is_empty: false, ..flushed.clone() };
+        let used = Ledger { way: Some(Attachment::Apple), ..guarded() };
+        let way = choose_way(&switched, &used, &used, None, Evaluation::Required);
+        assert!(way.unwrap_err().to_string().contains("`sudo pfctl -f /etc/pf.conf`"));
+        for observed in [flushed, booting, switched] {
+            for evaluation in [Evaluation::IfPossible, Evaluation::AsItIs] {
+                let way = choose_way(&observed, &used, &used, None, evaluation).unwrap();
+                assert_eq!(way, Some(Attachment::Apple));
+                let plan = plan(&observed, &used, evaluation).unwrap();
+                assert_eq!(plan.steps.len(), 1, "{plan:?}");
+                assert!(matches!(plan.notes[..], [Note::NotEvaluated { .. }]), "{plan:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pf_conf_that_was_reset_keeps_no_closing() {
+        let used = Ledger { way: Some(Attachment::Classic), ..guarded() };
+        let reset = Observed { classic: AnchorContents::Other, token_held: true, ..stock() };
+        let shared = Observed { main_is_conf: Err(MainDiffers::Order), ..reset.clone() };
+        let torn = Observed { conf: Some(b"# BEGIN dev.portcullis\n".to_vec()), ..reset.clone() };
+        let gone = Observed { conf: None, ..reset.clone() };
+        for (observed, evaluation) in [
+            (&reset, Evaluation::AsItIs),
+            (&shared, Evaluation::IfPossible),
+            (&torn, Evaluation::IfPossible),
+            (&gone, Evaluation::IfPossible),
+        ] {
+            assert!(plan(observed, &used, Evaluation::Required).is_err() || *observed == reset);
+            let plan = plan(observed, &used, evaluation).unwrap();
+            assert_eq!(plan.steps.len(), 1, "{plan:?}");
+            assert!(matches!(plan.notes[..], [Note::NotEvaluated { .. }]), "{plan:?}");
+        }
+        assert_eq!(plan(&reset, &used, Evaluation::IfPossible).unwrap().steps.len(), 2);
+        let off = Ledger { guard: Guard::Off, ..Ledger::default() };
+        let plan = plan(&torn, &off, Evaluation::IfPossible).unwrap();
+        assert_eq!(plan.notes, [Note::TornBlock]);
     }
 
     #[test]

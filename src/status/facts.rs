@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::debuggers::ports::DebugPort;
 use crate::diagnosis::PortFacts;
 use crate::report::ReportFact;
-use crate::rules::ledger::Seconds;
+use crate::rules::ledger::{Changing, Seconds};
 
 /// What the Application Firewall does with incoming connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Facts {
     pub ports: Vec<DebugPort>,
     /// Blocked attempts of the last hour, by port; `None` where they were not recorded.
     pub blocked: Option<BTreeMap<u16, Attempts>>,
+    /// A change that was begun and not finished.
+    pub interrupted: Option<Changing>,
 }
 
 impl Facts {
@@ -70,6 +72,7 @@ impl Facts {
             app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
             ports: Vec::new(),
             blocked: None,
+            interrupted: None,
         }
     }
 }

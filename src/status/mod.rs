@@ -50,6 +50,9 @@ pub struct Status {
     /// The ports, in the order of the preferences, then others that are open.
     pub ports: Vec<PortStatus>,
     pub notes: Vec<String>,
+    /// Whether a change was begun and not finished: `repair` undoes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
 }
 
 impl Status {
@@ -63,7 +66,9 @@ impl Status {
             Err(_) => Vec::new(),
         };
         let unsure = ports.iter().any(|port| port_unsure(&report, port));
+        let interrupted = facts.interrupted.is_some();
         let icon = match report {
+            _ if interrupted => Icon::Unknown,
             Err(_) => Icon::Unknown,
             Ok(Report { pf: PfState::Unknown(_), .. }) => Icon::Unknown,
             Ok(Report { pf: PfState::Disabled, .. }) => Icon::Off,
@@ -78,6 +83,7 @@ impl Status {
             Icon::Open => open_sentence(&exposed),
             Icon::Off if opened > 0 => "pf is off: it filters nothing, open or closed".to_owned(),
             Icon::Off => "pf is off: it filters nothing".to_owned(),
+            Icon::Unknown if interrupted => wording::INTERRUPTED.to_owned(),
             Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
                 (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
                     format!("Not known: who reaches port {}", port.named_port())
@@ -91,7 +97,7 @@ impl Status {
             notes.push(format!("who listens is not known: {because}"));
         }
         let lab = facts.lab.clone();
-        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes }
+        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes, interrupted }
     }
 }
 

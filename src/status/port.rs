@@ -26,6 +26,9 @@ pub enum PortState {
     Unmanaged,
     /// What root saw is missing or out of date.
     Unknown,
+    /// A change was interrupted: pf may let clients in that the ledger does not.
+    #[serde(rename = "may-be-open")]
+    MayBeOpen,
 }
 
 /// One port in the status.
@@ -103,7 +106,10 @@ fn port_status(
     port: PortRange,
 ) -> PortStatus {
     let opening = opening(report, port);
+    let may_be_open = facts.interrupted.iter().flat_map(|changing| &changing.open);
+    let may_be_open = may_be_open.into_iter().find(|open| open.port.overlaps(port));
     let state = match (report, opening) {
+        _ if may_be_open.is_some() => PortState::MayBeOpen,
         (Err(_), _) => PortState::Unknown,
         (Ok(_), Some(_)) => PortState::Open,
         (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => PortState::Closed,
@@ -134,7 +140,7 @@ fn port_status(
         name,
         title,
         state,
-        from: opening.map(|opening| opening.from.clone()),
+        from: may_be_open.map(|open| &open.from).or(opening.map(|opening| &opening.from)).cloned(),
         until: opening.and_then(|opening| opening.until),
         listener: listener(seen),
         program: seen.subject.program.clone(),

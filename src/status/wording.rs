@@ -5,6 +5,9 @@ use std::fmt;
 use crate::report::{ForeignPlace, Note, Reason, Unusable};
 use crate::rules::ledger::Seconds;
 
+/// The whole status while a change is not finished.
+pub const INTERRUPTED: &str = "Not known: a change was interrupted";
+
 /// A clause, such as "our guard blocks it".
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,6 +63,14 @@ impl fmt::Display for Note {
             Note::ClassicCallStays => f.write_str(
                 "the call of our classic anchor stays loaded until this Mac restarts: the loaded ruleset is not \
                  the one of /etc/pf.conf, and loading that would lose rules of others; the anchor is empty",
+            ),
+            Note::NotEvaluated { anchor } => write!(
+                f,
+                "the loaded main ruleset does not call our anchor {anchor}, so that our rules are without effect: \
+                 `sudo pfctl -f /etc/pf.conf` loads this Mac's own again"
+            ),
+            Note::TornBlock => f.write_str(
+                "our block in /etc/pf.conf is not whole: it is left as it is; take the rest of it out by hand",
             ),
         }
     }

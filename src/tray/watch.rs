@@ -126,7 +126,7 @@ impl Looker {
 fn interest(status: &Status) -> Interest {
     Interest {
         in_use: status.ports.iter().any(|port| port.in_use),
-        open: status.ports.iter().any(|port| port.state == PortState::Open),
+        open: status.interrupted || status.ports.iter().any(|port| port.state == PortState::Open),
     }
 }
 

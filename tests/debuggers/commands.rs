@@ -38,6 +38,7 @@ impl Commands {
             &["status", "--check"],
             &["ports"],
             &["guard", "on"],
+            &["repair"],
             &["doctor"],
             &["doctor", "--json"],
             &["close", "--all"],

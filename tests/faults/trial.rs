@@ -326,11 +326,16 @@ impl Prepared {
         } else {
             let mut first = Some(first);
             for (next, when) in &CONTINUATIONS {
-                let hit = match first.take() {
-                    Some(hit) => hit,
-                    None => self.hit(work, &image, &plan)?,
+                // Hit again, what is written has another time.
+                let (hit, start) = match first.take() {
+                    Some(hit) => (hit, moment.clone()),
+                    None => {
+                        let hit = self.hit(work, &image, &plan)?;
+                        let start = hit.moment.clone();
+                        (hit, start)
+                    }
                 };
-                let reached = self.go_on(work, hit, fault, next, &due, &moment)?;
+                let reached = self.go_on(work, hit, fault, next, &due, &start)?;
                 found.take_in(when, reached);
             }
             return Ok(Tried { found, reached: true });

@@ -1,0 +1,121 @@
+//! A request's change in one stage, or in two where it moves our rules to another place.
+
+use crate::firewall::PfctlError;
+use crate::os::FileError;
+use crate::root::answer::{Outcome, Response};
+use crate::root::caller::Caller;
+use crate::root::change::{self, Carried, Change, NotBegun, Seen};
+use crate::root::ledger_file::DamagedLedger;
+use crate::root::live::Live;
+use crate::root::machine::{Machine, timestamp};
+use crate::root::plan::{Evaluation, PlanError, choose_way, plan};
+use crate::root::request::{Operation, Request};
+use crate::root::snapshot::RecordedChange;
+use crate::root::{messages, permissions, recovery};
+use crate::rules::anchor;
+use crate::rules::ledger::{Attachment, Guard, Ledger};
+use crate::rules::ledger_change::LedgerChange;
+
+/// What is asked, by which ledger.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub request: &'a Request,
+    /// The way that is preferred.
+    pub wanted: Option<Attachment>,
+    /// The ledger that does not read, where another counts in its place.
+    pub damaged: Option<&'a DamagedLedger>,
+}
+
+/// Why no change was begun. The system is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Pf(#[from] PfctlError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    NotBegun(#[from] NotBegun),
+}
+
+/// Brings `old` to `new`. In a move between ways before and after differ in the way alone: everything else comes in a
+/// change after it.
+pub fn change_in_stages(
+    machine: &Machine,
+    asked: Asked,
+    old: Ledger,
+    new: Ledger,
+    mut live: Live,
+) -> Result<Carried, StageError> {
+    // What is to be replaced in any case need not be known.
+    let rules = |ledger: &Ledger| anchor::rules(ledger, &machine.interfaces);
+    let replaced = old.way.filter(|_| rules(&old) != rules(&new));
+    live.read_ours(&machine.pf, replaced.map(Attachment::anchor))?;
+    let observed = machine.observe(&live, &new)?;
+    let way = choose_way(&observed, &old, &new, asked.wanted, evaluation(&asked.request.action))?;
+    let moves = old.way.is_some() && way.is_some() && way != old.way;
+    if moves && !recovery::is_same(&old, &new) {
+        live.read_ours(&machine.pf, None)?;
+        let token = new.token.clone().filter(|_| old.guard == Guard::On);
+        let moved = Ledger { way, token, ..old.clone() };
+        let carried = change_once(machine, asked, old.way, &old, moved, live)?;
+        let Some(seen) = carried.seen.filter(|_| carried.response.ok) else {
+            return Ok(Carried { response: carried.response, seen: None });
+        };
+        let new = Ledger { way, token: seen.ledger.token.clone(), ..new };
+        return change_once(machine, asked, old.way, &seen.ledger, new, seen.live);
+    }
+    change_once(machine, asked, old.way, &old, Ledger { way, ..new }, live)
+}
+
+/// Whether our rules have to be evaluated for what is asked to hold.
+fn evaluation(operation: &Operation) -> Evaluation {
+    match operation {
+        Operation::Open { .. } | Operation::Guard { on: true } => Evaluation::Required,
+        Operation::Undo { opens, .. } if !opens.is_empty() => Evaluation::Required,
+        _ => Evaluation::IfPossible,
+    }
+}
+
+/// `way` is where the rules were before the request: `undo` turns a move back together with what came after it.
+fn change_once(
+    machine: &Machine,
+    Asked { request, damaged, .. }: Asked,
+    way: Option<Attachment>,
+    before: &Ledger,
+    after: Ledger,
+    live: Live,
+) -> Result<Carried, StageError> {
+    let observed = machine.observe(&live, &after)?;
+    let evaluation = evaluation(&request.action);
+    let mut plan_made = plan(&observed, &after, evaluation)?;
+    let mut missing = permissions::missing(request, before, &after, &plan_made.steps);
+    if !missing.is_empty() && evaluation != Evaluation::Required {
+        // A closing does without, and says what that means.
+        plan_made = plan(&observed, &after, Evaluation::AsItIs)?;
+        missing = permissions::missing(request, before, &after, &plan_made.steps);
+    }
+    if !missing.is_empty() {
+        return Ok(Carried { response: Response::missing(missing), seen: None });
+    }
+    let plan = plan_made;
+    if plan.steps.is_empty() && plan.file_is_right && after == *before && damaged.is_none() {
+        let message = messages::done(request, &after, &plan.notes, &live.state);
+        let response = Response::done(Outcome::Unchanged, message);
+        let seen = Some(Seen { ledger: after, live, notes: plan.notes });
+        return Ok(Carried { response, seen });
+    }
+    // Where another ledger was written in its place since, it is aside already.
+    if let Some(damaged) = damaged {
+        damaged.keep_aside(&machine.files, &timestamp(machine.now))?;
+    }
+    let recorded = RecordedChange {
+        user: Caller::of_process(machine.system).user(),
+        boot: machine.boot.clone(),
+        operation: request.action.clone(),
+        ledger: LedgerChange::between(&Ledger { way, ..before.clone() }, &after),
+    };
+    let change = Change { request, before, after, observed, plan, live, recorded };
+    Ok(change::make(machine, change)?)
+}

@@ -1,0 +1,104 @@
+//! Whatever others do to pf, closing works; an opening mends what harms nobody, or names the one command that does.
+
+mod common;
+
+use common::Lab;
+use portcullis::lab::osascript::PROMPTS_LOG;
+
+const MEND: &str = "`sudo pfctl -f /etc/pf.conf`";
+const BLOCK: &str = "block return in log quick on ! lo0 proto tcp from any to any port = 2345";
+const CLASSIC: &str = "dev.portcullis";
+
+fn load_main(lab: &Lab, rules: &str) {
+    lab.write("/tmp/others.conf", rules);
+    lab.pfctl(&["-f", lab.file("/tmp/others.conf").to_str().unwrap()]).expect(0);
+}
+
+/// What others do, by what it is called.
+fn disturb(lab: &Lab, what: &str) {
+    match what {
+        "flush" => drop(lab.pfctl(&["-F", "all"]).expect(0)),
+        "empty" => load_main(lab, ""),
+        "kill switch" => load_main(lab, "block drop all\npass quick on utun4 all\n"),
+        "stop" => drop(lab.pfctl(&["-d"]).expect(0)),
+        "reset" => {
+            lab.write("/etc/pf.conf", STOCK);
+            load_main(lab, std::str::from_utf8(STOCK).unwrap());
+        }
+        other => panic!("{other}"),
+    }
+}
+
+const STOCK: &[u8] = include_bytes!("../resources/stock-pf.conf");
+const DISTURBANCES: [&str; 5] = ["flush", "empty", "kill switch", "stop", "reset"];
+
+fn ready(way: &str) -> Lab {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    lab.portcullis(&["prefs", "way", way]).expect(0);
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "2345", "9229", "--from", "any"]).expect(0);
+    lab
+}
+
+fn our_rules(lab: &Lab) -> String {
+    lab.rules() + &lab.pfctl(&["-a", CLASSIC, "-s", "rules"]).expect(0).out
+}
+
+#[test]
+fn closing_works_whatever_others_did() {
+    for way in ["apple", "classic"] {
+        for what in DISTURBANCES {
+            let lab = ready(way);
+            disturb(&lab, what);
+            for arguments in [&["close", "2345"][..], &["close", "--all"]] {
+                let said = lab.portcullis(arguments).expect(0).out;
+                let rules = our_rules(&lab);
+                assert!(rules.contains(BLOCK), "{way}, {what}, {arguments:?}: {rules}");
+                let called = lab.pfctl(&["-s", "rules"]).expect(0).out;
+                let anchor = if way == "apple" { "\"com.apple/*\"" } else { "\"dev.portcullis\"" };
+                // It blocks, or says why it does not.
+                assert_eq!(said.contains(MEND), !called.contains(anchor), "{way}, {what}: {said}\n{called}");
+            }
+            lab.portcullis(&["guard", "off"]).expect(0);
+            assert_eq!(our_rules(&lab), "", "{way}, {what}");
+            let held = lab.pfctl(&["-s", "References"]).expect(0).out;
+            assert!(held.contains("No pf starter references held"), "{way}, {what}: {held}");
+        }
+    }
+}
+
+#[test]
+fn an_opening_mends_what_harms_nobody_or_names_the_command() {
+    for what in ["flush", "empty"] {
+        let lab = ready("apple");
+        disturb(&lab, what);
+        lab.portcullis(&["open", "5678", "--from", "any"]).expect(0);
+        assert!(lab.rules().contains("port = 5678 flags any keep state"));
+        assert!(lab.pfctl(&["-s", "rules"]).expect(0).out.contains("anchor \"com.apple/*\" all"));
+        let prompts = String::from_utf8(lab.read(PROMPTS_LOG)).unwrap_or_default();
+        assert!(prompts.lines().last().unwrap().contains("load /etc/pf.conf"), "{prompts}");
+    }
+    let lab = ready("apple");
+    disturb(&lab, "kill switch");
+    let before = lab.pfctl(&["-s", "rules"]).expect(0).out;
+    let refused = lab.portcullis(&["open", "5678", "--from", "any"]).expect(1);
+    assert!(refused.err.contains(MEND) && refused.err.contains("nothing was changed"), "{}", refused.err);
+    assert_eq!(lab.pfctl(&["-s", "rules"]).expect(0).out, before);
+    // The one command, and it works again.
+    lab.pfctl(&["-f", "/etc/pf.conf"]).expect(0);
+    lab.portcullis(&["open", "5678", "--from", "any"]).expect(0);
+}
+
+#[test]
+fn a_tick_keeps_the_way_and_edits_nothing_that_it_does_not_need() {
+    for what in DISTURBANCES {
+        let lab = ready("apple");
+        let conf = lab.read("/etc/pf.conf");
+        disturb(&lab, what);
+        lab.helper(&["tick"]).expect(0);
+        assert_eq!(lab.read("/etc/pf.conf"), conf, "{what}");
+        assert!(lab.rules().contains("port = 2345 flags any keep state"), "{what}");
+        assert_eq!(lab.pfctl(&["-a", CLASSIC, "-s", "rules"]).expect(0).out, "", "{what}");
+    }
+}
