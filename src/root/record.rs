@@ -353,7 +353,8 @@ impl<'a> Recorder<'a> {
             ended: None,
         };
         let deadline = Instant::now() + Duration::from_secs(length);
-        Recorder::make_ready(system, tree, recording, lock, deadline).map_err(|(error, recording)| {
+        Recorder::make_ready(system, tree, recording, lock, deadline).map_err(|failed| {
+            let (error, recording) = *failed;
             let back = clear(system, tree, &recording).and_then(|_| {
                 match old {
                     Some(old) => tree.replace(RECORDING, &old, 0o644)?,
@@ -378,7 +379,7 @@ impl<'a> Recorder<'a> {
         mut recording: Recording,
         lock: Lock,
         deadline: Instant,
-    ) -> Result<Self, (RecordError, Recording)> {
+    ) -> Result<Self, Box<(RecordError, Recording)>> {
         let ready = |recording: &mut Recording| -> Result<(Stream, Frames, File, Register), RecordError> {
             tree.remove(RECORDING_CHILDREN)?;
             let register = Register::open(tree.append(RECORDING_CHILDREN, 0o600)?);
@@ -406,7 +407,7 @@ impl<'a> Recorder<'a> {
                 _register: register,
                 _lock: lock,
             }),
-            Err(error) => Err((error, recording)),
+            Err(error) => Err(Box::new((error, recording))),
         }
     }
 
