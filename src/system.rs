@@ -67,6 +67,8 @@ pub const CONSOLE: &str = "/dev/console";
 pub const PFLOG: &str = "/Library/Logs/Portcullis/pflog.pcap";
 /// Since when it is recorded, until when, and how it ended.
 pub const RECORDING: &str = "/Library/Application Support/Portcullis/recording.json";
+/// The processes that a recording has started, one a line.
+pub const RECORDING_CHILDREN: &str = "/Library/Application Support/Portcullis/recording.children";
 /// Held while a recording is under way.
 pub const RECORDING_LOCK: &str = "/Library/Application Support/Portcullis/recording.lock";
 /// Held while [`RECORDING`] is read and changed.

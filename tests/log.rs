@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use common::capture::{append, blocked, frame, header};
 use common::{Lab, until};
+use portcullis::os::children::read_register;
 use portcullis::root::record::{MAX_BYTES, Recording};
-use portcullis::system::{APPLE_ANCHOR, PFLOG, RECORDING, System as _};
+use portcullis::system::{APPLE_ANCHOR, PFLOG, RECORDING, RECORDING_CHILDREN, System as _};
 
 const PFLOG0: &str = portcullis::lab::pflog::PFLOG0;
 
@@ -313,21 +314,68 @@ fn a_pflog0_of_somebody_else_stays() {
 }
 
 #[test]
-fn what_a_recording_that_was_killed_left_is_taken_over_or_cleared_away() {
+fn what_a_recording_that_was_killed_left_is_cleared_away_with_its_tcpdump() {
     let recorded = Recorded::new();
+    let children = || read_register(&recorded.0.read(RECORDING_CHILDREN));
     let kill = || {
         let pid = rustix::process::Pid::from_raw(recorded.recording().pid as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     };
     recorded.0.portcullis(&["log", "--for", "1h"]).expect(0);
+    let first = children();
+    assert!(first.iter().any(|child| child.runs()), "tcpdump is written down: {first:?}");
     kill();
     until("another can begin", || {
         recorded.0.portcullis(&["log", "--for", "2h"]).out.contains("being recorded in")
     });
+    assert!(!first.iter().any(|child| child.runs()), "the first tcpdump has ended");
+    let second = children();
     kill();
     until("it is cleared away", || recorded.0.portcullis(&["log", "--stop"]).out.contains("without a word"));
-    assert!(!recorded.0.file(PFLOG0).exists());
+    assert!(!second.iter().any(|child| child.runs()));
+    assert!(!recorded.0.file(PFLOG0).exists() && !recorded.0.file(RECORDING_CHILDREN).exists());
     assert!(recorded.recording().ended.is_some());
+    assert!(recorded.0.portcullis(&["log", "--stop"]).expect(0).out.contains("nothing was changed"));
+}
+
+#[test]
+fn pflog0_is_known_as_ours_before_it_is_made() {
+    let recorded = Recorded::new();
+    let lab = &recorded.0;
+    let ifconfig = lab.file("/sbin/ifconfig");
+    let real = std::fs::canonicalize(&ifconfig).unwrap();
+    let script = |text: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::remove_file(&ifconfig).unwrap();
+        std::fs::write(&ifconfig, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&ifconfig, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    // As the stand-in is called by its name, it is found beside.
+    let beside = lab.file("/ifconfig");
+    std::fs::copy(&real, &beside).unwrap();
+    // The recorder is killed just when pflog0 was made.
+    let (at_create, recording) = (lab.file("/at-create"), lab.file(RECORDING));
+    let killed = format!(
+        "case \"$*\" in *create) cp '{}' '{}'; '{2}' \"$@\"; kill -9 $PPID;; {{DESTROY}} *) exec '{2}' \"$@\";; esac",
+        recording.display(),
+        at_create.display(),
+        beside.display()
+    );
+    script(&killed.replace("{DESTROY}", ""));
+    let said = lab.portcullis(&["log", "--for", "1h"]).expect(4);
+    assert!(said.err.contains("taken away again"), "{}", said.err);
+    assert!(!lab.file(PFLOG0).exists());
+    assert!(std::fs::read_to_string(&at_create).unwrap().contains("\"made_interface\": true"));
+    // It cannot be taken away: that is no answer of "unchanged".
+    script(&killed.replace("{DESTROY}", "*destroy) echo 'ifconfig: SIOCIFDESTROY: busy' >&2; exit 1;;"));
+    for arguments in [&["log", "--for", "1h"][..], &["log", "--stop"], &["log", "--for", "1h"]] {
+        let said = lab.portcullis(arguments).expect(5);
+        assert!(said.err.contains("busy") && !said.err.contains("nothing was changed"), "{}", said.err);
+        assert!(lab.file(PFLOG0).exists() && recorded.recording().made_interface);
+    }
+    script(&format!("exec '{}' \"$@\"", beside.display()));
+    lab.portcullis(&["log", "--stop"]).expect(0);
+    assert!(!lab.file(PFLOG0).exists());
 }
 
 #[test]
@@ -339,15 +387,15 @@ fn what_goes_wrong_leaves_nothing_behind() {
     let target = outside.path().join("target");
     std::fs::write(&target, "mine").unwrap();
     std::os::unix::fs::symlink(&target, lab.file(PFLOG)).unwrap();
-    let said = lab.portcullis(&["log", "--for", "1h"]).expect(1);
-    assert!(said.err.contains("no plain file"), "{}", said.err);
+    let said = lab.portcullis(&["log", "--for", "1h"]).expect(4);
+    assert!(said.err.contains("no plain file") && said.err.contains("taken away again"), "{}", said.err);
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
     assert!(!lab.file(PFLOG0).exists() && !lab.file(RECORDING).exists());
     std::fs::remove_file(lab.file(PFLOG)).unwrap();
     // Nor is one in place of the folder.
     std::fs::rename(lab.file("/Library/Logs/Portcullis"), outside.path().join("logs")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("logs"), lab.file("/Library/Logs/Portcullis")).unwrap();
-    assert!(lab.portcullis(&["log", "--for", "1h"]).expect(1).err.contains("symbolic link"));
+    assert!(lab.portcullis(&["log", "--for", "1h"]).expect(4).err.contains("symbolic link"));
     assert!(!outside.path().join("logs/pflog.pcap").exists() && !lab.file(PFLOG0).exists());
     std::fs::remove_file(lab.file("/Library/Logs/Portcullis")).unwrap();
     // What is known of the last recording does not read: the next one begins all the same.
@@ -366,7 +414,7 @@ fn what_goes_wrong_leaves_nothing_behind() {
         std::fs::set_permissions(&tcpdump, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
     script("echo 'tcpdump: pflog0: You do not have permission' >&2; exit 1");
-    assert!(lab.portcullis(&["log", "--for", "1h"]).expect(1).err.contains("do not have permission"));
+    assert!(lab.portcullis(&["log", "--for", "1h"]).expect(4).err.contains("do not have permission"));
     assert!(!lab.file(PFLOG0).exists());
     script(
         "echo 'tcpdump: listening on pflog0' >&2; printf '\\324\\303\\262\\241\\2\\0\\4\\0\\0\\0\\0\\0\\0\\0\\0\\0\\200\\0\\0\\0\\1\\0\\0\\0'; exec sleep 60",

@@ -1,5 +1,7 @@
 //! The one door to the system: atomic files, processes, locks, the clipboard. All `unsafe` lives here.
 
+#[cfg(target_os = "macos")]
+mod acl;
 mod boot;
 pub mod cancel;
 pub mod children;

@@ -17,6 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use super::children::enlist;
 use super::inherited::{ENVIRONMENT, keep_ends_of_children};
 use super::process::{ProcessError, Program, kill_group};
 
@@ -159,6 +160,7 @@ fn spawn(
     keep_ends_of_children();
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(ENVIRONMENT).current_dir("/").stdin(Stdio::null());
+    enlist(&mut command);
     streams(&mut command).spawn().map_err(|source| ProcessError::Start { program: name, source })
 }
 

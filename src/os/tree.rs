@@ -8,9 +8,11 @@
 
 mod append;
 mod for_admins;
+mod replace;
+mod trust;
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,9 @@ pub enum FileError {
     /// A symbolic link, or something else that is no plain file or directory, is in the way.
     #[error("will not use {}: {what}; look at it and take it away", path.display())]
     Unsafe { path: PathBuf, what: String },
+    /// Another process changed it after it was seen.
+    #[error("{} was changed meanwhile: try again", path.display())]
+    Changed { path: PathBuf },
     /// Larger than anything that belongs there.
     #[error("will not read {}: it is larger than {max} bytes", path.display())]
     TooLarge {
@@ -84,6 +89,11 @@ impl Files {
         Files { base: PathBuf::from("/"), strict: true }
     }
 
+    /// A folder that plays `/` with the rules of the system.
+    pub fn of_root(base: &Path) -> Self {
+        Files { base: base.to_owned(), strict: true }
+    }
+
     /// A lab: links are not followed either, but any owner is accepted.
     pub fn lab(base: &Path) -> Self {
         Files { base: base.to_owned(), strict: false }
@@ -117,50 +127,6 @@ impl Files {
             return Err(FileError::TooLarge { path: place, max: MAX_BYTES });
         }
         Ok(Some(bytes))
-    }
-
-    /// Replaces a file, or makes it, with `mode` (octal, such as 0o644) where it is new; one that is there keeps
-    /// its mode and owner. Directories that are missing are made with 0o755. An error says whether the file is as it was
-    /// ([`FileError::is_as_it_was`]).
-    pub fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-        let place = self.place(path);
-        let Some((directory, name)) = self.walk(path, Some(0o755))? else {
-            return Err(FileError::system("make a directory for", &place, Errno::NOENT));
-        };
-        let old = plain_file(&directory, name, &place)?;
-        let temporary = temporary_name(name);
-        let fail = |verb, error: std::io::Error| {
-            let _ = rustix::fs::unlinkat(directory.as_fd(), temporary.as_str(), AtFlags::empty());
-            FileError::system(verb, &place, error)
-        };
-        let mut file = write_beside(&directory, &temporary, &place)?;
-        file.write_all(bytes).map_err(|error| fail("write", error))?;
-        let bits = old.as_ref().map_or(mode, |stat| mode_bits(stat.st_mode) & 0o7777);
-        if let Some(stat) = &old {
-            let (user, group) =
-                (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
-            let mine = file.metadata().map_err(|error| fail("look at", error))?;
-            if (mine.uid(), mine.gid()) != (stat.st_uid, stat.st_gid) {
-                rustix::fs::fchown(&file, Some(user), Some(group))
-                    .map_err(|error| fail("give back", error.into()))?;
-            }
-        }
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(bits as _))
-            .map_err(|error| fail("set the mode of", error.into()))?;
-        // File::sync_all is F_FULLFSYNC on macOS.
-        file.sync_all().map_err(|error| fail("write out", error))?;
-        rustix::fs::renameat(directory.as_fd(), temporary.as_str(), directory.as_fd(), name)
-            .map_err(|error| fail("replace", error.into()))?;
-        rustix::fs::fsync(directory.as_fd())
-            .map_err(|error| FileError::unclear("write out the directory of", &place, error))?;
-        match self.read(path) {
-            Ok(Some(back)) if back == bytes => Ok(()),
-            Err(FileError::System { source, .. }) => Err(FileError::unclear("read back", &place, source)),
-            _ => {
-                let other = std::io::Error::other("it does not read back as it was written");
-                Err(FileError::unclear("replace", &place, other))
-            }
-        }
     }
 
     /// Removes a plain file; nothing where there is none.
@@ -295,6 +261,7 @@ impl Files {
             Err(Errno::NOENT) if make.is_none() => return Ok(None),
             Err(error) => return Err(FileError::system("open", &self.base, error)),
         };
+        directory = self.judge_folder(directory, &self.base)?;
         let mut so_far = self.base.clone();
         // On a Mac these three are links of the system's own into /private.
         let private =
@@ -347,12 +314,7 @@ impl Files {
             }
             Err(error) => return Err(FileError::system("open", place, error)),
         };
-        if self.strict {
-            let stat =
-                rustix::fs::fstat(&directory).map_err(|error| FileError::system("look at", place, error))?;
-            judge_owner(stat.st_uid, mode_bits(stat.st_mode), place)?;
-        }
-        Ok(Some(directory))
+        self.judge_folder(directory, place).map(Some)
     }
 
     fn judge_file(&self, file: &File, place: &Path) -> Result<(), FileError> {
@@ -364,9 +326,19 @@ impl Files {
             return Err(FileError::refuse(place, "it has a second name (a hard link)"));
         }
         if self.strict {
-            judge_owner(meta.uid(), meta.mode(), place)?;
+            trust::judge_plain_file(file, &meta, place)?;
         }
         Ok(())
+    }
+
+    fn judge_folder(&self, folder: OwnedFd, place: &Path) -> Result<OwnedFd, FileError> {
+        if !self.strict {
+            return Ok(folder);
+        }
+        let folder = File::from(folder);
+        let meta = folder.metadata().map_err(|error| FileError::system("look at", place, error))?;
+        trust::judge_folder(&folder, &meta, place)?;
+        Ok(folder.into())
     }
 }
 
@@ -407,28 +379,6 @@ fn write_beside(directory: &OwnedFd, temporary: &str, place: &Path) -> Result<Fi
     rustix::fs::openat(directory.as_fd(), temporary, flags, Mode::RUSR | Mode::WUSR)
         .map(File::from)
         .map_err(|error| FileError::system("write beside", place, error))
-}
-
-/// On the system, what is not root's or can be written by others is not trusted.
-fn judge_owner(user: u32, mode: u32, place: &Path) -> Result<(), FileError> {
-    // /Library's own folders are root:admin 0775 on some systems: root's, but open to administrators, who can
-    // become root anyway. Others never.
-    let shared = mode & 0o002 != 0 && mode & 0o1000 == 0;
-    if user != 0 {
-        return Err(FileError::refuse(place, format!("it belongs to user {user}, not to root")));
-    }
-    if shared {
-        return Err(FileError::refuse(
-            place,
-            format!("every user can write to it (mode {:04o})", mode & 0o7777),
-        ));
-    }
-    Ok(())
-}
-
-/// A mode as 32 bits: it is 16 wide on macOS and 32 on Linux.
-fn mode_bits(mode: impl Into<u32>) -> u32 {
-    mode.into()
 }
 
 #[cfg(test)]
@@ -536,14 +486,5 @@ mod tests {
                 "of the new file"
             );
         });
-    }
-
-    #[test]
-    fn others_writes_are_not_trusted() {
-        let place = Path::new("/x");
-        assert!(judge_owner(0, 0o040755, place).is_ok());
-        assert!(judge_owner(0, 0o041777, place).is_ok(), "sticky");
-        assert!(judge_owner(0, 0o040777, place).is_err());
-        assert!(judge_owner(501, 0o040755, place).is_err());
     }
 }

@@ -12,7 +12,7 @@ use crate::root::live::{Live, observe};
 use crate::root::plan::{AnchorContents, Evaluation, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::{self, Contradiction};
 use crate::rules::anchor::{self, Header};
-use crate::rules::conf;
+use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
 use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, System};
@@ -68,6 +68,8 @@ pub enum StepError {
     Hold(#[from] HoldError),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Conf(#[from] ConfError),
 }
 
 /// pf where it was to be put.
@@ -144,7 +146,7 @@ impl Machine<'_> {
         match step {
             Step::Load { anchor, rules } => self.pf.load_anchor(anchor, Rules::Text(rules))?,
             Step::Main { conf, load } => {
-                self.files.replace(PF_CONF, conf, 0o644)?;
+                self.edit_conf(conf, *load)?;
                 if *load {
                     self.pf.load_main(Rules::File(&self.files.place(PF_CONF)))?;
                 }
@@ -155,6 +157,25 @@ impl Machine<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Puts our block into /etc/pf.conf, or takes it out, as `planned` does, of what the file holds by now: a line that
+    /// another program wrote meanwhile stays. Errors: that changed what was checked and is to be loaded.
+    fn edit_conf(&self, planned: &[u8], load: bool) -> Result<(), StepError> {
+        const TRIES: usize = 5;
+        let changed = || FileError::Changed { path: self.files.place(PF_CONF) };
+        for _ in 0..TRIES {
+            let Some(now) = self.files.read(PF_CONF)? else { return Err(changed().into()) };
+            if load && conf::remove(&now)? != conf::remove(planned)? {
+                return Err(changed().into());
+            }
+            let wanted = if conf::contains(planned)? { conf::add(&now)? } else { conf::remove(&now)? };
+            match self.files.replace_seen(PF_CONF, Some(&now), &wanted, 0o644) {
+                Err(FileError::Changed { .. }) => {}
+                replaced => return Ok(replaced?),
+            }
+        }
+        Err(changed().into())
     }
 
     /// Whether pf holds what was asked, evaluates it where the plan says that it will, and is enabled where the guard is on.

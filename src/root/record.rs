@@ -5,7 +5,9 @@
 //! to [`PFLOG`], which administrators may read. It ends by itself: when its time is over, when the file is full, when it is
 //! told to ([`stop`]), or when tcpdump ends; then pflog0 goes again if it was made here.
 //!
-//! Nothing listens, and no signal is sent: it looks into [`RECORDING`] every now and then, which only root can write.
+//! Nothing listens, and no signal is sent: it looks into [`RECORDING`] every now and then, which only root can write. That
+//! is written before pflog0 is made, and tcpdump writes itself down before it runs: so whatever a recorder that was killed
+//! has left is known, and the next start or stop takes it away.
 //! Of two locks one is held as long as it records, so that there is one recording at a time and a dead one is known as
 //! such; the other while the file is read and changed, so that a recording is not made longer while it ends.
 
@@ -16,13 +18,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::os::children::{Register, read_register};
 use crate::os::process::{ProcessError, Program};
 use crate::os::stream::{Heard, Stream, start_and_leave};
 use crate::os::{self, FileError, Files, Lock};
 use crate::root::answer::{Outcome, Response};
 use crate::root::frames::{FrameError, Frames};
 use crate::rules::ledger::Seconds;
-use crate::system::{PFLOG, RECORDING, RECORDING_CHANGE_LOCK, RECORDING_LOCK, System};
+use crate::system::{PFLOG, RECORDING, RECORDING_CHANGE_LOCK, RECORDING_CHILDREN, RECORDING_LOCK, System};
 
 const IFCONFIG: &str = "/sbin/ifconfig";
 const TCPDUMP: &str = "/usr/sbin/tcpdump";
@@ -39,6 +42,7 @@ const QUIET_START: Duration = Duration::from_secs(5);
 
 /// A recording, as it stands in [`RECORDING`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recording {
     /// Version of this form: [`Recording::VERSION`].
     pub version: u32,
@@ -52,7 +56,7 @@ pub struct Recording {
     pub until: Seconds,
     /// Whether it was told to end.
     pub stop: bool,
-    /// Whether there is a pflog0 that was made for it.
+    /// Whether a pflog0, where there is one, was made for it.
     pub made_interface: bool,
     /// When and why it ended; `None` while it goes on, or where it ended without a word.
     pub ended: Option<Ended>,
@@ -60,6 +64,7 @@ pub struct Recording {
 
 /// The end of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ended {
     pub at: Seconds,
     /// Why, in a clause.
@@ -109,9 +114,13 @@ pub enum RecordError {
     /// tcpdump does not record.
     #[error("cannot record on pflog0: {0}")]
     Tcpdump(String),
-    /// The process that is to go on says why it does not.
-    #[error("{0}")]
-    Refused(String),
+    /// The process that was to go on says nothing.
+    #[error("the process that was to record pf's log ended at once")]
+    Silent,
+    #[error("process {0}, a tcpdump of the last recording, does not end")]
+    Child(u32),
+    #[error("pflog0, which was made for the last recording, cannot be taken away: {0}")]
+    Destroy(String),
     #[error(transparent)]
     Boot(#[from] os::BootError),
 }
@@ -153,13 +162,25 @@ pub fn start(system: &dyn System, minutes: u16, now: Seconds) -> Result<Response
     let program = std::env::current_exe()
         .map_err(|source| ProcessError::Start { program: "portcullis-helper".to_owned(), source })?;
     let helper = Program::new(program).args(system.helper().arguments).args(["record", &minutes.to_string()]);
-    let said = start_and_leave(helper, 2 * PATIENCE + QUIET_START)?;
-    match serde_json::from_str::<Response>(&said) {
-        Ok(answer) if answer.ok => Ok(answer),
-        Ok(answer) => Err(RecordError::Refused(answer.message)),
-        Err(_) => {
-            Err(RecordError::Refused("the process that was to record pf's log ended at once".to_owned()))
+    let said = start_and_leave(helper, 2 * PATIENCE + QUIET_START).map_err(RecordError::from);
+    // It says itself what it has touched.
+    let answer = said.and_then(|said| serde_json::from_str(&said).map_err(|_| RecordError::Silent));
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(silent) => Ok(after_silence(system, now, &silent)),
+    }
+}
+
+/// The process that was to record has ended without a word, perhaps after it made something.
+fn after_silence(system: &dyn System, now: Seconds, silent: &RecordError) -> Response {
+    let cleared = system.boot_id().map_err(RecordError::from).and_then(|boot| stop(system, now, &boot));
+    match cleared {
+        Ok(answer) if answer.ok => {
+            let message = format!("{silent}; what it may have made was taken away again");
+            Response::failed(Outcome::Restored, message)
         }
+        Ok(answer) => Response::failed(Outcome::Damaged, format!("{silent}; {}", answer.message)),
+        Err(error) => Response::failed(Outcome::Damaged, format!("{silent}; and {error}")),
     }
 }
 
@@ -192,16 +213,10 @@ pub fn stop(system: &dyn System, now: Seconds, boot: &str) -> Result<Response, R
     let change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
     let recording = Recording::read(tree)?.filter(|recording| recording.boot == boot);
     let Some(recording) = recording else { return Ok(nothing_to_stop()) };
-    if !is_held(tree)? {
-        if recording.ended.is_some() && !recording.made_interface {
-            return Ok(nothing_to_stop());
-        }
-        if recording.made_interface {
-            ifconfig(system, &["pflog0", "destroy"])?;
-        }
-        let ended = Some(Ended { at: now, because: "it ended without a word".to_owned() });
-        Recording { ended, made_interface: false, ..recording }.write(tree)?;
-        return Ok(Response::done(Outcome::Changed, "the recording of pf's log had ended without a word"));
+    match tree.lock(RECORDING_LOCK, Duration::ZERO) {
+        Ok(_lock) => return Ok(bury(system, tree, recording, now)),
+        Err(FileError::Busy { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     if recording.ended.is_none() {
         Recording { stop: true, ..recording.clone() }.write(tree)?;
@@ -212,14 +227,48 @@ pub fn stop(system: &dyn System, now: Seconds, boot: &str) -> Result<Response, R
         Ok(_) => {
             Ok(Response::done(Outcome::Changed, format!("pf's log is not recorded any more; {PFLOG} stays")))
         }
-        Err(FileError::Busy { .. }) => {
+        Err(error) => {
             let pid = recording.pid;
-            let message =
-                format!("the recording of pf's log was told to end, and goes on: look at process {pid}");
-            Ok(Response::failed(Outcome::Changed, message))
+            let message = format!(
+                "the recording of pf's log was told to end, and goes on ({error}): look at process {pid}"
+            );
+            Ok(Response::failed(Outcome::Damaged, message))
         }
-        Err(error) => Err(error.into()),
     }
+}
+
+/// Clears away what a recording that is over has left, and writes down that it has ended.
+fn bury(system: &dyn System, tree: &Files, recording: Recording, now: Seconds) -> Response {
+    let was_over = recording.ended.is_some();
+    let cleared = clear(system, tree, &recording).and_then(|touched| {
+        if touched || !was_over {
+            let silent = Ended { at: now, because: "it ended without a word".to_owned() };
+            let ended = recording.ended.clone().or(Some(silent));
+            Recording { ended, made_interface: false, ..recording }.write(tree)?;
+        }
+        Ok(touched)
+    });
+    match cleared {
+        Ok(false) if was_over => nothing_to_stop(),
+        Ok(_) => Response::done(Outcome::Changed, "the recording of pf's log had ended without a word"),
+        Err(error) => {
+            let message = format!("the recording of pf's log had ended without a word, and {error}");
+            Response::failed(Outcome::Damaged, message)
+        }
+    }
+}
+
+/// Ends the tcpdump of a recording that is over and takes its pflog0 away; gives whether there was anything. Called under
+/// [`RECORDING_LOCK`].
+fn clear(system: &dyn System, tree: &Files, last: &Recording) -> Result<bool, RecordError> {
+    let children = read_register(&tree.read(RECORDING_CHILDREN)?.unwrap_or_default());
+    let left: Vec<_> = children.into_iter().filter(|child| child.runs()).collect();
+    if let Some(child) = left.iter().find(|child| !child.end(PATIENCE)) {
+        return Err(RecordError::Child(child.pid));
+    }
+    let destroyed = last.made_interface && destroy_interface(system)?;
+    tree.remove(RECORDING_CHILDREN)?;
+    Ok(destroyed || !left.is_empty())
 }
 
 fn nothing_to_stop() -> Response {
@@ -242,9 +291,9 @@ pub fn run(system: &dyn System, minutes: u16) -> ExitCode {
     let tree = system.files();
     let mut recorder = match Recorder::begin(system, &tree, minutes) {
         Ok(recorder) => recorder,
-        Err(error) => {
-            Response::failed(Outcome::Unchanged, error.to_string()).print();
-            return ExitCode::from(1);
+        Err(answer) => {
+            answer.print();
+            return ExitCode::from(answer.exit_status());
         }
     };
     let message = format!("pf's log is being recorded in {PFLOG}, for {minutes} min");
@@ -269,43 +318,97 @@ struct Recorder<'a> {
     frames: Frames,
     /// By the monotonic clock: a wall clock that is set back makes no recording longer.
     deadline: Instant,
+    _register: Register,
     _lock: Lock,
 }
 
 impl<'a> Recorder<'a> {
-    /// Makes everything ready. What was made is taken back where something fails.
-    fn begin(system: &'a dyn System, tree: &'a Files, minutes: u16) -> Result<Self, RecordError> {
-        let lock = tree.lock(RECORDING_LOCK, Duration::ZERO)?;
-        let boot = system.boot_id()?;
-        // One that died may have left the pflog0 that it had made.
-        let left =
-            Recording::read(tree).ok().flatten().is_some_and(|last| last.made_interface && last.boot == boot);
-        let made = make_interface(system)?;
-        let made_interface = made || left;
-        let ready = || -> Result<Self, RecordError> {
-            let mut frames = Frames::default();
-            let tcpdump = start_tcpdump(system, &mut frames)?;
-            let (now, length) = (system.now(), u64::from(minutes) * 60);
-            let recording = Recording {
-                version: Recording::VERSION,
-                boot,
-                pid: std::process::id(),
-                since: now,
-                until: now.saturating_add(Seconds::from(minutes) * 60),
-                stop: false,
-                made_interface,
-                ended: None,
-            };
-            let file = tree.create_for_admins(PFLOG)?;
-            recording.write(tree)?;
-            let deadline = Instant::now() + Duration::from_secs(length);
-            Ok(Recorder { tree, system, recording, tcpdump, file, written: 0, frames, deadline, _lock: lock })
+    /// Makes everything ready. What was made is taken back where something fails, and the answer says what came of that.
+    fn begin(system: &'a dyn System, tree: &'a Files, minutes: u16) -> Result<Self, Response> {
+        let unchanged = |error: RecordError| {
+            Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
         };
-        ready().inspect_err(|_| {
-            if made_interface {
-                let _ = ifconfig(system, &["pflog0", "destroy"]);
+        let lock = tree.lock(RECORDING_LOCK, Duration::ZERO).map_err(|error| unchanged(error.into()))?;
+        let boot = system.boot_id().map_err(|error| unchanged(error.into()))?;
+        let last = Recording::read(tree).ok().flatten().filter(|last| last.boot == boot);
+        let cleared = last.map_or(Ok(()), |last| {
+            if clear(system, tree, &last)? {
+                Recording { made_interface: false, ..last }.write(tree)?;
+            }
+            Ok(())
+        });
+        cleared.map_err(|error: RecordError| {
+            Response::failed(Outcome::Damaged, format!("what the last recording left stays: {error}"))
+        })?;
+        let old = tree.read(RECORDING).map_err(|error| unchanged(error.into()))?;
+        let (now, length) = (system.now(), u64::from(minutes) * 60);
+        let recording = Recording {
+            version: Recording::VERSION,
+            boot,
+            pid: std::process::id(),
+            since: now,
+            until: now.saturating_add(Seconds::from(minutes) * 60),
+            stop: false,
+            made_interface: false,
+            ended: None,
+        };
+        let deadline = Instant::now() + Duration::from_secs(length);
+        Recorder::make_ready(system, tree, recording, lock, deadline).map_err(|failed| {
+            let (error, recording) = *failed;
+            let back = clear(system, tree, &recording).and_then(|_| {
+                match old {
+                    Some(old) => tree.replace(RECORDING, &old, 0o644)?,
+                    None => tree.remove(RECORDING)?,
+                }
+                Ok(())
+            });
+            match back {
+                Ok(()) => Response::failed(
+                    Outcome::Restored,
+                    format!("{error}; what was made for the recording was taken away again"),
+                ),
+                Err(left) => Response::failed(Outcome::Damaged, format!("{error}; and {left}")),
             }
         })
+    }
+
+    /// Errors: why, and the recording as it came to be.
+    fn make_ready(
+        system: &'a dyn System,
+        tree: &'a Files,
+        mut recording: Recording,
+        lock: Lock,
+        deadline: Instant,
+    ) -> Result<Self, Box<(RecordError, Recording)>> {
+        let ready = |recording: &mut Recording| -> Result<(Stream, Frames, File, Register), RecordError> {
+            tree.remove(RECORDING_CHILDREN)?;
+            let register = Register::open(tree.append(RECORDING_CHILDREN, 0o600)?);
+            recording.made_interface = !ifconfig(system, &["pflog0"])?;
+            recording.write(tree)?;
+            if recording.made_interface {
+                create_interface(system)?;
+            }
+            let mut frames = Frames::default();
+            let tcpdump = start_tcpdump(system, &mut frames)?;
+            // Last, since what was recorded before goes with it.
+            let file = tree.create_for_admins(PFLOG)?;
+            Ok((tcpdump, frames, file, register))
+        };
+        match ready(&mut recording) {
+            Ok((tcpdump, frames, file, register)) => Ok(Recorder {
+                tree,
+                system,
+                recording,
+                tcpdump,
+                file,
+                written: 0,
+                frames,
+                deadline,
+                _register: register,
+                _lock: lock,
+            }),
+            Err(error) => Err(Box::new((error, recording))),
+        }
     }
 
     /// Writes what comes, to its end; gives why that is.
@@ -395,10 +498,12 @@ impl<'a> Recorder<'a> {
             let _ = self.write_whole();
         }
         if self.recording.made_interface {
-            self.recording.made_interface = !ifconfig(self.system, &["pflog0", "destroy"])?;
+            destroy_interface(self.system)?;
+            self.recording.made_interface = false;
         }
         self.recording.write(self.tree)?;
-        Ok(())
+        drop(self.tcpdump);
+        Ok(self.tree.remove(RECORDING_CHILDREN)?)
     }
 }
 
@@ -407,16 +512,18 @@ fn ifconfig(system: &dyn System, arguments: &[&str]) -> Result<bool, RecordError
     Ok(output.success())
 }
 
-/// Makes pflog0 where there is none; gives whether it did.
-fn make_interface(system: &dyn System) -> Result<bool, RecordError> {
-    if ifconfig(system, &["pflog0"])? {
+fn create_interface(system: &dyn System) -> Result<(), RecordError> {
+    let output = system.program(IFCONFIG).args(["pflog0", "create"]).run()?;
+    if output.success() { Ok(()) } else { Err(RecordError::Interface(output.stderr.trim().to_owned())) }
+}
+
+/// Takes pflog0 away; gives whether there was one.
+fn destroy_interface(system: &dyn System) -> Result<bool, RecordError> {
+    if !ifconfig(system, &["pflog0"])? {
         return Ok(false);
     }
-    let output = system.program(IFCONFIG).args(["pflog0", "create"]).run()?;
-    match output.success() {
-        true => Ok(true),
-        false => Err(RecordError::Interface(output.stderr.trim().to_owned())),
-    }
+    let output = system.program(IFCONFIG).args(["pflog0", "destroy"]).run()?;
+    if output.success() { Ok(true) } else { Err(RecordError::Destroy(output.stderr.trim().to_owned())) }
 }
 
 /// Starts tcpdump (tcpdump(1): no names looked up, no promiscuous mode, packets written as they come, to standard

@@ -5,6 +5,7 @@
 //! as macOS's. Functions that give the number as their result translate it themselves. C functions with a variable
 //! number of arguments are written with fixed ones: on x86_64 whole numbers and pointers come in the same registers.
 
+pub mod attributes;
 pub mod directories;
 pub mod dispatch;
 pub mod errno;
@@ -49,6 +50,7 @@ pub(crate) use shims;
 
 /// Every area.
 pub const AREAS: &[&[Shim]] = &[
+    attributes::SHIMS,
     directories::SHIMS,
     dispatch::SHIMS,
     errno::SHIMS,

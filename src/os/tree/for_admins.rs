@@ -7,10 +7,9 @@ use std::os::fd::AsFd as _;
 use rustix::fs::{AtFlags, Gid, Mode};
 use rustix::io::Errno;
 
+use super::trust::ADMIN;
 use super::{FileError, Files, plain_file, temporary_name, write_beside};
 
-/// The group `admin` of macOS.
-const ADMIN: u32 = 80;
 const MODE: u32 = 0o640;
 
 impl Files {
