@@ -103,6 +103,7 @@ impl AppError {
             AppError::Elevate(ElevateError::Cancelled) => 3,
             AppError::Elevate(ElevateError::Failed { outcome: Outcome::Restored, .. }) => 4,
             AppError::Elevate(ElevateError::Failed { outcome: Outcome::Damaged, .. }) => 5,
+            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Changed, .. }) => 6,
             AppError::Elevate(ElevateError::TimedOut | ElevateError::Unclear(_)) => 5,
             _ => 1,
         }

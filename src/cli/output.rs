@@ -70,6 +70,7 @@ impl Printer {
                 let outcome = match error.exit_status() {
                     4 => Outcome::Restored,
                     5 => Outcome::Damaged,
+                    6 => Outcome::Changed,
                     _ => Outcome::Unchanged,
                 };
                 let message = error.to_string();

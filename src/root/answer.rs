@@ -7,6 +7,7 @@
 //! | 2 | bad request or usage | unchanged |
 //! | 4 | failed on the way | restored to what it was |
 //! | 5 | failed on the way, and so did putting it back | damaged: the message says what is left to do by hand |
+//! | 6 | what was asked does not hold | changed all the same: an interrupted change was undone, or a part was done |
 
 use std::io::Write as _;
 
@@ -105,9 +106,10 @@ impl Response {
         }
         match (self.ok, self.outcome) {
             (true, _) => 0,
-            (false, Outcome::Changed | Outcome::Unchanged) => 1,
+            (false, Outcome::Unchanged) => 1,
             (false, Outcome::Restored) => 4,
             (false, Outcome::Damaged) => 5,
+            (false, Outcome::Changed) => 6,
         }
     }
 
@@ -117,6 +119,7 @@ impl Response {
             1 | 2 => Some(Outcome::Unchanged),
             4 => Some(Outcome::Restored),
             5 => Some(Outcome::Damaged),
+            6 => Some(Outcome::Changed),
             _ => None,
         }
     }

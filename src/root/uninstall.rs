@@ -67,7 +67,7 @@ pub fn finish(system: &dyn System, keep_logs: bool, now: Seconds, boot: &str, cl
                 "{}; but {stage} could not be removed: {error}; ask again when that is mended",
                 closed.message
             );
-            Response::failed(Outcome::Damaged, message)
+            Response::failed(Outcome::Changed, message)
         }
     }
 }

@@ -166,9 +166,10 @@ impl Answer {
         let ok = value.get("ok").and_then(Value::as_bool).ok_or("no ok")?;
         let said = match (ok, outcome) {
             (true, _) => 0,
-            (false, Outcome::Changed | Outcome::Unchanged) => 1,
+            (false, Outcome::Unchanged) => 1,
             (false, Outcome::Restored) => 4,
             (false, Outcome::Damaged) => 5,
+            (false, Outcome::Changed) => 6,
         };
         if code != Some(said) {
             return Err(format!("exit status {code:?} beside ok {ok}, {outcome:?}"));
