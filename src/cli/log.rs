@@ -14,11 +14,13 @@ use super::error::CommandError;
 use super::explain;
 use super::files::{ConfFile, IncludedFiles};
 use super::output::{CommandOutput, Printer, Run, clock, clock_with_seconds, pretty};
-use portcullis::app::App;
+use portcullis::app::{App, AppError};
+use portcullis::os::BootError;
 use portcullis::pf::rule_text::RuleText;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pflog::follow::{FollowEvent, Follower};
-use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, blocked};
+use portcullis::pflog::{LogAction, LogDirection, LogEntry, PflogError, Reader, UnnamedRule, blocked};
+use portcullis::report::Unusable;
 use portcullis::root::record::Recording;
 use portcullis::root::request::Request;
 use portcullis::rules::ledger::Seconds;
@@ -179,13 +181,34 @@ fn unreadable(file: &Path) -> impl Fn(PflogError) -> CommandError {
 }
 
 /// The rules that logged the packets, or why they are not known.
-struct PacketRules(Result<Rulesets, String>);
+struct PacketRules(Result<Rulesets, UnknownRules>);
+
+#[derive(Debug, thiserror::Error)]
+enum UnknownRules {
+    #[error("name the rules with --conf")]
+    NotNamed,
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    #[error(transparent)]
+    Report(#[from] Unusable),
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+/// Why the rule that logged a packet is not known.
+#[derive(Debug, thiserror::Error)]
+enum UnknownRule<'a> {
+    #[error(transparent)]
+    Rules(&'a UnknownRules),
+    #[error(transparent)]
+    Entry(#[from] UnnamedRule),
+}
 
 impl PacketRules {
     fn for_file(filter: &LogFilter) -> Result<Self, CommandError> {
         match &filter.conf {
             Some(conf) => Self::of_conf(conf),
-            None => Ok(PacketRules(Err("name the rules with --conf".to_owned()))),
+            None => Ok(PacketRules(Err(UnknownRules::NotNamed))),
         }
     }
 
@@ -207,18 +230,17 @@ impl PacketRules {
     /// Those that root last saw.
     fn of_root(app: &App) -> Self {
         let fact = app.report();
-        let rulesets = || {
-            let boot = os::boot_id().map_err(|error| error.to_string())?;
-            let report = fact.usable(os::now(), &boot).map_err(|because| because.to_string())?;
-            app.rulesets(report).map_err(|because| because.to_string())
+        let rulesets = || -> Result<_, UnknownRules> {
+            let report = fact.usable(os::now(), &os::boot_id()?)?;
+            Ok(app.rulesets(report)?)
         };
         let interfaces = || firewall::interfaces(app.system());
         PacketRules(rulesets().map(|seen| explain::loaded(&seen).with_interfaces(interfaces())))
     }
 
-    fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, String> {
-        let loaded = self.0.as_ref().map_err(Clone::clone)?;
-        entry.rule_in(loaded).map_err(|why| why.to_string())
+    fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, UnknownRule<'_>> {
+        let loaded = self.0.as_ref().map_err(UnknownRule::Rules)?;
+        Ok(entry.rule_in(loaded)?)
     }
 }
 
@@ -236,7 +258,7 @@ impl PrintedPacket {
     fn of(entry: LogEntry, rules: &PacketRules) -> Self {
         match rules.rule_of(&entry) {
             Ok(rule) => PrintedPacket { entry, logged_by: Some(rule), not_known: None },
-            Err(why) => PrintedPacket { entry, logged_by: None, not_known: Some(why) },
+            Err(why) => PrintedPacket { entry, logged_by: None, not_known: Some(why.to_string()) },
         }
     }
 

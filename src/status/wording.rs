@@ -23,6 +23,8 @@ impl fmt::Display for Reason {
 }
 
 /// A clause that says why nothing is known of pf.
+impl std::error::Error for Unusable {}
+
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
