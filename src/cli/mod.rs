@@ -9,7 +9,6 @@
 //! | 3 | the prompt was cancelled, the system is unchanged |
 //! | 4 | failed on the way, the system was restored |
 //! | 5 | what became of the system is not known, or it is damaged: the message says what to do |
-//! | 6 | what was asked does not hold, and something was changed: the message says what |
 
 mod change;
 mod check;
@@ -61,7 +60,7 @@ struct CliArguments {
 }
 
 const AFTER_HELP: &str = "Exit status: 0 done, 1 failed and unchanged, 2 bad usage, 3 cancelled, \
-4 restored after a failure, 5 not known or damaged, 6 failed and changed.";
+4 restored after a failure, 5 not known or damaged.";
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {

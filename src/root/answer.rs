@@ -6,8 +6,8 @@
 //! | 1 | failed | unchanged |
 //! | 2 | bad request or usage | unchanged |
 //! | 4 | failed on the way | restored to what it was |
+//! | 6 | failed in part | changed: the message says what was done, and what is left |
 //! | 5 | failed on the way, and so did putting it back | damaged: the message says what is left to do by hand |
-//! | 6 | what was asked does not hold | changed all the same: an interrupted change was undone, or a part was done |
 
 use std::io::Write as _;
 
@@ -107,9 +107,9 @@ impl Response {
         match (self.ok, self.outcome) {
             (true, _) => 0,
             (false, Outcome::Unchanged) => 1,
+            (false, Outcome::Changed) => 6,
             (false, Outcome::Restored) => 4,
             (false, Outcome::Damaged) => 5,
-            (false, Outcome::Changed) => 6,
         }
     }
 

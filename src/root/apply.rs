@@ -19,7 +19,7 @@ use crate::root::request::{Operation, Request};
 use crate::root::stages::{Asked, StageError, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
 use crate::root::{journal, messages, record, recovery, uninstall};
-use crate::rules::ledger::{Guard, Ledger, Opening};
+use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
 use crate::rules::source::Source;
 use crate::system::{LOCK, System};
 
@@ -40,6 +40,8 @@ enum Refusal {
     Boot(#[from] os::BootError),
     #[error(transparent)]
     Record(#[from] record::RecordError),
+    #[error("with this request the ledger would be out of bounds: {0}")]
+    Bounds(#[source] LedgerError),
     #[error(transparent)]
     NoOpening(#[from] NoOpening),
     #[error(transparent)]
@@ -221,6 +223,10 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         }
         _ => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
+            // A closing alone is never refused for its size.
+            if opens(&request.action) || !request.managed.is_empty() {
+                new.check_bounds().map_err(Refusal::Bounds)?;
+            }
             let asked = Asked { request, wanted: request.way, damaged: damaged.as_ref() };
             Ok(change_in_stages(machine, asked, old, new, live)?)
         }
@@ -289,9 +295,11 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
         Operation::CloseAll {} => new.close_all(),
         Operation::Guard { on: false } => new.guard = Guard::Off,
+        // As where there is no ledger.
         Operation::Uninstall { .. } => {
             new.close_all();
-            new.guard = Guard::Off;
+            new.managed.clear();
+            new.guard = Guard::Unset;
         }
         Operation::Guard { on: true } | Operation::Undo { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}

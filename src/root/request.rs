@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::port::PortRange;
-use crate::rules::ledger::{Attachment, Seconds};
+use crate::rules::ledger::{Attachment, LATEST, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
 use crate::rules::source::{Source, host_text};
 use crate::system::Moment;
@@ -295,9 +295,6 @@ impl Operation {
         }
     }
 }
-
-/// 9999-12-31T23:59:59Z.
-const LATEST: Seconds = 253_402_300_799;
 
 /// A text of unknown length and letters, as an error shows it.
 fn shortened(text: &str) -> String {

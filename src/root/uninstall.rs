@@ -10,7 +10,7 @@ use crate::root::record::{self, RecordError};
 use crate::root::snapshot::{self, SnapshotError};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::ledger::Seconds;
-use crate::system::{ANCHOR_FILE, BELL, LOCK, LOGS, PF_CONF, SNAPSHOTS, STATE_DIR, System};
+use crate::system::{ANCHOR_FILE, BELL, LOCK, LOGS, PF_CONF, RECORDING, SNAPSHOTS, STATE_DIR, System};
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,9 @@ impl Uninstallation<'_> {
     }
 
     fn end_recording(&self) -> Result<(), UninstallError> {
+        if self.files.read(RECORDING)?.is_none() {
+            return Ok(());
+        }
         let answer = record::stop(self.system, self.now, self.boot)?;
         if answer.ok { Ok(()) } else { Err(UninstallError::Recording(answer.message)) }
     }

@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::source::Source;
 use crate::port::PortRange;
-use crate::rules::named_port::{NamedPort, PortName};
+use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName};
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
+
+/// 9999-12-31T23:59:59Z.
+pub const LATEST: Seconds = 253_402_300_799;
 
 /// One range that is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +163,16 @@ pub enum LedgerError {
     Json(#[from] serde_json::Error),
     #[error("it has version {0}")]
     Version(u32),
+    #[error("{count} {what} are more than {max}")]
+    TooMany { count: u32, what: &'static str, max: u32 },
+    #[error("port {0} lies below {LOWEST_PORT}")]
+    SystemPort(PortRange),
+    #[error("{0} stands below or within {1}")]
+    Order(PortRange, PortRange),
+    #[error("the source of port {0} names no host, or every address")]
+    Source(PortRange),
+    #[error("the end of port {0} lies outside the years 1970 to 9999")]
+    Until(PortRange),
 }
 
 impl Ledger {
@@ -176,7 +189,42 @@ impl Ledger {
             opening.name = opening.named_port().with_number_for_old_name().name;
         }
         ledger.managed = ledger.managed.into_iter().map(NamedPort::with_number_for_old_name).collect();
+        ledger.check_bounds()?;
         Ok(ledger)
+    }
+
+    /// The most ports that are open at once.
+    pub const MAX_OPEN: u32 = 1024;
+    /// The most ports that are ours to close.
+    pub const MAX_MANAGED: u32 = 16 * 1024;
+    /// The most ranges in either list.
+    pub const MAX_RANGES: u32 = 2048;
+    /// The most hosts or networks that all openings let in.
+    pub const MAX_HOSTS: u32 = 4096;
+
+    /// Whether each value lies within the bounds of what requests can lead to, as a whole too.
+    pub fn check_bounds(&self) -> Result<(), LedgerError> {
+        let most = |count: u32, what, max| match count > max {
+            true => Err(LedgerError::TooMany { count, what, max }),
+            false => Ok(()),
+        };
+        let openings: Vec<PortRange> = self.openings.iter().map(|opening| opening.port).collect();
+        let managed: Vec<PortRange> = self.managed.iter().map(|port| port.range).collect();
+        most(check_ranges(&openings)?, "open ports", Self::MAX_OPEN)?;
+        most(check_ranges(&managed)?, "managed ports", Self::MAX_MANAGED)?;
+        let mut hosts = 0;
+        for Opening { port, from, until, .. } in &self.openings {
+            if let Some(networks) = from.networks() {
+                if networks.is_empty() || networks.iter().any(|network| network.prefix_len() == 0) {
+                    return Err(LedgerError::Source(*port));
+                }
+                hosts += u32::try_from(networks.len()).unwrap_or(u32::MAX);
+            }
+            if until.is_some_and(|until| !(0..=LATEST).contains(&until)) {
+                return Err(LedgerError::Until(*port));
+            }
+        }
+        most(hosts, "hosts", Self::MAX_HOSTS)
     }
 
     /// Opens a range; what was open of it before gives way.
@@ -299,6 +347,23 @@ impl Ledger {
     }
 }
 
+/// How many ports a list of ranges has. Errors: they do not rise, overlap, or lie where system services sit.
+fn check_ranges(ranges: &[PortRange]) -> Result<u32, LedgerError> {
+    let count = u32::try_from(ranges.len()).unwrap_or(u32::MAX);
+    if count > Ledger::MAX_RANGES {
+        return Err(LedgerError::TooMany { count, what: "ranges", max: Ledger::MAX_RANGES });
+    }
+    if let Some(low) = ranges.iter().find(|range| range.first() < LOWEST_PORT) {
+        return Err(LedgerError::SystemPort(*low));
+    }
+    for (one, next) in ranges.iter().zip(ranges.iter().skip(1)) {
+        if next.first() <= one.last() {
+            return Err(LedgerError::Order(*next, *one));
+        }
+    }
+    Ok(ranges.iter().map(|range| range.count()).sum())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,6 +418,38 @@ mod tests {
     }
 
     #[test]
+    fn what_no_request_leads_to_is_refused() {
+        let read = |openings: &str, managed: &str| {
+            let text = format!(
+                r#"{{"version":1,"guard":"on","openings":[{openings}],"managed":[{managed}],"token":null,"way":null}}"#
+            );
+            Ledger::parse(text.as_bytes()).map_err(|error| error.to_string())
+        };
+        let opening = |port: &str, from: &str, until: &str| {
+            format!(r#"{{"name":"a","port":{port},"from":{from},"until":{until},"since":1,"by":"ada"}}"#)
+        };
+        let any = r#"{"kind":"any"}"#;
+        assert!(read(&opening("2345", any, "5"), r#"{"name":"a","port":"7000-7010"}"#).is_ok());
+        for (openings, managed, why) in [
+            (opening("\"1-65535\"", any, "5"), String::new(), "below 1024"),
+            (opening("\"1024-65535\"", any, "5"), String::new(), "64512 open ports"),
+            (opening("2345", any, "-1"), String::new(), "the end of port 2345"),
+            (opening("2345", r#"{"kind":"hosts","hosts":[]}"#, "5"), String::new(), "no host"),
+            (opening("2345", r#"{"kind":"hosts","hosts":["::/0"]}"#, "5"), String::new(), "every address"),
+            (String::new(), r#"{"name":"a","port":22}"#.to_owned(), "below 1024"),
+            (String::new(), r#"{"name":"a","port":"1024-65535"}"#.to_owned(), "64512 managed"),
+            (
+                String::new(),
+                r#"{"name":"a","port":3000},{"name":"b","port":"2000-3000"}"#.to_owned(),
+                "2000-3000 stands below",
+            ),
+        ] {
+            let said = read(&openings, &managed).unwrap_err();
+            assert!(said.contains(why), "{openings} {managed}: {said}");
+        }
+    }
+
+    #[test]
     fn refuses_who_is_not_let_in() {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
         ledger.manage(&managed("a", "2000-2010"));
@@ -399,10 +496,10 @@ mod tests {
     #[test]
     fn a_port_without_a_name_was_once_named_port() {
         let old = r#"{"version":1,"guard":"on","openings":[{"name":"port","port":"7001-7003","from":{"kind":"any"},
-            "until":null,"since":1,"by":"ada"}],"managed":[{"name":"port","port":9}],"token":null,"way":null}"#;
+            "until":null,"since":1,"by":"ada"}],"managed":[{"name":"port","port":1999}],"token":null,"way":null}"#;
         let mut ledger = Ledger::parse(old.as_bytes()).unwrap();
         assert_eq!(ledger.openings[0].name.as_str(), "7001-7003");
-        assert_eq!(ledger.managed[0].to_string(), "9");
+        assert_eq!(ledger.managed[0].to_string(), "1999");
         ledger.close(&managed("x", "7002"));
         let left: Vec<_> = ledger.openings.iter().map(|opening| opening.name.as_str()).collect();
         assert_eq!(left, ["7001", "7003"]);

@@ -58,21 +58,22 @@ pub fn arguments(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<OsS
     let words = match ask {
         // As launchd asks; many at once are told apart by who asks.
         Ask::Tick if asker == "ada" => vec!["tick".to_owned()],
-        _ => request(lab, ask, asker, now)?,
+        _ => request(ask, asker, now)?,
     };
     let mut arguments = vec![OsString::from("--lab"), lab.into()];
     arguments.extend(words.into_iter().map(OsString::from));
     Some(arguments)
 }
 
-fn request(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
+fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let named = |ports: &[(&str, u16)]| {
         ports.iter().map(|(name, port)| format!("{port}={name}")).collect::<Vec<_>>().join(",")
     };
     let time = |seconds| jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string());
     let (mut way, mut guard, mut close) = (None, false, None);
     let mut words: Vec<String> = match ask {
-        Ask::Undo => vec!["undo".to_owned(), last_change(lab).unwrap_or(1).to_string()],
+        // The second change, after the guard: the opening.
+        Ask::Undo => vec!["undo".to_owned(), "2".to_owned()],
         Ask::Uninstall => vec!["uninstall".to_owned()],
         Ask::Open { ports, from, lasts, guard: guards } => {
             guard = *guards;
@@ -109,7 +110,7 @@ fn request(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> 
     let options = [
         ("--close", close),
         ("--guard", guard.then(|| "on".to_owned())),
-        ("--managed", Some(menu)),
+        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall)).then_some(menu)),
         ("--way", way),
         ("--may", Some(may)),
         ("--made", time(now)),
@@ -121,14 +122,6 @@ fn request(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> 
         words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
     }
     Some(words)
-}
-
-/// The number of the last change; `None` where there was none.
-fn last_change(lab: &Path) -> Option<u32> {
-    let folder = lab.join("Library/Application Support/Portcullis/snapshots");
-    let names =
-        std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.parse().ok()).max()
 }
 
 /// What the helper says that it did.
@@ -167,9 +160,9 @@ impl Answer {
         let said = match (ok, outcome) {
             (true, _) => 0,
             (false, Outcome::Unchanged) => 1,
+            (false, Outcome::Changed) => 6,
             (false, Outcome::Restored) => 4,
             (false, Outcome::Damaged) => 5,
-            (false, Outcome::Changed) => 6,
         };
         if code != Some(said) {
             return Err(format!("exit status {code:?} beside ok {ok}, {outcome:?}"));
