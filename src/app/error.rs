@@ -102,7 +102,10 @@ impl AppError {
             AppError::Elevate(ElevateError::Request(_)) => 2,
             AppError::Elevate(ElevateError::Cancelled) => 3,
             AppError::Elevate(ElevateError::Failed { outcome: Outcome::Restored, .. }) => 4,
-            AppError::Elevate(ElevateError::Failed { outcome: Outcome::Damaged, .. }) => 5,
+            // The message says what is left to do.
+            AppError::Elevate(ElevateError::Failed {
+                outcome: Outcome::Damaged | Outcome::Changed, ..
+            }) => 5,
             AppError::Elevate(ElevateError::TimedOut | ElevateError::Unclear(_)) => 5,
             _ => 1,
         }

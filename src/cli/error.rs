@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::files::ConfFileError;
 use portcullis::app::AppError;
 use portcullis::debuggers::probe::ProbeError;
+use portcullis::elevate::ElevateError;
 use portcullis::pflog::PflogError;
+use portcullis::root::answer::Outcome;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -30,6 +32,16 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// What became of the system.
+    pub fn outcome(&self) -> Outcome {
+        match (self, self.exit_status()) {
+            (CommandError::App(AppError::Elevate(ElevateError::Failed { outcome, .. })), _) => *outcome,
+            // It is not known.
+            (_, 5) => Outcome::Damaged,
+            _ => Outcome::Unchanged,
+        }
+    }
+
     /// See the table in `cli/mod.rs`.
     pub fn exit_status(&self) -> u8 {
         match self {

@@ -67,12 +67,8 @@ impl Printer {
         match self {
             Printer::Text => self.note(error),
             Printer::Json => {
-                let outcome = match error.exit_status() {
-                    4 => Outcome::Restored,
-                    5 => Outcome::Damaged,
-                    _ => Outcome::Unchanged,
-                };
                 let message = error.to_string();
+                let outcome = error.outcome();
                 let failure = ChangeJson { version: 1, ok: false, outcome, message: &message, status: None };
                 let _ = std::io::stdout().lock().write_all(pretty(&failure).as_bytes());
             }

@@ -6,6 +6,7 @@
 //! | 1 | failed | unchanged |
 //! | 2 | bad request or usage | unchanged |
 //! | 4 | failed on the way | restored to what it was |
+//! | 6 | failed in part | changed: the message says what was done, and what is left |
 //! | 5 | failed on the way, and so did putting it back | damaged: the message says what is left to do by hand |
 
 use std::io::Write as _;
@@ -105,7 +106,8 @@ impl Response {
         }
         match (self.ok, self.outcome) {
             (true, _) => 0,
-            (false, Outcome::Changed | Outcome::Unchanged) => 1,
+            (false, Outcome::Unchanged) => 1,
+            (false, Outcome::Changed) => 6,
             (false, Outcome::Restored) => 4,
             (false, Outcome::Damaged) => 5,
         }
@@ -117,6 +119,7 @@ impl Response {
             1 | 2 => Some(Outcome::Unchanged),
             4 => Some(Outcome::Restored),
             5 => Some(Outcome::Damaged),
+            6 => Some(Outcome::Changed),
             _ => None,
         }
     }

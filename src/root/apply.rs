@@ -288,9 +288,11 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
         Operation::CloseAll {} => new.close_all(),
         Operation::Guard { on: false } => new.guard = Guard::Off,
+        // As where there is no ledger.
         Operation::Uninstall { .. } => {
             new.close_all();
-            new.guard = Guard::Off;
+            new.managed.clear();
+            new.guard = Guard::Unset;
         }
         Operation::Guard { on: true } | Operation::Undo { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}

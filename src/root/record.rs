@@ -179,8 +179,8 @@ fn after_silence(system: &dyn System, now: Seconds, silent: &RecordError) -> Res
             let message = format!("{silent}; what it may have made was taken away again");
             Response::failed(Outcome::Restored, message)
         }
-        Ok(answer) => Response::failed(Outcome::Damaged, format!("{silent}; {}", answer.message)),
-        Err(error) => Response::failed(Outcome::Damaged, format!("{silent}; and {error}")),
+        Ok(answer) => Response::failed(Outcome::Changed, format!("{silent}; {}", answer.message)),
+        Err(error) => Response::failed(Outcome::Changed, format!("{silent}; and {error}")),
     }
 }
 
@@ -232,7 +232,7 @@ pub fn stop(system: &dyn System, now: Seconds, boot: &str) -> Result<Response, R
             let message = format!(
                 "the recording of pf's log was told to end, and goes on ({error}): look at process {pid}"
             );
-            Ok(Response::failed(Outcome::Damaged, message))
+            Ok(Response::failed(Outcome::Changed, message))
         }
     }
 }
@@ -253,7 +253,7 @@ fn bury(system: &dyn System, tree: &Files, recording: Recording, now: Seconds) -
         Ok(_) => Response::done(Outcome::Changed, "the recording of pf's log had ended without a word"),
         Err(error) => {
             let message = format!("the recording of pf's log had ended without a word, and {error}");
-            Response::failed(Outcome::Damaged, message)
+            Response::failed(Outcome::Changed, message)
         }
     }
 }
@@ -338,7 +338,7 @@ impl<'a> Recorder<'a> {
             Ok(())
         });
         cleared.map_err(|error: RecordError| {
-            Response::failed(Outcome::Damaged, format!("what the last recording left stays: {error}"))
+            Response::failed(Outcome::Changed, format!("what the last recording left stays: {error}"))
         })?;
         let old = tree.read(RECORDING).map_err(|error| unchanged(error.into()))?;
         let (now, length) = (system.now(), u64::from(minutes) * 60);
@@ -367,7 +367,7 @@ impl<'a> Recorder<'a> {
                     Outcome::Restored,
                     format!("{error}; what was made for the recording was taken away again"),
                 ),
-                Err(left) => Response::failed(Outcome::Damaged, format!("{error}; and {left}")),
+                Err(left) => Response::failed(Outcome::Changed, format!("{error}; and {left}")),
             }
         })
     }

@@ -10,7 +10,7 @@ use crate::root::record::{self, RecordError};
 use crate::root::snapshot::{self, SnapshotError};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::ledger::Seconds;
-use crate::system::{ANCHOR_FILE, BELL, LOCK, LOGS, PF_CONF, SNAPSHOTS, STATE_DIR, System};
+use crate::system::{ANCHOR_FILE, BELL, LOCK, LOGS, PF_CONF, RECORDING, SNAPSHOTS, STATE_DIR, System};
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub fn finish(system: &dyn System, keep_logs: bool, now: Seconds, boot: &str, cl
                 "{}; but {stage} could not be removed: {error}; ask again when that is mended",
                 closed.message
             );
-            Response::failed(Outcome::Damaged, message)
+            Response::failed(Outcome::Changed, message)
         }
     }
 }
@@ -114,6 +114,9 @@ impl Uninstallation<'_> {
     }
 
     fn end_recording(&self) -> Result<(), UninstallError> {
+        if self.files.read(RECORDING)?.is_none() {
+            return Ok(());
+        }
         let answer = record::stop(self.system, self.now, self.boot)?;
         if answer.ok { Ok(()) } else { Err(UninstallError::Recording(answer.message)) }
     }

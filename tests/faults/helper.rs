@@ -71,7 +71,9 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let time = |seconds| jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string());
     let (mut way, mut guard, mut close) = (None, false, None);
     let mut words: Vec<String> = match ask {
-        Ask::Undo | Ask::Uninstall => return None,
+        // The second change, after the guard: the opening.
+        Ask::Undo => vec!["undo".to_owned(), "2".to_owned()],
+        Ask::Uninstall => vec!["uninstall".to_owned()],
         Ask::Open { ports, from, lasts, guard: guards } => {
             guard = *guards;
             let from = match from {
@@ -107,7 +109,7 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let options = [
         ("--close", close),
         ("--guard", guard.then(|| "on".to_owned())),
-        ("--managed", Some(menu)),
+        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall)).then_some(menu)),
         ("--way", way),
         ("--may", Some(may)),
         ("--made", time(now)),
@@ -156,7 +158,8 @@ impl Answer {
         let ok = value.get("ok").and_then(Value::as_bool).ok_or("no ok")?;
         let said = match (ok, outcome) {
             (true, _) => 0,
-            (false, Outcome::Changed | Outcome::Unchanged) => 1,
+            (false, Outcome::Unchanged) => 1,
+            (false, Outcome::Changed) => 6,
             (false, Outcome::Restored) => 4,
             (false, Outcome::Damaged) => 5,
         };
