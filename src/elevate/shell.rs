@@ -123,6 +123,33 @@ mod tests {
     }
 
     #[test]
+    fn a_swap_at_any_moment_runs_nothing_else() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let place = place();
+        let (helper, other) = (place.folder.join("helper"), place.folder.with_extension("other"));
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for text in ["#!/bin/sh\necho swapped\n", SCRIPT] {
+                        // Whole at every moment, as one who means it would do it.
+                        std::fs::write(&other, text).unwrap();
+                        std::fs::rename(&other, &helper).unwrap();
+                    }
+                }
+            });
+            let mut ran = 0;
+            for _ in 0..40 {
+                let output = run(&place, &["tick"]);
+                assert!(!output.stdout.contains("swapped"), "{output:?}");
+                ran += u32::from(output.code == 0);
+            }
+            is_over.store(true, Ordering::Relaxed);
+            println!("ran {ran} of 40");
+        });
+    }
+
+    #[test]
     fn what_is_no_plain_file_is_not_read() {
         let place = place();
         let helper = place.folder.join("helper");

@@ -1,4 +1,30 @@
-//! The rows of the table of threats in SECURITY.md, attacked: `threat_NN_…` is of row NN.
+//! The table of threats in SECURITY.md, attacked: `threat_NN_…` is of row NN.
+//!
+//! | row | where |
+//! |---|---|
+//! | 1 helper swapped | here, and with files that are no plain ones in `src/elevate/shell.rs` |
+//! | 2 injection | `hostile`; quoting through a real shell in `src/elevate/quote.rs` and `shell.rs`, AppleScript's in `tests/lab.rs` |
+//! | 3 inherited state | `inherited` |
+//! | 4 links, pipes | `files` |
+//! | 5 writable by others | `files`: each mode of 4,096, two owners; access control lists are macOS's alone, type-checked and not run |
+//! | 6 root-run binary or plist | not yet: there is no installed copy before the evening |
+//! | 7 confused deputy | here: nothing listens; bells are not there yet |
+//! | 8 hostile request | `hostile`, `prompt` |
+//! | 9 rule injection | `tests/helper.rs` (what does not read back is undone); rules come from typed values alone |
+//! | 10 damaged files | `hostile`; closing goes on: `tests/cli.rs`, `tests/helper.rs` |
+//! | 11 user-owned files | root's shell reads the helper's bytes alone (`src/elevate/shell.rs`); not traced |
+//! | 12 information leak | `tests/privacy.rs` |
+//! | 13 replay, undo | `prompt`; `tests/undo.rs` |
+//! | 14 denial | `hostile`: bounds of the ledger; time-outs and the killed group in `src/os/process.rs` |
+//! | 15 clock set back | the request's clock: `prompt`; the ends of openings by it come with the evening |
+//! | 16 silent opening | `prompt`: it names all; there is no URL scheme yet |
+//! | 17 downgrade | not yet: there is no installed copy |
+//! | 18, 19 crash, failing undo | `make faults` |
+//! | 20 other users | `tests/history.rs` |
+//! | 21 lost update of pf.conf | `files` |
+//! | 22 recording | `tests/log.rs` |
+//! | 23 uninstall | `tests/uninstall.rs` |
+//! | 24 test double | `tests/helper_links.rs` |
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -18,4 +44,42 @@ fn wrap_pfctl(lab: &Lab, script: &str) {
     std::fs::write(&place, format!("#!/bin/sh\nreal={}\n{script}\n", env!("CARGO_BIN_EXE_pfctl-lab")))
         .unwrap();
     std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn threat_01_a_caller_whose_helper_changed_since_it_was_built_reaches_no_root() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    // What root copies is not what the app hashed: the reader of the copy sees another file.
+    let place = lab.file("/usr/bin/shasum");
+    std::fs::remove_file(&place).unwrap();
+    std::fs::write(&place, "#!/bin/sh\n/bin/cat >/dev/null; echo \"$(printf '%064d' 0)  -\"\n").unwrap();
+    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let said = lab.portcullis(&["open", "4321", "--from", "any"]).expect(1);
+    assert!(said.err.contains("changed after it was checked"), "{}", said.err);
+    assert!(!lab.rules().contains("4321"));
+    assert_eq!(std::fs::read_dir(lab.file("/private/var/root")).unwrap().count(), 0, "the copy is gone");
+}
+
+/// Whether a socket of the helper is one of the network's, or of Unix and listens (flag 00010000 in /proc/net/unix). Rust's
+/// library makes a pair of its own while it starts a program.
+const SOCKETS: &str = r#"
+for file in /proc/$PPID/fd/*; do
+  target=$(readlink "$file") || continue
+  case $target in socket:*) ;; *) continue;; esac
+  number=${target#*[}; number=${number%]}
+  grep -h " $number " /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6
+  grep " $number\( \|$\)" /proc/net/unix | grep ' 00010000 '
+done >>"$2/sockets" 2>/dev/null
+echo >>"$2/looked"
+exec $real "$@""#;
+
+#[test]
+fn threat_07_nothing_listens() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    wrap_pfctl(&lab, SOCKETS);
+    lab.portcullis(&["open", "4321", "--from", "any"]).expect(0);
+    assert!(lab.read("/looked").len() > 3);
+    assert_eq!(String::from_utf8_lossy(&lab.read("/sockets")), "");
 }
