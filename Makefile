@@ -18,7 +18,7 @@ bench: ## measure parsing, verdicts and the socket table
 debuggers: ## look at the real debug servers, and show that none was harmed
 	@scripts/debuggers.sh
 
-faults: ## fail each call of the helper once (fails still, not in CI); POINT=… tries one again, FAULTS_SAMPLE=N some of them
+faults: ## fail each call of the helper once; POINT=… tries one again, FAULTS_SAMPLE=N some of them
 	@scripts/faults.sh
 
 fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each

@@ -48,6 +48,10 @@ env PORTCULLIS_DEBUGGERS_SECONDS="${PORTCULLIS_DEBUGGERS_SECONDS:-3}" PORTCULLIS
 section "Tests, without the tray: units, examples, command line, helper, the debuggers once more and quickly"
 cargo test --locked --no-default-features
 
+section "Faults, some of them: make faults tries all"
+# Calls are held up by seccomp, which Linux alone has.
+FAULTS_SAMPLE=${FAULTS_SAMPLE:-400} scripts/faults.sh
+
 section "The helper as it is released"
 scripts/helper.sh
 

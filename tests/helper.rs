@@ -256,6 +256,28 @@ fn a_damaged_ledger_refuses_no_closing() {
 }
 
 #[test]
+fn a_journal_that_does_not_read_closes_every_opening() {
+    let state = "/Library/Application Support/Portcullis";
+    for damaged in ["", "{\"version\": 7}", "{"] {
+        let lab = ready();
+        lab.portcullis(&["open", "2345", "9229", "--from", "any"]).expect(0);
+        lab.write(&format!("{state}/journal.json"), damaged);
+        let said = lab.helper(&["tick"]).expect(0).json();
+        assert_eq!(said["outcome"], "changed", "{said}");
+        assert!(
+            !lab.rules().contains("keep state") && lab.rules().contains("block return"),
+            "the guard stays"
+        );
+        assert!(lab.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Enabled"));
+        let names = std::fs::read_dir(lab.file(state)).unwrap().map(|entry| entry.unwrap().file_name());
+        let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        let aside = names.iter().find(|name| name.starts_with("journal.damaged-")).unwrap();
+        assert_eq!(lab.read(&format!("{state}/{aside}")), damaged.as_bytes());
+        assert!(!names.contains(&"journal.json".to_owned()), "{names:?}");
+    }
+}
+
+#[test]
 fn links_are_not_followed() {
     let lab = ready();
     let outside = tempfile::tempdir().unwrap();

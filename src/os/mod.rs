@@ -25,6 +25,7 @@ pub mod states;
 pub mod stream;
 #[cfg(target_os = "macos")]
 pub mod sysctl;
+pub mod time_limit;
 mod tree;
 mod user;
 

@@ -25,6 +25,7 @@ use thiserror::Error;
 use super::cancel::{Cancellation, Woken};
 use super::children;
 use super::inherited::{ENVIRONMENT, keep_ends_of_children};
+use super::time_limit::bounded;
 
 /// How long a child may run unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -123,6 +124,7 @@ impl Program {
         if !self.program.is_absolute() {
             return Err(ProcessError::NotAbsolute { program });
         }
+        let timeout = bounded(self.timeout);
         let mut child =
             self.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         started(child.id());
@@ -139,11 +141,11 @@ impl Program {
         let stdout = capture(child.stdout.take(), self.output_limit);
         let stderr = capture(child.stderr.take(), self.output_limit);
 
-        let status = match wait_until(&mut child, self.timeout, self.cancellation.as_ref()) {
+        let status = match wait_until(&mut child, timeout, self.cancellation.as_ref()) {
             Waited::Ended(status) => status,
             unfinished => {
                 kill_group(&mut child);
-                return Err(unfinished.into_error(program, self.timeout));
+                return Err(unfinished.into_error(program, timeout));
             }
         };
         let deadline = Instant::now() + STREAM_GRACE;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::firewall::{self, Pfctl, PfctlError};
+use crate::os::time_limit::TimeLimit;
 use crate::os::{self, FileError, Files};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
@@ -13,7 +14,7 @@ use crate::root::change::{self, Carried, Seen};
 use crate::root::ledger_file::{self, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
 use crate::root::machine::Machine;
-use crate::root::recovery::{Recovered, Unrecovered, recover};
+use crate::root::recovery::{Pace, Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::stages::{Asked, StageError, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
@@ -22,8 +23,11 @@ use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
 use crate::rules::source::Source;
 use crate::system::{LOCK, System};
 
-/// How long a request waits for the one before it, which may take 45 s.
+/// How long a request waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After how long programs that hang are given a second each: so the lock is held for 45 s at most, and what the last of
+/// them leave half done is undone within.
+const MOST_TIME: Duration = Duration::from_secs(20);
 
 /// Why nothing was done. The system is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +62,7 @@ pub fn apply(system: &dyn System, request: &Request) -> Response {
         Ok(lock) => lock,
         Err(error) => return audited(refused(&error)),
     };
+    let _limit = TimeLimit::of(MOST_TIME);
     let machine = match machine(system, files.clone(), now) {
         Ok(machine) => machine,
         Err(error) => return audited(refused(&error)),
@@ -97,7 +102,9 @@ fn answer(machine: &Machine, request: &Request) -> Carried {
             Some(recovered) => after_recovery(carried, &recovered),
         }
     };
-    match recover(machine) {
+    // launchd asks as root, and so does an administrator at a terminal; a prompt has its user's name.
+    let ticks = request.action == (Operation::Tick {}) && request.asker == "root";
+    match recover(machine, if ticks { Pace::Tick } else { Pace::Now }) {
         Ok(recovered) => carried(recovered),
         Err(unrecovered) => without_recovery(machine, request, unrecovered),
     }

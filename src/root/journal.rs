@@ -25,6 +25,32 @@ pub struct Journal {
     pub helpers: Vec<ProcessId>,
     pub before: Ledger,
     pub after: Ledger,
+    /// How often launchd's tick could not recover from it, and when it tried last.
+    #[serde(default)]
+    pub failed_ticks: FailedTicks,
+}
+
+/// The tries of launchd's tick, which must not go on all day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedTicks {
+    pub count: u32,
+    pub last: Seconds,
+}
+
+impl FailedTicks {
+    /// After how many seconds the next tick tries again: launchd's interval, which is a minute, then 2, 5 and 10 minutes.
+    const PAUSES: [Seconds; 4] = [0, 2 * 60, 5 * 60, 10 * 60];
+
+    /// How many seconds the next try is ahead; 0 where it is due. A clock that was set back delays nothing.
+    pub fn pause_left(self, now: Seconds) -> Seconds {
+        let Some(index) = self.count.checked_sub(1).and_then(|index| usize::try_from(index).ok()) else {
+            return 0;
+        };
+        let pause = Self::PAUSES.get(index).or(Self::PAUSES.last()).copied().unwrap_or(0);
+        let since = now.saturating_sub(self.last);
+        if since < 0 { 0 } else { pause.saturating_sub(since).max(0) }
+    }
 }
 
 /// Why there is a journal that says nothing.
@@ -37,6 +63,9 @@ pub enum JournalError {
     #[error("{JOURNAL} has version {0}")]
     Version(u32),
 }
+
+/// How many helpers a journal knows.
+const MOST_HELPERS: usize = 16;
 
 impl Journal {
     /// The version that this program writes and reads.
@@ -52,6 +81,7 @@ impl Journal {
             helpers: vec![ProcessId::own()],
             before: Ledger { changing: None, ..before.clone() },
             after: Ledger { changing: None, ..after.clone() },
+            failed_ticks: FailedTicks::default(),
         }
     }
 
@@ -74,6 +104,10 @@ impl Journal {
 
     /// Notes that this process recovers from the change.
     pub fn taken_up(mut self) -> Self {
+        if self.helpers.len() >= MOST_HELPERS {
+            // The first made the change; the others have ended, and what they started with them.
+            self.helpers.remove(1);
+        }
         self.helpers.push(ProcessId::own());
         self
     }
@@ -159,6 +193,18 @@ mod tests {
         files.replace(JOURNAL_CHILDREN, b"", 0o600).unwrap();
         remove(&files).unwrap();
         assert_eq!(files.list("/Library/Application Support/Portcullis").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn ticks_try_again_after_1_2_5_and_10_minutes() {
+        let left = |count, now| FailedTicks { count, last: 1000 }.pause_left(now);
+        assert_eq!([left(0, 1000), left(1, 1000), left(2, 1000), left(3, 1000)], [0, 0, 120, 300]);
+        assert_eq!([left(4, 1000), left(99, 1000), left(4, 1599), left(4, 1600)], [600, 600, 1, 0]);
+        assert_eq!(left(4, 10), 0, "the clock was set back");
+        let mut journal = journal(&Ledger::default(), &Ledger::default());
+        let first = journal.helpers[0];
+        (0..40).for_each(|_| journal = journal.clone().taken_up());
+        assert_eq!((journal.helpers.len(), journal.helpers[0]), (MOST_HELPERS, first));
     }
 
     #[test]

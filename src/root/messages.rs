@@ -9,6 +9,7 @@ use crate::rules::named_port::NamedPort;
 /// What was done, in a sentence that does not promise more than it does.
 pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
     let guarded = ledger.guard == Guard::On;
+    let is_without_effect = notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {
             let off = if *pf == PfState::Enabled {
@@ -18,10 +19,16 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             };
             format!("{} open for {}{off}", subject(ports), from.in_full())
         }
+        Operation::Close { ports } if guarded && is_without_effect => {
+            format!("{} closed in our rules", subject(ports))
+        }
         Operation::Close { ports } if guarded => {
             format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
         }
         Operation::Close { ports } => format!("{} without a rule of ours now{UNGUARDED}", subject(ports)),
+        Operation::CloseAll {} if guarded && is_without_effect => {
+            "every debug port is closed in our rules".to_owned()
+        }
         Operation::CloseAll {} if guarded => "every debug port is closed".to_owned(),
         Operation::CloseAll {} => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Operation::Guard { on: true } => {
@@ -57,6 +64,23 @@ fn subject(ports: &[NamedPort]) -> String {
     match ports {
         [one] if one.range.as_single().is_some() => format!("port {} is", named.join(", ")),
         _ => format!("ports {} are", named.join(", ")),
+    }
+}
+
+/// What a request was to do, after "it was to".
+pub fn wanted(operation: &Operation) -> String {
+    let list = |ports: &[NamedPort]| ports.iter().map(NamedPort::to_string).collect::<Vec<_>>().join(", ");
+    match operation {
+        Operation::Open { ports, .. } => format!("open {}", list(ports)),
+        Operation::Close { ports } => format!("close {}", list(ports)),
+        Operation::CloseAll {} => "close every debug port".to_owned(),
+        Operation::Guard { on: true } => "turn the guard on".to_owned(),
+        Operation::Guard { on: false } => "turn the guard off".to_owned(),
+        Operation::Undo { change, .. } => format!("turn change {change} back"),
+        Operation::Uninstall { .. } => "close everything before Portcullis goes".to_owned(),
+        Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} | Operation::Tick {} => {
+            "close what is over and put pf where it was last asked to be".to_owned()
+        }
     }
 }
 

@@ -6,12 +6,13 @@ use crate::os::FileError;
 use crate::os::children::{ProcessId, Register};
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
-use crate::root::journal::{self, Journal, JournalError};
+use crate::root::journal::{self, FailedTicks, Journal, JournalError};
 use crate::root::live::Live;
 use crate::root::machine::{Failure, Machine, Reached, timestamp};
+use crate::root::messages;
 use crate::root::request::{Operation, Request};
 use crate::root::sweep::sweep;
-use crate::rules::ledger::{Guard, Ledger, PfToken};
+use crate::rules::ledger::{Guard, Ledger, PfToken, Seconds};
 use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, Moment, STATE_DIR};
 
 /// How long the end of a child is waited for after it was killed.
@@ -39,14 +40,39 @@ pub struct Unrecovered {
 pub enum RecoveryError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("it failed more than once, and is tried again in {0} s")]
+    Later(Seconds),
     #[error("process {0}, which the interrupted change started, does not end")]
     Child(u32),
     #[error(transparent)]
     Failure(#[from] Failure),
 }
 
+/// Who has root recover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// A request of a user: it is tried at once.
+    Now,
+    /// launchd's tick: after a failure it waits a while.
+    Tick,
+}
+
 /// Recovers from a change that was interrupted; `None` where none was.
-pub fn recover(machine: &Machine) -> Result<Option<Recovered>, Unrecovered> {
+pub fn recover(machine: &Machine, pace: Pace) -> Result<Option<Recovered>, Unrecovered> {
+    let recovered = try_to_recover(machine, pace);
+    if pace == Pace::Tick
+        && let Err(Unrecovered { journal: Some(journal), because }) = &recovered
+        && !matches!(because, RecoveryError::Later(_))
+    {
+        let count = journal.failed_ticks.count.saturating_add(1);
+        let failed_ticks = FailedTicks { count, last: machine.now };
+        // Where this cannot be written the next tick tries sooner.
+        let _ = Journal { failed_ticks, ..(**journal).clone() }.write(&machine.files);
+    }
+    recovered
+}
+
+fn try_to_recover(machine: &Machine, pace: Pace) -> Result<Option<Recovered>, Unrecovered> {
     let stuck = |journal: Option<&Journal>, because: RecoveryError| Unrecovered {
         journal: journal.cloned().map(Box::new),
         because,
@@ -62,6 +88,10 @@ pub fn recover(machine: &Machine) -> Result<Option<Recovered>, Unrecovered> {
         sweep(&machine.files);
         return Ok(None);
     };
+    let left = journal.failed_ticks.pause_left(machine.now);
+    if pace == Pace::Tick && left > 0 {
+        return Err(stuck(Some(&journal), RecoveryError::Later(left)));
+    }
     let (journal, _register) =
         take_up(machine, journal.clone()).map_err(|error| stuck(Some(&journal), error))?;
     let mut half = journal.half();
@@ -70,11 +100,9 @@ pub fn recover(machine: &Machine) -> Result<Option<Recovered>, Unrecovered> {
     journal::remove(&machine.files).map_err(|error| stuck(Some(&journal), error.into()))?;
     sweep(&machine.files);
     let is_done = is_as_asked(&half, &journal.after, machine.now);
-    let message = if is_done {
-        "a change that was interrupted is done now".to_owned()
-    } else {
-        "a change that was interrupted was undone".to_owned()
-    };
+    let became = if is_done { "is done now" } else { "was undone" };
+    let wanted = messages::wanted(&journal.request.action);
+    let message = format!("a change that was interrupted {became} (it was to {wanted})");
     let answer = match is_done {
         true => Response::done(Outcome::Changed, message.clone()),
         false => Response::failed(Outcome::Restored, message.clone()),
@@ -84,7 +112,7 @@ pub fn recover(machine: &Machine) -> Result<Option<Recovered>, Unrecovered> {
 }
 
 /// Whether a ledger says what `after` does, as far as that is not over.
-fn is_as_asked(half: &Ledger, after: &Ledger, now: i64) -> bool {
+fn is_as_asked(half: &Ledger, after: &Ledger, now: Seconds) -> bool {
     let mut after = after.clone();
     after.expire(now);
     is_same(half, &after)

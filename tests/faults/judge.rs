@@ -190,10 +190,20 @@ impl Reference {
                 }
             }
         }
+        // An uninstallation that is killed leaves what it found, and this lock.
+        allowed.insert(plain_path(&format!("{STATE}/recording.change.lock")));
         let ports = old.open.keys().chain(new.open.keys()).chain(&old.managed).chain(&new.managed);
         let ports = ports.copied().chain([22, 2346, 3000]).collect();
         let intents = Intents { before: old, after: new, half };
         Ok(Reference { before, after, intents, tokens, protected, allowed, modes, ports })
+    }
+
+    /// A ledger as it is to be compared: an uninstallation switches the guard off, then takes the ledger away. A helper that
+    /// is killed in between leaves nothing on, and asking again takes away the rest.
+    fn comparable(&self, ledger: &Intent) -> Intent {
+        let goes = self.intents.before.guard == Guard::On && self.intents.after.guard == Guard::Unset;
+        let guard = if goes && ledger.guard == Guard::Off { Guard::Unset } else { ledger.guard };
+        Intent { guard, ..ledger.clone() }
     }
 
     /// What the ledger has to say in the end, by how things stand when the helper has ended without an answer.
@@ -210,7 +220,10 @@ impl Reference {
     /// Whether the change is done, as a whole.
     fn is_done(&self, moment: &Moment) -> bool {
         !moment.has_journal()
-            && moment.ledger.as_ref().is_ok_and(|ledger| ledger.same(&self.intents.after) && !ledger.changing)
+            && moment
+                .ledger
+                .as_ref()
+                .is_ok_and(|ledger| self.comparable(ledger).same(&self.intents.after) && !ledger.changing)
             && self.disagreements(moment, Scope::Without(STATUS)).is_empty()
     }
 
@@ -324,7 +337,7 @@ impl Reference {
         self.find_leaked(moment, &mut found);
         match &moment.ledger {
             Ok(ledger) => {
-                if let Some(difference) = ledger.difference(due) {
+                if let Some(difference) = self.comparable(ledger).difference(due) {
                     found.add(Wrong::Disagree, format!("in the ledger {difference}"));
                 }
             }
@@ -467,7 +480,7 @@ impl Reference {
         let Intents { before, after, half } = &self.intents;
         let known = [before, after, half];
         if let Ok(ledger) = &moment.ledger
-            && !known.iter().any(|known| ledger.difference(known).is_none())
+            && !known.iter().any(|known| self.comparable(ledger).difference(known).is_none())
             && scope == Scope::Without(LOGS)
         {
             found.add(Wrong::Torn, "the ledger is neither the old one nor the new one nor half");
