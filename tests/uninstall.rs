@@ -70,7 +70,7 @@ fn mac(others: bool) -> Lab {
     }
     lab.portcullis(&["status"]).expect(0);
     if others {
-        lab.write("/tmp/vpn", "block in quick proto tcp from any to any port 2345\n");
+        lab.write("/tmp/vpn", "block in quick proto tcp from any to any port 5900\n");
         let file = lab.file("/tmp/vpn").display().to_string();
         lab.pfctl(&["-a", "com.apple/250.vpn", "-f", &file]).expect(0);
         lab.pfctl(&["-E"]).expect(0);

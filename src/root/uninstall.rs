@@ -3,13 +3,14 @@
 //! What root puts anywhere is listed in [`STAGES`]; whatever is installed one day is to have its row there. The snapshots go
 //! last, since pf.conf is held to the pristine one, and then the lock, which is held meanwhile.
 
+use crate::firewall::{Pfctl, PfctlError, Rules};
 use crate::os::hash;
 use crate::os::{BootError, FileError, Files};
 use crate::root::answer::{Outcome, Response};
 use crate::root::record::{self, RecordError};
 use crate::root::snapshot::{self, SnapshotError};
 use crate::rules::conf::{self, ConfError};
-use crate::rules::ledger::Seconds;
+use crate::rules::ledger::{Attachment, Seconds};
 use crate::system::{ANCHOR_FILE, BELL, LOCK, LOGS, PF_CONF, RECORDING, SNAPSHOTS, STATE_DIR, System};
 
 /// Why something is left.
@@ -29,6 +30,10 @@ pub enum UninstallError {
     Block,
     #[error("{ANCHOR_FILE} is there still")]
     AnchorFile,
+    #[error(transparent)]
+    Pf(#[from] PfctlError),
+    #[error("the anchor {0} holds rules still")]
+    Rules(&'static str),
 }
 
 /// One kind of thing that is taken away: its name, and how.
@@ -87,8 +92,20 @@ impl Uninstallation<'_> {
         Ok(proof)
     }
 
-    /// Holds pf.conf to what it was before us.
+    /// Holds pf.conf to what it was before us, and our anchors to nothing, each asked for by its name: the list of anchors
+    /// that the change went by may have been short.
     fn proof(&self) -> Result<String, UninstallError> {
+        let pf = Pfctl::new(self.system);
+        for anchor in [Attachment::Apple, Attachment::Classic].map(Attachment::anchor) {
+            // An anchor that is not there has no rules to show.
+            let holds_rules = || pf.rules(Some(anchor)).is_ok_and(|rules| !rules.trim().is_empty());
+            if holds_rules() {
+                pf.load_anchor(anchor, Rules::Text(""))?;
+                if holds_rules() {
+                    return Err(UninstallError::Rules(anchor));
+                }
+            }
+        }
         if self.files.read(ANCHOR_FILE)?.is_some() {
             return Err(UninstallError::AnchorFile);
         }
