@@ -45,6 +45,8 @@ pub enum Failure {
     NotCleared(&'static str),
     #[error("the loaded ruleset does not call the anchor {0}")]
     NotCalled(&'static str),
+    #[error("the loaded ruleset calls the anchor {0} still")]
+    StillCalled(&'static str),
     #[error("pf is not enabled although it was asked to be")]
     NotEnabled,
     #[error(transparent)]
@@ -137,8 +139,7 @@ impl Machine<'_> {
         }
         let cut = self.drop_states(target, if enables { Enabling::FromOff } else { Enabling::None });
         live.reread(&self.pf, &plan.steps, target.token.as_ref()).map_err(Failure::ReadBack)?;
-        let is_evaluated = !plan.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
-        self.verify(&live, target, is_evaluated)?;
+        self.verify(&live, target, &plan.notes)?;
         Ok(Reached { live, cut, notes: plan.notes })
     }
 
@@ -179,7 +180,10 @@ impl Machine<'_> {
     }
 
     /// Whether pf holds what was asked, evaluates it where the plan says that it will, and is enabled where the guard is on.
-    fn verify(&self, live: &Live, ledger: &Ledger, is_evaluated: bool) -> Result<(), Failure> {
+    fn verify(&self, live: &Live, ledger: &Ledger, notes: &[Note]) -> Result<(), Failure> {
+        let is_evaluated = !notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        let may_stay_called =
+            notes.iter().any(|note| matches!(note, Note::ClassicCallStays | Note::TornBlock));
         let observed = self.observe(live, ledger).map_err(Failure::Files)?;
         for way in [Attachment::Apple, Attachment::Classic] {
             let (loaded, called) = match way {
@@ -189,6 +193,9 @@ impl Machine<'_> {
             if ledger.way != Some(way) {
                 if loaded != AnchorContents::Nothing {
                     return Err(Failure::NotCleared(way.anchor()));
+                }
+                if way == Attachment::Classic && called && !may_stay_called {
+                    return Err(Failure::StillCalled(way.anchor()));
                 }
                 continue;
             }
