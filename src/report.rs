@@ -22,6 +22,7 @@ use crate::rules::named_port::NamedPort;
 
 /// The only thing that a user's program knows of pf on a Mac, where `/dev/pf` is root's alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Report {
     /// Version of this form: [`Report::VERSION`].
     pub version: u32,
@@ -71,6 +72,7 @@ pub enum PfState {
 
 /// Whether pf lets new TCP connections to one range in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PfVerdict {
     pub port: PortRange,
     /// The network is that of this Mac, or the hosts that the range is open for.
@@ -79,6 +81,7 @@ pub struct PfVerdict {
 
 /// Whether pf lets connections from one origin in, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OriginVerdict {
     /// The answer for a client that may choose the family.
     pub answer: Answer,
@@ -95,7 +98,7 @@ impl OriginVerdict {
 
 /// Why pf's verdict is so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Reason {
     PfOff,
     /// Whether pf is on is not known.
@@ -114,7 +117,7 @@ pub enum Reason {
 
 /// What is to be said beside the ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Note {
     /// A rule of others names one of our ports; it is left alone.
     ForeignRule {
@@ -149,6 +152,7 @@ pub enum ForeignPlace {
 
 /// The rules of one anchor (`""` is the main ruleset) as pfctl printed them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoadedRules {
     /// `pfctl -s rules`: scrub and filter rules, anchor calls.
     pub rules: String,

@@ -17,7 +17,7 @@ use super::unknown::UnknownFact;
 
 /// UnknownFact a connection is passed or blocked, or why that is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grounds {
     /// The packet belongs to a connection that pf knows.
     KnownConnection,
@@ -69,6 +69,7 @@ pub enum Grounds {
 
 /// The rule that decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DecidingRule {
     /// Its number in its ruleset, from 0, as `pfctl -vs rules` shows it.
     pub number: usize,
@@ -97,6 +98,7 @@ pub enum Leg {
 
 /// Where a translation sends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Elsewhere {
     pub address: IpAddr,
     /// `None` where it is not certain.

@@ -38,6 +38,7 @@ impl std::fmt::Display for Origin {
 
 /// One value for each [`Origin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PerOrigin<T> {
     pub loopback: T,
     pub network: T,
@@ -98,6 +99,7 @@ impl<T> PerOrigin<T> {
 
 /// One value for each family of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Both<T> {
     #[serde(rename = "inet")]
     pub v4: T,
