@@ -80,6 +80,11 @@ pub fn process_exists(pid: u32) -> bool {
     !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
+/// Whether a process of this number runs. One that has ended and was not waited for does not.
+pub fn process_runs(pid: u32) -> bool {
+    start_of(pid).is_some()
+}
+
 /// Reads a register: those who wrote themselves down, in that order. A line that is not whole is of a process that did
 /// not come to run its program.
 pub fn read_register(bytes: &[u8]) -> Vec<ProcessId> {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::os::children::process_exists;
+use crate::os::children::process_runs;
 
 /// A base directory and the rules for what lies below it.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ impl Files {
     pub fn sweep(&self, folder: &str, names: &[&str]) -> Result<(), FileError> {
         for name in self.list(folder)? {
             let Some((target, pid)) = temporary_parts(&name) else { continue };
-            if (names.is_empty() || names.contains(&target)) && !process_exists(pid) {
+            if (names.is_empty() || names.contains(&target)) && !process_runs(pid) {
                 self.remove(&format!("{folder}/{name}"))?;
             }
         }
