@@ -54,8 +54,13 @@ fn may_raise() -> bool {
     })
 }
 
+#[cfg(target_os = "linux")]
+type Limited = libc::__rlimit_resource_t;
+#[cfg(not(target_os = "linux"))]
+type Limited = libc::c_int;
+
 /// Lowers the soft limit, and where the helper may raise it again the hard one too.
-fn limit(resource: libc::__rlimit_resource_t, to: u64) -> io::Result<()> {
+fn limit(resource: Limited, to: u64) -> io::Result<()> {
     // SAFETY: the value is valid for the call.
     unsafe {
         let hard = if may_raise() { to } else { libc::RLIM_INFINITY };
@@ -68,7 +73,7 @@ fn limit(resource: libc::__rlimit_resource_t, to: u64) -> io::Result<()> {
 }
 
 /// A timer whose signal ends a process; the pfctl of the test takes longer than it.
-fn timer(which: u32, milliseconds: i64) -> io::Result<()> {
+fn timer(which: u32, milliseconds: libc::suseconds_t) -> io::Result<()> {
     let value = libc::timeval { tv_sec: 0, tv_usec: milliseconds * 1000 };
     let timer = libc::itimerval { it_interval: value, it_value: value };
     // SAFETY: the value is valid for the call.
