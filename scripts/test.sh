@@ -13,7 +13,7 @@ cargo fmt --check
 say "formatted"
 
 section "Lint, without the tray"
-cargo clippy --locked --no-default-features --all-targets -- -D warnings
+cargo clippy --locked --no-default-features --features faults --all-targets -- -D warnings
 
 section "Lint, with the tray"
 cargo clippy --locked --all-targets -- -D warnings

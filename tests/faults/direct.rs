@@ -265,12 +265,12 @@ impl Director {
             direction = self.come_by(run, Doing::Pfctl { changes }, &call, trapped);
         }
         match (self.pending, doing) {
-            (Pending::FailWrite, Doing::Write { .. }) if direction == Direction::GoOn => {
-                // Not the one that was cut short just now.
-                if self.limited.is_none() {
-                    self.pending = Pending::Nothing;
-                    direction = Direction::Fail(libc::ENOSPC);
-                }
+            // Not the one that was cut short just now.
+            (Pending::FailWrite, Doing::Write { .. })
+                if direction == Direction::GoOn && self.limited.is_none() =>
+            {
+                self.pending = Pending::Nothing;
+                direction = Direction::Fail(libc::ENOSPC);
             }
             (Pending::Full, Doing::Write { .. } | Doing::Make | Doing::Open) => {
                 direction = Direction::Fail(libc::ENOSPC);

@@ -144,7 +144,7 @@ impl Names {
             let run = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             let (word, after) = rest.split_at(run.max(1));
             let number = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-            let is_time = number >= 12 && word.iter().any(|byte| *byte == b'T');
+            let is_time = number >= 12 && word.contains(&b'T');
             let is_hash = word.len() >= 32 && word.iter().all(u8::is_ascii_hexdigit);
             let is_number = number == word.len() && first.is_ascii_digit();
             let is_process = is_number && ends_with_process(&plain);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -95,7 +96,7 @@ pub struct Rule {
     from: From,
     /// Whether it matches on the port that the packet comes from: no first packet comes from one of ours.
     from_port: bool,
-    ports: std::ops::RangeInclusive<u16>,
+    ports: RangeInclusive<u16>,
     /// Whether it matches the first packet, by its flags.
     opens: bool,
 }
@@ -232,7 +233,7 @@ fn rule(line: &str) -> Option<Rule> {
         six: None,
         from: From::Any,
         from_port: false,
-        ports: 1..=0,
+        ports: RangeInclusive::new(1, 0),
         // What pf adds to a `pass` that has no flags of its own is what the first packet has.
         opens: true,
     };

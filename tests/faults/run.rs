@@ -184,7 +184,7 @@ impl Campaign {
                 wanted.point.as_ref().is_none_or(|point| name.starts_with(&scenario(point)))
             };
             let recovery = format!("recovery-of-{}", scenario.name);
-            if !is_named(scenario.name) && !(scenario.recovery && is_named(&recovery)) {
+            if !(is_named(scenario.name) || scenario.recovery && is_named(&recovery)) {
                 continue;
             }
             let named =
