@@ -197,7 +197,7 @@ enum UnknownRules {
 
 /// Why the rule that logged a packet is not known.
 #[derive(Debug, thiserror::Error)]
-enum UnknownRule<'a> {
+enum UnnamedPacketRule<'a> {
     #[error(transparent)]
     Rules(&'a UnknownRules),
     #[error(transparent)]
@@ -238,8 +238,8 @@ impl PacketRules {
         PacketRules(rulesets().map(|seen| explain::loaded(&seen).with_interfaces(interfaces())))
     }
 
-    fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, UnknownRule<'_>> {
-        let loaded = self.0.as_ref().map_err(UnknownRule::Rules)?;
+    fn rule_of(&self, entry: &LogEntry) -> Result<RuleText, UnnamedPacketRule<'_>> {
+        let loaded = self.0.as_ref().map_err(UnnamedPacketRule::Rules)?;
         Ok(entry.rule_in(loaded)?)
     }
 }

@@ -63,7 +63,7 @@ mod tests {
     use crate::os::process::{Output, Program};
 
     /// A helper that says what it was given, in a folder whose name wants quoting.
-    struct Place {
+    struct HelperFolder {
         _directory: tempfile::TempDir,
         folder: std::path::PathBuf,
         digest: String,
@@ -71,16 +71,16 @@ mod tests {
 
     const SCRIPT: &str = "#!/bin/sh\necho \"$0\"; echo \"$@\"; env; umask\n";
 
-    fn place() -> Place {
+    fn place() -> HelperFolder {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("it's $(id) \"a\" `b` ü\n");
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("helper"), SCRIPT).unwrap();
         let sum = Program::new("/usr/bin/sha256sum").stdin(SCRIPT).run().unwrap().stdout;
-        Place { _directory: directory, folder, digest: sum.split(' ').next().unwrap().to_owned() }
+        HelperFolder { _directory: directory, folder, digest: sum.split(' ').next().unwrap().to_owned() }
     }
 
-    fn run(place: &Place, arguments: &[&str]) -> Output {
+    fn run(place: &HelperFolder, arguments: &[&str]) -> Output {
         let checked = CheckedHelper {
             home: &place.folder.join("root.XXXXXX"),
             helper: &place.folder.join("helper"),

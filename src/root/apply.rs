@@ -16,7 +16,7 @@ use crate::root::live::Live;
 use crate::root::machine::Machine;
 use crate::root::recovery::{Pace, Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
-use crate::root::stages::{Asked, StageError, change_in_stages};
+use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
 use crate::root::{journal, messages, record, recovery, uninstall};
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
@@ -207,12 +207,12 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             Ok(Carried { response, seen: Some(seen) })
         }
         Operation::Undo { change, ref opens, ref unblocks } => {
-            let asked = Asked { request, wanted: None, damaged: None };
+            let asked = StagedChange { request, wanted: None, damaged: None };
             turn_back(machine, asked, UndoRequest { change, opens, unblocks }, old, live)
         }
         Operation::Uninstall { keep_logs } => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
-            let asked = Asked { request, wanted: None, damaged: damaged.as_ref() };
+            let asked = StagedChange { request, wanted: None, damaged: damaged.as_ref() };
             let Carried { response, seen } = change_in_stages(machine, asked, old, new, live)?;
             if !response.ok {
                 return Ok(Carried { response, seen });
@@ -227,7 +227,7 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             if opens(&request.action) || !request.managed.is_empty() {
                 new.check_bounds().map_err(Refusal::Bounds)?;
             }
-            let asked = Asked { request, wanted: request.way, damaged: damaged.as_ref() };
+            let asked = StagedChange { request, wanted: request.way, damaged: damaged.as_ref() };
             Ok(change_in_stages(machine, asked, old, new, live)?)
         }
     }
@@ -235,7 +235,7 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
 
 fn turn_back(
     machine: &Machine,
-    asked: Asked,
+    asked: StagedChange,
     undo: UndoRequest,
     old: Ledger,
     live: Live,
@@ -251,7 +251,7 @@ fn turn_back(
     if new.guard != Guard::On {
         new.token = None;
     }
-    let mut carried = change_in_stages(machine, Asked { wanted: back.way, ..asked }, old, new, live)?;
+    let mut carried = change_in_stages(machine, StagedChange { wanted: back.way, ..asked }, old, new, live)?;
     carried.response.message += &left;
     Ok(carried)
 }

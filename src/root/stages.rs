@@ -18,7 +18,7 @@ use crate::rules::ledger_change::LedgerChange;
 
 /// What is asked, by which ledger.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct StagedChange<'a> {
     pub request: &'a Request,
     /// The way that is preferred.
     pub wanted: Option<Attachment>,
@@ -43,7 +43,7 @@ pub enum StageError {
 /// change after it.
 pub fn change_in_stages(
     machine: &Machine,
-    asked: Asked,
+    asked: StagedChange,
     old: Ledger,
     new: Ledger,
     mut live: Live,
@@ -81,7 +81,7 @@ fn evaluation(operation: &Operation) -> Evaluation {
 /// `way` is where the rules were before the request: `undo` turns a move back together with what came after it.
 fn change_once(
     machine: &Machine,
-    Asked { request, damaged, .. }: Asked,
+    StagedChange { request, damaged, .. }: StagedChange,
     way: Option<Attachment>,
     before: &Ledger,
     after: Ledger,
