@@ -323,7 +323,7 @@ impl App {
             MenuAction::Repair => {
                 self.repair()?;
             }
-            MenuAction::Copy { .. } | MenuAction::Quit => {}
+            MenuAction::Copy { .. } | MenuAction::Cancel | MenuAction::Quit => {}
         }
         Ok(())
     }

@@ -366,7 +366,8 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
     });
     let rows = tray.rows();
     // What somebody listens with on the machine that runs the test may be read all the while.
-    let waits = |row: &Row| !row.enabled || row.label.is_empty() || !row.rows.is_empty();
+    let cancels = |row: &Row| row.label == "Cancel Request";
+    let waits = |row: &Row| !row.enabled || row.label.is_empty() || !row.rows.is_empty() || cancels(row);
     assert!(rows.iter().all(waits), "{rows:?}");
     assert_eq!(tray.row("2345").unwrap().checked, Some(false), "not open before it is");
     // A panel may send the click of a row that turned grey under the pointer.
@@ -379,6 +380,17 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
     tray.until(PATIENCE, "the failure is said", |tray| tray.row("Failed: ").is_some());
     tray.until_checked("2345  dlv — closed", false);
     assert_eq!(prompts(&lab), asked + 1, "one prompt at a time");
+
+    let tree = unchanging(&lab);
+    tray.click("2345  dlv");
+    tray.until(PATIENCE, "the prompt waits", |_| prompts(&lab) == asked + 2);
+    tray.until(PATIENCE, "it can be cancelled", |tray| tray.row("Cancel Request").is_some());
+    tray.click("Cancel Request");
+    tray.until_checked("2345  dlv — closed", false);
+    tray.until(PATIENCE, "nothing is left of it", |tray| {
+        tray.row("Cancel Request").is_none() && tray.row("Failed: ").is_none()
+    });
+    assert_eq!(unchanging(&lab), tree);
 
     set_prompt(&lab, "allow");
     tray.click("2345  dlv");

@@ -38,6 +38,8 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
             .then(|| waiting_row(state, "repair", RowKind::Button, words::REPAIR, MenuAction::Repair)),
     );
     below.extend(actions_on_all(status, state));
+    let cancel = || action_row("cancel", RowKind::Button, words::CANCEL.to_owned(), MenuAction::Cancel);
+    below.extend(state.waiting.is_some().then(cancel));
     if let Some(failure) = &state.failure {
         below.extend(paragraph("failure", &words::failure(failure), 3));
     }
@@ -74,7 +76,7 @@ fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
 }
 
 /// A row that says that it waits while its action does, and cannot be clicked while any action waits. That holds for Quit
-/// too: the outcome of a prompt could not be shown any more, and Cancel is a click away there.
+/// too: the outcome of a prompt could not be shown any more, and Cancel Request is a click away.
 fn waiting_row(state: &MenuState, id: &str, kind: RowKind, text: &str, action: MenuAction) -> MenuRow {
     let text = match &state.waiting {
         Some(waiting) if *waiting == action => format!("{text} — {}", words::WAITING),
@@ -253,6 +255,7 @@ mod tests {
         [x] Guard Closed Ports  (grey)
             Close All  (grey)
             Check Now  (grey)
+            Cancel Request
         ---
             Quit Portcullis  (grey)
         ");
@@ -266,6 +269,7 @@ mod tests {
         [x] Guard Closed Ports — waiting for permission…  (grey)
             Close All  (grey)
             Check Now  (grey)
+            Cancel Request
         ---
             Quit Portcullis  (grey)
         ");
@@ -395,6 +399,8 @@ mod tests {
         for id in ["port:2345", "guard", "close-all", "check", "quit"] {
             assert_eq!(action_of(&rows(&opened, &waiting), id), None, "{id} while a prompt is up");
         }
+        assert_eq!(action_of(&rows(&opened, &waiting), "cancel"), Some(&MenuAction::Cancel));
+        assert_eq!(clicked(&opened, "cancel"), None);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum MenuAction {
         /// The client that they are for, such as `VS Code`.
         client: String,
     },
+    /// Take the administrator prompt away.
+    Cancel,
     /// End the app; what is open stays open.
     Quit,
 }

@@ -10,6 +10,7 @@ pub(super) const CLOSE_ALL: &str = "Close All";
 pub(super) const CHECK: &str = "Check Now";
 pub(super) const REPAIR: &str = "Repair…";
 pub(super) const CONNECT: &str = "Connect";
+pub(super) const CANCEL: &str = "Cancel Request";
 pub(super) const QUIT: &str = "Quit Portcullis";
 pub(super) const WAITING: &str = "waiting for permission…";
 

@@ -41,6 +41,10 @@ impl Cancellation {
         }
     }
 
+    pub fn is_cancelled(&self) -> bool {
+        self.state().is_cancelled
+    }
+
     pub(super) fn wakes(&self, wake: Sender<Woken>) {
         let mut state = self.state();
         if state.is_cancelled {

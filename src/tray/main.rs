@@ -31,6 +31,7 @@ use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
 use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
+use portcullis::os::cancel::Cancellation;
 use portcullis::status::Status;
 use watch::Watcher;
 
@@ -135,6 +136,8 @@ struct TraySession {
     watcher: Watcher,
     status: Status,
     state: MenuState,
+    /// Takes the prompt of the action that waits away.
+    cancellation: Cancellation,
     /// As they are shown.
     rows: Vec<MenuRow>,
     tray: Tray,
@@ -163,7 +166,8 @@ impl TraySession {
                 entered.look_again();
             }
         }));
-        Ok(TraySession { app: app.clone(), proxy: proxy.clone(), watcher, status, state, rows, tray })
+        let (app, proxy, cancellation) = (app.clone(), proxy.clone(), Cancellation::default());
+        Ok(TraySession { app, proxy, watcher, status, state, cancellation, rows, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
@@ -171,6 +175,7 @@ impl TraySession {
             // A panel may send the click of a row that turned grey under the pointer: that one has no action.
             Event::Clicked(id) => match action_of(&self.rows, &id).cloned() {
                 Some(MenuAction::Copy { port, client }) => self.copy(port, client),
+                Some(MenuAction::Cancel) => self.cancellation.cancel(),
                 Some(MenuAction::Quit) => return Next::Quit,
                 Some(action) => self.begin(action),
                 None => {}
@@ -181,6 +186,10 @@ impl TraySession {
                 self.state.waiting = None;
                 self.state.failure = match result {
                     Ok(()) | Err(AppError::Elevate(ElevateError::Cancelled)) => None,
+                    // It was taken away by a click, before root began.
+                    Err(AppError::Elevate(ElevateError::NotAnswered)) if self.cancellation.is_cancelled() => {
+                        None
+                    }
                     Err(error) => Some(error.to_string()),
                 };
             }
@@ -207,7 +216,8 @@ impl TraySession {
     /// Starts a worker: the prompt may take minutes.
     fn begin(&mut self, action: MenuAction) {
         self.state.waiting = Some(action.clone());
-        let (app, watcher) = (self.app.clone(), self.watcher.clone());
+        self.cancellation = Cancellation::default();
+        let (app, watcher) = (self.app.until(&self.cancellation), self.watcher.clone());
         std::thread::spawn(move || watcher.done(app.carry_out(&action)));
     }
 }

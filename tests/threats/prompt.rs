@@ -1,5 +1,7 @@
 //! Rows 8 and 16, and "How root is reached": the prompt says all that a request changes, and stays no longer than the app.
+#![allow(unsafe_code, reason = "a signal is set between fork and exec")]
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use portcullis::elevate::prompt::describe;
@@ -189,6 +191,14 @@ fn threat_13_a_prompt_ends_with_its_app() {
         lab.write("/lab.toml", "prompt = \"hang\"\n");
         let mut app = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         app.arg("--lab").arg(lab.path()).args(["open", "2345"]).stdout(Stdio::null()).stderr(Stdio::null());
+        // A caller of the test may ignore it, as nohup(1) does.
+        // SAFETY: signal(2) may be called between fork and exec.
+        unsafe {
+            app.pre_exec(move || {
+                libc::signal(signal, libc::SIG_DFL);
+                Ok(())
+            })
+        };
         let mut app = app.spawn().unwrap();
         until("the prompt is shown", || prompts(&lab).len() == 1 && osascripts(&lab) == 1);
         let pid = rustix::process::Pid::from_child(&app);
