@@ -26,8 +26,9 @@ const FOREIGN: [&str; 11] = [
     "pretended Mac",
 ];
 
-/// How many bytes of the released helper are loaded, on Linux: its size without symbols, nearly.
-const LARGEST: u64 = 1_600_000;
+/// How many bytes of the released helper are loaded, on Linux: its size without symbols, nearly. It was 1.6 MB before the
+/// journal, the recovery, snapshots, undo, audit and uninstall came.
+const LARGEST: u64 = 2_100_000;
 
 #[test]
 fn the_helper_links_no_library_but_the_systems_own() {
