@@ -153,16 +153,17 @@ impl App {
             Ok(preferences) => preferences.shown(),
             Err(_) => LedgerPorts::of(self.ledger(), &report).shown(),
         };
-        let openings = match &report {
-            ReportFact::Read(report) => report.openings.as_slice(),
-            _ => &[],
+        let ledger = self.ledger();
+        let openings = match (&ledger, &report) {
+            (Some(ledger), _) => ledger.openings.clone(),
+            (None, ReportFact::Read(report)) => report.openings.clone(),
+            _ => Vec::new(),
         };
         let shown = ports.iter().map(|port| WatchedPort { range: port.port, debugger: port.debugger });
         let others = openings.iter().map(|opening| opening.port).chain(more.iter().copied());
         let watched: Vec<WatchedPort> = shown.chain(others.map(WatchedPort::from)).collect();
         let look = look(&watched);
         let now = self.system.now();
-        let ledger = self.ledger();
         let facts = Facts {
             lab: self.system.lab().map(|dir| dir.display().to_string()),
             now,
@@ -172,6 +173,7 @@ impl App {
             app_firewall: app_firewall.state.clone(),
             ports,
             blocked: self.blocked(now),
+            openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
             interrupted: ledger
                 .and_then(|ledger| ledger.changing)
                 .filter(|changing| is_interrupted(changing, now)),
@@ -218,12 +220,19 @@ impl App {
         Ok(setting.clone())
     }
 
-    /// What root last saw.
+    /// What root last saw, where it is of the ledger.
     pub fn report(&self) -> ReportFact {
-        match self.system.files().read(STATUS) {
+        // First, so that a change made meanwhile is not taken for one that was not looked at.
+        let ledger = self.ledger();
+        let fact = match self.system.files().read(STATUS) {
             Ok(None) => ReportFact::Missing,
             Err(error) => ReportFact::Unreadable(error.to_string()),
             Ok(Some(bytes)) => ReportFact::read(&bytes),
+        };
+        match ledger {
+            // A change that is under way shows when it is done, or as interrupted.
+            Some(ledger) if ledger.changing.is_none() => fact.held_to(&ledger),
+            _ => fact,
         }
     }
 
@@ -430,7 +439,7 @@ impl App {
     }
 
     /// The ledger, as far as it reads: root's own judgement of it comes with the next request.
-    fn ledger(&self) -> Option<Ledger> {
+    pub fn ledger(&self) -> Option<Ledger> {
         Ledger::parse(&self.system.files().read(LEDGER).ok()??).ok()
     }
 

@@ -17,7 +17,7 @@ use crate::diagnosis::Answer;
 use crate::pf::grounds::Grounds;
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
-use crate::rules::ledger::{Attachment, Guard, Opening, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 use crate::rules::named_port::NamedPort;
 
 /// The only thing that a user's program knows of pf on a Mac, where `/dev/pf` is root's alone.
@@ -188,6 +188,8 @@ pub enum ReportFact {
     Invalid(String),
     /// It is in the form of this version.
     OtherVersion(u32),
+    /// The ledger says otherwise: root changed something and could not write down what it saw then.
+    Outdated,
     Read(Box<Report>),
 }
 
@@ -198,6 +200,8 @@ pub enum Unusable {
     Unreadable(String),
     Invalid(String),
     OtherVersion(u32),
+    /// It is from before the last change.
+    Outdated,
     OtherBoot,
     /// It is from the future.
     ClockSetBack,
@@ -222,6 +226,20 @@ impl ReportFact {
         read().unwrap_or_else(|error: serde_json::Error| ReportFact::Invalid(error.to_string()))
     }
 
+    /// The same, where it is of this ledger: what both hold is the same.
+    pub fn held_to(self, ledger: &Ledger) -> Self {
+        match self {
+            ReportFact::Read(report)
+                if report.openings != ledger.openings
+                    || report.managed != ledger.managed
+                    || report.guard != ledger.guard =>
+            {
+                ReportFact::Outdated
+            }
+            fact => fact,
+        }
+    }
+
     /// The report, where it can be trusted to speak of `now` in this `boot`; else why not.
     pub fn usable(&self, now: Seconds, boot: &str) -> Result<&Report, Unusable> {
         match self {
@@ -229,6 +247,7 @@ impl ReportFact {
             ReportFact::Unreadable(error) => Err(Unusable::Unreadable(error.clone())),
             ReportFact::Invalid(error) => Err(Unusable::Invalid(error.clone())),
             ReportFact::OtherVersion(version) => Err(Unusable::OtherVersion(*version)),
+            ReportFact::Outdated => Err(Unusable::Outdated),
             ReportFact::Read(report) if report.boot != boot => Err(Unusable::OtherBoot),
             ReportFact::Read(report) if report.seen > now.saturating_add(60) => Err(Unusable::ClockSetBack),
             ReportFact::Read(report) if now.saturating_sub(report.seen) > STALE_AFTER => {

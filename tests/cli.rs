@@ -448,6 +448,42 @@ fn lab_with_spoilt_preferences(bytes: Option<&[u8]>) -> Lab {
     lab
 }
 
+#[test]
+fn what_is_open_is_known_whatever_root_saw() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let before = lab.read(STATUS);
+    lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+    let opened = lab.read(STATUS);
+    let shown = |what: &str| {
+        let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+        assert_eq!((&status["icon"], &status["open"]), (&"unknown".into(), &1.into()), "{what}: {status:#}");
+        let port = port(&status, 2345);
+        assert_eq!((&port["state"], &port["from"]), (&"open".into(), &"any".into()), "{what}");
+        assert_eq!(port["pf"]["network"], "unknown", "{what}");
+        lab.portcullis(&["explain", "2345"]).expect(3);
+    };
+    lab.write(STATUS, &before);
+    shown("root was killed before it wrote down what it saw");
+    lab.write(
+        STATUS,
+        String::from_utf8(opened.clone()).unwrap().replacen("\"boot\":", "\"boot\": \"x\",\"b\":", 1),
+    );
+    shown("it does not read");
+    std::fs::remove_file(lab.file(STATUS)).unwrap();
+    shown("it is gone");
+    lab.portcullis(&["close", "2345"]).expect(0);
+    lab.write(STATUS, &opened);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"unknown".into(), &"unknown".into()));
+    assert!(
+        status["sentence"].as_str().unwrap().contains("not looked at since the last change"),
+        "{status:#}"
+    );
+    lab.portcullis(&["status", "--check"]).expect(0);
+    assert_eq!(lab.portcullis(&["status", "--json"]).expect(0).json()["icon"], "closed");
+}
+
 /// A mistake, bytes that are no text, a key that there is not, and (`None`) a file that cannot be read even by root.
 const SPOILT: [(&str, Option<&[u8]>); 4] = [
     ("line 1, column 9", Some(b"show = [\n")),

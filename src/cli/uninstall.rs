@@ -53,14 +53,13 @@ struct UninstallPreview {
 impl UninstallPreview {
     fn of(app: &App, keep_logs: bool) -> Result<Self, AppError> {
         let files = app.system().files();
-        let report = app.report();
-        let (closes, guard) = match &report {
-            ReportFact::Read(report) => (
-                report.openings.iter().map(|opening| opening.named_port().to_string()).collect(),
-                report.guard == Guard::On,
-            ),
-            _ => (Vec::new(), false),
+        let (openings, guard) = match (app.ledger(), app.report()) {
+            (Some(ledger), _) => (ledger.openings, ledger.guard),
+            (None, ReportFact::Read(report)) => (report.openings, report.guard),
+            (None, _) => (Vec::new(), Guard::Unset),
         };
+        let closes = openings.iter().map(|opening| opening.named_port().to_string()).collect();
+        let guard = guard == Guard::On;
         let shown = |path: &Path| path.exists().then(|| path.display().to_string());
         let removed = [ANCHOR_FILE, STATE_DIR].into_iter().chain((!keep_logs).then_some(LOGS));
         let kept = keep_logs.then(|| app.system().place(LOGS));

@@ -90,6 +90,9 @@ fn state(status: &Status, port: &PortStatus) -> String {
             _ => format!("open for {}", source(port)),
         },
         (PortState::Open, FirewallState::Disabled) => format!("open for {}, and pf is off", source(port)),
+        (PortState::Open, FirewallState::Unknown) => {
+            format!("open for {}, not looked at since", source(port))
+        }
         (PortState::Closed, FirewallState::Enabled) => match let_in {
             Answer::No => "closed".to_owned(),
             Answer::Yes => "let in by another rule".to_owned(),

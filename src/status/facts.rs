@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::debuggers::ports::DebugPort;
 use crate::diagnosis::PortFacts;
 use crate::report::ReportFact;
-use crate::rules::ledger::{Changing, Seconds};
+use crate::rules::ledger::{Changing, Opening, Seconds};
 
 /// What the Application Firewall does with incoming connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Facts {
     pub ports: Vec<DebugPort>,
     /// Blocked attempts of the last hour, by port; `None` where they were not recorded.
     pub blocked: Option<BTreeMap<u16, Attempts>>,
+    /// What the ledger has open, which a user can read whatever root saw; `None` where it does not read.
+    pub openings: Option<Vec<Opening>>,
     /// A change that was begun and not finished.
     pub interrupted: Option<Changing>,
 }
@@ -72,6 +74,7 @@ impl Facts {
             app_firewall: AppFirewall::Unknown("it was not asked".to_owned()),
             ports: Vec::new(),
             blocked: None,
+            openings: None,
             interrupted: None,
         }
     }

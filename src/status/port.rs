@@ -89,7 +89,7 @@ pub(super) fn lets_in(report: &Report, range: PortRange) -> Answer {
 
 /// The ports that are shown: those of the preferences, then others that are open, with their titles.
 pub(super) fn ports(facts: &Facts, report: &Result<&Report, Unusable>) -> Vec<PortStatus> {
-    let openings: &[Opening] = report.as_ref().map_or(&[], |report| &report.openings);
+    let openings = openings(facts, report);
     let shown = facts.ports.iter().map(|port| (port.name.clone(), port.title.clone(), port.port));
     let others = openings
         .iter()
@@ -105,13 +105,13 @@ fn port_status(
     title: String,
     port: PortRange,
 ) -> PortStatus {
-    let opening = opening(report, port);
+    let opening = opening(facts, report, port);
     let may_be_open = facts.interrupted.iter().flat_map(|changing| &changing.open);
     let may_be_open = may_be_open.into_iter().find(|open| open.port.overlaps(port));
     let state = match (report, opening) {
         _ if may_be_open.is_some() => PortState::MayBeOpen,
-        (Err(_), _) => PortState::Unknown,
-        (Ok(_), Some(_)) => PortState::Open,
+        (_, Some(_)) => PortState::Open,
+        (Err(_), None) => PortState::Unknown,
         (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => PortState::Closed,
         (Ok(_), None) => PortState::Unmanaged,
     };
@@ -192,7 +192,7 @@ fn assess(
     seen: &PortFacts,
 ) -> Assessment {
     let pf = PfSight::of(report, range);
-    let opening = opening(report, range);
+    let opening = opening(facts, report, range);
     let subject = Wording {
         near: opening.and_then(near),
         is_open: opening.is_some(),
@@ -215,9 +215,22 @@ pub(super) fn application_of(state: &AppFirewall, is_blocked: bool) -> AppFirewa
     }
 }
 
+/// The openings by the ledger; where that does not read, by what root saw.
+fn openings<'a>(facts: &'a Facts, report: &Result<&'a Report, Unusable>) -> &'a [Opening] {
+    match (&facts.openings, report) {
+        (Some(openings), _) => openings,
+        (None, Ok(report)) => &report.openings,
+        (None, Err(_)) => &[],
+    }
+}
+
 /// The opening that lets some port of the range in: a wide range may be open in parts, and counts as open then.
-fn opening<'a>(report: &Result<&'a Report, Unusable>, range: PortRange) -> Option<&'a Opening> {
-    report.as_ref().ok()?.openings.iter().find(|opening| opening.port.overlaps(range))
+fn opening<'a>(
+    facts: &'a Facts,
+    report: &Result<&'a Report, Unusable>,
+    range: PortRange,
+) -> Option<&'a Opening> {
+    openings(facts, report).iter().find(|opening| opening.port.overlaps(range))
 }
 
 /// The hosts that a port is open for, where they are chosen.

@@ -34,6 +34,7 @@ impl fmt::Display for Unusable {
             Unusable::OtherVersion(version) => {
                 write!(f, "what root saw is written in form {version}, unknown to this version")
             }
+            Unusable::Outdated => f.write_str("pf was not looked at since the last change"),
             Unusable::OtherBoot => f.write_str("this Mac was restarted since pf was last looked at"),
             Unusable::ClockSetBack => f.write_str("the clock was set back since pf was last looked at"),
             Unusable::Old(age) => write!(f, "pf was last looked at {} ago", duration(*age)),
