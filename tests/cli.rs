@@ -449,6 +449,22 @@ fn lab_with_spoilt_preferences(bytes: Option<&[u8]>) -> Lab {
 }
 
 #[test]
+fn a_closing_that_rules_of_others_contradict_says_so_each_time() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+    lab.write("/tmp/vpn.conf", "pass in quick proto tcp from any to any port 2345\n");
+    let vpn = lab.file("/tmp/vpn.conf");
+    lab.pfctl(&["-a", "com.apple/050.vpn", "-f", vpn.to_str().unwrap()]).expect(0);
+    for outcome in ["changed", "unchanged"] {
+        let said = lab.portcullis(&["close", "2345", "--json"]).json();
+        assert_eq!((&said["ok"], &said["outcome"]), (&false.into(), &outcome.into()), "{said:#}");
+        let message = said["message"].as_str().unwrap();
+        assert!(message.contains("050.vpn") && !message.contains("is closed"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_open_is_known_whatever_root_saw() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);

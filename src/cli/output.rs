@@ -50,7 +50,7 @@ impl Printer {
     /// Prints to standard output. A command that goes on prints its entries one by one. Errors: the reader went away.
     pub fn print(self, output: &dyn CommandOutput) -> std::io::Result<()> {
         let printed = match self {
-            Printer::Text => output.text(),
+            Printer::Text => plain(&output.text()),
             Printer::Json => output.json(),
         };
         let mut stdout = std::io::stdout().lock();
@@ -59,7 +59,7 @@ impl Printer {
 
     /// Says something beside the output, to standard error.
     pub fn note(self, text: impl std::fmt::Display) {
-        let _ = writeln!(std::io::stderr(), "portcullis: {text}");
+        let _ = writeln!(std::io::stderr(), "portcullis: {}", plain(&text.to_string()));
     }
 
     /// As text to standard error, as JSON to standard output.
@@ -74,6 +74,11 @@ impl Printer {
             }
         }
     }
+}
+
+/// Without what a terminal obeys: a message may hold what another program said.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c }).collect()
 }
 
 /// What a change came to, or why there was none.

@@ -1,6 +1,7 @@
 //! SHA-256 in hexadecimal.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -12,7 +13,12 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 
 /// Of a file of any length, read piece by piece.
 pub fn of_file(path: &Path) -> std::io::Result<String> {
-    of_stream(BufReader::with_capacity(64 << 10, std::fs::File::open(path)?))
+    // A pipe that nothing writes to would be waited for, and a device may have no end.
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file"));
+    }
+    of_stream(BufReader::with_capacity(64 << 10, file))
 }
 
 /// Of what a stream holds up to its end.

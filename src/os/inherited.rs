@@ -16,7 +16,8 @@ const SIGNALS: std::ffi::c_int = if cfg!(target_os = "linux") { 65 } else { 32 }
 /// More files than a change opens. macOS refuses a number beyond OPEN_MAX (10240).
 const OPEN_FILES: u64 = 4096;
 /// What a file, a process or all processes of a user may take, that root needs without bound.
-const RAISED: [Resource; 4] = [Resource::Fsize, Resource::Cpu, Resource::As, Resource::Nproc];
+const RAISED: [Resource; 6] =
+    [Resource::Fsize, Resource::Cpu, Resource::As, Resource::Data, Resource::Stack, Resource::Nproc];
 
 /// Makes this process what it would be if launchd had started it: signals, timers, limits, open files, file mode mask,
 /// environment and working directory. To be called first in `main`, while there is one thread.

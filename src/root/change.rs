@@ -176,7 +176,9 @@ fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried 
     let response = if is_same(&half, &journal.after) {
         let message = messages::done(&journal.request, &half, &notes, &live.state) + &messages::cut(&cut);
         match failure {
-            Failure::Contradiction(_) => Response::failed(Outcome::Changed, format!("{failure}; {message}")),
+            Failure::Contradiction(_) => {
+                Response::failed(Outcome::Changed, format!("{failure}; our own rules are as asked"))
+            }
             _ => Response::done(Outcome::Changed, message),
         }
     } else {

@@ -9,7 +9,7 @@ use crate::os::children::{ProcessId, Register, read_register};
 use crate::os::{FileError, Files};
 use crate::root::request::Request;
 use crate::rules::half::half;
-use crate::rules::ledger::{Changing, Ledger, Seconds};
+use crate::rules::ledger::{Changing, Ledger, LedgerError, Seconds};
 use crate::system::{JOURNAL, JOURNAL_CHILDREN};
 
 /// A change between two ledgers.
@@ -62,6 +62,8 @@ pub enum JournalError {
     Json(#[source] serde_json::Error),
     #[error("{JOURNAL} has version {0}")]
     Version(u32),
+    #[error("{JOURNAL} has a ledger that no request can lead to: {0}")]
+    Bounds(#[source] LedgerError),
 }
 
 /// How many helpers a journal knows.
@@ -89,11 +91,13 @@ impl Journal {
     pub fn read(files: &Files) -> Result<Option<Self>, JournalError> {
         let Some(bytes) = files.read(JOURNAL)? else { return Ok(None) };
         let journal: Journal = serde_json::from_slice(&bytes).map_err(JournalError::Json)?;
-        if journal.version == Self::VERSION {
-            Ok(Some(journal))
-        } else {
-            Err(JournalError::Version(journal.version))
+        if journal.version != Self::VERSION {
+            return Err(JournalError::Version(journal.version));
         }
+        for ledger in [&journal.before, &journal.after] {
+            ledger.check_bounds().map_err(JournalError::Bounds)?;
+        }
+        Ok(Some(journal))
     }
 
     /// Writes it where it outlives a power loss.
@@ -130,6 +134,17 @@ impl Journal {
         }
         let pid = self.helpers.first().map_or(0, |helper| helper.pid);
         Changing { since: self.since, pid, open }
+    }
+
+    /// The same, with what an earlier change that was not seen through may have left open.
+    pub fn changing_after(&self, half: &Ledger, earlier: Option<Changing>) -> Changing {
+        let mut changing = self.changing(half);
+        for more in earlier.into_iter().flat_map(|earlier| earlier.open) {
+            if !changing.open.contains(&more) {
+                changing.open.push(more);
+            }
+        }
+        changing
     }
 }
 

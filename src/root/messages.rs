@@ -44,7 +44,7 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             format!("the guard is off: nothing is blocked by us; {held}")
         }
         Operation::Undo { change, .. } => format!("change {change} was turned back"),
-        Operation::Uninstall { .. } => "every debug port is closed, and nothing is blocked by us".to_owned(),
+        Operation::Uninstall { .. } => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
             "looked at pf; nothing was changed".to_owned()
         }

@@ -79,7 +79,7 @@ fn try_to_recover(machine: &Machine, pace: Pace) -> Result<Option<Recovered>, Un
     };
     let found = match Journal::read(&machine.files) {
         Err(JournalError::File(error)) => return Err(stuck(None, error.into())),
-        Err(JournalError::Json(_) | JournalError::Version(_)) => {
+        Err(JournalError::Json(_) | JournalError::Version(_) | JournalError::Bounds(_)) => {
             set_aside(machine).map(Some).map_err(|error| stuck(None, error.into()))?
         }
         Ok(found) => found,
@@ -157,7 +157,9 @@ fn take_up(machine: &Machine, journal: Journal) -> Result<(Journal, Register), R
 /// Writes `half` down and puts pf there: the ledger says that a change is under way until pf is seen there. Gives the
 /// ledger with the token that it holds then.
 pub fn to_half(machine: &Machine, journal: &Journal, mut half: Ledger) -> Result<(Ledger, Reached), Failure> {
-    half.changing = Some(journal.changing(&half));
+    let earlier = machine.files.read(LEDGER).map_err(Failure::Files)?;
+    let earlier = earlier.and_then(|bytes| Ledger::parse(&bytes).ok()).and_then(|ledger| ledger.changing);
+    half.changing = Some(journal.changing_after(&half, earlier));
     machine.write_ledger(&half).map_err(Failure::Ledger)?;
     machine.write_anchor_file(&half, &journal.request.asker).map_err(Failure::AnchorFile)?;
     let live = read_all(machine, half.token.as_ref())?;

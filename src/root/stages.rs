@@ -2,6 +2,7 @@
 
 use crate::firewall::PfctlError;
 use crate::os::FileError;
+use crate::report::Note;
 use crate::root::answer::{Outcome, Response};
 use crate::root::caller::Caller;
 use crate::root::change::{self, Carried, Change, NotBegun, Seen};
@@ -11,7 +12,7 @@ use crate::root::machine::{Machine, timestamp};
 use crate::root::plan::{Evaluation, PlanError, choose_way, plan};
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::RecordedChange;
-use crate::root::{messages, permissions, recovery};
+use crate::root::{messages, permissions, recovery, report};
 use crate::rules::anchor;
 use crate::rules::ledger::{Attachment, Guard, Ledger};
 use crate::rules::ledger_change::LedgerChange;
@@ -64,9 +65,24 @@ pub fn change_in_stages(
             return Ok(Carried { response: carried.response, seen: None });
         };
         let new = Ledger { way, token: seen.ledger.token.clone(), ..new };
-        return change_once(machine, asked, old.way, &seen.ledger, new, seen.live);
+        return Ok(match change_once(machine, asked, old.way, &seen.ledger, new, seen.live) {
+            Ok(Carried { response, seen }) if is_told(&response) => Carried { response, seen },
+            Ok(Carried { response, seen }) => Carried { response: only_moved(&response.message), seen },
+            Err(error) => Carried { response: only_moved(&error.to_string()), seen: None },
+        });
     }
     change_once(machine, asked, old.way, &old, Ledger { way, ..new }, live)
+}
+
+/// Whether an answer to what came after a move is true of both.
+fn is_told(response: &Response) -> bool {
+    response.ok || response.outcome == Outcome::Damaged || !response.missing.is_empty()
+}
+
+/// The move is done and stays, whatever came of what was to follow.
+fn only_moved(because: &str) -> Response {
+    let message = format!("our rules were moved to the other way of evaluation, and no more: {because}");
+    Response::failed(Outcome::Changed, message)
 }
 
 /// Whether our rules have to be evaluated for what is asked to hold.
@@ -102,7 +118,19 @@ fn change_once(
     let plan = plan_made;
     if plan.steps.is_empty() && plan.file_is_right && after == *before && damaged.is_none() {
         let message = messages::done(request, &after, &plan.notes, &live.state);
-        let response = Response::done(Outcome::Unchanged, message);
+        // Rules of others may have come since, which let in what ours block.
+        let is_evaluated = !plan.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        let is_looked_at = is_evaluated && !matches!(request.action, Operation::Tick {});
+        let obeyed = match is_looked_at {
+            true => report::check(&live, &machine.interfaces, &after),
+            false => Ok(()),
+        };
+        let response = match obeyed {
+            Ok(()) => Response::done(Outcome::Unchanged, message),
+            Err(other) => {
+                Response::failed(Outcome::Unchanged, format!("{other}; our own rules are as asked already"))
+            }
+        };
         let seen = Some(Seen { ledger: after, live, notes: plan.notes });
         return Ok(Carried { response, seen });
     }
