@@ -188,7 +188,7 @@ fn it_says_what_it_would_do_and_asks_once() {
     assert!(left.contains(&"audit.jsonl".to_owned()) && !lab.file(STATE_DIR).exists(), "{left:?}");
     let history = lab.portcullis(&["history"]).expect(0).out;
     assert!(
-        history.lines().last().unwrap().contains("uninstall  changed: every debug port is closed"),
+        history.lines().last().unwrap().contains("uninstall  changed: no debug port has a rule of ours now"),
         "{history}"
     );
     lab.portcullis(&["uninstall"]).expect(0);
