@@ -49,6 +49,11 @@ pub enum Grounds {
         to: Elsewhere,
         then: Box<Grounds>,
     },
+    /// The connection comes in, and its replies leave from another address or port: the client does not take them for its
+    /// server's. A translation applies to them, since no state was opened.
+    ReplyTranslated {
+        rule: DecidingRule,
+    },
     /// Unknown whether a state is opened, without which these hold.
     Stateless {
         then: Box<Grounds>,
@@ -142,6 +147,10 @@ impl Grounds {
             Grounds::Redirected { to, then } => {
                 write!(f, "redirected to {to}, which is not this Mac, and {then}")
             }
+            Grounds::ReplyTranslated { rule } => write!(
+                f,
+                "the connection comes in, but {rule} changes where the reply comes from, so the client ignores it"
+            ),
             Grounds::Stateless { then } => {
                 f.write_str("whether a state is opened, without which ")?;
                 then.write_clause(f)

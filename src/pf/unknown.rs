@@ -42,6 +42,8 @@ pub enum UnknownFact {
     Icmp,
     /// The packet's tag.
     Tag(String),
+    /// Whether an earlier packet matched below this anchor, which the kernel does not forget.
+    EarlierPacket(String),
 }
 
 /// A clause that goes on from "depends on".
@@ -67,6 +69,12 @@ impl fmt::Display for UnknownFact {
             UnknownFact::TypeOfService => f.write_str("the packet's type of service"),
             UnknownFact::Icmp => f.write_str("the packet's ICMP type"),
             UnknownFact::Tag(name) => write!(f, "whether the packet has the tag {name}"),
+            UnknownFact::EarlierPacket(anchor) => {
+                write!(
+                    f,
+                    "whether an earlier packet matched in an anchor below {anchor}, which pf does not forget"
+                )
+            }
         }
     }
 }
