@@ -30,7 +30,6 @@ pub(super) fn search<'a>(
 }
 
 #[cfg(test)]
-
 mod tests {
     use super::state::{BUDGET, STEP};
     use super::*;
