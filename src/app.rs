@@ -443,7 +443,7 @@ impl App {
         Ledger::parse(&self.system.files().read(LEDGER).ok()??).ok()
     }
 
-    /// For whom a choice opens now: of `lan`, the networks this Mac is on.
+    /// Who a choice opens for now: of `lan`, the networks this Mac is on.
     pub fn source(&self, choice: &SourceChoice) -> Result<Source, AppError> {
         Ok(match choice {
             SourceChoice::Any => Source::Any,

@@ -465,6 +465,20 @@ fn a_closing_that_rules_of_others_contradict_says_so_each_time() {
 }
 
 #[test]
+fn no_face_says_closed_where_others_flushed_our_rules() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.pfctl(&["-F", "all"]).expect(0);
+    let said = lab.portcullis(&["status", "--check"]).expect(0).out;
+    assert!(!said.contains("are blocked from other machines") && !said.contains(" closed, "), "{said}");
+    assert!(
+        said.contains("closed in our rules, yet let in") && said.contains("pf lets other machines in"),
+        "{said}"
+    );
+    assert!(said.contains("  ! "), "{said}");
+}
+
+#[test]
 fn what_is_open_is_known_whatever_root_saw() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);

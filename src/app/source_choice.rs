@@ -1,4 +1,4 @@
-//! For whom a port is to be opened, as `--from` and the preferences say it.
+//! Who a port is to be opened for, as `--from` and the preferences say it.
 
 use ipnet::IpNet;
 

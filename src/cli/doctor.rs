@@ -48,6 +48,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         rulesets: seen.as_ref().and_then(|seen| app.rulesets(seen).ok()),
         seen,
         notes: observed.status.notes,
+        interrupted: observed.status.interrupted,
         firewall: Some(observed.status.firewall),
         app_firewall: Some(observed.facts.app_firewall),
         ports,

@@ -87,7 +87,7 @@ enum CliCommand {
     Probe(probe::ProbeCommand),
     /// Show the settings with which an editor connects to a port
     Connect(connect::ConnectCommand),
-    /// Show what pf logged, and whom it blocked
+    /// Show what pf logged, and who was blocked
     #[command(after_help = log::AFTER_HELP)]
     Log(log::LogArguments),
     /// Show what root was asked, by whom, and what came of it

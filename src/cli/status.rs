@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::output::{CommandOutput, Run, clock, pretty};
-use portcullis::diagnosis::Reachability;
+use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::rules::ledger::Guard;
 use portcullis::status::{Icon, PortState, PortStatus, Status};
 
@@ -47,6 +47,9 @@ impl CommandOutput for StatusOutput {
             text += "    Look now: portcullis status --check\n";
         }
         let guard = match status.firewall.guard {
+            Some(Guard::On) if status.ports.iter().any(is_let_in) => {
+                "on, yet pf lets other machines in to ports that our rules close"
+            }
             Some(Guard::On) => "on: closed ports are blocked from other machines",
             Some(Guard::Off | Guard::Unset) => {
                 "off: a closed port is left to this Mac's own policy (portcullis guard on)"
@@ -60,9 +63,15 @@ impl CommandOutput for StatusOutput {
     }
 }
 
+/// Whether pf lets another machine in to a port that our rules close.
+fn is_let_in(port: &PortStatus) -> bool {
+    port.state == PortState::Closed && Answer::any([port.pf.network, port.pf.anyone]) == Answer::Yes
+}
+
 fn port_lines(port: &PortStatus) -> String {
     let state = match port.state {
         PortState::Open => "open",
+        PortState::Closed if is_let_in(port) => "closed in our rules, yet let in",
         PortState::Closed => "closed",
         PortState::Unmanaged => "unmanaged",
         PortState::Unknown => "unknown",

@@ -16,6 +16,8 @@ use crate::status::{AppFirewall, Firewall};
 pub struct DoctorFacts {
     /// pf, as the status shows it; `None` where there is no status.
     pub firewall: Option<Firewall>,
+    /// Whether a change was begun and not finished.
+    pub interrupted: bool,
     /// What root saw of pf, where that speaks of now.
     pub seen: Option<Report>,
     /// All that pf held then; `None` where that is not known, or not for this user to read.

@@ -20,7 +20,11 @@ pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
             (Level::Unknown, "what pf does is not known", "let root look: `portcullis status --check`")
         }
     };
-    vec![finding(level, "pf", what, &firewall.because, next)]
+    let interrupted = facts.interrupted.then(|| {
+        let what = "a change was interrupted: pf may let in more than our rules say";
+        finding(Level::Problem, "pf", what, "the ledger", "undo it: `portcullis repair`")
+    });
+    interrupted.into_iter().chain([finding(level, "pf", what, &firewall.because, next)]).collect()
 }
 
 /// Whether our rules are there and evaluated, and which rules are there besides.

@@ -72,9 +72,12 @@ pub fn let_go_of_stdout() -> std::io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(nowhere)?)
 }
 
-/// The number of this process's group, which is that of the process that leads it.
+/// The number of this process's group, which is that of the process that leads it; 0 where that one is outside of a
+/// container that this one is in, for which rustix has no value.
+#[expect(unsafe_code, reason = "a C function")]
 pub fn process_group() -> u32 {
-    rustix::process::getpgrp().as_raw_pid().unsigned_abs()
+    // SAFETY: getpgrp(2) takes nothing and cannot fail.
+    unsafe { libc::getpgrp() }.unsigned_abs()
 }
 
 /// The name of the user, as it may stand in a request: letters, digits, `.`, `_` and `-`; `uid-N` where the

@@ -14,6 +14,7 @@ use crate::root::change::{self, Carried, Seen};
 use crate::root::ledger_file::{self, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
 use crate::root::machine::Machine;
+use crate::root::plan::{Evaluation, plan};
 use crate::root::recovery::{Pace, Recovered, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
@@ -256,9 +257,12 @@ fn turn_back(
     Ok(carried)
 }
 
-fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, PfctlError> {
+fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, Refusal> {
     live.read_ours(&machine.pf, None)?;
-    Ok(Seen { ledger, live, notes: Vec::new() })
+    // Others may have flushed the call of our anchor.
+    let observed = machine.observe(&live, &ledger)?;
+    let notes = plan(&observed, &ledger, Evaluation::AsItIs).map(|plan| plan.notes).unwrap_or_default();
+    Ok(Seen { ledger, live, notes })
 }
 
 /// The ledger without a token that pf does not count any more.

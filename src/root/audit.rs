@@ -43,7 +43,7 @@ pub struct AuditLine {
     pub time: Seconds,
     #[serde(flatten)]
     pub caller: Caller,
-    /// The name of the user whom the request counts as.
+    /// The name of the user that the request counts as.
     pub by: String,
     /// The name that the request gives: a claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]

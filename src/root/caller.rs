@@ -12,7 +12,7 @@ pub struct Caller {
     pub uid: u32,
     /// The user who ran sudo(8).
     pub sudo_uid: Option<u32>,
-    /// The user at the screen, whom the prompt asked; `None` at the login window.
+    /// The user at the screen, who was asked by the prompt; `None` at the login window.
     pub console_uid: Option<u32>,
 }
 
@@ -29,7 +29,7 @@ impl Caller {
         }
     }
 
-    /// The user whom a change counts as: who ran sudo(8), else who is at the screen, else who runs the helper.
+    /// The user that a change counts as: who ran sudo(8), else who is at the screen, else who runs the helper.
     pub fn user(&self) -> u32 {
         self.sudo_uid.or(self.console_uid).unwrap_or(self.uid)
     }

@@ -133,7 +133,8 @@ impl Machine<'_> {
 
     /// As [`Machine::reach`], by a plan that is made already.
     pub fn execute(&self, plan: Plan, mut live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
-        let enables = plan.steps.contains(&Step::Enable) && live.state != PfState::Enabled;
+        // Where pf's answer was not understood it may have been on: then no state is stale, and none is dropped as such.
+        let enables = plan.steps.contains(&Step::Enable) && live.state == PfState::Disabled;
         for step in &plan.steps {
             self.step(step, target).map_err(|source| Failure::Step { what: step.describe(), source })?;
         }

@@ -38,7 +38,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedChange {
-    /// The user whom the request counts as.
+    /// The user that the request counts as.
     pub user: u32,
     /// The boot that it was made in.
     pub boot: String,

@@ -1,10 +1,12 @@
 //! How each real debug server is started, and what it is.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use portcullis::debuggers::debugger::Mode;
@@ -237,7 +239,15 @@ impl Recipe {
 
 /// A port that is free now. Bound and freed before the server starts, never while it does.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    // The kernel may give one twice, as long as no server listens on it yet.
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        if GIVEN.lock().expect("no thread panicked").insert(port) {
+            return port;
+        }
+    }
 }
 
 pub fn find(names: &[&str]) -> Option<PathBuf> {
