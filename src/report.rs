@@ -121,8 +121,8 @@ pub enum Reason {
 pub enum Note {
     /// A rule of others names one of our ports; it is left alone.
     ForeignRule { place: ForeignPlace, port: u16 },
-    /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not the one of pf.conf,
-    /// and loading pf.conf would lose rules of others.
+    /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not seen to be the one of
+    /// pf.conf, and loading pf.conf could lose rules of others.
     ClassicCallStays,
     /// The loaded main ruleset does not call our anchor, so that our rules are without effect.
     NotEvaluated { anchor: String },

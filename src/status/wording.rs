@@ -65,7 +65,7 @@ impl fmt::Display for Note {
             }
             Note::ClassicCallStays => f.write_str(
                 "the call of our classic anchor stays loaded until this Mac restarts: the loaded ruleset is not \
-                 the one of /etc/pf.conf, and loading that would lose rules of others; the anchor is empty",
+                 seen to be the one of /etc/pf.conf, and loading that could lose rules of others; the anchor is empty",
             ),
             Note::NotEvaluated { anchor } => write!(
                 f,
