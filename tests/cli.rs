@@ -6,7 +6,7 @@ use common::Lab;
 use portcullis::lab::osascript::PROMPTS_LOG;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
-use portcullis::system::{LEDGER, STATUS};
+use portcullis::system::{AUDIT, LEDGER, STATUS};
 
 const PREFERENCES: &str = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
 const STOCK: &[u8] = include_bytes!("../resources/stock-pf.conf");
@@ -406,10 +406,14 @@ fn a_change_that_would_not_do_what_was_asked_is_undone() {
     let rules = lab.rules();
     let refused = lab.portcullis(&["open", "2345", "--from", "any"]).expect(4);
     assert!(
-        refused.err.contains("block drop in quick") && refused.err.contains("put back"),
+        refused.err.contains("blocked by rule 0 (`portcullis explain 2345`")
+            && refused.err.contains("put back"),
         "{}",
         refused.err
     );
+    assert!(!String::from_utf8(lab.read(AUDIT)).unwrap().contains("block drop in quick"));
+    let explained = lab.portcullis(&["explain", "2345"]).expect(0).out;
+    assert!(explained.contains("were pf on: blocked by rule 0 `block drop in quick"), "{explained}");
     assert_eq!(lab.rules(), rules);
 }
 

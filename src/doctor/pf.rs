@@ -1,9 +1,10 @@
 //! pf, our rules in it, and the Application Firewall.
 
 use super::facts::DoctorFacts;
-use super::finding::{Finding, Level, finding};
+use super::finding::{Finding, Level, finding, shortened};
 use crate::pf::parse::parse_listing;
-use crate::report::{PfState, Report, RulesetsReport};
+use crate::port::PortRange;
+use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
 use crate::status::{AppFirewall, FirewallState};
 
@@ -31,12 +32,30 @@ pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
 pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
     let notes = facts.notes.iter().map(|note| {
         let next = "see what it does: `portcullis explain PORT`";
-        finding(Level::Advice, "pf", note.clone(), "what root saw of pf, and /etc/pf.anchors", next)
+        let evidence = rule_of_note(facts, note);
+        let evidence = evidence.as_deref().unwrap_or("what root saw of pf, and /etc/pf.anchors");
+        finding(Level::Advice, "pf", note.clone(), evidence, next)
     });
     let of_report = facts.seen.iter().zip(&facts.rulesets).flat_map(|(seen, loaded)| {
         skipped_interfaces(loaded).into_iter().chain(our_rules(seen, loaded)).chain(rules_of_others(loaded))
     });
     notes.chain(of_report).collect()
+}
+
+/// The rule that a note speaks of, where this user may read the rules.
+fn rule_of_note(facts: &DoctorFacts, note: &str) -> Option<String> {
+    let (seen, loaded) = (facts.seen.as_ref()?, facts.rulesets.as_ref()?);
+    let Note::ForeignRule { place, port } = seen.notes.iter().find(|seen| seen.to_string() == note)? else {
+        return None;
+    };
+    let anchor = match place {
+        ForeignPlace::Main => "",
+        ForeignPlace::Anchor(path) => path,
+        ForeignPlace::File { .. } => return None,
+    };
+    let ruleset = parse_listing(anchor, &loaded.rulesets.get(anchor)?.rules).ruleset;
+    let (_, rule) = ruleset.first_about(&[PortRange::single(*port)?])?;
+    Some(format!("`{}`", shortened(&rule.to_string())))
 }
 
 fn skipped_interfaces(loaded: &RulesetsReport) -> Vec<Finding> {

@@ -46,13 +46,13 @@ impl fmt::Display for Unusable {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Note::ForeignRule { place, port, rule } => {
+            Note::ForeignRule { place, port } => {
                 match place {
                     ForeignPlace::Main => f.write_str("the main ruleset")?,
                     ForeignPlace::Anchor(path) => write!(f, "the anchor {path}")?,
                     ForeignPlace::File { path, .. } => f.write_str(path)?,
                 }
-                write!(f, " has a rule for port {port} that is not ours (`{rule}`): it is left alone")?;
+                write!(f, " has a rule for port {port} that is not ours: it is left alone")?;
                 match place {
                     ForeignPlace::Main | ForeignPlace::Anchor(_) => Ok(()),
                     ForeignPlace::File { loads_into: Some(anchor), .. } => {
@@ -65,7 +65,7 @@ impl fmt::Display for Note {
             }
             Note::ClassicCallStays => f.write_str(
                 "the call of our classic anchor stays loaded until this Mac restarts: the loaded ruleset is not \
-                 the one of /etc/pf.conf, and loading that would lose rules of others; the anchor is empty",
+                 seen to be the one of /etc/pf.conf, and loading that could lose rules of others; the anchor is empty",
             ),
             Note::NotEvaluated { anchor } => write!(
                 f,
