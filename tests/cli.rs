@@ -417,6 +417,47 @@ fn a_change_that_would_not_do_what_was_asked_is_undone() {
     assert_eq!(lab.rules(), rules);
 }
 
+/// Each face words the same state: JSON, the row, the guard's line, the sentence, doctor.
+#[test]
+fn no_face_says_closed_where_pf_lets_others_in() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let before_ours = "pass in quick proto tcp from any to any port 9229\n";
+    lab.write("/other.conf", before_ours);
+    lab.pfctl(&["-a", "com.apple/050.other", "-f", lab.file("/other.conf").to_str().unwrap()]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &status["open"]), (&"open".into(), &1.into()));
+    assert_eq!(status["sentence"], "1 port is let in although our rules close it: 9229 (node)");
+    assert_eq!(
+        (&port(&status, 9229)["state"], &port(&status, 2345)["state"]),
+        (&"let-in".into(), &"closed".into())
+    );
+    let text = lab.portcullis(&["status"]).expect(0).out;
+    assert!(text.contains("node       closed in our rules, yet let in"), "{text}");
+    assert!(text.contains("guard on, yet pf lets other machines in"), "{text}");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("our rules close 9229 (node), and pf lets other machines in"), "{doctor}");
+    assert!(doctor.contains("do: see which rule lets them in: `portcullis explain 9229`"), "{doctor}");
+    assert!(
+        lab.portcullis(&["explain", "9229"])
+            .expect(0)
+            .out
+            .contains("passed by rule 0 of anchor com.apple/050.other")
+    );
+    // pf that was switched off closes nothing, and the command that is named mends it.
+    lab.pfctl(&["-a", "com.apple/050.other", "-F", "rules"]).expect(0);
+    lab.pfctl(&["-d"]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"off".into(), &"let-in".into()));
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("do: have pf enabled again: `portcullis guard on`"), "{doctor}");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"closed".into(), &"closed".into()));
+}
+
 #[test]
 fn the_application_firewall_is_asked_about_the_program_that_listens() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();

@@ -2,11 +2,12 @@
 
 use super::facts::DoctorFacts;
 use super::finding::{Finding, Level, finding, shortened};
+use crate::diagnosis::Answer;
 use crate::pf::parse::parse_listing;
 use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
-use crate::status::{AppFirewall, FirewallState};
+use crate::status::{AppFirewall, Firewall, FirewallState};
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
@@ -25,7 +26,22 @@ pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
         let what = "a change was interrupted: pf may let in more than our rules say";
         finding(Level::Problem, "pf", what, "the ledger", "undo it: `portcullis repair`")
     });
-    interrupted.into_iter().chain([finding(level, "pf", what, &firewall.because, next)]).collect()
+    let pf = finding(level, "pf", what, &firewall.because, next);
+    interrupted.into_iter().chain(let_in(facts, firewall)).chain([pf]).collect()
+}
+
+/// The ports that are not closed although our rules close them.
+fn let_in(facts: &DoctorFacts, firewall: &Firewall) -> Option<Finding> {
+    let first = facts.let_in.first()?;
+    let ports = facts.let_in.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let what = format!("our rules close {ports}, and pf lets other machines in");
+    let verdict = facts.seen.as_ref()?.verdicts.iter().find(|verdict| verdict.port == first.range);
+    let why = verdict.and_then(|verdict| verdict.why(Answer::Yes)).map(ToString::to_string);
+    let next = match firewall.state {
+        FirewallState::Disabled => "have pf enabled again: `portcullis guard on`".to_owned(),
+        _ => format!("see which rule lets them in: `portcullis explain {}`", first.range.first()),
+    };
+    Some(finding(Level::Problem, "pf", what, &why.unwrap_or_default(), &next))
 }
 
 /// Whether our rules are there and evaluated, and which rules are there besides.

@@ -350,7 +350,7 @@ mod tests {
         [ ] 2345  dlv — not known
         [ ] 2345  dlv — unmanaged
         [ ] 2345  dlv — let in by another rule
-        [ ] 2345  dlv — closed, whether for all is not known
+        [ ] 2345  dlv — not known
         ");
     }
 
