@@ -347,5 +347,6 @@ fn a_change_asks_pf_only_what_it_must_know() {
         pfctl_runs(&guarded, &["close", "2345"]),
         pfctl_runs(&guarded, &["status", "--check"]),
     ];
+    eprintln!("{runs:?}");
     assert!(runs.iter().all(|runs| (5..=15).contains(runs)), "{runs:?}");
 }

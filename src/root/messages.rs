@@ -9,7 +9,8 @@ use crate::rules::named_port::NamedPort;
 /// What was done, in a sentence that does not promise more than it does.
 pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
     let guarded = ledger.guard == Guard::On;
-    let is_without_effect = notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+    let is_without_effect =
+        notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. } | Note::PfStaysOff));
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {
             let off = if *pf == PfState::Enabled {
