@@ -120,14 +120,9 @@ pub enum Reason {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Note {
     /// A rule of others names one of our ports; it is left alone.
-    ForeignRule {
-        place: ForeignPlace,
-        port: u16,
-        /// In pfctl's form.
-        rule: String,
-    },
-    /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not the one of pf.conf,
-    /// and loading pf.conf would lose rules of others.
+    ForeignRule { place: ForeignPlace, port: u16 },
+    /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not seen to be the one of
+    /// pf.conf, and loading pf.conf could lose rules of others.
     ClassicCallStays,
     /// The loaded main ruleset does not call our anchor, so that our rules are without effect.
     NotEvaluated { anchor: String },
@@ -168,7 +163,7 @@ pub struct LoadedRules {
 
 impl Report {
     /// The version that this program writes and reads.
-    pub const VERSION: u32 = 4;
+    pub const VERSION: u32 = 5;
 }
 
 impl RulesetsReport {

@@ -6,7 +6,7 @@ use common::Lab;
 use portcullis::lab::osascript::PROMPTS_LOG;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
-use portcullis::system::{LEDGER, STATUS};
+use portcullis::system::{AUDIT, LEDGER, STATUS};
 
 const PREFERENCES: &str = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
 const STOCK: &[u8] = include_bytes!("../resources/stock-pf.conf");
@@ -406,11 +406,56 @@ fn a_change_that_would_not_do_what_was_asked_is_undone() {
     let rules = lab.rules();
     let refused = lab.portcullis(&["open", "2345", "--from", "any"]).expect(4);
     assert!(
-        refused.err.contains("block drop in quick") && refused.err.contains("put back"),
+        refused.err.contains("blocked by rule 0 (`portcullis explain 2345`")
+            && refused.err.contains("put back"),
         "{}",
         refused.err
     );
+    assert!(!String::from_utf8(lab.read(AUDIT)).unwrap().contains("block drop in quick"));
+    let explained = lab.portcullis(&["explain", "2345"]).expect(0).out;
+    assert!(explained.contains("were pf on: blocked by rule 0 `block drop in quick"), "{explained}");
     assert_eq!(lab.rules(), rules);
+}
+
+/// Each face words the same state: JSON, the row, the guard's line, the sentence, doctor.
+#[test]
+fn no_face_says_closed_where_pf_lets_others_in() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let before_ours = "pass in quick proto tcp from any to any port 9229\n";
+    lab.write("/other.conf", before_ours);
+    lab.pfctl(&["-a", "com.apple/050.other", "-f", lab.file("/other.conf").to_str().unwrap()]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &status["open"]), (&"open".into(), &1.into()));
+    assert_eq!(status["sentence"], "1 port is let in although our rules close it: 9229 (node)");
+    assert_eq!(
+        (&port(&status, 9229)["state"], &port(&status, 2345)["state"]),
+        (&"let-in".into(), &"closed".into())
+    );
+    let text = lab.portcullis(&["status"]).expect(0).out;
+    assert!(text.contains("node       closed in our rules, yet let in"), "{text}");
+    assert!(text.contains("guard on, yet pf lets other machines in"), "{text}");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("our rules close 9229 (node), and pf lets other machines in"), "{doctor}");
+    assert!(doctor.contains("do: see which rule lets them in: `portcullis explain 9229`"), "{doctor}");
+    assert!(
+        lab.portcullis(&["explain", "9229"])
+            .expect(0)
+            .out
+            .contains("passed by rule 0 of anchor com.apple/050.other")
+    );
+    // pf that was switched off closes nothing, and the command that is named mends it.
+    lab.pfctl(&["-a", "com.apple/050.other", "-F", "rules"]).expect(0);
+    lab.pfctl(&["-d"]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"off".into(), &"let-in".into()));
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("do: have pf enabled again: `portcullis guard on`"), "{doctor}");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"closed".into(), &"closed".into()));
 }
 
 #[test]

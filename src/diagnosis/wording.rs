@@ -34,6 +34,8 @@ pub struct Wording {
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
     pub pf_unknown: Option<String>,
+    /// Whether that is because a change was interrupted.
+    pub is_interrupted: bool,
 }
 
 /// The commands that start a debugger on a port.
@@ -193,6 +195,9 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             _ => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
         },
         Reachability::Unknown => match first.map(|cause| cause.state) {
+            Some(Reachability::BlockedByPf) if subject.is_interrupted => {
+                "undo that change: `portcullis repair`".to_owned()
+            }
             Some(Reachability::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
             Some(Reachability::BlockedByAppFirewall) => {
                 "see whether the program is allowed in System Settings, Network, Firewall, Options".to_owned()
@@ -286,6 +291,7 @@ mod tests {
             is_open: true,
             pf_blocks: Some("our guard blocks it".into()),
             pf_unknown: Some("pf has not been looked at yet".into()),
+            is_interrupted: false,
         }
     }
 

@@ -73,29 +73,12 @@ fn ranges(ledger: &Ledger) -> Vec<PortRange> {
 /// What pf holds, ready to be asked. What it does not look at, where that could not be read, is in doubt: it is
 /// asked as if pf looked at everything, and [`verdict`] makes what hangs on it unknown.
 fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
-    let rulesets = live.rulesets.iter().map(|(anchor, rules)| (anchor, without_labels(&rules.rules), rules));
-    let rulesets: Vec<_> = rulesets.collect();
-    let listings = rulesets.iter().map(|(anchor, unlabelled, rules)| {
-        (anchor.as_str(), Listing { rules: unlabelled, nat: &rules.nat, tables: &rules.tables })
+    let listings = live.rulesets.iter().map(|(anchor, rules)| {
+        (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
     let skip = live.skip.iter().flatten().map(String::as_str);
     let (loaded, _) = Rulesets::from_listings(listings, skip);
     loaded.with_interfaces(interfaces.to_vec())
-}
-
-/// The rules without their labels, which decide nothing: they are free text of others, and a verdict names its rule for
-/// every user to read.
-fn without_labels(rules: &str) -> String {
-    const LABEL: &str = " label \"";
-    let mut left = String::with_capacity(rules.len());
-    for line in rules.split_inclusive('\n') {
-        let parts = line.split_once(LABEL).and_then(|(before, rest)| Some((before, rest.split_once('"')?.1)));
-        match parts {
-            Some((before, after)) => left.extend([before, after]),
-            None => left.push_str(line),
-        }
-    }
-    left
 }
 
 fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<CombinedVerdict> {
@@ -118,7 +101,7 @@ fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> 
             let reason = match combined.verdict {
                 Decision::Pass if is_ours(&combined) => Reason::OurRule,
                 Decision::Block if is_ours(&combined) => Reason::OurGuard,
-                _ => Reason::Rules { grounds: combined.because },
+                _ => Reason::Rules { grounds: combined.because.without_words() },
             };
             OriginVerdict { answer, families, reason }
         }
@@ -151,12 +134,17 @@ fn is_ours(combined: &CombinedVerdict) -> bool {
 /// A port for which pf, were it enabled, would do the opposite of what the ledger says, with the rule that decides.
 #[derive(Debug, thiserror::Error)]
 pub enum Contradiction {
-    #[error("port {port} would stay closed for {who}: {because}")]
+    #[error("port {port} would stay closed for {who}: {because} ({})", shown_by(*port))]
     StaysClosed { port: PortRange, who: &'static str, because: Grounds },
-    #[error("port {port} would be open for others too: {because}")]
+    #[error("port {port} would be open for others too: {because} ({})", shown_by(*port))]
     OpenForOthers { port: PortRange, because: Grounds },
-    #[error("port {port} would stay open: {because}")]
+    #[error("port {port} would stay open: {because} ({})", shown_by(*port))]
     StaysOpen { port: PortRange, because: Grounds },
+}
+
+/// Every user can read a message, which the audit has, so the rule itself is for who may read the rules.
+fn shown_by(port: PortRange) -> String {
+    format!("`portcullis explain {}` shows the rule", port.first())
 }
 
 /// Whether pf would do what the ledger says. What is not known contradicts nothing: a rule of others that depends on
@@ -167,19 +155,23 @@ pub fn check(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Res
         let (port, asked) = (opening.port, ask(&loaded, ledger, opening.port));
         for (who, combined) in [("this Mac", asked.loopback), ("those it was opened for", asked.network)] {
             if combined.verdict == Decision::Block {
-                return Err(Contradiction::StaysClosed { port, who, because: combined.because });
+                return Err(Contradiction::StaysClosed {
+                    port,
+                    who,
+                    because: combined.because.without_words(),
+                });
             }
         }
         let is_bounded = ledger.guard == Guard::On && opening.from.networks().is_some();
         if is_bounded && asked.anyone.verdict == Decision::Pass {
-            return Err(Contradiction::OpenForOthers { port, because: asked.anyone.because });
+            return Err(Contradiction::OpenForOthers { port, because: asked.anyone.because.without_words() });
         }
     }
     for closed in ledger.closed() {
         let (port, asked) = (closed.range, ask(&loaded, ledger, closed.range));
         for combined in [asked.network, asked.anyone] {
             if combined.verdict == Decision::Pass {
-                return Err(Contradiction::StaysOpen { port, because: combined.because });
+                return Err(Contradiction::StaysOpen { port, because: combined.because.without_words() });
             }
         }
     }
@@ -267,12 +259,6 @@ mod tests {
                 (network, anyone)
             );
         }
-    }
-
-    #[test]
-    fn labels_are_not_told() {
-        let rules = "pass in all label \"a secret\" tag x\nblock in all\npass in all label \"torn\n";
-        assert_eq!(without_labels(rules), "pass in all tag x\nblock in all\npass in all label \"torn\n");
     }
 
     #[test]

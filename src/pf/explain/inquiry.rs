@@ -65,7 +65,7 @@ impl<'a> Inquiry<'a> {
         if let Some(to) =
             self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Decision::Pass)
         {
-            conclusion.because = Grounds::Redirected { to, then: Box::new(conclusion.because) };
+            conclusion.because = Grounds::Redirected { to: Some(to), then: Box::new(conclusion.because) };
             conclusion.sentence =
                 format!("redirected to {to}, which is not this Mac, and {}", conclusion.sentence);
         }
