@@ -51,6 +51,11 @@ pub enum Grounds {
         to: Option<Elsewhere>,
         then: Box<Grounds>,
     },
+    /// The connection comes in, and its replies leave from another address or port: the client does not take them for its
+    /// server's. A translation applies to them, since no state was opened.
+    ReplyTranslated {
+        rule: DecidingRule,
+    },
     /// Unknown whether a state is opened, without which these hold.
     Stateless {
         then: Box<Grounds>,
@@ -134,6 +139,7 @@ impl Grounds {
             Grounds::Passed { rule } => Grounds::Passed { rule: rule.without_text() },
             Grounds::Blocked { rule, leg } => Grounds::Blocked { rule: rule.without_text(), leg },
             Grounds::SentElsewhere { rule } => Grounds::SentElsewhere { rule: rule.without_text() },
+            Grounds::ReplyTranslated { rule } => Grounds::ReplyTranslated { rule: rule.without_text() },
             Grounds::Depends { on } => Grounds::Depends { on: on.without_name() },
             Grounds::Redirected { to: _, then } => Grounds::Redirected { to: None, then: without(then) },
             Grounds::Stateless { then } => Grounds::Stateless { then: without(then) },
@@ -180,6 +186,10 @@ impl Grounds {
             Grounds::Redirected { to: Some(to), then } => {
                 write!(f, "redirected to {to}, which is not this Mac, and {then}")
             }
+            Grounds::ReplyTranslated { rule } => write!(
+                f,
+                "the connection comes in, but {rule} changes where the reply comes from, so the client ignores it"
+            ),
             Grounds::Redirected { to: None, then } => {
                 write!(f, "redirected to another machine than this Mac, and {then}")
             }

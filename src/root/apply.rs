@@ -11,11 +11,13 @@ use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
 use crate::root::change::{self, Carried, Seen};
+use crate::root::journal::Journal;
 use crate::root::ledger_file::{self, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
 use crate::root::machine::Machine;
+use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
-use crate::root::recovery::{Pace, Recovered, Unrecovered, recover};
+use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
 use crate::root::request::{Operation, Request};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
@@ -53,7 +55,7 @@ enum Refusal {
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
 /// what pf looks like afterwards is written for the user's programs to read.
-pub fn apply(system: &dyn System, request: &Request) -> Response {
+pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Response {
     let (files, now) = (system.files(), system.now());
     let audited = |answer: Response| match request.action {
         Operation::Uninstall { keep_logs } if uninstall::leaves_no_audit(keep_logs, &answer) => answer,
@@ -64,12 +66,14 @@ pub fn apply(system: &dyn System, request: &Request) -> Response {
         Err(error) => return audited(refused(&error)),
     };
     let _limit = TimeLimit::of(MOST_TIME);
-    let machine = match machine(system, files.clone(), now) {
+    let machine = match machine(system, files.clone(), now, asked_by) {
         Ok(machine) => machine,
         Err(error) => return audited(refused(&error)),
     };
-    let Carried { response, seen } = answer(&machine, request);
-    let response = audited(response);
+    let Carried { response, seen } = match answer(&machine, request) {
+        (carried, JournalEnd::Goes) => change::settle(&machine, carried, audited),
+        (Carried { response, seen }, JournalEnd::Stays) => Carried { response: audited(response), seen },
+    };
     let Some(Seen { ledger, live, notes }) = seen else { return response };
     let written = machine.write_report(&ledger, &live, &notes);
     drop(lock);
@@ -79,10 +83,23 @@ pub fn apply(system: &dyn System, request: &Request) -> Response {
     }
 }
 
-fn machine(system: &dyn System, files: Files, now: i64) -> Result<Machine<'_>, os::BootError> {
+fn machine(
+    system: &dyn System,
+    files: Files,
+    now: i64,
+    asked_by: AskedBy,
+) -> Result<Machine<'_>, os::BootError> {
     let boot = system.boot_id()?;
     let interfaces = firewall::interfaces(system);
-    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now })
+    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now, asked_by })
+}
+
+/// What is to become of a journal that is there when a request was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum JournalEnd {
+    Goes,
+    /// The next request recovers by it.
+    Stays,
 }
 
 fn with_addition(answer: Response, addition: &str) -> Response {
@@ -94,7 +111,7 @@ fn refused(error: &dyn std::fmt::Display) -> Response {
 }
 
 /// Recovers from what was interrupted, then carries out what is asked.
-fn answer(machine: &Machine, request: &Request) -> Carried {
+fn answer(machine: &Machine, request: &Request) -> (Carried, JournalEnd) {
     let carried = |recovered: Option<Recovered>| {
         let carried = carry_out(machine, request)
             .unwrap_or_else(|refusal| Carried { response: refused(&refusal), seen: None });
@@ -103,11 +120,18 @@ fn answer(machine: &Machine, request: &Request) -> Carried {
             Some(recovered) => after_recovery(carried, &recovered),
         }
     };
-    // launchd asks as root, and so does an administrator at a terminal; a prompt has its user's name.
-    let ticks = request.action == (Operation::Tick {}) && request.asker == "root";
-    match recover(machine, if ticks { Pace::Tick } else { Pace::Now }) {
-        Ok(recovered) => carried(recovered),
-        Err(unrecovered) => without_recovery(machine, request, unrecovered),
+    match recover(machine, request) {
+        Ok(recovered) => {
+            // Here a journal is of the change that was just made, or was not begun.
+            let carried = carried(recovered);
+            let is_damaged = carried.response.outcome == Outcome::Damaged;
+            (carried, if is_damaged { JournalEnd::Stays } else { JournalEnd::Goes })
+        }
+        Err(unrecovered) => {
+            let carried = without_recovery(machine, request, unrecovered);
+            let is_done = carried.response.outcome == Outcome::Changed;
+            (carried, if is_done { JournalEnd::Goes } else { JournalEnd::Stays })
+        }
     }
 }
 
@@ -125,6 +149,9 @@ fn after_recovery(carried: Carried, Recovered { message }: &Recovered) -> Carrie
 /// Where pf cannot be put right a closing goes on, since it only takes away; everything else is refused.
 fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecovered) -> Carried {
     let Unrecovered { journal, because } = unrecovered;
+    if let RecoveryError::Missing(missing) = because {
+        return Carried { response: Response::missing(missing), seen: None };
+    }
     let damaged =
         |message: String| Carried { response: Response::failed(Outcome::Damaged, message), seen: None };
     let Some(interrupted) = journal else {
@@ -134,23 +161,30 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     let mut half = interrupted.half();
     half.expire(machine.now);
     let stuck = format!("a change was interrupted, and is not undone yet: {because}");
-    if !closes(&request.action) {
+    if !request.action.closes() {
         return damaged(format!("{stuck}; {}", change::command(&half, &interrupted)));
     }
     let after = desired(machine, &half, &PfState::Unknown(String::new()), request);
-    let closing = journal::Journal { before: half, after, ..*interrupted };
+    // From here on the journal is of the closing: what was interrupted before has its line first.
+    let wanted = messages::wanted(&interrupted.request.action);
+    let message = format!("{stuck} (it was to {wanted}); a closing goes on in its place");
+    let line = Response::failed(Outcome::Damaged, message);
+    audit::record(machine.system, AuditedRequest::Valid(&interrupted.request), line);
+    let earlier = *interrupted;
+    let closing = Journal { before: half, after, request: request.clone(), ..earlier.clone() };
     let written = closing.write(&machine.files);
     let half = closing.half();
-    let there = written.map_err(recovery::RecoveryError::from).and_then(|()| {
+    let there = written.map_err(RecoveryError::from).and_then(|()| {
         let _register = journal::register(&machine.files)?;
-        let there = recovery::to_half(machine, &closing, half.clone())?;
-        journal::remove(&machine.files)?;
-        Ok(there)
+        Ok(recovery::to_half(machine, &closing, half.clone(), request)?)
     });
     match there {
         Ok((ledger, reached)) => {
+            let became = recovery::what_became(machine, &earlier, &closing.before);
+            audit::record(machine.system, AuditedRequest::Valid(&earlier.request), became.clone());
             let message = messages::done(request, &ledger, &reached.notes, &reached.live.state);
-            let response = Response::done(Outcome::Changed, message + &messages::cut(&reached.cut));
+            let message = format!("{}; {message}{}", became.message, messages::cut(&reached.cut));
+            let response = Response::done(Outcome::Changed, message);
             let seen = Some(Seen { ledger, live: reached.live, notes: reached.notes });
             Carried { response, seen }
         }
@@ -164,17 +198,6 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
 /// Whether a request needs to know what is open already.
 fn opens(operation: &Operation) -> bool {
     matches!(operation, Operation::Open { .. } | Operation::Undo { .. } | Operation::Guard { on: true })
-}
-
-/// Whether a request only takes away.
-fn closes(operation: &Operation) -> bool {
-    match operation {
-        Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
-        Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
-        Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
-        Operation::Uninstall { .. } => true,
-        Operation::Undo { .. } => false,
-    }
 }
 
 fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
@@ -214,7 +237,12 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         Operation::Uninstall { keep_logs } => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
             let asked = StagedChange { request, wanted: None, damaged: damaged.as_ref() };
-            let Carried { response, seen } = change_in_stages(machine, asked, old, new, live)?;
+            let carried = change_in_stages(machine, asked, old, new, live)?;
+            // The journal goes before what it is about does; so this part has a line of its own.
+            let is_begun = carried.response.ok && !matches!(Journal::read(&machine.files), Ok(None));
+            let audited = |answer| audit::record(machine.system, AuditedRequest::Valid(request), answer);
+            let Carried { response, seen } =
+                if is_begun { change::settle(machine, carried, audited) } else { carried };
             if !response.ok {
                 return Ok(Carried { response, seen });
             }
@@ -277,7 +305,8 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     let opens = matches!(request.action, Operation::Open { .. });
     // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
     let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled;
-    if request.may_turn_guard_on() || (opens && is_free) {
+    let guards = opens || request.action == (Operation::Guard { on: true });
+    if (guards && request.may_turn_guard_on()) || (opens && is_free) {
         new.guard = Guard::On;
     }
     if old.guard != Guard::On && new.guard == Guard::On {

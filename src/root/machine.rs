@@ -9,7 +9,8 @@ use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::report::{Note, PfState};
 use crate::root::live::{Live, observe};
-use crate::root::plan::{AnchorContents, Evaluation, Observed, Plan, PlanError, Step, plan};
+use crate::root::permissions::AskedBy;
+use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step};
 use crate::root::report::{self, Contradiction};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
@@ -26,6 +27,7 @@ pub struct Machine<'a> {
     pub pf: Pfctl,
     pub boot: String,
     pub now: Seconds,
+    pub asked_by: AskedBy,
 }
 
 /// Why pf is not known to be where it was to be put.
@@ -125,13 +127,6 @@ impl Machine<'_> {
 
     /// Puts pf where `target` says, from where `live` saw it, and sees that it is there. The token that is taken where
     /// the guard needs one comes into `target`.
-    pub fn reach(&self, live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
-        let observed = self.observe(&live, target).map_err(Failure::Files)?;
-        let plan = plan(&observed, target, Evaluation::IfPossible)?;
-        self.execute(plan, live, target)
-    }
-
-    /// As [`Machine::reach`], by a plan that is made already.
     pub fn execute(&self, plan: Plan, mut live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
         // Where pf's answer was not understood it may have been on: then no state is stale, and none is dropped as such.
         let enables = plan.steps.contains(&Step::Enable) && live.state == PfState::Disabled;
@@ -184,8 +179,9 @@ impl Machine<'_> {
     /// Whether pf holds what was asked, evaluates it where the plan says that it will, and is enabled where the guard is on.
     fn verify(&self, live: &Live, ledger: &Ledger, notes: &[Note]) -> Result<(), Failure> {
         let is_evaluated = !notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
-        let may_stay_called =
-            notes.iter().any(|note| matches!(note, Note::ClassicCallStays | Note::TornBlock));
+        let may_stay_called = notes
+            .iter()
+            .any(|note| matches!(note, Note::ClassicCallStays | Note::TornBlock | Note::BlockStays));
         let observed = self.observe(live, ledger).map_err(Failure::Files)?;
         for way in [Attachment::Apple, Attachment::Classic] {
             let (loaded, called) = match way {
@@ -208,7 +204,8 @@ impl Machine<'_> {
                 return Err(Failure::NotCalled(way.anchor()));
             }
         }
-        if ledger.guard == Guard::On && (live.state != PfState::Enabled || !observed.token_held) {
+        let is_to_be_on = ledger.guard == Guard::On && !notes.contains(&Note::PfStaysOff);
+        if is_to_be_on && (live.state != PfState::Enabled || !observed.token_held) {
             return Err(Failure::NotEnabled);
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::rules::named_port::NamedPort;
 pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
     let guarded = ledger.guard == Guard::On;
     let is_without_effect = notes.iter().any(|note| match note {
-        Note::NotEvaluated { .. } => true,
+        Note::NotEvaluated { .. } | Note::PfStaysOff => true,
         Note::Exception { answer, .. } => *answer != Answer::No,
         _ => false,
     });

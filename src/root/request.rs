@@ -253,7 +253,8 @@ impl Request {
             if !self.close.is_empty() {
                 return Err(RequestError::OnlyAnOpening("closes other ports beside it"));
             }
-            if self.guard_on && !matches!(self.action, Operation::Undo { .. }) {
+            // Whatever else looks at pf may find that it was stopped, or a change that was interrupted.
+            if self.guard_on && (self.action.closes() || self.action == (Operation::Guard { on: true })) {
                 return Err(RequestError::OnlyAnOpening("turns the guard on beside it"));
             }
         }
@@ -273,6 +274,17 @@ impl Request {
 }
 
 impl Operation {
+    /// Whether it only takes away: that goes on where other requests are refused.
+    pub fn closes(&self) -> bool {
+        match self {
+            Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
+            Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
+            Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
+            Operation::Uninstall { .. } => true,
+            Operation::Undo { .. } => false,
+        }
+    }
+
     /// Whether what it names lies within its bounds, whenever it is asked.
     pub fn validate(&self) -> Result<(), RequestError> {
         match self {

@@ -132,6 +132,14 @@ impl fmt::Display for Note {
             Note::TornBlock => f.write_str(
                 "our block in /etc/pf.conf is not whole: it is left as it is; take the rest of it out by hand",
             ),
+            Note::BlockStays => f.write_str(
+                "our call in /etc/pf.conf stays, with nothing in it, since the prompt did not say that the file would \
+                 be edited: `portcullis repair` takes it out",
+            ),
+            Note::PfStaysOff => f.write_str(
+                "pf is off, and is not turned on, since the prompt did not say so: nothing is blocked until it is on \
+                 (`portcullis guard on`)",
+            ),
         }
     }
 }
