@@ -162,7 +162,7 @@ pub enum Contradiction {
     #[error("port {port} would be open for others too: {because} ({})", shown_by(*port))]
     OpenForOthers { port: PortRange, because: Grounds },
     #[error("port {port} would {} {clients}: {because}{}", if *.answer == Answer::Yes { "be open for" } else { "stay closed for" }, shown_to(*port, clients))]
-    Exception { port: PortRange, clients: SomeClients, answer: Answer, because: Grounds },
+    Exception { port: PortRange, clients: SomeClients, answer: Answer, because: Box<Grounds> },
     #[error("port {port} would stay open: {because} ({})", shown_by(*port))]
     StaysOpen { port: PortRange, because: Grounds },
 }
@@ -193,7 +193,8 @@ pub fn check(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Res
     let is_meant = |found: &Exception| found.is_about_port && found.answer != Answer::Unknown;
     match exceptions.into_iter().find(is_meant) {
         Some(Exception { port, clients, answer, because, .. }) => {
-            Err(Contradiction::Exception { port, clients, answer, because: because.without_words() })
+            let because = Box::new(because.without_words());
+            Err(Contradiction::Exception { port, clients, answer, because })
         }
         None => Ok(()),
     }
