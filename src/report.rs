@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Answer;
-use crate::pf::grounds::Grounds;
+use crate::pf::explain::SomeClients;
+use crate::pf::grounds::{DecidingRule, Grounds};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
@@ -121,6 +122,15 @@ pub enum Reason {
 pub enum Note {
     /// A rule of others names one of our ports; it is left alone.
     ForeignRule { place: ForeignPlace, port: u16 },
+    /// Clients that a rule of others names fare otherwise than by our rules, since it decides before ours.
+    Exception {
+        clients: SomeClients,
+        ports: Vec<PortRange>,
+        /// Whether they get in.
+        answer: Answer,
+        /// Without its text.
+        rule: Option<DecidingRule>,
+    },
     /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not seen to be the one of
     /// pf.conf, and loading pf.conf could lose rules of others.
     ClassicCallStays,

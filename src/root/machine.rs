@@ -155,7 +155,8 @@ impl Machine<'_> {
         let cut = self.drop_states(target, if enables { Enabling::FromOff } else { Enabling::None });
         live.reread(&self.pf, &plan.steps, target.token.as_ref()).map_err(Failure::ReadBack)?;
         self.verify(&live, target, &plan.notes)?;
-        Ok(Reached { live, cut, notes: plan.notes })
+        let exceptions = report::exceptions(&live, &self.interfaces, target);
+        Ok(Reached { live, cut, notes: [plan.notes, exceptions].concat() })
     }
 
     fn step(&self, step: &Step, target: &mut Ledger) -> Result<(), StepError> {

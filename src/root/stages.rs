@@ -117,9 +117,11 @@ fn change_once(
         return Ok(Carried { response: Response::missing(missing), seen: None });
     }
     if plan.steps.is_empty() && plan.file_is_right && after == *before && damaged.is_none() {
-        let message = messages::done(request, &after, &plan.notes, &live.state);
+        let exceptions = report::exceptions(&live, &machine.interfaces, &after);
+        let notes = [plan.notes, exceptions].concat();
+        let message = messages::done(request, &after, &notes, &live.state);
         // Rules of others may have come since, which let in what ours block.
-        let is_evaluated = !plan.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        let is_evaluated = !notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
         let is_looked_at = is_evaluated && !matches!(request.action, Operation::Tick {});
         let obeyed = match is_looked_at {
             true => report::check(&live, &machine.interfaces, &after),
@@ -131,7 +133,7 @@ fn change_once(
                 Response::failed(Outcome::Unchanged, format!("{other}; our own rules are as asked already"))
             }
         };
-        let seen = Some(Seen { ledger: after, live, notes: plan.notes });
+        let seen = Some(Seen { ledger: after, live, notes });
         return Ok(Carried { response, seen });
     }
     // Where another ledger was written in its place since, it is aside already.
