@@ -169,7 +169,11 @@ fn what_is_over_is_closed_by_the_next_tick() {
     lab.helper(&["tick"]).expect(0);
     assert!(!lab.rules().contains("keep state"), "{}", lab.rules());
     // An opening that is over before it begins never opens.
-    lab.request(&open("2345", Some(1))).expect(0);
+    let said = lab.request(&open("2345", Some(1))).expect(1);
+    assert_eq!(
+        said.json()["message"],
+        "the end of the opening, 1970-01-01T00:00:01Z, is past already: give a later one; nothing was changed"
+    );
     assert!(!lab.rules().contains("keep state"));
 }
 

@@ -18,11 +18,12 @@ use crate::root::machine::Machine;
 use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
 use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
-use crate::root::request::{Operation, Request};
+use crate::root::request::{Operation, Request, RequestError};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
 use crate::root::{journal, messages, record, recovery, uninstall};
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
+use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::system::{LOCK, System};
 
@@ -47,6 +48,8 @@ enum Refusal {
     Bounds(#[source] LedgerError),
     #[error(transparent)]
     NoOpening(#[from] NoOpening),
+    #[error(transparent)]
+    Request(#[from] RequestError),
     #[error(transparent)]
     Stage(#[from] StageError),
     #[error(transparent)]
@@ -90,8 +93,8 @@ fn machine(
     asked_by: AskedBy,
 ) -> Result<Machine<'_>, os::BootError> {
     let boot = system.boot_id()?;
-    let interfaces = firewall::interfaces(system);
-    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now, asked_by })
+    let (interfaces, clock) = (firewall::interfaces(system), system.clock());
+    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now, clock, asked_by })
 }
 
 /// What is to become of a journal that is there when a request was carried out.
@@ -159,7 +162,7 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
         return Carried { response: refused(&message), seen: None };
     };
     let mut half = interrupted.half();
-    half.expire(machine.now);
+    machine.expire(&mut half);
     let stuck = format!("a change was interrupted, and is not undone yet: {because}");
     if !request.action.closes() {
         return damaged(format!("{stuck}; {}", change::command(&half, &interrupted)));
@@ -251,6 +254,7 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             Ok(Carried { seen: seen.filter(|_| !response.ok), response })
         }
         _ => {
+            request.check_opening(&machine.interfaces, machine.now)?;
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
             // A closing alone is never refused for its size.
             if opens(&request.action) || !request.managed.is_empty() {
@@ -270,10 +274,12 @@ fn turn_back(
     live: Live,
 ) -> Result<Carried, Refusal> {
     let mut now = drop_lost_token(machine, &live, &old);
-    now.expire(machine.now);
+    machine.expire(&mut now);
     let back = undo::turned_back(machine.system, undo, &now, &machine.boot, machine.now)?;
     let left = undo::left(&back);
     let mut new = back.ledger;
+    // What was open again may be over by the clock that no user can set.
+    machine.expire(&mut new);
     if new.guard == Guard::Off {
         new.managed.clear();
     }
@@ -315,15 +321,20 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     }
     request.managed.iter().for_each(|port| new.manage(port));
     // Whatever is asked, what is over is closed first.
-    new.expire(machine.now);
+    machine.expire(&mut new);
     request.close.iter().for_each(|port| new.close(port));
     match &request.action {
         Operation::Open { ports, from, until } => {
             for port in ports {
-                let since = since(machine, old, port.range, from);
-                new.open(Opening::new(port, from.clone(), *until, since, &request.asker));
+                new.open(match same_opening(old, port, from) {
+                    Some(same) if same.until == *until => same.clone(),
+                    Some(Opening { since, .. }) => {
+                        Opening::new(port, from.clone(), *until, *since, &request.asker)
+                    }
+                    None => Opening::new(port, from.clone(), *until, machine.now, &request.asker),
+                });
             }
-            new.expire(machine.now);
+            machine.expire(&mut new);
         }
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
         Operation::CloseAll {} => new.close_all(),
@@ -347,10 +358,9 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     new
 }
 
-/// Opening again what is open just so keeps its time, so that nothing is changed.
-fn since(machine: &Machine, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
-    let same = |opening: &&Opening| opening.port == port && opening.from == *from;
-    old.openings.iter().find(same).map_or(machine.now, |opening| opening.since)
+/// What of `old` is open just as `port` is to be for `from`: opened again it keeps its time, so that nothing is changed.
+fn same_opening<'a>(old: &'a Ledger, port: &NamedPort, from: &Source) -> Option<&'a Opening> {
+    old.openings.iter().find(|opening| opening.port == port.range && opening.from == *from)
 }
 
 /// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is

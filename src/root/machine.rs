@@ -7,7 +7,7 @@ use crate::os::holds::HoldError;
 use crate::os::states::StatesError;
 use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
-use crate::report::{Note, PfState};
+use crate::report::{Note, PfState, ReportFact};
 use crate::root::live::{Live, observe};
 use crate::root::permissions::AskedBy;
 use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step};
@@ -16,7 +16,7 @@ use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
-use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, System};
+use crate::system::{ANCHOR_FILE, LEDGER, Moment, PF_CONF, STATUS, System};
 
 /// The Mac that a request works on, while it holds the lock.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Machine<'a> {
     pub pf: Pfctl,
     pub boot: String,
     pub now: Seconds,
+    /// Seconds by the clock that goes on in sleep, at `now`.
+    pub clock: u64,
     pub asked_by: AskedBy,
 }
 
@@ -86,6 +88,23 @@ pub struct Reached {
 }
 
 impl Machine<'_> {
+    /// Closes what is over in `ledger`, by whichever clock that comes first; what is open still is over by both from then on.
+    pub fn expire(&self, ledger: &mut Ledger) {
+        let now = Moment { time: self.now, boot: self.boot.clone(), clock: self.clock };
+        ledger.expire(&now);
+        ledger.expire_set_back(&now, self.latest_seen());
+        ledger.set_clocks(&now);
+    }
+
+    /// The latest time by the wall clock that a helper has looked at pf.
+    fn latest_seen(&self) -> Seconds {
+        let status = self.files.read(STATUS).ok().flatten();
+        match status.map(|bytes| ReportFact::read(&bytes)) {
+            Some(ReportFact::Read(report)) => report.seen,
+            _ => Seconds::MIN,
+        }
+    }
+
     /// What pf and the files hold, compared with `ledger`.
     pub fn observe(&self, live: &Live, ledger: &Ledger) -> Result<Observed, FileError> {
         observe(&self.files, (live, &self.pf), &self.interfaces, ledger, &self.boot, self.system.clock())

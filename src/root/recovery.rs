@@ -93,7 +93,7 @@ fn try_to_recover(machine: &Machine, request: &Request) -> Result<Option<Recover
     let (journal, _register) =
         take_up(machine, journal.clone()).map_err(|error| stuck(Some(&journal), error))?;
     let mut half = journal.half();
-    half.expire(machine.now);
+    machine.expire(&mut half);
     // A closing goes on without what it does not allow.
     let missing =
         if request.action.closes() { Vec::new() } else { missing(machine, &journal, &half, request) };
@@ -114,7 +114,7 @@ fn try_to_recover(machine: &Machine, request: &Request) -> Result<Option<Recover
 pub fn what_became(machine: &Machine, journal: &Journal, half: &Ledger) -> Response {
     let wanted = messages::wanted(&journal.request.action);
     let say = |became| format!("a change that was interrupted {became} (it was to {wanted})");
-    match is_as_asked(half, &journal.after, machine.now) {
+    match is_as_asked(machine, half, &journal.after) {
         true => Response::done(Outcome::Changed, say("is done now")),
         false => Response::failed(Outcome::Restored, say("was undone")),
     }
@@ -149,9 +149,9 @@ fn missing_of(
 }
 
 /// Whether a ledger says what `after` does, as far as that is not over.
-fn is_as_asked(half: &Ledger, after: &Ledger, now: Seconds) -> bool {
+fn is_as_asked(machine: &Machine, half: &Ledger, after: &Ledger) -> bool {
     let mut after = after.clone();
-    after.expire(now);
+    machine.expire(&mut after);
     is_same(half, &after)
 }
 
