@@ -461,6 +461,53 @@ fn no_face_says_closed_where_pf_lets_others_in() {
     assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"closed".into(), &"closed".into()));
 }
 
+/// A rule of others for one network is in no answer for "anyone", and is said all the same.
+#[test]
+fn a_network_that_others_let_in_or_keep_out_is_said() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let others = |rule: &str| {
+        lab.write("/other.conf", format!("{rule}\n"));
+        let file = lab.file("/other.conf").display().to_string();
+        lab.pfctl(&["-a", "com.apple/050.other", "-f", &file]).expect(0);
+    };
+    // A policy of this Mac's: nothing is undone for it.
+    others("pass in quick from 203.0.113.0/24 to any");
+    let closed = lab.portcullis(&["close", "2345"]).expect(0).out;
+    let lets = "rule 0 of anchor com.apple/050.other lets some addresses in to ports";
+    assert!(closed.contains(lets) && !closed.contains("refused"), "{closed}");
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    let dlv = port(&status, 2345);
+    assert_eq!(
+        (&status["icon"], &dlv["state"], &dlv["pf"]["anyone"]),
+        (&"open".into(), &"let-in".into(), &"no".into())
+    );
+    assert_eq!(dlv["exceptions"], serde_json::json!([{"clients": "some addresses", "pf": "yes"}]));
+    assert!(status["notes"].to_string().contains(lets), "{status:#}");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("seen: rule 0: `pass in quick inet from 203.0.113.0/24 to any"), "{doctor}");
+    lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    // Rules for the port itself contradict what is asked.
+    others("block in quick proto tcp from 203.0.113.0/24 to any port 5678");
+    let refused = lab.portcullis(&["open", "5678", "--from", "any"]).expect(4).err;
+    assert!(
+        refused.contains("port 5678 would stay closed for 203.0.113.0/24: blocked by rule 0 of anchor"),
+        "{refused}"
+    );
+    others("pass in quick proto tcp from 203.0.113.0/24 to any port 9229");
+    let said = lab.portcullis(&["close", "9229", "--json"]).json();
+    assert_eq!((&said["ok"], &said["outcome"]), (&false.into(), &"changed".into()), "{said:#}");
+    assert!(
+        said["message"].as_str().unwrap().contains("port 9229 would be open for 203.0.113.0/24"),
+        "{said:#}"
+    );
+    let explained = lab.portcullis(&["explain", "9229", "--from", "203.0.113.2"]).expect(0).out;
+    assert!(
+        explained.contains("passed by rule 0 of anchor com.apple/050.other `pass in quick"),
+        "{explained}"
+    );
+}
+
 #[test]
 fn the_application_firewall_is_asked_about_the_program_that_listens() {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();

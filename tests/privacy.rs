@@ -108,7 +108,7 @@ fn another_user_finds_no_token() {
         "com.apple/250.vpn",
         format!(
             "{name} = \"{host}\"\ntable <{table}> {{ {held} }}\n\
-             rdr pass inet proto tcp from {host} to any port 5678 -> {target} port 80\n\
+             rdr pass inet proto tcp from {host} to any port 8443 -> {target} port 80\n\
              block in log quick from <{table}> to any\n\
              pass in proto tcp from any to any port {port} tag {tag} label \"{label}\"\n\
              pass in proto tcp from ${name} to any port 2345\n"
@@ -120,7 +120,7 @@ fn another_user_finds_no_token() {
     load(
         "com.apple/050.vpn",
         format!(
-            "table <{table}> {{ {held} }}\npass in quick proto tcp from {{ {host}, <{table}> }} to any port 2345\n\
+            "table <{table}> {{ {held} }}\npass in quick proto tcp from {{ {host}, <{table}> }} to any\n\
              pass in quick proto tcp from any to any port 9229 tag {tag} label \"{label}\"\n\
              pass in quick proto tcp from any os \"{tag}\" to any port 5678\n"
         ),

@@ -34,6 +34,8 @@ pub struct Wording {
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
     pub pf_unknown: Option<String>,
+    /// The clients that fare otherwise than pf's other clients, each as a clause.
+    pub exceptions: Vec<String>,
     /// Whether that is because a change was interrupted.
     pub is_interrupted: bool,
 }
@@ -69,13 +71,10 @@ pub fn sentence(situation: &Situation, subject: &Wording) -> String {
             format!("whether port {port} can be reached is not known: {}", cause(*first, situation, subject))
         }
         (Reachability::Reachable | Reachability::Unknown, _) => {
-            format!(
-                "{} listens on {}, and {} can reach it",
-                subject.program(),
-                subject.addresses(),
-                who_reaches(situation.reach(), subject)
-            )
+            let (who, but) = (who_reaches(situation.reach(), subject), exceptions(subject));
+            format!("{} listens on {}, and {who} can reach it{but}", subject.program(), subject.addresses())
         }
+        (Reachability::BlockedByPf, Some(first)) => cause(*first, situation, subject) + &exceptions(subject),
         (_, Some(first)) => cause(*first, situation, subject),
         (_, None) => String::new(),
     }
@@ -210,6 +209,14 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     }
 }
 
+/// `; but a rule of others lets 203.0.113.0/24 in`
+fn exceptions(subject: &Wording) -> String {
+    match subject.exceptions.as_slice() {
+        [] => String::new(),
+        clauses => format!("; but {}", clauses.join(", and ")),
+    }
+}
+
 fn who_reaches(reach: PerOrigin<Answer>, subject: &Wording) -> String {
     let near = subject.near.as_deref();
     match (reach.network, reach.anyone) {
@@ -291,6 +298,7 @@ mod tests {
             is_open: true,
             pf_blocks: Some("our guard blocks it".into()),
             pf_unknown: Some("pf has not been looked at yet".into()),
+            exceptions: Vec::new(),
             is_interrupted: false,
         }
     }

@@ -3,6 +3,7 @@
 use super::facts::DoctorFacts;
 use super::finding::{Finding, Level, finding, shortened};
 use crate::diagnosis::Answer;
+use crate::pf::grounds::DecidingRule;
 use crate::pf::parse::parse_listing;
 use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
@@ -61,17 +62,21 @@ pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
 /// The rule that a note speaks of, where this user may read the rules.
 fn rule_of_note(facts: &DoctorFacts, note: &str) -> Option<String> {
     let (seen, loaded) = (facts.seen.as_ref()?, facts.rulesets.as_ref()?);
-    let Note::ForeignRule { place, port } = seen.notes.iter().find(|seen| seen.to_string() == note)? else {
-        return None;
-    };
-    let anchor = match place {
-        ForeignPlace::Main => "",
-        ForeignPlace::Anchor(path) => path,
-        ForeignPlace::File { .. } => return None,
-    };
-    let ruleset = parse_listing(anchor, &loaded.rulesets.get(anchor)?.rules).ruleset;
-    let (_, rule) = ruleset.first_about(&[PortRange::single(*port)?])?;
-    Some(format!("`{}`", shortened(&rule.to_string())))
+    let rules = |anchor: &str| Some(parse_listing(anchor, &loaded.rulesets.get(anchor)?.rules).ruleset);
+    match seen.notes.iter().find(|seen| seen.to_string() == note)? {
+        Note::ForeignRule { place: ForeignPlace::File { .. }, .. } => None,
+        Note::ForeignRule { place, port } => {
+            let anchor = if let ForeignPlace::Anchor(path) = place { path } else { "" };
+            let rules = rules(anchor)?;
+            let (_, rule) = rules.first_about(&[PortRange::single(*port)?])?;
+            Some(format!("`{}`", shortened(&rule.to_string())))
+        }
+        Note::Exception { rule: Some(DecidingRule { anchor, number, .. }), .. } => {
+            let rules = rules(anchor)?;
+            Some(format!("rule {number}: `{}`", shortened(&rules.filter.get(*number)?.item.to_string())))
+        }
+        _ => None,
+    }
 }
 
 fn skipped_interfaces(loaded: &RulesetsReport) -> Vec<Finding> {

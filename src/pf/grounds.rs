@@ -155,6 +155,19 @@ impl Grounds {
         }
     }
 
+    /// The rule that decides, where one does.
+    pub fn rule(&self) -> Option<&DecidingRule> {
+        match self {
+            Grounds::Passed { rule } | Grounds::Blocked { rule, .. } | Grounds::SentElsewhere { rule } => {
+                Some(rule)
+            }
+            Grounds::Redirected { then, .. } | Grounds::Stateless { then } | Grounds::Over { then, .. } => {
+                then.rule()
+            }
+            _ => None,
+        }
+    }
+
     fn is_doubt(&self) -> bool {
         use Grounds::{Depends, Endless, SentElsewhere, Stateless};
         matches!(self, Depends { .. } | Endless | SentElsewhere { .. } | Stateless { .. })

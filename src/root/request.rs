@@ -13,10 +13,11 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::pf::interfaces::InterfaceFacts;
 use crate::port::PortRange;
 use crate::rules::ledger::{Attachment, LATEST, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
-use crate::rules::source::{Source, host_text};
+use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::Moment;
 
 /// One request to the helper.
@@ -150,14 +151,16 @@ pub enum RequestError {
     NoHosts(&'static str),
     #[error("{count} {what} are too many: name at most {max}", max = Request::MAX_HOSTS)]
     TooManyHosts { count: usize, what: &'static str },
-    #[error("{} is every address: use any to say so", host_text(.0))]
-    EveryAddress(IpNet),
+    #[error("{} is more than one network: name a smaller one, or use any to let everyone in", host_text(.0))]
+    TooWide(IpNet),
     #[error("{} has bits outside its prefix: write {}", host_text(.0), .0.trunc())]
     HostBits(IpNet),
-    #[error("{} is no local network: name it as a host instead", host_text(.0))]
-    NotLocal(IpNet),
     #[error("only an opening {0}")]
     OnlyAnOpening(&'static str),
+    #[error("the end of the opening, {0}, is past already: give a later one")]
+    Over(jiff::Timestamp),
+    #[error("\"this network\" is not {0}, where this Mac is not now: ask again, or name it as a host")]
+    Elsewhere(String),
     #[error("the request was made before this Mac restarted: ask again")]
     OtherBoot,
     #[error("the request is {0} s old, and {max} s is the most: ask again", max = Request::MAX_AGE)]
@@ -232,6 +235,26 @@ impl Request {
         }
     }
 
+    /// Whether an opening can hold here and now: its end lies ahead, and "this network" is one that this Mac is on. Where no
+    /// prefix of this Mac is known just now, as while Wi-Fi reassociates, any may be.
+    pub fn check_opening(&self, interfaces: &[InterfaceFacts], now: Seconds) -> Result<(), RequestError> {
+        let Operation::Open { from, until, .. } = &self.action else { return Ok(()) };
+        if let Some(until) = until.filter(|until| *until <= now) {
+            return Err(RequestError::Over(jiff::Timestamp::from_second(until).unwrap_or_default()));
+        }
+        let Source::Lan { networks } = from else { return Ok(()) };
+        let of_interfaces = interfaces.iter().flat_map(|facts| &facts.addresses);
+        let here: Vec<IpNet> = of_interfaces.filter(|net| !is_link_local(net)).map(IpNet::trunc).collect();
+        let there: Vec<&IpNet> = networks.iter().filter(|network| !is_link_local(network)).collect();
+        let overlap = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
+        let is_here = there.iter().any(|network| here.iter().any(|known| overlap(network, known)));
+        if here.is_empty() || there.is_empty() || is_here {
+            return Ok(());
+        }
+        let listed = there.iter().map(|network| host_text(network)).collect::<Vec<_>>();
+        Err(RequestError::Elsewhere(listed.join(", ")))
+    }
+
     /// Whether every value lies within its bounds; the app asks before it prompts, the helper before it acts.
     pub fn validate(&self) -> Result<(), RequestError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -253,7 +276,8 @@ impl Request {
             if !self.close.is_empty() {
                 return Err(RequestError::OnlyAnOpening("closes other ports beside it"));
             }
-            if self.guard_on && !matches!(self.action, Operation::Undo { .. }) {
+            // Whatever else looks at pf may find that it was stopped, or a change that was interrupted.
+            if self.guard_on && (self.action.closes() || self.action == (Operation::Guard { on: true })) {
                 return Err(RequestError::OnlyAnOpening("turns the guard on beside it"));
             }
         }
@@ -273,6 +297,17 @@ impl Request {
 }
 
 impl Operation {
+    /// Whether it only takes away: that goes on where other requests are refused.
+    pub fn closes(&self) -> bool {
+        match self {
+            Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
+            Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
+            Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
+            Operation::Uninstall { .. } => true,
+            Operation::Undo { .. } => false,
+        }
+    }
+
     /// Whether what it names lies within its bounds, whenever it is asked.
     pub fn validate(&self) -> Result<(), RequestError> {
         match self {
@@ -347,25 +382,11 @@ fn validate_source(from: &Source) -> Result<(), RequestError> {
         return Err(RequestError::TooManyHosts { count: networks.len(), what });
     }
     for network in networks {
-        if network.prefix_len() == 0 {
-            return Err(RequestError::EveryAddress(*network));
-        }
         if network.network() != network.addr() {
             return Err(RequestError::HostBits(*network));
         }
-        if matches!(from, Source::Lan { .. }) && !is_local(network) {
-            return Err(RequestError::NotLocal(*network));
-        }
     }
-    Ok(())
-}
-
-/// Networks that a local interface can be on: at most a /8 of IPv4 or a /10 of IPv6.
-fn is_local(network: &IpNet) -> bool {
-    match network {
-        IpNet::V4(v4) => v4.prefix_len() >= 8,
-        IpNet::V6(v6) => v6.prefix_len() >= 10,
-    }
+    from.too_wide().map_or(Ok(()), |wide| Err(RequestError::TooWide(wide)))
 }
 
 #[cfg(test)]
@@ -410,7 +431,7 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(refused(&open(&["2345"], hosts(&many))).contains("at most 64"));
         let wide = Source::Lan { networks: vec!["0.0.0.0/1".parse().unwrap()] };
-        assert!(refused(&open(&["2345"], wide)).contains("no local network"));
+        assert!(refused(&open(&["2345"], wide)).contains("use any"));
         let log = |minutes| request(Operation::Log { minutes });
         assert!(log(1).validate().is_ok() && log(720).validate().is_ok());
         assert!(refused(&log(0)).contains("1 to 720") && refused(&log(721)).contains("1 to 720"));

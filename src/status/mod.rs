@@ -89,8 +89,7 @@ impl Status {
                 _ => format!("Not known: {}", firewall.because),
             },
         };
-        let notes = report.iter().flat_map(|report| &report.notes);
-        let mut notes: Vec<String> = notes.map(ToString::to_string).collect();
+        let mut notes = wording::notes(report.iter().flat_map(|report| &report.notes));
         if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
         }

@@ -9,7 +9,7 @@ use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
-use crate::report::{PfState, PfVerdict, Report, Unusable};
+use crate::report::{Note, PfState, PfVerdict, Report, Unusable};
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::source::Source;
@@ -54,6 +54,9 @@ pub struct PortStatus {
     pub program: Option<String>,
     /// What pf alone would do, whether a program listens or not.
     pub pf: PerOrigin<Answer>,
+    /// Clients that fare otherwise than `state` and `pf` say, by a rule of others that names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<PortException>,
     /// Who gets an answer: pf, listener, session and Application Firewall together. Of a range: from one of its ports.
     pub reachable: PerOrigin<Answer>,
     /// Of a range: of the port in use that most needs a person.
@@ -73,6 +76,27 @@ pub struct PortStatus {
     pub blocked: Option<Attempts>,
 }
 
+/// Clients that fare otherwise than the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PortException {
+    /// In words: a network, or how they come in.
+    pub clients: String,
+    /// Whether pf lets them in.
+    pub pf: Answer,
+}
+
+/// A clause, such as `203.0.113.0/24 gets in all the same`.
+impl std::fmt::Display for PortException {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let clients = &self.clients;
+        match self.pf {
+            Answer::Yes => write!(f, "a rule of others lets {clients} in"),
+            Answer::No => write!(f, "a rule of others keeps {clients} out"),
+            Answer::Unknown => write!(f, "whether a rule of others lets {clients} in is not known"),
+        }
+    }
+}
+
 impl PortStatus {
     pub fn named_port(&self) -> NamedPort {
         NamedPort { name: self.name.clone(), range: self.port }
@@ -80,7 +104,7 @@ impl PortStatus {
 
     /// Whether pf lets another machine in.
     pub fn outside(&self) -> Answer {
-        Answer::any([self.pf.network, self.pf.anyone])
+        outside(self.pf, &self.exceptions)
     }
 }
 
@@ -123,12 +147,13 @@ fn port_status(
     let opening = opening(facts, report, port);
     let may_be_open = may_be_open(facts, port);
     let pf = PfSight::of(facts, report, port).answers();
+    let exceptions = exceptions(report, port);
     let state = match (report, opening) {
         _ if may_be_open.is_some() => PortState::MayBeOpen,
         (_, Some(_)) => PortState::Open,
         (Err(_), None) => PortState::Unknown,
         (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => {
-            match Answer::any([pf.network, pf.anyone]) {
+            match outside(pf, &exceptions) {
                 Answer::No => PortState::Closed,
                 Answer::Yes => PortState::LetIn,
                 Answer::Unknown => PortState::Unknown,
@@ -166,6 +191,7 @@ fn port_status(
         listener: listener(seen),
         program: seen.subject.program.clone(),
         pf,
+        exceptions,
         reachable: reachable.unwrap_or(said.reach),
         situation: said.state,
         about: port.as_single().or((!used.is_empty()).then_some(seen.port)),
@@ -219,6 +245,7 @@ fn assess(
         is_open: opening.is_some(),
         pf_blocks: pf.why(Answer::No),
         pf_unknown: pf.why(Answer::Unknown),
+        exceptions: exceptions(report, range).iter().map(ToString::to_string).collect(),
         is_interrupted: matches!(pf, PfSight::Interrupted),
         ..seen.subject.clone()
     };
@@ -253,6 +280,23 @@ fn opening<'a>(
     range: PortRange,
 ) -> Option<&'a Opening> {
     openings(facts, report).iter().find(|opening| opening.port.overlaps(range))
+}
+
+/// Whether another machine gets in.
+fn outside(pf: PerOrigin<Answer>, exceptions: &[PortException]) -> Answer {
+    let some = exceptions.iter().map(|exception| exception.pf);
+    Answer::any([pf.network, pf.anyone].into_iter().chain(some))
+}
+
+fn exceptions(report: &Result<&Report, Unusable>, range: PortRange) -> Vec<PortException> {
+    let notes = report.iter().flat_map(|report| &report.notes);
+    let of_range = notes.filter_map(|note| match note {
+        Note::Exception { clients, ports, answer, .. } if ports.iter().any(|port| port.overlaps(range)) => {
+            Some(PortException { clients: clients.to_string(), pf: *answer })
+        }
+        _ => None,
+    });
+    of_range.collect()
 }
 
 /// What an interrupted change may have left more open, of this range.

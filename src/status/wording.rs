@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::port::{PortState, PortStatus, count};
 use crate::diagnosis::Answer;
+use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, Reason, Unusable};
 use crate::rules::ledger::Seconds;
 
@@ -104,6 +105,21 @@ impl fmt::Display for Note {
                     }
                 }
             }
+            Note::Exception { clients, ports, answer, rule } => {
+                let ports = ports_in_words(ports);
+                let rule = match rule {
+                    Some(rule) if rule.anchor.is_empty() => format!("{rule} of the main ruleset"),
+                    Some(rule) => rule.to_string(),
+                    None => "a rule of others".to_owned(),
+                };
+                match answer {
+                    Answer::Yes => write!(f, "{rule} lets {clients} in to {ports}, which our rules close"),
+                    Answer::No => write!(f, "{rule} keeps {clients} out of {ports}, which our rules open"),
+                    Answer::Unknown => {
+                        write!(f, "whether a rule of others lets {clients} in to {ports} is not known")
+                    }
+                }
+            }
             Note::ClassicCallStays => f.write_str(
                 "the call of our classic anchor stays loaded until this Mac restarts: the loaded ruleset is not \
                  seen to be the one of /etc/pf.conf, and loading that could lose rules of others; the anchor is empty",
@@ -116,8 +132,40 @@ impl fmt::Display for Note {
             Note::TornBlock => f.write_str(
                 "our block in /etc/pf.conf is not whole: it is left as it is; take the rest of it out by hand",
             ),
+            Note::BlockStays => f.write_str(
+                "our call in /etc/pf.conf stays, with nothing in it, since the prompt did not say that the file would \
+                 be edited: `portcullis repair` takes it out",
+            ),
+            Note::PfStaysOff => f.write_str(
+                "pf is off, and is not turned on, since the prompt did not say so: nothing is blocked until it is on \
+                 (`portcullis guard on`)",
+            ),
         }
     }
+}
+
+/// All of them as sentences; of many exceptions the first few, since each port has its own.
+pub(super) fn notes<'a>(notes: impl Iterator<Item = &'a Note>) -> Vec<String> {
+    const MOST: usize = 4;
+    let (exceptions, others): (Vec<&Note>, Vec<&Note>) =
+        notes.partition(|note| matches!(note, Note::Exception { .. }));
+    let more = exceptions.len().saturating_sub(MOST);
+    let more =
+        (more > 0).then(|| format!("{more} more such rules decide before ours: `portcullis status --json`"));
+    let said = others.into_iter().chain(exceptions.into_iter().take(MOST));
+    said.map(ToString::to_string).chain(more).collect()
+}
+
+/// `port 2345`, `ports 2345, 9229 and 3 more`
+fn ports_in_words(ports: &[PortRange]) -> String {
+    const MOST: usize = 6;
+    let named: Vec<String> = ports.iter().take(MOST).map(ToString::to_string).collect();
+    let more = match ports.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let word = if matches!(ports, [one] if one.as_single().is_some()) { "port" } else { "ports" };
+    format!("{word} {}{more}", named.join(", "))
 }
 
 /// `40 s`, `5 min`, `3 h`, `2 days`.
