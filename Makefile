@@ -24,8 +24,8 @@ faults: ## fail each call of the helper once; POINT=… tries one again, FAULTS_
 fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each
 	@scripts/fuzz.sh
 
-verdicts: ## 100,000 generated rulesets against the second evaluator
-	@PF_CASES=100000 cargo test --locked --no-default-features --test pf_verdicts -- --nocapture
+verdicts: ## 200,000 generated rulesets against the second evaluator
+	@PF_CASES=200000 cargo test --locked --no-default-features --test pf_verdicts -- --nocapture
 
 uninstall: ## 1,000 random requests each way, then uninstall: the Mac is as it was (a sample is in `make test`)
 	@PORTCULLIS_UNINSTALL_OPERATIONS=$${PORTCULLIS_UNINSTALL_OPERATIONS:-1000} \

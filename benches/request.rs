@@ -1,8 +1,8 @@
 //! What a request costs beside pfctl: the time from request to answer ÷ the time in which a pfctl runs, each of which is
 //! delayed by 30 ms, about what one takes on a Mac. What is left is reading, planning, writing and syncing.
 //!
-//! `cargo bench --no-default-features --features faults --bench request`. The time of a pfctl is taken in it, without its start and its end,
-//! so the quotient that is shown is rather too high than too low.
+//! The time of a pfctl is taken in it, without its start and its end, so the quotient that is shown is rather too high
+//! than too low.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;

@@ -357,7 +357,7 @@ impl App {
     pub fn undo_preview(&self, number: Option<u32>) -> Result<UndoPreview, AppError> {
         let change = undo::undoable(self.history()?.lines, number).ok_or(AppError::NoUndo)?;
         let ledger = self.ledger().unwrap_or_default();
-        let preview = UndoPreview::of(change, ledger, self.system.now(), &self.system.boot_id()?);
+        let preview = UndoPreview::of(change, ledger, &self.system.moment()?);
         if preview.is_empty() {
             let UndoableChange { number, message, .. } = preview.change;
             return Err(AppError::NothingLeft { number, message });

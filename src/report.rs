@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Answer;
-use crate::pf::grounds::Grounds;
+use crate::pf::explain::SomeClients;
+use crate::pf::grounds::{DecidingRule, Grounds};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
@@ -120,19 +121,27 @@ pub enum Reason {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Note {
     /// A rule of others names one of our ports; it is left alone.
-    ForeignRule {
-        place: ForeignPlace,
-        port: u16,
-        /// In pfctl's form.
-        rule: String,
+    ForeignRule { place: ForeignPlace, port: u16 },
+    /// Clients that a rule of others names fare otherwise than by our rules, since it decides before ours.
+    Exception {
+        clients: SomeClients,
+        ports: Vec<PortRange>,
+        /// Whether they get in.
+        answer: Answer,
+        /// Without its text.
+        rule: Option<DecidingRule>,
     },
-    /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not the one of pf.conf,
-    /// and loading pf.conf would lose rules of others.
+    /// Our anchor's call stays in the loaded main ruleset until the restart: that ruleset is not seen to be the one of
+    /// pf.conf, and loading pf.conf could lose rules of others.
     ClassicCallStays,
     /// The loaded main ruleset does not call our anchor, so that our rules are without effect.
     NotEvaluated { anchor: String },
     /// Our block in pf.conf is not whole: it is left as it is.
     TornBlock,
+    /// Our block in pf.conf, or its call, stays with nothing in it: the request did not allow to edit and load that file.
+    BlockStays,
+    /// The guard is on and pf is not: the request did not allow to turn it on.
+    PfStaysOff,
 }
 
 /// Where a rule of others stands.
@@ -164,7 +173,7 @@ pub struct LoadedRules {
 
 impl Report {
     /// The version that this program writes and reads.
-    pub const VERSION: u32 = 4;
+    pub const VERSION: u32 = 5;
 }
 
 impl RulesetsReport {

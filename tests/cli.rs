@@ -6,7 +6,7 @@ use common::Lab;
 use portcullis::lab::osascript::PROMPTS_LOG;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
-use portcullis::system::{LEDGER, STATUS};
+use portcullis::system::{AUDIT, LEDGER, STATUS};
 
 const PREFERENCES: &str = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
 const STOCK: &[u8] = include_bytes!("../resources/stock-pf.conf");
@@ -406,11 +406,103 @@ fn a_change_that_would_not_do_what_was_asked_is_undone() {
     let rules = lab.rules();
     let refused = lab.portcullis(&["open", "2345", "--from", "any"]).expect(4);
     assert!(
-        refused.err.contains("block drop in quick") && refused.err.contains("put back"),
+        refused.err.contains("blocked by rule 0 (`portcullis explain 2345`")
+            && refused.err.contains("put back"),
         "{}",
         refused.err
     );
+    assert!(!String::from_utf8(lab.read(AUDIT)).unwrap().contains("block drop in quick"));
+    let explained = lab.portcullis(&["explain", "2345"]).expect(0).out;
+    assert!(explained.contains("were pf on: blocked by rule 0 `block drop in quick"), "{explained}");
     assert_eq!(lab.rules(), rules);
+}
+
+/// Each face words the same state: JSON, the row, the guard's line, the sentence, doctor.
+#[test]
+fn no_face_says_closed_where_pf_lets_others_in() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let before_ours = "pass in quick proto tcp from any to any port 9229\n";
+    lab.write("/other.conf", before_ours);
+    lab.pfctl(&["-a", "com.apple/050.other", "-f", lab.file("/other.conf").to_str().unwrap()]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &status["open"]), (&"open".into(), &1.into()));
+    assert_eq!(status["sentence"], "1 port is let in although our rules close it: 9229 (node)");
+    assert_eq!(
+        (&port(&status, 9229)["state"], &port(&status, 2345)["state"]),
+        (&"let-in".into(), &"closed".into())
+    );
+    let text = lab.portcullis(&["status"]).expect(0).out;
+    assert!(text.contains("node       closed in our rules, yet let in"), "{text}");
+    assert!(text.contains("guard on, yet pf lets other machines in"), "{text}");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("our rules close 9229 (node), and pf lets other machines in"), "{doctor}");
+    assert!(doctor.contains("do: see which rule lets them in: `portcullis explain 9229`"), "{doctor}");
+    assert!(
+        lab.portcullis(&["explain", "9229"])
+            .expect(0)
+            .out
+            .contains("passed by rule 0 of anchor com.apple/050.other")
+    );
+    // pf that was switched off closes nothing, and the command that is named mends it.
+    lab.pfctl(&["-a", "com.apple/050.other", "-F", "rules"]).expect(0);
+    lab.pfctl(&["-d"]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"off".into(), &"let-in".into()));
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("do: have pf enabled again: `portcullis guard on`"), "{doctor}");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!((&status["icon"], &port(&status, 2345)["state"]), (&"closed".into(), &"closed".into()));
+}
+
+/// A rule of others for one network is in no answer for "anyone", and is said all the same.
+#[test]
+fn a_network_that_others_let_in_or_keep_out_is_said() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let others = |rule: &str| {
+        lab.write("/other.conf", format!("{rule}\n"));
+        let file = lab.file("/other.conf").display().to_string();
+        lab.pfctl(&["-a", "com.apple/050.other", "-f", &file]).expect(0);
+    };
+    // A policy of this Mac's: nothing is undone for it.
+    others("pass in quick from 203.0.113.0/24 to any");
+    let closed = lab.portcullis(&["close", "2345"]).expect(0).out;
+    let lets = "rule 0 of anchor com.apple/050.other lets some addresses in to ports";
+    assert!(closed.contains(lets) && !closed.contains("refused"), "{closed}");
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    let dlv = port(&status, 2345);
+    assert_eq!(
+        (&status["icon"], &dlv["state"], &dlv["pf"]["anyone"]),
+        (&"open".into(), &"let-in".into(), &"no".into())
+    );
+    assert_eq!(dlv["exceptions"], serde_json::json!([{"clients": "some addresses", "pf": "yes"}]));
+    assert!(status["notes"].to_string().contains(lets), "{status:#}");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("seen: rule 0: `pass in quick inet from 203.0.113.0/24 to any"), "{doctor}");
+    lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    // Rules for the port itself contradict what is asked.
+    others("block in quick proto tcp from 203.0.113.0/24 to any port 5678");
+    let refused = lab.portcullis(&["open", "5678", "--from", "any"]).expect(4).err;
+    assert!(
+        refused.contains("port 5678 would stay closed for 203.0.113.0/24: blocked by rule 0 of anchor"),
+        "{refused}"
+    );
+    others("pass in quick proto tcp from 203.0.113.0/24 to any port 9229");
+    let said = lab.portcullis(&["close", "9229", "--json"]).json();
+    assert_eq!((&said["ok"], &said["outcome"]), (&false.into(), &"changed".into()), "{said:#}");
+    assert!(
+        said["message"].as_str().unwrap().contains("port 9229 would be open for 203.0.113.0/24"),
+        "{said:#}"
+    );
+    let explained = lab.portcullis(&["explain", "9229", "--from", "203.0.113.2"]).expect(0).out;
+    assert!(
+        explained.contains("passed by rule 0 of anchor com.apple/050.other `pass in quick"),
+        "{explained}"
+    );
 }
 
 #[test]

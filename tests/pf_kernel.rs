@@ -3,7 +3,7 @@
 
 use portcullis::pf::criteria::Direction;
 use portcullis::pf::criteria::Family;
-use portcullis::pf::explain::{ClientHost, Query, ask};
+use portcullis::pf::explain::{ClientHost, Explanation, Query, ask};
 use portcullis::pf::packet::{Packet, PacketSocket};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::verdict;
@@ -31,10 +31,13 @@ fn decided(loaded: &Rulesets, packet: &Packet) -> String {
     format!("{}{}", verdict.outcome, rule.replace("  ", " "))
 }
 
-fn notes(loaded: &Rulesets, client: &str) -> String {
+fn explained(loaded: &Rulesets, client: &str) -> Explanation {
     let from = ClientHost::Host(client.parse().unwrap());
-    let query = Query { port: 2345, from, family: Family::Inet, interface: None };
-    ask(loaded, &query).notes.join("\n")
+    ask(loaded, &Query { port: 2345, from, family: Family::Inet, interface: None })
+}
+
+fn notes(loaded: &Rulesets, client: &str) -> String {
+    explained(loaded, client).notes.join("\n")
 }
 
 #[test]
@@ -183,5 +186,180 @@ fn without_a_socket_only_inequality_and_unknown_hold_for_its_owner() {
         assert_eq!(at(PacketSocket::Owned(501), rule), of_501, "{rule}, user 501");
         let unknown = if missing == present { present } else { "unknown" };
         assert_eq!(at(PacketSocket::Unknown, rule), unknown, "{rule}, unknown");
+    }
+}
+
+/// The decision on a SYN from the network to port 2345 by `conf` and the anchors of `files`.
+fn quick(conf: &str, files: &[(&str, &str)]) -> String {
+    let loads: String =
+        files.iter().map(|(path, _)| format!("load anchor \"{path}\" from \"{path}\"\n")).collect();
+    decided(&load(&format!("{conf}{loads}"), files), &syn_from("192.168.1.20"))
+}
+
+#[test]
+fn a_call_forgets_what_matched_in_the_quick_call_around_it() {
+    for (conf, expected) in [
+        ("anchor x quick {\n block all\n anchor y\n}\npass all\n", "pass 1"),
+        (
+            "anchor x quick {\n pass proto tcp to port 2345\n anchor y {\n block proto tcp to port 99\n }\n}\n\
+             block all\n",
+            "block 1",
+        ),
+        ("anchor x quick {\n block all\n anchor y out {\n pass all\n }\n}\npass all\n", "block x 0"),
+        ("anchor x quick {\n anchor y {\n }\n block all\n}\npass all\n", "block x 1"),
+        ("anchor x quick {\n anchor y {\n block all\n }\n}\npass all\n", "block x/y 0"),
+        ("anchor x quick {\n block all\n anchor y {\n anchor z\n }\n}\npass all\n", "pass 1"),
+        ("anchor x quick {\n block quick all\n anchor y\n}\npass all\n", "block x 0"),
+        ("anchor x quick {\n pass proto tcp to port 99\n}\nblock all\n", "block 1"),
+        ("anchor x quick {\n block all\n anchor y\n pass all\n}\nblock all\n", "pass x 2"),
+    ] {
+        assert_eq!(quick(conf, &[]), expected, "{conf}");
+    }
+    let lost = load("anchor x quick {\n block all\n anchor y\n}\npass all\n", &[]);
+    assert!(notes(&lost, "192.168.1.20").contains("later rules are evaluated all the same"));
+    let kept = load("anchor x quick {\n block all\n}\npass all\n", &[]);
+    assert!(!notes(&kept, "192.168.1.20").contains("all the same"));
+}
+
+#[test]
+fn the_quick_of_a_call_is_lost_where_it_is_the_last_rule_of_another() {
+    let inner = "anchor y {\n anchor z quick {\n block all\n }\n";
+    for (conf, expected) in [
+        (
+            "anchor x {\n pass all\n anchor y quick {\n block proto tcp to port 2345\n }\n}\n\
+             pass proto tcp to port 2345\n",
+            "pass 1",
+        ),
+        (
+            "anchor x {\n anchor y quick {\n block all\n }\n pass proto tcp to port 99\n}\npass all\n",
+            "block x/y 0",
+        ),
+        (&format!("anchor x {{\n {inner} }}\n}}\npass all\n"), "pass 1"),
+        (&format!("anchor x {{\n {inner} pass proto tcp to port 99\n }}\n}}\npass all\n"), "block x/y/z 0"),
+        (&format!("anchor x quick {{\n {inner} }}\n}}\npass all\n"), "block x/y/z 0"),
+        ("anchor x {\n anchor y {\n anchor z {\n block all\n }\n }\n}\npass all\n", "pass 1"),
+        ("anchor x {\n anchor y {\n block quick all\n }\n}\npass all\n", "block x/y 0"),
+    ] {
+        assert_eq!(quick(conf, &[]), expected, "{conf}");
+    }
+    let conf = "anchor x {\n anchor y quick {\n block all\n }\n}\npass all\n";
+    assert!(notes(&load(conf, &[]), "192.168.1.20").contains("the last rule of another anchor"));
+}
+
+#[test]
+fn the_quick_of_wildcard_calls_and_of_calls_in_their_children() {
+    let (block, other) = (("p/a", "block all\n"), ("p/b", "pass proto tcp to port 99\n"));
+    let inner = "anchor y quick {\n block all\n}\n";
+    let two = "anchor \"p/*\"\npass all\n";
+    for (conf, files, expected) in [
+        ("anchor \"p/*\" quick\npass all\n", vec![block], "block p/a 0"),
+        // Leaving the child forgets the match, so the quick call around the wildcard is not quick.
+        ("anchor x quick {\n anchor \"/p/*\"\n}\npass all\n", vec![block], "pass 1"),
+        // The quick wildcard is the last rule of a plain call, which sees no match any more.
+        ("anchor x {\n anchor \"/p/*\" quick\n}\npass all\n", vec![block], "block p/a 0"),
+        ("anchor \"p/*\" quick\nblock all\n", vec![block, ("p/b", "pass all\n")], "pass p/b 0"),
+        // The quick call ends the search where the next child has a rule, and not in the last child.
+        (two, vec![("p/a", inner), other], "block p/a/y 0"),
+        (two, vec![("p/a", "pass proto tcp to port 99\n"), ("p/b", inner)], "pass 1"),
+        (two, vec![("p/a", inner), ("p/b", "")], "pass 1"),
+        (two, vec![("p/a", inner), ("p/b", ""), ("p/c", other.1)], "block p/a/y 0"),
+        ("anchor \"p/*\" quick\npass all\n", vec![("p/b", inner)], "block p/b/y 0"),
+        // A wildcard call of the anchor's own children marks it.
+        ("anchor p quick\npass all\n", vec![("p", "anchor \"*\"\n"), block], "block p/a 0"),
+    ] {
+        assert_eq!(quick(conf, &files), expected, "{conf}{files:?}");
+    }
+}
+
+#[test]
+fn what_an_earlier_packet_left_behind_is_unknown() {
+    // p/a is marked whenever a rule matches in its children; leaving it as a child of p, the mark is read.
+    let files = [("p/a", "pass proto tcp to port 99\n"), ("p/a/k", "pass all\n")];
+    let stale = "block all\nanchor \"p/*\" quick\nanchor \"p/a/*\" out\npass all\n";
+    assert_eq!(quick(stale, &files), "unknown 0");
+    // In this packet the mark is known: the call comes first.
+    let fresh = "block all\nanchor \"p/a/*\"\nanchor \"p/*\" quick\nblock all\n";
+    assert_eq!(quick(fresh, &files), "pass p/a/k 0");
+    // Without a quick call nothing hangs on it.
+    assert_eq!(quick("block all\nanchor \"p/*\"\nanchor \"p/a/*\" out\n", &files), "block 0");
+}
+
+#[test]
+fn a_doubtful_rule_takes_its_tag_with_it() {
+    for (rules, expected) in [
+        ("pass quick all user alice tag A\nblock all tagged A\npass all ! tagged A\n", "pass"),
+        ("pass all user alice tag A\nblock all tagged A\nblock all ! tagged A\n", "block"),
+        ("pass all tag A user alice\nblock all tagged A\n", "unknown"),
+        ("block all\npass all tag A user alice\npass all ! tagged A\n", "pass"),
+        ("block quick all user alice tag A\npass all\nblock all tagged A\n", "unknown"),
+        ("anchor x user alice tag A {\n pass all\n}\nblock all ! tagged A\npass all tagged A\n", "unknown"),
+    ] {
+        let found = verdict(&load(rules, &[]), &syn_from("192.168.1.20")).outcome.to_string();
+        assert_eq!(found, expected, "{rules}");
+    }
+}
+
+#[test]
+fn redirections_are_turned_round_on_the_way_out() {
+    let out = |port, flags| Packet {
+        source_port: Some(port),
+        flags,
+        ..Packet::syn(Direction::Out, "en0", [192, 168, 1, 10].into(), [192, 168, 1, 20].into(), 50_000)
+    };
+    let (reply, syn) = (out(2345, 0x12), out(50_000, 2));
+    let rdr = |pass: &str, from: &str, to: &str| {
+        format!("rdr {pass} on en0 inet proto tcp from {from} to {to} -> 192.168.1.10 port 2345\nblock all\n")
+    };
+    let own = "192.168.1.10 port 8080";
+    let elsewhere = |target: &str| {
+        format!("rdr pass on en0 inet proto tcp from any to 192.168.1.10 port 8080 -> {target}\nblock all\n")
+    };
+    for (rules, packet, expected) in [
+        (rdr("pass", "any", own), &reply, "pass 0"),
+        (rdr("", "any", own) + "pass out proto tcp from any port 8080 flags any\n", &reply, "pass 1"),
+        (elsewhere("192.168.1.10 port 2346"), &reply, "block 0"),
+        (elsewhere("192.168.1.11 port 2345"), &reply, "block 0"),
+        // Without a port behind it nothing is turned round.
+        (elsewhere("192.168.1.10"), &reply, "block 0"),
+        // The rule's source is where the packet goes to.
+        (rdr("pass", "10.0.0.0/8", own), &reply, "block 0"),
+        (rdr("pass", "192.168.1.20", own), &reply, "pass 0"),
+        ("no rdr tag A\nblock all tagged A\n".to_owned(), &syn, "block 0"),
+        ("no rdr on en1 tag A\nblock all tagged A\n".to_owned(), &syn, "pass"),
+        // Before nat, and in its place.
+        (
+            "nat on en0 inet from any to any -> 10.9.9.9\n".to_owned()
+                + &rdr("", "any", "192.168.1.77 port 8080")
+                + "pass out from 192.168.1.77 flags any\n",
+            &reply,
+            "pass 1",
+        ),
+    ] {
+        assert_eq!(decided(&load(&rules, &[]), packet), expected, "{rules}");
+    }
+}
+
+#[test]
+fn replies_without_a_state_are_translated() {
+    let nat = |rest: &str| format!("nat on en0 inet from any to any -> {rest}\n");
+    for (rules, expected) in [
+        (nat("10.9.9.9"), "block"),
+        (nat("10.9.9.9") + "pass in no state\npass out no state\n", "block"),
+        (nat("10.9.9.9") + "pass all\n", "pass"),
+        ("nat on en0 inet from 10.0.0.0/8 to any -> 10.9.9.9\n".to_owned(), "pass"),
+        ("nat on en1 inet from any to any -> 10.9.9.9\n".to_owned(), "pass"),
+        ("no nat on en0\n".to_owned() + &nat("10.9.9.9"), "pass"),
+        // The address stays; the port does not, unless it is static.
+        (nat("192.168.1.10"), "block"),
+        (nat("192.168.1.10 static-port"), "pass"),
+        (
+            "rdr on en0 inet proto tcp to 192.168.1.10 port 8080 -> 192.168.1.10 port 2345\n".to_owned(),
+            "block",
+        ),
+    ] {
+        let answer = explained(&load(&rules, &[]), "192.168.1.20");
+        assert_eq!(answer.verdict.to_string(), expected, "{rules}{answer}");
+        let said = answer.sentence.contains("changes where the reply comes from");
+        assert_eq!(said, expected == "block", "{answer}");
     }
 }

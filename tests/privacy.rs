@@ -9,14 +9,25 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 
 use common::capture::{append, frame_with};
-use common::{Lab, until};
+use common::{Lab, Said, until};
 use portcullis::lab::pflog::PFLOG0;
 use portcullis::system::{PFLOG, RULESETS, STATUS};
 
 const NOBODY: u32 = 65_534;
 
-/// Each is searched for: in a table of another's anchor, a label of another's rule, what a client sent, the arguments of a debugger.
-const TOKENS: [&str; 4] = ["10.99.88.77", "tenant-4711", "PAYLOAD-hunter2", "ARGUMENT-hunter3"];
+/// Each is searched for: in a table of another's anchor, a label of another's rule, what a client sent, the arguments of a
+/// debugger; then what another's rules are written with: a host, a table's name, a tag, a macro, a redirection's target.
+const TOKENS: [&str; 9] = [
+    "10.99.88.77",
+    "tenant-4711",
+    "PAYLOAD-hunter2",
+    "ARGUMENT-hunter3",
+    "10.66.55.44",
+    "table_of_tenants",
+    "TAG_hunter4",
+    "macro_hunter5",
+    "10.33.22.11",
+];
 
 /// Serves as the debugger of the test below, which starts it with a secret among its arguments.
 #[test]
@@ -65,12 +76,15 @@ fn as_nobody(program: &str) -> Command {
     command
 }
 
-fn search(what: &str, output: &Output) {
-    let text = [output.stdout.as_slice(), &output.stderr].concat();
+fn search(what: &str, text: &[u8]) {
     for token in TOKENS {
         let found = text.windows(token.len()).any(|part| part == token.as_bytes());
-        assert!(!found, "{what} tells {token}:\n{}", String::from_utf8_lossy(&text));
+        assert!(!found, "{what} tells {token}:\n{}", String::from_utf8_lossy(text));
     }
+}
+
+fn printed(output: &Output) -> Vec<u8> {
+    [output.stdout.as_slice(), &output.stderr].concat()
 }
 
 #[test]
@@ -84,11 +98,37 @@ fn another_user_finds_no_token() {
     let server = Server::start();
     let port = server.port.to_string();
     lab.portcullis(&["status"]).expect(0);
-    lab.write("/vpn", format!("table <vpn> {{ {} }}\nblock in log quick from <vpn> to any\npass in proto tcp to any port {port} label \"{}\"\n", TOKENS[0], TOKENS[1]));
-    lab.pfctl(&["-a", "com.apple/250.vpn", "-f", &lab.file("/vpn").display().to_string()]).expect(0);
-    std::fs::remove_file(lab.file("/vpn")).unwrap();
+    let load = |anchor: &str, rules: String| {
+        lab.write("/vpn", rules);
+        lab.pfctl(&["-a", anchor, "-f", &lab.file("/vpn").display().to_string()]).expect(0);
+        std::fs::remove_file(lab.file("/vpn")).unwrap();
+    };
+    let [held, label, _, _, host, table, tag, name, target] = TOKENS;
+    load(
+        "com.apple/250.vpn",
+        format!(
+            "{name} = \"{host}\"\ntable <{table}> {{ {held} }}\n\
+             rdr pass inet proto tcp from {host} to any port 8443 -> {target} port 80\n\
+             block in log quick from <{table}> to any\n\
+             pass in proto tcp from any to any port {port} tag {tag} label \"{label}\"\n\
+             pass in proto tcp from ${name} to any port 2345\n"
+        ),
+    );
     lab.portcullis(&["guard", "on"]).expect(0);
     lab.portcullis(&["open", &port, "--from", "any"]).expect(0);
+    // Rules that decide before ours: the answers, the audit and the status all speak of them.
+    load(
+        "com.apple/050.vpn",
+        format!(
+            "table <{table}> {{ {held} }}\npass in quick proto tcp from {{ {host}, <{table}> }} to any\n\
+             pass in quick proto tcp from any to any port 9229 tag {tag} label \"{label}\"\n\
+             pass in quick proto tcp from any os \"{tag}\" to any port 5678\n"
+        ),
+    );
+    for arguments in [&["close", "2345"][..], &["open", "2345", "--from", "10.0.0.5"], &["close", "9229"]] {
+        let Said { out, err, .. } = lab.portcullis(arguments);
+        search(&format!("{arguments:?}"), (out + &err).as_bytes());
+    }
     lab.portcullis(&["log", "--for", "1h"]).expect(0);
     append(&lab.file(PFLOG0), &frame_with(1, "250.vpn", (0, 0), (50_000, 2345), TOKENS[2].as_bytes()));
     until("it is recorded", || lab.file(PFLOG).metadata().is_ok_and(|meta| meta.len() > 100));
@@ -131,7 +171,7 @@ fn another_user_finds_no_token() {
         let output = run(arguments);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!error.contains("Permission denied"), "{arguments:?}: {error}");
-        search(&format!("portcullis {}", arguments.join(" ")), &output);
+        search(&format!("portcullis {}", arguments.join(" ")), &printed(&output));
     }
     let says = |arguments: &[&str], word: &str| {
         let output = run(arguments);
@@ -146,7 +186,7 @@ fn another_user_finds_no_token() {
     let find = "cd \"$1\" && find Library etc dev Users -type f -readable -print -exec cat {} + 2>&-";
     let files = as_nobody("/bin/sh").args(["-c", find, "sh"]).arg(lab.path()).output().unwrap();
     assert!(String::from_utf8_lossy(&files.stdout).contains("status.json"));
-    search("a file", &files);
+    search("a file", &printed(&files));
     lab.portcullis(&["log", "--stop"]).expect(0);
 }
 

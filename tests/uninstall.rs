@@ -12,6 +12,7 @@ use common::{Lab, request};
 use portcullis::lab::pflog::PFLOG0;
 use portcullis::root::answer::Response;
 use portcullis::root::apply::apply;
+use portcullis::root::permissions::AskedBy;
 use portcullis::root::request::{Operation, Permission, Request};
 use portcullis::rules::ledger::Attachment;
 use portcullis::rules::named_port::NamedPort;
@@ -128,7 +129,7 @@ fn at_random(lab: &Lab, way: Attachment, count: usize) -> usize {
         let other = if way == Attachment::Apple { Attachment::Classic } else { Attachment::Apple };
         asked.way = Some(if random.below(12) == 0 { other } else { way });
         asked.may = vec![Permission::EditConf, Permission::LoadConf];
-        let Response { ok, snapshot, .. } = apply(&system, &asked);
+        let Response { ok, snapshot, .. } = apply(&system, &asked, AskedBy::User);
         changes += usize::from(ok && snapshot.is_some());
         latest = snapshot.unwrap_or(latest);
     }

@@ -6,6 +6,7 @@ use crate::root::audit::AuditLine;
 use crate::root::request::{Operation, Request};
 use crate::rules::ledger::{Guard, Ledger, Seconds};
 use crate::rules::ledger_change::{LedgerChange, TurnedBack, UndoMoment};
+use crate::system::Moment;
 
 /// A change that can be turned back.
 #[derive(Clone, Debug)]
@@ -29,10 +30,10 @@ pub struct UndoPreview {
 
 impl UndoPreview {
     /// Turns `change` back in `ledger`.
-    pub(super) fn of(change: UndoableChange, ledger: Ledger, time: Seconds, boot: &str) -> Self {
+    pub(super) fn of(change: UndoableChange, ledger: Ledger, at: &Moment) -> Self {
         let mut now = ledger;
-        now.expire(time);
-        let moment = UndoMoment { now: time, same_boot: change.boot.as_deref() == Some(boot) };
+        now.expire(at);
+        let moment = UndoMoment { now: at.time, same_boot: change.boot.as_ref() == Some(&at.boot) };
         let back = change.change.turn_back(&now, moment);
         UndoPreview { change, now, back }
     }

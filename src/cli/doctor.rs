@@ -15,8 +15,9 @@ use portcullis::diagnosis::Assessment;
 use portcullis::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::os;
 use portcullis::port::PortRange;
+use portcullis::rules::named_port::NamedPort;
 use portcullis::sockets::Process;
-use portcullis::status::{Facts, Status};
+use portcullis::status::{Facts, PortState, PortStatus, Status};
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorCommand {}
@@ -47,6 +48,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     Ok(doctor::DoctorFacts {
         rulesets: seen.as_ref().and_then(|seen| app.rulesets(seen).ok()),
         seen,
+        let_in: let_in(&observed.status),
         notes: observed.status.notes,
         interrupted: observed.status.interrupted,
         firewall: Some(observed.status.firewall),
@@ -66,6 +68,11 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         macos: doctor::macos_version(),
         developer_tools: doctor::developer_tools(),
     })
+}
+
+fn let_in(status: &Status) -> Vec<NamedPort> {
+    let let_in = status.ports.iter().filter(|port| port.state == PortState::LetIn);
+    let_in.map(PortStatus::named_port).collect()
 }
 
 struct DoctorOutput {

@@ -160,9 +160,11 @@ impl ExplainCommand {
     fn explain_seen(&self, app: &App) -> Run {
         let port = self.asked_port(&app.preferences()?)?;
         let fact = app.report();
-        let unasked = |verdict, sentence, because| -> Run {
-            Ok(Box::new(UnaskedOutput { verdict, sentence, because }))
+        let unasked = |verdict, sentence, because: String| -> Run {
+            Ok(Box::new(UnaskedOutput::new(verdict, sentence, &because)))
         };
+        let loaded_now =
+            |rulesets: RulesetsReport| loaded(&rulesets).with_interfaces(firewall::interfaces(app.system()));
         let report = match fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?) {
             Ok(report) => report,
             Err(because) => {
@@ -179,7 +181,12 @@ impl ExplainCommand {
                     "passed: pf is off and filters nothing, so it keeps no client from port {}",
                     port.first
                 );
-                return unasked(Decision::Pass, sentence, "pf is off".to_owned());
+                let output = UnaskedOutput::new(Decision::Pass, sentence, "pf is off");
+                // A change is held to what pf would do, and this is where its failure sends the person.
+                let rules = app.rulesets(report).ok().map(loaded_now);
+                let would = rules.map(|rules| self.answer(&rules, port, Vec::new(), Vec::new()));
+                let notes = would.map(|would| format!("were pf on: {}", would.explanation.sentence));
+                return Ok(Box::new(UnaskedOutput { notes: notes.into_iter().collect(), ..output }));
             }
             PfState::Unknown(text) => {
                 let because = format!("pf's answer was not understood: {text}");
@@ -196,7 +203,7 @@ impl ExplainCommand {
                 return unasked(Decision::Unknown, sentence, because.to_string());
             }
         };
-        let loaded = loaded(&rulesets).with_interfaces(firewall::interfaces(app.system()));
+        let loaded = loaded_now(rulesets);
         let age = duration(os::now().saturating_sub(report.seen));
         let notes = vec![format!("by the rules that root saw {age} ago")];
         Ok(Box::new(self.answer(&loaded, port, notes, Vec::new())))
@@ -288,6 +295,13 @@ struct UnaskedOutput {
     verdict: Decision,
     sentence: String,
     because: String,
+    notes: Vec<String>,
+}
+
+impl UnaskedOutput {
+    fn new(verdict: Decision, sentence: String, because: &str) -> Self {
+        UnaskedOutput { verdict, sentence, because: because.to_owned(), notes: Vec::new() }
+    }
 }
 
 #[derive(Serialize)]
@@ -298,17 +312,19 @@ struct UnaskedJson<'a> {
     because: &'a str,
     rule: Option<()>,
     trail: [(); 0],
-    notes: [(); 0],
+    notes: &'a [String],
 }
 
 impl CommandOutput for UnaskedOutput {
     fn json(&self) -> String {
-        let (verdict, sentence, because) = (self.verdict, self.sentence.as_str(), self.because.as_str());
-        pretty(&UnaskedJson { version: 1, verdict, sentence, because, rule: None, trail: [], notes: [] })
+        let UnaskedOutput { verdict, sentence, because, notes } = self;
+        let (version, verdict) = (1, *verdict);
+        pretty(&UnaskedJson { version, verdict, sentence, because, rule: None, trail: [], notes })
     }
 
     fn text(&self) -> String {
-        format!("{}\n", self.sentence)
+        let notes: String = self.notes.iter().map(|note| format!("  note: {note}\n")).collect();
+        format!("{}\n{notes}", self.sentence)
     }
 
     fn exit_status(&self) -> u8 {

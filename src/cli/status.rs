@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::output::{CommandOutput, Run, clock, pretty};
-use portcullis::diagnosis::{Answer, Reachability};
+use portcullis::diagnosis::Reachability;
 use portcullis::rules::ledger::Guard;
 use portcullis::status::{Icon, PortState, PortStatus, Status};
 
@@ -47,7 +47,7 @@ impl CommandOutput for StatusOutput {
             text += "    Look now: portcullis status --check\n";
         }
         let guard = match status.firewall.guard {
-            Some(Guard::On) if status.ports.iter().any(is_let_in) => {
+            Some(Guard::On) if status.ports.iter().any(|port| port.state == PortState::LetIn) => {
                 "on, yet pf lets other machines in to ports that our rules close"
             }
             Some(Guard::On) => "on: closed ports are blocked from other machines",
@@ -63,20 +63,16 @@ impl CommandOutput for StatusOutput {
     }
 }
 
-/// Whether pf lets another machine in to a port that our rules close.
-fn is_let_in(port: &PortStatus) -> bool {
-    port.state == PortState::Closed && Answer::any([port.pf.network, port.pf.anyone]) == Answer::Yes
-}
-
 fn port_lines(port: &PortStatus) -> String {
     let state = match port.state {
         PortState::Open => "open",
-        PortState::Closed if is_let_in(port) => "closed in our rules, yet let in",
+        PortState::LetIn => "closed in our rules, yet let in",
         PortState::Closed => "closed",
         PortState::Unmanaged => "unmanaged",
         PortState::Unknown => "unknown",
-        PortState::MayBeOpen => "may be open: a change was interrupted",
+        PortState::MayBeOpen => "may be open",
     };
+    let why = if port.state == PortState::MayBeOpen { ": a change was interrupted" } else { "" };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
     let found = match (port.situation, &port.listener) {
@@ -85,9 +81,10 @@ fn port_lines(port: &PortStatus) -> String {
     };
     let range = port.port.to_string();
     let name = if port.named_port().has_name() { port.name.as_str() } else { "" };
-    let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{found}\n");
-    // An idle port is of interest only to a user who opened it.
-    if port.situation != Reachability::NoListener || port.state == PortState::Open {
+    let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{why}{found}\n");
+    // An idle port is of interest only where it lets others in.
+    let is_of_interest = matches!(port.state, PortState::Open | PortState::LetIn | PortState::MayBeOpen);
+    if port.situation != Reachability::NoListener || is_of_interest {
         text += &format!("              {}\n", port.because);
         if port.situation != Reachability::Reachable {
             text += &format!("              next: {}\n", port.next);

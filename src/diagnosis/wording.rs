@@ -34,6 +34,10 @@ pub struct Wording {
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
     pub pf_unknown: Option<String>,
+    /// The clients that fare otherwise than pf's other clients, each as a clause.
+    pub exceptions: Vec<String>,
+    /// Whether that is because a change was interrupted.
+    pub is_interrupted: bool,
 }
 
 /// The commands that start a debugger on a port.
@@ -67,13 +71,10 @@ pub fn sentence(situation: &Situation, subject: &Wording) -> String {
             format!("whether port {port} can be reached is not known: {}", cause(*first, situation, subject))
         }
         (Reachability::Reachable | Reachability::Unknown, _) => {
-            format!(
-                "{} listens on {}, and {} can reach it",
-                subject.program(),
-                subject.addresses(),
-                who_reaches(situation.reach(), subject)
-            )
+            let (who, but) = (who_reaches(situation.reach(), subject), exceptions(subject));
+            format!("{} listens on {}, and {who} can reach it{but}", subject.program(), subject.addresses())
         }
+        (Reachability::BlockedByPf, Some(first)) => cause(*first, situation, subject) + &exceptions(subject),
         (_, Some(first)) => cause(*first, situation, subject),
         (_, None) => String::new(),
     }
@@ -193,6 +194,9 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             _ => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
         },
         Reachability::Unknown => match first.map(|cause| cause.state) {
+            Some(Reachability::BlockedByPf) if subject.is_interrupted => {
+                "undo that change: `portcullis repair`".to_owned()
+            }
             Some(Reachability::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
             Some(Reachability::BlockedByAppFirewall) => {
                 "see whether the program is allowed in System Settings, Network, Firewall, Options".to_owned()
@@ -202,6 +206,14 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             _ => "ask the owner of that process, or look again as root".to_owned(),
         },
         Reachability::Reachable => format!("connect: `portcullis connect {port}` prints the settings"),
+    }
+}
+
+/// `; but a rule of others lets 203.0.113.0/24 in`
+fn exceptions(subject: &Wording) -> String {
+    match subject.exceptions.as_slice() {
+        [] => String::new(),
+        clauses => format!("; but {}", clauses.join(", and ")),
     }
 }
 
@@ -286,6 +298,8 @@ mod tests {
             is_open: true,
             pf_blocks: Some("our guard blocks it".into()),
             pf_unknown: Some("pf has not been looked at yet".into()),
+            exceptions: Vec::new(),
+            is_interrupted: false,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::debuggers::delve;
 use crate::debuggers::port_view::PortView;
 use crate::diagnosis::Assessment;
 use crate::report::{Report, RulesetsReport};
+use crate::rules::named_port::NamedPort;
 use crate::sockets::Process;
 use crate::status::{AppFirewall, Firewall};
 
@@ -24,6 +25,8 @@ pub struct DoctorFacts {
     pub rulesets: Option<RulesetsReport>,
     /// What the status says besides: rules of others for a debug port, and the like.
     pub notes: Vec<String>,
+    /// The ports that our rules close, and that pf lets other machines in to.
+    pub let_in: Vec<NamedPort>,
     /// The Application Firewall; `None` where it was not asked.
     pub app_firewall: Option<AppFirewall>,
     /// The debug ports that are in use, shown or named by the project.

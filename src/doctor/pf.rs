@@ -1,11 +1,14 @@
 //! pf, our rules in it, and the Application Firewall.
 
 use super::facts::DoctorFacts;
-use super::finding::{Finding, Level, finding};
+use super::finding::{Finding, Level, finding, shortened};
+use crate::diagnosis::Answer;
+use crate::pf::grounds::DecidingRule;
 use crate::pf::parse::parse_listing;
-use crate::report::{PfState, Report, RulesetsReport};
+use crate::port::PortRange;
+use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
-use crate::status::{AppFirewall, FirewallState};
+use crate::status::{AppFirewall, Firewall, FirewallState};
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
@@ -24,19 +27,56 @@ pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
         let what = "a change was interrupted: pf may let in more than our rules say";
         finding(Level::Problem, "pf", what, "the ledger", "undo it: `portcullis repair`")
     });
-    interrupted.into_iter().chain([finding(level, "pf", what, &firewall.because, next)]).collect()
+    let pf = finding(level, "pf", what, &firewall.because, next);
+    interrupted.into_iter().chain(let_in(facts, firewall)).chain([pf]).collect()
+}
+
+/// The ports that are not closed although our rules close them.
+fn let_in(facts: &DoctorFacts, firewall: &Firewall) -> Option<Finding> {
+    let first = facts.let_in.first()?;
+    let ports = facts.let_in.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let what = format!("our rules close {ports}, and pf lets other machines in");
+    let verdict = facts.seen.as_ref()?.verdicts.iter().find(|verdict| verdict.port == first.range);
+    let why = verdict.and_then(|verdict| verdict.why(Answer::Yes)).map(ToString::to_string);
+    let next = match firewall.state {
+        FirewallState::Disabled => "have pf enabled again: `portcullis guard on`".to_owned(),
+        _ => format!("see which rule lets them in: `portcullis explain {}`", first.range.first()),
+    };
+    Some(finding(Level::Problem, "pf", what, &why.unwrap_or_default(), &next))
 }
 
 /// Whether our rules are there and evaluated, and which rules are there besides.
 pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
     let notes = facts.notes.iter().map(|note| {
         let next = "see what it does: `portcullis explain PORT`";
-        finding(Level::Advice, "pf", note.clone(), "what root saw of pf, and /etc/pf.anchors", next)
+        let evidence = rule_of_note(facts, note);
+        let evidence = evidence.as_deref().unwrap_or("what root saw of pf, and /etc/pf.anchors");
+        finding(Level::Advice, "pf", note.clone(), evidence, next)
     });
     let of_report = facts.seen.iter().zip(&facts.rulesets).flat_map(|(seen, loaded)| {
         skipped_interfaces(loaded).into_iter().chain(our_rules(seen, loaded)).chain(rules_of_others(loaded))
     });
     notes.chain(of_report).collect()
+}
+
+/// The rule that a note speaks of, where this user may read the rules.
+fn rule_of_note(facts: &DoctorFacts, note: &str) -> Option<String> {
+    let (seen, loaded) = (facts.seen.as_ref()?, facts.rulesets.as_ref()?);
+    let rules = |anchor: &str| Some(parse_listing(anchor, &loaded.rulesets.get(anchor)?.rules).ruleset);
+    match seen.notes.iter().find(|seen| seen.to_string() == note)? {
+        Note::ForeignRule { place: ForeignPlace::File { .. }, .. } => None,
+        Note::ForeignRule { place, port } => {
+            let anchor = if let ForeignPlace::Anchor(path) = place { path } else { "" };
+            let rules = rules(anchor)?;
+            let (_, rule) = rules.first_about(&[PortRange::single(*port)?])?;
+            Some(format!("`{}`", shortened(&rule.to_string())))
+        }
+        Note::Exception { rule: Some(DecidingRule { anchor, number, .. }), .. } => {
+            let rules = rules(anchor)?;
+            Some(format!("rule {number}: `{}`", shortened(&rules.filter.get(*number)?.item.to_string())))
+        }
+        _ => None,
+    }
 }
 
 fn skipped_interfaces(loaded: &RulesetsReport) -> Vec<Finding> {

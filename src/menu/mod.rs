@@ -139,9 +139,8 @@ mod tests {
         report.open(&dlv(), from);
     }
 
-    fn note(rule: &str) -> Note {
-        let place = ForeignPlace::Anchor("com.golang.dlv".into());
-        Note::ForeignRule { place, port: 2345, rule: rule.into() }
+    fn note(anchor: &str) -> Note {
+        Note::ForeignRule { place: ForeignPlace::Anchor(anchor.into()), port: 2345 }
     }
 
     fn dlv() -> NamedPort {
@@ -188,7 +187,7 @@ mod tests {
             open(report, hosts(&["192.168.1.0/24"]));
             facts.lab = Some("/tmp/lab".into());
             listening(facts, "dlv dap (7)", "127.0.0.1", Bind::Loopback);
-            report.notes = vec![note("pass in proto tcp to port 2345")];
+            report.notes = vec![note("com.golang.dlv")];
         });
         insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
         1 port is open: 2345 (dlv)  (grey)
@@ -211,7 +210,7 @@ mod tests {
             Close All
             Check Now
         the anchor com.golang.dlv has a rule for port 2345 that is not  (grey)
-        ours (`pass in proto tcp to port 2345`): it is left alone  (grey)
+        ours: it is left alone  (grey)
         ---
             Quit Portcullis
         ");
@@ -351,7 +350,7 @@ mod tests {
         [ ] 2345  dlv — not known
         [ ] 2345  dlv — unmanaged
         [ ] 2345  dlv — let in by another rule
-        [ ] 2345  dlv — closed, whether for all is not known
+        [ ] 2345  dlv — not known
         ");
     }
 

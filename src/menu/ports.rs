@@ -28,7 +28,9 @@ pub(super) fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStat
 pub(super) fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> MenuRow {
     let action = match port.state {
         PortState::Open | PortState::MayBeOpen => MenuAction::Close(port.named_port()),
-        PortState::Closed | PortState::Unmanaged | PortState::Unknown => MenuAction::Open(port.named_port()),
+        PortState::Closed | PortState::LetIn | PortState::Unmanaged | PortState::Unknown => {
+            MenuAction::Open(port.named_port())
+        }
     };
     let waits = match &state.waiting {
         Some(MenuAction::Open(waiting) | MenuAction::Close(waiting)) => waiting.range == port.port,

@@ -81,11 +81,10 @@ fn situation(port: &PortStatus) -> Option<&'static str> {
 }
 
 fn state(status: &Status, port: &PortStatus) -> String {
-    let let_in = Answer::any([port.pf.network, port.pf.anyone]);
     match (port.state, status.firewall.state) {
         (PortState::MayBeOpen, _) => "may be open: a change was interrupted".to_owned(),
         (PortState::Unknown, _) => "not known".to_owned(),
-        (PortState::Open, FirewallState::Enabled) => match let_in {
+        (PortState::Open, FirewallState::Enabled) => match port.outside() {
             Answer::No => "open, yet another rule blocks it".to_owned(),
             _ => format!("open for {}", source(port)),
         },
@@ -93,11 +92,8 @@ fn state(status: &Status, port: &PortStatus) -> String {
         (PortState::Open, FirewallState::Unknown) => {
             format!("open for {}, not looked at since", source(port))
         }
-        (PortState::Closed, FirewallState::Enabled) => match let_in {
-            Answer::No => "closed".to_owned(),
-            Answer::Yes => "let in by another rule".to_owned(),
-            Answer::Unknown => "closed, whether for all is not known".to_owned(),
-        },
+        (PortState::Closed, FirewallState::Enabled) => "closed".to_owned(),
+        (PortState::LetIn, FirewallState::Enabled) => "let in by another rule".to_owned(),
         (PortState::Unmanaged, FirewallState::Enabled) => "unmanaged".to_owned(),
         (_, FirewallState::Disabled) => "not filtered".to_owned(),
         _ => "not known".to_owned(),

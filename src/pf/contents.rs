@@ -27,6 +27,15 @@ impl TableContents {
         (0..=bits).rev().find_map(|bits| self.networks.get(&IpNet::new(address, bits).ok()?.trunc()).copied())
     }
 
+    /// At most so many of its networks, the lowest, none of which is excepted.
+    pub(super) fn included(&self, most: usize) -> Vec<IpNet> {
+        let mut networks: Vec<IpNet> =
+            self.networks.iter().filter(|(_, negated)| !**negated).map(|(net, _)| *net).collect();
+        networks.sort_unstable();
+        networks.truncate(most);
+        networks
+    }
+
     pub(super) fn unresolved(&self) -> &[Address] {
         &self.unresolved
     }

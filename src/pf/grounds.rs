@@ -1,10 +1,11 @@
-//! UnknownFact pf decides as it does: as a value that can be kept, and as a clause.
+//! Why pf decides as it does: as a value that can be kept, and as a clause.
 //!
 //! ```
 //! use portcullis::pf::grounds::{DecidingRule, Grounds, Leg};
-//! let rule = DecidingRule { number: 3, anchor: "x".into(), place: None, text: "block drop all".into() };
+//! let rule = DecidingRule { number: 3, anchor: "x".into(), place: None, text: Some("block drop all".into()) };
 //! let grounds = Grounds::Blocked { rule, leg: Leg::IntoLo0 };
 //! assert_eq!(grounds.to_string(), "on its way into lo0, blocked by rule 3 of anchor x `block drop all`");
+//! assert_eq!(grounds.without_words().to_string(), "on its way into lo0, blocked by rule 3 of anchor x");
 //! ```
 
 use std::fmt;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::criteria::Family;
 use super::unknown::UnknownFact;
 
-/// UnknownFact a connection is passed or blocked, or why that is unknown.
+/// Why a connection is passed or blocked, or why that is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grounds {
@@ -46,8 +47,14 @@ pub enum Grounds {
     Endless,
     /// A translation sends the connection to another machine.
     Redirected {
-        to: Elsewhere,
+        /// `None` where it is withheld.
+        to: Option<Elsewhere>,
         then: Box<Grounds>,
+    },
+    /// The connection comes in, and its replies leave from another address or port: the client does not take them for its
+    /// server's. A translation applies to them, since no state was opened.
+    ReplyTranslated {
+        rule: DecidingRule,
     },
     /// Unknown whether a state is opened, without which these hold.
     Stateless {
@@ -77,8 +84,8 @@ pub struct DecidingRule {
     pub anchor: String,
     /// `pf.conf:31`; `None` for a rule out of a listing, whose lines are the rules' numbers once more.
     pub place: Option<String>,
-    /// The first line of its text in pfctl's form.
-    pub text: String,
+    /// The first line of its text in pfctl's form; `None` where it is withheld.
+    pub text: Option<String>,
 }
 
 /// Which packet of a connection it is.
@@ -124,6 +131,43 @@ impl fmt::Display for Grounds {
 }
 
 impl Grounds {
+    /// The same without what the rules themselves say: texts, addresses and names in them are their authors' own. Where a
+    /// rule stands is kept, since that is needed to act on it.
+    pub fn without_words(self) -> Self {
+        let without = |then: Box<Grounds>| Box::new(then.without_words());
+        match self {
+            Grounds::Passed { rule } => Grounds::Passed { rule: rule.without_text() },
+            Grounds::Blocked { rule, leg } => Grounds::Blocked { rule: rule.without_text(), leg },
+            Grounds::SentElsewhere { rule } => Grounds::SentElsewhere { rule: rule.without_text() },
+            Grounds::ReplyTranslated { rule } => Grounds::ReplyTranslated { rule: rule.without_text() },
+            Grounds::Depends { on } => Grounds::Depends { on: on.without_name() },
+            Grounds::Redirected { to: _, then } => Grounds::Redirected { to: None, then: without(then) },
+            Grounds::Stateless { then } => Grounds::Stateless { then: without(then) },
+            Grounds::Over { family, then } => Grounds::Over { family, then: without(then) },
+            Grounds::Differ { one: (one, first), other: (other, second) } => {
+                Grounds::Differ { one: (one, without(first)), other: (other, without(second)) }
+            }
+            Grounds::KnownConnection
+            | Grounds::Skipped
+            | Grounds::NoRule { .. }
+            | Grounds::Endless
+            | Grounds::NoAddress => self,
+        }
+    }
+
+    /// The rule that decides, where one does.
+    pub fn rule(&self) -> Option<&DecidingRule> {
+        match self {
+            Grounds::Passed { rule } | Grounds::Blocked { rule, .. } | Grounds::SentElsewhere { rule } => {
+                Some(rule)
+            }
+            Grounds::Redirected { then, .. } | Grounds::Stateless { then } | Grounds::Over { then, .. } => {
+                then.rule()
+            }
+            _ => None,
+        }
+    }
+
     fn is_doubt(&self) -> bool {
         use Grounds::{Depends, Endless, SentElsewhere, Stateless};
         matches!(self, Depends { .. } | Endless | SentElsewhere { .. } | Stateless { .. })
@@ -139,8 +183,15 @@ impl Grounds {
             Grounds::SentElsewhere { rule } => write!(f, "{rule} sends the packet elsewhere"),
             Grounds::Depends { on } => write!(f, "it depends on {on}"),
             Grounds::Endless => f.write_str("the anchors call each other without end"),
-            Grounds::Redirected { to, then } => {
+            Grounds::Redirected { to: Some(to), then } => {
                 write!(f, "redirected to {to}, which is not this Mac, and {then}")
+            }
+            Grounds::ReplyTranslated { rule } => write!(
+                f,
+                "the connection comes in, but {rule} changes where the reply comes from, so the client ignores it"
+            ),
+            Grounds::Redirected { to: None, then } => {
+                write!(f, "redirected to another machine than this Mac, and {then}")
             }
             Grounds::Stateless { then } => {
                 f.write_str("whether a state is opened, without which ")?;
@@ -176,10 +227,14 @@ impl fmt::Display for DecidingRule {
         if !self.anchor.is_empty() {
             write!(f, " of anchor {}", self.anchor)?;
         }
-        match &self.place {
-            None => write!(f, " `{}`", self.text),
-            Some(place) => write!(f, ", {place} `{}`", self.text),
-        }
+        self.place.iter().try_for_each(|place| write!(f, ", {place}"))?;
+        self.text.iter().try_for_each(|text| write!(f, " `{text}`"))
+    }
+}
+
+impl DecidingRule {
+    fn without_text(self) -> Self {
+        DecidingRule { text: None, ..self }
     }
 }
 
@@ -209,15 +264,19 @@ mod tests {
 
     #[test]
     fn what_is_kept_reads_as_before() {
-        let rule =
-            DecidingRule { number: 0, anchor: String::new(), place: None, text: "block drop all".into() };
+        let rule = DecidingRule {
+            number: 0,
+            anchor: String::new(),
+            place: None,
+            text: Some("block drop all".into()),
+        };
         let blocked = |leg| Box::new(Grounds::Blocked { rule: rule.clone(), leg });
         let doubt = Box::new(Grounds::Depends { on: UnknownFact::Table("t".into()) });
         let over = |family, then| Box::new(Grounds::Over { family, then });
         let to = Elsewhere { address: "10.0.0.5".parse().unwrap(), port: Some(80) };
         let client = |text: &str| Asked::Client(text.parse().unwrap());
         let all = [
-            Grounds::Redirected { to, then: Box::new(Grounds::Passed { rule: rule.clone() }) },
+            Grounds::Redirected { to: Some(to), then: Box::new(Grounds::Passed { rule: rule.clone() }) },
             Grounds::Stateless { then: doubt.clone() },
             Grounds::Stateless { then: blocked(Leg::Reply) },
             Grounds::Differ {
@@ -230,11 +289,18 @@ mod tests {
             let json = serde_json::to_string(grounds).unwrap();
             assert_eq!(serde_json::from_str::<Grounds>(&json).unwrap(), *grounds);
         }
-        insta::assert_snapshot!(all.map(|grounds| grounds.to_string()).join("\n"), @r"
+        insta::assert_snapshot!(all.each_ref().map(ToString::to_string).join("\n"), @r"
         redirected to 10.0.0.5:80, which is not this Mac, and passed by rule 0 `block drop all`
         unknown: whether a state is opened, without which it depends on the contents of table <t>, which could not be read
         unknown: whether a state is opened, without which the connection comes in, but the reply is blocked by rule 0 `block drop all`
         10.0.0.1: over IPv4: unknown: it depends on the contents of table <t>, which could not be read; port 2346: over IPv6: on its way out of lo0, blocked by rule 0 `block drop all`
+        unknown: the anchors call each other without end
+        ");
+        insta::assert_snapshot!(all.map(|grounds| grounds.without_words().to_string()).join("\n"), @r"
+        redirected to another machine than this Mac, and passed by rule 0
+        unknown: whether a state is opened, without which it depends on something that a rule names
+        unknown: whether a state is opened, without which the connection comes in, but the reply is blocked by rule 0
+        10.0.0.1: over IPv4: unknown: it depends on something that a rule names; port 2346: over IPv6: on its way out of lo0, blocked by rule 0
         unknown: the anchors call each other without end
         ");
     }

@@ -130,6 +130,11 @@ impl Rulesets {
         for placed in &mut ruleset.filter {
             self.add_masked(&placed.item);
             let Some(call) = &mut placed.item.anchor else { continue };
+            if let Some(CallTarget::Children(parent)) =
+                call.path.as_deref().map(|path| call_target(anchor, path))
+            {
+                self.wildcards.insert(parent);
+            }
             let Some(inline) = call.inline.take() else { continue };
             let name = call.path.get_or_insert_with(|| {
                 unnamed += 1;

@@ -121,8 +121,7 @@ fn may_have_logged(loaded: &Rulesets, candidate: &RuleRef<'_>, blocks: bool, pac
     if matches!(rule.action, Action::Block(_)) != blocks {
         return false;
     }
-    let tags: Vec<Option<&str>> = [None, rule.tagged.as_ref().map(|tagged| &*tagged.name)].into();
-    let matches = |packet: &Packet| matches(loaded, anchor, rule, packet, &tags) != Matches::No;
+    let matches = |packet: &Packet| matches(loaded, anchor, rule, packet) != Matches::No;
     if !log.all {
         return matches(packet);
     }

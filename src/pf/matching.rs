@@ -47,14 +47,8 @@ impl Matches {
     }
 }
 
-/// Whether `rule`, which stands in `anchor`, matches the packet; `tags` are the tags that it may have.
-pub(super) fn matches(
-    loaded: &Rulesets,
-    anchor: &str,
-    rule: &Rule,
-    packet: &Packet,
-    tags: &[Option<&str>],
-) -> Matches {
+/// Whether `rule`, which stands in `anchor`, matches the packet, but for its tag.
+pub(super) fn matches(loaded: &Rulesets, anchor: &str, rule: &Rule, packet: &Packet) -> Matches {
     // The cheap and certain criteria first: most rules end there.
     if rule.direction.is_some_and(|direction| direction != packet.direction)
         || rule.family.is_some_and(|family| family != packet.family)
@@ -78,7 +72,6 @@ pub(super) fn matches(
         .and(|| port_matches(rule.source.port.as_ref(), packet.source_port, with_ports))
         .and(|| peer_matches(loaded, anchor, &rule.source, packet, packet.source))
         .and(|| peer_matches(loaded, anchor, &rule.destination, packet, packet.destination))
-        .and(|| tag_matches(rule, tags))
         .and(|| rest_matches(rule))
         .and(|| owner_matches(rule.user.as_ref(), packet.socket))
         .and(|| owner_matches(rule.group.as_ref(), of_group(packet.socket)))
@@ -234,13 +227,14 @@ fn static_matches(
 /// `(en0)`: the addresses that en0 has when the packet comes, but for link-local ones (XNU, net/pf_if.c:
 /// `pfi_instance_add`). A text that cannot name an interface has none.
 fn dynamic_matches(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr) -> Matches {
-    let is_name = interface.name.ends_with(|last: char| last.is_ascii_digit());
-    let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
     // The kernel keeps `(self)` by the name of a group, which macOS does not fill.
-    if &*interface.name == "self" || !is_name || link_local {
+    let is_interface = |name: &str| name != "self" && name.ends_with(|last: char| last.is_ascii_digit());
+    let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
+    let meant = loaded.masked(interface);
+    if !is_interface(&interface.name) || !is_interface(&meant.name) || link_local {
         return Matches::No;
     }
-    of_interface(loaded, loaded.masked(interface), address)
+    of_interface(loaded, meant, address)
 }
 
 /// Whether the address is one of the interface's.
@@ -292,14 +286,10 @@ pub(super) fn networks(loaded: &Rulesets, interface: &InterfaceAddress) -> Optio
 /// lo0's addresses on every Mac.
 const LOOPBACK: &[&str] = &["127.0.0.1/8", "::1/128", "fe80::1/64"];
 
-fn tag_matches(rule: &Rule, tags: &[Option<&str>]) -> Matches {
-    let Some(tagged) = &rule.tagged else { return Matches::Yes };
-    let has = |tag: &Option<&str>| *tag == Some(&*tagged.name);
-    match (tags.iter().any(has), tags.iter().all(has)) {
-        (_, true) => Matches::Yes.negated(tagged.negated),
-        (false, _) => Matches::No.negated(tagged.negated),
-        _ => Matches::Maybe(UnknownFact::Tag(tagged.name.to_string())),
-    }
+/// Whether a packet with this tag meets the rule's `tagged`.
+pub(super) fn has_tag(rule: &Rule, tag: Option<&str>) -> bool {
+    let wanted = rule.tagged.as_ref();
+    wanted.is_none_or(|tagged| (tag == Some(&*tagged.name)) != tagged.negated)
 }
 
 /// Criteria that `Packet` does not model.

@@ -7,10 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::criteria::{
-    Direction, Family, Flags, Icmp, InterfaceMatch, OwnerMatch, Peer, Tagged, TypeOfService,
+    Compare, Direction, Family, Flags, Icmp, InterfaceMatch, OwnerMatch, Peer, PortMatch, Tagged,
+    TypeOfService,
 };
 use super::effects::{Block, External, Log, Pipe, Redirect, Route, Scrub, StateKeeping, StateOptions};
 use super::preamble::{Load, Preamble, SetOption, TableDefinition};
+use crate::port::PortRange;
 
 /// A rule, or the call of an anchor.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,6 +275,17 @@ impl Ruleset {
             }
         }
         names
+    }
+
+    /// The first filter rule that is about one of these ports as its destination, and that port. A rule about a few ports
+    /// is: `port > 1023` is a general policy.
+    pub fn first_about(&self, ranges: &[PortRange]) -> Option<(u16, &Rule)> {
+        self.filter.iter().find_map(|rule| {
+            let Some(PortMatch::Number(named)) = &rule.item.destination.port else { return None };
+            let (Compare::Equal(_) | Compare::Range(..) | Compare::Inside(..)) = named else { return None };
+            let mut ports = ranges.iter().flat_map(|range| range.first()..=range.last());
+            Some((ports.find(|port| named.matches(*port))?, &rule.item))
+        })
     }
 
     /// The rules in the order in which `pfctl -s rules` prints them: scrub, then filter.

@@ -24,6 +24,8 @@ pub struct Rulesets {
     /// The first `(en0)/24` of each prefix length, in the order in which pf loads rules: the kernel keeps the addresses of
     /// all of them in one table (XNU, net/pf_if.c: `pfi_dynaddr_setup`).
     pub(super) masked: BTreeMap<u8, InterfaceAddress>,
+    /// The anchors whose children a loaded rule calls.
+    pub(super) wildcards: BTreeSet<String>,
     /// The major version of macOS; `None`: the newest.
     pub(super) macos: Option<u32>,
     /// Whether a table that is not in `tables` may exist.
@@ -109,8 +111,8 @@ impl Rulesets {
                 .any(|contents| contents.narrowest(address).is_some())
     }
 
-    /// The anchors that hold filter rules which no evaluated ruleset calls.
-    pub fn never_evaluated(&self) -> Vec<&str> {
+    /// The anchors whose filter rules are evaluated, `""` included.
+    fn called(&self) -> BTreeSet<&str> {
         let mut called: BTreeSet<&str> = BTreeSet::from([""]);
         let mut waiting = vec![""];
         while let Some(path) = waiting.pop() {
@@ -125,11 +127,35 @@ impl Rulesets {
                 }
             }
         }
+        called
+    }
+
+    /// The anchors that hold filter rules which no evaluated ruleset calls.
+    pub fn never_evaluated(&self) -> Vec<&str> {
+        let called = self.called();
         self.anchors
             .iter()
             .filter(|(path, ruleset)| !ruleset.filter.is_empty() && !called.contains(path.as_str()))
             .map(|(path, _)| path.as_str())
             .collect()
+    }
+
+    /// The anchor's path as it is kept, where rules stand in it or below it.
+    pub(super) fn node(&self, path: &str) -> Option<&str> {
+        let keys = self.anchors.range(path.to_owned()..).map(|(key, _)| key.as_str());
+        let mut keys = keys.take_while(|key| key.starts_with(path));
+        let known = keys.find(|key| matches!(key.as_bytes().get(path.len()), None | Some(b'/')))?;
+        known.get(..path.len())
+    }
+
+    /// Whether the kernel may have marked the anchor as matched: an evaluated rule calls its children.
+    pub(super) fn may_be_marked(&self, anchor: &str) -> bool {
+        let calls = |path: &&str| {
+            let mut targets = Vec::new();
+            collect_calls(path, self.anchor(path).map_or(&[], |ruleset| &ruleset.filter), &mut targets);
+            targets.iter().any(|target| matches!(target, CallTarget::Children(parent) if parent == anchor))
+        };
+        self.wildcards.contains(anchor) && self.called().iter().any(calls)
     }
 
     /// The anchors that a call leads to, in the order in which pf steps into them.

@@ -20,6 +20,9 @@ pub enum Surprise {
     DynamicSelf,
     /// `(lo0)/24` stands for another interface's addresses: all of one prefix length are one table in the kernel.
     SharedTable { written: String, meant: String },
+    /// The quick call of an anchor that does not end the search though a rule matches in it (XNU, net/pf.c:
+    /// `pf_step_into_anchor`, `pf_step_out_of_anchor`).
+    LostQuick(String),
 }
 
 impl fmt::Display for Surprise {
@@ -34,6 +37,12 @@ impl fmt::Display for Surprise {
                 f,
                 "`set skip on {name}` skips nothing from macOS 15 on, where it needs the name of an interface, such as \
                  {name}0"
+            ),
+            Surprise::LostQuick(call) => write!(
+                f,
+                "a rule matches in {call}, and later rules are evaluated all the same: macOS forgets the match where \
+                 anchors are called inside a quick call, and the quick of a call that is the last rule of another anchor; \
+                 write `quick` in the rules themselves"
             ),
             Surprise::DynamicSelf => {
                 f.write_str("`(self)` holds no address on macOS: write `self`, without brackets")

@@ -30,7 +30,7 @@ impl From<&RuleRef<'_>> for DecidingRule {
             number: rule.number,
             anchor: rule.anchor.to_owned(),
             place: (!rule.is_listed()).then(|| rule.rule.place.to_string()),
-            text: text.lines().next().unwrap_or_default().to_owned(),
+            text: Some(text.lines().next().unwrap_or_default().to_owned()),
         }
     }
 }

@@ -1,31 +1,67 @@
 //! Whether a translation matches, and the packet as it leaves it.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use ipnet::IpNet;
 
-use super::criteria::{Address, Compare, Direction, Family, PortMatch};
+use super::criteria::{Address, Compare, Direction, Family, Peer, PortMatch};
+use super::effects::Redirect;
 use super::matching::{Matches, matches, networks};
 use super::packet::Packet;
 use super::rule::{Action, Rule};
 use super::rulesets::Rulesets;
+use super::unknown::UnknownFact;
 
-/// Whether a translation rule matches; on the way in a binat rule matches by the address that it translates to.
-pub(super) fn translation_matches(
+/// Whether a translation rule matches, but for its tag. On the way in a binat rule matches by the address that it
+/// translates to; on the way out an rdr rule is turned round, and so is the call of an anchor of rdr rules: it matches
+/// what comes from where it leads (XNU, net/pf.c: `pf_match_translation`).
+pub(super) fn translation_matches(loaded: &Rulesets, anchor: &str, rule: &Rule, packet: &Packet) -> Matches {
+    match (&rule.action, packet.direction) {
+        (Action::Binat { .. }, Direction::In) if rule.anchor.is_none() => {
+            let address = rule.redirect.as_ref().and_then(|redirect| redirect.addresses.first());
+            let mut turned = turned(rule);
+            if let Some(address) = address {
+                turned.destination.address = address.clone();
+            }
+            matches(loaded, anchor, &turned, packet)
+        }
+        (Action::Rdr { .. }, Direction::Out) => match &rule.redirect {
+            Some(redirect) => comes_from_target(loaded, anchor, rule, redirect, packet),
+            None => matches(loaded, anchor, &turned(rule), packet),
+        },
+        _ => matches(loaded, anchor, rule, packet),
+    }
+}
+
+fn turned(rule: &Rule) -> Rule {
+    let mut turned = rule.clone();
+    std::mem::swap(&mut turned.source, &mut turned.destination);
+    turned
+}
+
+/// Whether the packet comes from an address and the port that the rule redirects to.
+fn comes_from_target(
     loaded: &Rulesets,
     anchor: &str,
     rule: &Rule,
+    redirect: &Redirect,
     packet: &Packet,
-    tags: &[Option<&str>],
 ) -> Matches {
-    let back = packet.direction == Direction::In && matches!(rule.action, Action::Binat { .. });
-    if !back || rule.anchor.is_some() {
-        return matches(loaded, anchor, rule, packet, tags);
+    let port = match redirect.ports.0 {
+        0 => return Matches::No,
+        port => Some(PortMatch::Number(Compare::Equal(port))),
+    };
+    let mut turned = turned(rule);
+    let mut found = redirect.addresses.iter().map(|address| {
+        turned.source = Peer { address: address.clone(), negated: false, port: port.clone() };
+        matches(loaded, anchor, &turned, packet)
+    });
+    match redirect.addresses.len() {
+        1 => found.next().unwrap_or(Matches::No),
+        // Only the one that pf took last is compared.
+        _ if found.all(|matched| matched == Matches::No) => Matches::No,
+        _ => Matches::Maybe(UnknownFact::Address),
     }
-    let mut turned = rule.clone();
-    std::mem::swap(&mut turned.source, &mut turned.destination);
-    if let Some(address) = rule.redirect.as_ref().and_then(|redirect| redirect.addresses.first()) {
-        turned.destination.address = address.clone();
-    }
-    matches(loaded, anchor, &turned, packet, tags)
 }
 
 /// The packet as a translation leaves it.
@@ -42,7 +78,15 @@ pub(super) fn translated(loaded: &Rulesets, rule: &Rule, packet: &Packet) -> Pac
         _ => None,
     };
     match (&rule.action, packet.direction) {
-        (Action::Rdr { .. }, _) => {
+        (Action::Rdr { .. }, Direction::Out) => {
+            changed.source = turned_back(loaded, rule, packet);
+            changed.source_port = match &rule.destination.port {
+                Some(PortMatch::Number(compare)) => Some(compare.bounds().0).filter(|port| *port != 0),
+                Some(PortMatch::Service(_)) => None,
+                None => packet.source_port,
+            };
+        }
+        (Action::Rdr { .. }, Direction::In) => {
             changed.destination = address;
             changed.destination_port = redirected_port(rule, redirect.ports, packet.destination_port);
         }
@@ -66,6 +110,34 @@ pub(super) fn translated(loaded: &Rulesets, rule: &Rule, packet: &Packet) -> Pac
         }
     }
     changed
+}
+
+/// The source that a packet from where the redirection leads gets: the address that is redirected; of a network the rest is
+/// the packet's destination's.
+fn turned_back(loaded: &Rulesets, rule: &Rule, packet: &Packet) -> Option<IpAddr> {
+    match &rule.destination.address {
+        Address::Any => packet.destination,
+        Address::Net(net) => grafted(*net, packet.destination?),
+        Address::Dynamic(interface) | Address::Static(interface) => {
+            let own = networks(loaded, interface).unwrap_or_default();
+            let mut own = own.iter().filter(|net| net.addr().is_ipv4() == (packet.family == Family::Inet));
+            own.next().filter(|net| net.prefix_len() == net.max_prefix_len()).map(IpNet::addr)
+        }
+        _ => None,
+    }
+}
+
+/// The address with its network part replaced.
+fn grafted(net: IpNet, address: IpAddr) -> Option<IpAddr> {
+    match (net, address) {
+        (IpNet::V4(net), IpAddr::V4(address)) => Some(
+            Ipv4Addr::from(net.network().to_bits() | address.to_bits() & net.hostmask().to_bits()).into(),
+        ),
+        (IpNet::V6(net), IpAddr::V6(address)) => Some(
+            Ipv6Addr::from(net.network().to_bits() | address.to_bits() & net.hostmask().to_bits()).into(),
+        ),
+        _ => None,
+    }
 }
 
 /// The port that a redirection leads to: as far into its range as the packet's port is into the rule's.

@@ -42,6 +42,22 @@ pub enum UnknownFact {
     Icmp,
     /// The packet's tag.
     Tag(String),
+    /// Whether an earlier packet matched below this anchor, which the kernel does not forget.
+    EarlierPacket(String),
+    /// What a rule names, which is withheld.
+    Withheld,
+}
+
+impl UnknownFact {
+    /// The same without what only the rule's author is to know.
+    pub fn without_name(self) -> Self {
+        use UnknownFact::{EarlierPacket, File, Name, RouteLabel, Service, System, Table, Tag, Withheld};
+        match self {
+            Table(_) | Name(_) | File(_) | Service(_) | System(_) | Tag(_) | RouteLabel
+            | EarlierPacket(_) => Withheld,
+            other => other,
+        }
+    }
 }
 
 /// A clause that goes on from "depends on".
@@ -66,7 +82,14 @@ impl fmt::Display for UnknownFact {
             UnknownFact::Probability => f.write_str("chance (probability)"),
             UnknownFact::TypeOfService => f.write_str("the packet's type of service"),
             UnknownFact::Icmp => f.write_str("the packet's ICMP type"),
+            UnknownFact::Withheld => f.write_str("something that a rule names"),
             UnknownFact::Tag(name) => write!(f, "whether the packet has the tag {name}"),
+            UnknownFact::EarlierPacket(anchor) => {
+                write!(
+                    f,
+                    "whether an earlier packet matched in an anchor below {anchor}, which pf does not forget"
+                )
+            }
         }
     }
 }

@@ -23,7 +23,6 @@ pub use super::decision::{Because, Decision};
 use super::effects::Block;
 use super::matching::is_skipped;
 use super::packet::Packet;
-use super::rule::Action;
 use super::rulesets::Rulesets;
 use super::search::{SearchEnd, SearchResult, search};
 use super::trail::{RuleRef, TrailStep};
@@ -46,6 +45,8 @@ pub struct Verdict<'a> {
     pub translated: Vec<Packet>,
     /// The tags that the packet may have afterwards.
     pub tags: Vec<Option<&'a str>>,
+    /// Quick anchor calls in which a rule matched, and which did not end the search.
+    pub lost_quick: Vec<RuleRef<'a>>,
 }
 
 /// What pf does with `packet`.
@@ -68,6 +69,7 @@ pub(super) fn verdict_tagged<'a>(
         trail: Vec::new(),
         translated: vec![packet.clone()],
         tags,
+        lost_quick: Vec::new(),
     };
     if packet.established {
         return verdict;
@@ -76,9 +78,9 @@ pub(super) fn verdict_tagged<'a>(
     if loaded.skipped().iter().any(|filter| is_skipped(loaded, filter, &packet.interface)) {
         return Verdict { because: Because::Skipped, ..verdict };
     }
-    let SearchResult { ends, trail, translated, tags, gave_up } =
+    let SearchResult { ends, trail, translated, tags, lost_quick, gave_up } =
         search(loaded, packet, std::mem::take(&mut verdict.tags));
-    let verdict = Verdict { trail, translated, tags, ..verdict };
+    let verdict = Verdict { trail, translated, tags, lost_quick, ..verdict };
     if gave_up {
         return Verdict { outcome: Decision::Unknown, because: Because::Endless, stateful: None, ..verdict };
     }
@@ -104,16 +106,12 @@ fn conclude<'a>(verdict: Verdict<'a>, ends: &[SearchEnd<'a>]) -> Verdict<'a> {
             ..verdict
         };
     }
-    let block = |end: &SearchEnd<'_>| match end.rule.map(|rule| &rule.rule.item.action) {
-        Some(Action::Block(block)) => Some(*block),
-        _ => None,
-    };
     let stateful = ends.iter().all(|end| end.state == certain.state).then_some(certain.state);
     Verdict {
         outcome: certain.outcome,
         because: certain.because.clone(),
         rule: certain.rule,
-        block: block(certain).filter(|_| ends.iter().all(|end| block(end) == block(certain))),
+        block: certain.block().filter(|_| ends.iter().all(|end| end.block() == certain.block())),
         stateful,
         ..verdict
     }

@@ -11,16 +11,19 @@ use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
 use crate::root::change::{self, Carried, Seen};
+use crate::root::journal::Journal;
 use crate::root::ledger_file::{self, LedgerOnDisk, NoOpening};
 use crate::root::live::Live;
 use crate::root::machine::Machine;
+use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
-use crate::root::recovery::{Pace, Recovered, Unrecovered, recover};
-use crate::root::request::{Operation, Request};
+use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
+use crate::root::request::{Operation, Request, RequestError};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::undo::{self, UndoError, UndoRequest};
 use crate::root::{journal, messages, record, recovery, uninstall};
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
+use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::system::{LOCK, System};
 
@@ -46,6 +49,8 @@ enum Refusal {
     #[error(transparent)]
     NoOpening(#[from] NoOpening),
     #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error(transparent)]
     Stage(#[from] StageError),
     #[error(transparent)]
     Undo(#[from] UndoError),
@@ -53,7 +58,7 @@ enum Refusal {
 
 /// Carries out `request` on `system` and gives the answer. Whatever comes of it, one line goes to the audit log, and
 /// what pf looks like afterwards is written for the user's programs to read.
-pub fn apply(system: &dyn System, request: &Request) -> Response {
+pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Response {
     let (files, now) = (system.files(), system.now());
     let audited = |answer: Response| match request.action {
         Operation::Uninstall { keep_logs } if uninstall::leaves_no_audit(keep_logs, &answer) => answer,
@@ -64,12 +69,14 @@ pub fn apply(system: &dyn System, request: &Request) -> Response {
         Err(error) => return audited(refused(&error)),
     };
     let _limit = TimeLimit::of(MOST_TIME);
-    let machine = match machine(system, files.clone(), now) {
+    let machine = match machine(system, files.clone(), now, asked_by) {
         Ok(machine) => machine,
         Err(error) => return audited(refused(&error)),
     };
-    let Carried { response, seen } = answer(&machine, request);
-    let response = audited(response);
+    let Carried { response, seen } = match answer(&machine, request) {
+        (carried, JournalEnd::Goes) => change::settle(&machine, carried, audited),
+        (Carried { response, seen }, JournalEnd::Stays) => Carried { response: audited(response), seen },
+    };
     let Some(Seen { ledger, live, notes }) = seen else { return response };
     let written = machine.write_report(&ledger, &live, &notes);
     drop(lock);
@@ -79,10 +86,23 @@ pub fn apply(system: &dyn System, request: &Request) -> Response {
     }
 }
 
-fn machine(system: &dyn System, files: Files, now: i64) -> Result<Machine<'_>, os::BootError> {
+fn machine(
+    system: &dyn System,
+    files: Files,
+    now: i64,
+    asked_by: AskedBy,
+) -> Result<Machine<'_>, os::BootError> {
     let boot = system.boot_id()?;
-    let interfaces = firewall::interfaces(system);
-    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now })
+    let (interfaces, clock) = (firewall::interfaces(system), system.clock());
+    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now, clock, asked_by })
+}
+
+/// What is to become of a journal that is there when a request was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum JournalEnd {
+    Goes,
+    /// The next request recovers by it.
+    Stays,
 }
 
 fn with_addition(answer: Response, addition: &str) -> Response {
@@ -94,7 +114,7 @@ fn refused(error: &dyn std::fmt::Display) -> Response {
 }
 
 /// Recovers from what was interrupted, then carries out what is asked.
-fn answer(machine: &Machine, request: &Request) -> Carried {
+fn answer(machine: &Machine, request: &Request) -> (Carried, JournalEnd) {
     let carried = |recovered: Option<Recovered>| {
         let carried = carry_out(machine, request)
             .unwrap_or_else(|refusal| Carried { response: refused(&refusal), seen: None });
@@ -103,11 +123,18 @@ fn answer(machine: &Machine, request: &Request) -> Carried {
             Some(recovered) => after_recovery(carried, &recovered),
         }
     };
-    // launchd asks as root, and so does an administrator at a terminal; a prompt has its user's name.
-    let ticks = request.action == (Operation::Tick {}) && request.asker == "root";
-    match recover(machine, if ticks { Pace::Tick } else { Pace::Now }) {
-        Ok(recovered) => carried(recovered),
-        Err(unrecovered) => without_recovery(machine, request, unrecovered),
+    match recover(machine, request) {
+        Ok(recovered) => {
+            // Here a journal is of the change that was just made, or was not begun.
+            let carried = carried(recovered);
+            let is_damaged = carried.response.outcome == Outcome::Damaged;
+            (carried, if is_damaged { JournalEnd::Stays } else { JournalEnd::Goes })
+        }
+        Err(unrecovered) => {
+            let carried = without_recovery(machine, request, unrecovered);
+            let is_done = carried.response.outcome == Outcome::Changed;
+            (carried, if is_done { JournalEnd::Goes } else { JournalEnd::Stays })
+        }
     }
 }
 
@@ -125,6 +152,9 @@ fn after_recovery(carried: Carried, Recovered { message }: &Recovered) -> Carrie
 /// Where pf cannot be put right a closing goes on, since it only takes away; everything else is refused.
 fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecovered) -> Carried {
     let Unrecovered { journal, because } = unrecovered;
+    if let RecoveryError::Missing(missing) = because {
+        return Carried { response: Response::missing(missing), seen: None };
+    }
     let damaged =
         |message: String| Carried { response: Response::failed(Outcome::Damaged, message), seen: None };
     let Some(interrupted) = journal else {
@@ -132,25 +162,32 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
         return Carried { response: refused(&message), seen: None };
     };
     let mut half = interrupted.half();
-    half.expire(machine.now);
+    machine.expire(&mut half);
     let stuck = format!("a change was interrupted, and is not undone yet: {because}");
-    if !closes(&request.action) {
+    if !request.action.closes() {
         return damaged(format!("{stuck}; {}", change::command(&half, &interrupted)));
     }
     let after = desired(machine, &half, &PfState::Unknown(String::new()), request);
-    let closing = journal::Journal { before: half, after, ..*interrupted };
+    // From here on the journal is of the closing: what was interrupted before has its line first.
+    let wanted = messages::wanted(&interrupted.request.action);
+    let message = format!("{stuck} (it was to {wanted}); a closing goes on in its place");
+    let line = Response::failed(Outcome::Damaged, message);
+    audit::record(machine.system, AuditedRequest::Valid(&interrupted.request), line);
+    let earlier = *interrupted;
+    let closing = Journal { before: half, after, request: request.clone(), ..earlier.clone() };
     let written = closing.write(&machine.files);
     let half = closing.half();
-    let there = written.map_err(recovery::RecoveryError::from).and_then(|()| {
+    let there = written.map_err(RecoveryError::from).and_then(|()| {
         let _register = journal::register(&machine.files)?;
-        let there = recovery::to_half(machine, &closing, half.clone())?;
-        journal::remove(&machine.files)?;
-        Ok(there)
+        Ok(recovery::to_half(machine, &closing, half.clone(), request)?)
     });
     match there {
         Ok((ledger, reached)) => {
+            let became = recovery::what_became(machine, &earlier, &closing.before);
+            audit::record(machine.system, AuditedRequest::Valid(&earlier.request), became.clone());
             let message = messages::done(request, &ledger, &reached.notes, &reached.live.state);
-            let response = Response::done(Outcome::Changed, message + &messages::cut(&reached.cut));
+            let message = format!("{}; {message}{}", became.message, messages::cut(&reached.cut));
+            let response = Response::done(Outcome::Changed, message);
             let seen = Some(Seen { ledger, live: reached.live, notes: reached.notes });
             Carried { response, seen }
         }
@@ -164,17 +201,6 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
 /// Whether a request needs to know what is open already.
 fn opens(operation: &Operation) -> bool {
     matches!(operation, Operation::Open { .. } | Operation::Undo { .. } | Operation::Guard { on: true })
-}
-
-/// Whether a request only takes away.
-fn closes(operation: &Operation) -> bool {
-    match operation {
-        Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
-        Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
-        Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
-        Operation::Uninstall { .. } => true,
-        Operation::Undo { .. } => false,
-    }
 }
 
 fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
@@ -214,7 +240,12 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         Operation::Uninstall { keep_logs } => {
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
             let asked = StagedChange { request, wanted: None, damaged: damaged.as_ref() };
-            let Carried { response, seen } = change_in_stages(machine, asked, old, new, live)?;
+            let carried = change_in_stages(machine, asked, old, new, live)?;
+            // The journal goes before what it is about does; so this part has a line of its own.
+            let is_begun = carried.response.ok && !matches!(Journal::read(&machine.files), Ok(None));
+            let audited = |answer| audit::record(machine.system, AuditedRequest::Valid(request), answer);
+            let Carried { response, seen } =
+                if is_begun { change::settle(machine, carried, audited) } else { carried };
             if !response.ok {
                 return Ok(Carried { response, seen });
             }
@@ -223,6 +254,7 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             Ok(Carried { seen: seen.filter(|_| !response.ok), response })
         }
         _ => {
+            request.check_opening(&machine.interfaces, machine.now)?;
             let new = desired(machine, &drop_lost_token(machine, &live, &old), &live.state, request);
             // A closing alone is never refused for its size.
             if opens(&request.action) || !request.managed.is_empty() {
@@ -242,10 +274,12 @@ fn turn_back(
     live: Live,
 ) -> Result<Carried, Refusal> {
     let mut now = drop_lost_token(machine, &live, &old);
-    now.expire(machine.now);
+    machine.expire(&mut now);
     let back = undo::turned_back(machine.system, undo, &now, &machine.boot, machine.now)?;
     let left = undo::left(&back);
     let mut new = back.ledger;
+    // What was open again may be over by the clock that no user can set.
+    machine.expire(&mut new);
     if new.guard == Guard::Off {
         new.managed.clear();
     }
@@ -277,7 +311,8 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     let opens = matches!(request.action, Operation::Open { .. });
     // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
     let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled;
-    if request.may_turn_guard_on() || (opens && is_free) {
+    let guards = opens || request.action == (Operation::Guard { on: true });
+    if (guards && request.may_turn_guard_on()) || (opens && is_free) {
         new.guard = Guard::On;
     }
     if old.guard != Guard::On && new.guard == Guard::On {
@@ -286,15 +321,20 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     }
     request.managed.iter().for_each(|port| new.manage(port));
     // Whatever is asked, what is over is closed first.
-    new.expire(machine.now);
+    machine.expire(&mut new);
     request.close.iter().for_each(|port| new.close(port));
     match &request.action {
         Operation::Open { ports, from, until } => {
             for port in ports {
-                let since = since(machine, old, port.range, from);
-                new.open(Opening::new(port, from.clone(), *until, since, &request.asker));
+                new.open(match same_opening(old, port, from) {
+                    Some(same) if same.until == *until => same.clone(),
+                    Some(Opening { since, .. }) => {
+                        Opening::new(port, from.clone(), *until, *since, &request.asker)
+                    }
+                    None => Opening::new(port, from.clone(), *until, machine.now, &request.asker),
+                });
             }
-            new.expire(machine.now);
+            machine.expire(&mut new);
         }
         Operation::Close { ports } => ports.iter().for_each(|port| new.close(port)),
         Operation::CloseAll {} => new.close_all(),
@@ -318,10 +358,9 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     new
 }
 
-/// Opening again what is open just so keeps its time, so that nothing is changed.
-fn since(machine: &Machine, old: &Ledger, port: crate::port::PortRange, from: &Source) -> i64 {
-    let same = |opening: &&Opening| opening.port == port && opening.from == *from;
-    old.openings.iter().find(same).map_or(machine.now, |opening| opening.since)
+/// What of `old` is open just as `port` is to be for `from`: opened again it keeps its time, so that nothing is changed.
+fn same_opening<'a>(old: &'a Ledger, port: &NamedPort, from: &Source) -> Option<&'a Opening> {
+    old.openings.iter().find(|opening| opening.port == port.range && opening.from == *from)
 }
 
 /// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is

@@ -2,8 +2,9 @@
 //! where the ledger says.
 //!
 //! Snapshot, journal, `pfctl -n`; ledger and anchor file say what both before and after allow; pf goes to what is asked, and
-//! is seen there; ledger, then anchor file say what is asked; the token that is not needed any more is released; the journal
-//! goes. A failure on the way puts pf where both allow, which a closing has reached then, and so it is never undone.
+//! is seen there; ledger, then anchor file say what is asked; the token that is not needed any more is released; the audit
+//! has its line; the journal goes. A failure on the way puts pf where both allow, which a closing has reached then, and so it
+//! is never undone.
 
 use crate::os::FileError;
 use crate::os::children::Register;
@@ -14,7 +15,7 @@ use crate::root::journal::{self, Journal};
 use crate::root::live::Live;
 use crate::root::machine::{Failure, Machine, Reached, StepError};
 use crate::root::messages;
-use crate::root::plan::{Observed, Plan};
+use crate::root::plan::{Observed, Plan, needs_file};
 use crate::root::recovery::{is_same, to_half};
 use crate::root::request::Request;
 use crate::root::snapshot::{self, RecordedChange};
@@ -65,14 +66,14 @@ pub fn make(machine: &Machine, change: Change) -> Result<Carried, NotBegun> {
     let Change { request, before, after, observed, plan, live, recorded } = change;
     let old_ledger = machine.files.read(LEDGER)?;
     let number = snapshot::take(&machine.files, machine.now, recorded)?;
-    let journal = Journal::new(request, before, &after, &machine.boot, machine.now);
-    let _register = match begin(machine, &journal, &observed, &plan, old_ledger.as_deref()) {
-        Ok(register) => register,
-        Err(error) => return abandon(machine, &journal, error),
-    };
+    // Whether pf was held before the change counts, and not what an older ledger said of it.
+    let token = before.token.clone().filter(|token| live.holds(Some(token), &machine.boot));
+    let held = Ledger { token, ..before.clone() };
+    let journal = Journal::new(request, &held, &after, &machine.boot, machine.now);
+    let _register = begin(machine, &journal, &observed, &plan, old_ledger.as_deref())?;
     match bring_about(machine, &journal, after, plan, live) {
         Ok((after, reached)) => {
-            let Carried { response, seen } = done(machine, &journal, after, reached);
+            let Carried { response, seen } = done(&journal, after, reached);
             Ok(Carried { response: response.with_snapshot(number), seen })
         }
         Err(failure) => Ok(fall_back(machine, &journal, failure)),
@@ -105,18 +106,6 @@ fn begin(
     Ok(register)
 }
 
-/// Takes the journal away again. Where that fails the next request ends the change, which is not a change that was not
-/// begun.
-fn abandon(machine: &Machine, journal: &Journal, error: NotBegun) -> Result<Carried, NotBegun> {
-    match journal::remove(&machine.files) {
-        Ok(()) => Err(error),
-        Err(left) => {
-            let message = format!("{error}; and {left}; {}", command(&journal.half(), journal));
-            Ok(Carried { response: Response::failed(Outcome::Damaged, message), seen: None })
-        }
-    }
-}
-
 /// From half to after.
 fn bring_about(
     machine: &Machine,
@@ -130,7 +119,7 @@ fn bring_about(
     let mut reached = machine.execute(plan, live, &mut after)?;
     machine.is_obeyed(&reached, &after)?;
     machine.write_ledger(&after).map_err(Failure::Ledger)?;
-    if after.needs_rules() {
+    if needs_file(&after, &reached.notes) {
         machine.write_anchor_file(&after, asker).map_err(Failure::AnchorFile)?;
     } else {
         machine.files.remove(ANCHOR_FILE).map_err(Failure::AnchorFile)?;
@@ -149,11 +138,8 @@ fn bring_about(
     Ok((after, reached))
 }
 
-fn done(machine: &Machine, journal: &Journal, after: Ledger, reached: Reached) -> Carried {
+fn done(journal: &Journal, after: Ledger, reached: Reached) -> Carried {
     let Reached { live, cut, notes } = reached;
-    if let Err(error) = journal::remove(&machine.files) {
-        return still_under_way(&after, journal, &error);
-    }
     let message = messages::done(&journal.request, &after, &notes, &live.state) + &messages::cut(&cut);
     let response = Response::done(Outcome::Changed, message);
     Carried { response, seen: Some(Seen { ledger: after, live, notes }) }
@@ -161,7 +147,7 @@ fn done(machine: &Machine, journal: &Journal, after: Ledger, reached: Reached) -
 
 /// Puts pf where both before and after allow, and says what that comes to.
 fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried {
-    let (half, reached) = match to_half(machine, journal, journal.half()) {
+    let (half, reached) = match to_half(machine, journal, journal.half(), &journal.request) {
         Ok(there) => there,
         Err(second) => {
             let message = format!(
@@ -171,9 +157,6 @@ fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried 
             return Carried { response: Response::failed(Outcome::Damaged, message), seen: None };
         }
     };
-    if let Err(error) = journal::remove(&machine.files) {
-        return still_under_way(&half, journal, &error);
-    }
     let Reached { live, cut, notes } = reached;
     let response = if is_same(&half, &journal.after) {
         let message = messages::done(&journal.request, &half, &notes, &live.state) + &messages::cut(&cut);
@@ -215,13 +198,27 @@ fn restored(failure: &Failure, before: &Ledger, half: &Ledger) -> Response {
     Response { closed, ..Response::failed(Outcome::Restored, message) }
 }
 
-/// pf is where it is to be, and the next helper will take the change for an interrupted one.
-fn still_under_way(ledger: &Ledger, journal: &Journal, error: &FileError) -> Carried {
+/// Ends a change: its line in the audit, and then the journal goes.
+///
+/// In this order a helper that is killed leaves at least one line. Killed before it was written, it leaves the journal, and
+/// recovery writes one. Killed after it, it leaves a line that was true when it was written, and the journal; recovery's
+/// line behind it says what became of the change then. The other way round there would be a change without a line.
+pub fn settle(machine: &Machine, carried: Carried, audited: impl Fn(Response) -> Response) -> Carried {
+    let Carried { response, seen } = carried;
+    let response = audited(response);
+    let journal = Journal::read(&machine.files);
+    if matches!(journal, Ok(None)) {
+        return Carried { response, seen };
+    }
+    let Err(error) = journal::remove(&machine.files) else { return Carried { response, seen } };
+    let command = journal.ok().flatten().map(|journal| command(&journal.half(), &journal));
     let message = format!(
-        "the change was made, but {JOURNAL} stays ({error}), so that the next request undoes it: {}",
-        command(ledger, journal)
+        "{}; but {JOURNAL} stays ({error}), so that the next request takes it for a change that was interrupted: {}",
+        response.message,
+        command.unwrap_or_default()
     );
-    Carried { response: Response::failed(Outcome::Damaged, message), seen: None }
+    let response = Response { ok: false, outcome: Outcome::Damaged, message, ..response };
+    Carried { response: audited(response), seen: None }
 }
 
 /// What a person can do where nothing of ours can be done: load what both ledgers allow.

@@ -11,6 +11,7 @@ use crate::os::{self, BootError};
 use crate::root::answer::{Outcome, Response};
 use crate::root::apply::apply;
 use crate::root::audit::{self, AuditedRequest};
+use crate::root::permissions::AskedBy;
 use crate::root::record;
 use crate::root::request::{Operation, Request, RequestError};
 use crate::root::words::WordsError;
@@ -42,10 +43,10 @@ pub fn prepare() {
 /// Does on `system` what the arguments say.
 pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
     match read_arguments(system, arguments) {
-        Ok(Task::Request(request)) => {
+        Ok(Task::Request(request, asked_by)) => {
             // What is under way is finished or undone by us, and our end follows.
             os::hold_signals();
-            let answer = apply(system, &request);
+            let answer = apply(system, &request, asked_by);
             answer.print();
             ExitCode::from(answer.exit_status())
         }
@@ -61,7 +62,7 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
 /// What this run of the helper is for.
 enum Task {
     /// One request.
-    Request(Box<Request>),
+    Request(Box<Request>, AskedBy),
     /// Recording what pf logs for so many minutes: how a request of that goes on after it was answered.
     Record(u16),
 }
@@ -88,8 +89,12 @@ fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, U
     match words.ok_or(UsageError::NotUtf8)?.as_slice() {
         [] => Err(UsageError::Nothing),
         // launchd and an administrator at a terminal ask for these; neither can open anything.
-        ["status"] => Ok(Task::Request(alone(Operation::Status {}, now).into())),
-        ["tick"] => Ok(Task::Request(alone(Operation::Tick {}, now).into())),
+        ["status"] => Ok(Task::Request(alone(Operation::Status {}, now).into(), AskedBy::User)),
+        // A request behind a prompt has all its words, and sudo(8) says who runs it.
+        ["tick"] => {
+            let asked_by = os::sudo_uid().map_or(AskedBy::Launchd, |_| AskedBy::User);
+            Ok(Task::Request(alone(Operation::Tick {}, now).into(), asked_by))
+        }
         ["record", minutes] => {
             let minutes = minutes.parse().unwrap_or(0);
             alone(Operation::Log { minutes }, now).validate()?;
@@ -98,7 +103,7 @@ fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, U
         words => {
             let request = Request::parse(words.iter().copied())?;
             request.check_fresh(&now)?;
-            Ok(Task::Request(request.into()))
+            Ok(Task::Request(request.into(), AskedBy::User))
         }
     }
 }

@@ -53,38 +53,47 @@ impl Live {
             if Some(anchor) == except {
                 self.unread.push(anchor);
             } else {
-                self.read_own(pf, anchor)?;
+                self.read_own(pf, anchor, pf.nat(Some(anchor))?)?;
             }
         }
         Ok(())
     }
 
-    /// Reads again what `steps` can have changed. `token` is the one that is believed to hold pf enabled then.
+    /// Reads again what `steps` can have changed, and then, as the last look before an answer, what that rests on beside
+    /// them: another program may have loaded the main ruleset anew, or stopped pf, since the first look. `token` is the one
+    /// that is believed to hold pf enabled then.
     pub fn reread(&mut self, pf: &Pfctl, steps: &[Step], token: Option<&PfToken>) -> Result<(), PfctlError> {
         if steps.iter().any(|step| matches!(step, Step::LoadConf | Step::Main { load: true, .. })) {
-            *self = Live::read(pf, token)?;
-            return self.read_ours(pf, None);
-        }
-        if steps.contains(&Step::Enable) {
-            self.reread_state(pf, token)?;
+            return self.read_anew(pf, token);
         }
         for step in steps {
             if let Step::Load { anchor, .. } = step {
                 self.unread.retain(|unread| unread != anchor);
-                self.read_own(pf, anchor)?;
+                // One transaction of pfctl replaces the rules of every kind, and ours has no translation rules.
+                self.read_own(pf, anchor, String::new())?;
             }
         }
-        Ok(())
+        let rules = pf.rules(None)?;
+        if self.main().is_none_or(|main| main.rules != rules) {
+            return self.read_anew(pf, token);
+        }
+        self.reread_state(pf, token)
+    }
+
+    fn read_anew(&mut self, pf: &Pfctl, token: Option<&PfToken>) -> Result<(), PfctlError> {
+        *self = Live::read(pf, token)?;
+        self.read_ours(pf, None)
     }
 
     /// Reads again whether pf filters, and who holds it enabled.
     pub fn reread_state(&mut self, pf: &Pfctl, token: Option<&PfToken>) -> Result<(), PfctlError> {
-        (self.state, self.tokens) = read_state(pf, token.is_some())?;
+        let was_held = self.tokens.as_ref().is_some_and(|tokens| !tokens.is_empty());
+        (self.state, self.tokens) = read_state(pf, token.is_some() || was_held)?;
         Ok(())
     }
 
-    fn read_own(&mut self, pf: &Pfctl, anchor: &str) -> Result<(), PfctlError> {
-        let (rules, nat) = (pf.rules(Some(anchor))?, pf.nat(Some(anchor))?);
+    fn read_own(&mut self, pf: &Pfctl, anchor: &str, nat: String) -> Result<(), PfctlError> {
+        let rules = pf.rules(Some(anchor))?;
         let tables = read_tables(pf, Some(anchor), tables_named(&rules).union(&tables_named(&nat)))?;
         let found = LoadedRules { rules, nat, tables };
         if found == LoadedRules::default() {
@@ -172,9 +181,15 @@ fn read_rulesets(pf: &Pfctl, paths: &[String]) -> Result<BTreeMap<String, Loaded
         }
     }
     let mut named = BTreeSet::new();
-    for path in std::iter::once("").chain(paths.iter().map(String::as_str)) {
+    let is_folder = |path: &str| paths.iter().any(|other| other.strip_prefix(path).is_some_and(is_below));
+    let (mut folders, others): (Vec<&str>, Vec<&str>) =
+        paths.iter().map(String::as_str).partition(|path| is_folder(path));
+    let mut unread: Vec<&str> = std::iter::once("").chain(others).collect();
+    while let Some(path) = unread.pop() {
         let anchor = Some(path).filter(|path| !path.is_empty());
         let (rules, nat) = (pf.rules(anchor)?, nat.remove(path).unwrap_or_default());
+        let called = |folder: &&str| may_call(path, &rules, folder) || may_call(path, &nat, folder);
+        unread.extend(folders.extract_if(.., |folder| called(&&**folder)));
         let here: BTreeSet<String> = &tables_named(&rules) | &tables_named(&nat);
         let tables = match anchor {
             Some(_) => read_tables(pf, anchor, &here)?,
@@ -188,6 +203,18 @@ fn read_rulesets(pf: &Pfctl, paths: &[String]) -> Result<BTreeMap<String, Loaded
         main.tables = read_tables(pf, None, &named)?;
     }
     Ok(rulesets)
+}
+
+/// Whether what follows the path of an anchor makes it the path of one below it.
+fn is_below(rest: &str) -> bool {
+    rest.starts_with('/')
+}
+
+/// Whether rules of `caller` may evaluate the anchor at `path`: where they do not read, they may call anything. An anchor
+/// such as `com.apple` is mostly the folder of those that are called, and its own rules decide nothing.
+fn may_call(caller: &str, listing: &str, path: &str) -> bool {
+    let parsed = parse_listing(caller, listing);
+    !parsed.problems.is_empty() || calls_anchor(caller, &parsed.ruleset, path)
 }
 
 /// The tables of these names that `anchor` has.

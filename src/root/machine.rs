@@ -7,15 +7,16 @@ use crate::os::holds::HoldError;
 use crate::os::states::StatesError;
 use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
-use crate::report::{Note, PfState};
+use crate::report::{Note, PfState, ReportFact};
 use crate::root::live::{Live, observe};
-use crate::root::plan::{AnchorContents, Evaluation, Observed, Plan, PlanError, Step, plan};
+use crate::root::permissions::AskedBy;
+use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step};
 use crate::root::report::{self, Contradiction};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
-use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, System};
+use crate::system::{ANCHOR_FILE, LEDGER, Moment, PF_CONF, STATUS, System};
 
 /// The Mac that a request works on, while it holds the lock.
 #[derive(Debug)]
@@ -26,6 +27,9 @@ pub struct Machine<'a> {
     pub pf: Pfctl,
     pub boot: String,
     pub now: Seconds,
+    /// Seconds by the clock that goes on in sleep, at `now`.
+    pub clock: u64,
+    pub asked_by: AskedBy,
 }
 
 /// Why pf is not known to be where it was to be put.
@@ -84,6 +88,23 @@ pub struct Reached {
 }
 
 impl Machine<'_> {
+    /// Closes what is over in `ledger`, by whichever clock that comes first; what is open still is over by both from then on.
+    pub fn expire(&self, ledger: &mut Ledger) {
+        let now = Moment { time: self.now, boot: self.boot.clone(), clock: self.clock };
+        ledger.expire(&now);
+        ledger.expire_set_back(&now, self.latest_seen());
+        ledger.set_clocks(&now);
+    }
+
+    /// The latest time by the wall clock that a helper has looked at pf.
+    fn latest_seen(&self) -> Seconds {
+        let status = self.files.read(STATUS).ok().flatten();
+        match status.map(|bytes| ReportFact::read(&bytes)) {
+            Some(ReportFact::Read(report)) => report.seen,
+            _ => Seconds::MIN,
+        }
+    }
+
     /// What pf and the files hold, compared with `ledger`.
     pub fn observe(&self, live: &Live, ledger: &Ledger) -> Result<Observed, FileError> {
         observe(&self.files, (live, &self.pf), &self.interfaces, ledger, &self.boot, self.system.clock())
@@ -125,13 +146,6 @@ impl Machine<'_> {
 
     /// Puts pf where `target` says, from where `live` saw it, and sees that it is there. The token that is taken where
     /// the guard needs one comes into `target`.
-    pub fn reach(&self, live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
-        let observed = self.observe(&live, target).map_err(Failure::Files)?;
-        let plan = plan(&observed, target, Evaluation::IfPossible)?;
-        self.execute(plan, live, target)
-    }
-
-    /// As [`Machine::reach`], by a plan that is made already.
     pub fn execute(&self, plan: Plan, mut live: Live, target: &mut Ledger) -> Result<Reached, Failure> {
         // Where pf's answer was not understood it may have been on: then no state is stale, and none is dropped as such.
         let enables = plan.steps.contains(&Step::Enable) && live.state == PfState::Disabled;
@@ -141,7 +155,8 @@ impl Machine<'_> {
         let cut = self.drop_states(target, if enables { Enabling::FromOff } else { Enabling::None });
         live.reread(&self.pf, &plan.steps, target.token.as_ref()).map_err(Failure::ReadBack)?;
         self.verify(&live, target, &plan.notes)?;
-        Ok(Reached { live, cut, notes: plan.notes })
+        let exceptions = report::exceptions(&live, &self.interfaces, target);
+        Ok(Reached { live, cut, notes: [plan.notes, exceptions].concat() })
     }
 
     fn step(&self, step: &Step, target: &mut Ledger) -> Result<(), StepError> {
@@ -183,8 +198,9 @@ impl Machine<'_> {
     /// Whether pf holds what was asked, evaluates it where the plan says that it will, and is enabled where the guard is on.
     fn verify(&self, live: &Live, ledger: &Ledger, notes: &[Note]) -> Result<(), Failure> {
         let is_evaluated = !notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
-        let may_stay_called =
-            notes.iter().any(|note| matches!(note, Note::ClassicCallStays | Note::TornBlock));
+        let may_stay_called = notes
+            .iter()
+            .any(|note| matches!(note, Note::ClassicCallStays | Note::TornBlock | Note::BlockStays));
         let observed = self.observe(live, ledger).map_err(Failure::Files)?;
         for way in [Attachment::Apple, Attachment::Classic] {
             let (loaded, called) = match way {
@@ -207,7 +223,8 @@ impl Machine<'_> {
                 return Err(Failure::NotCalled(way.anchor()));
             }
         }
-        if ledger.guard == Guard::On && (live.state != PfState::Enabled || !observed.token_held) {
+        let is_to_be_on = ledger.guard == Guard::On && !notes.contains(&Note::PfStaysOff);
+        if is_to_be_on && (live.state != PfState::Enabled || !observed.token_held) {
             return Err(Failure::NotEnabled);
         }
         Ok(())

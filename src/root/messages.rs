@@ -1,5 +1,6 @@
 //! What was done, in English: the messages of the helper's answers.
 
+use crate::diagnosis::Answer;
 use crate::os::states::StatesError;
 use crate::report::{Note, PfState};
 use crate::root::request::{Operation, Request};
@@ -9,7 +10,11 @@ use crate::rules::named_port::NamedPort;
 /// What was done, in a sentence that does not promise more than it does.
 pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
     let guarded = ledger.guard == Guard::On;
-    let is_without_effect = notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+    let is_without_effect = notes.iter().any(|note| match note {
+        Note::NotEvaluated { .. } | Note::PfStaysOff => true,
+        Note::Exception { answer, .. } => *answer != Answer::No,
+        _ => false,
+    });
     let mut message = match &request.action {
         Operation::Open { ports, from, .. } => {
             let off = if *pf == PfState::Enabled {

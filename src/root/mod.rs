@@ -4,6 +4,7 @@ pub mod apply;
 pub mod audit;
 pub mod caller;
 mod change;
+mod exceptions;
 mod foreign;
 mod frames;
 pub mod helper;

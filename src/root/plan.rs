@@ -100,7 +100,7 @@ pub enum Evaluation {
     Required,
     /// A closing goes on without it: where the main ruleset may not be loaded a note says so.
     IfPossible,
-    /// As [`Evaluation::IfPossible`], where the main ruleset may not be touched for it.
+    /// As [`Evaluation::IfPossible`], where neither the main ruleset nor pf.conf may be touched for it.
     AsItIs,
 }
 
@@ -179,7 +179,7 @@ const SETTLED: u64 = 120;
 /// from the file; what leaves a place comes after what enters the other. Errors: see [`PlanError`].
 pub fn plan(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Result<Plan, PlanError> {
     let rules = anchor::rules(ledger, &observed.interfaces);
-    let mut plan = Plan { steps: Vec::new(), file_is_right: observed.has_file_of(ledger), notes: Vec::new() };
+    let mut plan = Plan { steps: Vec::new(), file_is_right: true, notes: Vec::new() };
     match enter(observed, ledger, evaluation) {
         Ok(step) => plan.steps.extend(step),
         Err(error) if evaluation == Evaluation::Required => return Err(error),
@@ -192,7 +192,7 @@ pub fn plan(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Res
         plan.steps.push(Step::Load { anchor: way.anchor(), rules });
     }
     if ledger.way != Some(Attachment::Classic) {
-        match leave(observed) {
+        match leave(observed, evaluation) {
             Ok((step, note)) => {
                 plan.steps.extend(step);
                 plan.notes.extend(note);
@@ -209,7 +209,20 @@ pub fn plan(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Res
     if ledger.guard == Guard::On && !observed.token_held {
         plan.steps.push(Step::Enable);
     }
+    plan.file_is_right = observed.has_file_of(ledger, plan.needs_file(ledger));
     Ok(plan)
+}
+
+impl Plan {
+    /// Whether our anchor file is to be there: with rules in it, or with none where a block that names it stays.
+    pub fn needs_file(&self, ledger: &Ledger) -> bool {
+        needs_file(ledger, &self.notes)
+    }
+}
+
+/// Whether our anchor file is to be there, by the notes of what was done.
+pub fn needs_file(ledger: &Ledger, notes: &[Note]) -> bool {
+    ledger.needs_rules() || notes.contains(&Note::BlockStays)
 }
 
 /// What makes the main ruleset call our anchor; `None` where it does.
@@ -245,10 +258,13 @@ fn enter(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Result
 }
 
 /// What takes our block out of pf.conf, and our call out of the main ruleset where that harms nobody.
-fn leave(observed: &Observed) -> Result<(Option<Step>, Option<Note>), ConfError> {
+fn leave(observed: &Observed, evaluation: Evaluation) -> Result<(Option<Step>, Option<Note>), ConfError> {
     let bytes = observed.conf.clone().unwrap_or_default();
     let has_block = conf::contains(&bytes)?;
     let load = observed.calls_classic && observed.main_is_conf.is_ok();
+    if evaluation == Evaluation::AsItIs && (has_block || load) {
+        return Ok((None, Some(Note::BlockStays)));
+    }
     let note = (observed.calls_classic && !load).then_some(Note::ClassicCallStays);
     let step = if has_block || load { Some(Step::Main { conf: conf::remove(&bytes)?, load }) } else { None };
     Ok((step, note))
@@ -273,11 +289,11 @@ impl Observed {
     }
 
     /// Whether our anchor file is the one of `ledger`, its header apart.
-    fn has_file_of(&self, ledger: &Ledger) -> bool {
-        let Some(bytes) = &self.anchor_file else { return !ledger.needs_rules() };
+    fn has_file_of(&self, ledger: &Ledger, is_needed: bool) -> bool {
+        let Some(bytes) = &self.anchor_file else { return !is_needed };
         let text = String::from_utf8_lossy(bytes);
         let rules = text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect::<String>();
-        ledger.needs_rules() && rules == anchor::rules(&ledger.at_boot(), &self.interfaces)
+        is_needed && rules == anchor::rules(&ledger.at_boot(), &self.interfaces)
     }
 }
 

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use crate::os::FileError;
 use crate::os::children::{ProcessId, Register};
+use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
 use crate::root::journal::{self, FailedTicks, Journal, JournalError};
 use crate::root::live::Live;
 use crate::root::machine::{Failure, Machine, Reached, timestamp};
 use crate::root::messages;
-use crate::root::request::{Operation, Request};
+use crate::root::permissions::{self, AskedBy, Transition, plan_without};
+use crate::root::plan::{Evaluation, Plan, needs_file, plan};
+use crate::root::request::{Operation, Permission, Request};
 use crate::root::sweep::sweep;
 use crate::rules::ledger::{Guard, Ledger, PfToken, Seconds};
 use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, Moment, STATE_DIR};
@@ -46,21 +49,16 @@ pub enum RecoveryError {
     Child(u32),
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// It needs what the request does not allow. Nothing was changed.
+    #[error("it needs what the prompt did not say")]
+    Missing(Vec<Permission>),
 }
 
-/// Who has root recover.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// A request of a user: it is tried at once.
-    Now,
-    /// launchd's tick: after a failure it waits a while.
-    Tick,
-}
-
-/// Recovers from a change that was interrupted; `None` where none was.
-pub fn recover(machine: &Machine, pace: Pace) -> Result<Option<Recovered>, Unrecovered> {
-    let recovered = try_to_recover(machine, pace);
-    if pace == Pace::Tick
+/// Recovers from a change that was interrupted, as far as `request` allows it; `None` where none was. launchd's tick waits
+/// a while after a failure; a request of a user tries at once.
+pub fn recover(machine: &Machine, request: &Request) -> Result<Option<Recovered>, Unrecovered> {
+    let recovered = try_to_recover(machine, request);
+    if machine.asked_by == AskedBy::Launchd
         && let Err(Unrecovered { journal: Some(journal), because }) = &recovered
         && !matches!(because, RecoveryError::Later(_))
     {
@@ -72,7 +70,7 @@ pub fn recover(machine: &Machine, pace: Pace) -> Result<Option<Recovered>, Unrec
     recovered
 }
 
-fn try_to_recover(machine: &Machine, pace: Pace) -> Result<Option<Recovered>, Unrecovered> {
+fn try_to_recover(machine: &Machine, request: &Request) -> Result<Option<Recovered>, Unrecovered> {
     let stuck = |journal: Option<&Journal>, because: RecoveryError| Unrecovered {
         journal: journal.cloned().map(Box::new),
         because,
@@ -89,32 +87,71 @@ fn try_to_recover(machine: &Machine, pace: Pace) -> Result<Option<Recovered>, Un
         return Ok(None);
     };
     let left = journal.failed_ticks.pause_left(machine.now);
-    if pace == Pace::Tick && left > 0 {
+    if machine.asked_by == AskedBy::Launchd && left > 0 {
         return Err(stuck(Some(&journal), RecoveryError::Later(left)));
     }
     let (journal, _register) =
         take_up(machine, journal.clone()).map_err(|error| stuck(Some(&journal), error))?;
     let mut half = journal.half();
-    half.expire(machine.now);
-    let (half, _) = to_half(machine, &journal, half).map_err(|error| stuck(Some(&journal), error.into()))?;
+    machine.expire(&mut half);
+    // A closing goes on without what it does not allow.
+    let missing =
+        if request.action.closes() { Vec::new() } else { missing(machine, &journal, &half, request) };
+    if !missing.is_empty() {
+        return Err(stuck(Some(&journal), RecoveryError::Missing(missing)));
+    }
+    let (half, _) =
+        to_half(machine, &journal, half, request).map_err(|error| stuck(Some(&journal), error.into()))?;
+    let became = what_became(machine, &journal, &half);
+    // Before the journal goes: a helper that is killed in between leaves a line too many, and not one too few.
+    audit::record(machine.system, AuditedRequest::Valid(&journal.request), became.clone());
     journal::remove(&machine.files).map_err(|error| stuck(Some(&journal), error.into()))?;
     sweep(&machine.files);
-    let is_done = is_as_asked(&half, &journal.after, machine.now);
-    let became = if is_done { "is done now" } else { "was undone" };
+    Ok(Some(Recovered { message: became.message }))
+}
+
+/// What became of a change that was interrupted, now that pf is where `half` says.
+pub fn what_became(machine: &Machine, journal: &Journal, half: &Ledger) -> Response {
     let wanted = messages::wanted(&journal.request.action);
-    let message = format!("a change that was interrupted {became} (it was to {wanted})");
-    let answer = match is_done {
-        true => Response::done(Outcome::Changed, message.clone()),
-        false => Response::failed(Outcome::Restored, message.clone()),
+    let say = |became| format!("a change that was interrupted {became} (it was to {wanted})");
+    match is_as_asked(machine, half, &journal.after) {
+        true => Response::done(Outcome::Changed, say("is done now")),
+        false => Response::failed(Outcome::Restored, say("was undone")),
+    }
+}
+
+/// What the way to `half` needs and `request` does not allow. Where pf cannot be read that is the way's own failure.
+fn missing(machine: &Machine, journal: &Journal, half: &Ledger, request: &Request) -> Vec<Permission> {
+    let planned = || -> Result<Vec<Permission>, Failure> {
+        let live = read_all(machine, half.token.as_ref())?;
+        let mut half = half.clone();
+        choose_token(machine, journal, &live, &mut half).map_err(Failure::Files)?;
+        let observed = machine.observe(&live, &half).map_err(Failure::Files)?;
+        let plan = plan(&observed, &half, Evaluation::IfPossible)?;
+        Ok(missing_of(machine, journal, &half, &live, &plan, request))
     };
-    audit::record(machine.system, AuditedRequest::Valid(&journal.request), answer);
-    Ok(Some(Recovered { message }))
+    planned().unwrap_or_default()
+}
+
+/// pf that was on before the change may be on after it, whoever asks.
+fn missing_of(
+    machine: &Machine,
+    journal: &Journal,
+    half: &Ledger,
+    live: &Live,
+    plan: &Plan,
+    request: &Request,
+) -> Vec<Permission> {
+    let was_on = journal.before.token.as_ref().is_some_and(|token| token.boot == machine.boot);
+    let pf = if was_on { &PfState::Enabled } else { &live.state };
+    let transition = Transition { old: &journal.before, new: half, pf };
+    permissions::missing(request, machine.asked_by, transition, &plan.steps)
 }
 
 /// Whether a ledger says what `after` does, as far as that is not over.
-fn is_as_asked(half: &Ledger, after: &Ledger, now: Seconds) -> bool {
+fn is_as_asked(machine: &Machine, half: &Ledger, after: &Ledger) -> bool {
     let mut after = after.clone();
-    after.expire(now);
+    machine.expire(&mut after);
     is_same(half, &after)
 }
 
@@ -155,8 +192,13 @@ fn take_up(machine: &Machine, journal: Journal) -> Result<(Journal, Register), R
 }
 
 /// Writes `half` down and puts pf there: the ledger says that a change is under way until pf is seen there. Gives the
-/// ledger with the token that it holds then.
-pub fn to_half(machine: &Machine, journal: &Journal, mut half: Ledger) -> Result<(Ledger, Reached), Failure> {
+/// ledger with the token that it holds then. It goes on without what `request` does not allow.
+pub fn to_half(
+    machine: &Machine,
+    journal: &Journal,
+    mut half: Ledger,
+    request: &Request,
+) -> Result<(Ledger, Reached), Failure> {
     let earlier = machine.files.read(LEDGER).map_err(Failure::Files)?;
     let earlier = earlier.and_then(|bytes| Ledger::parse(&bytes).ok()).and_then(|ledger| ledger.changing);
     half.changing = Some(journal.changing_after(&half, earlier));
@@ -164,10 +206,16 @@ pub fn to_half(machine: &Machine, journal: &Journal, mut half: Ledger) -> Result
     machine.write_anchor_file(&half, &journal.request.asker).map_err(Failure::AnchorFile)?;
     let live = read_all(machine, half.token.as_ref())?;
     let spare = choose_token(machine, journal, &live, &mut half).map_err(Failure::Files)?;
-    let mut reached = machine.reach(live, &mut half)?;
+    let observed = machine.observe(&live, &half).map_err(Failure::Files)?;
+    let mut plan = plan(&observed, &half, Evaluation::IfPossible)?;
+    let missing = missing_of(machine, journal, &half, &live, &plan, request);
+    if !missing.is_empty() {
+        plan = plan_without(&observed, &half, &missing)?;
+    }
+    let mut reached = machine.execute(plan, live, &mut half)?;
     half.changing = None;
     machine.write_ledger(&half).map_err(Failure::Ledger)?;
-    if !half.needs_rules() {
+    if !needs_file(&half, &reached.notes) {
         machine.files.remove(ANCHOR_FILE).map_err(Failure::AnchorFile)?;
     }
     for token in &spare {

@@ -2,7 +2,7 @@
 
 use crate::diagnosis::Answer;
 use crate::os::{FileError, Files};
-use crate::pf::explain::{CombinedVerdict, NearNetwork, answers};
+use crate::pf::explain::{CombinedVerdict, NearNetwork, SomeClients, answers};
 use crate::pf::grounds::Grounds;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::load::Listing;
@@ -11,6 +11,7 @@ use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report, RulesetsReport};
+use crate::root::exceptions::{self, Exception};
 use crate::root::foreign;
 use crate::root::live::Live;
 use crate::rules::anchor::let_in;
@@ -31,6 +32,10 @@ pub fn report(
     let mut notes = notes.to_vec();
     notes.extend(foreign::notes(tree, live, &ranges));
     let loaded = loaded(live, interfaces);
+    notes.retain(|note| !matches!(note, Note::Exception { .. }));
+    if live.state == PfState::Enabled {
+        notes.extend(exceptions::notes(all_exceptions(&loaded, ledger, &ranges)));
+    }
     Report {
         version: Report::VERSION,
         seen: now,
@@ -44,6 +49,24 @@ pub fn report(
         verdicts: ranges.into_iter().map(|port| verdict(live, &loaded, ledger, port)).collect(),
         notes,
     }
+}
+
+/// Who fares otherwise than the ledger says, by rules of others, now that pf was put where it says.
+pub fn exceptions(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Vec<Note> {
+    if live.state != PfState::Enabled {
+        return Vec::new();
+    }
+    // So many are enough in a message; the report has all of them.
+    const MOST: usize = 3;
+    let mut notes = exceptions::notes(all_exceptions(&loaded(live, interfaces), ledger, &ranges(ledger)));
+    notes.truncate(MOST);
+    notes
+}
+
+fn all_exceptions(loaded: &Rulesets, ledger: &Ledger, ranges: &[PortRange]) -> Vec<Exception> {
+    let of_range =
+        |port: &PortRange| exceptions::exceptions(loaded, ledger, *port, &ask(loaded, ledger, *port));
+    ranges.iter().flat_map(of_range).collect()
 }
 
 /// Writes what root saw: first what administrators may read, then the report for every user.
@@ -73,29 +96,12 @@ fn ranges(ledger: &Ledger) -> Vec<PortRange> {
 /// What pf holds, ready to be asked. What it does not look at, where that could not be read, is in doubt: it is
 /// asked as if pf looked at everything, and [`verdict`] makes what hangs on it unknown.
 fn loaded(live: &Live, interfaces: &[InterfaceFacts]) -> Rulesets {
-    let rulesets = live.rulesets.iter().map(|(anchor, rules)| (anchor, without_labels(&rules.rules), rules));
-    let rulesets: Vec<_> = rulesets.collect();
-    let listings = rulesets.iter().map(|(anchor, unlabelled, rules)| {
-        (anchor.as_str(), Listing { rules: unlabelled, nat: &rules.nat, tables: &rules.tables })
+    let listings = live.rulesets.iter().map(|(anchor, rules)| {
+        (anchor.as_str(), Listing { rules: &rules.rules, nat: &rules.nat, tables: &rules.tables })
     });
     let skip = live.skip.iter().flatten().map(String::as_str);
     let (loaded, _) = Rulesets::from_listings(listings, skip);
     loaded.with_interfaces(interfaces.to_vec())
-}
-
-/// The rules without their labels, which decide nothing: they are free text of others, and a verdict names its rule for
-/// every user to read.
-fn without_labels(rules: &str) -> String {
-    const LABEL: &str = " label \"";
-    let mut left = String::with_capacity(rules.len());
-    for line in rules.split_inclusive('\n') {
-        let parts = line.split_once(LABEL).and_then(|(before, rest)| Some((before, rest.split_once('"')?.1)));
-        match parts {
-            Some((before, after)) => left.extend([before, after]),
-            None => left.push_str(line),
-        }
-    }
-    left
 }
 
 fn ask(loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> PerOrigin<CombinedVerdict> {
@@ -118,7 +124,7 @@ fn verdict(live: &Live, loaded: &Rulesets, ledger: &Ledger, port: PortRange) -> 
             let reason = match combined.verdict {
                 Decision::Pass if is_ours(&combined) => Reason::OurRule,
                 Decision::Block if is_ours(&combined) => Reason::OurGuard,
-                _ => Reason::Rules { grounds: combined.because },
+                _ => Reason::Rules { grounds: combined.because.without_words() },
             };
             OriginVerdict { answer, families, reason }
         }
@@ -151,35 +157,72 @@ fn is_ours(combined: &CombinedVerdict) -> bool {
 /// A port for which pf, were it enabled, would do the opposite of what the ledger says, with the rule that decides.
 #[derive(Debug, thiserror::Error)]
 pub enum Contradiction {
-    #[error("port {port} would stay closed for {who}: {because}")]
+    #[error("port {port} would stay closed for {who}: {because} ({})", shown_by(*port))]
     StaysClosed { port: PortRange, who: &'static str, because: Grounds },
-    #[error("port {port} would be open for others too: {because}")]
+    #[error("port {port} would be open for others too: {because} ({})", shown_by(*port))]
     OpenForOthers { port: PortRange, because: Grounds },
-    #[error("port {port} would stay open: {because}")]
+    #[error("port {port} would {} {clients}: {because}{}", if *.answer == Answer::Yes { "be open for" } else { "stay closed for" }, shown_to(*port, clients))]
+    Exception { port: PortRange, clients: SomeClients, answer: Answer, because: Box<Grounds> },
+    #[error("port {port} would stay open: {because} ({})", shown_by(*port))]
     StaysOpen { port: PortRange, because: Grounds },
+}
+
+/// Every user can read a message, which the audit has, so the rule itself is for who may read the rules.
+fn shown_by(port: PortRange) -> String {
+    format!("`portcullis explain {}` shows the rule", port.first())
+}
+
+/// Of clients that are withheld every user can see the rule's place.
+fn shown_to(port: PortRange, clients: &SomeClients) -> String {
+    let client = match clients {
+        SomeClients::Network(network) => network.hosts().nth(1).unwrap_or(network.addr()).to_string(),
+        SomeClients::Interface(name) => format!("anyone --on {name}"),
+        SomeClients::Withheld => return String::new(),
+    };
+    format!(" (`portcullis explain {} --from {client}` shows the rule)", port.first())
 }
 
 /// Whether pf would do what the ledger says. What is not known contradicts nothing: a rule of others that depends on
 /// something unknown is no reason to undo.
 pub fn check(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Result<(), Contradiction> {
     let loaded = loaded(live, interfaces);
+    check_strangers(&loaded, ledger)?;
+    // A rule of others about one of our ports is meant for it; a general policy, such as a list of hosts that are kept out,
+    // is this Mac's own, and is said in a note.
+    let exceptions = all_exceptions(&loaded, ledger, &ranges(ledger));
+    let is_meant = |found: &Exception| found.is_about_port && found.answer != Answer::Unknown;
+    match exceptions.into_iter().find(is_meant) {
+        Some(Exception { port, clients, answer, because, .. }) => {
+            let because = Box::new(because.without_words());
+            Err(Contradiction::Exception { port, clients, answer, because })
+        }
+        None => Ok(()),
+    }
+}
+
+/// As [`check`], for clients that no rule names.
+fn check_strangers(loaded: &Rulesets, ledger: &Ledger) -> Result<(), Contradiction> {
     for opening in &ledger.openings {
-        let (port, asked) = (opening.port, ask(&loaded, ledger, opening.port));
+        let (port, asked) = (opening.port, ask(loaded, ledger, opening.port));
         for (who, combined) in [("this Mac", asked.loopback), ("those it was opened for", asked.network)] {
             if combined.verdict == Decision::Block {
-                return Err(Contradiction::StaysClosed { port, who, because: combined.because });
+                return Err(Contradiction::StaysClosed {
+                    port,
+                    who,
+                    because: combined.because.without_words(),
+                });
             }
         }
         let is_bounded = ledger.guard == Guard::On && opening.from.networks().is_some();
         if is_bounded && asked.anyone.verdict == Decision::Pass {
-            return Err(Contradiction::OpenForOthers { port, because: asked.anyone.because });
+            return Err(Contradiction::OpenForOthers { port, because: asked.anyone.because.without_words() });
         }
     }
     for closed in ledger.closed() {
-        let (port, asked) = (closed.range, ask(&loaded, ledger, closed.range));
+        let (port, asked) = (closed.range, ask(loaded, ledger, closed.range));
         for combined in [asked.network, asked.anyone] {
             if combined.verdict == Decision::Pass {
-                return Err(Contradiction::StaysOpen { port, because: combined.because });
+                return Err(Contradiction::StaysOpen { port, because: combined.because.without_words() });
             }
         }
     }
@@ -207,6 +250,17 @@ mod tests {
 
     /// What `ledger` renders to, loaded, on a Mac with a tunnel before its cable and another network behind.
     fn verified(ledger: &Ledger) -> (Option<String>, PfVerdict) {
+        let (problem, verdict, exceptions) = verified_with("", BTreeMap::new(), ledger);
+        assert_eq!(exceptions, Vec::<String>::new());
+        (problem, verdict)
+    }
+
+    /// The same behind these rules of others.
+    fn verified_with(
+        others: &str,
+        tables: BTreeMap<String, Vec<String>>,
+        ledger: &Ledger,
+    ) -> (Option<String>, PfVerdict, Vec<String>) {
         let interface = |name: &str, address: &str| InterfaceFacts {
             name: name.into(),
             addresses: vec![address.parse().unwrap()],
@@ -219,8 +273,8 @@ mod tests {
         let rules = anchor::rules(ledger, &interfaces);
         let rules = rules.lines().filter(|line| !line.starts_with("table")).map(|line| format!("{line}\n"));
         let ours = LoadedRules { rules: rules.collect(), nat: String::new(), tables: anchor::tables(ledger) };
-        let main = "anchor \"com.apple/*\" all\n".to_owned();
-        let main = LoadedRules { rules: main, nat: String::new(), tables: BTreeMap::new() };
+        let main = format!("{others}anchor \"com.apple/*\" all\n");
+        let main = LoadedRules { rules: main, nat: String::new(), tables };
         let live = Live {
             state: PfState::Enabled,
             tokens: None,
@@ -232,7 +286,79 @@ mod tests {
         (
             check(&live, &interfaces, ledger).err().map(|error| error.to_string()),
             verdict(&live, &loaded, ledger, "2345".parse().unwrap()),
+            super::exceptions(&live, &interfaces, ledger).iter().map(ToString::to_string).collect(),
         )
+    }
+
+    #[test]
+    fn clients_that_others_name_are_asked_about_too() {
+        let dlv = NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() };
+        let mut closed = Ledger { guard: Guard::On, ..Ledger::default() };
+        closed.manage(&dlv);
+        closed.manage(&NamedPort { name: "node".parse().unwrap(), range: "9229".parse().unwrap() });
+        let open = |from: Source| {
+            let mut ledger = closed.clone();
+            ledger.open(Opening::new(&dlv, from, None, 0, "ada"));
+            ledger
+        };
+        let near = open(Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] });
+        let any = open(Source::Any);
+        let tables = BTreeMap::from([("vpn".to_owned(), vec!["198.51.100.0/24".to_owned()])]);
+        let mut said = String::new();
+        for (rule, ledger) in [
+            ("block drop in quick proto tcp from 203.0.113.0/24 to any port = 2345", &any),
+            ("pass in quick proto tcp from 203.0.113.0/24 to any port = 2345", &closed),
+            ("pass in quick inet6 proto tcp from 2001:db8::/32 to any port 2000:3000", &near),
+            ("pass in quick proto tcp from <vpn> to any port = 2345", &closed),
+            // General policies: said, and no reason to undo what was asked.
+            ("pass in quick from 203.0.113.0/24 to any", &closed),
+            ("pass in quick from <vpn> to any", &near),
+            ("block drop in quick from <vpn> to any", &any),
+            ("pass in quick on en7 all", &closed),
+            ("pass in quick proto tcp from 203.0.113.9 os \"Linux\" to any", &closed),
+            // As the ledger says, or later than our rules, or of another protocol, or by no interface of this Mac.
+            ("pass in quick from 192.168.1.0/24 to any", &near),
+            ("block drop in quick from 203.0.113.0/24 to any", &near),
+            ("pass in from 203.0.113.0/24 to any", &closed),
+            ("pass in quick proto udp from 203.0.113.0/24 to any", &closed),
+            ("pass in quick on utun9 from 203.0.113.0/24 to any", &closed),
+        ] {
+            let (problem, _, exceptions) = verified_with(&format!("{rule}\n"), tables.clone(), ledger);
+            let problem = problem.map_or(String::new(), |problem| format!("  ! {problem}\n"));
+            let exceptions: String = exceptions.iter().map(|note| format!("  {note}\n")).collect();
+            said += &format!("{rule}\n{problem}{exceptions}");
+            assert!(!exceptions.contains("198.51"), "{exceptions}");
+        }
+        insta::assert_snapshot!(said, @r#"
+        block drop in quick proto tcp from 203.0.113.0/24 to any port = 2345
+          ! port 2345 would stay closed for 203.0.113.0/24: blocked by rule 0 (`portcullis explain 2345 --from 203.0.113.2` shows the rule)
+          rule 0 of the main ruleset keeps 203.0.113.0/24 out of port 2345, which our rules open
+        pass in quick proto tcp from 203.0.113.0/24 to any port = 2345
+          ! port 2345 would be open for 203.0.113.0/24: passed by rule 0 (`portcullis explain 2345 --from 203.0.113.2` shows the rule)
+          rule 0 of the main ruleset lets 203.0.113.0/24 in to port 2345, which our rules close
+        pass in quick inet6 proto tcp from 2001:db8::/32 to any port 2000:3000
+          ! port 2345 would be open for 2001:db8::/32: passed by rule 0 (`portcullis explain 2345 --from 2001:db8::1` shows the rule)
+          rule 0 of the main ruleset lets 2001:db8::/32 in to port 2345, which our rules close
+        pass in quick proto tcp from <vpn> to any port = 2345
+          ! port 2345 would be open for some addresses: passed by rule 0
+          rule 0 of the main ruleset lets some addresses in to port 2345, which our rules close
+        pass in quick from 203.0.113.0/24 to any
+          rule 0 of the main ruleset lets some addresses in to ports 2345, 9229, which our rules close
+        pass in quick from <vpn> to any
+          rule 0 of the main ruleset lets some addresses in to ports 2345, 9229, which our rules close
+        block drop in quick from <vpn> to any
+          rule 0 of the main ruleset keeps some addresses out of port 2345, which our rules open
+        pass in quick on en7 all
+          rule 0 of the main ruleset lets clients that come in by en7 in to ports 2345, 9229, which our rules close
+        pass in quick proto tcp from 203.0.113.9 os "Linux" to any
+          whether a rule of others lets some addresses in to ports 2345, 9229 is not known
+        pass in quick from 192.168.1.0/24 to any
+          ! port 9229 would stay open: over IPv4: passed by rule 0 (`portcullis explain 9229` shows the rule)
+        block drop in quick from 203.0.113.0/24 to any
+        pass in from 203.0.113.0/24 to any
+        pass in quick proto udp from 203.0.113.0/24 to any
+        pass in quick on utun9 from 203.0.113.0/24 to any
+        "#);
     }
 
     #[test]
@@ -267,12 +393,6 @@ mod tests {
                 (network, anyone)
             );
         }
-    }
-
-    #[test]
-    fn labels_are_not_told() {
-        let rules = "pass in all label \"a secret\" tag x\nblock in all\npass in all label \"torn\n";
-        assert_eq!(without_labels(rules), "pass in all tag x\nblock in all\npass in all label \"torn\n");
     }
 
     #[test]

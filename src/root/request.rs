@@ -13,10 +13,11 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::pf::interfaces::InterfaceFacts;
 use crate::port::PortRange;
 use crate::rules::ledger::{Attachment, LATEST, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
-use crate::rules::source::{Source, host_text};
+use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::Moment;
 
 /// One request to the helper.
@@ -158,6 +159,10 @@ pub enum RequestError {
     NotLocal(IpNet),
     #[error("only an opening {0}")]
     OnlyAnOpening(&'static str),
+    #[error("the end of the opening, {0}, is past already: give a later one")]
+    Over(jiff::Timestamp),
+    #[error("\"this network\" is not {0}, where this Mac is not now: ask again, or name it as a host")]
+    Elsewhere(String),
     #[error("the request was made before this Mac restarted: ask again")]
     OtherBoot,
     #[error("the request is {0} s old, and {max} s is the most: ask again", max = Request::MAX_AGE)]
@@ -232,6 +237,26 @@ impl Request {
         }
     }
 
+    /// Whether an opening can hold here and now: its end lies ahead, and "this network" is one that this Mac is on. Where no
+    /// prefix of this Mac is known just now, as while Wi-Fi reassociates, any may be.
+    pub fn check_opening(&self, interfaces: &[InterfaceFacts], now: Seconds) -> Result<(), RequestError> {
+        let Operation::Open { from, until, .. } = &self.action else { return Ok(()) };
+        if let Some(until) = until.filter(|until| *until <= now) {
+            return Err(RequestError::Over(jiff::Timestamp::from_second(until).unwrap_or_default()));
+        }
+        let Source::Lan { networks } = from else { return Ok(()) };
+        let of_interfaces = interfaces.iter().flat_map(|facts| &facts.addresses);
+        let here: Vec<IpNet> = of_interfaces.filter(|net| !is_link_local(net)).map(IpNet::trunc).collect();
+        let there: Vec<&IpNet> = networks.iter().filter(|network| !is_link_local(network)).collect();
+        let overlap = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
+        let is_here = there.iter().any(|network| here.iter().any(|known| overlap(network, known)));
+        if here.is_empty() || there.is_empty() || is_here {
+            return Ok(());
+        }
+        let listed = there.iter().map(|network| host_text(network)).collect::<Vec<_>>();
+        Err(RequestError::Elsewhere(listed.join(", ")))
+    }
+
     /// Whether every value lies within its bounds; the app asks before it prompts, the helper before it acts.
     pub fn validate(&self) -> Result<(), RequestError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -253,7 +278,8 @@ impl Request {
             if !self.close.is_empty() {
                 return Err(RequestError::OnlyAnOpening("closes other ports beside it"));
             }
-            if self.guard_on && !matches!(self.action, Operation::Undo { .. }) {
+            // Whatever else looks at pf may find that it was stopped, or a change that was interrupted.
+            if self.guard_on && (self.action.closes() || self.action == (Operation::Guard { on: true })) {
                 return Err(RequestError::OnlyAnOpening("turns the guard on beside it"));
             }
         }
@@ -273,6 +299,17 @@ impl Request {
 }
 
 impl Operation {
+    /// Whether it only takes away: that goes on where other requests are refused.
+    pub fn closes(&self) -> bool {
+        match self {
+            Operation::Close { .. } | Operation::CloseAll {} | Operation::Guard { on: false } => true,
+            Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
+            Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
+            Operation::Uninstall { .. } => true,
+            Operation::Undo { .. } => false,
+        }
+    }
+
     /// Whether what it names lies within its bounds, whenever it is asked.
     pub fn validate(&self) -> Result<(), RequestError> {
         match self {

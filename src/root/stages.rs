@@ -9,6 +9,7 @@ use crate::root::change::{self, Carried, Change, NotBegun, Seen};
 use crate::root::ledger_file::DamagedLedger;
 use crate::root::live::Live;
 use crate::root::machine::{Machine, timestamp};
+use crate::root::permissions::{Transition, plan_without};
 use crate::root::plan::{Evaluation, PlanError, choose_way, plan};
 use crate::root::request::{Operation, Request};
 use crate::root::snapshot::RecordedChange;
@@ -104,22 +105,23 @@ fn change_once(
     live: Live,
 ) -> Result<Carried, StageError> {
     let observed = machine.observe(&live, &after)?;
-    let evaluation = evaluation(&request.action);
-    let mut plan_made = plan(&observed, &after, evaluation)?;
-    let mut missing = permissions::missing(request, before, &after, &plan_made.steps);
-    if !missing.is_empty() && evaluation != Evaluation::Required {
+    let mut plan = plan(&observed, &after, evaluation(&request.action))?;
+    let transition = Transition { old: before, new: &after, pf: &live.state };
+    let missing = permissions::missing(request, machine.asked_by, transition, &plan.steps);
+    // Its prompt says that our block goes from pf.conf: it does not go on without.
+    let takes_all = matches!(request.action, Operation::Uninstall { .. });
+    if !missing.is_empty() && request.action.closes() && !takes_all {
         // A closing does without, and says what that means.
-        plan_made = plan(&observed, &after, Evaluation::AsItIs)?;
-        missing = permissions::missing(request, before, &after, &plan_made.steps);
-    }
-    if !missing.is_empty() {
+        plan = plan_without(&observed, &after, &missing)?;
+    } else if !missing.is_empty() {
         return Ok(Carried { response: Response::missing(missing), seen: None });
     }
-    let plan = plan_made;
     if plan.steps.is_empty() && plan.file_is_right && after == *before && damaged.is_none() {
-        let message = messages::done(request, &after, &plan.notes, &live.state);
+        let exceptions = report::exceptions(&live, &machine.interfaces, &after);
+        let notes = [plan.notes, exceptions].concat();
+        let message = messages::done(request, &after, &notes, &live.state);
         // Rules of others may have come since, which let in what ours block.
-        let is_evaluated = !plan.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        let is_evaluated = !notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
         let is_looked_at = is_evaluated && !matches!(request.action, Operation::Tick {});
         let obeyed = match is_looked_at {
             true => report::check(&live, &machine.interfaces, &after),
@@ -131,7 +133,7 @@ fn change_once(
                 Response::failed(Outcome::Unchanged, format!("{other}; our own rules are as asked already"))
             }
         };
-        let seen = Some(Seen { ledger: after, live, notes: plan.notes });
+        let seen = Some(Seen { ledger: after, live, notes });
         return Ok(Carried { response, seen });
     }
     // Where another ledger was written in its place since, it is aside already.

@@ -16,7 +16,7 @@
 //! On openings and managed ranges it is a meet: idempotent, commutative, and never more open than either ledger (see
 //! [`super::openness`], with the guard taken as on). Everything else is `before`'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
@@ -95,10 +95,19 @@ fn meet(one: &Opening, other: &Opening, port: PortRange) -> Option<Opening> {
         from,
         // Whichever comes first closes: two ends are the union of their conditions.
         until: [one.until, other.until].into_iter().flatten().min(),
+        clocks: earlier_of_each(&one.clocks, &other.clocks),
         restart: one.restart || other.restart,
         network: home(one, other).map(str::to_owned),
         ..newer(one, other).part(port)
     })
+}
+
+fn earlier_of_each(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut clocks = one.clone();
+    for (boot, end) in other {
+        clocks.entry(boot.clone()).and_modify(|known| *known = (*known).min(*end)).or_insert(*end);
+    }
+    clocks
 }
 
 fn is_lan(opening: &Opening) -> bool {
@@ -248,8 +257,10 @@ mod tests {
 
     #[test]
     fn the_earlier_end_counts_and_the_later_request_is_named() {
-        let one = Opening { until: Some(50), ..opening("2345", "any", 1) };
-        let other = Opening { restart: true, until: Some(40), by: "eve".into(), ..opening("2345", "any", 2) };
+        let clocks = |end: u64| BTreeMap::from([("B".to_owned(), end)]);
+        let one = Opening { until: Some(50), clocks: clocks(50), ..opening("2345", "any", 1) };
+        let later = opening("2345", "any", 2);
+        let other = Opening { restart: true, until: Some(40), clocks: clocks(40), by: "eve".into(), ..later };
         let met = meet(&one, &other, one.port).unwrap();
         assert_eq!(met, other);
         assert_eq!(

@@ -8,14 +8,22 @@
 //! assert_eq!(ledger.closed().len(), 1);
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::source::Source;
 use crate::port::PortRange;
 use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName};
+use crate::system::Moment;
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
+
+/// Of how many boots an opening knows its end: of this one, and while a change is under way of one before.
+const MOST_CLOCKS: usize = 4;
+/// The most bytes in the name of a boot.
+const LONGEST_BOOT: usize = 64;
 
 /// 9999-12-31T23:59:59Z.
 pub const LATEST: Seconds = 253_402_300_799;
@@ -30,6 +38,10 @@ pub struct Opening {
     pub from: Source,
     /// When it closes by itself; `None`: at no set time.
     pub until: Option<Seconds>,
+    /// The same end by the clock that goes on in sleep and that no user can set, for each boot that it was known in: a wall
+    /// clock that is set back makes no opening last longer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clocks: BTreeMap<String, u64>,
     /// Whether it closes when this Mac restarts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restart: bool,
@@ -45,11 +57,18 @@ impl Opening {
     /// An opening without another end than `until`, on no particular network.
     pub fn new(port: &NamedPort, from: Source, until: Option<Seconds>, since: Seconds, by: &str) -> Self {
         let NamedPort { name, range: port } = port.clone();
-        Opening { name, port, from, until, restart: false, network: None, since, by: by.to_owned() }
+        let (clocks, by) = (BTreeMap::new(), by.to_owned());
+        Opening { name, port, from, until, clocks, restart: false, network: None, since, by }
     }
 
     pub fn named_port(&self) -> NamedPort {
         NamedPort { name: self.name.clone(), range: self.port }
+    }
+
+    /// Whether it is over by either clock.
+    pub fn is_over(&self, now: &Moment) -> bool {
+        let is_over = self.clocks.get(&now.boot).is_some_and(|end| *end <= now.clock);
+        is_over || self.until.is_some_and(|until| until <= now.time)
     }
 
     /// A part of the range, with the rest as it is.
@@ -213,14 +232,16 @@ impl Ledger {
         most(check_ranges(&openings)?, "open ports", Self::MAX_OPEN)?;
         most(check_ranges(&managed)?, "managed ports", Self::MAX_MANAGED)?;
         let mut hosts = 0;
-        for Opening { port, from, until, .. } in &self.openings {
+        for Opening { port, from, until, clocks, .. } in &self.openings {
             if let Some(networks) = from.networks() {
                 if networks.is_empty() || networks.iter().any(|network| network.prefix_len() == 0) {
                     return Err(LedgerError::Source(*port));
                 }
                 hosts += u32::try_from(networks.len()).unwrap_or(u32::MAX);
             }
-            if until.is_some_and(|until| !(0..=LATEST).contains(&until)) {
+            let is_clocked =
+                clocks.len() <= MOST_CLOCKS && clocks.keys().all(|boot| boot.len() <= LONGEST_BOOT);
+            if !is_clocked || until.is_some_and(|until| !(0..=LATEST).contains(&until)) {
                 return Err(LedgerError::Until(*port));
             }
         }
@@ -247,10 +268,35 @@ impl Ledger {
         }
     }
 
-    /// Closes what was to be open until `now` or earlier; gives what that was.
-    pub fn expire(&mut self, now: Seconds) -> Vec<Opening> {
-        let over = |opening: &Opening| opening.until.is_some_and(|until| until <= now);
-        let (expired, open): (Vec<_>, Vec<_>) = self.openings.drain(..).partition(over);
+    /// Closes what was to be open until `now` or earlier, by either clock; gives what that was.
+    pub fn expire(&mut self, now: &Moment) -> Vec<Opening> {
+        self.close_where(|opening| opening.is_over(now))
+    }
+
+    /// Closes each opening with a set time whose end is not known by the clock of this boot, where the wall clock is behind
+    /// one that was seen before: how much of that time is left is not known then. `latest`: the latest that was seen.
+    pub fn expire_set_back(&mut self, now: &Moment, latest: Seconds) -> Vec<Opening> {
+        self.close_where(|opening| {
+            let is_of_other_boot = !opening.clocks.contains_key(&now.boot);
+            opening.until.is_some() && is_of_other_boot && now.time < latest.max(opening.since)
+        })
+    }
+
+    /// Notes for each opening with a set time when that is by the clock that no user can set.
+    pub fn set_clocks(&mut self, now: &Moment) {
+        for opening in &mut self.openings {
+            if let Some(until) = opening.until
+                && !opening.clocks.contains_key(&now.boot)
+            {
+                let left = u64::try_from(until.saturating_sub(now.time)).unwrap_or(0);
+                // What an earlier boot knew says nothing any more.
+                opening.clocks = BTreeMap::from([(now.boot.clone(), now.clock.saturating_add(left))]);
+            }
+        }
+    }
+
+    fn close_where(&mut self, over: impl Fn(&Opening) -> bool) -> Vec<Opening> {
+        let (expired, open): (Vec<_>, Vec<_>) = self.openings.drain(..).partition(|opening| over(opening));
         self.openings = open;
         for opening in &expired {
             self.manage(&opening.named_port());
@@ -403,8 +449,9 @@ mod tests {
     fn what_is_over_closes_and_stays_ours() {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
         ledger.open(opening("3000", Some(100)));
-        assert!(ledger.expire(99).is_empty());
-        assert_eq!(ledger.expire(100).len(), 1);
+        let at = |time| Moment { time, boot: "B".into(), clock: 7 };
+        assert!(ledger.expire(&at(99)).is_empty());
+        assert_eq!(ledger.expire(&at(100)).len(), 1);
         assert_eq!(ports(&ledger.closed()), "3000");
     }
 

@@ -235,6 +235,7 @@ mod tests {
     use super::super::sample::ledgers;
     use super::*;
     use crate::rules::source::Source;
+    use crate::system::Moment;
 
     const HERE: UndoMoment = UndoMoment { now: 0, same_boot: true };
 
@@ -294,7 +295,7 @@ mod tests {
         after.open(opening("2345", Some(100)));
         let change = LedgerChange::between(&before, &after);
         let mut now = after.clone();
-        now.expire(100);
+        now.expire(&Moment { time: 100, boot: String::new(), clock: 0 });
         let back = change.turn_back(&now, UndoMoment { now: 100, same_boot: true });
         assert_eq!((back.ledger, back.kept), (now, Vec::new()));
     }

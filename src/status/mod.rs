@@ -18,8 +18,8 @@ pub use port::{PortState, PortStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Answer;
-use crate::report::{PfState, Report, Unusable};
-use port::lets_in;
+use crate::report::{PfState, Report};
+use port::count;
 
 /// The state of all ports, as the icon shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Status {
     /// The lab's directory, where this is a lab.
     pub lab: Option<String>,
     pub icon: Icon,
-    /// How many of the ports below are open.
+    /// How many ports are open, or let other machines in.
     pub open: usize,
     /// The state as a sentence: the menu's first row, the icon's tooltip.
     pub sentence: String,
@@ -61,55 +61,40 @@ impl Status {
         let report = facts.report.usable(facts.now, &facts.boot);
         let firewall = firewall::firewall(facts, &report);
         let ports = port::ports(facts, &report);
-        let exposed: Vec<&PortStatus> = match &report {
-            Ok(report) => ports.iter().filter(|port| lets_in(report, port.port) != Answer::No).collect(),
-            Err(_) => Vec::new(),
-        };
-        let unsure = ports.iter().any(|port| port_unsure(&report, port));
+        let exposed = || ports.iter().filter(|port| port.outside() != Answer::No);
+        let unsure = ports.iter().find(|port| port.outside() == Answer::Unknown);
         let interrupted = facts.interrupted.is_some();
         let icon = match report {
             _ if interrupted => Icon::Unknown,
             Err(_) => Icon::Unknown,
             Ok(Report { pf: PfState::Unknown(_), .. }) => Icon::Unknown,
             Ok(Report { pf: PfState::Disabled, .. }) => Icon::Off,
-            Ok(_) if unsure => Icon::Unknown,
-            Ok(_) if exposed.is_empty() => Icon::Closed,
+            Ok(_) if unsure.is_some() => Icon::Unknown,
+            Ok(_) if exposed().next().is_none() => Icon::Closed,
             Ok(_) => Icon::Open,
         };
-        let opened = ports.iter().filter(|port| port.state == PortState::Open).count();
-        let open = if icon == Icon::Open { exposed.len() } else { opened };
+        let opened = count(ports.iter().filter(|port| port.state == PortState::Open));
+        let open = if icon == Icon::Open { count(exposed()) } else { opened };
         let sentence = match icon {
+            Icon::Closed if opened > 0 => wording::open_for_none(&ports),
             Icon::Closed => "All debug ports are closed".to_owned(),
-            Icon::Open => open_sentence(&exposed),
+            Icon::Open => wording::exposed(&ports),
             Icon::Off if opened > 0 => "pf is off: it filters nothing, open or closed".to_owned(),
             Icon::Off => "pf is off: it filters nothing".to_owned(),
             Icon::Unknown if interrupted => wording::INTERRUPTED.to_owned(),
-            Icon::Unknown => match (&report, ports.iter().find(|port| port_unsure(&report, port))) {
+            Icon::Unknown => match (&report, unsure) {
                 (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
                     format!("Not known: who reaches port {}", port.named_port())
                 }
                 _ => format!("Not known: {}", firewall.because),
             },
         };
-        let notes = report.iter().flat_map(|report| &report.notes);
-        let mut notes: Vec<String> = notes.map(ToString::to_string).collect();
+        let mut notes = wording::notes(report.iter().flat_map(|report| &report.notes));
         if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
         }
         let lab = facts.lab.clone();
         Status { version: 1, lab, icon, open, sentence, firewall, ports, notes, interrupted }
-    }
-}
-
-/// Whether it is unknown if pf lets another machine in to the port.
-fn port_unsure(report: &Result<&Report, Unusable>, port: &PortStatus) -> bool {
-    report.as_ref().is_ok_and(|report| lets_in(report, port.port) == Answer::Unknown)
-}
-
-fn open_sentence(exposed: &[&PortStatus]) -> String {
-    match exposed {
-        [port] => format!("1 port is open: {}", port.named_port()),
-        ports => format!("{} ports are open", ports.len()),
     }
 }
 
@@ -122,6 +107,7 @@ mod tests {
     use crate::pf::origin::Both;
     use crate::port::PortRange;
     use crate::report::{PfVerdict, ReportFact, STALE_AFTER, sample as report_sample};
+    use crate::rules::ledger::{Changing, MayBeOpen};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
 
@@ -153,8 +139,67 @@ mod tests {
         let opened = status(|_, report| open(report));
         assert_eq!((opened.icon, opened.open), (Icon::Open, 1));
         assert_eq!(opened.sentence, "1 port is open: 2345 (dlv)");
+        let blocked = status(|_, report| {
+            open(report);
+            report.set(verdict(Answer::No, Answer::No));
+        });
+        assert_eq!((blocked.icon, blocked.open), (Icon::Closed, 1));
+        assert_eq!(blocked.sentence, "No other machine gets in, although 1 port is open: 2345 (dlv)");
         assert_eq!(status(|_, report| report.pf = PfState::Disabled).icon, Icon::Off);
         assert_eq!(status(|_, report| report.pf = PfState::Unknown("?".into())).icon, Icon::Unknown);
+    }
+
+    #[test]
+    fn ports_are_counted_and_each_is_said_as_it_stands() {
+        let named = |name: &str, range: &str| NamedPort {
+            name: name.parse().unwrap(),
+            range: range.parse().unwrap(),
+        };
+        let (range, inside) = (named("dlv", "2345-2350"), named("one", "2347"));
+        let (other, unmanaged) = (named("node", "9229"), named("debugpy", "5678"));
+        let ports = [&range, &inside, &other, &unmanaged];
+        let ports = ports.map(|port| DebugPort { port: port.range, name: port.name.clone(), ..dlv() });
+        let status = sample::status(ports.to_vec(), |_, report| {
+            report.managed.retain(|managed| managed.range != unmanaged.range);
+            report.open(&range, Source::Any);
+            report.set(report_sample::verdict(inside.range, Answer::Yes, Answer::Yes));
+            report.set(report_sample::verdict(other.range, Answer::No, Answer::Yes));
+            report.set(report_sample::verdict(unmanaged.range, Answer::Yes, Answer::Yes));
+        });
+        let states: Vec<PortState> = status.ports.iter().map(|port| port.state).collect();
+        assert_eq!(states, [PortState::Open, PortState::Open, PortState::LetIn, PortState::Unmanaged]);
+        assert_eq!(status.open, 8, "2345 to 2350, 9229, 5678");
+        assert_eq!(
+            status.sentence,
+            "6 ports are open: 2345-2350 (dlv), 2347 (one); 1 port is let in although our rules close it: \
+             9229 (node); 1 port is not protected: 5678 (debugpy)"
+        );
+    }
+
+    /// No front end says of a port what another does not: each words its state.
+    #[test]
+    fn a_port_is_closed_only_where_pf_lets_none_in() {
+        let state = |change: fn(&mut Facts, &mut Report)| status(change).ports.remove(0).state;
+        assert_eq!(state(|_, _| ()), PortState::Closed);
+        assert_eq!(state(|_, report| report.set(verdict(Answer::No, Answer::Yes))), PortState::LetIn);
+        assert_eq!(state(|_, report| report.set(verdict(Answer::Yes, Answer::No))), PortState::LetIn);
+        assert_eq!(state(|_, report| report.pf = PfState::Disabled), PortState::LetIn);
+        assert_eq!(state(|_, report| report.set(verdict(Answer::Unknown, Answer::No))), PortState::Unknown);
+        assert_eq!(state(|_, report| report.verdicts.clear()), PortState::Unknown);
+        assert_eq!(serde_json::to_value(PortState::LetIn).unwrap(), "let-in");
+    }
+
+    #[test]
+    fn of_an_interrupted_change_nothing_is_said_by_what_root_saw_before() {
+        let may_be = MayBeOpen { name: dlv().name, port: dlv().port, from: Source::Any };
+        let status = status(|facts, _| {
+            facts.seen = listening("every address");
+            facts.interrupted = Some(Changing { since: 0, pid: 7, open: vec![may_be] });
+        });
+        let port = &status.ports[0];
+        assert_eq!((port.state, port.pf.anyone), (PortState::MayBeOpen, Answer::Unknown));
+        assert!(port.because.contains("a change was interrupted"), "{}", port.because);
+        assert!(port.next.contains("portcullis repair"), "{}", port.next);
     }
 
     #[test]

@@ -9,22 +9,25 @@ use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
-use crate::report::{PfState, PfVerdict, Report, Unusable};
-use crate::rules::ledger::{Guard, Opening, Seconds};
+use crate::report::{Note, PfState, PfVerdict, Report, Unusable};
+use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::source::Source;
 
-/// What our rules say of a port.
+/// How a port stands: what our rules say, as far as pf is seen to do it. Every front end words this one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PortState {
     /// Our anchor passes it.
     Open,
-    /// Our anchor blocks it from other machines.
+    /// Our anchor blocks it from other machines, and pf lets none of them in.
     Closed,
+    /// Our rules close it, and pf lets other machines in all the same: it is off, or rules of others decide before ours.
+    #[serde(rename = "let-in")]
+    LetIn,
     /// We have no rule for it: the Mac's own policy decides.
     Unmanaged,
-    /// What root saw is missing or out of date.
+    /// What root saw is missing or out of date, or leaves it open whether other machines get in.
     Unknown,
     /// A change was interrupted: pf may let clients in that the ledger does not.
     #[serde(rename = "may-be-open")]
@@ -39,7 +42,6 @@ pub struct PortStatus {
     pub name: PortName,
     /// What a person calls the server.
     pub title: String,
-    /// What our rules say.
     pub state: PortState,
     /// `None` where it is not open.
     #[serde(serialize_with = "as_option")]
@@ -52,6 +54,9 @@ pub struct PortStatus {
     pub program: Option<String>,
     /// What pf alone would do, whether a program listens or not.
     pub pf: PerOrigin<Answer>,
+    /// Clients that fare otherwise than `state` and `pf` say, by a rule of others that names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<PortException>,
     /// Who gets an answer: pf, listener, session and Application Firewall together. Of a range: from one of its ports.
     pub reachable: PerOrigin<Answer>,
     /// Of a range: of the port in use that most needs a person.
@@ -71,20 +76,40 @@ pub struct PortStatus {
     pub blocked: Option<Attempts>,
 }
 
+/// Clients that fare otherwise than the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PortException {
+    /// In words: a network, or how they come in.
+    pub clients: String,
+    /// Whether pf lets them in.
+    pub pf: Answer,
+}
+
+/// A clause, such as `203.0.113.0/24 gets in all the same`.
+impl std::fmt::Display for PortException {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let clients = &self.clients;
+        match self.pf {
+            Answer::Yes => write!(f, "a rule of others lets {clients} in"),
+            Answer::No => write!(f, "a rule of others keeps {clients} out"),
+            Answer::Unknown => write!(f, "whether a rule of others lets {clients} in is not known"),
+        }
+    }
+}
+
 impl PortStatus {
     pub fn named_port(&self) -> NamedPort {
         NamedPort { name: self.name.clone(), range: self.port }
+    }
+
+    /// Whether pf lets another machine in.
+    pub fn outside(&self) -> Answer {
+        outside(self.pf, &self.exceptions)
     }
 }
 
 fn as_option<S: Serializer>(from: &Option<Source>, serializer: S) -> Result<S::Ok, S::Error> {
     from.as_ref().map(ToString::to_string).serialize(serializer)
-}
-
-/// Whether pf lets another machine in to some port of `range`.
-pub(super) fn lets_in(report: &Report, range: PortRange) -> Answer {
-    let verdict = report.verdicts.iter().find(|verdict| verdict.port == range);
-    verdict.map_or(Answer::Unknown, PfVerdict::outside)
 }
 
 /// The ports that are shown: those of the preferences, then others that are open, with their titles.
@@ -98,6 +123,20 @@ pub(super) fn ports(facts: &Facts, report: &Result<&Report, Unusable>) -> Vec<Po
     shown.chain(others).map(|(name, title, port)| port_status(facts, report, name, title, port)).collect()
 }
 
+/// How many ports these are, of which some may be shown twice.
+pub(super) fn count<'a>(ports: impl Iterator<Item = &'a PortStatus>) -> usize {
+    let mut ranges: Vec<PortRange> = ports.map(|port| port.port).collect();
+    ranges.sort();
+    let mut next = 0;
+    let new = ranges.into_iter().map(|range| {
+        let first = next.max(usize::from(range.first()));
+        let end = usize::from(range.last()) + 1;
+        next = next.max(end);
+        end.saturating_sub(first)
+    });
+    new.sum()
+}
+
 fn port_status(
     facts: &Facts,
     report: &Result<&Report, Unusable>,
@@ -106,13 +145,20 @@ fn port_status(
     port: PortRange,
 ) -> PortStatus {
     let opening = opening(facts, report, port);
-    let may_be_open = facts.interrupted.iter().flat_map(|changing| &changing.open);
-    let may_be_open = may_be_open.into_iter().find(|open| open.port.overlaps(port));
+    let may_be_open = may_be_open(facts, port);
+    let pf = PfSight::of(facts, report, port).answers();
+    let exceptions = exceptions(report, port);
     let state = match (report, opening) {
         _ if may_be_open.is_some() => PortState::MayBeOpen,
         (_, Some(_)) => PortState::Open,
         (Err(_), None) => PortState::Unknown,
-        (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => PortState::Closed,
+        (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => {
+            match outside(pf, &exceptions) {
+                Answer::No => PortState::Closed,
+                Answer::Yes => PortState::LetIn,
+                Answer::Unknown => PortState::Unknown,
+            }
+        }
         (Ok(_), None) => PortState::Unmanaged,
     };
     let is_range = port.as_single().is_none();
@@ -144,7 +190,8 @@ fn port_status(
         until: opening.and_then(|opening| opening.until),
         listener: listener(seen),
         program: seen.subject.program.clone(),
-        pf: PfSight::of(report, port).answers(),
+        pf,
+        exceptions,
         reachable: reachable.unwrap_or(said.reach),
         situation: said.state,
         about: port.as_single().or((!used.is_empty()).then_some(seen.port)),
@@ -191,13 +238,15 @@ fn assess(
     range: PortRange,
     seen: &PortFacts,
 ) -> Assessment {
-    let pf = PfSight::of(report, range);
+    let pf = PfSight::of(facts, report, range);
     let opening = opening(facts, report, range);
     let subject = Wording {
         near: opening.and_then(near),
         is_open: opening.is_some(),
         pf_blocks: pf.why(Answer::No),
         pf_unknown: pf.why(Answer::Unknown),
+        exceptions: exceptions(report, range).iter().map(ToString::to_string).collect(),
+        is_interrupted: matches!(pf, PfSight::Interrupted),
         ..seen.subject.clone()
     };
     let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
@@ -233,6 +282,29 @@ fn opening<'a>(
     openings(facts, report).iter().find(|opening| opening.port.overlaps(range))
 }
 
+/// Whether another machine gets in.
+fn outside(pf: PerOrigin<Answer>, exceptions: &[PortException]) -> Answer {
+    let some = exceptions.iter().map(|exception| exception.pf);
+    Answer::any([pf.network, pf.anyone].into_iter().chain(some))
+}
+
+fn exceptions(report: &Result<&Report, Unusable>, range: PortRange) -> Vec<PortException> {
+    let notes = report.iter().flat_map(|report| &report.notes);
+    let of_range = notes.filter_map(|note| match note {
+        Note::Exception { clients, ports, answer, .. } if ports.iter().any(|port| port.overlaps(range)) => {
+            Some(PortException { clients: clients.to_string(), pf: *answer })
+        }
+        _ => None,
+    });
+    of_range.collect()
+}
+
+/// What an interrupted change may have left more open, of this range.
+fn may_be_open(facts: &Facts, range: PortRange) -> Option<&MayBeOpen> {
+    let open = facts.interrupted.iter().flat_map(|changing| &changing.open);
+    open.into_iter().find(|open| open.port.overlaps(range))
+}
+
 /// The hosts that a port is open for, where they are chosen.
 fn near(opening: &Opening) -> Option<String> {
     matches!(opening.from, Source::Hosts { .. }).then(|| opening.from.in_words(1))
@@ -263,6 +335,8 @@ fn is_managed(report: &Report, port: PortRange) -> bool {
 
 /// What is known of pf for one range.
 enum PfSight<'a> {
+    /// Nothing: a change of this port was interrupted, and what root saw is from before or from midway.
+    Interrupted,
     /// Nothing, and why.
     Unusable(&'a Unusable),
     Off,
@@ -271,7 +345,10 @@ enum PfSight<'a> {
 }
 
 impl<'a> PfSight<'a> {
-    fn of(report: &'a Result<&Report, Unusable>, port: PortRange) -> Self {
+    fn of(facts: &Facts, report: &'a Result<&Report, Unusable>, port: PortRange) -> Self {
+        if may_be_open(facts, port).is_some() {
+            return PfSight::Interrupted;
+        }
         let report = match report {
             Err(because) => return PfSight::Unusable(because),
             Ok(Report { pf: PfState::Disabled, .. }) => return PfSight::Off,
@@ -292,7 +369,9 @@ impl<'a> PfSight<'a> {
 
     fn answers(&self) -> PerOrigin<Answer> {
         match self {
-            PfSight::Unusable(_) | PfSight::NotLookedAt => PerOrigin::same(Answer::Unknown),
+            PfSight::Interrupted | PfSight::Unusable(_) | PfSight::NotLookedAt => {
+                PerOrigin::same(Answer::Unknown)
+            }
             PfSight::Off => PerOrigin::same(Answer::Yes),
             PfSight::Verdict(verdict) => verdict.answers(),
         }
@@ -301,6 +380,7 @@ impl<'a> PfSight<'a> {
     /// Why some client's answer is this one, in a clause.
     fn why(&self, answer: Answer) -> Option<String> {
         match (self, answer) {
+            (PfSight::Interrupted, Answer::Unknown) => Some("a change was interrupted".to_owned()),
             (PfSight::Unusable(because), Answer::Unknown) => Some(because.to_string()),
             (PfSight::NotLookedAt, Answer::Unknown) => {
                 Some("root has not looked at this port yet".to_owned())

@@ -2,11 +2,53 @@
 
 use std::fmt;
 
+use super::port::{PortState, PortStatus, count};
+use crate::diagnosis::Answer;
+use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, Reason, Unusable};
 use crate::rules::ledger::Seconds;
 
 /// The whole status while a change is not finished.
 pub const INTERRUPTED: &str = "Not known: a change was interrupted";
+
+/// The whole status where other machines get in to some port.
+pub(super) fn exposed(ports: &[PortStatus]) -> String {
+    let of = |state| ports.iter().filter(move |port| port.state == state && port.outside() != Answer::No);
+    let parts = [
+        (PortState::Open, "is open", "are open"),
+        (
+            PortState::LetIn,
+            "is let in although our rules close it",
+            "are let in although our rules close them",
+        ),
+        (PortState::Unmanaged, "is not protected", "are not protected"),
+    ];
+    let parts = parts.map(|(state, one, many)| counted(of(state), one, many));
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// The whole status where ports are open and rules of others let none in.
+pub(super) fn open_for_none(ports: &[PortStatus]) -> String {
+    let open = ports.iter().filter(|port| port.state == PortState::Open);
+    let open = counted(open, "is open", "are open").unwrap_or_default();
+    format!("No other machine gets in, although {open}")
+}
+
+/// `1 port is open: 2345 (dlv)`, `8 ports are open: 2345-2350 (dlv), 9229 (node), 9333`; `None` for none.
+fn counted<'a>(ports: impl Iterator<Item = &'a PortStatus> + Clone, one: &str, many: &str) -> Option<String> {
+    const MOST: usize = 4;
+    let named: Vec<String> = ports.clone().map(|port| port.named_port().to_string()).collect();
+    let more = match named.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let list = named.get(..MOST).unwrap_or(&named).join(", ");
+    match count(ports) {
+        0 => None,
+        1 => Some(format!("1 port {one}: {list}")),
+        count => Some(format!("{count} ports {many}: {list}{more}")),
+    }
+}
 
 /// A clause, such as "our guard blocks it".
 impl fmt::Display for Reason {
@@ -46,13 +88,13 @@ impl fmt::Display for Unusable {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Note::ForeignRule { place, port, rule } => {
+            Note::ForeignRule { place, port } => {
                 match place {
                     ForeignPlace::Main => f.write_str("the main ruleset")?,
                     ForeignPlace::Anchor(path) => write!(f, "the anchor {path}")?,
                     ForeignPlace::File { path, .. } => f.write_str(path)?,
                 }
-                write!(f, " has a rule for port {port} that is not ours (`{rule}`): it is left alone")?;
+                write!(f, " has a rule for port {port} that is not ours: it is left alone")?;
                 match place {
                     ForeignPlace::Main | ForeignPlace::Anchor(_) => Ok(()),
                     ForeignPlace::File { loads_into: Some(anchor), .. } => {
@@ -63,9 +105,24 @@ impl fmt::Display for Note {
                     }
                 }
             }
+            Note::Exception { clients, ports, answer, rule } => {
+                let ports = ports_in_words(ports);
+                let rule = match rule {
+                    Some(rule) if rule.anchor.is_empty() => format!("{rule} of the main ruleset"),
+                    Some(rule) => rule.to_string(),
+                    None => "a rule of others".to_owned(),
+                };
+                match answer {
+                    Answer::Yes => write!(f, "{rule} lets {clients} in to {ports}, which our rules close"),
+                    Answer::No => write!(f, "{rule} keeps {clients} out of {ports}, which our rules open"),
+                    Answer::Unknown => {
+                        write!(f, "whether a rule of others lets {clients} in to {ports} is not known")
+                    }
+                }
+            }
             Note::ClassicCallStays => f.write_str(
                 "the call of our classic anchor stays loaded until this Mac restarts: the loaded ruleset is not \
-                 the one of /etc/pf.conf, and loading that would lose rules of others; the anchor is empty",
+                 seen to be the one of /etc/pf.conf, and loading that could lose rules of others; the anchor is empty",
             ),
             Note::NotEvaluated { anchor } => write!(
                 f,
@@ -75,8 +132,40 @@ impl fmt::Display for Note {
             Note::TornBlock => f.write_str(
                 "our block in /etc/pf.conf is not whole: it is left as it is; take the rest of it out by hand",
             ),
+            Note::BlockStays => f.write_str(
+                "our call in /etc/pf.conf stays, with nothing in it, since the prompt did not say that the file would \
+                 be edited: `portcullis repair` takes it out",
+            ),
+            Note::PfStaysOff => f.write_str(
+                "pf is off, and is not turned on, since the prompt did not say so: nothing is blocked until it is on \
+                 (`portcullis guard on`)",
+            ),
         }
     }
+}
+
+/// All of them as sentences; of many exceptions the first few, since each port has its own.
+pub(super) fn notes<'a>(notes: impl Iterator<Item = &'a Note>) -> Vec<String> {
+    const MOST: usize = 4;
+    let (exceptions, others): (Vec<&Note>, Vec<&Note>) =
+        notes.partition(|note| matches!(note, Note::Exception { .. }));
+    let more = exceptions.len().saturating_sub(MOST);
+    let more =
+        (more > 0).then(|| format!("{more} more such rules decide before ours: `portcullis status --json`"));
+    let said = others.into_iter().chain(exceptions.into_iter().take(MOST));
+    said.map(ToString::to_string).chain(more).collect()
+}
+
+/// `port 2345`, `ports 2345, 9229 and 3 more`
+fn ports_in_words(ports: &[PortRange]) -> String {
+    const MOST: usize = 6;
+    let named: Vec<String> = ports.iter().take(MOST).map(ToString::to_string).collect();
+    let more = match ports.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let word = if matches!(ports, [one] if one.as_single().is_some()) { "port" } else { "ports" };
+    format!("{word} {}{more}", named.join(", "))
 }
 
 /// `40 s`, `5 min`, `3 h`, `2 days`.

@@ -65,6 +65,11 @@ pub fn arguments(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<OsS
     Some(arguments)
 }
 
+/// The first word of a request, which is what the audit calls it too.
+pub fn verb(ask: &Ask) -> Option<String> {
+    request(ask, "ada", 0)?.into_iter().next()
+}
+
 fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let named = |ports: &[(&str, u16)]| {
         ports.iter().map(|(name, port)| format!("{port}={name}")).collect::<Vec<_>>().join(",")

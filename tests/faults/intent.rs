@@ -49,6 +49,8 @@ pub struct Open {
     pub whom: Whom,
     /// The instant at which it ends, the earliest of several; seconds since 1970.
     pub until: Option<i64>,
+    /// Whether its end is known by a clock that no user can set, too.
+    pub clocked: bool,
     /// Its other ends, such as the restart.
     pub ends: BTreeSet<String>,
 }
@@ -228,7 +230,8 @@ fn meet(one: &Open, other: &Open) -> Option<Open> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     };
-    Some(Open { whom, until, ends: one.ends.union(&other.ends).cloned().collect() })
+    let clocked = one.clocked || other.clocked;
+    Some(Open { whom, until, clocked, ends: one.ends.union(&other.ends).cloned().collect() })
 }
 
 /// `any` meets everyone; two networks that are not the same one meet in nothing; lan wins over hosts.
@@ -300,7 +303,11 @@ fn open(opening: &Value) -> Result<Open, String> {
         let value = opening.get(*key).filter(|value| !value.is_null() && **value != Value::Bool(false))?;
         Some(format!("{key} {value}"))
     });
-    Ok(Open { whom, until, ends: ends.collect() })
+    let clocked = opening.get("clocks").and_then(Value::as_object).is_some_and(|clocks| !clocks.is_empty());
+    if until.is_some() && !clocked {
+        return Err("an opening whose end is known by the wall clock alone".to_owned());
+    }
+    Ok(Open { whom, until, clocked, ends: ends.collect() })
 }
 
 /// The ports of an entry: a number, or `"30000-30100"`.
@@ -340,7 +347,7 @@ pub fn try_laws() -> Result<usize, String> {
         for until in [None, Some(5), Some(9)] {
             for restart in [false, true] {
                 let ends = restart.then(|| "restart".to_owned()).into_iter().collect();
-                ways.push(Some(Open { whom: whom.clone(), until, ends }));
+                ways.push(Some(Open { whom: whom.clone(), until, clocked: until.is_some(), ends }));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::helper::{Answer, Outcome};
+use crate::helper::{self, Answer, Ask, Outcome};
 use crate::image::{Entry, Image, plain_path};
 use crate::intent::{Guard, Intent, Wanted, Way};
 use crate::pf::{Pf, Rules};
@@ -17,6 +17,7 @@ const LEDGER: &str = "/Library/Application Support/Portcullis/ledger.json";
 const JOURNAL: &str = "/Library/Application Support/Portcullis/journal.json";
 const STATUS: &str = "/Library/Application Support/Portcullis/status.json";
 const AUDIT: &str = "/Library/Logs/Portcullis/audit";
+const AUDIT_FILE: &str = "/Library/Logs/Portcullis/audit.jsonl";
 const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots/";
 const ANCHOR_FILE: &str = "/etc/pf.anchors/dev.portcullis";
 const PF_CONF: &str = "/etc/pf.conf";
@@ -88,7 +89,8 @@ impl Moment {
         })
     }
 
-    fn has_journal(&self) -> bool {
+    /// Whether a change is under way.
+    pub fn has_journal(&self) -> bool {
         self.image.0.contains_key(JOURNAL)
     }
 
@@ -370,6 +372,23 @@ impl Reference {
         }
     }
 
+    /// Judges the audit after the helper was killed midway, and another was `next`: of each there is a line.
+    pub fn audited(start: &Moment, after: &Moment, killed: &Ask, next: &Ask) -> Findings {
+        let mut found = Findings::default();
+        let old = audited_verbs(&start.image).len();
+        let new: Vec<String> = audited_verbs(&after.image).into_iter().skip(old).collect();
+        for ask in [killed, next] {
+            let Some(verb) = helper::verb(ask) else { continue };
+            let wanted = if helper::verb(killed) == helper::verb(next) { 2 } else { 1 };
+            // What is uninstalled takes the audit with it.
+            if *killed != Ask::Uninstall && new.iter().filter(|line| **line == verb).count() < wanted {
+                found
+                    .add(Wrong::Disagree, format!("the audit has no line of the request to {verb}: {new:?}"));
+            }
+        }
+        found
+    }
+
     /// How ledger, pf, anchor file, pf.conf and status differ from each other.
     fn disagreements(&self, moment: &Moment, scope: Scope) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -392,7 +411,10 @@ impl Reference {
             }
         }
         let classic = ledger.way == Some(Way::Classic) && ledger.needs_rules();
-        if pf.main_calls(Way::Classic.anchor()) != classic {
+        // Where the main ruleset cannot be seen to be the file's it is not loaded, and the call of an empty anchor stays.
+        let may_stay = !classic && pf.rules(Way::Classic.anchor()).is_ok_and(|rules| rules.is_empty());
+        if pf.main_calls(Way::Classic.anchor()) != classic && !(may_stay && says_that_the_call_stays(moment))
+        {
             let calls = if classic { "does not call" } else { "calls" };
             wrong.push(format!("the main ruleset {calls} our anchor"));
         }
@@ -654,6 +676,16 @@ fn anchor_file(image: &Image) -> Result<Option<Rules>, String> {
     Rules::read(text).map(Some)
 }
 
+/// What each line of the audit is of, the oldest first.
+fn audited_verbs(image: &Image) -> Vec<String> {
+    let lines = image.file(AUDIT_FILE).unwrap_or_default().split(|&byte| byte == b'\n');
+    let verb = |line: &[u8]| {
+        let line = serde_json::from_slice::<Value>(line).ok()?;
+        Some(line.get("request")?.get("action")?.get("do")?.as_str()?.to_owned())
+    };
+    lines.filter_map(verb).collect()
+}
+
 /// How many lines an audit has, and whether each of them is whole.
 fn audit_lines(bytes: &[u8]) -> (usize, bool) {
     let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
@@ -683,6 +715,12 @@ fn compare_status(moment: &Moment, ledger: &Intent) -> Option<String> {
             ledger.difference(&status).map(|difference| format!("unlike in the status {difference}"))
         }
     }
+}
+
+fn says_that_the_call_stays(moment: &Moment) -> bool {
+    let status = moment.image.file(STATUS).and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
+    let notes = status.as_ref().and_then(|status| status.get("notes")?.as_array());
+    notes.is_some_and(|notes| notes.iter().any(|note| note.get("kind") == Some(&"classic-call-stays".into())))
 }
 
 fn find_torn_snapshots(image: &Image, found: &mut Findings) {

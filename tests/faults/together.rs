@@ -146,7 +146,7 @@ fn effect(ask: &Ask, ports: &BTreeSet<u16>, now: i64) -> (BTreeMap<u16, Option<O
                 Source::Lan(list) => Whom::Lan { network: None, addresses: networks(list) },
             };
             let until = lasts.map(|seconds| now + seconds);
-            let open = Open { whom, until, ends: BTreeSet::new() };
+            let open = Open { whom, until, clocked: until.is_some(), ends: BTreeSet::new() };
             (ports.iter().map(|(_, port)| (*port, Some(open.clone()))).collect(), None)
         }
         Ask::Close(ports) => (closed(&mut ports.iter().map(|(_, port)| *port)), None),

@@ -164,6 +164,8 @@ pub fn furnish(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Mo
 pub struct Prepared {
     pub name: String,
     ask: Ask,
+    /// What the change is of: of a recovery, the request that was killed.
+    change: Ask,
     /// When its request was made, seconds since 1970.
     now: i64,
     /// How the lab is when the helper starts.
@@ -277,6 +279,7 @@ fn prepare_from(
     let mut prepared = Prepared {
         name: name.to_owned(),
         ask: ask.clone(),
+        change: of.map_or(ask, |of| &of.ask).clone(),
         now,
         start,
         reference,
@@ -322,6 +325,9 @@ impl Prepared {
             let later = self.later(work, &moment)?;
             for ((next, when), (after, answer)) in CONTINUATIONS.iter().zip(&later.ends) {
                 found.take_in(when, self.judge_next(next, &due, &later.start, after, answer));
+                if fault.kills() && (moment.has_journal() || moment.has_begun(&self.start)) {
+                    found.take_in(when, Reference::audited(&self.start, after, &self.change, next));
+                }
             }
         } else {
             let mut first = Some(first);

@@ -12,7 +12,7 @@
 //! | 8 hostile request | `hostile`, `prompt` |
 //! | 9 rule injection | `tests/helper.rs` (what does not read back is undone); rules come from typed values alone |
 //! | 10 damaged files | `hostile`; closing goes on: `tests/cli.rs`, `tests/helper.rs` |
-//! | 11 user-owned files | root's shell reads the helper's bytes alone (`src/elevate/shell.rs`); not traced |
+//! | 11 user-owned files | `traced`; root's shell reads the helper's bytes alone: `src/elevate/shell.rs` |
 //! | 12 information leak | `tests/privacy.rs` |
 //! | 13 replay, undo | `prompt`; `tests/undo.rs` |
 //! | 14 denial | `hostile`: bounds of the ledger; time-outs and the killed group in `src/os/process.rs` |
@@ -33,6 +33,7 @@ mod hostile;
 mod inherited;
 mod prompt;
 mod random;
+mod traced;
 
 use common::Lab;
 

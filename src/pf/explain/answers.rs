@@ -73,7 +73,7 @@ pub fn answers(loaded: &Rulesets, range: PortRange, near: &[NearNetwork]) -> Per
 const MAXIMUM_PORTS: usize = 64;
 
 /// The ports of the range at which some rule's answer may change.
-fn telling_ports(loaded: &Rulesets, range: PortRange) -> Vec<u16> {
+pub fn telling_ports(loaded: &Rulesets, range: PortRange) -> Vec<u16> {
     let mut ports = vec![range.first()];
     if range.as_single().is_none() {
         let rulesets = loaded.anchor_paths().filter_map(|path| loaded.anchor(path));

@@ -74,7 +74,7 @@ pub fn unnamed_in(loaded: &Rulesets, own: IpNet) -> IpAddr {
 }
 
 /// A host on the internet that no rule names, where there is one.
-fn stranger(loaded: &Rulesets, four: bool) -> IpAddr {
+pub(super) fn stranger(loaded: &Rulesets, four: bool) -> IpAddr {
     // Public addresses of different blocks, none of them reserved, so that no list of bogus networks holds them all.
     const FOUR: [[u8; 4]; 5] =
         [[198, 41, 96, 7], [81, 2, 69, 160], [45, 33, 32, 156], [133, 242, 0, 3], [17, 253, 144, 10]];

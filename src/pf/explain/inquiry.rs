@@ -9,7 +9,8 @@ use crate::pf::packet::{ACK, Packet, SYN};
 use crate::pf::rule::Action;
 use crate::pf::rule_text::{RuleText, rule_text};
 use crate::pf::rulesets::Rulesets;
-use crate::pf::surprises;
+use crate::pf::surprises::{self, Surprise};
+use crate::pf::trail::{Role, RuleRef};
 use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
 
 use super::endpoints::{Endpoints, endpoints};
@@ -65,7 +66,7 @@ impl<'a> Inquiry<'a> {
         if let Some(to) =
             self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Decision::Pass)
         {
-            conclusion.because = Grounds::Redirected { to, then: Box::new(conclusion.because) };
+            conclusion.because = Grounds::Redirected { to: Some(to), then: Box::new(conclusion.because) };
             conclusion.sentence =
                 format!("redirected to {to}, which is not this Mac, and {}", conclusion.sentence);
         }
@@ -133,6 +134,12 @@ impl<'a> Inquiry<'a> {
                 Direction::In => Leg::Next,
             };
             let mut failed = self.conclude(&next, leg);
+            if let Some(rule) = changes_source(&next, packet).filter(|_| failed.outcome == Decision::Pass) {
+                failed.outcome = Decision::Block;
+                failed.because = Grounds::ReplyTranslated { rule: DecidingRule::from(rule) };
+                failed.sentence = failed.because.to_string();
+                failed.rule = Some(rule_text(rule));
+            }
             if failed.outcome != Decision::Pass {
                 if first.stateful.is_none() {
                     failed.outcome = Decision::Unknown;
@@ -162,6 +169,8 @@ impl<'a> Inquiry<'a> {
             self.trail.push(trail_line(&what, step, Some(index) == last));
         }
         self.notes.extend(surprises::of_packet(self.loaded, packet).iter().map(ToString::to_string));
+        self.notes
+            .extend(found.lost_quick.iter().map(|call| Surprise::LostQuick(call.to_string()).to_string()));
         let diverted = found.rule.and_then(|rule| rule.rule.item.route.as_deref());
         if found.outcome == Decision::Pass
             && let Some(route) = diverted
@@ -271,4 +280,13 @@ impl<'a> Inquiry<'a> {
             }
         }
     }
+}
+
+/// The translation that gives a packet on its way out another source, where it surely does.
+fn changes_source<'v, 'a>(verdict: &'v Verdict<'a>, packet: &Packet) -> Option<&'v RuleRef<'a>> {
+    let is_other = |other: &Packet| (other.source, other.source_port) != (packet.source, packet.source_port);
+    if packet.direction == Direction::In || !verdict.translated.iter().all(is_other) {
+        return None;
+    }
+    verdict.trail.iter().find(|step| step.role == Role::Translates).map(|step| &step.rule)
 }

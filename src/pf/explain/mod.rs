@@ -22,10 +22,12 @@ mod answers;
 mod endpoints;
 mod explanation;
 mod inquiry;
+mod named;
 mod query;
 
-pub use answers::{CombinedVerdict, NearNetwork, VerdictChange, answers, changes};
+pub use answers::{CombinedVerdict, NearNetwork, VerdictChange, answers, changes, telling_ports};
 pub use endpoints::unnamed_in;
 pub use explanation::{Explanation, TrailLine};
 pub use inquiry::ask;
+pub use named::{NamedClient, SomeClients, named_clients};
 pub use query::{ClientHost, Query};

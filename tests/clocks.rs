@@ -1,0 +1,178 @@
+//! A clock that is set back makes no opening last longer; an end that is past, or a network elsewhere, opens nothing.
+
+mod common;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use common::Lab;
+use ipnet::IpNet;
+use portcullis::os::holds::{HoldError, Release};
+use portcullis::os::process::Program;
+use portcullis::os::states::StatesError;
+use portcullis::os::{BootError, Files, Interface, TrackedConnection};
+use portcullis::root::answer::{Outcome, Response};
+use portcullis::root::apply::apply;
+use portcullis::root::permissions::AskedBy;
+use portcullis::root::request::{Operation, Request};
+use portcullis::rules::ledger::Ledger;
+use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
+use portcullis::system::{HelperLaunch, LEDGER, Moment, System, SystemError};
+
+const HOUR: i64 = 3600;
+const NOON: i64 = 1_764_072_000;
+
+/// A lab whose clocks say what a test wants.
+#[derive(Debug)]
+struct AtMoment {
+    lab: portcullis::lab::Lab,
+    moment: Moment,
+}
+
+impl System for AtMoment {
+    fn now(&self) -> i64 {
+        self.moment.time
+    }
+    fn clock(&self) -> u64 {
+        self.moment.clock
+    }
+    fn boot_id(&self) -> Result<String, BootError> {
+        Ok(self.moment.boot.clone())
+    }
+    fn files(&self) -> Files {
+        self.lab.files()
+    }
+    fn program(&self, path: &str) -> Program {
+        self.lab.program(path)
+    }
+    fn interfaces(&self) -> Result<Vec<Interface>, SystemError> {
+        self.lab.interfaces()
+    }
+    fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
+        self.lab.networks()
+    }
+    fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
+        self.lab.connections()
+    }
+    fn drop_states(&self, connections: &[TrackedConnection]) -> Result<usize, StatesError> {
+        self.lab.drop_states(connections)
+    }
+    fn hold_pf(&self) -> Result<u64, HoldError> {
+        self.lab.hold_pf()
+    }
+    fn release_pf(&self, token: u64) -> Result<Release, HoldError> {
+        self.lab.release_pf(token)
+    }
+    fn preferences_file(&self) -> Result<PathBuf, SystemError> {
+        self.lab.preferences_file()
+    }
+    fn helper(&self) -> HelperLaunch {
+        HelperLaunch { arguments: vec![OsString::new()], ..self.lab.helper() }
+    }
+    fn lab(&self) -> Option<&Path> {
+        self.lab.lab()
+    }
+}
+
+/// Asks at a moment: hours of the wall clock after noon, the boot, hours of the other clock.
+fn ask(lab: &Lab, (wall, boot, clock): (i64, &str, u64), action: Operation) -> Response {
+    let moment = Moment { time: NOON + wall * HOUR, boot: boot.into(), clock: clock * HOUR.unsigned_abs() };
+    let request = Request::new(action.clone(), "ada", moment.clone());
+    let asked_by = if action == (Operation::Tick {}) { AskedBy::Launchd } else { AskedBy::User };
+    apply(&AtMoment { lab: lab.system(), moment }, &request, asked_by)
+}
+
+fn open(from: Source, hours: i64) -> Operation {
+    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
+    Operation::Open { ports, from, until: Some(NOON + hours * HOUR) }
+}
+
+/// A lab in which 2345 is open from noon until four, hour 10 of the boot `A`.
+fn opened() -> Lab {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    let said = ask(&lab, (0, "A", 10), Operation::Guard { on: true });
+    assert!(said.ok, "{said:?}");
+    let said = ask(&lab, (0, "A", 10), open(Source::Any, 4));
+    assert!(said.ok, "{said:?}");
+    lab
+}
+
+fn is_open(lab: &Lab) -> bool {
+    let in_pf = lab.rules().contains("keep state");
+    assert_eq!(in_pf, !Ledger::parse(&lab.read(LEDGER)).unwrap().openings.is_empty());
+    in_pf
+}
+
+#[test]
+fn whichever_clock_comes_first_closes() {
+    for (steps, why) in [
+        (&[((3, "A", 13), true), ((4, "A", 14), false)][..], "both go on"),
+        (&[((-20, "A", 11), true), ((-17, "A", 14), false)], "the wall clock was set back"),
+        (&[((4, "A", 11), false)], "it was set forward"),
+        (&[((3, "B", 0), true), ((4, "B", 1), false)], "a restart"),
+        (&[((-1, "B", 0), false)], "a restart with the clock set back"),
+        (&[((2, "A", 12), true), ((1, "B", 0), false)], "set back behind the last look"),
+        (&[((3, "B", 0), true), ((-9, "B", 1), false)], "set back after the restart"),
+    ] {
+        let lab = opened();
+        for (moment, stays) in steps {
+            ask(&lab, *moment, Operation::Tick {});
+            assert_eq!(is_open(&lab), *stays, "{why}: {moment:?}");
+        }
+    }
+}
+
+#[test]
+fn each_request_closes_what_is_over_by_either_clock() {
+    let lab = opened();
+    ask(&lab, (-20, "A", 14), Operation::Guard { on: true });
+    assert!(!is_open(&lab));
+    // What is opened with the clock set back has its own end.
+    let said = ask(&lab, (-20, "A", 14), open(Source::Any, -18));
+    assert!(said.ok && is_open(&lab), "{said:?}");
+    // Asked for again as it is, it lasts no longer.
+    let again = ask(&lab, (-21, "A", 15), open(Source::Any, -18));
+    assert_eq!(again.outcome, Outcome::Unchanged, "{again:?}");
+    ask(&lab, (-21, "A", 16), Operation::Tick {});
+    assert!(!is_open(&lab));
+    // Turned back it is not opened again.
+    let lab = opened();
+    let close = ask(&lab, (1, "A", 11), Operation::CloseAll {});
+    let opens = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
+    let undo = Operation::Undo { change: close.snapshot.unwrap(), opens, unblocks: Vec::new() };
+    ask(&lab, (-20, "A", 15), undo);
+    assert!(!is_open(&lab));
+}
+
+#[test]
+fn an_end_that_is_past_or_a_network_elsewhere_opens_nothing() {
+    let lan = |networks: &[&str]| Source::Lan {
+        networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
+    };
+    let lab = opened();
+    let before = lab.rules();
+    for (opening, says) in [
+        (
+            open(Source::Any, 0),
+            "the end of the opening, 2025-11-25T12:00:00Z, is past already: give a later one",
+        ),
+        (
+            open(lan(&["8.8.8.0/24", "fe80::/10"]), 2),
+            "\"this network\" is not 8.8.8.0/24, where this Mac is not now: ask again, or name it as a host",
+        ),
+    ] {
+        let said = ask(&lab, (0, "A", 10), opening);
+        assert_eq!((said.ok, said.outcome), (false, Outcome::Unchanged));
+        assert_eq!(said.message, format!("{says}; nothing was changed"));
+    }
+    assert_eq!(lab.rules(), before);
+    // A prefix of it, or more than it; or where nothing is known of it just now.
+    for networks in [&["192.168.1.0/25"][..], &["192.168.0.0/16", "fe80::/10"]] {
+        assert!(ask(&lab, (0, "A", 10), open(lan(networks), 2)).ok, "{networks:?}");
+    }
+    lab.write("/lab.toml", "networks = []\n");
+    let said = ask(&lab, (0, "A", 10), open(lan(&["10.9.9.0/24"]), 2));
+    assert!(said.ok, "{said:?}");
+}
