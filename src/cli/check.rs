@@ -37,9 +37,8 @@ impl CheckCommand {
         let text = files.main(&self.file)?;
         let path = self.file.display().to_string();
         let conf = Rulesets::load_conf(&path, &text, &mut |path| files.include(path));
-        let mut checked = Checked::default();
-        checked.take_problems(conf.problems.clone(), follows_loads);
-        checked.take_doubts(&conf);
+        let mut checked = Checked { problems: conf.refusals(follows_loads), notes: Vec::new() };
+        checked.note_unread(&conf, follows_loads);
         checked.mend(&path, &text, &mut files);
         checked.take_uncalled(&conf.rulesets);
         checked.take_names(&conf.rulesets);
@@ -48,37 +47,25 @@ impl CheckCommand {
     }
 }
 
-#[derive(Default)]
 struct Checked {
     problems: Vec<Problem>,
     notes: Vec<String>,
 }
 
 impl Checked {
-    fn take_problems(&mut self, problems: Vec<Problem>, follows_loads: bool) {
-        for problem in problems {
-            // A file that this machine does not have is not a mistake of the file that names it.
-            let is_load = problem.message.starts_with("cannot load anchor");
-            if problem.fault != Fault::File || (is_load && follows_loads) {
-                self.problems.push(problem);
-            } else {
-                let Problem { path, line, message, .. } = problem;
-                let cure =
-                    if is_load { "; --anchors names the folder that stands for /etc/pf.anchors" } else { "" };
-                self.notes.push(format!("{path}:{line}: {message}: it was not looked at{cure}"));
-            }
+    /// A file that this machine does not have is not a mistake of the file that names it.
+    fn note_unread(&mut self, conf: &LoadedConf, follows_loads: bool) {
+        for Problem { path, line, message, fault, .. } in &conf.problems {
+            let cure = match fault {
+                Fault::Load if follows_loads => continue,
+                Fault::Load => "; --anchors names the folder that stands for /etc/pf.anchors",
+                Fault::File => "",
+                _ => continue,
+            };
+            self.notes.push(format!("{path}:{line}: {message}: it was not looked at{cure}"));
         }
-    }
-
-    fn take_doubts(&mut self, conf: &LoadedConf) {
-        for doubt in &conf.doubts {
-            if doubt.fault == Fault::Refused {
-                let message = format!("macOS's pfctl refuses this: {}", doubt.message);
-                self.problems.push(Problem { message, ..doubt.clone() });
-            } else {
-                self.notes.push(format!("{}:{}: {}", doubt.path, doubt.line, doubt.message));
-            }
-        }
+        let unsure = conf.doubts.iter().filter(|doubt| doubt.fault == Fault::Unsure);
+        self.notes.extend(unsure.map(|doubt| format!("{}:{}: {}", doubt.path, doubt.line, doubt.message)));
     }
 
     /// Says what to write, where a line has a usual slip.
@@ -89,7 +76,7 @@ impl Checked {
         let lines: Vec<&str> = text.lines().collect();
         let own = self.problems.iter_mut().filter(|problem| &*problem.path == path);
         let mut readable = Readable { path, lines: &lines, files };
-        for problem in own.filter(|problem| problem.fault != Fault::File).take(MAXIMUM_MENDS) {
+        for problem in own.filter(|problem| problem.fault != Fault::Load).take(MAXIMUM_MENDS) {
             let line = lines.get(problem.line.saturating_sub(1)).copied().unwrap_or_default();
             let Some(slip) = mended(line, &mut |better| readable.reads(problem.line, better)) else {
                 continue;

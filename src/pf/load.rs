@@ -33,6 +33,24 @@ pub struct LoadedConf {
     pub doubts: Vec<Problem>,
 }
 
+impl LoadedConf {
+    /// Why macOS's pfctl would load nothing of it, in the order of the texts. `follows_loads`: the files that it loads were
+    /// looked for where they are; one that is not there is one more reason.
+    pub fn refusals(&self, follows_loads: bool) -> Vec<Problem> {
+        let is_problem = |problem: &&Problem| match problem.fault {
+            Fault::File => false,
+            Fault::Load => follows_loads,
+            _ => true,
+        };
+        let refused = self.doubts.iter().filter(|doubt| doubt.fault == Fault::Refused);
+        let refused = refused.map(|doubt| Problem {
+            message: format!("macOS's pfctl refuses this: {}", doubt.message),
+            ..doubt.clone()
+        });
+        self.problems.iter().filter(is_problem).cloned().chain(refused).collect()
+    }
+}
+
 impl Rulesets {
     /// The rulesets after `pfctl -f path`. `read` gives the files that the text includes, loads into anchors and fills
     /// tables from. Also every problem: pfctl loads nothing of a text with one.
@@ -86,7 +104,7 @@ impl Rulesets {
                             load.place.clone(),
                             message,
                             load.item.to_string(),
-                            Fault::File,
+                            Fault::Load,
                         ));
                     }
                 }

@@ -27,6 +27,8 @@ pub enum Fault {
     Meaning,
     /// It names a file that could not be read here; on another machine it may be right.
     File,
+    /// It loads a file that could not be read here.
+    Load,
     /// Its meaning is clear, and macOS's pfctl refuses it by all that is known of it.
     Refused,
     /// Its meaning is clear, and macOS's pfctl may refuse it.
