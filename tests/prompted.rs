@@ -283,3 +283,39 @@ fn a_line_is_written_before_the_journal_goes() {
     assert!(last[1].0 == "open" && last[1].1.contains("was undone (it was to open 2345 (dlv))"), "{lines:?}");
     assert_eq!(last[0].0, "tick");
 }
+
+fn prompts(lab: &Lab) -> usize {
+    let log = std::fs::read_to_string(lab.file(portcullis::lab::osascript::PROMPTS_LOG));
+    log.map_or(0, |log| log.lines().count())
+}
+
+#[test]
+fn what_is_so_already_asks_nothing() {
+    let lab = guarded();
+    let all: [&[&str]; 4] =
+        [&["guard", "on"], &["open", "2345", "--from", "any"], &["close", "9229"], &["open", "5005"]];
+    for arguments in all {
+        lab.portcullis(arguments).expect(0);
+    }
+    let asked = prompts(&lab);
+    for arguments in all {
+        let said = lab.portcullis(&[arguments, &["--json"]].concat()).expect(0).json();
+        assert_eq!(said["outcome"], "unchanged", "{said}");
+    }
+    assert_eq!(prompts(&lab), asked);
+    let said = lab.portcullis(&["open", "2345", "--from", "any"]).expect(0).out;
+    assert!(said.starts_with("port 2345 (dlv) is open for anyone\n"), "{said}");
+    // For others, or where a change was interrupted, root is asked.
+    lab.portcullis(&["open", "2345", "--from", "10.0.0.1"]).expect(0);
+    assert_eq!(prompts(&lab), asked + 1);
+    lab.write(JOURNAL, "{");
+    lab.portcullis(&["close", "9229"]).expect(0);
+    assert_eq!(prompts(&lab), asked + 2);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    lab.portcullis(&["close", "--all"]).expect(0);
+    let asked = prompts(&lab);
+    for arguments in [&["guard", "off"][..], &["close", "--all"]] {
+        lab.portcullis(arguments).expect(0);
+    }
+    assert_eq!(prompts(&lab), asked);
+}

@@ -276,7 +276,7 @@ fn turn_back(
     let mut now = drop_lost_token(machine, &live, &old);
     machine.expire(&mut now);
     let back = undo::turned_back(machine.system, undo, &now, &machine.boot, machine.now)?;
-    let left = undo::left(&back);
+    let details = undo::details(&back, &now);
     let mut new = back.ledger;
     // What was open again may be over by the clock that no user can set.
     machine.expire(&mut new);
@@ -287,7 +287,13 @@ fn turn_back(
         new.token = None;
     }
     let mut carried = change_in_stages(machine, StagedChange { wanted: back.way, ..asked }, old, new, live)?;
-    carried.response.message += &left;
+    if carried.response.ok && carried.response.outcome == Outcome::Unchanged {
+        let change = undo.change;
+        carried.response.message = format!("nothing is left to turn back of change {change}");
+    }
+    if carried.response.ok {
+        carried.response.message += &details;
+    }
     Ok(carried)
 }
 

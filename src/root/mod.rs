@@ -13,7 +13,7 @@ mod ledger_file;
 mod live;
 mod machine;
 mod main_ruleset;
-mod messages;
+pub mod messages;
 pub mod permissions;
 pub mod plan;
 pub mod record;

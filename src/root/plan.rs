@@ -109,18 +109,23 @@ pub enum Evaluation {
 pub enum PlanError {
     /// The way that was asked for is not evaluated.
     #[error(
-        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: load Apple's with `sudo pfctl -f /etc/pf.conf` (what others loaded into the main ruleset goes), or set the preference way to classic"
+        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: run `sudo pfctl -f /etc/pf.conf`, which loads this Mac's own again (what others loaded into the main ruleset goes), then ask again"
     )]
     AppleNotCalled,
+    /// Nor would it be after pf.conf was loaded.
+    #[error(
+        "neither the loaded ruleset nor /etc/pf.conf calls anchor \"com.apple/*\", so rules below it are never evaluated: run `portcullis prefs way classic`, then ask again"
+    )]
+    AppleNowhere,
     /// Our block in pf.conf is torn.
     #[error(transparent)]
     Conf(#[from] ConfError),
     /// There is no pf.conf to put the block in.
-    #[error("there is no /etc/pf.conf to add our block to: put it back, or set the preference way to apple")]
+    #[error("there is no /etc/pf.conf to add our block to: put it back, then ask again")]
     NoConf,
     /// Loading pf.conf would lose what others loaded.
     #[error(
-        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file would take those rules away from the program that loaded them (a VPN, Internet Sharing); set the preference way to apple, restart this Mac, or run `sudo pfctl -f /etc/pf.conf` all the same"
+        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file takes those rules away from the program that loaded them (a VPN, Internet Sharing); where they may go, run `sudo pfctl -f /etc/pf.conf`, then ask again"
     )]
     WouldLose(#[source] MainDiffers),
     /// The request does not say that /etc/pf.conf may be edited and loaded.
@@ -165,7 +170,7 @@ pub fn choose_way(
     }
     let can_call_apple = observed.calls_apple || (observed.main_is_empty && observed.conf_calls_apple);
     match wanted.or(old.way) {
-        Some(Attachment::Apple) if is_required && !can_call_apple => Err(PlanError::AppleNotCalled),
+        Some(Attachment::Apple) if is_required && !can_call_apple => Err(observed.apple_not_called()),
         Some(way) => Ok(Some(way)),
         None if can_call_apple => Ok(Some(Attachment::Apple)),
         None => Ok(Some(Attachment::Classic)),
@@ -236,7 +241,7 @@ fn enter(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Result
             if harms_nobody && is_required {
                 Ok(Some(Step::LoadConf))
             } else {
-                Err(PlanError::AppleNotCalled)
+                Err(observed.apple_not_called())
             }
         }
         Some(Attachment::Classic) => {
@@ -271,6 +276,11 @@ fn leave(observed: &Observed, evaluation: Evaluation) -> Result<(Option<Step>, O
 }
 
 impl Observed {
+    /// The one command that helps depends on whether loading pf.conf would.
+    fn apple_not_called(&self) -> PlanError {
+        if self.conf_calls_apple { PlanError::AppleNotCalled } else { PlanError::AppleNowhere }
+    }
+
     /// The note that our rules are without effect, where they are.
     fn not_evaluated(&self, ledger: &Ledger) -> Option<Note> {
         let is_called = match ledger.way? {
