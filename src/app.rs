@@ -177,9 +177,7 @@ impl App {
             ports,
             blocked: self.blocked(now),
             openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
-            interrupted: ledger
-                .and_then(|ledger| ledger.changing)
-                .filter(|changing| is_interrupted(changing, now)),
+            interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
         let mut status = Status::of(&facts);
         if let Err(problem) = preferences {
@@ -478,6 +476,11 @@ impl App {
         Ledger::parse(&self.system.files().read(LEDGER).ok()??).ok()
     }
 
+    /// A change that was begun and not finished: [`App::repair`] undoes it.
+    pub fn interrupted(&self) -> Option<Changing> {
+        interrupted(self.ledger()?, self.system.now())
+    }
+
     /// Who a choice opens for now: of `lan`, the networks this Mac is on.
     pub fn source(&self, choice: &SourceChoice) -> Result<Source, AppError> {
         Ok(match choice {
@@ -492,6 +495,11 @@ impl App {
             }
         })
     }
+}
+
+/// A change that was begun and not finished.
+fn interrupted(ledger: Ledger, now: Seconds) -> Option<Changing> {
+    ledger.changing.filter(|changing| is_interrupted(changing, now))
 }
 
 /// Whether a change that is under way was interrupted: its helper has ended, or takes longer than any does.

@@ -3,6 +3,7 @@
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::dry_run;
+use super::interruption;
 use super::output::Run;
 use portcullis::root::request::Operation;
 
@@ -47,7 +48,7 @@ impl CloseCommand {
         };
         if self.dry_run {
             let operation = ports.map_or(Operation::CloseAll {}, |ports| Operation::Close { ports });
-            return dry_run::preview(&app, &operation, &preferences);
+            return interruption::told(&app, || dry_run::preview(&app, &operation, &preferences));
         }
         let readable = preferences.as_ref().ok();
         let response = match ports {

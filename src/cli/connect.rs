@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::error::CommandError;
+use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{AppError, Connection};
+use portcullis::app::{App, AppError, Connection};
 use portcullis::debuggers::settings::Setting;
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::pf::origin::PerOrigin;
@@ -26,6 +27,10 @@ pub struct ConnectCommand {
 impl ConnectCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
+        interruption::told(&app, || self.connect(&app))
+    }
+
+    fn connect(self, app: &App) -> Run {
         let preferences = app.preferences()?;
         let port = one_port("connect", &self.port, &preferences)?;
         let connection = app.connection(port, self.host.as_deref(), &Ok(preferences))?;

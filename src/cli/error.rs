@@ -9,6 +9,10 @@ use portcullis::elevate::ElevateError;
 use portcullis::pflog::PflogError;
 use portcullis::root::answer::Outcome;
 
+/// What comes before everything else while a change is not finished.
+pub const INTERRUPTED: &str =
+    "a change was interrupted, so pf may let in more than is said here: undo it with `portcullis repair`";
+
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error(transparent)]
@@ -17,6 +21,8 @@ pub enum CommandError {
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Conf(#[from] ConfFileError),
+    #[error("{INTERRUPTED}; {source}")]
+    Interrupted { source: Box<CommandError> },
     #[error("{command} takes one port; you gave {ports}")]
     SeveralPorts { command: &'static str, ports: String },
     #[error("a connection from this Mac itself goes over lo0, not {interface}: leave --on out")]
@@ -35,6 +41,7 @@ impl CommandError {
     /// What became of the system.
     pub fn outcome(&self) -> Outcome {
         match (self, self.exit_status()) {
+            (CommandError::Interrupted { source }, _) => source.outcome(),
             (CommandError::App(AppError::Elevate(ElevateError::Failed { outcome, .. })), _) => *outcome,
             // It is not known.
             (_, 5) => Outcome::Damaged,
@@ -46,6 +53,7 @@ impl CommandError {
     pub fn exit_status(&self) -> u8 {
         match self {
             CommandError::App(error) => error.exit_status(),
+            CommandError::Interrupted { source } => source.exit_status(),
             CommandError::Probe(_) | CommandError::NotRecorded | CommandError::LogForAdministrators => 1,
             CommandError::Conf(_)
             | CommandError::SeveralPorts { .. }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::CommandError;
 use super::files::{ConfFile, IncludedFiles};
+use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::pf::criteria::Family;
@@ -118,7 +119,10 @@ impl Client {
 impl ExplainCommand {
     pub fn run(self, context: &Context) -> Run {
         match &self.rules {
-            ExplainedRules::Seen => self.explain_seen(&context.app()?),
+            ExplainedRules::Seen => {
+                let app = context.app()?;
+                interruption::told(&app, || self.explain_seen(&app))
+            }
             ExplainedRules::File(conf) => self.explain_file(conf),
         }
     }

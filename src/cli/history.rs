@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::context::Context;
+use super::interruption;
 use super::output::{CommandOutput, Run, clock_with_seconds, pretty};
+use portcullis::app::App;
 use portcullis::root::answer::Outcome;
 use portcullis::root::audit::{AuditLine, AuditLog};
 
@@ -16,7 +18,12 @@ pub struct HistoryCommand {
 
 impl HistoryCommand {
     pub fn run(self, context: &Context) -> Run {
-        let AuditLog { mut lines, unreadable } = context.app()?.history()?;
+        let app = context.app()?;
+        interruption::told(&app, || self.show(&app))
+    }
+
+    fn show(self, app: &App) -> Run {
+        let AuditLog { mut lines, unreadable } = app.history()?;
         let surplus = self.last.map_or(0, |last| lines.len().saturating_sub(last));
         lines.drain(..surplus);
         Ok(Box::new(HistoryOutput { version: 1, requests: lines, unreadable }))

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::change::ChangeOutput;
 use super::context::Context;
-use super::error::CommandError;
+use super::error::{CommandError, INTERRUPTED};
 use super::explain;
 use super::files::{ConfFile, IncludedFiles};
+use super::interruption;
 use super::output::{CommandOutput, Printer, Run, clock, clock_with_seconds, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::os::BootError;
@@ -115,9 +116,17 @@ impl LogCommand {
             }
             LogCommand::ShowFile(file, filter) => show_file(&file, &filter),
             LogCommand::FollowFile(file, filter) => follow_file(&file, &filter, context.printer),
-            LogCommand::ShowRecording(filter) => show_recording(&context.app()?, &filter),
+            LogCommand::ShowRecording(filter) => {
+                let app = context.app()?;
+                interruption::told(&app, || show_recording(&app, &filter))
+            }
             LogCommand::FollowRecording { minutes, filter } => {
-                follow_recording(&context.app()?, minutes, &filter, context.printer)
+                let app = context.app()?;
+                // What is followed is printed as it comes.
+                if app.interrupted().is_some() {
+                    context.printer.note(INTERRUPTED);
+                }
+                follow_recording(&app, minutes, &filter, context.printer)
             }
         }
     }

@@ -23,6 +23,7 @@ mod explain;
 mod files;
 mod guard;
 mod history;
+mod interruption;
 mod log;
 mod open;
 mod output;

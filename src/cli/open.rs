@@ -3,6 +3,7 @@
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::dry_run;
+use super::interruption;
 use super::output::Run;
 use portcullis::app::{AppError, SourceChoice};
 use portcullis::root::request::Operation;
@@ -31,7 +32,8 @@ impl OpenCommand {
         let ports = preferences.ports(&self.ports.join(",")).map_err(AppError::from)?;
         let from = app.source(&choice)?;
         if self.dry_run {
-            return dry_run::preview(&app, &Operation::Open { ports, from, until: None }, &Ok(preferences));
+            let operation = Operation::Open { ports, from, until: None };
+            return interruption::told(&app, || dry_run::preview(&app, &operation, &Ok(preferences)));
         }
         let response = app.open(&ports, from, &preferences)?;
         ChangeOutput::with_status(&app, response, &Ok(preferences))

@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::context::Context;
+use super::interruption;
 use super::output::{CommandOutput, Run, clock, pretty};
+use portcullis::app::App;
 use portcullis::root::audit::AuditLine;
 use portcullis::root::snapshot::KEPT;
 use portcullis::rules::ledger::Seconds;
@@ -17,6 +19,10 @@ pub struct SnapshotsCommand {}
 impl SnapshotsCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
+        interruption::told(&app, || self.list(&app))
+    }
+
+    fn list(self, app: &App) -> Run {
         let mut snapshots: Vec<_> = app.history()?.lines.into_iter().filter_map(SnapshotEntry::of).collect();
         snapshots.sort_by_key(|snapshot| snapshot.number);
         let surplus = snapshots.len().saturating_sub(KEPT);

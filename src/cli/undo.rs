@@ -3,7 +3,9 @@
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::dry_run;
+use super::interruption;
 use super::output::{Run, clock};
+use portcullis::app::App;
 use portcullis::rules::ledger::Guard;
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +21,10 @@ pub struct UndoCommand {
 impl UndoCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
+        interruption::told(&app, || self.turn_back(&app))
+    }
+
+    fn turn_back(self, app: &App) -> Run {
         let preview = app.undo_preview(self.number)?;
         if self.dry_run {
             let change = &preview.change;
@@ -35,9 +41,9 @@ impl UndoCommand {
             if !preview.back.ended.is_empty() {
                 notes.push(format!("{} stays closed: its time is over", list(&preview.back.ended)));
             }
-            return dry_run::compare(&app, &preview.now, &preview.back.ledger, notes);
+            return dry_run::compare(app, &preview.now, &preview.back.ledger, notes);
         }
         let response = app.undo(&preview)?;
-        ChangeOutput::with_status(&app, response, &app.preferences())
+        ChangeOutput::with_status(app, response, &app.preferences())
     }
 }

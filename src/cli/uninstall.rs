@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::change::ChangeOutput;
 use super::context::Context;
+use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::report::ReportFact;
@@ -27,7 +28,7 @@ impl UninstallCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
         if self.dry_run {
-            return Ok(Box::new(UninstallPreview::of(&app, self.keep_logs)?));
+            return interruption::told(&app, || Ok(Box::new(UninstallPreview::of(&app, self.keep_logs)?)));
         }
         ChangeOutput::without_status(app.uninstall(self.keep_logs)?)
     }

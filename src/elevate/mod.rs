@@ -184,8 +184,13 @@ fn read_directly(output: Output) -> Result<Response, ElevateError> {
 fn read_answer(stdout: &str) -> Result<Response, ElevateError> {
     // osascript turns LF into CR unless asked not to, and is asked not to: both are read all the same.
     let text = stdout.replace('\r', "\n");
-    serde_json::from_str(text.trim())
-        .map_err(|error| ElevateError::Unclear(format!("the helper's answer does not read ({error})").into()))
+    match Response::parse(text.trim()) {
+        Ok(Response { ok: false, missing, outcome, message, .. }) if missing.is_empty() => {
+            Err(ElevateError::Failed { outcome, message })
+        }
+        Ok(response) => Ok(response),
+        Err(error) => Err(ElevateError::Unclear(error.into())),
+    }
 }
 
 /// What osascript's exit says. It exits with 1 for every failure; the number in brackets at the end of its message
@@ -266,5 +271,36 @@ mod tests {
             assert_eq!(read_outcome(0, &stdout, "", String::new).unwrap(), answer);
         }
         assert!(read_outcome(0, "junk", "", String::new).is_err());
+    }
+
+    /// An exit status of 0 is no answer by itself.
+    #[test]
+    fn an_answer_counts_only_where_all_of_it_says_so() {
+        let answer = |change: fn(&mut serde_json::Value)| {
+            let mut json = serde_json::to_value(Response::done(Outcome::Changed, "opened")).unwrap();
+            change(&mut json);
+            read_outcome(0, &json.to_string(), "", String::new)
+        };
+        assert!(answer(|_| ()).is_ok());
+        assert!(answer(|json| json["outcome"] = "unchanged".into()).is_ok());
+        for outcome in ["unchanged", "restored", "changed", "damaged"] {
+            let failed = Response::failed(serde_json::from_value(outcome.into()).unwrap(), "no");
+            let failed = read_outcome(0, &serde_json::to_string(&failed).unwrap(), "", String::new);
+            assert!(matches!(failed, Err(ElevateError::Failed { .. })), "{failed:?}");
+        }
+        let unclear: [fn(&mut serde_json::Value); 7] = [
+            |json| json["version"] = 2.into(),
+            |json| json["version"] = "1".into(),
+            |json| json["outcome"] = "done".into(),
+            |json| json["outcome"] = "restored".into(),
+            |json| json["outcome"] = "damaged".into(),
+            |json| json["missing"] = serde_json::json!(["edit-conf"]),
+            |json| drop(json.as_object_mut().unwrap().remove("ok")),
+        ];
+        for change in unclear {
+            assert!(matches!(answer(change), Err(ElevateError::Unclear(_))), "{:?}", answer(change));
+        }
+        let missing = Response::missing(vec![crate::root::request::Permission::EditConf]);
+        assert!(read_outcome(0, &serde_json::to_string(&missing).unwrap(), "", String::new).is_ok());
     }
 }

@@ -52,9 +52,42 @@ pub struct Response {
     pub snapshot: Option<u32>,
 }
 
+/// Why an answer tells nothing: what became of the system is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponseError {
+    #[error("the helper's answer does not read ({0})")]
+    Json(#[from] serde_json::Error),
+    #[error(
+        "the helper's answer has version {0}, which this program does not know: install Portcullis again"
+    )]
+    Version(u32),
+    #[error("the helper's answer contradicts itself")]
+    Contradiction,
+}
+
 impl Response {
     /// The version that this program writes and reads.
     pub const VERSION: u32 = 1;
+
+    /// Reads the answer of a helper that ended well. It says that what was asked holds, that the request does not allow
+    /// it, or why not; nothing else is taken for an answer.
+    pub fn parse(text: &str) -> Result<Self, ResponseError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Versioned { version } = serde_json::from_str(text)?;
+        if version != Self::VERSION {
+            return Err(ResponseError::Version(version));
+        }
+        let response: Response = serde_json::from_str(text)?;
+        let is_whole = match (response.ok, response.missing.is_empty()) {
+            (true, is_whole) => is_whole && matches!(response.outcome, Outcome::Changed | Outcome::Unchanged),
+            (false, false) => response.outcome == Outcome::Unchanged,
+            (false, true) => true,
+        };
+        if is_whole { Ok(response) } else { Err(ResponseError::Contradiction) }
+    }
 
     /// What was asked holds now.
     pub fn done(outcome: Outcome, message: impl Into<String>) -> Self {

@@ -151,12 +151,10 @@ pub enum RequestError {
     NoHosts(&'static str),
     #[error("{count} {what} are too many: name at most {max}", max = Request::MAX_HOSTS)]
     TooManyHosts { count: usize, what: &'static str },
-    #[error("{} is every address: use any to say so", host_text(.0))]
-    EveryAddress(IpNet),
+    #[error("{} is more than one network: name a smaller one, or use any to let everyone in", host_text(.0))]
+    TooWide(IpNet),
     #[error("{} has bits outside its prefix: write {}", host_text(.0), .0.trunc())]
     HostBits(IpNet),
-    #[error("{} is no local network: name it as a host instead", host_text(.0))]
-    NotLocal(IpNet),
     #[error("only an opening {0}")]
     OnlyAnOpening(&'static str),
     #[error("the end of the opening, {0}, is past already: give a later one")]
@@ -384,25 +382,11 @@ fn validate_source(from: &Source) -> Result<(), RequestError> {
         return Err(RequestError::TooManyHosts { count: networks.len(), what });
     }
     for network in networks {
-        if network.prefix_len() == 0 {
-            return Err(RequestError::EveryAddress(*network));
-        }
         if network.network() != network.addr() {
             return Err(RequestError::HostBits(*network));
         }
-        if matches!(from, Source::Lan { .. }) && !is_local(network) {
-            return Err(RequestError::NotLocal(*network));
-        }
     }
-    Ok(())
-}
-
-/// Networks that a local interface can be on: at most a /8 of IPv4 or a /10 of IPv6.
-fn is_local(network: &IpNet) -> bool {
-    match network {
-        IpNet::V4(v4) => v4.prefix_len() >= 8,
-        IpNet::V6(v6) => v6.prefix_len() >= 10,
-    }
+    from.too_wide().map_or(Ok(()), |wide| Err(RequestError::TooWide(wide)))
 }
 
 #[cfg(test)]
@@ -447,7 +431,7 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(refused(&open(&["2345"], hosts(&many))).contains("at most 64"));
         let wide = Source::Lan { networks: vec!["0.0.0.0/1".parse().unwrap()] };
-        assert!(refused(&open(&["2345"], wide)).contains("no local network"));
+        assert!(refused(&open(&["2345"], wide)).contains("use any"));
         let log = |minutes| request(Operation::Log { minutes });
         assert!(log(1).validate().is_ok() && log(720).validate().is_ok());
         assert!(refused(&log(0)).contains("1 to 720") && refused(&log(721)).contains("1 to 720"));

@@ -234,7 +234,7 @@ impl Ledger {
         let mut hosts = 0;
         for Opening { port, from, until, clocks, .. } in &self.openings {
             if let Some(networks) = from.networks() {
-                if networks.is_empty() || networks.iter().any(|network| network.prefix_len() == 0) {
+                if networks.is_empty() || from.too_wide().is_some() {
                     return Err(LedgerError::Source(*port));
                 }
                 hosts += u32::try_from(networks.len()).unwrap_or(u32::MAX);

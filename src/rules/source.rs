@@ -61,6 +61,16 @@ impl Source {
         }
     }
 
+    /// A network in it that is wider than any that is named on purpose, its networks taken together: two halves are every
+    /// address. At most a /8 of IPv4, or a /10 of IPv6, which link-local addresses are.
+    pub fn too_wide(&self) -> Option<IpNet> {
+        let networks = self.networks()?;
+        IpNet::aggregate(&networks.to_vec()).into_iter().find(|network| match network {
+            IpNet::V4(four) => four.prefix_len() < 8,
+            IpNet::V6(six) => six.prefix_len() < 10,
+        })
+    }
+
     /// For a sentence: `anyone`, `this network`, or the hosts, of which `most` are named before `and 2 more`.
     pub fn in_words(&self, most: usize) -> String {
         match self {
@@ -132,6 +142,25 @@ mod tests {
         ] {
             assert!(read(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn what_is_everyone_in_disguise_is_too_wide() {
+        let hosts =
+            |text: &str| Source::Hosts { hosts: text.split(' ').map(|net| net.parse().unwrap()).collect() };
+        let eighths: Vec<String> = (0..8).map(|first| format!("{}.0.0.0/8", 8 + first)).collect();
+        for (text, wide) in [
+            ("0.0.0.0/0", Some("0.0.0.0/0")),
+            ("0.0.0.0/1 128.0.0.0/1", Some("0.0.0.0/0")),
+            ("::/1 10.0.0.5/32 8000::/1", Some("::/0")),
+            ("2000::/3", Some("2000::/3")),
+            (&eighths.join(" "), Some("8.0.0.0/5")),
+            ("10.0.0.0/8 192.168.0.0/16 fe80::/10 fd00::/16", None),
+            ("10.0.0.0/8 12.0.0.0/8", None),
+        ] {
+            assert_eq!(hosts(text).too_wide(), wide.map(|net| net.parse().unwrap()), "{text}");
+        }
+        assert_eq!(Source::Any.too_wide(), None);
     }
 
     #[test]

@@ -1,0 +1,74 @@
+//! A change that was interrupted is said by every command that speaks of ports or rules, and the command that is named
+//! undoes it.
+
+mod common;
+
+use common::Lab;
+use portcullis::system::{JOURNAL, LEDGER};
+
+/// A lab whose last change, the closing of 2345, did not come to its end.
+fn interrupted() -> Lab {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    let mut ledger: serde_json::Value = serde_json::from_slice(&lab.read(LEDGER)).unwrap();
+    ledger["changing"] = serde_json::json!({
+        "since": 1_700_000_000,
+        "pid": 0,
+        "open": [{ "name": "dlv", "port": 2345, "from": { "kind": "any" } }],
+    });
+    lab.write(LEDGER, serde_json::to_vec_pretty(&ledger).unwrap());
+    // Cut short, so that its end is the same whatever was asked.
+    lab.write(JOURNAL, "{");
+    lab
+}
+
+#[test]
+fn every_command_says_it_first() {
+    let lab = interrupted();
+    for arguments in [
+        &["status"][..],
+        &["explain", "2345"],
+        &["explain", "5678", "--from", "anyone"],
+        &["close", "9229", "--dry-run"],
+        &["close", "--all", "--dry-run"],
+        &["open", "5678", "--dry-run"],
+        &["undo", "--dry-run"],
+        &["connect", "2345"],
+        &["log"],
+        &["history"],
+        &["snapshots"],
+        &["uninstall", "--dry-run"],
+    ] {
+        let said = lab.portcullis(arguments);
+        let text = if said.out.is_empty() { said.err } else { said.out };
+        let first: String = text.lines().take(2).collect();
+        assert!(
+            first.contains("a change was interrupted") && first.contains("portcullis repair"),
+            "{arguments:?}: {text}"
+        );
+        let json = lab.portcullis(&[arguments, &["--json"]].concat());
+        if !json.out.contains("\"ok\": false") {
+            assert_eq!(json.json()["interrupted"], true, "{arguments:?}: {}", json.out);
+        }
+    }
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("a change was interrupted"), "{doctor}");
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    let dlv = status["ports"].as_array().unwrap().iter().find(|port| port["port"] == 2345).unwrap();
+    assert_eq!((&dlv["state"], &dlv["pf"]["anyone"]), (&"may-be-open".into(), &"unknown".into()));
+    let text = lab.portcullis(&["status"]).expect(0).out;
+    assert!(
+        text.contains("2345        dlv        may be open for anyone: a change was interrupted"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_repair_that_is_named_ends_it() {
+    let lab = interrupted();
+    lab.portcullis(&["repair"]).expect(0);
+    let status = lab.portcullis(&["status"]).expect(0).out;
+    assert!(!status.contains("interrupted") && status.contains("dlv        closed"), "{status}");
+    assert!(!lab.portcullis(&["history"]).expect(0).out.starts_with('!'));
+}
