@@ -1,11 +1,14 @@
 //! Puts a program into this process's memory: its segments at one slide, every address and symbol in its place.
 
 use std::collections::HashMap;
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
 
 use crate::fixups::{self, FixupError, Value};
-use crate::macho::{Program, Protection, Segment};
+use crate::macho::{self, Program, Protection, Segment};
 
 /// A program in memory.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +44,12 @@ impl std::fmt::Display for ImageError {
 const PAGE: usize = 4096;
 
 impl Image {
-    /// Maps `program`, whose file is `file`, and puts in what `resolve` gives for each symbol that it imports.
-    pub fn map(file: &[u8], program: &Program, resolve: &dyn Fn(&str) -> usize) -> Result<Self, ImageError> {
+    /// Maps `program`, whose file is `source`, and puts in what `resolve` gives for each symbol that it imports.
+    pub fn map(
+        source: &Source,
+        program: &Program,
+        resolve: &dyn Fn(&str) -> usize,
+    ) -> Result<Self, ImageError> {
         let lowest = program.mapped().map(|segment| segment.address).min();
         let lowest = lowest.ok_or(ImageError::Form("it has no segments"))? as usize;
         let highest = program.mapped().map(|segment| segment.address + segment.size).max();
@@ -50,9 +57,9 @@ impl Image {
         let base = reserve(size).map_err(ImageError::Memory)?;
         let image = Image { base, size, slide: base.wrapping_sub(lowest) };
         for segment in program.mapped() {
-            image.fill(segment, file)?;
+            image.fill(segment, source)?;
         }
-        image.fix(file, program, resolve)?;
+        image.fix(source.part, program, resolve)?;
         for segment in program.mapped() {
             image.protect(segment).map_err(ImageError::Memory)?;
         }
@@ -95,18 +102,31 @@ impl Image {
         unsafe { (self.place(address) as *mut u64).write_unaligned(value) }
     }
 
-    fn fill(&self, segment: &Segment, file: &[u8]) -> Result<(), ImageError> {
-        let bytes = segment.file.of(file);
-        if bytes.len() != segment.file.length || bytes.len() as u64 > segment.size {
+    fn fill(&self, segment: &Segment, source: &Source) -> Result<(), ImageError> {
+        let length = segment.file.length;
+        if segment.file.of(source.part).len() != length || length as u64 > segment.size {
             return Err(ImageError::Form("a segment lies outside of the file"));
         }
-        // SAFETY: the segment is one of those that the reserved memory was sized for, and `bytes` is no longer.
+        if length == 0 {
+            return Ok(());
+        }
+        let offset = source.offset() + segment.file.offset;
+        let place = self.place(segment.address);
+        if !offset.is_multiple_of(PAGE) || !place.is_multiple_of(PAGE) {
+            return Err(ImageError::Form("a segment does not begin with a page"));
+        }
+        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
+        // SAFETY: the segment is one of those that the reserved memory was sized for, in whole pages; what stands in the
+        // file behind its end is cleared up to the end of the page.
         unsafe {
-            std::ptr::copy_nonoverlapping(
-                bytes.as_ptr(),
-                self.place(segment.address) as *mut u8,
-                bytes.len(),
-            );
+            let fd = source.file.as_raw_fd();
+            if libc::mmap(place as *mut c_void, length, WRITABLE, flags, fd, offset as i64)
+                == libc::MAP_FAILED
+            {
+                return Err(ImageError::Memory(io::Error::last_os_error()));
+            }
+            let rest = length.next_multiple_of(PAGE) - length;
+            std::ptr::write_bytes((place + length) as *mut u8, 0, rest);
         }
         Ok(())
     }
@@ -145,11 +165,46 @@ impl Image {
     }
 }
 
+const WRITABLE: c_int = libc::PROT_READ | libc::PROT_WRITE;
+
+/// A program's file. Its pages are shared by all that run it, but for those that are repaired.
+pub struct Source {
+    file: File,
+    whole: &'static [u8],
+    /// What is for this processor.
+    pub part: &'static [u8],
+}
+
+impl Source {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
+        if length == 0 {
+            return Ok(Source { file, whole: &[], part: &[] });
+        }
+        // SAFETY: asks for new memory, which stays mapped; programs are replaced here and not written to.
+        let whole = unsafe {
+            let fd = file.as_raw_fd();
+            let place = libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0);
+            if place == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            std::slice::from_raw_parts(place.cast::<u8>(), length)
+        };
+        let part = macho::x86_64_slice(whole).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Source { file, whole, part })
+    }
+
+    /// Where the part begins.
+    fn offset(&self) -> usize {
+        self.part.as_ptr() as usize - self.whole.as_ptr() as usize
+    }
+}
+
 /// Fresh zeroed memory that can be written.
 fn reserve(size: usize) -> io::Result<usize> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: asks for new memory anywhere; nothing that exists is touched.
-    let place = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0) };
+    let place = unsafe { libc::mmap(std::ptr::null_mut(), size, WRITABLE, flags, -1, 0) };
     if place == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(place as usize) }
 }

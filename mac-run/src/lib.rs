@@ -35,7 +35,7 @@ use std::ffi::{CString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use image::Image;
+use image::{Image, Source};
 use initialisers::Start;
 
 /// The exit status where a program asks for something that is not known here.
@@ -93,11 +93,10 @@ fn run(path: &Path, arguments: &'static [*const c_char]) -> Result<Never, String
     // Without links on the way, so that what the kernel calls a file can be told to lie below it.
     root::set(root.map(|root| std::fs::canonicalize(&root).unwrap_or(PathBuf::from(root))));
 
-    let file = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-    let file = macho::x86_64_slice(&file).map_err(|error| fail(error.to_string()))?;
-    let program = macho::parse(file).map_err(|error| fail(error.to_string()))?;
+    let source = Source::open(path).map_err(|error| fail(error.to_string()))?;
+    let program = macho::parse(source.part).map_err(|error| fail(error.to_string()))?;
     let entry = program.entry.ok_or_else(|| fail("it has no entry point".into()))?;
-    let image = Image::map(file, &program, &symbols::place).map_err(|error| fail(error.to_string()))?;
+    let image = Image::map(&source, &program, &symbols::place).map_err(|error| fail(error.to_string()))?;
     thread_locals::prepare(&image, &program);
     unwind::register(&image, &program);
 

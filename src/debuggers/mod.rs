@@ -88,7 +88,12 @@ mod tests {
             text += &format!("=== {debugger:?}\n");
             for on in [ListenOn::Loopback, ListenOn::Everywhere] {
                 let command = (debugger.start)(on, 40000);
-                text += &format!("{on:?}: {}\n", command.as_deref().unwrap_or("-"));
+                // A Mac starts its programs by `open`.
+                let command = command
+                    .as_deref()
+                    .unwrap_or("-")
+                    .replace("open -na 'Google Chrome' --args", "google-chrome");
+                text += &format!("{on:?}: {command}\n");
             }
             for mode in debugger.modes {
                 text += &format!("== {mode:?}\n");

@@ -8,6 +8,7 @@
 
 use crate::os::FileError;
 use crate::os::children::Register;
+use crate::port::PortRange;
 use crate::report::Note;
 use crate::root::answer::{Outcome, Response};
 use crate::root::journal::{self, Journal};
@@ -19,6 +20,7 @@ use crate::root::recovery::{is_same, to_half};
 use crate::root::request::Request;
 use crate::root::snapshot::{self, RecordedChange};
 use crate::rules::ledger::{Attachment, Ledger};
+use crate::rules::ledger_change::uncovered;
 use crate::rules::named_port::NamedPort;
 use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER};
 
@@ -174,11 +176,24 @@ fn restored(failure: &Failure, before: &Ledger, half: &Ledger) -> Response {
     let lost = before.open_beyond(half);
     let closed: Vec<NamedPort> =
         lost.into_iter().map(|lost| NamedPort { name: lost.name, range: lost.port }).collect();
-    let message = if closed.is_empty() {
-        format!("{failure}; everything was put back as it was")
-    } else {
-        let ports = closed.iter().map(NamedPort::to_string).collect::<Vec<_>>().join(", ");
-        format!("{ports}: not open as before any more; {failure}; everything else was put back as it was")
+    // A port that the guard is to look after is looked after even where it could not be opened.
+    let known: Vec<PortRange> = before.closed().iter().chain(&closed).map(|port| port.range).collect();
+    let blocked = half.closed().into_iter().flat_map(|port| {
+        let fresh = uncovered(port.range, known.iter().copied());
+        fresh.into_iter().map(move |range| port.part(range))
+    });
+    let blocked: Vec<NamedPort> = blocked.collect();
+    let list = |ports: &[NamedPort]| ports.iter().map(NamedPort::to_string).collect::<Vec<_>>().join(", ");
+    let message = match (closed.is_empty(), blocked.is_empty()) {
+        (true, true) => format!("{failure}; everything was put back as it was"),
+        (true, false) => {
+            let ports = list(&blocked);
+            format!("{failure}; the guard blocks {ports} now; everything else was put back as it was")
+        }
+        (false, _) => {
+            let ports = list(&closed);
+            format!("{ports}: not open as before any more; {failure}; everything else was put back as it was")
+        }
     };
     Response { closed, ..Response::failed(Outcome::Restored, message) }
 }

@@ -1,6 +1,7 @@
 //! This machine's processes, from `/proc` (proc(5)).
 
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::OnceLock;
 
 use crate::start;
 
@@ -14,6 +15,10 @@ pub struct Process {
     pub name: String,
     pub uid: [u32; 3],
     pub gid: [u32; 3],
+    /// It has ended, and was not waited for.
+    pub has_ended: bool,
+    /// Microseconds since 1970.
+    pub started: u64,
 }
 
 /// The numbers of all processes.
@@ -29,15 +34,29 @@ pub fn process(pid: u32) -> Option<Process> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (start, rest) = stat.rsplit_once(')')?;
     let name = start.split_once('(')?.1.to_owned();
-    let mut fields = rest.split_whitespace().skip(1).map_while(|field| field.parse().ok());
-    let (parent, group) = (fields.next()?, fields.next()?);
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let has_ended = matches!(*fields.first()?, "Z" | "X");
+    let (parent, group) = (fields.get(1)?.parse().ok()?, fields.get(2)?.parse().ok()?);
+    let started = microseconds(fields.get(19)?.parse().ok()?)?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let ids = |key: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(key))?;
         let mut ids = line.split_whitespace().map_while(|id| id.parse().ok());
         Some([ids.next()?, ids.next()?, ids.next()?])
     };
-    Some(Process { pid, parent, group, name, uid: ids("Uid:")?, gid: ids("Gid:")? })
+    Some(Process { pid, parent, group, name, uid: ids("Uid:")?, gid: ids("Gid:")?, has_ended, started })
+}
+
+/// The time of so many clock ticks after the boot.
+fn microseconds(ticks: u64) -> Option<u64> {
+    static BOOT: OnceLock<Option<u64>> = OnceLock::new();
+    let boot = || {
+        let stat = std::fs::read_to_string("/proc/stat").ok()?;
+        stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+    };
+    // SAFETY: takes a number alone.
+    let second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
+    Some(BOOT.get_or_init(boot).as_ref()? * 1_000_000 + ticks * 1_000_000 / second)
 }
 
 /// The program that a process runs: of a Mac's, that one and not this.
@@ -93,6 +112,8 @@ mod tests {
         let pid = std::process::id();
         let process = process(pid).unwrap();
         assert_eq!((process.pid, process.parent), (pid, std::os::unix::process::parent_id()));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
+        assert!(!process.has_ended && u128::from(process.started) < now + 1_000_000);
         assert!(pids().contains(&pid));
         assert_eq!(path(pid).unwrap(), std::env::current_exe().unwrap().as_os_str().as_bytes());
         assert!(files(pid).unwrap().iter().any(|(number, _)| *number == 1));

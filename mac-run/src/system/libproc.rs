@@ -69,24 +69,28 @@ fn refuse(error: c_int) -> c_int {
 unsafe extern "C" fn pid_info(
     pid: c_int,
     kind: c_int,
-    _argument: u64,
+    argument: u64,
     buffer: *mut c_void,
     size: c_int,
 ) -> c_int {
     const FILES: c_int = 1;
     const PROCESS: c_int = 3;
+    /// The argument by which one is told that has ended and was not waited for; without it there is none.
+    const ENDED_TOO: u64 = 1;
     let process = match own(pid) {
+        Ok(process) if process.has_ended && (kind, argument) != (PROCESS, ENDED_TOO) => {
+            return refuse(libc::ESRCH);
+        }
         Ok(process) => process,
         Err(error) => return refuse(error),
     };
-    let files: Vec<FileInfo> =
-        processes::files(process.pid).unwrap_or_default().iter().map(file_of).collect();
+    let files = || processes::files(process.pid).unwrap_or_default();
     match kind {
         // SAFETY: a program gives a buffer of `size` bytes.
-        FILES => unsafe { give(&files, buffer, size) },
+        FILES => unsafe { give(&files().iter().map(file_of).collect::<Vec<_>>(), buffer, size) },
         PROCESS if (size as usize) < size_of::<ProcessInfo>() => refuse(libc::ENOMEM),
         // SAFETY: as above.
-        PROCESS => unsafe { give(&[process_info(&process, files.len())], buffer, size) },
+        PROCESS => unsafe { give(&[process_info(&process, files().len())], buffer, size) },
         other => unknown(format_args!("proc_pidinfo: kind {other}")),
     }
 }
@@ -105,8 +109,8 @@ fn file_of((number, target): &(u32, String)) -> FileInfo {
 fn process_info(process: &Process, files: usize) -> ProcessInfo {
     let name = name_of(process);
     let mut info = ProcessInfo {
-        // SRUN.
-        status: 2,
+        // SZOMB, SRUN.
+        status: if process.has_ended { 5 } else { 2 },
         pid: process.pid,
         parent: process.parent,
         uid: identity::user_of(process.pid, process.uid[1]),
@@ -117,6 +121,8 @@ fn process_info(process: &Process, files: usize) -> ProcessInfo {
         saved_gid: process.gid[2],
         files: files as u32,
         group: process.group,
+        start_seconds: process.started / 1_000_000,
+        start_microseconds: process.started % 1_000_000,
         ..ProcessInfo::default()
     };
     for field in [&mut info.command[..15], &mut info.name[..31]] {

@@ -6,6 +6,8 @@
 //! number of arguments are written with fixed ones: on x86_64 whole numbers and pointers come in the same registers.
 
 pub mod attributes;
+pub mod conditions;
+pub mod copying;
 pub mod directories;
 pub mod dispatch;
 pub mod errno;
@@ -51,6 +53,8 @@ pub(crate) use shims;
 /// Every area.
 pub const AREAS: &[&[Shim]] = &[
     attributes::SHIMS,
+    conditions::SHIMS,
+    copying::SHIMS,
     directories::SHIMS,
     dispatch::SHIMS,
     errno::SHIMS,

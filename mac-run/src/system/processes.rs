@@ -18,6 +18,7 @@ shims! {
     "setenv" => setenv,
     "unsetenv" => unsetenv,
     "setgroups" => setgroups,
+    "uname" => uname,
     "sysconf" => sysconf,
     "confstr" => confstr,
     "getentropy" => getentropy,
@@ -156,6 +157,20 @@ unsafe extern "C" fn unsetenv(name: *const c_char) -> c_int {
 unsafe extern "C" fn setgroups(count: c_int, groups: *const u32) -> c_int {
     // SAFETY: a program gives as many groups as it says.
     unsafe { libc::setgroups(count as usize, groups) }
+}
+
+/// `struct utsname`: five texts of 256 bytes (xnu, `bsd/sys/utsname.h`). The kernel of macOS 14.5, which the stand-in for
+/// sw_vers names.
+unsafe extern "C" fn uname(texts: *mut [[u8; 256]; 5]) -> c_int {
+    const TEXTS: [&str; 5] =
+        ["Darwin", "mac.local", "23.5.0", "Darwin Kernel Version 23.5.0: RELEASE_X86_64", "x86_64"];
+    let mut filled = [[0; 256]; 5];
+    for (place, text) in filled.iter_mut().zip(TEXTS) {
+        place[..text.len()].copy_from_slice(text.as_bytes());
+    }
+    // SAFETY: a program gives room for the texts.
+    unsafe { texts.write(filled) };
+    0
 }
 
 /// Numbers of xnu, `bsd/sys/unistd.h` and Libc's `unistd.h`.

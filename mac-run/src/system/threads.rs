@@ -54,7 +54,7 @@ struct MutexAttributes {
 
 /// `pthread_mutex_t`, whose object is allocated: a program may move one that it does not hold yet.
 #[repr(C)]
-struct Mutex {
+pub struct Mutex {
     signature: AtomicU64,
     inner: AtomicUsize,
     room: [u8; 48],
@@ -248,7 +248,7 @@ unsafe extern "C" fn pthread_mutex_init(mutex: *mut Mutex, attributes: *const Mu
 ///
 /// # Safety
 /// `mutex` is one of the program's.
-unsafe fn inner(mutex: *mut Mutex) -> *mut libc::pthread_mutex_t {
+pub unsafe fn inner(mutex: *mut Mutex) -> *mut libc::pthread_mutex_t {
     // SAFETY: as the caller says.
     let mutex = unsafe { &*mutex };
     if mutex.signature.load(Ordering::Acquire) == MUTEX_STATIC {

@@ -1,6 +1,7 @@
 //! The command line as Ada types it: the prompt, root's shell, the helper, pf.
 
 use crate::root::Mac;
+use crate::sockets::Listener;
 
 const LEDGER: &str = "/Library/Application Support/Portcullis/ledger.json";
 const PREFERENCES: &str = "/Users/ada/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
@@ -38,11 +39,10 @@ fn a_port_is_opened_and_closed_behind_prompts() {
     assert_eq!(prompts.len(), 2);
     assert_eq!(
         prompts[1]["prompt"],
-        "Portcullis wants to open port 2345 (dlv) for chosen hosts."
-            .replace("chosen hosts", "192.168.1.0/24")
+        "Portcullis wants to open port 2345 (dlv) for 192.168.1.0/24 until it is closed."
     );
     mac.portcullis(&["close", "--all"]).expect(0);
-    assert!(!mac.rules().contains("pass"));
+    assert!(!mac.rules().contains("keep state"), "{}", mac.rules());
     mac.portcullis(&["guard", "off"]).expect(0);
     assert!(mac.pfctl(&["-s", "info"]).expect(0).out.contains("Status: Disabled"));
 }
@@ -79,7 +79,7 @@ fn each_answer_to_the_prompt() {
         ("deny", 1, "nothing was changed"),
         ("wrong-password", 1, "password"),
         ("not-admin", 1, "administrator"),
-        ("no-gui", 1, "sudo /Applications/Portcullis.app/Contents/MacOS/portcullis-helper"),
+        ("no-gui", 1, "sudo '/Applications/Portcullis.app/Contents/MacOS/portcullis-helper'"),
     ] {
         mac.write("/lab.toml", &format!("prompt = \"{prompt}\"\n"));
         let refused = mac.portcullis(&["open", "2345"]).expect(code);
@@ -150,9 +150,10 @@ fn explain_reads_what_root_saw() {
 #[test]
 fn settings_for_an_editor_are_copied() {
     let mac = Mac::new();
-    mac.portcullis(&["connect", "2345", "--host", "büro.local", "--copy"]).expect(0);
-    let copied = String::from_utf8(std::fs::read(mac.place("/private/var/pasteboard")).unwrap()).unwrap();
-    assert!(copied.contains("2345") && copied.contains("büro.local"), "{copied}");
+    mac.write(PREFERENCES, "[[port]]\nname = \"api\"\nport = 7100\ndebugger = \"delve\"\n");
+    mac.portcullis(&["connect", "api", "--host", "büro.local", "--copy"]).expect(0);
+    let copied = mac.read("/private/var/pasteboard");
+    assert!(copied.contains("7100") && copied.contains("büro.local"), "{copied}");
 }
 
 #[test]
@@ -176,11 +177,12 @@ fn help_version_and_completions() {
 #[test]
 fn the_application_firewall_is_asked() {
     let mac = Mac::new();
-    mac.portcullis(&["status", "--check"]).expect(0);
-    mac.write(
-        "/lab.toml",
-        "application-firewall = \"block-all\"\n".replace('-', "_").replace("block_all", "block-all").as_str(),
-    );
-    let said = mac.portcullis(&["status"]).expect(0);
-    assert!(said.out.to_lowercase().contains("application firewall"), "{}", said.out);
+    let listener = Listener::start("0.0.0.0:0", Some("501")).unwrap();
+    mac.portcullis(&["open", &listener.port.to_string(), "--from", "any"]).expect(0);
+    let situation = |settings: &str| {
+        mac.write("/lab.toml", settings);
+        port(&mac.status(), listener.port)["situation"].clone()
+    };
+    assert_eq!(situation(""), "reachable");
+    assert_eq!(situation("application_firewall = \"block-all\""), "blocked-by-app-firewall");
 }

@@ -14,8 +14,9 @@ fn with_fault(mac: &Mac, fault: &str, request: &Request) -> Said {
 /// Whether the ledger and pf say the same of port 2345.
 fn agree(mac: &Mac) -> bool {
     let ledger = mac.read("/Library/Application Support/Portcullis/ledger.json");
-    let open = ledger.contains("\"openings\": [\n");
-    let passes = mac.rules().lines().any(|rule| rule.starts_with("pass") && rule.contains("2345"));
+    let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
+    let open = ledger["openings"].as_array().unwrap().iter().any(|opening| opening["port"] == 2345);
+    let passes = mac.rules().lines().any(|rule| rule.contains("port = 2345 flags any keep state"));
     open == passes
 }
 

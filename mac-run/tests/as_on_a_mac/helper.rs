@@ -8,8 +8,15 @@ use portcullis::system::Moment;
 use crate::root::Mac;
 
 pub fn open(port: &str) -> Request {
-    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
-    request(Operation::Open { ports, from: Source::Any, until: None })
+    request(Operation::Open { ports: vec![named(port)], from: Source::Any, until: None })
+}
+
+fn named(port: &str) -> NamedPort {
+    NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }
+}
+
+fn close(port: &str) -> Request {
+    request(Operation::Close { ports: vec![named(port)] })
 }
 
 /// A request of ada's, made now on the Mac that is played.
@@ -74,6 +81,9 @@ fn pf_that_others_hold_stays_on() {
 #[test]
 fn a_load_that_fails_is_undone() {
     let mac = guarded();
+    // The guard looks after the port from then on.
+    mac.request(&open("2345")).expect(0);
+    mac.request(&close("2345")).expect(0);
     let (before, rules) = (mac.substance(), mac.rules());
     // The check passes, the first load fails, the undo's load works.
     mac.wrap(
@@ -83,7 +93,7 @@ fn a_load_that_fails_is_undone() {
     );
     let said = mac.request(&open("2345")).expect(4);
     assert_eq!(said.json()["outcome"], "restored");
-    assert!(said.err.contains("Device busy"), "{}", said.err);
+    assert!(said.err.contains("Device busy") && said.err.contains("everything was put back"), "{}", said.err);
     mac.unwrap("/sbin/pfctl");
     assert_eq!((mac.substance(), mac.rules()), (before, rules));
 }

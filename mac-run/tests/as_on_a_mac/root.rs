@@ -118,7 +118,9 @@ impl Mac {
         for program in ["portcullis", "portcullis-helper"] {
             std::fs::hard_link(built(program), mac.place(&format!("{APP}/{program}"))).unwrap();
         }
-        // pf starts: /etc/pf.conf is made and loaded, pf is off.
+        mac.write("/private/etc/pf.conf", portcullis::lab::STOCK_PF_CONF);
+        mac.write("/private/etc/pf.anchors/com.apple", portcullis::lab::STOCK_COM_APPLE);
+        // pf starts: /etc/pf.conf is loaded, pf is off.
         mac.pfctl(&["-s", "info"]).expect(0);
         mac
     }

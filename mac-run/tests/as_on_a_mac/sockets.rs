@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use crate::root::Mac;
 
 /// A listener of Ada's: a process of this machine that says whose it is.
-struct Listener {
+pub struct Listener {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Listener {
     /// Listens at `address` without ever accepting.
-    fn start(address: &str, user: Option<&str>) -> Option<Self> {
+    pub fn start(address: &str, user: Option<&str>) -> Option<Self> {
         use std::io::{BufRead as _, BufReader};
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
@@ -56,7 +56,7 @@ fn seen(mac: &Mac, port: u16) -> serde_json::Value {
 /// A port of our own among the managed ones, so that every command speaks of it.
 fn named(mac: &Mac, port: u16) {
     let file = "/Users/ada/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
-    mac.write(file, &format!("[ports]\nmine = \"{port}\"\n"));
+    mac.write(file, &format!("[[port]]\nname = \"mine\"\nport = {port}\n"));
 }
 
 #[test]
