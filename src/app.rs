@@ -176,6 +176,7 @@ impl App {
             app_firewall: app_firewall.state.clone(),
             ports,
             blocked: self.blocked(now),
+            ledger_problem: self.ledger_problem(),
             openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
             interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
@@ -474,6 +475,13 @@ impl App {
     /// The ledger, as far as it reads: root's own judgement of it comes with the next request.
     pub fn ledger(&self) -> Option<Ledger> {
         Ledger::parse(&self.system.files().read(LEDGER).ok()??).ok()
+    }
+
+    fn ledger_problem(&self) -> Option<String> {
+        match self.system.files().read(LEDGER) {
+            Ok(bytes) => bytes.and_then(|bytes| Ledger::parse(&bytes).err()).map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// A change that was begun and not finished: [`App::repair`] undoes it.
