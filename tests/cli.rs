@@ -751,8 +751,7 @@ fn a_port_without_a_name_is_its_number() {
     assert_eq!(port(&status, 7001)["name"], "7001");
 
     // A ledger from before, when it was named port.
-    let text = String::from_utf8(lab.read(LEDGER)).unwrap();
-    lab.write(LEDGER, text.replace("\"name\": \"7001\"", "\"name\": \"port\""));
+    lab.edit_ledger(|text| text.replace("\"name\": \"7001\"", "\"name\": \"port\""));
     lab.portcullis(&["close", "7001"]).expect(0);
     assert!(lab.rules().contains("portcullis:7001:7001") && !lab.rules().contains("portcullis:port:"));
 }

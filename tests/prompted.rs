@@ -220,10 +220,10 @@ fn a_recovery_does_what_a_prompt_said() {
     // In an earlier boot it was: now its prompt says it.
     let lab = guarded();
     interrupt(&lab, "open 2345=dlv --from any");
-    let text = String::from_utf8(lab.read(JOURNAL)).unwrap();
     let boot = portcullis::os::boot_id().unwrap();
-    lab.write(JOURNAL, text.replace(&boot, "ANOTHER-BOOT"));
-    lab.write(LEDGER, String::from_utf8(lab.read(LEDGER)).unwrap().replace(&boot, "ANOTHER-BOOT"));
+    for path in [JOURNAL, LEDGER] {
+        lab.edit_sealed(path, |text| text.replace(&boot, "ANOTHER-BOOT"));
+    }
     lab.pfctl(&["-d"]).expect(0);
     for words in ["status", "tick"] {
         let said = helper(&lab, words).expect(0);

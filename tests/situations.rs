@@ -4,6 +4,7 @@
 mod common;
 
 use common::Lab;
+use portcullis::rules::seal;
 use portcullis::system::{JOURNAL, LEDGER, PF_CONF, STATUS};
 
 /// The guard is on, and one port is open.
@@ -59,15 +60,16 @@ fn each_situation_is_said() {
     one.write(STATUS, before);
     show("an outdated look", &one);
     let one = lab();
-    change(&one, LEDGER, "\"version\": 1", "\"version\": 9");
+    one.edit_ledger(|text| text.replace("\"version\": 1", "\"version\": 9"));
     show("a newer ledger", &one);
     one.write(LEDGER, "junk");
     show("a damaged ledger", &one);
     let one = lab();
-    let mut ledger: serde_json::Value = serde_json::from_slice(&one.read(LEDGER)).unwrap();
+    let mut ledger: serde_json::Value =
+        serde_json::from_slice(&seal::open(&one.read(LEDGER)).unwrap()).unwrap();
     let open = serde_json::json!([{ "name": "one", "port": 20345, "from": { "kind": "any" } }]);
     ledger["changing"] = serde_json::json!({ "since": 1_700_000_000, "pid": 0, "open": open });
-    one.write(LEDGER, ledger.to_string());
+    one.write(LEDGER, seal::close(&ledger).unwrap());
     one.write(JOURNAL, "{");
     show("an interrupted change", &one);
     let one = lab();
