@@ -1,4 +1,5 @@
 //! What runs as root: the request, the plan, and its execution.
+mod alone;
 pub mod answer;
 pub mod apply;
 pub mod audit;

@@ -11,6 +11,8 @@ use crate::rules::ledger::{Attachment, Guard, Ledger};
 pub struct Observed {
     /// The bytes of /etc/pf.conf; `None` where there is no such file.
     pub conf: Option<Vec<u8>>,
+    /// Whether that is known; what closes goes on without.
+    pub conf_is_read: bool,
     /// The bytes of our anchor file.
     pub anchor_file: Option<Vec<u8>>,
     /// Whether the loaded main ruleset calls `anchor "com.apple/*"`.
@@ -206,6 +208,9 @@ pub fn plan(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Res
             Err(_) => plan.notes.push(Note::TornBlock),
         }
     }
+    if !observed.conf_is_read && observed.may_have_block(ledger) {
+        plan.notes.push(Note::UnreadConf);
+    }
     for other in [Attachment::Apple, Attachment::Classic] {
         if ledger.way != Some(other) && observed.loaded(other) != AnchorContents::Nothing {
             plan.steps.push(Step::Load { anchor: other.anchor(), rules: String::new() });
@@ -291,6 +296,12 @@ impl Observed {
         (!is_called).then_some(Note::NotEvaluated { anchor })
     }
 
+    /// Whether something speaks for a block of ours in pf.conf.
+    fn may_have_block(&self, ledger: &Ledger) -> bool {
+        let is_loaded = self.calls_classic || self.classic != AnchorContents::Nothing;
+        is_loaded || ledger.way == Some(Attachment::Classic)
+    }
+
     fn loaded(&self, way: Attachment) -> AnchorContents {
         match way {
             Attachment::Apple => self.apple,
@@ -317,6 +328,7 @@ mod tests {
     fn stock() -> Observed {
         Observed {
             conf: Some(b"anchor \"com.apple/*\"\n".to_vec()),
+            conf_is_read: true,
             anchor_file: None,
             calls_apple: true,
             calls_classic: false,

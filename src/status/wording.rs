@@ -95,6 +95,9 @@ impl fmt::Display for Note {
                 "the loaded main ruleset does not call our anchor {anchor}, so that our rules are without effect: \
                  `sudo pfctl -f /etc/pf.conf` loads this Mac's own again"
             ),
+            Note::UnreadConf => f.write_str(
+                "/etc/pf.conf could not be read, so our block in it stays: look at the file, then run `portcullis repair`",
+            ),
             Note::TornBlock => f.write_str(
                 "our block in /etc/pf.conf is not whole: it is left as it is; take the rest of it out by hand",
             ),
