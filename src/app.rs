@@ -1,5 +1,6 @@
 //! What both front ends do: read the status, and carry out an action through the helper.
 
+mod already;
 mod error;
 mod ledger_ports;
 mod request;
@@ -7,6 +8,7 @@ mod source_choice;
 mod undo;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,8 +29,9 @@ use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
 use crate::report::{PfState, Report, ReportFact, RulesetsReport};
-use crate::root::answer::Response;
+use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditLog};
+use crate::root::messages;
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Permission};
 use crate::rules::ledger::{Changing, Ledger, Seconds};
@@ -36,7 +39,7 @@ use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Status};
-use crate::system::{LEDGER, PFLOG, RULESETS, STATUS, System};
+use crate::system::{JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
 use request::composed;
 
@@ -173,6 +176,7 @@ impl App {
             app_firewall: app_firewall.state.clone(),
             ports,
             blocked: self.blocked(now),
+            ledger_problem: self.ledger_problem(),
             openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
             interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
@@ -353,7 +357,11 @@ impl App {
     /// What turning back this user's last change, or that of `number`, comes to. Errors: there is none, or nothing of it
     /// is left.
     pub fn undo_preview(&self, number: Option<u32>) -> Result<UndoPreview, AppError> {
-        let change = undo::undoable(self.history()?.lines, number).ok_or(AppError::NoUndo)?;
+        let lines = self.history()?.lines;
+        let change = undo::undoable(&lines, number).ok_or_else(|| match (number, undo::numbers(&lines)) {
+            (Some(number), yours) if !yours.is_empty() => AppError::NotYours { number, yours },
+            _ => AppError::NoUndo,
+        })?;
         let ledger = self.ledger().unwrap_or_default();
         let preview = UndoPreview::of(change, ledger, &self.system.moment()?);
         if preview.is_empty() {
@@ -414,6 +422,11 @@ impl App {
         preferences: Option<&Preferences>,
         mut missing: Vec<Permission>,
     ) -> Result<Response, AppError> {
+        if missing.is_empty()
+            && let Some(response) = self.already_so(&action, preferences)?
+        {
+            return Ok(response);
+        }
         let mut pf_is_enabled = self.pf_is_enabled();
         for _ in 0..2 {
             let made = self.system.moment()?;
@@ -430,6 +443,29 @@ impl App {
         Err(AppError::Missing(missing))
     }
 
+    /// The answer to what is so already, which needs no prompt.
+    fn already_so(
+        &self,
+        action: &Operation,
+        preferences: Option<&Preferences>,
+    ) -> Result<Option<Response>, AppError> {
+        // Its text is root's alone, and that there is one says enough.
+        if !matches!(self.system.place(JOURNAL).symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
+        {
+            return Ok(None);
+        }
+        let (Some(ledger), ReportFact::Read(report)) = (self.ledger(), self.report()) else {
+            return Ok(None);
+        };
+        let now = self.system.moment()?;
+        let request = composed(action, now.clone(), Some(&ledger), preferences, self.pf_is_enabled());
+        if request.validate().is_err() || !already::is_so(&request, &ledger, &report, &now) {
+            return Ok(None);
+        }
+        let message = messages::done(&request, &ledger, &report.notes, &report.pf);
+        Ok(Some(Response::done(Outcome::Unchanged, message)))
+    }
+
     /// Whether root last saw pf enabled, in this boot.
     fn pf_is_enabled(&self) -> bool {
         let boot = self.system.boot_id().unwrap_or_default();
@@ -439,6 +475,13 @@ impl App {
     /// The ledger, as far as it reads: root's own judgement of it comes with the next request.
     pub fn ledger(&self) -> Option<Ledger> {
         Ledger::parse(&self.system.files().read(LEDGER).ok()??).ok()
+    }
+
+    fn ledger_problem(&self) -> Option<String> {
+        match self.system.files().read(LEDGER) {
+            Ok(bytes) => bytes.and_then(|bytes| Ledger::parse(&bytes).err()).map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// A change that was begun and not finished: [`App::repair`] undoes it.

@@ -138,6 +138,8 @@ pub enum Note {
     NotEvaluated { anchor: String },
     /// Our block in pf.conf is not whole: it is left as it is.
     TornBlock,
+    /// /etc/pf.conf could not be read: a block of ours stays in it.
+    UnreadConf,
     /// Our block in pf.conf, or its call, stays with nothing in it: the request did not allow to edit and load that file.
     BlockStays,
     /// The guard is on and pf is not: the request did not allow to turn it on.

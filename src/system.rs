@@ -50,6 +50,8 @@ pub const RULESETS: &str = "/Library/Application Support/Portcullis/rulesets.jso
 pub const BELL: &str = "/Library/Application Support/Portcullis/bell";
 /// Copies of what was replaced.
 pub const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots";
+/// The number of the last one, which is not given again.
+pub const SNAPSHOT_NUMBER: &str = "/Library/Application Support/Portcullis/snapshots.last";
 /// One change at a time: held while a request runs.
 pub const LOCK: &str = "/Library/Application Support/Portcullis/lock";
 /// Folder of our logs.

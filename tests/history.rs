@@ -117,6 +117,35 @@ fn history_shows_each_request_on_a_line_of_its_own() {
 }
 
 #[test]
+fn what_became_of_a_request_and_whose_it_was_is_in_its_line() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let mut other = assert_cmd::Command::new(env!("CARGO_BIN_EXE_helper-lab"));
+    other.arg("--lab").arg(lab.path()).arg("status").env("SUDO_UID", "54321").assert().success();
+    lab.helper(&["fly"]).expect(2);
+    lab.write("/Library/Application Support/Portcullis/ledger.json", "junk");
+    lab.portcullis(&["open", "2345"]).expect(1);
+    // A journal that was cut short: what it was to do is not known, and everything is closed.
+    lab.write("/Library/Application Support/Portcullis/journal.json", "{");
+    lab.portcullis(&["repair"]).expect(0);
+    let text = lab.portcullis(&["history"]).expect(0).out;
+    let line = |word: &str| {
+        text.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{word}: {text}"))
+    };
+    assert!(line("  guard  ").contains("  guard  changed: "), "{text}");
+    assert!(line("uid 54321").contains("  status  done: "), "{text}");
+    assert!(line("  malformed  ").contains("refused: "), "{text}");
+    assert!(
+        line("  open  ").contains("refused: ") && line("  open  ").contains("nothing was changed"),
+        "{text}"
+    );
+    // What was interrupted has a line of its own, before that of the request which ended it.
+    let recovered = text.find("  close-all  changed: a change that was interrupted is done now");
+    assert!(recovered.is_some() && recovered < text.find("  tick  changed: "), "{text}");
+    assert!(!text.contains("(as uid-54321)"), "a claim that is no other name: {text}");
+}
+
+#[test]
 fn a_log_that_cannot_be_written_takes_nothing_away() {
     let lab = Lab::new();
     lab.portcullis(&["status"]).expect(0);

@@ -4,6 +4,7 @@
 mod common;
 
 use common::Lab;
+use portcullis::rules::seal;
 use portcullis::system::{JOURNAL, LEDGER};
 
 /// A lab whose last change, the closing of 2345, did not come to its end.
@@ -11,13 +12,14 @@ fn interrupted() -> Lab {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);
     lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
-    let mut ledger: serde_json::Value = serde_json::from_slice(&lab.read(LEDGER)).unwrap();
+    let content = seal::open(&lab.read(LEDGER)).unwrap();
+    let mut ledger: serde_json::Value = serde_json::from_slice(&content).unwrap();
     ledger["changing"] = serde_json::json!({
         "since": 1_700_000_000,
         "pid": 0,
         "open": [{ "name": "dlv", "port": 2345, "from": { "kind": "any" } }],
     });
-    lab.write(LEDGER, serde_json::to_vec_pretty(&ledger).unwrap());
+    lab.write(LEDGER, seal::close(&ledger).unwrap());
     // Cut short, so that its end is the same whatever was asked.
     lab.write(JOURNAL, "{");
     lab
@@ -66,7 +68,17 @@ fn every_command_says_it_first() {
 
 #[test]
 fn the_repair_that_is_named_ends_it() {
+    for is_gone in [false, true] {
+        is_repaired(is_gone);
+    }
+}
+
+/// `is_gone`: another program took the journal away.
+fn is_repaired(is_gone: bool) {
     let lab = interrupted();
+    if is_gone {
+        std::fs::remove_file(lab.file(JOURNAL)).unwrap();
+    }
     lab.portcullis(&["repair"]).expect(0);
     let status = lab.portcullis(&["status"]).expect(0).out;
     assert!(!status.contains("interrupted") && status.contains("dlv        closed"), "{status}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::capture::{append, blocked, frame, header};
 use common::{Lab, until};
-use portcullis::os::children::read_register;
+use portcullis::os::children::{process_exists, read_register};
 use portcullis::root::record::{MAX_BYTES, Recording};
 use portcullis::system::{APPLE_ANCHOR, PFLOG, RECORDING, RECORDING_CHILDREN, System as _};
 
@@ -338,6 +338,52 @@ fn what_a_recording_that_was_killed_left_is_cleared_away_with_its_tcpdump() {
     assert!(recorded.0.portcullis(&["log", "--stop"]).expect(0).out.contains("nothing was changed"));
 }
 
+/// Whatever became of its file, a recorder that was killed is not forgotten.
+#[test]
+fn what_a_recording_left_is_known_though_its_file_is_damaged() {
+    let damage = |what: &str, place: &std::path::Path| {
+        let text = std::fs::read_to_string(place).unwrap();
+        match what {
+            "junk" => std::fs::write(place, "junk").unwrap(),
+            "nothing in it" => std::fs::write(place, "").unwrap(),
+            "another version" => {
+                std::fs::write(place, text.replace("\"version\": 1", "\"version\": 9")).unwrap();
+            }
+            gone => {
+                std::fs::remove_file(place).unwrap();
+                if gone == "a folder" {
+                    std::fs::create_dir(place).unwrap();
+                }
+            }
+        }
+    };
+    let damages = ["junk", "nothing in it", "another version", "gone", "a folder"];
+    for (number, what) in damages.into_iter().enumerate() {
+        let requests = [&["log", "--stop"][..], &["log", "--for", "1h"], &["uninstall"]];
+        // All of them after the first; after the others, one.
+        for next in requests.into_iter().skip(number % 3).take(if number == 0 { 3 } else { 1 }) {
+            let recorded = Recorded::new();
+            let lab = &recorded.0;
+            lab.portcullis(&["log", "--for", "1h"]).expect(0);
+            let recorder = recorded.recording().pid;
+            let pid = rustix::process::Pid::from_raw(recorder as i32).unwrap();
+            let children = read_register(&lab.read(RECORDING_CHILDREN));
+            let tcpdump: Vec<_> = children.into_iter().filter(|child| child.runs()).collect();
+            assert!(!tcpdump.is_empty());
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            until("the recorder ends", || zombie(recorder) || !process_exists(recorder));
+            damage(what, &lab.file(RECORDING));
+            let said = lab.portcullis(next).expect(0);
+            assert!(!said.out.contains("nothing was changed"), "{what}: {next:?}: {}", said.out);
+            assert!(!tcpdump.iter().any(|child| child.runs()), "{what}: {next:?}: tcpdump runs on");
+            if next[1..] == ["--for", "1h"] {
+                lab.portcullis(&["log", "--stop"]).expect(0);
+            }
+            assert!(!lab.file(PFLOG0).exists(), "{what}: {next:?}: pflog0 is left");
+        }
+    }
+}
+
 #[test]
 fn pflog0_is_known_as_ours_before_it_is_made() {
     let recorded = Recorded::new();
@@ -400,7 +446,8 @@ fn what_goes_wrong_leaves_nothing_behind() {
     std::fs::remove_file(lab.file("/Library/Logs/Portcullis")).unwrap();
     // What is known of the last recording does not read: the next one begins all the same.
     lab.write(RECORDING, "junk");
-    assert!(lab.portcullis(&["log", "--stop"]).expect(1).err.contains("does not read"));
+    assert!(lab.portcullis(&["log", "--stop"]).expect(0).out.contains("was taken away"));
+    lab.write(RECORDING, "junk");
     lab.portcullis(&["log", "--for", "1h"]).expect(0);
     lab.write(RECORDING, "junk");
     until("a recording ends when its file does not read", || !lab.file(PFLOG0).exists());

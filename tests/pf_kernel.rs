@@ -363,3 +363,69 @@ fn replies_without_a_state_are_translated() {
         assert_eq!(said, expected == "block", "{answer}");
     }
 }
+
+/// The notes for a client that comes in by en0.
+fn on_en0(loaded: &Rulesets) -> String {
+    let from = ClientHost::Host("192.168.1.20".parse().unwrap());
+    let query = Query { port: 2345, from, family: Family::Inet, interface: Some("en0".to_owned()) };
+    ask(loaded, &query).notes.join("\n")
+}
+
+/// What is said of a rule that names the port and does not decide.
+#[test]
+fn a_rule_that_names_the_port_and_fails_by_one_criterion_is_named() {
+    for (conf, says) in [
+        ("block in all\npass in proto udp from any to any port 2345\n", "does not match: it is for udp"),
+        ("block in all\npass out proto tcp to any port 2345\n", "it is for outgoing packets"),
+        ("block in all\npass in on en1 proto tcp to any port 2345\n", "it is on en1, asked for en0"),
+        (
+            "block in all\npass in proto tcp from 10.0.0.0/8 to any port 2345\n",
+            "it is from 10.0.0.0/8, asked for",
+        ),
+        (
+            "block in all\npass in proto tcp to 10.0.0.5 port 2345\n",
+            "it is to 10.0.0.5, asked for 192.168.1.10",
+        ),
+        ("block in all\npass in inet6 proto tcp to any port 2345\n", "it is for IPv6"),
+        (
+            "table <t> persist\nblock in all\npass in proto tcp from <t> to any port 2345\n",
+            "<t>, which is empty here",
+        ),
+        (
+            "table <t> { 10.1.1.1 }\nblock in all\npass in proto tcp from <t> to any port 2345\n",
+            "does not hold 192.168",
+        ),
+        ("block in all\npass in proto tcp from <t> to any port 2345\n", "<t>, which does not exist"),
+        (
+            "block in quick all\npass in proto tcp to any port 2345\n",
+            "it stands behind the quick rule 0, pf.conf:1",
+        ),
+        ("pass in proto tcp to any port 2345\nblock in all\n", "rule 1, pf.conf:2 is later and decides"),
+        ("block in all\npass in proto tcp from any port 22 to any port 2345\n", "other ports of the client"),
+        ("block in all\npass in proto tcp to any port 2345 flags A/A\n", "other TCP flags"),
+        (
+            "block in all\npass in proto tcp to any port 2345 tagged x\n",
+            "with the tag x, which this one has not",
+        ),
+        ("rdr pass on lo0 inet proto tcp to any port 2345 -> 127.0.0.1 port 80\n", "redirects on lo0 only"),
+        (
+            "block in all\nanchor \"x\" on en1 {\npass in proto tcp to any port 2345\n}\n",
+            "the call of its anchor, pf.conf:2, is on en1",
+        ),
+        ("block in on en1 proto tcp to any port 2345\n", "it is on en1, asked for en0"),
+    ] {
+        let loaded = load(conf, &[]);
+        let said = on_en0(&loaded);
+        assert!(
+            said.contains(says) && said.contains("the rule that names port 2345, pf.conf:"),
+            "{conf}: {said}"
+        );
+    }
+    for conf in [
+        "block in all\n",
+        "block in all\npass in proto udp to any port 2346\n",
+        "pass in proto tcp to any port 2345\n",
+    ] {
+        assert!(!on_en0(&load(conf, &[])).contains("the rule that names"), "{conf}");
+    }
+}

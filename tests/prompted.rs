@@ -220,10 +220,10 @@ fn a_recovery_does_what_a_prompt_said() {
     // In an earlier boot it was: now its prompt says it.
     let lab = guarded();
     interrupt(&lab, "open 2345=dlv --from any");
-    let text = String::from_utf8(lab.read(JOURNAL)).unwrap();
     let boot = portcullis::os::boot_id().unwrap();
-    lab.write(JOURNAL, text.replace(&boot, "ANOTHER-BOOT"));
-    lab.write(LEDGER, String::from_utf8(lab.read(LEDGER)).unwrap().replace(&boot, "ANOTHER-BOOT"));
+    for path in [JOURNAL, LEDGER] {
+        lab.edit_sealed(path, |text| text.replace(&boot, "ANOTHER-BOOT"));
+    }
     lab.pfctl(&["-d"]).expect(0);
     for words in ["status", "tick"] {
         let said = helper(&lab, words).expect(0);
@@ -282,4 +282,40 @@ fn a_line_is_written_before_the_journal_goes() {
     assert!(last[2].0 == "open" && last[2].1.contains("port 2345 (dlv) is open"), "{lines:?}");
     assert!(last[1].0 == "open" && last[1].1.contains("was undone (it was to open 2345 (dlv))"), "{lines:?}");
     assert_eq!(last[0].0, "tick");
+}
+
+fn prompts(lab: &Lab) -> usize {
+    let log = std::fs::read_to_string(lab.file(portcullis::lab::osascript::PROMPTS_LOG));
+    log.map_or(0, |log| log.lines().count())
+}
+
+#[test]
+fn what_is_so_already_asks_nothing() {
+    let lab = guarded();
+    let all: [&[&str]; 4] =
+        [&["guard", "on"], &["open", "2345", "--from", "any"], &["close", "9229"], &["open", "5005"]];
+    for arguments in all {
+        lab.portcullis(arguments).expect(0);
+    }
+    let asked = prompts(&lab);
+    for arguments in all {
+        let said = lab.portcullis(&[arguments, &["--json"]].concat()).expect(0).json();
+        assert_eq!(said["outcome"], "unchanged", "{said}");
+    }
+    assert_eq!(prompts(&lab), asked);
+    let said = lab.portcullis(&["open", "2345", "--from", "any"]).expect(0).out;
+    assert!(said.starts_with("port 2345 (dlv) is open for anyone\n"), "{said}");
+    // For others, or where a change was interrupted, root is asked.
+    lab.portcullis(&["open", "2345", "--from", "10.0.0.1"]).expect(0);
+    assert_eq!(prompts(&lab), asked + 1);
+    lab.write(JOURNAL, "{");
+    lab.portcullis(&["close", "9229"]).expect(0);
+    assert_eq!(prompts(&lab), asked + 2);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    lab.portcullis(&["close", "--all"]).expect(0);
+    let asked = prompts(&lab);
+    for arguments in [&["guard", "off"][..], &["close", "--all"]] {
+        lab.portcullis(arguments).expect(0);
+    }
+    assert_eq!(prompts(&lab), asked);
 }

@@ -85,9 +85,38 @@ fn what_was_changed_since_stays() {
     assert_eq!((left.len(), left[0].port.to_string()), (1, "3005".to_owned()));
     // The other's change is not this user's to turn back.
     let said = lab.portcullis(&["undo", "3"]).expect(1);
-    assert!(said.err.contains("no change of yours"), "{}", said.err);
+    assert!(
+        said.err.contains("change 3 is not one of yours that can be turned back: that is 1"),
+        "{}",
+        said.err
+    );
     let said = helper(&lab, "undo 3 --open 3005").expect(1);
     assert!(said.err.contains("not one of yours"), "{}", said.err);
+}
+
+#[test]
+fn it_says_what_it_did() {
+    let lab = Lab::new();
+    for arguments in [&["guard", "on"][..], &["open", "2345", "--from", "any"], &["close", "2345"]] {
+        lab.portcullis(arguments).expect(0);
+    }
+    let said = lab.portcullis(&["undo", "99"]).expect(1);
+    let listed = "change 99 is not one of yours that can be turned back: those are 1, 2 and 3";
+    assert!(said.err.contains(listed), "{}", said.err);
+    helper(&lab, "undo 3 --open 2345=dlv").expect(0);
+    // Repeated, it is not said to be done.
+    let again = helper(&lab, "undo 3 --open 2345=dlv").expect(0).json();
+    assert_eq!(again["outcome"], "unchanged");
+    assert_eq!(again["message"], "nothing is left to turn back of change 3");
+    lab.portcullis(&["undo", "2"]).expect(0);
+    let said = lab.portcullis(&["undo", "--dry-run"]).expect(0).out;
+    assert!(said.contains("the guard would be off again"), "{said}");
+    let said = lab.portcullis(&["undo"]).expect(0).out;
+    assert!(said.starts_with("change 1 was turned back; the guard is off again"), "{said}");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    let said = lab.portcullis(&["undo"]).expect(0).out;
+    assert!(said.contains(" was turned back; the guard is on again"), "{said}");
 }
 
 #[test]
@@ -99,12 +128,13 @@ fn what_has_ended_is_not_opened_again() {
     lab.portcullis(&["close", "2345"]).expect(0);
     assert!(lab.portcullis(&["undo", "--dry-run"]).expect(0).out.contains("+pass in quick"));
     // An hour goes by.
-    for file in [AUDIT, "/Library/Application Support/Portcullis/snapshots/000003/manifest.json"] {
-        let text = String::from_utf8(lab.read(file)).unwrap();
+    let earlier = |text: String| {
         let earlier = text.replace(&until.to_string(), &(portcullis::os::now() - 1).to_string());
         assert_ne!(earlier, text);
-        lab.write(file, earlier);
-    }
+        earlier
+    };
+    lab.write(AUDIT, earlier(String::from_utf8(lab.read(AUDIT)).unwrap()));
+    lab.edit_sealed("/Library/Application Support/Portcullis/snapshots/000003/manifest.json", earlier);
     assert!(lab.portcullis(&["undo"]).expect(1).err.contains("nothing is left to turn back"));
     helper(&lab, "undo 3 --open 2345=dlv").expect(0);
     assert!(ledger(&lab).openings.is_empty() && !lab.rules().contains("keep state"));

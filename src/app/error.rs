@@ -53,6 +53,9 @@ pub enum AppError {
     NotSeen(Unusable),
     #[error("there is no change of yours that can be turned back: `portcullis snapshots` lists all of them")]
     NoUndo,
+    /// Holds the numbers of those that are.
+    #[error("change {number} is not one of yours that can be turned back: {}", listed(yours))]
+    NotYours { number: u32, yours: Vec<u32> },
     #[error("nothing is left to turn back of change {number} ({message}): it was changed since, or is over")]
     NothingLeft { number: u32, message: String },
     #[error(
@@ -90,6 +93,16 @@ pub enum AppError {
     File(#[from] os::FileError),
     #[error(transparent)]
     Elevate(#[from] ElevateError),
+}
+
+/// `that is 3`, `those are 1, 2 and 3`.
+fn listed(numbers: &[u32]) -> String {
+    let texts: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    match texts.split_last() {
+        Some((last, [])) => format!("that is {last}"),
+        Some((last, others)) => format!("those are {} and {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 impl AppError {

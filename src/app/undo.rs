@@ -1,5 +1,7 @@
 //! The last change of this user, by the audit, and what turning it back comes to.
 
+use std::collections::BTreeSet;
+
 use crate::os;
 use crate::root::answer::Outcome;
 use crate::root::audit::AuditLine;
@@ -49,6 +51,11 @@ impl UndoPreview {
         Operation::Undo { change: self.change.number, opens: loosened.opens, unblocks: loosened.unblocks }
     }
 
+    /// What the guard is again, where that is turned back too.
+    pub fn guard(&self) -> Option<Guard> {
+        Some(self.back.ledger.guard).filter(|guard| *guard != self.now.guard)
+    }
+
     /// Whether the guard goes on again.
     pub(super) fn guards(&self) -> bool {
         self.now.guard != Guard::On && self.back.ledger.guard == Guard::On
@@ -61,20 +68,28 @@ impl UndoPreview {
 }
 
 /// The last change of the user who asks, or the one of `number`, that was not turned back yet.
-pub(super) fn undoable(lines: Vec<AuditLine>, number: Option<u32>) -> Option<UndoableChange> {
-    let user = os::sudo_uid().unwrap_or_else(os::own_uid);
+pub(super) fn undoable(lines: &[AuditLine], number: Option<u32>) -> Option<UndoableChange> {
     let undone: Vec<u32> = lines.iter().filter_map(undone).collect();
-    let mut latest_first = lines.into_iter().rev().filter(|line| line.caller.user() == user);
-    latest_first.find_map(|line| {
-        let change = line.change.clone().filter(|_| is_of_a_user(&line))?;
-        let found = line.snapshot?;
-        if number.map_or(undone.contains(&found), |number| number != found) {
-            return None;
-        }
-        let boot = line.request.as_ref().and_then(|request| request.get("made")?.get("boot")?.as_str());
-        let boot = boot.map(str::to_owned);
-        Some(UndoableChange { number: found, time: line.time, message: line.message, change, boot })
-    })
+    let mut latest_first = of_this_user(lines).rev();
+    let is_meant = |found: u32| number.map_or(!undone.contains(&found), |number| number == found);
+    let (number, change, line) = latest_first.find(|(found, ..)| is_meant(*found))?;
+    let boot = line.request.as_ref().and_then(|request| request.get("made")?.get("boot")?.as_str());
+    let (boot, message) = (boot.map(str::to_owned), line.message.clone());
+    Some(UndoableChange { number, time: line.time, message, change: change.clone(), boot })
+}
+
+/// The numbers of this user's changes that were not turned back yet, rising.
+pub(super) fn numbers(lines: &[AuditLine]) -> Vec<u32> {
+    let undone: Vec<u32> = lines.iter().filter_map(undone).collect();
+    let numbers: BTreeSet<u32> = of_this_user(lines).map(|(number, ..)| number).collect();
+    numbers.into_iter().filter(|number| !undone.contains(number)).collect()
+}
+
+/// The changes of the user who asks, with their numbers and lines, the oldest first.
+fn of_this_user(lines: &[AuditLine]) -> impl DoubleEndedIterator<Item = (u32, &LedgerChange, &AuditLine)> {
+    let user = os::sudo_uid().unwrap_or_else(os::own_uid);
+    let own = lines.iter().filter(move |line| line.caller.user() == user && is_of_a_user(line));
+    own.filter_map(|line| Some((line.snapshot?, line.change.as_ref()?, line)))
 }
 
 fn request(line: &AuditLine) -> Option<Request> {

@@ -15,7 +15,7 @@ use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Explanation, Query, ask};
 use portcullis::pf::load::Listing;
 use portcullis::pf::origin::{Both, PerOrigin};
-use portcullis::pf::parse::{Fault, parse};
+use portcullis::pf::parse::{Fault, Problem};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::Preferences;
@@ -132,28 +132,23 @@ impl ExplainCommand {
         let mut files = IncludedFiles::new(conf.anchors.clone());
         let text = files.main(&conf.path)?;
         let name = conf.path.display().to_string();
-        let (loaded, problems) = Rulesets::from_conf(&name, &text, &mut |path| files.include(path));
-        let doubts = parse(&name, &text, &mut |path| files.include(path)).doubts;
-        let mistakes = problems.iter().filter(|problem| problem.fault != Fault::File).count();
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let loaded = Rulesets::load_conf(&name, &text, &mut |path| files.include(path));
+        let follows_loads = conf.anchors.is_some() || cfg!(target_os = "macos");
+        let refusals = loaded.refusals(follows_loads);
+        let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
         let mut notes = files.notes(&problems);
-        if mistakes > 0 {
-            let them = if mistakes == 1 { "its mistake is" } else { "its mistakes are" };
-            notes.insert(
-                0,
-                format!(
-                    "pfctl loads nothing of this file until {them} mended; this is what the rest would do"
-                ),
-            );
-        }
-        notes.extend(doubts.iter().map(|doubt| {
-            format!(
-                "macOS's pfctl refuses this, by all that is known of it: {}:{}: {}",
-                doubt.path, doubt.line, doubt.message
-            )
-        }));
-        let loaded = loaded.with_assumed_interfaces(self.client.interface.as_deref());
+        let of_doubt = |problem: &&Problem| problem.fault == Fault::Refused;
+        notes.extend(
+            refusals
+                .iter()
+                .filter(of_doubt)
+                .map(|Problem { path, line, message, .. }| format!("{path}:{line}: {message}")),
+        );
+        let loaded = loaded.rulesets.with_assumed_interfaces(self.client.interface.as_deref());
         let mut output = self.answer(&loaded, port, notes, problems);
+        if let Some(first) = refusals.first() {
+            output.is_not_loaded(first, refusals.len());
+        }
         if self.client.from != ClientHost::Loopback {
             let Explanation { from, interface, notes, .. } = &mut output.explanation;
             notes.push(format!("asked for {from}, which comes in by {interface}: see --from and --on"));
@@ -273,6 +268,20 @@ struct ExplainOutput {
     /// The answers for every client, in short.
     answers: PerOrigin<Both<Decision>>,
     problems: Vec<String>,
+}
+
+impl ExplainOutput {
+    /// Says first that pfctl would load nothing of the file: what its rules do is what they would do.
+    fn is_not_loaded(&mut self, first: &Problem, count: usize) {
+        let Explanation { verdict, sentence, .. } = &mut self.explanation;
+        let (problems, them) =
+            if count == 1 { ("problem".to_owned(), "it") } else { (format!("{count} problems"), "them") };
+        *sentence = format!(
+            "unknown: pfctl would load nothing of this file, for its {problems} (line {}); without {them}: {sentence}",
+            first.line
+        );
+        *verdict = Decision::Unknown;
+    }
 }
 
 impl CommandOutput for ExplainOutput {

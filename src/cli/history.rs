@@ -61,7 +61,8 @@ impl CommandOutput for HistoryOutput {
 /// `12:31:05  ada  open  changed: port 2345 (dlv) is open for anyone`
 fn line(line: &AuditLine) -> String {
     let AuditLine { time, by, asker, ok, outcome, message, .. } = line;
-    let claimed = asker.as_ref().filter(|asker| *asker != by);
+    // A name is claimed without the blanks that a user without a name is written with.
+    let claimed = asker.as_ref().filter(|asker| **asker != by.replace(' ', "-"));
     let claimed = claimed.map_or(String::new(), |asker| format!(" (as {asker})"));
     let became = match (ok, outcome) {
         (true, Outcome::Changed) => "changed",

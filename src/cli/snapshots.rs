@@ -73,7 +73,9 @@ impl CommandOutput for SnapshotsOutput {
             return "no change was made yet, so there is no snapshot\n".to_owned();
         }
         format!(
-            "{lines}pristine  the files as they were before Portcullis\ncopies and their SHA-256: {} (root's)\n",
+            "{lines}pristine  the files as they were before Portcullis\n\
+             only root may read the copies and their SHA-256: `sudo ls -l \"{0}\"/*`, and \
+             `sudo cat \"{0}/000001/manifest.json\"`\n",
             self.place
         )
     }

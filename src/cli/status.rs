@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use super::output::{CommandOutput, Run, clock, pretty};
-use portcullis::diagnosis::Reachability;
+use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::rules::ledger::Guard;
-use portcullis::status::{Icon, PortState, PortStatus, Status};
+use portcullis::status::{FirewallState, Icon, PortState, PortStatus, Status};
 
 #[derive(Debug, clap::Args)]
 pub struct StatusCommand {
@@ -47,16 +47,23 @@ impl CommandOutput for StatusOutput {
             text += "    Look now: portcullis status --check\n";
         }
         let guard = match status.firewall.guard {
+            Some(Guard::On) if status.firewall.state == FirewallState::Disabled => {
+                "on, yet pf was switched off since: `portcullis guard on` has it enabled again"
+            }
             Some(Guard::On) if status.ports.iter().any(|port| port.state == PortState::LetIn) => {
                 "on, yet pf lets other machines in to ports that our rules close"
             }
             Some(Guard::On) => "on: closed ports are blocked from other machines",
             Some(Guard::Off | Guard::Unset) => {
-                "off: a closed port is left to this Mac's own policy (portcullis guard on)"
+                "off: a closed port is left to this Mac's own policy (`portcullis guard on`)"
             }
             None => "not known",
         };
-        text += &format!("    {}\n    guard {guard}\n", status.firewall.because);
+        // The sentence has it where it is all that is known.
+        if !status.sentence.ends_with(&status.firewall.because) && status.icon != Icon::Off {
+            text += &format!("    {}\n", status.firewall.because);
+        }
+        text += &format!("    guard {guard}\n");
         text.extend(status.ports.iter().map(port_lines));
         text.extend(status.notes.iter().map(|note| format!("  ! {note}\n")));
         text
@@ -72,7 +79,11 @@ fn port_lines(port: &PortStatus) -> String {
         PortState::Unknown => "unknown",
         PortState::MayBeOpen => "may be open",
     };
-    let why = if port.state == PortState::MayBeOpen { ": a change was interrupted" } else { "" };
+    let why = match port.state {
+        PortState::MayBeOpen => ": a change was interrupted",
+        PortState::Open if port.outside() == Answer::No => ", yet another rule blocks it",
+        _ => "",
+    };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));
     let until = port.until.map_or(String::new(), |until| format!(" until {}", clock(until)));
     let found = match (port.situation, &port.listener) {

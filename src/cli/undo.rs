@@ -6,6 +6,7 @@ use super::dry_run;
 use super::interruption;
 use super::output::{Run, clock};
 use portcullis::app::App;
+use portcullis::rules::ledger::Guard;
 
 #[derive(Debug, clap::Args)]
 pub struct UndoCommand {
@@ -29,6 +30,10 @@ impl UndoCommand {
             let change = &preview.change;
             let (number, time, what) = (change.number, clock(change.time), &change.message);
             let mut notes = vec![format!("change {number} of {time} would be turned back: {what}")];
+            notes.extend(preview.guard().map(|guard| match guard {
+                Guard::On => "the guard would be on again".to_owned(),
+                Guard::Off | Guard::Unset => "the guard would be off again".to_owned(),
+            }));
             let list = |ports: &[_]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             if !preview.back.kept.is_empty() {
                 notes.push(format!("{} was changed later, and stays as it is", list(&preview.back.kept)));

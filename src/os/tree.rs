@@ -7,6 +7,7 @@
 //! power loss.
 
 mod append;
+mod aside;
 mod for_admins;
 mod replace;
 mod trust;
@@ -76,6 +77,13 @@ impl FileError {
     }
 }
 
+/// What should have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    PlainFile,
+    Folder,
+}
+
 /// Held until dropped.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
@@ -113,10 +121,7 @@ impl Files {
         let file = match rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(None),
-            Err(Errno::LOOP | Errno::MLINK) => {
-                return Err(FileError::refuse(&place, "it is a symbolic link"));
-            }
-            Err(error) => return Err(FileError::system("open", &place, error)),
+            Err(error) => return Err(entry_error("open", &place, error)),
         };
         self.judge_file(&file, &place)?;
         let mut bytes = Vec::new();
@@ -170,7 +175,7 @@ impl Files {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let flags = flags | OFlags::NONBLOCK;
         let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::from_raw_mode(mode as _))
-            .map_err(|error| FileError::system("append to", &place, error))?;
+            .map_err(|error| entry_error("append to", &place, error))?;
         let file = File::from(file);
         self.judge_file(&file, &place)?;
         Ok(file)
@@ -223,8 +228,9 @@ impl Files {
         let mut file = self.open_lock(path)?;
         loop {
             match file.try_lock() {
-                // An uninstallation takes the lock's file away while it holds it: who waited for that one locks nothing.
-                Ok(()) if is_taken_away(&file) && began.elapsed() < patience => {
+                // An uninstallation takes the lock's file away while it holds it, and what cannot be used is set aside: who
+                // waited for that one locks nothing.
+                Ok(()) if !self.has_name(&file, path) && began.elapsed() < patience => {
                     file = self.open_lock(path)?
                 }
                 Ok(()) => return Ok(Lock(file)),
@@ -239,6 +245,14 @@ impl Files {
         }
     }
 
+    /// Whether a file that is open is the one that has the name, and not one that was taken away or set aside.
+    fn has_name(&self, file: &File, path: &str) -> bool {
+        let Ok(Some((directory, name))) = self.walk(path, None) else { return false };
+        let named = rustix::fs::statat(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW);
+        let (Ok(named), Ok(meta)) = (named, file.metadata()) else { return false };
+        named.st_ino == meta.ino()
+    }
+
     fn open_lock(&self, path: &str) -> Result<File, FileError> {
         let place = self.place(path);
         let Some((directory, name)) = self.walk(path, Some(0o755))? else {
@@ -246,7 +260,7 @@ impl Files {
         };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| FileError::system("open the lock", &place, error))?;
+            .map_err(|error| entry_error("open the lock", &place, error))?;
         let file = File::from(file);
         self.judge_file(&file, &place)?;
         Ok(file)
@@ -342,9 +356,13 @@ impl Files {
     }
 }
 
-/// Whether a file that is open has no name any more.
-fn is_taken_away(file: &File) -> bool {
-    file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+/// Why what has a name does not open: a link, or a kind of file that cannot be opened so.
+fn entry_error(verb: &'static str, place: &Path, error: Errno) -> FileError {
+    match error {
+        Errno::LOOP | Errno::MLINK => FileError::refuse(place, "it is a symbolic link"),
+        Errno::ISDIR | Errno::NXIO | Errno::OPNOTSUPP => FileError::refuse(place, "it is no plain file"),
+        error => FileError::system(verb, place, error),
+    }
 }
 
 /// What is there to be replaced: a plain file, or nothing.

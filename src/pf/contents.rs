@@ -36,6 +36,10 @@ impl TableContents {
         networks
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.networks.is_empty() && self.unresolved.is_empty() && self.unreadable.is_none()
+    }
+
     pub(super) fn unresolved(&self) -> &[Address] {
         &self.unresolved
     }

@@ -24,12 +24,46 @@ pub struct Listing<'a> {
     pub tables: &'a BTreeMap<String, Vec<String>>,
 }
 
+/// A pf.conf with all that it loads.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedConf {
+    pub rulesets: Rulesets,
+    pub problems: Vec<Problem>,
+    /// See [`Parsed::doubts`].
+    pub doubts: Vec<Problem>,
+}
+
+impl LoadedConf {
+    /// Why macOS's pfctl would load nothing of it, in the order of the texts. `follows_loads`: the files that it loads were
+    /// looked for where they are; one that is not there is one more reason.
+    pub fn refusals(&self, follows_loads: bool) -> Vec<Problem> {
+        let is_problem = |problem: &&Problem| match problem.fault {
+            Fault::File => false,
+            Fault::Load => follows_loads,
+            _ => true,
+        };
+        let refused = self.doubts.iter().filter(|doubt| doubt.fault == Fault::Refused);
+        let refused = refused.map(|doubt| Problem {
+            message: format!("macOS's pfctl refuses this: {}", doubt.message),
+            ..doubt.clone()
+        });
+        self.problems.iter().filter(is_problem).cloned().chain(refused).collect()
+    }
+}
+
 impl Rulesets {
     /// The rulesets after `pfctl -f path`. `read` gives the files that the text includes, loads into anchors and fills
     /// tables from. Also every problem: pfctl loads nothing of a text with one.
     pub fn from_conf(path: &str, text: &str, read: &mut ReadFile<'_>) -> (Rulesets, Vec<Problem>) {
+        let LoadedConf { rulesets, problems, .. } = Rulesets::load_conf(path, text, read);
+        (rulesets, problems)
+    }
+
+    /// As [`Rulesets::from_conf`], with what macOS's pfctl refuses though its meaning is clear.
+    pub fn load_conf(path: &str, text: &str, read: &mut ReadFile<'_>) -> LoadedConf {
         let mut loaded = Rulesets::default();
         let mut problems = Vec::new();
+        let mut doubts = Vec::new();
         let parsed = parse::parse(path, text, read);
         loaded.skip = parsed.ruleset.skipped().into_iter().map(str::to_owned).collect();
         // In order: of two files for one anchor the later one counts.
@@ -37,6 +71,7 @@ impl Rulesets {
         let (mut files, mut rules) = (0, 0);
         while let Some((anchor, mut parsed)) = waiting.pop_front() {
             problems.extend(parsed.problems);
+            doubts.extend(parsed.doubts);
             rules += parsed.ruleset.count();
             // Each text is bounded; many of them together must be too.
             if rules > MAXIMUM_RULES {
@@ -69,7 +104,7 @@ impl Rulesets {
                             load.place.clone(),
                             message,
                             load.item.to_string(),
-                            Fault::File,
+                            Fault::Load,
                         ));
                     }
                 }
@@ -77,7 +112,7 @@ impl Rulesets {
             loaded.add_tables(&anchor, &parsed.ruleset, read);
             loaded.add(&anchor, parsed.ruleset);
         }
-        (loaded, problems)
+        LoadedConf { rulesets: loaded, problems, doubts }
     }
 
     /// The rulesets that pfctl's listings show, anchor by anchor. A line that cannot be read is kept as a rule that
@@ -195,7 +230,7 @@ fn load_text(
     read: &mut ReadFile<'_>,
 ) -> Result<String, Box<dyn std::error::Error>> {
     if number > MAXIMUM_FILES {
-        return Err("too many files are loaded".into());
+        return Err(format!("more than {MAXIMUM_FILES} files are loaded").into());
     }
     read(&load.item.file)
 }

@@ -8,7 +8,7 @@ use super::contents::TableContents;
 use super::criteria::{
     Address, Compare, InterfaceAddress, InterfaceMatch, OwnerMatch, Peer, PortMatch, range_holds,
 };
-use super::interfaces::InterfaceFacts;
+use super::interfaces::{InterfaceFacts, is_driver};
 use super::packet::{Packet, PacketSocket, TCP, UDP};
 use super::rule::{Action, Rule};
 use super::rulesets::{Rulesets, TableLookup};
@@ -88,14 +88,6 @@ pub(super) fn on_interface(wanted: Option<&InterfaceMatch>, name: &str) -> Match
 /// `on egress` names an interface that does not exist.
 pub(super) fn is_skipped(loaded: &Rulesets, filter: &str, name: &str) -> bool {
     filter == name || (loaded.skips_drivers() && is_driver(filter, name))
-}
-
-/// Whether `driver` is the name of the interface without its number.
-pub(super) fn is_driver(driver: &str, name: &str) -> bool {
-    let unit = name.strip_prefix(driver).unwrap_or_default();
-    !driver.is_empty()
-        && !driver.ends_with(|last: char| last.is_ascii_digit())
-        && unit.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn port_matches(wanted: Option<&PortMatch>, port: Option<u16>, with_ports: bool) -> Matches {
@@ -245,6 +237,10 @@ fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress, address: IpAddr
     }
 }
 
+fn is_link_local(net: &IpNet) -> bool {
+    matches!(net.addr(), IpAddr::V6(six) if six.is_unicast_link_local())
+}
+
 /// The networks that an interface's addresses stand for; `None` where they are unknown.
 pub(super) fn networks(loaded: &Rulesets, interface: &InterfaceAddress) -> Option<Vec<IpNet>> {
     if interface.peer {
@@ -271,6 +267,10 @@ pub(super) fn networks(loaded: &Rulesets, interface: &InterfaceAddress) -> Optio
         return None;
     }
     let narrowed = addresses.into_iter().filter_map(|net| {
+        // pfctl leaves the networks of link-local addresses out.
+        if interface.network && is_link_local(&net) {
+            return None;
+        }
         let bits = match (interface.network, interface.broadcast, interface.bits) {
             (true, _, _) => net.prefix_len(),
             (_, true, _) if net.addr().is_ipv6() => return None,

@@ -12,10 +12,13 @@
 //! | [`decision`], [`unknown`], [`trail`] | what decides, what is unknown, which rules have a role |
 //! | [`explain`], [`grounds`] | can a host reach a port of this Mac, and why |
 //! | [`rule_text`] | a rule as it is shown, with its place |
+//! | [`slips`] | the usual slips, and the line that was meant |
 //! | [`surprises`] | rules that do on macOS what their text does not say |
 //! | [`logged`] | which rule logged a packet |
+//! | [`asked`], [`uncalled`] | names that only the system knows; anchors that no rule calls |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
+pub mod asked;
 mod assumed;
 mod contents;
 pub mod criteria;
@@ -37,9 +40,11 @@ pub mod rule;
 pub mod rule_text;
 pub mod rulesets;
 mod search;
+pub mod slips;
 pub mod surprises;
 pub mod trail;
 mod translate;
+pub mod uncalled;
 pub mod unknown;
 pub mod verdict;
 mod words;

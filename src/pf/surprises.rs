@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::criteria::{Address, InterfaceAddress, Peer, range_holds};
-use super::matching::is_driver;
+use super::interfaces::is_driver;
 use super::packet::Packet;
 use super::rule::Rule;
 use super::rulesets::Rulesets;
@@ -18,6 +18,8 @@ pub enum Surprise {
     SkipDriver(String),
     /// `(self)` holds no address: the kernel keeps it by the name of a group, which macOS does not fill.
     DynamicSelf,
+    /// No interface of macOS bears the name: there are no groups of interfaces, and no patterns.
+    NoInterface { name: String, negated: bool },
     /// `(lo0)/24` stands for another interface's addresses: all of one prefix length are one table in the kernel.
     SharedTable { written: String, meant: String },
     /// The quick call of an anchor that does not end the search though a rule matches in it (XNU, net/pf.c:
@@ -44,6 +46,13 @@ impl fmt::Display for Surprise {
                  anchors are called inside a quick call, and the quick of a call that is the last rule of another anchor; \
                  write `quick` in the rules themselves"
             ),
+            Surprise::NoInterface { name, negated } => write!(
+                f,
+                "no interface of macOS is called {name}, and there are no groups or patterns of interfaces: `on {}{name}` \
+                 {}; write a name that ifconfig shows, such as en0",
+                if *negated { "! " } else { "" },
+                if *negated { "holds for every packet" } else { "never matches" }
+            ),
             Surprise::DynamicSelf => {
                 f.write_str("`(self)` holds no address on macOS: write `self`, without brackets")
             }
@@ -63,7 +72,24 @@ pub fn of_rule(loaded: &Rulesets, rule: &Rule) -> Vec<Surprise> {
         Address::Dynamic(interface) => of_interface(loaded, interface),
         _ => None,
     };
-    [&rule.source, &rule.destination].into_iter().filter_map(of_peer).collect()
+    let interface = rule.interface.as_ref().filter(|interface| !can_be_interface(&interface.name));
+    let of_interface = interface.map(|interface| Surprise::NoInterface {
+        name: interface.name.to_string(),
+        negated: interface.negated,
+    });
+    [&rule.source, &rule.destination].into_iter().filter_map(of_peer).chain(of_interface).collect()
+}
+
+/// The surprises in the options, whatever the packet.
+pub fn of_options(loaded: &Rulesets) -> Vec<Surprise> {
+    let drivers = loaded.skipped().iter().filter(|name| !can_be_interface(name) && !loaded.skips_drivers());
+    drivers.map(|name| Surprise::SkipDriver(name.clone())).collect()
+}
+
+/// Whether an interface may bear the name: letters, digits, and a number at its end.
+fn can_be_interface(name: &str) -> bool {
+    name.ends_with(|last: char| last.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress) -> Option<Surprise> {

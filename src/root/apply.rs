@@ -6,22 +6,23 @@ use std::time::Duration;
 
 use crate::firewall::{self, Pfctl, PfctlError};
 use crate::os::time_limit::TimeLimit;
-use crate::os::{self, FileError, Files};
+use crate::os::{self, Expected, FileError, Files, Lock};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
-use crate::root::change::{self, Carried, Seen};
+use crate::root::change::{self, Carried, NotBegun, Seen};
 use crate::root::journal::Journal;
-use crate::root::ledger_file::{self, LedgerOnDisk, NoOpening};
-use crate::root::live::Live;
-use crate::root::machine::Machine;
+use crate::root::ledger_file::{self, DamagedLedger, LedgerOnDisk, NoOpening};
+use crate::root::live::{Live, Needed};
+use crate::root::machine::{Machine, StepError, timestamp};
 use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
 use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
 use crate::root::request::{Operation, Request, RequestError};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
+use crate::root::sweep::clear_the_way;
 use crate::root::undo::{self, UndoError, UndoRequest};
-use crate::root::{journal, messages, record, recovery, uninstall};
+use crate::root::{alone, journal, messages, record, recovery, uninstall};
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -64,16 +65,24 @@ pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Respo
         Operation::Uninstall { keep_logs } if uninstall::leaves_no_audit(keep_logs, &answer) => answer,
         _ => audit::record(system, AuditedRequest::Valid(request), answer),
     };
-    let lock = match files.lock(LOCK, PATIENCE) {
-        Ok(lock) => lock,
-        Err(error) => return audited(refused(&error)),
-    };
+    let needed = needed(&request.action);
+    let lock = lock(&files, needed, now);
+    if let Err(error) = &lock
+        && !(request.action.closes() && error.is_unfit())
+    {
+        return audited(refused(error));
+    }
     let _limit = TimeLimit::of(MOST_TIME);
-    let machine = match machine(system, files.clone(), now, asked_by) {
+    let machine = match machine(system, files, now, (asked_by, needed)) {
         Ok(machine) => machine,
         Err(error) => return audited(refused(&error)),
     };
-    let Carried { response, seen } = match answer(&machine, request) {
+    let carried = match &lock {
+        Ok(_) => answer(&machine, request),
+        // Where nothing can be written nobody can hold it either.
+        Err(error) => (close_alone(&machine, request, error), JournalEnd::Stays),
+    };
+    let Carried { response, seen } = match carried {
         (carried, JournalEnd::Goes) => change::settle(&machine, carried, audited),
         (Carried { response, seen }, JournalEnd::Stays) => Carried { response: audited(response), seen },
     };
@@ -86,15 +95,35 @@ pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Respo
     }
 }
 
+/// The lock. What lies in its place and cannot be used is held by no helper: what closes sets it aside.
+fn lock(files: &Files, needed: Needed, now: i64) -> Result<Lock, FileError> {
+    match files.lock(LOCK, PATIENCE) {
+        Err(error) if error.is_unfit() && needed == Needed::OursAlone => {
+            files.set_aside(LOCK, Expected::PlainFile, &timestamp(now))?;
+            files.lock(LOCK, PATIENCE)
+        }
+        lock => lock,
+    }
+}
+
 fn machine(
     system: &dyn System,
     files: Files,
     now: i64,
-    asked_by: AskedBy,
+    (asked_by, needed): (AskedBy, Needed),
 ) -> Result<Machine<'_>, os::BootError> {
     let boot = system.boot_id()?;
     let (interfaces, clock) = (firewall::interfaces(system), system.clock());
-    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now, clock, asked_by })
+    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now, clock, asked_by, needed })
+}
+
+/// What a request has to know: what opens, and what only looks, all; what closes, ours alone. A tick closes what is over.
+fn needed(operation: &Operation) -> Needed {
+    if operation.closes() || *operation == (Operation::Tick {}) {
+        Needed::OursAlone
+    } else {
+        Needed::Everything
+    }
 }
 
 /// What is to become of a journal that is there when a request was carried out.
@@ -113,11 +142,24 @@ fn refused(error: &dyn std::fmt::Display) -> Response {
     Response::failed(Outcome::Unchanged, format!("{error}; nothing was changed"))
 }
 
-/// Recovers from what was interrupted, then carries out what is asked.
+/// Takes out of the way what cannot be used, recovers from what was interrupted, then carries out what is asked.
 fn answer(machine: &Machine, request: &Request) -> (Carried, JournalEnd) {
+    let aside = match machine.needed {
+        Needed::Everything => Vec::new(),
+        Needed::OursAlone => clear_the_way(&machine.files, &timestamp(machine.now)),
+    };
+    let (carried, end) = recover_and_carry_out(machine, request);
+    if aside.is_empty() {
+        return (carried, end);
+    }
+    let message = format!("what could not be used as a file of ours was set aside as {}", aside.join(", "));
+    (after_recovery(carried, &Recovered { message }), end)
+}
+
+fn recover_and_carry_out(machine: &Machine, request: &Request) -> (Carried, JournalEnd) {
     let carried = |recovered: Option<Recovered>| {
-        let carried = carry_out(machine, request)
-            .unwrap_or_else(|refusal| Carried { response: refused(&refusal), seen: None });
+        let carried =
+            carry_out(machine, request).unwrap_or_else(|refusal| refuse(machine, request, &refusal));
         match recovered {
             None => carried,
             Some(recovered) => after_recovery(carried, &recovered),
@@ -149,6 +191,44 @@ fn after_recovery(carried: Carried, Recovered { message }: &Recovered) -> Carrie
     Carried { response: Response { outcome, message, ..response }, seen }
 }
 
+/// A closing that cannot be made as a change is made all the same, as far as it goes. Where a file could be written and a
+/// disk does not take it, nothing is begun: what is not written down the next look would open again.
+fn refuse(machine: &Machine, request: &Request, refusal: &Refusal) -> Carried {
+    match refusal {
+        Refusal::Bounds(_) | Refusal::Record(_) => Carried { response: refused(refusal), seen: None },
+        _ if request.action.closes() && file_error(refusal).is_none_or(FileError::is_unfit) => {
+            close_alone(machine, request, refusal)
+        }
+        _ => Carried { response: refused(refusal), seen: None },
+    }
+}
+
+fn file_error(refusal: &Refusal) -> Option<&FileError> {
+    match refusal {
+        Refusal::File(error) | Refusal::Stage(StageError::File(error)) => Some(error),
+        Refusal::Stage(StageError::NotBegun(NotBegun::File(error))) => Some(error),
+        Refusal::Stage(StageError::NotBegun(NotBegun::Ledger(StepError::File(error)))) => Some(error),
+        _ => None,
+    }
+}
+
+fn close_alone(machine: &Machine, request: &Request, because: &dyn std::fmt::Display) -> Carried {
+    let mut live = Live::read(&machine.pf, None, machine.needed).unwrap_or_else(|_| Live::unknown());
+    if live.read_ours(&machine.pf, None, machine.needed).is_err() {
+        live = Live::unknown();
+    }
+    let damaged = match ledger_file::read(&machine.files) {
+        Ok(LedgerOnDisk::Whole(old)) => Ok(old),
+        Ok(LedgerOnDisk::Damaged(damaged)) => Err(damaged),
+        Err(error) => Err(DamagedLedger::unread(error)),
+    };
+    let old = damaged.unwrap_or_else(|damaged| {
+        damaged.substitute(&machine.files, &live, &machine.boot).unwrap_or_default()
+    });
+    let after = desired(machine, &old, &live.state, request);
+    alone::close(machine, request, alone::Closing { old, after, live }, because)
+}
+
 /// Where pf cannot be put right a closing goes on, since it only takes away; everything else is refused.
 fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecovered) -> Carried {
     let Unrecovered { journal, because } = unrecovered;
@@ -158,6 +238,10 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
     let damaged =
         |message: String| Carried { response: Response::failed(Outcome::Damaged, message), seen: None };
     let Some(interrupted) = journal else {
+        let is_unfit = matches!(&because, RecoveryError::File(error) if error.is_unfit());
+        if request.action.closes() && is_unfit {
+            return close_alone(machine, request, &because);
+        }
         let message = format!("the journal of the last change cannot be used: {because}");
         return Carried { response: refused(&message), seen: None };
     };
@@ -210,13 +294,13 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
     }
     let (old, live, damaged) = match ledger_file::read(&machine.files)? {
         LedgerOnDisk::Whole(old) => {
-            let live = Live::read(&machine.pf, old.token.as_ref())?;
+            let live = Live::read(&machine.pf, old.token.as_ref(), machine.needed)?;
             (old, live, None)
         }
         LedgerOnDisk::Damaged(damaged) if opens(&request.action) => return Err(damaged.refusal().into()),
         LedgerOnDisk::Damaged(damaged) => {
-            let mut live = Live::read(&machine.pf, None)?;
-            live.read_ours(&machine.pf, None)?;
+            let mut live = Live::read(&machine.pf, None, machine.needed)?;
+            live.read_ours(&machine.pf, None, machine.needed)?;
             (damaged.substitute(&machine.files, &live, &machine.boot)?, live, Some(damaged))
         }
     };
@@ -276,7 +360,7 @@ fn turn_back(
     let mut now = drop_lost_token(machine, &live, &old);
     machine.expire(&mut now);
     let back = undo::turned_back(machine.system, undo, &now, &machine.boot, machine.now)?;
-    let left = undo::left(&back);
+    let details = undo::details(&back, &now);
     let mut new = back.ledger;
     // What was open again may be over by the clock that no user can set.
     machine.expire(&mut new);
@@ -287,12 +371,18 @@ fn turn_back(
         new.token = None;
     }
     let mut carried = change_in_stages(machine, StagedChange { wanted: back.way, ..asked }, old, new, live)?;
-    carried.response.message += &left;
+    if carried.response.ok && carried.response.outcome == Outcome::Unchanged {
+        let change = undo.change;
+        carried.response.message = format!("nothing is left to turn back of change {change}");
+    }
+    if carried.response.ok {
+        carried.response.message += &details;
+    }
     Ok(carried)
 }
 
 fn look(machine: &Machine, mut live: Live, ledger: Ledger) -> Result<Seen, Refusal> {
-    live.read_ours(&machine.pf, None)?;
+    live.read_ours(&machine.pf, None, machine.needed)?;
     // Others may have flushed the call of our anchor.
     let observed = machine.observe(&live, &ledger)?;
     let notes = plan(&observed, &ledger, Evaluation::AsItIs).map(|plan| plan.notes).unwrap_or_default();

@@ -20,7 +20,8 @@ impl Caller {
     /// The caller of this process.
     pub fn of_process(system: &dyn System) -> Self {
         use std::os::unix::fs::MetadataExt as _;
-        // loginwindow gives the console to the user who logs in, and back to root (console(4), Apple's QA1133).
+        // SCDynamicStoreCopyConsoleUser says the same, by way of configd, which a helper started by launchd at boot would
+        // wait for, and by a framework that it does not link. loginwindow gives the console to the user who logs in, and back to root (console(4), Apple's QA1133).
         let owner = system.place(CONSOLE).symlink_metadata().map(|console| console.uid());
         Caller {
             uid: os::own_uid(),

@@ -12,8 +12,9 @@ use crate::port::PortRange;
 use crate::report::Note;
 use crate::root::answer::{Outcome, Response};
 use crate::root::journal::{self, Journal};
-use crate::root::live::Live;
-use crate::root::machine::{Failure, Machine, Reached, StepError};
+use crate::root::ledger_file::DamagedLedger;
+use crate::root::live::{Live, Needed};
+use crate::root::machine::{Failure, Machine, Reached, StepError, timestamp};
 use crate::root::messages;
 use crate::root::plan::{Observed, Plan, needs_file};
 use crate::root::recovery::{is_same, to_half};
@@ -34,6 +35,8 @@ pub struct Change<'a> {
     pub live: Live,
     /// What the snapshot says of it.
     pub recorded: RecordedChange,
+    /// The ledger that does not read, where another counts in its place.
+    pub damaged: Option<&'a DamagedLedger>,
 }
 
 /// What came of it.
@@ -63,21 +66,40 @@ pub enum NotBegun {
 
 /// Makes the change. Errors: it was not begun, and nothing is changed.
 pub fn make(machine: &Machine, change: Change) -> Result<Carried, NotBegun> {
-    let Change { request, before, after, observed, plan, live, recorded } = change;
-    let old_ledger = machine.files.read(LEDGER)?;
-    let number = snapshot::take(&machine.files, machine.now, recorded)?;
+    let Change { request, before, after, observed, plan, live, recorded, damaged } = change;
+    let old_ledger = match damaged {
+        Some(damaged) => OldLedger::Damaged(damaged),
+        None => OldLedger::Whole(machine.files.read(LEDGER)?),
+    };
+    let snapshot = match snapshot::take(&machine.files, machine.now, recorded) {
+        Err(error) if machine.needed == Needed::Everything => return Err(error.into()),
+        snapshot => snapshot,
+    };
     // Whether pf was held before the change counts, and not what an older ledger said of it.
     let token = before.token.clone().filter(|token| live.holds(Some(token), &machine.boot));
     let held = Ledger { token, ..before.clone() };
     let journal = Journal::new(request, &held, &after, &machine.boot, machine.now);
-    let _register = begin(machine, &journal, &observed, &plan, old_ledger.as_deref())?;
-    match bring_about(machine, &journal, after, plan, live) {
+    let _register = begin(machine, &journal, &observed, &plan, old_ledger)?;
+    let mut carried = match bring_about(machine, &journal, after, plan, live) {
         Ok((after, reached)) => {
             let Carried { response, seen } = done(&journal, after, reached);
-            Ok(Carried { response: response.with_snapshot(number), seen })
+            let number = snapshot.as_ref().ok().copied();
+            Carried { response: Response { snapshot: number, ..response }, seen }
         }
-        Err(failure) => Ok(fall_back(machine, &journal, failure)),
+        Err(failure) => fall_back(machine, &journal, failure),
+    };
+    if let Err(error) = snapshot {
+        carried.response.message += &format!("; no snapshot was taken: {error}");
     }
+    Ok(carried)
+}
+
+/// What is to be replaced as the ledger.
+#[derive(Clone, Debug)]
+enum OldLedger<'a> {
+    /// Its bytes; `None` where there was none.
+    Whole(Option<Vec<u8>>),
+    Damaged(&'a DamagedLedger),
 }
 
 /// Writes down what is about to happen: journal, then the ledger as half. An error leaves the ledger as it was.
@@ -86,22 +108,32 @@ fn begin(
     journal: &Journal,
     observed: &Observed,
     plan: &Plan,
-    old_ledger: Option<&[u8]>,
+    old_ledger: OldLedger,
 ) -> Result<Register, NotBegun> {
     journal.write(&machine.files)?;
     let register = journal::register(&machine.files)?;
-    machine.check(observed, plan).map_err(NotBegun::Check)?;
+    match machine.check(observed, plan) {
+        Err(error) if machine.needed == Needed::Everything => return Err(NotBegun::Check(error)),
+        // Our own text is loaded or not: what closes tries it.
+        _ => {}
+    }
+    if let OldLedger::Damaged(damaged) = &old_ledger {
+        damaged.keep_aside(&machine.files, &timestamp(machine.now))?;
+    }
     let mut half = journal.half();
     half.changing = Some(journal.changing(&half));
     machine.write_ledger(&half).or_else(|error| {
         let is_as_it_was = !matches!(&error, StepError::File(file) if !file.is_as_it_was());
-        let put_back = || match old_ledger {
-            _ if is_as_it_was => Ok(()),
-            Some(bytes) => machine.files.replace(LEDGER, bytes, 0o644),
-            None => machine.files.remove(LEDGER),
+        let is_put_back = match &old_ledger {
+            // The journal says what counts now.
+            OldLedger::Damaged(damaged) if damaged.is_unfit() => false,
+            _ if is_as_it_was => true,
+            OldLedger::Damaged(_) => false,
+            OldLedger::Whole(Some(bytes)) => machine.files.replace(LEDGER, bytes, 0o644).is_ok(),
+            OldLedger::Whole(None) => machine.files.remove(LEDGER).is_ok(),
         };
         // Half is no more open than before: where it may be there already and cannot be taken back, the change goes on.
-        if put_back().is_ok() { Err(NotBegun::Ledger(error)) } else { Ok(()) }
+        if is_put_back { Err(NotBegun::Ledger(error)) } else { Ok(()) }
     })?;
     Ok(register)
 }

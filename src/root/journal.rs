@@ -10,6 +10,7 @@ use crate::os::{FileError, Files};
 use crate::root::request::Request;
 use crate::rules::half::half;
 use crate::rules::ledger::{Changing, Ledger, LedgerError, Seconds};
+use crate::rules::seal::{self, SealError};
 use crate::system::{JOURNAL, JOURNAL_CHILDREN};
 
 /// A change between two ledgers.
@@ -57,7 +58,12 @@ impl FailedTicks {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error(transparent)]
-    File(#[from] FileError),
+    File(FileError),
+    /// It is no plain file, or others could have written it.
+    #[error(transparent)]
+    Unfit(FileError),
+    #[error("{JOURNAL} does not read: {0}")]
+    Seal(#[from] SealError),
     #[error("{JOURNAL} does not read: {0}")]
     Json(#[source] serde_json::Error),
     #[error("{JOURNAL} has version {0}")]
@@ -89,8 +95,13 @@ impl Journal {
 
     /// The journal on disk; `None` where no change is under way.
     pub fn read(files: &Files) -> Result<Option<Self>, JournalError> {
-        let Some(bytes) = files.read(JOURNAL)? else { return Ok(None) };
-        let journal: Journal = serde_json::from_slice(&bytes).map_err(JournalError::Json)?;
+        let bytes = match files.read(JOURNAL) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(None),
+            Err(error) if error.is_unfit() => return Err(JournalError::Unfit(error)),
+            Err(error) => return Err(JournalError::File(error)),
+        };
+        let journal: Journal = serde_json::from_slice(&seal::open(&bytes)?).map_err(JournalError::Json)?;
         if journal.version != Self::VERSION {
             return Err(JournalError::Version(journal.version));
         }
@@ -103,7 +114,7 @@ impl Journal {
     /// Writes it where it outlives a power loss.
     pub fn write(&self, files: &Files) -> Result<(), FileError> {
         // Plain data with text keys: its JSON cannot fail.
-        files.replace(JOURNAL, &serde_json::to_vec_pretty(self).unwrap_or_default(), 0o600)
+        files.replace(JOURNAL, &seal::close(self).unwrap_or_default(), 0o600)
     }
 
     /// Notes that this process recovers from the change.
@@ -196,14 +207,16 @@ mod tests {
         let journal = journal(&Ledger::default(), &Ledger::default()).taken_up();
         journal.write(&files).unwrap();
         assert_eq!(Journal::read(&files).unwrap(), Some(journal.clone()));
-        let text = serde_json::to_string(&journal).unwrap();
-        for damaged in
-            ["", "{}", &text[..text.len() / 2], &text.replacen("\"boot\"", "\"more\":1,\"boot\"", 1)]
-        {
-            files.replace(JOURNAL, damaged.as_bytes(), 0o600).unwrap();
-            assert!(matches!(Journal::read(&files), Err(JournalError::Json(_))), "{damaged}");
+        let file = files.read(JOURNAL).unwrap().unwrap();
+        for damaged in [&b""[..], b"{}", &file[..file.len() / 2]] {
+            files.replace(JOURNAL, damaged, 0o600).unwrap();
+            assert!(matches!(Journal::read(&files), Err(JournalError::Seal(_))));
         }
-        files.replace(JOURNAL, text.replacen("\"version\":1", "\"version\":2", 1).as_bytes(), 0o600).unwrap();
+        let text = String::from_utf8(seal::open(&file).unwrap()).unwrap();
+        let changed = |from: &str, to: &str| seal::sealed(text.replacen(from, to, 1).as_bytes());
+        files.replace(JOURNAL, &changed("\"boot\"", "\"more\":1,\"boot\""), 0o600).unwrap();
+        assert!(matches!(Journal::read(&files), Err(JournalError::Json(_))));
+        files.replace(JOURNAL, &changed("\"version\": 1", "\"version\": 2"), 0o600).unwrap();
         assert!(matches!(Journal::read(&files), Err(JournalError::Version(2))));
         files.replace(JOURNAL_CHILDREN, b"", 0o600).unwrap();
         remove(&files).unwrap();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::os::{FileError, Files};
+use crate::os::{Expected, FileError, Files};
 use crate::root::live::Live;
 use crate::root::request::{Operation, RequestError};
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, PfToken};
@@ -31,6 +31,8 @@ pub struct DamagedLedger {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerProblem {
     #[error(transparent)]
+    Unfit(FileError),
+    #[error(transparent)]
     Form(#[from] LedgerError),
     #[error("no request could have led to it: {0}")]
     Bounds(#[from] RequestError),
@@ -47,7 +49,14 @@ pub struct NoOpening(#[source] LedgerProblem);
 
 /// Reads the ledger. Errors: its file cannot be read.
 pub fn read(files: &Files) -> Result<LedgerOnDisk, FileError> {
-    let Some(bytes) = files.read(LEDGER)? else { return Ok(LedgerOnDisk::Whole(Ledger::default())) };
+    let bytes = match files.read(LEDGER) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(LedgerOnDisk::Whole(Ledger::default())),
+        Err(error) if error.is_unfit() => {
+            return Ok(LedgerOnDisk::Damaged(DamagedLedger::unread(error)));
+        }
+        Err(error) => return Err(error),
+    };
     Ok(match parse(&bytes) {
         Ok(ledger) => LedgerOnDisk::Whole(ledger),
         Err(because) => LedgerOnDisk::Damaged(DamagedLedger { bytes, because }),
@@ -72,13 +81,27 @@ fn parse(bytes: &[u8]) -> Result<Ledger, LedgerProblem> {
 }
 
 impl DamagedLedger {
+    /// One that cannot be read at all.
+    pub fn unread(error: FileError) -> Self {
+        DamagedLedger { bytes: Vec::new(), because: LedgerProblem::Unfit(error) }
+    }
+
     /// Why an opening is refused.
     pub fn refusal(self) -> NoOpening {
         NoOpening(self.because)
     }
 
-    /// Copies it beside its place, so that it can be looked at after another was written there.
+    /// Whether there is nothing to read at its place.
+    pub fn is_unfit(&self) -> bool {
+        matches!(self.because, LedgerProblem::Unfit(_))
+    }
+
+    /// Copies it beside its place, so that it can be looked at after another was written there. What cannot be read gets
+    /// another name there.
     pub fn keep_aside(&self, files: &Files, stamp: &str) -> Result<(), FileError> {
+        if self.is_unfit() {
+            return files.set_aside(LEDGER, Expected::PlainFile, stamp).map(drop);
+        }
         let stamp: String = stamp.chars().filter(char::is_ascii_alphanumeric).collect();
         files.replace(&format!("{STATE_DIR}/ledger.damaged-{stamp}"), &self.bytes, 0o600)
     }
@@ -87,7 +110,11 @@ impl DamagedLedger {
     /// disk, and every port that our rules name is managed. A token is ours where its number can still be read from the
     /// bytes, or the kernel lists it under the helper's name. `live` has our own anchors.
     pub fn substitute(&self, files: &Files, live: &Live, boot: &str) -> Result<Ledger, FileError> {
-        let file = files.read(ANCHOR_FILE)?.unwrap_or_default();
+        let file = match files.read(ANCHOR_FILE) {
+            Err(error) if error.is_unfit() => None,
+            file => file?,
+        };
+        let file = file.unwrap_or_default();
         let file = String::from_utf8_lossy(&file).into_owned();
         let loaded = |way: Attachment| live.rulesets.get(way.anchor()).map(|rules| rules.rules.as_str());
         let (apple, classic) = (loaded(Attachment::Apple), loaded(Attachment::Classic));
@@ -116,10 +143,10 @@ impl DamagedLedger {
 
     fn token(&self, live: &Live) -> Option<u64> {
         let text = String::from_utf8_lossy(&self.bytes);
-        let numbers: BTreeSet<u64> = text
-            .split(|letter: char| !letter.is_ascii_digit())
-            .filter_map(|number| number.parse().ok())
-            .collect();
+        // A port's number may be that of a token of others.
+        let numbered = text.split("\"number\":").skip(1).map(str::trim_start);
+        let digits = numbered.filter_map(|rest| rest.split(|letter: char| !letter.is_ascii_digit()).next());
+        let numbers: BTreeSet<u64> = digits.filter_map(|number| number.parse().ok()).collect();
         let held = live.tokens.iter().flatten();
         // The kernel keeps the first 16 bytes of a name.
         let is_ours = |name: &str| name.starts_with("portcullis") || name.starts_with("dev.portcullis");
@@ -140,6 +167,7 @@ fn labelled(line: &str) -> Option<NamedPort> {
 mod tests {
     use super::*;
     use crate::rules::sample::opening;
+    use crate::rules::seal;
 
     #[test]
     fn a_ledger_that_no_request_could_have_led_to_is_damaged() {
@@ -148,7 +176,12 @@ mod tests {
         ledger.open(opening("3000-3010", "any", 0));
         ledger.manage(&ledger.openings[0].named_port());
         let text = serde_json::to_string(&ledger).unwrap();
-        assert_eq!(parse(text.as_bytes()).unwrap(), ledger);
+        let file = |text: &str| {
+            let content: serde_json::Value = serde_json::from_str(text).unwrap();
+            seal::close(&content).unwrap()
+        };
+        assert_eq!(parse(&file(&text)).unwrap(), ledger);
+        assert!(parse(text.as_bytes()).is_err(), "without a hash");
         for (from, to) in [
             ("\"3000-3010\"", "\"2345-3010\""),
             ("\"3000-3010\"", "\"2000-2010\""),
@@ -161,7 +194,7 @@ mod tests {
         ] {
             let damaged = text.replace(from, to);
             assert_ne!(damaged, text, "{from}");
-            assert!(parse(damaged.as_bytes()).is_err(), "{damaged}");
+            assert!(parse(&file(&damaged)).is_err(), "{damaged}");
         }
     }
 

@@ -35,25 +35,37 @@ pub struct Live {
 impl Live {
     /// Reads all of pf but our own anchors. `token` is the one that is believed to hold pf enabled.
     ///
-    /// Errors: pfctl fails. A listing that pfctl gives but that does not read is kept as text.
-    pub fn read(pf: &Pfctl, token: Option<&PfToken>) -> Result<Self, PfctlError> {
-        let (state, tokens) = read_state(pf, token.is_some())?;
-        let paths = pf.anchors()?;
+    /// Errors: pfctl fails; where ours alone is needed, twice for what is not of others. A listing that pfctl gives but
+    /// that does not read is kept as text, and so is why there is none.
+    pub fn read(pf: &Pfctl, token: Option<&PfToken>, needed: Needed) -> Result<Self, PfctlError> {
+        let (state, tokens) = needed.try_again(|| read_state(pf, token.is_some()))?;
+        let paths = needed.try_again(|| pf.anchors())?;
         let (ours, others): (Vec<String>, Vec<String>) =
             paths.into_iter().partition(|path| OURS.iter().any(|way| way.anchor() == path));
         let unread =
             OURS.map(Attachment::anchor).into_iter().filter(|path| ours.iter().any(|own| own == path));
-        let rulesets = read_rulesets(pf, &others)?;
+        let rulesets = read_rulesets(pf, &others, needed)?;
         Ok(Live { state, tokens, rulesets, skip: pf.skipped().ok(), unread: unread.collect() })
     }
 
+    /// pf of which nothing could be read: each anchor of ours may hold anything.
+    pub fn unknown() -> Self {
+        Live {
+            state: PfState::Unknown("pfctl did not say".to_owned()),
+            tokens: None,
+            rulesets: BTreeMap::new(),
+            skip: None,
+            unread: OURS.map(Attachment::anchor).to_vec(),
+        }
+    }
+
     /// Reads our own anchors but the one at `except`.
-    pub fn read_ours(&mut self, pf: &Pfctl, except: Option<&str>) -> Result<(), PfctlError> {
+    pub fn read_ours(&mut self, pf: &Pfctl, except: Option<&str>, needed: Needed) -> Result<(), PfctlError> {
         for anchor in std::mem::take(&mut self.unread) {
             if Some(anchor) == except {
                 self.unread.push(anchor);
             } else {
-                self.read_own(pf, anchor, pf.nat(Some(anchor))?)?;
+                needed.try_again(|| self.read_own(pf, anchor, pf.nat(Some(anchor))?))?;
             }
         }
         Ok(())
@@ -62,27 +74,33 @@ impl Live {
     /// Reads again what `steps` can have changed, and then, as the last look before an answer, what that rests on beside
     /// them: another program may have loaded the main ruleset anew, or stopped pf, since the first look. `token` is the one
     /// that is believed to hold pf enabled then.
-    pub fn reread(&mut self, pf: &Pfctl, steps: &[Step], token: Option<&PfToken>) -> Result<(), PfctlError> {
+    pub fn reread(
+        &mut self,
+        pf: &Pfctl,
+        steps: &[Step],
+        token: Option<&PfToken>,
+        needed: Needed,
+    ) -> Result<(), PfctlError> {
         if steps.iter().any(|step| matches!(step, Step::LoadConf | Step::Main { load: true, .. })) {
-            return self.read_anew(pf, token);
+            return self.read_anew(pf, token, needed);
         }
         for step in steps {
             if let Step::Load { anchor, .. } = step {
                 self.unread.retain(|unread| unread != anchor);
                 // One transaction of pfctl replaces the rules of every kind, and ours has no translation rules.
-                self.read_own(pf, anchor, String::new())?;
+                needed.try_again(|| self.read_own(pf, anchor, String::new()))?;
             }
         }
-        let rules = pf.rules(None)?;
+        let rules = needed.try_again(|| pf.rules(None))?;
         if self.main().is_none_or(|main| main.rules != rules) {
-            return self.read_anew(pf, token);
+            return self.read_anew(pf, token, needed);
         }
-        self.reread_state(pf, token)
+        needed.try_again(|| self.reread_state(pf, token))
     }
 
-    fn read_anew(&mut self, pf: &Pfctl, token: Option<&PfToken>) -> Result<(), PfctlError> {
-        *self = Live::read(pf, token)?;
-        self.read_ours(pf, None)
+    fn read_anew(&mut self, pf: &Pfctl, token: Option<&PfToken>, needed: Needed) -> Result<(), PfctlError> {
+        *self = Live::read(pf, token, needed)?;
+        self.read_ours(pf, None, needed)
     }
 
     /// Reads again whether pf filters, and who holds it enabled.
@@ -146,6 +164,15 @@ impl Live {
     }
 }
 
+/// What has to be known before something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// All of pf, its file, and what is on disk.
+    Everything,
+    /// Only what is ours: what closes goes on without the rest.
+    OursAlone,
+}
+
 /// Where our rules can be.
 const OURS: [Attachment; 2] = [Attachment::Apple, Attachment::Classic];
 
@@ -163,10 +190,33 @@ fn read_state(pf: &Pfctl, is_held: bool) -> Result<(PfState, Option<Vec<Referenc
     })
 }
 
+impl Needed {
+    /// What `read` gives; where ours alone is needed, at the second try too.
+    fn try_again<T>(self, mut read: impl FnMut() -> Result<T, PfctlError>) -> Result<T, PfctlError> {
+        read().or_else(|error| match self {
+            Needed::Everything => Err(error),
+            Needed::OursAlone => read(),
+        })
+    }
+
+    /// The listing of an anchor of others; where that is not needed, why there is none: it does not read as rules, so that
+    /// what hangs on them is unknown.
+    fn or_why_not(self, listing: Result<String, PfctlError>) -> Result<String, PfctlError> {
+        listing.or_else(|error| match self {
+            Needed::Everything => Err(error),
+            Needed::OursAlone => Ok(format!("not read: {}\n", error.to_string().replace('\n', " "))),
+        })
+    }
+}
+
 /// The main ruleset, and the anchors at `paths`.
-fn read_rulesets(pf: &Pfctl, paths: &[String]) -> Result<BTreeMap<String, LoadedRules>, PfctlError> {
+fn read_rulesets(
+    pf: &Pfctl,
+    paths: &[String],
+    needed: Needed,
+) -> Result<BTreeMap<String, LoadedRules>, PfctlError> {
     let mut rulesets = BTreeMap::new();
-    let mut nat = BTreeMap::from([(String::new(), pf.nat(None)?)]);
+    let mut nat = BTreeMap::from([(String::new(), needed.try_again(|| pf.nat(None))?)]);
     let mut callers = vec![String::new()];
     while let Some(caller) = callers.pop() {
         let calls = parse_listing(&caller, nat.get(&caller).map_or("", String::as_str));
@@ -175,7 +225,7 @@ fn read_rulesets(pf: &Pfctl, paths: &[String]) -> Result<BTreeMap<String, Loaded
             |path: &str| !calls.problems.is_empty() || calls_anchor(&caller, &calls.ruleset, path);
         for path in paths.iter().filter(|path| is_called(path)) {
             if !nat.contains_key(path) {
-                nat.insert(path.clone(), pf.nat(Some(path))?);
+                nat.insert(path.clone(), needed.or_why_not(pf.nat(Some(path)))?);
                 callers.push(path.clone());
             }
         }
@@ -186,21 +236,30 @@ fn read_rulesets(pf: &Pfctl, paths: &[String]) -> Result<BTreeMap<String, Loaded
         paths.iter().map(String::as_str).partition(|path| is_folder(path));
     let mut unread: Vec<&str> = std::iter::once("").chain(others).collect();
     while let Some(path) = unread.pop() {
-        let anchor = Some(path).filter(|path| !path.is_empty());
-        let (rules, nat) = (pf.rules(anchor)?, nat.remove(path).unwrap_or_default());
+        let nat = nat.remove(path).unwrap_or_default();
+        let mut rules = match path {
+            "" => needed.try_again(|| pf.rules(None))?,
+            path => needed.or_why_not(pf.rules(Some(path)))?,
+        };
         let called = |folder: &&str| may_call(path, &rules, folder) || may_call(path, &nat, folder);
         unread.extend(folders.extract_if(.., |folder| called(&&**folder)));
         let here: BTreeSet<String> = &tables_named(&rules) | &tables_named(&nat);
-        let tables = match anchor {
-            Some(_) => read_tables(pf, anchor, &here)?,
-            None => BTreeMap::new(),
+        let tables = match path {
+            "" => BTreeMap::new(),
+            path => match read_tables(pf, Some(path), &here) {
+                Ok(tables) => tables,
+                Err(error) => {
+                    rules = needed.or_why_not(Err(error))?;
+                    BTreeMap::new()
+                }
+            },
         };
         named.extend(here);
         rulesets.insert(path.to_owned(), LoadedRules { rules, nat, tables });
     }
     // A rule in an anchor means the main ruleset's table where the anchor has none of that name.
     if let Some(main) = rulesets.get_mut("") {
-        main.tables = read_tables(pf, None, &named)?;
+        main.tables = needed.try_again(|| read_tables(pf, None, &named))?;
     }
     Ok(rulesets)
 }
@@ -278,17 +337,31 @@ fn calls(rules: Result<Vec<String>, Problem>, anchor: &str) -> bool {
     rules.is_ok_and(|rules| rules.contains(&format!("anchor \"{anchor}\" all")))
 }
 
-/// Puts together what a plan for `ledger` is made from. `clock`: seconds since the machine started. Errors: a file that
-/// cannot be read.
+/// Where a plan is to be made: what does not change while a request runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    pub pf: &'a Pfctl,
+    pub interfaces: &'a [InterfaceFacts],
+    pub boot: &'a str,
+    /// Seconds since the machine started.
+    pub clock: u64,
+    pub needed: Needed,
+}
+
+/// Puts together what a plan for `ledger` is made from. Errors: a file that cannot be read and is needed.
 pub fn observe(
     tree: &Files,
-    (live, pf): (&Live, &Pfctl),
-    interfaces: &[InterfaceFacts],
+    live: &Live,
+    surroundings: Surroundings,
     ledger: &Ledger,
-    boot: &str,
-    clock: u64,
 ) -> Result<Observed, FileError> {
-    let conf = tree.read(PF_CONF)?;
+    let Surroundings { pf, interfaces, boot, clock, needed } = surroundings;
+    let read = |path| match (tree.read(path), needed) {
+        (Err(_), Needed::OursAlone) => Ok((None, false)),
+        (bytes, _) => bytes.map(|bytes| (bytes, true)),
+    };
+    let (conf, conf_is_read) = read(PF_CONF)?;
+    let (anchor_file, _) = read(ANCHOR_FILE)?;
     let calls_classic = live.main_calls(Attachment::Classic.anchor());
     // It costs a run of pfctl, and is asked about where the main ruleset would have to be loaded.
     let is_to_call = ledger.way == Some(Attachment::Classic);
@@ -297,7 +370,8 @@ pub fn observe(
     let text = conf.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     let is_empty = |main: &LoadedRules| main.rules.trim().is_empty() && main.nat.trim().is_empty();
     Ok(Observed {
-        anchor_file: tree.read(ANCHOR_FILE)?,
+        conf_is_read,
+        anchor_file,
         calls_apple: live.main_calls(APPLE_CALL),
         calls_classic,
         conf_calls_apple: calls(normal(parse_text(PF_CONF, &text)), APPLE_CALL),

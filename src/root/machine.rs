@@ -8,9 +8,9 @@ use crate::os::states::StatesError;
 use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::report::{Note, PfState, ReportFact};
-use crate::root::live::{Live, observe};
+use crate::root::live::{Live, Needed, Surroundings, observe};
 use crate::root::permissions::AskedBy;
-use crate::root::plan::{AnchorContents, Observed, Plan, PlanError, Step};
+use crate::root::plan::{AnchorContents, Evaluation, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::{self, Contradiction};
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
@@ -27,6 +27,8 @@ pub struct Machine<'a> {
     pub pf: Pfctl,
     pub boot: String,
     pub now: Seconds,
+    /// What the request has to know.
+    pub needed: Needed,
     /// Seconds by the clock that goes on in sleep, at `now`.
     pub clock: u64,
     pub asked_by: AskedBy,
@@ -107,7 +109,14 @@ impl Machine<'_> {
 
     /// What pf and the files hold, compared with `ledger`.
     pub fn observe(&self, live: &Live, ledger: &Ledger) -> Result<Observed, FileError> {
-        observe(&self.files, (live, &self.pf), &self.interfaces, ledger, &self.boot, self.system.clock())
+        let surroundings = Surroundings {
+            pf: &self.pf,
+            interfaces: &self.interfaces,
+            boot: &self.boot,
+            clock: self.system.clock(),
+            needed: self.needed,
+        };
+        observe(&self.files, live, surroundings, ledger)
     }
 
     /// Has pf parse what is to be loaded, before anything is. Of pf.conf only what is not ours is parsed: our block is
@@ -134,7 +143,7 @@ impl Machine<'_> {
     }
 
     pub fn write_ledger(&self, ledger: &Ledger) -> Result<(), StepError> {
-        Ok(self.files.replace(LEDGER, &serde_json::to_vec_pretty(ledger)?, 0o644)?)
+        Ok(self.files.replace(LEDGER, &ledger.file()?, 0o644)?)
     }
 
     /// Writes our anchor file; without rules it holds its header alone.
@@ -153,7 +162,8 @@ impl Machine<'_> {
             self.step(step, target).map_err(|source| Failure::Step { what: step.describe(), source })?;
         }
         let cut = self.drop_states(target, if enables { Enabling::FromOff } else { Enabling::None });
-        live.reread(&self.pf, &plan.steps, target.token.as_ref()).map_err(Failure::ReadBack)?;
+        let token = target.token.as_ref();
+        live.reread(&self.pf, &plan.steps, token, self.needed).map_err(Failure::ReadBack)?;
         self.verify(&live, target, &plan.notes)?;
         let exceptions = report::exceptions(&live, &self.interfaces, target);
         Ok(Reached { live, cut, notes: [plan.notes, exceptions].concat() })
@@ -195,12 +205,36 @@ impl Machine<'_> {
         Err(changed().into())
     }
 
+    /// Loads what `ledger` says into our own anchors, sees that it is there, and does nothing else: what can be done where
+    /// nothing can be written down.
+    pub fn load_alone(&self, mut live: Live, ledger: &Ledger) -> Result<Reached, Failure> {
+        let observed = self.observe(&live, ledger).map_err(Failure::Files)?;
+        let Plan { mut steps, notes, .. } = plan(&observed, ledger, Evaluation::AsItIs)?;
+        steps.retain(|step| matches!(step, Step::Load { .. }));
+        let mut target = ledger.clone();
+        for step in &steps {
+            self.step(step, &mut target).map_err(|source| Failure::Step { what: step.describe(), source })?;
+        }
+        let cut = self.drop_states(ledger, Enabling::None);
+        live.reread(&self.pf, &steps, None, self.needed).map_err(Failure::ReadBack)?;
+        for way in [Attachment::Apple, Attachment::Classic] {
+            let loaded = live.loaded(way.anchor(), ledger, &self.interfaces);
+            if ledger.way == Some(way) && loaded != AnchorContents::AsWanted {
+                return Err(Failure::NotLoaded(way.anchor()));
+            }
+            if ledger.way != Some(way) && loaded != AnchorContents::Nothing {
+                return Err(Failure::NotCleared(way.anchor()));
+            }
+        }
+        Ok(Reached { live, cut, notes })
+    }
+
     /// Whether pf holds what was asked, evaluates it where the plan says that it will, and is enabled where the guard is on.
     fn verify(&self, live: &Live, ledger: &Ledger, notes: &[Note]) -> Result<(), Failure> {
         let is_evaluated = !notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
-        let may_stay_called = notes
-            .iter()
-            .any(|note| matches!(note, Note::ClassicCallStays | Note::TornBlock | Note::BlockStays));
+        let may_stay_called = notes.iter().any(|note| {
+            matches!(note, Note::ClassicCallStays | Note::TornBlock | Note::UnreadConf | Note::BlockStays)
+        });
         let observed = self.observe(live, ledger).map_err(Failure::Files)?;
         for way in [Attachment::Apple, Attachment::Classic] {
             let (loaded, called) = match way {

@@ -1,4 +1,5 @@
 //! What runs as root: the request, the plan, and its execution.
+mod alone;
 pub mod answer;
 pub mod apply;
 pub mod audit;
@@ -13,7 +14,7 @@ mod ledger_file;
 mod live;
 mod machine;
 mod main_ruleset;
-mod messages;
+pub mod messages;
 pub mod permissions;
 pub mod plan;
 pub mod record;

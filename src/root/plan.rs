@@ -11,6 +11,8 @@ use crate::rules::ledger::{Attachment, Guard, Ledger};
 pub struct Observed {
     /// The bytes of /etc/pf.conf; `None` where there is no such file.
     pub conf: Option<Vec<u8>>,
+    /// Whether that is known; what closes goes on without.
+    pub conf_is_read: bool,
     /// The bytes of our anchor file.
     pub anchor_file: Option<Vec<u8>>,
     /// Whether the loaded main ruleset calls `anchor "com.apple/*"`.
@@ -109,18 +111,23 @@ pub enum Evaluation {
 pub enum PlanError {
     /// The way that was asked for is not evaluated.
     #[error(
-        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: load Apple's with `sudo pfctl -f /etc/pf.conf` (what others loaded into the main ruleset goes), or set the preference way to classic"
+        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: run `sudo pfctl -f /etc/pf.conf`, which loads this Mac's own again (what others loaded into the main ruleset goes), then ask again"
     )]
     AppleNotCalled,
+    /// Nor would it be after pf.conf was loaded.
+    #[error(
+        "neither the loaded ruleset nor /etc/pf.conf calls anchor \"com.apple/*\", so rules below it are never evaluated: run `portcullis prefs way classic`, then ask again"
+    )]
+    AppleNowhere,
     /// Our block in pf.conf is torn.
     #[error(transparent)]
     Conf(#[from] ConfError),
     /// There is no pf.conf to put the block in.
-    #[error("there is no /etc/pf.conf to add our block to: put it back, or set the preference way to apple")]
+    #[error("there is no /etc/pf.conf to add our block to: put it back, then ask again")]
     NoConf,
     /// Loading pf.conf would lose what others loaded.
     #[error(
-        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file would take those rules away from the program that loaded them (a VPN, Internet Sharing); set the preference way to apple, restart this Mac, or run `sudo pfctl -f /etc/pf.conf` all the same"
+        "the main ruleset that is loaded is not the one of /etc/pf.conf ({0}): loading the file takes those rules away from the program that loaded them (a VPN, Internet Sharing); where they may go, run `sudo pfctl -f /etc/pf.conf`, then ask again"
     )]
     WouldLose(#[source] MainDiffers),
     /// The request does not say that /etc/pf.conf may be edited and loaded.
@@ -165,7 +172,7 @@ pub fn choose_way(
     }
     let can_call_apple = observed.calls_apple || (observed.main_is_empty && observed.conf_calls_apple);
     match wanted.or(old.way) {
-        Some(Attachment::Apple) if is_required && !can_call_apple => Err(PlanError::AppleNotCalled),
+        Some(Attachment::Apple) if is_required && !can_call_apple => Err(observed.apple_not_called()),
         Some(way) => Ok(Some(way)),
         None if can_call_apple => Ok(Some(Attachment::Apple)),
         None => Ok(Some(Attachment::Classic)),
@@ -200,6 +207,9 @@ pub fn plan(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Res
             Err(error) if evaluation == Evaluation::Required => return Err(error.into()),
             Err(_) => plan.notes.push(Note::TornBlock),
         }
+    }
+    if !observed.conf_is_read && observed.may_have_block(ledger) {
+        plan.notes.push(Note::UnreadConf);
     }
     for other in [Attachment::Apple, Attachment::Classic] {
         if ledger.way != Some(other) && observed.loaded(other) != AnchorContents::Nothing {
@@ -236,7 +246,7 @@ fn enter(observed: &Observed, ledger: &Ledger, evaluation: Evaluation) -> Result
             if harms_nobody && is_required {
                 Ok(Some(Step::LoadConf))
             } else {
-                Err(PlanError::AppleNotCalled)
+                Err(observed.apple_not_called())
             }
         }
         Some(Attachment::Classic) => {
@@ -271,6 +281,11 @@ fn leave(observed: &Observed, evaluation: Evaluation) -> Result<(Option<Step>, O
 }
 
 impl Observed {
+    /// The one command that helps depends on whether loading pf.conf would.
+    fn apple_not_called(&self) -> PlanError {
+        if self.conf_calls_apple { PlanError::AppleNotCalled } else { PlanError::AppleNowhere }
+    }
+
     /// The note that our rules are without effect, where they are.
     fn not_evaluated(&self, ledger: &Ledger) -> Option<Note> {
         let is_called = match ledger.way? {
@@ -279,6 +294,12 @@ impl Observed {
         };
         let anchor = ledger.way?.anchor().to_owned();
         (!is_called).then_some(Note::NotEvaluated { anchor })
+    }
+
+    /// Whether something speaks for a block of ours in pf.conf.
+    fn may_have_block(&self, ledger: &Ledger) -> bool {
+        let is_loaded = self.calls_classic || self.classic != AnchorContents::Nothing;
+        is_loaded || ledger.way == Some(Attachment::Classic)
     }
 
     fn loaded(&self, way: Attachment) -> AnchorContents {
@@ -307,6 +328,7 @@ mod tests {
     fn stock() -> Observed {
         Observed {
             conf: Some(b"anchor \"com.apple/*\"\n".to_vec()),
+            conf_is_read: true,
             anchor_file: None,
             calls_apple: true,
             calls_classic: false,

@@ -5,9 +5,10 @@
 //! to [`PFLOG`], which administrators may read. It ends by itself: when its time is over, when the file is full, when it is
 //! told to ([`stop`]), or when tcpdump ends; then pflog0 goes again if it was made here.
 //!
-//! Nothing listens, and no signal is sent: it looks into [`RECORDING`] every now and then, which only root can write. That
-//! is written before pflog0 is made, and tcpdump writes itself down before it runs: so whatever a recorder that was killed
-//! has left is known, and the next start or stop takes it away.
+//! Nothing listens, and no signal is sent: it looks into [`RECORDING`] every now and then, which only root can write. That,
+//! and a file whose name alone says so, is written before pflog0 is made, and tcpdump writes itself down before it runs: so
+//! whatever a recorder that was killed has left is known, though [`RECORDING`] were damaged, and the next start or stop
+//! takes it away.
 //! Of two locks one is held as long as it records, so that there is one recording at a time and a dead one is known as
 //! such; the other while the file is read and changed, so that a recording is not made longer while it ends.
 
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::os::children::{Register, read_register};
 use crate::os::process::{ProcessError, Program};
 use crate::os::stream::{Heard, Stream, start_and_leave};
-use crate::os::{self, FileError, Files, Lock};
+use crate::os::{self, Expected, FileError, Files, Lock};
 use crate::root::answer::{Outcome, Response};
 use crate::root::frames::{FrameError, Frames};
 use crate::rules::ledger::Seconds;
@@ -33,6 +34,8 @@ const TCPDUMP: &str = "/usr/sbin/tcpdump";
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// How much of each packet is taken: pflog's header, IPv6's, and TCP's ports and flags need 118.
 const SNAPSHOT_BYTES: &str = "128";
+/// What the names of the files begin with that say that pflog0 was made.
+const INTERFACE_MARK: &str = "/Library/Application Support/Portcullis/recording.pflog0.";
 /// How often a recording looks whether it is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long tcpdump may take to start or to end.
@@ -90,10 +93,37 @@ impl Recording {
         self.ended.is_none() && self.boot == boot && now < self.until && os::process_exists(self.pid)
     }
 
+    /// The last recording, as far as something of it can be left. What does not read may have left anything.
+    fn last(tree: &Files, boot: &str) -> Result<LastRecording, RecordError> {
+        match Recording::read(tree) {
+            Ok(Some(recording)) if recording.boot == boot => Ok(LastRecording::Known(recording)),
+            Ok(Some(_)) => Ok(LastRecording::OfAnotherBoot),
+            Ok(None) => Ok(LastRecording::Unknown),
+            Err(RecordError::Damaged(_) | RecordError::Version(_)) => Ok(LastRecording::Unknown),
+            Err(RecordError::File(error)) if error.is_unfit() => Ok(LastRecording::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
     fn write(&self, tree: &Files) -> Result<(), FileError> {
         // Plain data with text keys: its JSON cannot fail.
         tree.replace(RECORDING, &serde_json::to_vec_pretty(self).unwrap_or_default(), 0o644)
     }
+}
+
+/// What is known of the recording before.
+enum LastRecording {
+    Known(Recording),
+    /// Nothing of it is left: what it started has ended with that boot.
+    OfAnotherBoot,
+    /// There is none, or it does not read.
+    Unknown,
+}
+
+/// The name of this file says that pflog0 was made for a recording, in which boot; nothing stands in it that could be damaged.
+fn interface_mark(boot: &str) -> String {
+    let boot: String = boot.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{INTERFACE_MARK}{boot}")
 }
 
 /// Why nothing is recorded. Nothing else was changed.
@@ -154,7 +184,7 @@ enum RecordingEnd {
 pub fn start(system: &dyn System, minutes: u16, now: Seconds) -> Result<Response, RecordError> {
     let tree = &system.files();
     let until = now.saturating_add(Seconds::from(minutes) * 60);
-    if let Some(answer) = go_on_until(tree, until, minutes, now)? {
+    if let Some(answer) = go_on_until(tree, until, minutes, now, &system.boot_id()?)? {
         return Ok(answer);
     }
     // One that ends just now is waited for.
@@ -190,13 +220,18 @@ fn go_on_until(
     until: Seconds,
     minutes: u16,
     now: Seconds,
+    boot: &str,
 ) -> Result<Option<Response>, RecordError> {
     let _change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
     if !is_held(tree)? {
         return Ok(None);
     }
     let goes_on = |recording: &Recording| recording.ended.is_none() && !recording.stop;
-    let Some(recording) = Recording::read(tree)?.filter(goes_on) else { return Ok(None) };
+    // One whose file does not read any more ends by itself.
+    let LastRecording::Known(recording) = Recording::last(tree, boot)? else { return Ok(None) };
+    if !goes_on(&recording) {
+        return Ok(None);
+    }
     if recording.until >= until {
         let left = recording.until.saturating_sub(now) / 60;
         let message = format!("pf's log is being recorded already, for {left} min more");
@@ -211,16 +246,25 @@ fn go_on_until(
 pub fn stop(system: &dyn System, now: Seconds, boot: &str) -> Result<Response, RecordError> {
     let tree = &system.files();
     let change = tree.lock(RECORDING_CHANGE_LOCK, PATIENCE)?;
-    let recording = Recording::read(tree)?.filter(|recording| recording.boot == boot);
-    let Some(recording) = recording else { return Ok(nothing_to_stop()) };
-    match tree.lock(RECORDING_LOCK, Duration::ZERO) {
-        Ok(_lock) => return Ok(bury(system, tree, recording, now)),
-        Err(FileError::Busy { .. }) => {}
-        Err(error) => return Err(error.into()),
+    let last = Recording::last(tree, boot)?;
+    match (tree.lock(RECORDING_LOCK, Duration::ZERO), &last) {
+        (Ok(_lock), LastRecording::Known(recording)) => {
+            return Ok(bury(system, tree, recording.clone(), now));
+        }
+        (Ok(_lock), _) => return Ok(bury_unknown(system, tree, &last, (now, boot))),
+        (Err(FileError::Busy { .. }), _) => {}
+        (Err(error), _) => return Err(error.into()),
     }
-    if recording.ended.is_none() {
-        Recording { stop: true, ..recording.clone() }.write(tree)?;
-    }
+    // One whose file does not read ends by itself.
+    let pid = match &last {
+        LastRecording::Known(recording) => {
+            if recording.ended.is_none() {
+                Recording { stop: true, ..recording.clone() }.write(tree)?;
+            }
+            format!("process {}", recording.pid)
+        }
+        _ => "the processes of portcullis-helper".to_owned(),
+    };
     drop(change);
     // It is held until everything is put back.
     match tree.lock(RECORDING_LOCK, 3 * PATIENCE) {
@@ -228,19 +272,55 @@ pub fn stop(system: &dyn System, now: Seconds, boot: &str) -> Result<Response, R
             Ok(Response::done(Outcome::Changed, format!("pf's log is not recorded any more; {PFLOG} stays")))
         }
         Err(error) => {
-            let pid = recording.pid;
-            let message = format!(
-                "the recording of pf's log was told to end, and goes on ({error}): look at process {pid}"
-            );
+            let message =
+                format!("the recording of pf's log was told to end, and goes on ({error}): look at {pid}");
             Ok(Response::failed(Outcome::Changed, message))
         }
     }
 }
 
+/// Clears away what a recording has left of which nothing more is known, and its file where that does not read.
+fn bury_unknown(
+    system: &dyn System,
+    tree: &Files,
+    last: &LastRecording,
+    (now, boot): (Seconds, &str),
+) -> Response {
+    let cleared = clear(system, tree, last, boot).and_then(|touched| {
+        let is_damaged = Recording::read(tree).is_err();
+        if is_damaged {
+            put_damaged_aside(tree, now)?;
+        }
+        Ok(touched || is_damaged)
+    });
+    match cleared {
+        Ok(false) => nothing_to_stop(),
+        Ok(true) => Response::done(Outcome::Changed, "what a recording of pf's log had left was taken away"),
+        Err(error) => {
+            let message = format!("a recording of pf's log has left something, and {error}");
+            Response::failed(Outcome::Changed, message)
+        }
+    }
+}
+
+/// Keeps a file that does not read beside its place.
+fn put_damaged_aside(tree: &Files, now: Seconds) -> Result<(), FileError> {
+    let stamp = now.to_string();
+    if tree.set_aside(RECORDING, Expected::PlainFile, &stamp)?.is_some() {
+        return Ok(());
+    }
+    if let Some(bytes) = tree.read(RECORDING)? {
+        tree.replace(&format!("{RECORDING}.damaged-{stamp}"), &bytes, 0o600)?;
+    }
+    tree.remove(RECORDING)
+}
+
 /// Clears away what a recording that is over has left, and writes down that it has ended.
 fn bury(system: &dyn System, tree: &Files, recording: Recording, now: Seconds) -> Response {
     let was_over = recording.ended.is_some();
-    let cleared = clear(system, tree, &recording).and_then(|touched| {
+    let boot = recording.boot.clone();
+    let last = LastRecording::Known(recording.clone());
+    let cleared = clear(system, tree, &last, &boot).and_then(|touched| {
         if touched || !was_over {
             let silent = Ended { at: now, because: "it ended without a word".to_owned() };
             let ended = recording.ended.clone().or(Some(silent));
@@ -260,15 +340,30 @@ fn bury(system: &dyn System, tree: &Files, recording: Recording, now: Seconds) -
 
 /// Ends the tcpdump of a recording that is over and takes its pflog0 away; gives whether there was anything. Called under
 /// [`RECORDING_LOCK`].
-fn clear(system: &dyn System, tree: &Files, last: &Recording) -> Result<bool, RecordError> {
-    let children = read_register(&tree.read(RECORDING_CHILDREN)?.unwrap_or_default());
-    let left: Vec<_> = children.into_iter().filter(|child| child.runs()).collect();
+fn clear(system: &dyn System, tree: &Files, last: &LastRecording, boot: &str) -> Result<bool, RecordError> {
+    let mut left = Vec::new();
+    if !matches!(last, LastRecording::OfAnotherBoot) {
+        let children = read_register(&tree.read(RECORDING_CHILDREN)?.unwrap_or_default());
+        left.extend(children.into_iter().filter(|child| child.runs()));
+    }
     if let Some(child) = left.iter().find(|child| !child.end(PATIENCE)) {
         return Err(RecordError::Child(child.pid));
     }
-    let destroyed = last.made_interface && destroy_interface(system)?;
+    let is_said = matches!(last, LastRecording::Known(recording) if recording.made_interface);
+    let made_interface = is_said || tree.length(&interface_mark(boot))? > 0;
+    let destroyed = made_interface && destroy_interface(system)?;
+    remove_marks(tree)?;
     tree.remove(RECORDING_CHILDREN)?;
     Ok(destroyed || !left.is_empty())
+}
+
+/// Of this boot, when pflog0 is gone, and of earlier ones.
+fn remove_marks(tree: &Files) -> Result<(), FileError> {
+    let (folder, prefix) = INTERFACE_MARK.rsplit_once('/').unwrap_or_default();
+    for name in tree.list(folder)?.iter().filter(|name| name.starts_with(prefix)) {
+        tree.remove(&format!("{folder}/{name}"))?;
+    }
+    Ok(())
 }
 
 fn nothing_to_stop() -> Response {
@@ -330,10 +425,16 @@ impl<'a> Recorder<'a> {
         };
         let lock = tree.lock(RECORDING_LOCK, Duration::ZERO).map_err(|error| unchanged(error.into()))?;
         let boot = system.boot_id().map_err(|error| unchanged(error.into()))?;
-        let last = Recording::read(tree).ok().flatten().filter(|last| last.boot == boot);
-        let cleared = last.map_or(Ok(()), |last| {
-            if clear(system, tree, &last)? {
-                Recording { made_interface: false, ..last }.write(tree)?;
+        let cleared = Recording::last(tree, &boot).and_then(|last| {
+            let touched = clear(system, tree, &last, &boot)?;
+            match last {
+                LastRecording::Known(last) if touched => {
+                    Recording { made_interface: false, ..last }.write(tree)?;
+                }
+                LastRecording::Unknown if Recording::read(tree).is_err() => {
+                    put_damaged_aside(tree, system.now())?;
+                }
+                _ => {}
             }
             Ok(())
         });
@@ -355,7 +456,8 @@ impl<'a> Recorder<'a> {
         let deadline = Instant::now() + Duration::from_secs(length);
         Recorder::make_ready(system, tree, recording, lock, deadline).map_err(|failed| {
             let (error, recording) = *failed;
-            let back = clear(system, tree, &recording).and_then(|_| {
+            let boot = recording.boot.clone();
+            let back = clear(system, tree, &LastRecording::Known(recording), &boot).and_then(|_| {
                 match old {
                     Some(old) => tree.replace(RECORDING, &old, 0o644)?,
                     None => tree.remove(RECORDING)?,
@@ -386,6 +488,7 @@ impl<'a> Recorder<'a> {
             recording.made_interface = !ifconfig(system, &["pflog0"])?;
             recording.write(tree)?;
             if recording.made_interface {
+                tree.replace(&interface_mark(&recording.boot), b"made\n", 0o600)?;
                 create_interface(system)?;
             }
             let mut frames = Frames::default();
@@ -499,6 +602,7 @@ impl<'a> Recorder<'a> {
         }
         if self.recording.made_interface {
             destroy_interface(self.system)?;
+            remove_marks(self.tree)?;
             self.recording.made_interface = false;
         }
         self.recording.write(self.tree)?;

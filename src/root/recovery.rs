@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::os::FileError;
 use crate::os::children::{ProcessId, Register};
+use crate::os::{Expected, FileError};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
 use crate::root::journal::{self, FailedTicks, Journal, JournalError};
-use crate::root::live::Live;
+use crate::root::ledger_file::{self, LedgerOnDisk};
+use crate::root::live::{Live, Needed};
 use crate::root::machine::{Failure, Machine, Reached, timestamp};
 use crate::root::messages;
 use crate::root::permissions::{self, AskedBy, Transition, plan_without};
@@ -77,9 +78,18 @@ fn try_to_recover(machine: &Machine, request: &Request) -> Result<Option<Recover
     };
     let found = match Journal::read(&machine.files) {
         Err(JournalError::File(error)) => return Err(stuck(None, error.into())),
-        Err(JournalError::Json(_) | JournalError::Version(_) | JournalError::Bounds(_)) => {
-            set_aside(machine).map(Some).map_err(|error| stuck(None, error.into()))?
+        Err(JournalError::Unfit(error)) if machine.needed == Needed::Everything => {
+            return Err(stuck(None, error.into()));
         }
+        Err(
+            JournalError::Unfit(_)
+            | JournalError::Seal(_)
+            | JournalError::Json(_)
+            | JournalError::Version(_)
+            | JournalError::Bounds(_),
+        ) => set_aside(machine).map_err(|error| stuck(None, error.into()))?,
+        // A journal that another program took away is one that does not read.
+        Ok(None) if is_marked(machine) => set_aside(machine).map_err(|error| stuck(None, error.into()))?,
         Ok(found) => found,
     };
     let Some(journal) = found else {
@@ -162,20 +172,33 @@ pub fn is_same(one: &Ledger, other: &Ledger) -> bool {
     open && way && one.guard == other.guard && one.managed == other.managed
 }
 
-/// Keeps a journal that does not read aside, and puts one in its place that closes every opening.
-fn set_aside(machine: &Machine) -> Result<Journal, FileError> {
-    let stamp: String = timestamp(machine.now).chars().filter(char::is_ascii_alphanumeric).collect();
-    if let Some(bytes) = machine.files.read(JOURNAL)? {
+/// Whether the ledger says that a change is under way.
+fn is_marked(machine: &Machine) -> bool {
+    let bytes = machine.files.read(LEDGER).ok().flatten();
+    bytes.is_some_and(|bytes| Ledger::parse(&bytes).is_ok_and(|ledger| ledger.changing.is_some()))
+}
+
+/// Keeps a journal that does not read aside, and puts one in its place that closes every opening; none where the ledger
+/// does not read either, since then nothing is open in it.
+fn set_aside(machine: &Machine) -> Result<Option<Journal>, FileError> {
+    let now = timestamp(machine.now);
+    let stamp: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
+    if machine.files.set_aside(JOURNAL, Expected::PlainFile, &stamp)?.is_none()
+        && let Some(bytes) = machine.files.read(JOURNAL)?
+    {
         machine.files.replace(&format!("{STATE_DIR}/journal.damaged-{stamp}"), &bytes, 0o600)?;
     }
-    let ledger = machine.files.read(LEDGER)?.and_then(|bytes| Ledger::parse(&bytes).ok()).unwrap_or_default();
+    let LedgerOnDisk::Whole(ledger) = ledger_file::read(&machine.files)? else {
+        machine.files.remove(JOURNAL)?;
+        return Ok(None);
+    };
     let mut closed = ledger.clone();
     closed.close_all();
     let made = Moment { time: machine.now, boot: machine.boot.clone(), clock: machine.system.clock() };
     let request = Request::new(Operation::CloseAll {}, "root", made);
     let journal = Journal::new(&request, &ledger, &closed, &machine.boot, machine.now);
     journal.write(&machine.files)?;
-    Ok(journal)
+    Ok(Some(journal))
 }
 
 /// Ends what the interrupted change has started, and notes that this process goes on with it.
@@ -199,11 +222,19 @@ pub fn to_half(
     mut half: Ledger,
     request: &Request,
 ) -> Result<(Ledger, Reached), Failure> {
-    let earlier = machine.files.read(LEDGER).map_err(Failure::Files)?;
+    let earlier = machine.files.read(LEDGER).ok().flatten();
     let earlier = earlier.and_then(|bytes| Ledger::parse(&bytes).ok()).and_then(|ledger| ledger.changing);
     half.changing = Some(journal.changing_after(&half, earlier));
-    machine.write_ledger(&half).map_err(Failure::Ledger)?;
-    machine.write_anchor_file(&half, &journal.request.asker).map_err(Failure::AnchorFile)?;
+    let written = machine
+        .write_ledger(&half)
+        .map_err(Failure::Ledger)
+        .and_then(|()| machine.write_anchor_file(&half, &journal.request.asker).map_err(Failure::AnchorFile));
+    if let Err(unwritten) = written {
+        // The journal says what half is, and what it closes is closed all the same.
+        let live = read_all(machine, half.token.as_ref()).unwrap_or_else(|_| Live::unknown());
+        let _ = machine.load_alone(live, &half);
+        return Err(unwritten);
+    }
     let live = read_all(machine, half.token.as_ref())?;
     let spare = choose_token(machine, journal, &live, &mut half).map_err(Failure::Files)?;
     let observed = machine.observe(&live, &half).map_err(Failure::Files)?;
@@ -229,11 +260,11 @@ pub fn to_half(
 }
 
 fn read_all(machine: &Machine, token: Option<&PfToken>) -> Result<Live, Failure> {
-    let mut live = Live::read(&machine.pf, token).map_err(Failure::ReadBack)?;
+    let mut live = Live::read(&machine.pf, token, machine.needed).map_err(Failure::ReadBack)?;
     if live.tokens.is_none() {
         live.reread_state(&machine.pf, token).map_err(Failure::ReadBack)?;
     }
-    live.read_ours(&machine.pf, None).map_err(Failure::ReadBack)?;
+    live.read_ours(&machine.pf, None, machine.needed).map_err(Failure::ReadBack)?;
     Ok(live)
 }
 

@@ -15,8 +15,9 @@ use crate::root::exceptions::{self, Exception};
 use crate::root::foreign;
 use crate::root::live::Live;
 use crate::rules::anchor::let_in;
+use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
-use crate::system::{RULESETS, STATUS};
+use crate::system::{PF_CONF, RULESETS, STATUS};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
 pub fn report(
@@ -32,6 +33,10 @@ pub fn report(
     let mut notes = notes.to_vec();
     notes.extend(foreign::notes(tree, live, &ranges));
     let loaded = loaded(live, interfaces);
+    let is_torn = tree.read(PF_CONF).ok().flatten().is_some_and(|conf| conf::contains(&conf).is_err());
+    if is_torn && !notes.contains(&Note::TornBlock) {
+        notes.push(Note::TornBlock);
+    }
     notes.retain(|note| !matches!(note, Note::Exception { .. }));
     if live.state == PfState::Enabled {
         notes.extend(exceptions::notes(all_exceptions(&loaded, ledger, &ranges)));

@@ -12,7 +12,8 @@ use crate::root::request::Operation;
 use crate::rules::conf;
 use crate::rules::ledger::Seconds;
 use crate::rules::ledger_change::LedgerChange;
-use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOTS};
+use crate::rules::seal::{self, SealError};
+use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOT_NUMBER, SNAPSHOTS};
 
 /// How many copies are kept, beside the pristine one.
 pub const KEPT: usize = 20;
@@ -20,6 +21,13 @@ const PRISTINE: &str = "pristine";
 const MANIFEST: &str = "manifest.json";
 /// What is copied, and the names of the copies.
 const FILES: [(&str, &str); 3] = [(PF_CONF, "pf.conf"), (ANCHOR_FILE, "anchor"), (LEDGER, "ledger.json")];
+
+/// The highest number that was given, which its snapshot need not outlive.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LastNumber {
+    last: u32,
+}
 
 /// What stands beside the copies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +83,8 @@ pub enum SnapshotError {
     Missing(String),
     #[error("the manifest of snapshot {name} does not read: {source}")]
     Manifest { name: String, source: serde_json::Error },
+    #[error("the manifest of snapshot {name} does not read: {source}")]
+    Seal { name: String, source: SealError },
     #[error("the manifest of snapshot {name} has version {version}")]
     Version { name: String, version: u32 },
     #[error("the copy of {path} in snapshot {name} is not what its manifest says")]
@@ -85,7 +95,11 @@ pub enum SnapshotError {
 /// Errors: a file that cannot be read or written; nothing else was changed then.
 pub fn take(tree: &Files, taken: Seconds, change: RecordedChange) -> Result<u32, FileError> {
     let names = tree.list(SNAPSHOTS)?;
-    let number = numbers(&names).last().map_or(1, |last| last.saturating_add(1));
+    let highest = numbers(&names).last().copied().unwrap_or(0);
+    let number = last_number(tree).unwrap_or(0).max(highest).saturating_add(1);
+    // Before the folder, which a crash may leave unfinished and the next helper sweeps away.
+    let last = seal::close(&LastNumber { last: number }).unwrap_or_default();
+    tree.replace(SNAPSHOT_NUMBER, &last, 0o600)?;
     sweep(tree, &names)?;
     if !is_whole(tree, PRISTINE)? {
         write(tree, PRISTINE, taken, None)?;
@@ -96,6 +110,13 @@ pub fn take(tree: &Files, taken: Seconds, change: RecordedChange) -> Result<u32,
         remove(tree, &folder_name(*old))?;
     }
     Ok(number)
+}
+
+/// `None` where there is none, or it cannot be used: then the highest that is there counts.
+fn last_number(tree: &Files) -> Option<u32> {
+    let bytes = tree.read(SNAPSHOT_NUMBER).ok()??;
+    let number: LastNumber = serde_json::from_slice(&seal::open(&bytes).ok()?).ok()?;
+    Some(number.last)
 }
 
 /// The numbers of the snapshots that are kept, rising.
@@ -133,7 +154,9 @@ pub fn remove_all(tree: &Files) -> Result<(), FileError> {
 
 fn read_folder(tree: &Files, name: &str) -> Result<Manifest, SnapshotError> {
     let bytes = tree.read(&place(name, MANIFEST))?.ok_or_else(|| SnapshotError::Missing(name.to_owned()))?;
-    let manifest: Manifest = serde_json::from_slice(&bytes)
+    let content =
+        seal::open(&bytes).map_err(|source| SnapshotError::Seal { name: name.to_owned(), source })?;
+    let manifest: Manifest = serde_json::from_slice(&content)
         .map_err(|source| SnapshotError::Manifest { name: name.to_owned(), source })?;
     if manifest.version != Manifest::VERSION {
         return Err(SnapshotError::Version { name: name.to_owned(), version: manifest.version });
@@ -170,7 +193,7 @@ fn write(tree: &Files, name: &str, taken: Seconds, change: Option<RecordedChange
     }
     let manifest = Manifest { version: Manifest::VERSION, taken, change, files };
     // Plain data with text keys: its JSON cannot fail.
-    tree.replace(&place(name, MANIFEST), &serde_json::to_vec_pretty(&manifest).unwrap_or_default(), 0o600)
+    tree.replace(&place(name, MANIFEST), &seal::close(&manifest).unwrap_or_default(), 0o600)
 }
 
 /// Takes away what a crash left.
@@ -256,6 +279,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_not_given_again() {
+        let (_directory, tree) = tree();
+        (1..=3).for_each(|number| assert_eq!(take(&tree, 0, change()).unwrap(), number));
+        remove(&tree, "000003").unwrap();
+        remove(&tree, "000002").unwrap();
+        assert_eq!(take(&tree, 0, change()).unwrap(), 4);
+        // A counter that does not read, or that is behind what is there.
+        for damaged in [&b"{"[..], &seal::close(&LastNumber { last: 1 }).unwrap()] {
+            tree.replace(SNAPSHOT_NUMBER, damaged, 0o600).unwrap();
+            let next = list(&tree).unwrap().last().unwrap() + 1;
+            assert_eq!(take(&tree, 0, change()).unwrap(), next);
+        }
+    }
+
+    #[test]
     fn the_pristine_pf_conf_is_without_our_block() {
         let (_directory, tree) = tree();
         tree.replace(PF_CONF, &conf::add(b"pass\n").unwrap(), 0o644).unwrap();
@@ -270,7 +308,8 @@ mod tests {
         take(&tree, 0, change()).unwrap();
         tree.replace(&place("000001", "pf.conf"), b"pass all\n", 0o600).unwrap();
         assert!(matches!(read(&tree, 1), Err(SnapshotError::Copy { .. })));
-        let manifest = String::from_utf8(tree.read(&place("000001", MANIFEST)).unwrap().unwrap()).unwrap();
+        let manifest = tree.read(&place("000001", MANIFEST)).unwrap().unwrap();
+        let manifest = String::from_utf8(seal::open(&manifest).unwrap()).unwrap();
         for (old, new) in [
             ("\"pf.conf\"", "\"../../../../../etc/pf.conf\""),
             ("\"version\": 2", "\"version\": 3"),
@@ -278,7 +317,7 @@ mod tests {
         ] {
             let changed = manifest.replace(old, new);
             assert_ne!(changed, manifest);
-            tree.replace(&place("000001", MANIFEST), changed.as_bytes(), 0o600).unwrap();
+            tree.replace(&place("000001", MANIFEST), &seal::sealed(changed.as_bytes()), 0o600).unwrap();
             assert!(read(&tree, 1).is_err(), "{new}");
         }
     }

@@ -8,7 +8,7 @@ use crate::root::caller::Caller;
 use crate::root::change::{self, Carried, Change, NotBegun, Seen};
 use crate::root::ledger_file::DamagedLedger;
 use crate::root::live::Live;
-use crate::root::machine::{Machine, timestamp};
+use crate::root::machine::Machine;
 use crate::root::permissions::{Transition, plan_without};
 use crate::root::plan::{Evaluation, PlanError, choose_way, plan};
 use crate::root::request::{Operation, Request};
@@ -53,12 +53,12 @@ pub fn change_in_stages(
     // What is to be replaced in any case need not be known.
     let rules = |ledger: &Ledger| anchor::rules(ledger, &machine.interfaces);
     let replaced = old.way.filter(|_| rules(&old) != rules(&new));
-    live.read_ours(&machine.pf, replaced.map(Attachment::anchor))?;
+    live.read_ours(&machine.pf, replaced.map(Attachment::anchor), machine.needed)?;
     let observed = machine.observe(&live, &new)?;
     let way = choose_way(&observed, &old, &new, asked.wanted, evaluation(&asked.request.action))?;
     let moves = old.way.is_some() && way.is_some() && way != old.way;
     if moves && !recovery::is_same(&old, &new) {
-        live.read_ours(&machine.pf, None)?;
+        live.read_ours(&machine.pf, None, machine.needed)?;
         let token = new.token.clone().filter(|_| old.guard == Guard::On);
         let moved = Ledger { way, token, ..old.clone() };
         let carried = change_once(machine, asked, old.way, &old, moved, live)?;
@@ -136,16 +136,12 @@ fn change_once(
         let seen = Some(Seen { ledger: after, live, notes });
         return Ok(Carried { response, seen });
     }
-    // Where another ledger was written in its place since, it is aside already.
-    if let Some(damaged) = damaged {
-        damaged.keep_aside(&machine.files, &timestamp(machine.now))?;
-    }
     let recorded = RecordedChange {
         user: Caller::of_process(machine.system).user(),
         boot: machine.boot.clone(),
         operation: request.action.clone(),
         ledger: LedgerChange::between(&Ledger { way, ..before.clone() }, &after),
     };
-    let change = Change { request, before, after, observed, plan, live, recorded };
+    let change = Change { request, before, after, observed, plan, live, recorded, damaged };
     Ok(change::make(machine, change)?)
 }

@@ -1,7 +1,34 @@
 //! Takes away what helpers that were killed left in our folders.
 
-use crate::os::{FileError, Files};
-use crate::system::{ANCHOR_FILE, AUDIT, JOURNAL_CHILDREN, PF_CONF, SNAPSHOTS, STATE_DIR};
+use crate::os::{Expected, FileError, Files};
+use crate::system::{
+    ANCHOR_FILE, AUDIT, AUDIT_LOCK, JOURNAL_CHILDREN, OLDER_AUDITS, PF_CONF, RECORDING_CHANGE_LOCK,
+    RECORDING_CHILDREN, RECORDING_LOCK, RULESETS, SNAPSHOT_NUMBER, SNAPSHOTS, STATE_DIR, STATUS,
+};
+
+/// Files of ours in which nothing stands that a request goes by; what cannot be used as one of them gives way.
+const REPLACEABLE: [&str; 12] = [
+    JOURNAL_CHILDREN,
+    ANCHOR_FILE,
+    STATUS,
+    RULESETS,
+    AUDIT,
+    OLDER_AUDITS[0],
+    OLDER_AUDITS[1],
+    AUDIT_LOCK,
+    SNAPSHOT_NUMBER,
+    RECORDING_CHILDREN,
+    RECORDING_LOCK,
+    RECORDING_CHANGE_LOCK,
+];
+
+/// Sets aside what lies in the place of files of ours and cannot be used; gives the new names. Called under the lock, before
+/// something is closed. What cannot be set aside stays: what needs it says so.
+pub fn clear_the_way(files: &Files, stamp: &str) -> Vec<String> {
+    let plain = REPLACEABLE.map(|path| (path, Expected::PlainFile));
+    let paths = plain.into_iter().chain([(SNAPSHOTS, Expected::Folder)]);
+    paths.filter_map(|(path, expected)| files.set_aside(path, expected, stamp).ok().flatten()).collect()
+}
 
 /// Sweeps up temporary files, snapshots that were not finished, and the list of a done change's children. Called under the
 /// lock, while no change is under way. What cannot be taken away is left for the next time: nothing is decided by it.

@@ -6,7 +6,7 @@
 use crate::port::PortRange;
 use crate::root::caller::Caller;
 use crate::root::snapshot::{self, SnapshotError};
-use crate::rules::ledger::{Ledger, Seconds};
+use crate::rules::ledger::{Guard, Ledger, Seconds};
 use crate::rules::ledger_change::{TurnedBack, UndoMoment, uncovered};
 use crate::rules::named_port::NamedPort;
 use crate::system::System;
@@ -59,10 +59,14 @@ pub fn turned_back(
     Ok(back)
 }
 
-/// What was not turned back, as the end of a sentence; empty where all was.
-pub fn left(back: &TurnedBack) -> String {
+/// What was turned back beside the ports of `ledger`, and what was not, as the end of a sentence.
+pub fn details(back: &TurnedBack, ledger: &Ledger) -> String {
     let list = |ports: &[PortRange]| ports.iter().map(PortRange::to_string).collect::<Vec<_>>().join(", ");
-    let mut text = String::new();
+    let mut text = match back.ledger.guard {
+        guard if guard == ledger.guard => String::new(),
+        Guard::On => "; the guard is on again".to_owned(),
+        Guard::Off | Guard::Unset => "; the guard is off again".to_owned(),
+    };
     if !back.kept.is_empty() {
         text += &format!("; {} stays as it is, since it was changed later", list(&back.kept));
     }

@@ -11,7 +11,7 @@ use crate::root::record::{self, RecordError};
 use crate::root::snapshot::{self, SnapshotError};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::ledger::{Attachment, Seconds};
-use crate::system::{ANCHOR_FILE, BELL, LOCK, LOGS, PF_CONF, RECORDING, SNAPSHOTS, STATE_DIR, System};
+use crate::system::{ANCHOR_FILE, BELL, LOCK, LOGS, PF_CONF, SNAPSHOTS, STATE_DIR, System};
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
@@ -131,9 +131,6 @@ impl Uninstallation<'_> {
     }
 
     fn end_recording(&self) -> Result<(), UninstallError> {
-        if self.files.read(RECORDING)?.is_none() {
-            return Ok(());
-        }
         let answer = record::stop(self.system, self.now, self.boot)?;
         if answer.ok { Ok(()) } else { Err(UninstallError::Recording(answer.message)) }
     }
@@ -141,9 +138,14 @@ impl Uninstallation<'_> {
     /// Removes a folder of ours with the plain files in it.
     fn empty(&self, folder: &str) -> Result<(), UninstallError> {
         for name in self.files.list(folder)? {
-            self.files.remove(&format!("{folder}/{name}"))?;
+            self.remove_own(&format!("{folder}/{name}"))?;
         }
         Ok(self.files.remove_directory(folder)?)
+    }
+
+    /// A file, or what was set aside since it was none.
+    fn remove_own(&self, path: &str) -> Result<(), FileError> {
+        if path.contains(".damaged-") { self.files.remove_whole(path) } else { self.files.remove(path) }
     }
 
     fn remove_state(&self) -> Result<(), UninstallError> {
@@ -151,8 +153,13 @@ impl Uninstallation<'_> {
         for name in self.files.list(STATE_DIR)? {
             let path = of_state(&name);
             if path != SNAPSHOTS && path != LOCK {
-                self.files.remove(&path)?;
+                self.remove_own(&path)?;
             }
+        }
+        let (folder, ours) = ANCHOR_FILE.rsplit_once('/').unwrap_or_default();
+        let aside = format!("{ours}.damaged-");
+        for name in self.files.list(folder)?.iter().filter(|name| name.starts_with(&aside)) {
+            self.files.remove_whole(&format!("{folder}/{name}"))?;
         }
         snapshot::remove_all(&self.files)?;
         self.files.remove(LOCK)?;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::seal::{self, SealError};
 use super::source::Source;
 use crate::port::PortRange;
 use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName};
@@ -179,6 +180,8 @@ impl Default for Ledger {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error("it has version {0}")]
     Version(u32),
@@ -200,7 +203,17 @@ impl Ledger {
 
     /// Reads the bytes of `ledger.json`.
     pub fn parse(bytes: &[u8]) -> Result<Self, LedgerError> {
-        let mut ledger: Ledger = serde_json::from_slice(bytes)?;
+        Self::parse_content(&seal::open(bytes)?)
+    }
+
+    /// The bytes of `ledger.json`.
+    pub fn file(&self) -> Result<Vec<u8>, serde_json::Error> {
+        seal::close(self)
+    }
+
+    /// Reads what stands in `ledger.json` beside its hash.
+    fn parse_content(content: &[u8]) -> Result<Self, LedgerError> {
+        let mut ledger: Ledger = serde_json::from_slice(content)?;
         if ledger.version != Self::VERSION {
             return Err(LedgerError::Version(ledger.version));
         }
@@ -470,7 +483,7 @@ mod tests {
             let text = format!(
                 r#"{{"version":1,"guard":"on","openings":[{openings}],"managed":[{managed}],"token":null,"way":null}}"#
             );
-            Ledger::parse(text.as_bytes()).map_err(|error| error.to_string())
+            Ledger::parse_content(text.as_bytes()).map_err(|error| error.to_string())
         };
         let opening = |port: &str, from: &str, until: &str| {
             format!(r#"{{"name":"a","port":{port},"from":{from},"until":{until},"since":1,"by":"ada"}}"#)
@@ -544,14 +557,14 @@ mod tests {
     fn a_port_without_a_name_was_once_named_port() {
         let old = r#"{"version":1,"guard":"on","openings":[{"name":"port","port":"7001-7003","from":{"kind":"any"},
             "until":null,"since":1,"by":"ada"}],"managed":[{"name":"port","port":1999}],"token":null,"way":null}"#;
-        let mut ledger = Ledger::parse(old.as_bytes()).unwrap();
+        let mut ledger = Ledger::parse_content(old.as_bytes()).unwrap();
         assert_eq!(ledger.openings[0].name.as_str(), "7001-7003");
         assert_eq!(ledger.managed[0].to_string(), "1999");
         ledger.close(&managed("x", "7002"));
         let left: Vec<_> = ledger.openings.iter().map(|opening| opening.name.as_str()).collect();
         assert_eq!(left, ["7001", "7003"]);
         assert!(
-            Ledger::parse(old.replace(":1,", ":2,").as_bytes())
+            Ledger::parse_content(old.replace(":1,", ":2,").as_bytes())
                 .unwrap_err()
                 .to_string()
                 .contains("version 2")

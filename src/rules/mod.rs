@@ -10,4 +10,5 @@ pub mod named_port;
 pub mod openness;
 #[cfg(test)]
 pub mod sample;
+pub mod seal;
 pub mod source;

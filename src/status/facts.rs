@@ -58,6 +58,8 @@ pub struct Facts {
     pub blocked: Option<BTreeMap<u16, Attempts>>,
     /// What the ledger has open, which a user can read whatever root saw; `None` where it does not read.
     pub openings: Option<Vec<Opening>>,
+    /// Why the ledger does not read, where it does not: then root closes ports, and opens none.
+    pub ledger_problem: Option<String>,
     /// A change that was begun and not finished.
     pub interrupted: Option<Changing>,
 }
@@ -75,6 +77,7 @@ impl Facts {
             ports: Vec::new(),
             blocked: None,
             openings: None,
+            ledger_problem: None,
             interrupted: None,
         }
     }

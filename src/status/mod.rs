@@ -9,6 +9,7 @@ mod firewall;
 mod port;
 #[cfg(test)]
 pub mod sample;
+mod summary;
 pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
@@ -76,9 +77,9 @@ impl Status {
         let opened = count(ports.iter().filter(|port| port.state == PortState::Open));
         let open = if icon == Icon::Open { count(exposed()) } else { opened };
         let sentence = match icon {
-            Icon::Closed if opened > 0 => wording::open_for_none(&ports),
+            Icon::Closed if opened > 0 => summary::open_for_none(&ports),
             Icon::Closed => "All debug ports are closed".to_owned(),
-            Icon::Open => wording::exposed(&ports),
+            Icon::Open => summary::exposed(&ports),
             Icon::Off if opened > 0 => "pf is off: it filters nothing, open or closed".to_owned(),
             Icon::Off => "pf is off: it filters nothing".to_owned(),
             Icon::Unknown if interrupted => wording::INTERRUPTED.to_owned(),
@@ -90,6 +91,9 @@ impl Status {
             },
         };
         let mut notes = wording::notes(report.iter().flat_map(|report| &report.notes));
+        if let Some(because) = &facts.ledger_problem {
+            notes.insert(0, wording::unusable_ledger(because));
+        }
         if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
         }

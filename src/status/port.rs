@@ -180,6 +180,8 @@ fn port_status(
     let telling =
         said.into_iter().min_by_key(|(_, said)| MOST_TELLING.iter().position(|state| *state == said.state));
     let (seen, said) = telling.unwrap_or_else(|| (&absent, assess(facts, report, port, &absent)));
+    let pf_state = report.as_ref().ok().map(|report| &report.pf);
+    let remedy = remedy(port, state, pf_state);
     let others = used.len().saturating_sub(1);
     PortStatus {
         port,
@@ -200,7 +202,7 @@ fn port_status(
             1 => format!("{}; 1 more port of {port} is in use", said.sentence),
             _ => format!("{}; {others} more ports of {port} are in use", said.sentence),
         },
-        next: said.next_step,
+        next: remedy.unwrap_or(said.next_step),
         causes: said.causes,
         in_use: seen.is_in_use(),
         connect: seen.clients.clone(),
@@ -297,6 +299,20 @@ fn exceptions(report: &Result<&Report, Unusable>, range: PortRange) -> Vec<PortE
         _ => None,
     });
     of_range.collect()
+}
+
+/// What to do about a port that is not as our rules say, before anything else.
+fn remedy(port: PortRange, state: PortState, pf: Option<&PfState>) -> Option<String> {
+    match (state, pf) {
+        (PortState::MayBeOpen, _) => Some("undo that change: `portcullis repair`".to_owned()),
+        (PortState::LetIn, Some(PfState::Disabled)) => {
+            Some("have pf enabled again: `portcullis guard on`".to_owned())
+        }
+        (PortState::LetIn, _) => {
+            Some(format!("see which rule lets others in: `portcullis explain {}`", port.first()))
+        }
+        _ => None,
+    }
 }
 
 /// What an interrupted change may have left more open, of this range.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::port::{PortState, PortStatus, count};
 use crate::diagnosis::Answer;
 use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, Reason, Unusable};
@@ -11,43 +10,10 @@ use crate::rules::ledger::Seconds;
 /// The whole status while a change is not finished.
 pub const INTERRUPTED: &str = "Not known: a change was interrupted";
 
-/// The whole status where other machines get in to some port.
-pub(super) fn exposed(ports: &[PortStatus]) -> String {
-    let of = |state| ports.iter().filter(move |port| port.state == state && port.outside() != Answer::No);
-    let parts = [
-        (PortState::Open, "is open", "are open"),
-        (
-            PortState::LetIn,
-            "is let in although our rules close it",
-            "are let in although our rules close them",
-        ),
-        (PortState::Unmanaged, "is not protected", "are not protected"),
-    ];
-    let parts = parts.map(|(state, one, many)| counted(of(state), one, many));
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
-}
-
-/// The whole status where ports are open and rules of others let none in.
-pub(super) fn open_for_none(ports: &[PortStatus]) -> String {
-    let open = ports.iter().filter(|port| port.state == PortState::Open);
-    let open = counted(open, "is open", "are open").unwrap_or_default();
-    format!("No other machine gets in, although {open}")
-}
-
-/// `1 port is open: 2345 (dlv)`, `8 ports are open: 2345-2350 (dlv), 9229 (node), 9333`; `None` for none.
-fn counted<'a>(ports: impl Iterator<Item = &'a PortStatus> + Clone, one: &str, many: &str) -> Option<String> {
-    const MOST: usize = 4;
-    let named: Vec<String> = ports.clone().map(|port| port.named_port().to_string()).collect();
-    let more = match named.len().saturating_sub(MOST) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let list = named.get(..MOST).unwrap_or(&named).join(", ");
-    match count(ports) {
-        0 => None,
-        1 => Some(format!("1 port {one}: {list}")),
-        count => Some(format!("{count} ports {many}: {list}{more}")),
-    }
+pub(super) fn unusable_ledger(because: &str) -> String {
+    format!(
+        "the ledger of what is open cannot be used ({because}), so nothing is opened: `portcullis close --all` begins a new one"
+    )
 }
 
 /// A clause, such as "our guard blocks it".
@@ -128,6 +94,9 @@ impl fmt::Display for Note {
                 f,
                 "the loaded main ruleset does not call our anchor {anchor}, so that our rules are without effect: \
                  `sudo pfctl -f /etc/pf.conf` loads this Mac's own again"
+            ),
+            Note::UnreadConf => f.write_str(
+                "/etc/pf.conf could not be read, so our block in it stays: look at the file, then run `portcullis repair`",
             ),
             Note::TornBlock => f.write_str(
                 "our block in /etc/pf.conf is not whole: it is left as it is; take the rest of it out by hand",

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use portcullis::root::request::{Operation, Request};
-use portcullis::system::Moment;
+use portcullis::rules::seal;
+use portcullis::system::{LEDGER, Moment};
 use sha2::{Digest as _, Sha256};
 
 /// A lab that is removed with the test.
@@ -69,6 +70,17 @@ impl Lab {
         let file = self.file(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
+    }
+
+    /// Changes the text of the ledger, as a helper would have written it.
+    pub fn edit_ledger(&self, change: impl FnOnce(String) -> String) {
+        self.edit_sealed(LEDGER, change);
+    }
+
+    /// Changes the text of a file that ends with its hash, which is right again then.
+    pub fn edit_sealed(&self, path: &str, change: impl FnOnce(String) -> String) {
+        let content = seal::open(&self.read(path)).unwrap();
+        self.write(path, seal::sealed(change(String::from_utf8(content).unwrap()).as_bytes()));
     }
 
     pub fn read(&self, path: &str) -> Vec<u8> {

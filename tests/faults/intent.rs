@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// A ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +97,7 @@ impl Intent {
     /// Reads `ledger.json`. Errors: what is not a ledger.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        has_its_hash(bytes, &value)?;
         let intent = Self::from_value(&value)?;
         match value.get("version").and_then(Value::as_u64) {
             Some(1..) => Ok(intent),
@@ -213,6 +215,18 @@ impl Intent {
         let other = self.managed.symmetric_difference(&wanted.managed).next();
         other.map(|port| format!("port {port} is managed in one of them only"))
     }
+}
+
+/// The last line is the hash of the text without it.
+pub fn has_its_hash(bytes: &[u8], value: &Value) -> Result<(), String> {
+    let said = text(value, "sha256")?;
+    let line = format!(",\n  \"sha256\": \"{said}\"");
+    let whole = String::from_utf8_lossy(bytes);
+    let content =
+        whole.strip_suffix("\n}").and_then(|rest| rest.strip_suffix(&line)).ok_or("no hash at its end")?;
+    let digest: String =
+        Sha256::digest(format!("{content}\n}}")).iter().map(|byte| format!("{byte:02x}")).collect();
+    if digest == said { Ok(()) } else { Err("its hash is wrong".to_owned()) }
 }
 
 /// What pf has to do with a connection.

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::helper::{self, Answer, Ask, Outcome};
 use crate::image::{Entry, Image, plain_path};
-use crate::intent::{Guard, Intent, Wanted, Way};
+use crate::intent::{Guard, Intent, Wanted, Way, has_its_hash};
 use crate::pf::{Pf, Rules};
 
 const STATE: &str = "/Library/Application Support/Portcullis";
@@ -311,6 +311,22 @@ impl Reference {
                 half.clone()
             }
         }
+    }
+
+    /// Judges what an uninstallation that is asked for again leaves: it ends what the one before began.
+    pub fn nothing_left(&self, after: &Moment, answer: &Result<Answer, String>, found: &mut Findings) {
+        match answer {
+            Ok(answer) if answer.ok => {}
+            Ok(answer) => found.add(Wrong::Lies, format!("it does not end: {}", answer.message)),
+            Err(why) => found.add(Wrong::Lies, format!("no answer: {why}")),
+        }
+        for folder in [STATE, LOGS, ANCHOR_FILE] {
+            for (path, _) in after.image.below(folder) {
+                found.add(Wrong::Leaked, format!("{} is left", plain_path(path)));
+            }
+        }
+        self.find_foreign(after, &self.intents.half, found);
+        self.nothing_open(after, found);
     }
 
     fn changed(&self, start: &Moment, moment: &Moment) -> String {
@@ -728,6 +744,9 @@ fn find_torn_snapshots(image: &Image, found: &mut Findings) {
         let Entry::File { bytes, .. } = entry else { continue };
         let Some(folder) = path.strip_suffix("/manifest.json") else { continue };
         let manifest = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+        if let Err(why) = has_its_hash(bytes, &manifest) {
+            found.add(Wrong::Torn, format!("a manifest is damaged: {why}"));
+        }
         for file in manifest.get("files").and_then(Value::as_array).into_iter().flatten() {
             let text = |key: &str| file.get(key).and_then(Value::as_str);
             let (Some(copy), Some(wanted)) = (text("copy"), text("sha256")) else { continue };

@@ -186,6 +186,8 @@ pub struct Prepared {
 struct Later {
     start: Moment,
     ends: Vec<(Moment, Result<Answer, String>)>,
+    /// What an uninstallation that was hit comes to when it is asked for again.
+    again: Findings,
 }
 
 /// What came of a fault.
@@ -323,6 +325,7 @@ impl Prepared {
         if first.settled {
             first.running.end();
             let later = self.later(work, &moment)?;
+            found.take_in("then uninstall", later.again.clone());
             for ((next, when), (after, answer)) in CONTINUATIONS.iter().zip(&later.ends) {
                 found.take_in(when, self.judge_next(next, &due, &later.start, after, answer));
                 if fault.kills() && (moment.has_journal() || moment.has_begun(&self.start)) {
@@ -405,7 +408,13 @@ impl Prepared {
             }
             ends.push((work.moment()?, answer));
         }
-        let later = Arc::new(Later { start: moment.clone(), ends });
+        let mut again = Findings::default();
+        if self.change == Ask::Uninstall {
+            moment.image.write(&work.stage.lab)?;
+            let answer = work.run(&Ask::Uninstall, "ada", self.now)?;
+            self.reference.nothing_left(&work.moment()?, &answer, &mut again);
+        }
+        let later = Arc::new(Later { start: moment.clone(), ends, again });
         let mut all = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(Arc::clone(all.entry(likeness).or_insert(later)))
     }

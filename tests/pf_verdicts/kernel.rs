@@ -447,6 +447,8 @@ impl<'w> Run<'w> {
             // One rule for each address: the negation of each is another rule.
             Place::Static(name, network) => {
                 let own = addresses(name).into_iter().filter(|own| own.contains(':') == address.is_ipv6());
+                // The networks of link-local addresses are left out.
+                let own = own.filter(|own| !network || !own.starts_with("fe80:"));
                 return own.into_iter().any(|own| of_own(own, *network, None, address) != side.negated);
             }
         };

@@ -4,8 +4,9 @@ use portcullis::report::Report;
 use portcullis::root::request::{Operation, Permission, Request};
 use portcullis::rules::ledger::{Attachment, Ledger};
 use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::seal;
 use portcullis::rules::source::Source;
-use portcullis::system::{AUDIT, LEDGER, STATUS};
+use portcullis::system::{AUDIT, JOURNAL, LEDGER, STATUS, System as _};
 use serde_json::Value;
 
 use crate::common::{Lab, request};
@@ -219,7 +220,7 @@ fn threat_08_a_field_too_many_is_refused_in_every_object() {
     lab.request(&whole()).expect(0);
     lab.portcullis(&["open", "4321", "--from", "any"]).expect(0);
     let ledger = lab.read(LEDGER);
-    refuses_a_field_in_every_object::<Ledger>("ledger.json", &ledger, 8);
+    refuses_a_field_in_every_object::<Ledger>("ledger.json", &seal::open(&ledger).unwrap(), 8);
     let status = lab.read(STATUS);
     // serde looks at no field beside the tag of a variant that has none; root does not read this file.
     refuses_a_field_in_each_object::<Report>("status.json", &status, 20, |fields| {
@@ -230,7 +231,7 @@ fn threat_08_a_field_too_many_is_refused_in_every_object() {
     refuses_a_field_in_every_object::<Journal>("journal.json", &serde_json::to_vec(&journal).unwrap(), 15);
     let mut manifests = 0;
     for path in lab.tree().keys().filter(|path| path.ends_with("manifest.json")) {
-        let text = lab.read(&path.to_string_lossy());
+        let text = seal::open(&lab.read(&path.to_string_lossy())).unwrap();
         refuses_a_field_in_every_object::<Manifest>("manifest.json", &text, 2);
         manifests += 1;
     }
@@ -248,7 +249,7 @@ fn threat_10_ten_thousand_hostile_ledgers_open_nothing_that_no_request_could() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);
     lab.request(&whole()).expect(0);
-    let whole = lab.read(LEDGER);
+    let whole = seal::open(&lab.read(LEDGER)).unwrap();
     let mut random = Random::new(10);
     let (mut refused, mut taken) = (0, 0);
     for _ in 0..10_000 {
@@ -262,6 +263,8 @@ fn threat_10_ten_thousand_hostile_ledgers_open_nothing_that_no_request_could() {
                 _ => bytes.truncate(at.max(1)),
             }
         }
+        // With and without a hash that is right all the same, as another program may have written it.
+        let bytes = if random.below(2) == 0 { bytes } else { seal::sealed(&bytes) };
         match Ledger::parse(&bytes) {
             Ok(ledger) => {
                 assert!(ledger.check_bounds().is_ok());
@@ -276,9 +279,44 @@ fn threat_10_ten_thousand_hostile_ledgers_open_nothing_that_no_request_could() {
     assert!(refused > 8000, "{refused} refused, {taken} taken");
     // A user's ledger that was trusted once: it opened 1-65535. It refuses openings, and closes.
     let wide = r#"{"version":1,"guard":"on","openings":[{"name":"a","port":"1-65535","from":{"kind":"any"},"until":null,"since":1,"by":"eve"}],"managed":[],"token":null,"way":"apple"}"#;
-    lab.write(LEDGER, wide);
+    lab.write(LEDGER, seal::close(&serde_json::from_str::<Value>(wide).unwrap()).unwrap());
     lab.portcullis(&["open", "4321", "--from", "any"]).expect(1);
     assert!(!lab.rules().contains("4321") && !lab.rules().contains("1:65535"), "{}", lab.rules());
+    lab.portcullis(&["close", "--all"]).expect(0);
+    assert!(!lab.rules().contains("keep state"), "{}", lab.rules());
+}
+
+/// What a disk does to a file: one bit. Root and the app, which reads the ledger too, take neither for a whole one.
+#[test]
+fn threat_10_each_bit_that_flips_in_ledger_and_journal_is_noticed() {
+    use portcullis::root::journal::{Journal, JournalError};
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.request(&whole()).expect(0);
+    let files = lab.system().files();
+    let ledger = lab.read(LEDGER);
+    Journal::new(&whole(), &Ledger::parse(&ledger).unwrap(), &Ledger::default(), "B", 1)
+        .write(&files)
+        .unwrap();
+    let journal = lab.read(JOURNAL);
+    assert!(Journal::read(&files).unwrap().is_some());
+    let mut random = Random::new(600);
+    for _ in 0..600 {
+        let flip = |bytes: &[u8], random: &mut Random| {
+            let mut bytes = bytes.to_vec();
+            let at = random.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << random.below(8);
+            bytes
+        };
+        assert!(Ledger::parse(&flip(&ledger, &mut random)).is_err());
+        lab.write(JOURNAL, flip(&journal, &mut random));
+        assert!(matches!(Journal::read(&files), Err(JournalError::Seal(_))));
+    }
+    std::fs::remove_file(lab.file(JOURNAL)).unwrap();
+    // Nothing is opened by one, and everything closes.
+    let text = String::from_utf8(ledger).unwrap().replacen("2345", "2344", 1);
+    lab.write(LEDGER, text);
+    lab.portcullis(&["open", "4321", "--from", "any"]).expect(1);
     lab.portcullis(&["close", "--all"]).expect(0);
     assert!(!lab.rules().contains("keep state"), "{}", lab.rules());
 }

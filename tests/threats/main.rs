@@ -5,13 +5,13 @@
 //! | 1 helper swapped | here, and with files that are no plain ones in `src/elevate/shell.rs` |
 //! | 2 injection | `hostile`; quoting through a real shell in `src/elevate/quote.rs` and `shell.rs`, AppleScript's in `tests/lab.rs` |
 //! | 3 inherited state | `inherited` |
-//! | 4 links, pipes | `files` |
-//! | 5 writable by others | `files`: each mode of 4,096, two owners; access control lists are macOS's alone, type-checked and not run |
+//! | 4 links, pipes | `files`; what lies in the place of each file, and closing goes on: `closing` |
+//! | 5 writable by others | `files`: each mode of 4,096, two owners; access control lists are macOS's alone, type-checked and not run; closing goes on: `closing` |
 //! | 6 root-run binary or plist | not yet: there is no installed copy before the evening |
 //! | 7 confused deputy | here: nothing listens; bells are not there yet |
 //! | 8 hostile request | `hostile`, `prompt` |
 //! | 9 rule injection | `tests/helper.rs` (what does not read back is undone); rules come from typed values alone |
-//! | 10 damaged files | `hostile`; closing goes on: `tests/cli.rs`, `tests/helper.rs` |
+//! | 10 damaged files | `hostile`; closing goes on: `closing`, `tests/cli.rs`, `tests/helper.rs` |
 //! | 11 user-owned files | `traced`; root's shell reads the helper's bytes alone: `src/elevate/shell.rs` |
 //! | 12 information leak | `tests/privacy.rs` |
 //! | 13 replay, undo | `prompt`; `tests/undo.rs` |
@@ -26,6 +26,7 @@
 //! | 23 uninstall | `tests/uninstall.rs` |
 //! | 24 test double | `tests/helper_links.rs` |
 
+mod closing;
 #[path = "../common/mod.rs"]
 mod common;
 mod files;
@@ -33,6 +34,7 @@ mod hostile;
 mod inherited;
 mod prompt;
 mod random;
+mod strict;
 mod traced;
 
 use common::Lab;

@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{FileError, Files};
+use super::{FileError, Files, entry_error};
 
 impl Files {
     /// Appends one line to a plain file, made with 0o644 where it is missing, and writes it out. A part of a line that a
@@ -28,7 +28,7 @@ impl Files {
             | OFlags::CLOEXEC
             | OFlags::NONBLOCK;
         let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::from_raw_mode(0o644))
-            .map_err(|error| fail(error.into()))?;
+            .map_err(|error| entry_error("append to", &place, error))?;
         let mut file = File::from(file);
         self.judge_file(&file, &place)?;
         let length = cut_torn_line(&mut file).map_err(fail)?;

@@ -9,11 +9,11 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use super::{FileError, Files, plain_file, temporary_name, write_beside};
+use super::{FileError, Files, entry_error, plain_file, temporary_name, write_beside};
 
 /// What must still be there when a file is replaced.
 #[derive(Clone, Copy)]
-enum Expected<'a> {
+enum OldContent<'a> {
     Whatever,
     /// These bytes; `None`: no file.
     Seen(Option<&'a [u8]>),
@@ -24,7 +24,7 @@ impl Files {
     /// group, flags, extended attributes and access control list. Its owner is root; in a lab, who owned it. Directories
     /// that are missing are made with 0o755. An error says whether the file is as it was ([`FileError::is_as_it_was`]).
     pub fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-        self.replace_expected(path, Expected::Whatever, bytes, mode)
+        self.replace_expected(path, OldContent::Whatever, bytes, mode)
     }
 
     /// As [`Files::replace`], where the file still holds what was `seen` of it (`None`: there was none). Errors: also
@@ -36,13 +36,13 @@ impl Files {
         bytes: &[u8],
         mode: u32,
     ) -> Result<(), FileError> {
-        self.replace_expected(path, Expected::Seen(seen), bytes, mode)
+        self.replace_expected(path, OldContent::Seen(seen), bytes, mode)
     }
 
     fn replace_expected(
         &self,
         path: &str,
-        expected: Expected,
+        expected: OldContent,
         bytes: &[u8],
         mode: u32,
     ) -> Result<(), FileError> {
@@ -54,7 +54,7 @@ impl Files {
         let temporary = temporary_name(name);
         let file = write_beside(&directory, &temporary, &place)?;
         let prepared = self.prepare(file, bytes, old.as_ref(), mode, &place).and_then(|()| match expected {
-            Expected::Seen(seen) if self.read(path)?.as_deref() != seen => {
+            OldContent::Seen(seen) if self.read(path)?.as_deref() != seen => {
                 Err(FileError::Changed { path: place.clone() })
             }
             _ => Ok(()),
@@ -91,8 +91,7 @@ impl Files {
                 Ok(Some(file))
             }
             Err(Errno::NOENT) => Ok(None),
-            Err(Errno::LOOP | Errno::MLINK) => Err(FileError::refuse(place, "it is a symbolic link")),
-            Err(error) => Err(FileError::system("open", place, error)),
+            Err(error) => Err(entry_error("open", place, error)),
         }
     }
 

@@ -50,10 +50,43 @@ pub struct TrailLine {
     pub why: Option<String>,
 }
 
+/// The columns of the first line: a terminal has as many.
+const MAXIMUM_COLUMNS: usize = 100;
+
+impl Explanation {
+    /// The sentence in lines: verdict, rule and place in the first; the rule's text below.
+    fn write_sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, over_six) = match self.sentence.split_once("; over IPv6: ") {
+            Some((first, six)) => (first, Some(six)),
+            None => (self.sentence.as_str(), None),
+        };
+        let text = self.rule.as_ref().map(|rule| format!(" `{}`", rule.text));
+        let text = text.filter(|text| first.contains(text.as_str()));
+        let line = text.as_ref().map_or(first.to_owned(), |text| first.replacen(text.as_str(), "", 1));
+        // What is too long goes on below.
+        let (mut lines, is_long) = (Vec::new(), first.chars().count() > MAXIMUM_COLUMNS);
+        for clause in line.split("; ") {
+            match lines.last_mut() {
+                Some(last) if !is_long || format!("{last}; {clause}").chars().count() <= MAXIMUM_COLUMNS => {
+                    *last = format!("{last}; {clause}");
+                }
+                _ => lines.push(clause.to_owned()),
+            }
+        }
+        let mut lines = lines.iter();
+        writeln!(f, "{}", lines.next().map_or("", String::as_str))?;
+        if let Some(text) = text {
+            writeln!(f, "  {}", text.trim_start().trim_matches('`'))?;
+        }
+        lines.try_for_each(|below| writeln!(f, "  {below}"))?;
+        over_six.iter().try_for_each(|six| writeln!(f, "  over IPv6: {six}"))
+    }
+}
+
 /// The sentence, then the trail.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.sentence)?;
+        self.write_sentence(f)?;
         for note in &self.notes {
             writeln!(f, "  note: {note}")?;
         }

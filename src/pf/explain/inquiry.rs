@@ -15,6 +15,7 @@ use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
 
 use super::endpoints::{Endpoints, endpoints};
 use super::explanation::{Explanation, TrailLine, trail_line};
+use super::near_miss::near_misses;
 use super::query::Query;
 
 /// Answers the query by the rules that are loaded.
@@ -62,6 +63,7 @@ impl<'a> Inquiry<'a> {
         let syn = Packet::syn(Direction::In, &ends.interface, ends.from, ends.to, self.port);
         let first = self.look(&syn, vec![None]);
         let mut conclusion = self.conclude(&first, Leg::Syn);
+        self.notes.splice(0..0, near_misses(self.loaded, &syn, &first));
         let redirected = first.translated.iter().any(|packet| *packet != syn);
         if let Some(to) =
             self.elsewhere(&first).filter(|_| redirected && conclusion.outcome == Decision::Pass)

@@ -23,6 +23,7 @@ mod endpoints;
 mod explanation;
 mod inquiry;
 mod named;
+mod near_miss;
 mod query;
 
 pub use answers::{CombinedVerdict, NearNetwork, VerdictChange, answers, changes, telling_ports};

@@ -9,6 +9,7 @@ use super::hosts::{Host, is_name, looks_like_interface};
 use super::kernel::{Order, Parser, Read};
 use super::lexer::Position;
 use super::lists::Lists;
+use super::problem::Fault;
 
 /// An interface whose addresses are guarded.
 struct Guarded {
@@ -50,7 +51,10 @@ impl Parser<'_, '_, '_> {
         let dynamic = self.eat_punctuation(b'(');
         let at = self.lexeme.at;
         let name = self.interface_name()?;
-        if !is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        if let Some(plain) = name.strip_suffix(":network").filter(|plain| is_name(plain)) {
+            let message = format!("antispoof takes an interface alone, so this makes no rule: write {plain}");
+            self.note_doubt(&message, Fault::Unsure);
+        } else if !is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
             return Err(self.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
         }
         if dynamic {
@@ -61,6 +65,9 @@ impl Parser<'_, '_, '_> {
 
     /// Adds the rules for one interface.
     fn guard(&mut self, rule: &Rule, guarded: Guarded, start: Position, ruleset: &mut Ruleset) -> Read<()> {
+        if guarded.name.contains(':') {
+            return Ok(());
+        }
         let elsewhere = Lists {
             interfaces: vec![InterfaceMatch { name: guarded.name.clone(), negated: true }],
             sources: self.guarded_sources(&guarded, true),

@@ -109,6 +109,9 @@ fn binat_problem(
     if !no && targets.len() != 1 {
         return Some("binat rule must redirect to a single address");
     }
+    if sources.iter().chain(&*targets).any(|host| matches!(host.address, Address::Range(_))) {
+        return Some("'binat' source mask and redirect mask must be the same");
+    }
     let bits = |hosts: &[Host]| match hosts {
         [Host { address: Address::Net(net), .. }] => Some(net.prefix_len()),
         _ => None,

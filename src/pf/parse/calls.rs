@@ -2,6 +2,7 @@
 //! not filter rules.
 
 use crate::pf::criteria::{Compare, PortMatch};
+use crate::pf::effects::StateKeeping;
 use crate::pf::rule::{Action, AnchorCall, Rule, Ruleset};
 
 use super::criteria::GivenCriteria;
@@ -45,7 +46,7 @@ impl Parser<'_, '_, '_> {
         if let Some(order) = order {
             self.in_order(order, start)?;
         }
-        if given.state {
+        if given.state && rule.state != StateKeeping::No {
             return Err(self.wrong(start, "cannot specify state handling on anchors"));
         }
         if let Some(problem) = call_problem(&rule.action, &lists) {

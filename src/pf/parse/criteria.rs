@@ -312,7 +312,8 @@ impl Parser<'_, '_, '_> {
             _ => {
                 let text = self.string("a probability")?;
                 let (digits, scale) = text.strip_suffix('%').map_or((&*text, 1.0), |digits| (digits, 0.01));
-                let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+                // pfctl reads it with strtod(3).
+                let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
                 digits.parse::<f64>().ok().filter(|_| plain).map(|value| value * scale)
             }
         };

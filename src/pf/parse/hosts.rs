@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::pf::criteria::{Address, Family, InterfaceAddress};
+use crate::pf::interfaces::is_driver;
 use crate::pf::words::{c_number, counted_table, shortened};
 
 use super::kernel::{Parser, Read};
@@ -81,7 +82,7 @@ impl Parser<'_, '_, '_> {
                 self.opt_newlines();
             }
             if self.eat_punctuation(b',') {
-                self.opt_newlines();
+                self.opt_newlines_behind_comma();
             }
         }
     }
@@ -291,14 +292,26 @@ impl Parser<'_, '_, '_> {
     /// The hosts that an interface's name stands for: its addresses, where they are known.
     pub(super) fn addresses_of(&self, interface: InterfaceAddress) -> Vec<Host> {
         let every = &*interface.name == "self";
-        let known = self.shared.interfaces.iter().filter(|facts| every || facts.name == *interface.name);
-        let known: Vec<IpNet> = known.flat_map(|facts| facts.addresses.iter().copied()).collect();
+        let of_link = |net: &IpNet| matches!(net.addr(), IpAddr::V6(six) if six.is_unicast_link_local());
+        let mut known: Vec<(&str, IpNet)> = Vec::new();
+        for facts in self.shared.interfaces {
+            // The name of a driver stands for all of its interfaces, as in OpenBSD 4.3.
+            if every || facts.name == *interface.name || is_driver(&interface.name, &facts.name) {
+                known.extend(facts.addresses.iter().map(|net| (facts.name.as_str(), *net)));
+            }
+        }
         // A peer's address is unknown, and an unknown interface may be another machine's.
         if known.is_empty() || interface.peer {
             return vec![Host::of(Address::Static(Box::new(interface)))];
         }
-        let first = |net: &IpNet| known.iter().find(|other| other.addr().is_ipv4() == net.addr().is_ipv4());
-        let taken = known.iter().filter(|net| !interface.no_alias || first(net) == Some(*net));
+        let is_first = |(name, net): &(&str, IpNet)| {
+            let alike =
+                |other: &&(&str, IpNet)| other.0 == *name && other.1.addr().is_ipv4() == net.addr().is_ipv4();
+            known.iter().find(alike) == Some(&(*name, *net))
+        };
+        // The networks of link-local addresses are left out.
+        let taken = known.iter().filter(|known| !interface.no_alias || is_first(known)).map(|(_, net)| net);
+        let taken = taken.filter(|net| !interface.network || !of_link(net));
         let address = |net: &IpNet| {
             let own = IpNet::from(net.addr());
             match (interface.network, interface.broadcast) {
@@ -308,7 +321,6 @@ impl Parser<'_, '_, '_> {
             }
         };
         let scope = (!every).then(|| interface.name.clone());
-        let of_link = |net: &IpNet| matches!(net.addr(), IpAddr::V6(six) if six.is_unicast_link_local());
         taken
             .filter_map(address)
             .map(|net| Host { scope: scope.clone().filter(|_| of_link(&net)), ..Host::of(Address::Net(net)) })

@@ -35,6 +35,18 @@ pub(super) enum Order {
     Filter,
 }
 
+impl Order {
+    fn name(self) -> &'static str {
+        match self {
+            Order::Start | Order::Option => "option",
+            Order::Scrub => "scrub rule",
+            Order::Queue => "queue",
+            Order::Translation => "translation",
+            Order::Filter => "filter rule",
+        }
+    }
+}
+
 /// How far statements go.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Extent {
@@ -52,6 +64,8 @@ pub(super) struct Shared<'i> {
     pub(super) include: &'i mut ReadFile<'i>,
     pub(super) interfaces: &'i [InterfaceFacts],
     pub(super) macros: HashMap<String, Rc<str>>,
+    /// Where each macro is defined, as a problem of its value is placed.
+    pub(super) macro_places: HashMap<String, Problem>,
     /// The queues that an earlier definition has as children.
     pub(super) queues: HashSet<String>,
     /// Whether all of them are known.
@@ -59,6 +73,8 @@ pub(super) struct Shared<'i> {
     pub(super) problems: Vec<Problem>,
     pub(super) doubts: Vec<Problem>,
     pub(super) order: Order,
+    /// The line of the first statement of each section, but for those of included files.
+    pub(super) order_lines: Vec<(Order, usize)>,
     pub(super) require_order: bool,
     pub(super) block_policy: BlockPolicy,
     pub(super) state_policy: StatePolicy,
@@ -90,11 +106,13 @@ impl<'i> Shared<'i> {
             include,
             interfaces,
             macros: HashMap::new(),
+            macro_places: HashMap::new(),
             queues: HashSet::new(),
             queues_are_known: true,
             problems: Vec::new(),
             doubts: Vec::new(),
             order: Order::Start,
+            order_lines: Vec::new(),
             require_order: text == TextKind::File,
             block_policy: BlockPolicy::Drop,
             state_policy: StatePolicy::Floating,
@@ -235,7 +253,7 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         self.opt_newlines();
         while !self.lexeme.is_punctuation(b'}') {
             if self.eat_punctuation(b',') {
-                self.opt_newlines();
+                self.opt_newlines_behind_comma();
             }
             items.push(item(self)?);
             self.opt_newlines();
@@ -245,10 +263,24 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         Ok(items)
     }
 
-    /// Passes over the ends of lines in a list.
+    /// Passes over the ends of lines behind a comma, where OpenBSD 4.3 refuses them.
+    pub(super) fn opt_newlines_behind_comma(&mut self) {
+        if self.lexeme.kind == LexemeKind::Newline {
+            self.doubt("a list goes on in the next line only behind a `\\`: put one behind the comma");
+            self.bump();
+        }
+        while self.lexeme.kind == LexemeKind::Newline {
+            self.bump();
+        }
+    }
+
+    /// Passes over the ends of lines in a list. OpenBSD 4.3 takes them behind a brace or an item.
     pub(super) fn opt_newlines(&mut self) {
         if self.lexeme.kind == LexemeKind::Newline {
-            self.doubt("a list goes on in the next line only behind a `\\`, or in quotes");
+            self.note_doubt(
+                "a list that goes on in the next line is safe only behind a `\\`, or in quotes",
+                Fault::Unsure,
+            );
         }
         while self.lexeme.kind == LexemeKind::Newline {
             self.bump();
@@ -281,20 +313,44 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     pub(super) fn note(&mut self, at: Position, message: String, fault: Fault) -> Rejected {
         self.shared.work += self.lexer.line(at).len();
         let problem = self.problem(at, message, fault);
-        self.shared.problems.push(problem);
+        // A macro that is used many times is wrong once.
+        let is_of_macro = problem.line != at.line || problem.path != self.path;
+        let known = |known: &Problem| (&known.path, known.line) == (&problem.path, problem.line);
+        if !is_of_macro || !self.shared.problems.iter().any(known) {
+            self.shared.problems.push(problem);
+        }
         Rejected
     }
 
     /// Notes that macOS's pfctl refuses this lexeme, unless that is noted already.
     pub(super) fn doubt(&mut self, message: &str) {
+        self.note_doubt(message, Fault::Refused);
+    }
+
+    /// Notes that macOS's pfctl refuses this lexeme or may refuse it, unless that is noted already.
+    pub(super) fn note_doubt(&mut self, message: &str, fault: Fault) {
         let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);
         if self.shared.text == TextKind::File && !known(&self.shared.doubts) {
-            let doubt = self.problem(self.lexeme.at, message.to_owned(), Fault::Syntax);
+            let doubt = self.problem(self.lexeme.at, message.to_owned(), fault);
             self.shared.doubts.push(doubt);
         }
     }
 
+    /// A problem is shown where it can be mended: one that comes out of a macro, at the macro's definition.
     pub(super) fn problem(&self, at: Position, message: String, fault: Fault) -> Problem {
+        let named = self.lexer.macro_named_at(at);
+        let Some((name, place)) = named.and_then(|name| self.shared.macro_places.get_key_value(name)) else {
+            return self.problem_here(at, message, fault);
+        };
+        // What begins with the wrong kind of lexeme may be right in itself, and named in the wrong place.
+        if fault == Fault::Syntax && !at.in_macro {
+            return self.problem_here(at, format!("{message} ({name} is set in line {})", place.line), fault);
+        }
+        let message = format!("in the value of {name} (used in line {}): {message}", at.line);
+        Problem { message, fault, ..place.clone() }
+    }
+
+    fn problem_here(&self, at: Position, message: String, fault: Fault) -> Problem {
         let line = self.lexer.line(at);
         let before = line.get(..at.offset.saturating_sub(at.line_start)).unwrap_or(line);
         let column = before.chars().count();
@@ -311,10 +367,20 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
 
     pub(super) fn in_order(&mut self, order: Order, at: Position) -> Read<()> {
         if self.shared.require_order && self.shared.order > order {
+            let behind = self.shared.order_lines.iter().find(|(known, _)| *known > order);
+            let cure = match behind {
+                Some((known, line)) => format!(": move it before line {line}, the first {}", known.name()),
+                None => String::new(),
+            };
             return Err(self.wrong(
                 at,
-                "Rules must be in order: options, normalization, queueing, translation, filtering",
+                &format!(
+                    "Rules must be in order: options, normalization, queueing, translation, filtering{cure}"
+                ),
             ));
+        }
+        if self.shared.order < order && self.shared.depth == 0 {
+            self.shared.order_lines.push((order, at.line));
         }
         self.shared.order = order;
         Ok(())

@@ -85,6 +85,8 @@ pub(crate) struct Position {
     pub(crate) offset: usize,
     pub(crate) line: usize,
     pub(crate) line_start: usize,
+    /// Inside of a macro's value, behind its first lexeme.
+    pub(crate) in_macro: bool,
 }
 
 /// Where the lexer stands: in the text, and inside of a macro's value.
@@ -109,7 +111,7 @@ pub(crate) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        let at = Position { offset: 0, line: 1, line_start: 0 };
+        let at = Position { offset: 0, line: 1, line_start: 0, in_macro: false };
         Lexer {
             text,
             cursor: Cursor { at, in_macro: None },
@@ -124,6 +126,13 @@ impl<'a> Lexer<'a> {
     pub(crate) fn line(&self, position: Position) -> &'a str {
         let rest = self.text.get(position.line_start..).unwrap_or_default();
         rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
+    }
+
+    /// The name of the macro whose value a lexeme at `position` comes out of.
+    pub(crate) fn macro_named_at(&self, position: Position) -> Option<&'a str> {
+        let name = self.text.get(position.offset..)?.strip_prefix('$')?;
+        let end = name.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'_'));
+        name.get(..end.unwrap_or(name.len())).filter(|name| !name.is_empty())
     }
 
     /// The next lexeme. A macro's name is looked up in `macros`.
@@ -188,7 +197,13 @@ impl<'a> Lexer<'a> {
 
     /// A lexeme out of a macro is placed where the macro is named.
     fn place(&self, start: Cursor) -> Position {
-        if start.in_macro.is_some() { self.macro_at } else { start.at }
+        match start.in_macro {
+            Some(index) => {
+                let before = self.macro_value.as_bytes().get(..index).unwrap_or_default();
+                Position { in_macro: !before.trim_ascii().is_empty(), ..self.macro_at }
+            }
+            None => start.at,
+        }
     }
 
     fn bad(&mut self, problem: String, start: Cursor) -> Lexeme<'a> {

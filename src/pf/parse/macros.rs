@@ -23,7 +23,10 @@ impl<'a> Parser<'a, '_, '_> {
             let message = format!("expected a rule, an option, a table or a macro, found {found}");
             return Err(self.note(name.at, advised(message, &name), Fault::Syntax));
         }
+        let value_at = self.lexeme.at;
         let value = self.macro_value(&name)?;
+        let place = self.problem(value_at, String::new(), Fault::Syntax);
+        self.shared.macro_places.insert(name.text.to_string(), place);
         self.shared.macros.insert(name.text.to_string(), Rc::from(value.as_str()));
         ruleset.preamble.push(self.placed(name.at, Preamble::Macro(name.text.to_string(), value)));
         Ok(())

@@ -140,6 +140,7 @@ mod advice;
 mod antispoof;
 mod binat;
 mod calls;
+mod characters;
 mod criteria;
 mod dummynet;
 mod expand;
@@ -168,7 +169,7 @@ mod translation;
 pub struct Parsed {
     /// What could be read.
     pub ruleset: Ruleset,
-    /// In the order of the text. pfctl loads nothing of a text with a problem.
+    /// In the order of the text, odd characters first. pfctl loads nothing of a text with a problem.
     pub problems: Vec<Problem>,
     /// What is read here, since other pfctls take it or since its meaning is clear, and macOS's pfctl refuses by all
     /// that is known of it; each kind once, at its first place.
@@ -213,6 +214,6 @@ pub fn parse_listing(name: &str, text: &str) -> Parsed {
 fn run(path: &str, text: &str, mut shared: Shared<'_>) -> Parsed {
     let mut ruleset = Ruleset::default();
     shared.read = text.len();
-    Parser::new(path, text, &mut shared).text(&mut ruleset);
+    Parser::text_of(path, text, &mut shared, &mut ruleset);
     Parsed { ruleset, problems: shared.problems, doubts: shared.doubts, work: shared.work }
 }

@@ -27,6 +27,14 @@ pub enum Fault {
     Meaning,
     /// It names a file that could not be read here; on another machine it may be right.
     File,
+    /// It loads a file that could not be read here.
+    Load,
+    /// Its meaning is clear, and macOS's pfctl refuses it by all that is known of it.
+    Refused,
+    /// Its meaning is clear, and macOS's pfctl may refuse it.
+    Unsure,
+    /// pfctl loads it, and it has no effect.
+    NoEffect,
 }
 
 impl Problem {

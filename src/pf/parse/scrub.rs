@@ -19,16 +19,17 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(start, "scrub rules do not support 'quick'"));
         }
         self.opt_scope(&mut rule, &mut lists)?;
-        self.opt_scrub_options(&mut rule)?;
+        let reassembles = self.opt_scrub_options(&mut rule)?;
         self.end_of_rule()?;
         self.in_order(Order::Scrub, start)?;
-        if rule.direction.is_some() && rule.scrub.as_ref().is_some_and(|scrub| scrub.reassemble_tcp) {
+        if rule.direction.is_some() && reassembles {
             return Err(self.wrong(start, "reassemble tcp rules can not specify direction"));
         }
         self.expand(rule, lists, start, |ruleset| &mut ruleset.scrub, ruleset)
     }
 
-    pub(super) fn opt_scrub_options(&mut self, rule: &mut Rule) -> Read<()> {
+    /// Gives whether TCP is normalized, which a `no scrub` rule only says.
+    pub(super) fn opt_scrub_options(&mut self, rule: &mut Rule) -> Read<bool> {
         let mut scrub = Scrub::default();
         let mut fragments = None;
         loop {
@@ -47,13 +48,14 @@ impl Parser<'_, '_, '_> {
             }
         }
         scrub.fragments = fragments.unwrap_or_default();
+        let reassembles = scrub.reassemble_tcp;
         if rule.action == Action::NoScrub {
             // Without scrub nothing is reassembled.
             scrub.reassemble_tcp = false;
             scrub.fragments = Fragments::Reassemble;
         }
         rule.scrub = (scrub != Scrub::default()).then(|| Box::new(scrub));
-        Ok(())
+        Ok(reassembles)
     }
 
     /// Gives whether the option was given before; `None` where none is next.

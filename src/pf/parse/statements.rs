@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::pf::effects::StateKeeping;
 use crate::pf::preamble::Load;
-use crate::pf::rule::{Action, AnchorCall, Rule, Ruleset};
+use crate::pf::rule::{Action, AnchorCall, Rule, Ruleset, SourceLine, TextKind};
 use crate::pf::words::shortened;
 
-use super::kernel::{Extent, Order, Parser, Read};
+use super::characters;
+use super::kernel::{Extent, Order, Parser, Read, Shared};
 use super::lexer::{LexemeKind, Position};
 use super::lists::Lists;
 use super::problem::Fault;
@@ -17,6 +19,21 @@ const MAXIMUM_TEXT: usize = 64 << 20;
 const MAXIMUM_DEPTH: usize = 64;
 
 impl Parser<'_, '_, '_> {
+    /// Reads the text of a file or a listing to its end.
+    pub(super) fn text_of(path: &str, text: &str, shared: &mut Shared<'_>, ruleset: &mut Ruleset) {
+        if shared.text == TextKind::Listing {
+            return Parser::new(path, text, shared).text(ruleset);
+        }
+        let (plain, odd) = characters::plain(path, text);
+        if plain.is_empty() && !odd.is_empty() {
+            let place = SourceLine { path: Arc::from(path), line: 1, text: TextKind::File };
+            ruleset.add_unread(path, &place);
+        }
+        shared.work += text.len();
+        shared.problems.extend(odd);
+        Parser::new(path, &plain, shared).text(ruleset);
+    }
+
     /// Reads the text to its end.
     pub(super) fn text(mut self, ruleset: &mut Ruleset) {
         self.opt_statements(ruleset, Extent::Text);
@@ -149,7 +166,10 @@ impl Parser<'_, '_, '_> {
                 }
                 Ok(())
             }
-            LexemeKind::Punctuation(b'}') if extent == Extent::Braces => Ok(()),
+            LexemeKind::Punctuation(b'}') if extent == Extent::Braces => {
+                self.doubt("a rule in braces ends with its line: put the `}` in a line of its own");
+                Ok(())
+            }
             _ => Err(self.expected("the end of the line")),
         }
     }
@@ -175,7 +195,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.wrong(at, "the included files are too long together"));
         }
         self.shared.depth += 1;
-        Parser::new(&path, &text, self.shared).text(ruleset);
+        Parser::text_of(&path, &text, self.shared, ruleset);
         self.shared.depth -= 1;
         Ok(())
     }
@@ -206,9 +226,11 @@ impl Parser<'_, '_, '_> {
         self.end_of_rule()?;
         self.in_order(Order::Filter, start)?;
         self.check_name(path.as_deref(), inline.is_some(), start)?;
-        if given.state {
+        if given.state && rule.state != StateKeeping::No {
             return Err(self.wrong(start, "cannot specify state handling on anchors"));
         }
+        // pfctl reads these and leaves them out: the call applies to all packets.
+        (rule.fragment, rule.allow_options, rule.queue) = (false, false, None);
         if let Some(path) = path.as_ref().filter(|_| inline.is_some())
             && !self.shared.inline_names.insert((self.shared.inline_parent, path.clone()))
         {
@@ -224,6 +246,9 @@ impl Parser<'_, '_, '_> {
         match path {
             None if !is_inline => {
                 Err(self.wrong(start, "anchors without explicit rules must specify a name"))
+            }
+            Some(path) if is_inline && (path.contains("//") || path.split('/').any(|part| part == "..")) => {
+                Err(self.wrong(start, &format!("unable to create ruleset {}", shortened(path))))
             }
             Some(path) if path.starts_with('_') || path.contains("/_") => {
                 Err(self.wrong(start, "anchor names beginning with '_' are reserved for internal use"))
