@@ -21,14 +21,6 @@ cargo clippy --locked --all-targets -- -D warnings
 section "macOS gate"
 scripts/macos.sh
 
-section "The Mac's own programs, run here"
-# On a Mac the tests below are these.
-if [ "$(uname -sm)" = "Linux x86_64" ] && [ -d /usr/lib/rustlib/src/rust/library ]; then
-    scripts/mac-run.sh
-else
-    say "not run: it wants x86_64 Linux, and a compiler with the source of its standard library"
-fi
-
 section "Tray tests, on a bus and a display of their own"
 on_a_screen() {
     if is_mac; then
