@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers faults macos mac-run app clean fuzz verdicts uninstall
+.PHONY: help run test bench debuggers faults macos mac-run app clean fuzz verdicts cases uninstall
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -26,6 +26,9 @@ fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each
 
 verdicts: ## 200,000 generated rulesets against the second evaluator
 	@PF_CASES=200000 cargo test --locked --no-default-features --test pf_verdicts -- --nocapture
+
+cases: ## inputs of people, and what is right for each; BASE=COMMIT: which of them that commit gets wrong
+	@scripts/cases.sh
 
 uninstall: ## 1,000 random requests each way, then uninstall: the Mac is as it was (a sample is in `make test`)
 	@PORTCULLIS_UNINSTALL_OPERATIONS=$${PORTCULLIS_UNINSTALL_OPERATIONS:-1000} \

@@ -24,47 +24,27 @@ logs=$work/logs
 trace=$work/trace
 rm -rf "$logs" "$trace" "$programs"
 mkdir -p "$logs" "$trace" "$programs"
-triple=x86_64-apple-darwin
-# Tests that cannot be run here, each with its reason behind it.
-mapfile -t skipped < <(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' mac-run/skipped.txt)
-# Files of tests that say nothing about a Mac: pure computation, other programs of Linux, the tray, ELF.
-left_out='^(architecture|debuggers|helper_links|pf_alone|pf_golden|pf_linear|pf_properties|pf_verdicts|real_pfctl|tray.*)$'
+# NAME # REASON: tests that cannot be run here, and files of tests that are not run here.
+names() { sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$1"; }
+mapfile -t skipped < <(names mac-run/skipped.txt)
+mapfile -t left_out < <(names mac-run/left-out.txt)
 
-# The loader and the stand-ins, for this machine.
-host() { CARGO_TARGET_DIR=$work/host cargo "$@"; }
-
-# The Mac's programs, with the toolchain and the stubs of the app's bundle.
-mac() {
-    PATH="/usr/bin:/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 SDKROOT="$PWD/bundle" MACOSX_DEPLOYMENT_TARGET=11.0 \
-        CARGO_TARGET_DIR=$work CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_STRIP=false CARGO_PROFILE_TEST_DEBUG=0 CARGO_PROFILE_TEST_STRIP=false \
-        CARGO_TARGET_X86_64_APPLE_DARWIN_RUNNER="$work/host/debug/mac-run" \
-        env -u RUSTUP_TOOLCHAIN /usr/bin/cargo --config bundle/cargo-cross.toml "$@"
-}
-options=(--locked --no-default-features --target "$triple" -Zbuild-std=std,panic_abort,test)
+. mac-run/cargo.sh
 
 section "mac-run: lint, build, its own tests"
 (cd mac-run && cargo fmt --all --check)
+(cd mac-run/probe && cargo fmt --check)
 host clippy --locked --manifest-path mac-run/Cargo.toml --workspace --all-targets -- -D warnings
 host build --locked --manifest-path mac-run/Cargo.toml --workspace
 host test --locked --manifest-path mac-run/Cargo.toml --lib 2>&1 | tee "$logs/own"
 
 section "Programs for $triple"
-mac build "${options[@]}" --bin portcullis-helper
-cp "$work/$triple/debug/portcullis-helper" "$programs/"
-# The app is compiled with the hash of its helper, as in the bundle.
-PORTCULLIS_HELPER_SHA256=$(sha256sum <"$programs/portcullis-helper" | cut -d' ' -f1)
-export PORTCULLIS_HELPER_SHA256
-tests=(--lib --bins)
+tests=(--lib --bin portcullis --bin portcullis-helper)
 for file in tests/*.rs; do
     name=$(basename "$file" .rs)
-    [[ $name =~ $left_out ]] || tests+=(--test "$name")
+    [[ " ${left_out[*]} " == *" $name "* ]] || tests+=(--test "$name")
 done
 mac test "${options[@]}" "${tests[@]}" --no-run
-cp "$work/$triple/debug/portcullis" "$programs/"
-# The same command line once more, with the fixups that newer linkers write.
-mac rustc "${options[@]}" --bin portcullis -- -Clink-arg=-fixup_chains
-mv "$work/$triple/debug/portcullis" "$programs/chained"
-cp "$programs/portcullis" "$work/$triple/debug/portcullis"
 
 export MAC_RUN_TRACE=$trace
 failed=
@@ -72,6 +52,14 @@ section "Tests of the Mac build"
 skips=()
 for name in "${skipped[@]}"; do skips+=(--skip "$name"); done
 mac test "${options[@]}" "${tests[@]}" --no-fail-fast -- "${skips[@]}" 2>&1 | tee "$logs/mac" || failed=yes
+
+section "Programs as they are in the bundle"
+mac build "${options[@]}" --bin portcullis-helper
+cp "$work/$triple/debug/portcullis-helper" "$programs/"
+# The app is compiled with the hash of its helper. It is linked with the fixups of newer linkers, the helper with those of older ones.
+sha256=$(sha256sum <"$programs/portcullis-helper" | cut -d' ' -f1)
+PORTCULLIS_HELPER_SHA256=$sha256 mac rustc "${options[@]}" --bin portcullis -- -Clink-arg=-fixup_chains
+cp "$work/$triple/debug/portcullis" "$programs/"
 
 section "What a Mac program may ask of its system, asked from the Mac's side"
 mac test --locked --manifest-path mac-run/probe/Cargo.toml --target "$triple" -Zbuild-std=std,panic_abort,test 2>&1 | tee "$logs/probe" || failed=yes
@@ -95,7 +83,9 @@ if [ -n "$verbose" ]; then
         END { for (name in count) printf "%s\t%d\t%s\n", name, count[name], tests[name] }' "$logs/trace" | sort -t "$(printf '\t')" -k2,2nr -k1,1
 fi
 say "$functions functions of the system were called, by $crossing tests and programs"
-for name in "${skipped[@]}"; do say "skipped: $name ($(sed -n "s/^$name[[:space:]]*# *//p" mac-run/skipped.txt))"; done
+reason() { sed -n "s/^$2[[:space:]]*# *//p" "$1"; }
+for name in "${left_out[@]}"; do say "not run: tests/$name.rs ($(reason mac-run/left-out.txt "$name"))"; done
+for name in "${skipped[@]}"; do say "skipped: $name ($(reason mac-run/skipped.txt "$name"))"; done
 failures=$(sum failed)
 printf 'programs %s, tests %s passed, %s failed, %s skipped\n' "$(count_programs)" "$(sum passed)" "$failures" "${#skipped[@]}"
 [ -z "$failed" ] && [ "$failures" = 0 ]

@@ -68,7 +68,17 @@ fn every_command_says_it_first() {
 
 #[test]
 fn the_repair_that_is_named_ends_it() {
+    for is_gone in [false, true] {
+        is_repaired(is_gone);
+    }
+}
+
+/// `is_gone`: another program took the journal away.
+fn is_repaired(is_gone: bool) {
     let lab = interrupted();
+    if is_gone {
+        std::fs::remove_file(lab.file(JOURNAL)).unwrap();
+    }
     lab.portcullis(&["repair"]).expect(0);
     let status = lab.portcullis(&["status"]).expect(0).out;
     assert!(!status.contains("interrupted") && status.contains("dlv        closed"), "{status}");

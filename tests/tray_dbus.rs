@@ -104,6 +104,8 @@ impl Desktop {
     fn tray(&self, lab: &Lab) -> Tray {
         let home = self.home.path();
         let child = Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
+            // What a Mac gives an app at its first start.
+            .arg("-psn_0_12345")
             .arg("--lab")
             .arg(lab.path())
             .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)

@@ -208,10 +208,10 @@ pub fn test() -> Option<OsString> {
     Some(OsStr::from_bytes(SCOPE.get().unwrap_or(trace.first).name.as_bytes()).to_owned())
 }
 
-/// A thread that belongs to no test yet is named: it is the test's own.
+/// A thread that belongs to no test yet is named: it is the test's own. The harness's is called `main`.
 pub fn thread_is_named(name: &[u8]) {
     let Some(trace) = TRACE.get() else { return };
-    if SCOPE.get().is_none() {
+    if SCOPE.get().is_none() && name != b"main" {
         let name = String::from_utf8_lossy(name).into_owned();
         let mut scopes = trace.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         SCOPE.set(Some(*scopes.entry(name.clone()).or_insert_with(|| Scope::new(&name))));

@@ -77,10 +77,16 @@ impl Checked {
         let own = self.problems.iter_mut().filter(|problem| &*problem.path == path);
         let mut readable = Readable { path, lines: &lines, files };
         for problem in own.filter(|problem| problem.fault != Fault::Load).take(MAXIMUM_MENDS) {
-            let line = lines.get(problem.line.saturating_sub(1)).copied().unwrap_or_default();
-            let Some(slip) = mended(line, &mut |better| readable.reads(problem.line, better)) else {
-                continue;
-            };
+            // A brace that is not closed is noticed in a later line.
+            let above = lines.get(..problem.line.saturating_sub(1)).unwrap_or_default();
+            let above = above.iter().rposition(|line| !line.trim().is_empty()).map(|index| index + 1);
+            let number = above.filter(|_| problem.text.trim().is_empty()).unwrap_or(problem.line);
+            let line = lines.get(number.saturating_sub(1)).copied().unwrap_or_default();
+            let Some(slip) = mended(line, &mut |better| readable.reads(number, better)) else { continue };
+            if number != problem.line {
+                (problem.line, problem.column, problem.caret) = (number, 1, 0);
+                problem.text = line.to_owned();
+            }
             let before = match problem.message.split_once("): ") {
                 Some((of_macro, _)) if of_macro.starts_with("in the value of ") => format!("{of_macro}): "),
                 _ if problem.fault == Fault::Refused => "macOS's pfctl refuses this: ".to_owned(),

@@ -9,14 +9,34 @@ pub fn sh(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// `text` as a string literal of AppleScript (AppleScript Language Guide, "text": only the backslash and the
-/// double quote are special between double quotes).
+/// `text` as an expression of AppleScript (AppleScript Language Guide, "text": only the backslash and the double quote are
+/// special between double quotes). All of it is ASCII, since it is not documented how osascript decodes what `-e` gives it:
+/// other characters are named by their numbers.
 ///
 /// ```
-/// assert_eq!(portcullis::elevate::quote::applescript(r#"say "hi" \"#), r#""say \"hi\" \\""#);
+/// use portcullis::elevate::quote::applescript;
+/// assert_eq!(applescript(r#"say "hi" \"#), r#""say \"hi\" \\""#);
+/// assert_eq!(applescript("Büro"), r#"("B" & (character id {252}) & "ro")"#);
 /// ```
 pub fn applescript(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
+    let literal = |text: &str| format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""));
+    if text.is_ascii() {
+        return literal(text);
+    }
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|character: char| character.is_ascii() != first.is_ascii());
+        let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
+        parts.push(if first.is_ascii() {
+            literal(part)
+        } else {
+            let numbers: Vec<String> = part.chars().map(|other| u32::from(other).to_string()).collect();
+            format!("(character id {{{}}})", numbers.join(", "))
+        });
+        rest = after;
+    }
+    format!("({})", parts.join(" & "))
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Statement {
         let mut words = ScriptWords { script, rest: script.trim_end() };
         words.expect(&["do", "shell", "script"])?;
         let mut statement = Statement {
-            command: words.string()?,
+            command: words.text()?,
             prompt: None,
             administrator: false,
             alter_line_endings: true,
@@ -63,7 +63,7 @@ impl Statement {
         while let Some(word) = words.word()? {
             match word {
                 "with" if words.take("prompt") && statement.prompt.is_none() => {
-                    statement.prompt = Some(words.string()?);
+                    statement.prompt = Some(words.text()?);
                 }
                 "with" if words.take("administrator") && !statement.administrator => {
                     words.expect(&["privileges"])?;
@@ -133,6 +133,50 @@ impl<'a> ScriptWords<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A string literal, or several texts in parentheses, joined by `&`.
+    fn text(&mut self) -> Result<String, SyntaxError> {
+        if !self.sign('(') {
+            return self.string();
+        }
+        let mut text = self.part()?;
+        while self.sign('&') {
+            text += &self.part()?;
+        }
+        if self.sign(')') {
+            Ok(text)
+        } else {
+            Err(self.error("Expected “)” but found unknown token.", -2741))
+        }
+    }
+
+    /// A string literal, or `(character id {…})`.
+    fn part(&mut self) -> Result<String, SyntaxError> {
+        if !self.sign('(') {
+            return self.string();
+        }
+        self.expect(&["character", "id"])?;
+        let mut text = String::new();
+        let mut is_list = self.sign('{');
+        while is_list {
+            let number = self.word()?.and_then(|word| char::from_u32(word.parse().ok()?));
+            text.push(number.ok_or_else(|| self.error("Expected number but found something else.", -2741))?);
+            is_list = self.sign(',');
+        }
+        if !text.is_empty() && self.sign('}') && self.sign(')') {
+            Ok(text)
+        } else {
+            Err(self.error("Expected “}” but found unknown token.", -2741))
+        }
+    }
+
+    /// Takes a sign if it comes next.
+    fn sign(&mut self, sign: char) -> bool {
+        self.skip_space();
+        let after = self.rest.strip_prefix(sign);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
     }
 
     /// A string literal: everything up to the next bare double quote, with `\\`, `\"`, `\n`, `\r` and `\t`
@@ -299,8 +343,9 @@ enum OsascriptUsage {
     Unknown(OsString),
     #[error("option requires an argument -- e")]
     NoValue,
-    #[error("the script is not UTF-8")]
-    NotUtf8,
+    /// How osascript decodes it under `LANG=C` is not documented.
+    #[error("the script is not ASCII")]
+    NotAscii,
     #[error("no script: give one with -e")]
     NoScript,
 }
@@ -317,7 +362,8 @@ fn read_arguments(
             return Err(OsascriptUsage::Unknown(argument));
         }
         let script = arguments.next().ok_or(OsascriptUsage::NoValue)?;
-        scripts.push(script.into_string().map_err(|_| OsascriptUsage::NotUtf8)?);
+        let script = script.into_string().ok().filter(|script| script.is_ascii());
+        scripts.push(script.ok_or(OsascriptUsage::NotAscii)?);
     }
     if scripts.is_empty() { Err(OsascriptUsage::NoScript) } else { Ok((directory, scripts)) }
 }
@@ -354,6 +400,13 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_joined_and_characters_named() {
+        let statement =
+            Statement::parse("do shell script (\"B\" & (character id {252, 128512}) & \"ro\")").unwrap();
+        assert_eq!(statement.command, "Bü😀ro");
+    }
+
+    #[test]
     fn everything_else_is_a_syntax_error() {
         for script in [
             "",
@@ -368,6 +421,11 @@ mod tests {
             "do shell script \"x\" without altering",
             "do shell script \"x\" with prompt p",
             "do shell script \"x\" & \"y\"",
+            "do shell script (\"x\" & )",
+            "do shell script (\"x\"",
+            "do shell script (\"x\" & (character id {}))",
+            "do shell script (\"x\" & (character id {55296}))",
+            "do shell script (\"x\" & (character id {99))",
             "do shell script \"x\"\nbeep",
             "do shell script \"x\" with prompt \"a\" with prompt \"b\"",
             "do shell script \"x\" password \"secret\"",
@@ -429,6 +487,15 @@ mod tests {
         fn quoting_survives(text in "[^\0]{0,60}") {
             let script = format!("do shell script {} with prompt {}", quoted(&text), quoted(&text));
             let statement = Statement::parse(&script).unwrap();
+            proptest::prop_assert_eq!(&statement.command, &text);
+            proptest::prop_assert_eq!(statement.prompt, Some(text));
+        }
+
+        #[test]
+        fn our_own_quoting_survives_and_is_ascii(text in "[^\0]{0,60}") {
+            let quoted = crate::elevate::quote::applescript(&text);
+            proptest::prop_assert!(quoted.is_ascii(), "{}", quoted);
+            let statement = Statement::parse(&format!("do shell script {quoted} with prompt {quoted}")).unwrap();
             proptest::prop_assert_eq!(&statement.command, &text);
             proptest::prop_assert_eq!(statement.prompt, Some(text));
         }

@@ -88,6 +88,8 @@ fn try_to_recover(machine: &Machine, request: &Request) -> Result<Option<Recover
             | JournalError::Version(_)
             | JournalError::Bounds(_),
         ) => set_aside(machine).map_err(|error| stuck(None, error.into()))?,
+        // A journal that another program took away is one that does not read.
+        Ok(None) if is_marked(machine) => set_aside(machine).map_err(|error| stuck(None, error.into()))?,
         Ok(found) => found,
     };
     let Some(journal) = found else {
@@ -168,6 +170,12 @@ pub fn is_same(one: &Ledger, other: &Ledger) -> bool {
     let open = one.open_beyond(other).is_empty() && other.open_beyond(one).is_empty();
     let way = one.way == other.way || !other.needs_rules();
     open && way && one.guard == other.guard && one.managed == other.managed
+}
+
+/// Whether the ledger says that a change is under way.
+fn is_marked(machine: &Machine) -> bool {
+    let bytes = machine.files.read(LEDGER).ok().flatten();
+    bytes.is_some_and(|bytes| Ledger::parse(&bytes).is_ok_and(|ledger| ledger.changing.is_some()))
 }
 
 /// Keeps a journal that does not read aside, and puts one in its place that closes every opening; none where the ledger

@@ -59,9 +59,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// The lab's directory, if one is named. Errors: the argument that is not understood.
+/// The lab's directory, if one is named. Launch Services gives an app that is opened for the first time, and is quarantined, its process serial
+/// number (`-psn_0_12345`), which says nothing. Errors: the argument that is not understood.
 fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<PathBuf>, OsString> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let is_serial = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-psn_");
+    let arguments: Vec<OsString> = arguments.into_iter().filter(|argument| !is_serial(argument)).collect();
     match arguments.as_slice() {
         [] => Ok(None),
         [flag, directory] if flag == "--lab" => Ok(Some(directory.into())),

@@ -3,7 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, DirEntryExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, DirEntryExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
+};
 
 use super::Folder;
 
@@ -46,7 +49,10 @@ fn what_a_file_is() {
     assert_eq!((found.len(), found.nlink(), found.mode()), (12, 1, 0o100640));
     // SAFETY: takes nothing.
     assert_eq!(found.uid(), unsafe { libc::geteuid() });
-    assert_eq!((found.ino(), found.dev()), { let other = fs::metadata(&path).unwrap(); (other.ino(), other.dev()) });
+    assert_eq!((found.ino(), found.dev()), {
+        let other = fs::metadata(&path).unwrap();
+        (other.ino(), other.dev())
+    });
     assert!(found.created().unwrap() <= found.modified().unwrap());
     let age = found.modified().unwrap().elapsed().unwrap_or_default();
     assert!(age.as_secs() < 3600, "{age:?}");

@@ -64,7 +64,8 @@ fn the_signal_that_ended_a_process_has_macos_number() {
 
 #[test]
 fn a_process_group_is_ended_as_one() {
-    let mut child = Command::new("/bin/sh").args(["-c", "sleep 1000 & wait"]).process_group(0).spawn().unwrap();
+    let mut child =
+        Command::new("/bin/sh").args(["-c", "sleep 1000 & wait"]).process_group(0).spawn().unwrap();
     // SAFETY: takes numbers alone.
     assert_eq!(unsafe { libc::killpg(child.id() as i32, libc::SIGTERM) }, 0);
     assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));

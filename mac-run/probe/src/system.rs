@@ -38,12 +38,21 @@ fn by_name(name: &CStr) -> Result<Vec<u8>, i32> {
     // SAFETY: the name is a C string; the second call has room for what the first said.
     unsafe {
         let mut length = 0;
-        if libc::sysctlbyname(name.as_ptr(), std::ptr::null_mut(), &raw mut length, std::ptr::null_mut(), 0) != 0 {
+        if libc::sysctlbyname(name.as_ptr(), std::ptr::null_mut(), &raw mut length, std::ptr::null_mut(), 0)
+            != 0
+        {
             return Err(error());
         }
         let mut value = vec![0u8; length + 4096];
         length = value.len();
-        if libc::sysctlbyname(name.as_ptr(), value.as_mut_ptr().cast(), &raw mut length, std::ptr::null_mut(), 0) != 0 {
+        if libc::sysctlbyname(
+            name.as_ptr(),
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+            std::ptr::null_mut(),
+            0,
+        ) != 0
+        {
             return Err(error());
         }
         value.truncate(length);

@@ -7,6 +7,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Barrier, Condvar, Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
+use super::{again, is_again};
+
 #[test]
 fn every_thread_has_its_own_variables() {
     thread_local! {
@@ -75,7 +77,8 @@ fn a_panic_runs_every_destructor_on_its_way() {
 
 #[test]
 fn a_panic_ends_its_thread_alone() {
-    let result = std::thread::Builder::new().name("doomed".into()).spawn(|| panic!("{}", 6 * 7)).unwrap().join();
+    let result =
+        std::thread::Builder::new().name("doomed".into()).spawn(|| panic!("{}", 6 * 7)).unwrap().join();
     assert_eq!(result.unwrap_err().downcast_ref::<String>().unwrap(), "42");
 }
 
@@ -99,7 +102,10 @@ fn locks_and_conditions() {
             })
         })
         .collect();
-    let (count, _) = pair.1.wait_timeout_while(pair.0.lock().unwrap(), Duration::from_secs(60), |count| *count < 4000).unwrap();
+    let (count, _) = pair
+        .1
+        .wait_timeout_while(pair.0.lock().unwrap(), Duration::from_secs(60), |count| *count < 4000)
+        .unwrap();
     assert_eq!(*count, 4000);
     drop(count);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
@@ -142,5 +148,76 @@ fn a_static_mutex_of_c() {
         let other = std::thread::spawn(|| libc::pthread_mutex_trylock(MUTEX.0.get()));
         assert_eq!(other.join().unwrap(), libc::EBUSY);
         assert_eq!(libc::pthread_mutex_unlock(MUTEX.0.get()), 0);
+    }
+}
+
+/// Rust finds the end of a thread's stack by what the system says of it, and tells an overflow on a stack of its own.
+#[test]
+fn a_stack_that_overflows_is_told() {
+    use std::os::unix::process::ExitStatusExt as _;
+    const NAME: &str = "threads::a_stack_that_overflows_is_told";
+    #[inline(never)]
+    #[expect(unconditional_recursion, reason = "that is what is tried")]
+    fn deep(level: u64) -> u64 {
+        let numbers = std::hint::black_box([level; 64]);
+        deep(level + 1) + numbers[7]
+    }
+    if is_again(NAME) {
+        println!("{}", deep(0));
+        return;
+    }
+    let output = again(NAME).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("has overflowed its stack"), "{:?}: {said}", output.status);
+    assert_eq!(output.status.signal(), Some(libc::SIGABRT));
+}
+
+#[test]
+fn a_thread_knows_its_stack_and_its_number() {
+    const SIZE: usize = 3 << 20;
+    let look = || {
+        let here = 0u8;
+        // SAFETY: a thread asks for its own stack and number.
+        let (top, size, number) = unsafe {
+            let own = libc::pthread_self();
+            let mut number = 0;
+            assert_eq!(libc::pthread_threadid_np(own, &raw mut number), 0);
+            (libc::pthread_get_stackaddr_np(own) as usize, libc::pthread_get_stacksize_np(own), number)
+        };
+        let here = &raw const here as usize;
+        assert!(here < top && top - here < SIZE, "{here:#x} lies below {top:#x}");
+        assert!((SIZE..SIZE + (1 << 20)).contains(&size), "{size:#x}");
+        number
+    };
+    let start = || std::thread::Builder::new().stack_size(SIZE).spawn(look).unwrap();
+    let (one, other) = (start(), start());
+    assert_ne!(one.join().unwrap(), other.join().unwrap());
+}
+
+/// What PTHREAD_MUTEX_RECURSIVE and PTHREAD_MUTEX_ERRORCHECK say is kept.
+#[test]
+fn the_kinds_of_mutexes_of_c() {
+    // SAFETY: the mutex is initialised, used on this thread, and destroyed.
+    unsafe {
+        for (kind, again) in
+            [(libc::PTHREAD_MUTEX_RECURSIVE, 0), (libc::PTHREAD_MUTEX_ERRORCHECK, libc::EBUSY)]
+        {
+            let mut attributes: libc::pthread_mutexattr_t = std::mem::zeroed();
+            assert_eq!(libc::pthread_mutexattr_init(&raw mut attributes), 0);
+            assert_eq!(libc::pthread_mutexattr_settype(&raw mut attributes, kind), 0);
+            let mut mutex: libc::pthread_mutex_t = std::mem::zeroed();
+            assert_eq!(libc::pthread_mutex_init(&raw mut mutex, &raw const attributes), 0);
+            assert_eq!(libc::pthread_mutexattr_destroy(&raw mut attributes), 0);
+            assert_eq!(libc::pthread_mutex_lock(&raw mut mutex), 0);
+            assert_eq!(libc::pthread_mutex_trylock(&raw mut mutex), again);
+            assert_eq!(libc::pthread_mutex_destroy(&raw mut mutex), libc::EBUSY, "it is held");
+            if again == 0 {
+                assert_eq!(libc::pthread_mutex_unlock(&raw mut mutex), 0);
+            }
+            assert_eq!(libc::pthread_mutex_unlock(&raw mut mutex), 0);
+            assert_eq!(libc::pthread_mutex_trylock(&raw mut mutex), 0, "it was given back");
+            assert_eq!(libc::pthread_mutex_unlock(&raw mut mutex), 0);
+            assert_eq!(libc::pthread_mutex_destroy(&raw mut mutex), 0);
+        }
     }
 }

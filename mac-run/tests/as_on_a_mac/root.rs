@@ -244,25 +244,28 @@ impl Mac {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The bytes of every file below /etc and of the ledger: what a change that was undone leaves as it was.
-    pub fn substance(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    /// The text of every file below /etc and of the ledger, without the line that says when it was written: what a change
+    /// that was undone leaves as it was.
+    pub fn substance(&self) -> BTreeMap<PathBuf, String> {
         let mut files = BTreeMap::new();
         collect(&self.place("/private/etc"), &mut files);
         let ledger = self.place("/Library/Application Support/Portcullis/ledger.json");
-        if let Ok(bytes) = std::fs::read(&ledger) {
-            files.insert(ledger, bytes);
+        if let Ok(text) = std::fs::read_to_string(&ledger) {
+            files.insert(ledger, text);
         }
         files
     }
 }
 
-fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, files);
         } else {
-            files.insert(path.clone(), std::fs::read(&path).unwrap());
+            let text = std::fs::read_to_string(&path).unwrap();
+            let lines = text.split_inclusive('\n').filter(|line| !line.contains(": written by Portcullis"));
+            files.insert(path, lines.collect());
         }
     }
 }

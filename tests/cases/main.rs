@@ -1,0 +1,202 @@
+//! `make cases`: inputs of people, and what is right for each: verdicts as macOS's kernel gives them, problems as its pfctl
+//! has them, and why a rule does not decide. Last line: `cases N, right N`.
+//!
+//! With `PORTCULLIS_BASE` another build of the command line is asked the same, and the cases that it gets wrong are counted:
+//! verdicts by `explain`, where it can ask for the packet.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use portcullis::pf::criteria::{Direction, Family};
+use portcullis::pf::interfaces::InterfaceFacts;
+use portcullis::pf::packet::{Packet, PacketSocket, SYN, TCP};
+use portcullis::pf::rulesets::Rulesets;
+use portcullis::pf::verdict::{Because, verdict};
+use serde_json::Value;
+
+#[test]
+fn every_case_is_right() {
+    let other = std::env::var("PORTCULLIS_BASE").ok();
+    let (mut count, mut right, mut wrong_there, mut asked_there) = (0, 0, 0, 0);
+    let mut wrong = Vec::new();
+    for (file, judge) in [
+        ("verdicts", verdict_is_right as fn(&str, &Value) -> Result<(), String>),
+        ("checks", check_is_right),
+        ("explains", explain_is_right),
+    ] {
+        for case in cases(file) {
+            count += 1;
+            match judge(env!("CARGO_BIN_EXE_portcullis"), &case) {
+                Ok(()) => right += 1,
+                Err(said) => wrong.push(format!("{file}, {}: {}\n{said}", case["kind"], case["conf"])),
+            }
+            let Some(other) = &other else { continue };
+            let there =
+                if file == "verdicts" { explained_verdict(other, &case) } else { Some(judge(other, &case)) };
+            let Some(there) = there else { continue };
+            asked_there += 1;
+            wrong_there += usize::from(there.is_err());
+            let is_new = case["given"] == false;
+            if there.is_ok() && is_new {
+                println!("right there too: {file}, {}: {}", case["kind"], case["conf"]);
+            }
+        }
+    }
+    for wrong in &wrong {
+        println!("wrong: {wrong}");
+    }
+    if other.is_some() {
+        println!("{asked_there} asked of the other build, {wrong_there} wrong there");
+    }
+    println!("cases {count}, right {right}");
+    assert_eq!(right, count);
+}
+
+fn cases(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/cases/{name}.jsonl"));
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The verdict of the library on the case's packet.
+fn verdict_is_right(_: &str, case: &Value) -> Result<(), String> {
+    let (conf, files) = (case["conf"].as_str().unwrap(), &case["files"]);
+    let (loaded, problems) = Rulesets::from_conf("pf.conf", conf, &mut |path| {
+        files[path].as_str().map(str::to_owned).ok_or_else(|| "no such file".into())
+    });
+    if !problems.is_empty() {
+        return Err(format!("{problems:?}"));
+    }
+    let interface = |name: &str, addresses: &[&str]| InterfaceFacts {
+        name: name.to_owned(),
+        addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+    };
+    let loaded = loaded.with_interfaces(vec![
+        interface("en0", &["192.168.1.10/24", "fe80::1/64"]),
+        interface("lo0", &["127.0.0.1/8", "::1/128"]),
+    ]);
+    let packet = packet(&case["packet"]);
+    let found = verdict(&loaded, &packet);
+    let translated = found.because == Because::TranslationPass || found.translated != [packet];
+    // The kernel names no filter rule where the translation passes.
+    let rule = found.rule.filter(|_| found.because != Because::TranslationPass);
+    let decides = (rule.map(|rule| rule.number), rule.map_or("", |rule| rule.anchor));
+    let said = format!("{} by {decides:?}, translated {translated}", found.outcome);
+    let names_rule = case["verdict"] != "unknown" && !case["rule"].is_null();
+    let number = case["rule"].as_u64().map(|number| usize::try_from(number).unwrap());
+    let is_right = case["verdict"] == found.outcome.to_string()
+        && case["translated"] == translated
+        && (!names_rule || decides == (number, case["anchor"].as_str().unwrap_or_default()));
+    if is_right { Ok(()) } else { Err(said) }
+}
+
+fn packet(case: &Value) -> Packet {
+    let address = |name: &str| case[name].as_str().unwrap().parse::<IpAddr>().unwrap();
+    let number = |name: &str| u16::try_from(case[name].as_u64().unwrap()).unwrap();
+    let destination = address("to");
+    Packet {
+        direction: if case["dir"] == "in" { Direction::In } else { Direction::Out },
+        interface: case["on"].as_str().unwrap().to_owned(),
+        family: if destination.is_ipv4() { Family::Inet } else { Family::Inet6 },
+        protocol: TCP,
+        source: Some(address("from")),
+        source_port: Some(number("from_port")),
+        destination: Some(destination),
+        destination_port: Some(number("to_port")),
+        flags: u8::try_from(number("flags")).unwrap(),
+        socket: match case["uid"].as_u64() {
+            Some(user) => PacketSocket::Owned(u32::try_from(user).unwrap()),
+            None => PacketSocket::Missing,
+        },
+        established: false,
+    }
+}
+
+/// The same by `explain`, where the packet is the first of a connection to this Mac.
+fn explained_verdict(program: &str, case: &Value) -> Option<Result<(), String>> {
+    let packet = &case["packet"];
+    let own = packet["to"] == "192.168.1.10" || packet["to"] == "127.0.0.1";
+    if packet["dir"] != "in" || packet["flags"] != u64::from(SYN) || !own || packet["uid"].is_null() {
+        return None;
+    }
+    let loopback = packet["on"] == "lo0";
+    let port = packet["to_port"].to_string();
+    let from = if loopback { "loopback" } else { packet["from"].as_str()? };
+    let mut arguments = vec!["explain", &port, "--from", from];
+    if !loopback {
+        arguments.extend(["--on", "en0"]);
+    }
+    let mut conf = case["conf"].as_str()?.to_owned();
+    for name in case["files"].as_object()?.keys() {
+        let below = name.trim_start_matches('/').replace('/', "_");
+        conf = conf.replace(&format!("from \"{name}\""), &format!("from \"/etc/pf.anchors/{below}\""));
+    }
+    let (_, out) = run(program, &arguments, &conf, &case["files"], "--conf");
+    let verdict = match out.split([' ', ':']).next()? {
+        "passed" => "pass",
+        "blocked" => "block",
+        _ => "unknown",
+    };
+    Some(if case["verdict"] == verdict { Ok(()) } else { Err(out) })
+}
+
+fn check_is_right(program: &str, case: &Value) -> Result<(), String> {
+    let (code, out) = run(program, &["check"], case["conf"].as_str().unwrap(), &case["anchors"], "");
+    judge(case, code, &out)?;
+    let count = match case["problems"].as_u64() {
+        Some(1) => "1 problem".to_owned(),
+        Some(count) => format!("{count} problems"),
+        None => return Ok(()),
+    };
+    if out.contains(&count) { Ok(()) } else { Err(out) }
+}
+
+fn explain_is_right(program: &str, case: &Value) -> Result<(), String> {
+    let port = case["port"].to_string();
+    let mut arguments = vec!["explain", &port, "--on", case["on"].as_str().unwrap()];
+    if let Some(from) = case["from"].as_str() {
+        arguments.extend(["--from", from]);
+    }
+    let (code, out) = run(program, &arguments, case["conf"].as_str().unwrap(), &case["anchors"], "--conf");
+    if out.lines().next().is_none_or(|first| first.chars().count() > 100) {
+        return Err(format!("a long first line: {out}"));
+    }
+    judge(case, code, &out)
+}
+
+fn judge(case: &Value, code: Option<i32>, out: &str) -> Result<(), String> {
+    let texts = |name: &str| -> Vec<String> {
+        let texts = case[name].as_array().into_iter().flatten();
+        texts.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let is_right = code.map(i64::from) == case["exit"].as_i64()
+        && texts("says").iter().all(|text| out.contains(text.as_str()))
+        && !texts("lacks").iter().any(|text| out.contains(text.as_str()));
+    if is_right { Ok(()) } else { Err(format!("{code:?} {out}")) }
+}
+
+/// Runs the program in a folder with the case's pf.conf, and with its anchors' files.
+fn run(
+    program: &str,
+    arguments: &[&str],
+    conf: &str,
+    anchors: &Value,
+    option: &str,
+) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pf.conf"), conf).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.current_dir(folder.path()).args(arguments);
+    command.args(Some(option).filter(|option| !option.is_empty())).arg("pf.conf");
+    if let Some(files) = anchors.as_object().filter(|files| !files.is_empty()) {
+        let below = folder.path().join("anchors");
+        std::fs::create_dir(&below).unwrap();
+        for (name, text) in files {
+            let name = name.trim_start_matches('/').replace('/', "_");
+            std::fs::write(below.join(name), text.as_str().unwrap()).unwrap();
+        }
+        command.args(["--anchors", "anchors"]);
+    }
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
