@@ -3,7 +3,7 @@
 
 use portcullis::pf::criteria::Direction;
 use portcullis::pf::criteria::Family;
-use portcullis::pf::explain::{ClientHost, Explanation, Query, ask};
+use portcullis::pf::explain::{ClientHost, Explanation, Query, ask, ask_outgoing};
 use portcullis::pf::packet::{Packet, PacketSocket};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::verdict;
@@ -427,5 +427,33 @@ fn a_rule_that_names_the_port_and_fails_by_one_criterion_is_named() {
         "pass in proto tcp to any port 2345\n",
     ] {
         assert!(!on_en0(&load(conf, &[])).contains("the rule that names"), "{conf}");
+    }
+}
+
+#[test]
+fn this_mac_as_the_client_is_judged_on_the_way_out_and_back() {
+    for (conf, says, note) in [
+        (
+            "pass in proto tcp to any port 2345\nblock out all\n",
+            "blocked by rule 1",
+            "it is for incoming packets",
+        ),
+        (
+            "block in all\npass out all no state\n",
+            "the connection goes out, but the reply is blocked by rule 0",
+            "opens no state",
+        ),
+        ("block in all\npass out all\n", "passed by rule 1", ""),
+        (
+            "block drop all\npass out on utun3 all\npass on lo0 all\n",
+            "blocked by rule 0",
+            "the client gets no answer",
+        ),
+        ("block out quick inet proto tcp to 10.0.0.5\npass out all\n", "blocked by rule 0", ""),
+    ] {
+        let loaded = load(conf, &[]);
+        let answer = ask_outgoing(&loaded, 2345, "10.0.0.5".parse().unwrap(), Some("en0"));
+        assert!(answer.sentence.contains(says), "{conf}: {answer}");
+        assert!(answer.notes.join("\n").contains(note), "{conf}: {answer}");
     }
 }

@@ -12,7 +12,7 @@ use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError};
 use portcullis::pf::criteria::Family;
-use portcullis::pf::explain::{ClientHost, Explanation, Query, ask};
+use portcullis::pf::explain::{ClientHost, Explanation, Query, ask, ask_outgoing};
 use portcullis::pf::load::Listing;
 use portcullis::pf::origin::{Both, PerOrigin};
 use portcullis::pf::parse::{Fault, Problem};
@@ -34,7 +34,10 @@ pub struct ExplainArguments {
     /// Who connects: an address, or loopback, network (the networks of the Mac), anyone
     #[arg(long, value_name = "ADDR", default_value = "network", value_parser = read_from)]
     from: ClientHost,
-    /// The interface that the connection comes in by
+    /// This Mac is the client, and connects to the port of this address
+    #[arg(long, value_name = "ADDR", conflicts_with = "from")]
+    to: Option<IpAddr>,
+    /// The interface that the connection comes in by, or goes out by
     #[arg(long, value_name = "IF")]
     on: Option<String>,
     /// Explain this file instead of the rules that are loaded
@@ -61,6 +64,8 @@ pub struct ExplainCommand {
     /// As it was typed.
     port: String,
     client: Client,
+    /// The host that this Mac connects to; `None`: this Mac is connected to.
+    to: Option<IpAddr>,
     rules: ExplainedRules,
 }
 
@@ -80,12 +85,12 @@ impl TryFrom<ExplainArguments> for ExplainCommand {
     type Error = CommandError;
 
     fn try_from(arguments: ExplainArguments) -> Result<Self, CommandError> {
-        let ExplainArguments { port, from, on, conf, anchors } = arguments;
+        let ExplainArguments { port, from, to, on, conf, anchors } = arguments;
         let rules = match conf {
             Some(path) => ExplainedRules::File(ConfFile { path, anchors }),
             None => ExplainedRules::Seen,
         };
-        Ok(ExplainCommand { port, client: Client::new(from, on)?, rules })
+        Ok(ExplainCommand { port, client: Client::new(from, on)?, to, rules })
     }
 }
 
@@ -149,7 +154,10 @@ impl ExplainCommand {
         if let Some(first) = refusals.first() {
             output.is_not_loaded(first, refusals.len());
         }
-        if self.client.from != ClientHost::Loopback {
+        if let Some(host) = self.to {
+            let Explanation { from, interface, notes, .. } = &mut output.explanation;
+            notes.push(format!("asked for {from}, which goes out by {interface} to {host}: see --on"));
+        } else if self.client.from != ClientHost::Loopback {
             let Explanation { from, interface, notes, .. } = &mut output.explanation;
             notes.push(format!("asked for {from}, which comes in by {interface}: see --from and --on"));
         }
@@ -226,7 +234,11 @@ impl ExplainCommand {
         let Client { from, interface } = &self.client;
         let question = |family| Query { port, from: *from, family, interface: interface.clone() };
         let (family, other) = self.client.families();
-        let mut explanation = ask(loaded, &question(family));
+        let other = other.filter(|_| self.to.is_none());
+        let mut explanation = match self.to {
+            Some(host) => ask_outgoing(loaded, port, host, interface.as_deref()),
+            None => ask(loaded, &question(family)),
+        };
         let other = other.map(|family| ask(loaded, &question(family)));
         if let Some(six) = other.filter(|six| six.verdict != explanation.verdict) {
             explanation.sentence += &format!("; over IPv6: {}", six.sentence);

@@ -101,6 +101,10 @@ pub enum Leg {
     Reply,
     /// The client's next, after the reply.
     Next,
+    /// The reply to this Mac, which is the client.
+    ReplyIn,
+    /// This Mac's next, after that reply.
+    NextOut,
 }
 
 /// Where a translation sends a connection.
@@ -216,6 +220,8 @@ impl Leg {
             Leg::IntoLo0 => "on its way into lo0, ",
             Leg::Reply => "the connection comes in, but the reply is ",
             Leg::Next => "the connection comes in, but the next packet is ",
+            Leg::ReplyIn => "the connection goes out, but the reply is ",
+            Leg::NextOut => "the connection goes out, but the next packet is ",
         }
     }
 }

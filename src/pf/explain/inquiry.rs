@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::pf::criteria::{Direction, PortMatch};
+use crate::pf::criteria::{Direction, Family, PortMatch};
 use crate::pf::effects::{Block, RouteKind};
 use crate::pf::grounds::{DecidingRule, Elsewhere, Grounds, Leg};
 use crate::pf::packet::{ACK, Packet, SYN};
@@ -16,7 +16,7 @@ use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
 use super::endpoints::{Endpoints, endpoints};
 use super::explanation::{Explanation, TrailLine, trail_line};
 use super::near_miss::near_misses;
-use super::query::Query;
+use super::query::{ClientHost, Query};
 
 /// Answers the query by the rules that are loaded.
 pub fn ask(loaded: &Rulesets, query: &Query) -> Explanation {
@@ -37,6 +37,28 @@ pub fn ask(loaded: &Rulesets, query: &Query) -> Explanation {
         from: ends.from,
         interface: ends.interface,
         family: if ends.from.is_ipv4() { "inet" } else { "inet6" },
+    }
+}
+
+/// Whether this Mac, as the client, reaches a port of another host: out by the interface, and the replies back in.
+pub fn ask_outgoing(loaded: &Rulesets, port: u16, host: IpAddr, interface: Option<&str>) -> Explanation {
+    let family = if host.is_ipv4() { Family::Inet } else { Family::Inet6 };
+    let interface = interface.map(str::to_owned);
+    let ends = endpoints(loaded, &Query { port, from: ClientHost::Host(host), family, interface });
+    let mut inquiry = Inquiry { loaded, port, trail: Vec::new(), notes: Vec::new() };
+    let Conclusion { outcome, rule, because, sentence } =
+        if ends.interface.starts_with("lo") { inquiry.loopback(&ends) } else { inquiry.outgoing(&ends) };
+    Explanation {
+        verdict: outcome,
+        sentence,
+        because,
+        rule,
+        trail: inquiry.trail,
+        notes: inquiry.notes,
+        port,
+        from: ends.to,
+        interface: ends.interface,
+        family: if host.is_ipv4() { "inet" } else { "inet6" },
     }
 }
 
@@ -76,7 +98,17 @@ impl<'a> Inquiry<'a> {
             return conclusion;
         }
         let follows = [syn.reply(SYN | ACK), Packet { flags: ACK, ..syn.clone() }, syn.reply(ACK)];
-        let followed = self.follow(conclusion, &first, &follows);
+        self.follow_stateless(conclusion, &first, &follows)
+    }
+
+    /// As [`Inquiry::follow`], and says why the packets are judged at all.
+    fn follow_stateless(
+        &mut self,
+        conclusion: Conclusion,
+        first: &Verdict<'a>,
+        packets: &[Packet],
+    ) -> Conclusion {
+        let followed = self.follow(conclusion, first, packets);
         if followed.outcome == Decision::Block {
             self.notes.insert(
                 0,
@@ -98,6 +130,19 @@ impl<'a> Inquiry<'a> {
         let address = address
             .filter(|address| !is_own(*address) && targets.all(|other| other == (Some(*address), port)))?;
         Some(Elsewhere { address, port })
+    }
+
+    /// From this Mac to another host: the SYN out, and, where no state is opened, the packets that follow.
+    fn outgoing(&mut self, ends: &Endpoints) -> Conclusion {
+        let syn = Packet::syn(Direction::Out, &ends.interface, ends.to, ends.from, self.port);
+        let first = self.look(&syn, vec![None]);
+        let conclusion = self.conclude(&first, Leg::Syn);
+        self.notes.splice(0..0, near_misses(self.loaded, &syn, &first));
+        if conclusion.outcome != Decision::Pass || first.stateful == Some(true) {
+            return conclusion;
+        }
+        let follows = [syn.reply(SYN | ACK), Packet { flags: ACK, ..syn.clone() }, syn.reply(ACK)];
+        self.follow_stateless(conclusion, &first, &follows)
     }
 
     /// From this Mac: out of lo0 and into it again.
@@ -131,9 +176,13 @@ impl<'a> Inquiry<'a> {
     fn follow(&mut self, conclusion: Conclusion, first: &Verdict<'a>, packets: &[Packet]) -> Conclusion {
         for packet in packets {
             let next = self.look(packet, vec![None]);
-            let leg = match packet.direction {
-                Direction::Out => Leg::Reply,
-                Direction::In => Leg::Next,
+            // The client is this Mac where the reply comes in.
+            let comes_in = packets.first().is_some_and(|reply| reply.direction == Direction::In);
+            let leg = match (packet.direction, comes_in) {
+                (Direction::Out, false) => Leg::Reply,
+                (Direction::In, false) => Leg::Next,
+                (Direction::In, true) => Leg::ReplyIn,
+                (Direction::Out, true) => Leg::NextOut,
             };
             let mut failed = self.conclude(&next, leg);
             if let Some(rule) = changes_source(&next, packet).filter(|_| failed.outcome == Decision::Pass) {

@@ -29,6 +29,6 @@ mod query;
 pub use answers::{CombinedVerdict, NearNetwork, VerdictChange, answers, changes, telling_ports};
 pub use endpoints::unnamed_in;
 pub use explanation::{Explanation, TrailLine};
-pub use inquiry::ask;
+pub use inquiry::{ask, ask_outgoing};
 pub use named::{NamedClient, SomeClients, named_clients};
 pub use query::{ClientHost, Query};
