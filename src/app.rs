@@ -1,7 +1,9 @@
 //! What both front ends do: read the status, and carry out an action through the helper.
 
 mod already;
+mod bell;
 mod error;
+mod job;
 mod ledger_ports;
 mod request;
 mod source_choice;
@@ -49,6 +51,7 @@ pub struct App {
     system: Arc<dyn System>,
     preferences_file: PathBuf,
     cancellation: Cancellation,
+    job: job::JobCache,
 }
 
 /// The preferences as they were read, or why they do not read.
@@ -82,7 +85,12 @@ impl App {
     /// Errors: no place for the user's preferences.
     pub fn new(system: Arc<dyn System>) -> Result<Self, AppError> {
         let preferences_file = system.preferences_file()?;
-        Ok(App { system, preferences_file, cancellation: Cancellation::default() })
+        Ok(App {
+            system,
+            preferences_file,
+            cancellation: Cancellation::default(),
+            job: job::JobCache::default(),
+        })
     }
 
     /// The same app, whose requests end with `cancellation`: their prompts are taken away.
@@ -181,6 +189,7 @@ impl App {
             interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
         let mut status = Status::of(&facts);
+        status.notes.extend(self.job.note(self.system(), facts.openings.as_deref().unwrap_or_default()));
         if let Err(problem) = preferences {
             status.notes.insert(0, preferences_note(problem));
         }
@@ -280,12 +289,24 @@ impl App {
         ports: &[NamedPort],
         preferences: Option<&Preferences>,
     ) -> Result<Response, AppError> {
-        self.ask(Operation::Close { ports: ports.to_vec() }, preferences)
+        self.close_or_ask(Operation::Close { ports: ports.to_vec() }, preferences)
     }
 
     /// Closes every port that is open.
     pub fn close_all(&self, preferences: Option<&Preferences>) -> Result<Response, AppError> {
-        self.ask(Operation::CloseAll {}, preferences)
+        self.close_or_ask(Operation::CloseAll {}, preferences)
+    }
+
+    /// What this user opened is closed without a password, where root hears of it.
+    fn close_or_ask(
+        &self,
+        action: Operation,
+        preferences: Option<&Preferences>,
+    ) -> Result<Response, AppError> {
+        match bell::close(self.system(), &action) {
+            Some(answer) => Ok(answer?),
+            None => self.ask(action, preferences),
+        }
     }
 
     pub fn guard_on(&self, preferences: &Preferences) -> Result<Response, AppError> {
@@ -380,6 +401,11 @@ impl App {
         self.ask_allowing(preview.operation(), None, needed)
     }
 
+    /// Has root install the part that closes ports in time.
+    pub fn install(&self) -> Result<Response, AppError> {
+        self.ask(Operation::Install {}, None)
+    }
+
     /// Has root take away everything that it has put on this Mac.
     pub fn uninstall(&self, keep_logs: bool) -> Result<Response, AppError> {
         self.ask(Operation::Uninstall { keep_logs }, None)
@@ -432,6 +458,9 @@ impl App {
             let made = self.system.moment()?;
             let mut request = composed(&action, made, self.ledger().as_ref(), preferences, pf_is_enabled);
             missing.iter().for_each(|permission| request.allow(*permission));
+            if opens_or_guards(&action) && elevate::wants_job(self.system()) {
+                request.allow(Permission::Install);
+            }
             let response = elevate::ask(self.system(), &request, &self.cancellation)?;
             if response.missing.is_empty() {
                 return Ok(response);
@@ -507,6 +536,11 @@ impl App {
             }
         })
     }
+}
+
+/// What nothing but root's own job ends in time.
+fn opens_or_guards(action: &Operation) -> bool {
+    matches!(action, Operation::Open { .. } | Operation::Guard { on: true })
 }
 
 /// A change that was begun and not finished.

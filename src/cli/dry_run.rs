@@ -140,6 +140,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
         | Operation::StopLog {}
         | Operation::Undo { .. }
         | Operation::Uninstall { .. }
+        | Operation::Install {}
         | Operation::Tick {} => {}
     }
     if new.guard == Guard::Off {

@@ -79,6 +79,7 @@ mod tests {
             boot: String::new(),
             rulesets: std::collections::BTreeMap::from([(String::new(), listed)]),
             skip: Vec::new(),
+            wanted: String::new(),
         };
         let facts = DoctorFacts {
             conf: Some(Rulesets::load_conf("/etc/pf.conf", conf, read)),

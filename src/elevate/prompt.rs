@@ -69,6 +69,7 @@ fn action(request: &Request) -> String {
         }
         Operation::StopLog {} => "stop recording what the firewall logs".to_owned(),
         Operation::Status {} => "look at the firewall".to_owned(),
+        Operation::Install {} => Permission::Install.in_words().to_owned(),
         Operation::Tick {} => {
             "close the ports whose time is over and put the firewall where it was last asked to be".to_owned()
         }

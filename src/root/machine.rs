@@ -291,7 +291,7 @@ impl Machine<'_> {
     /// Writes what pf looks like, for the user's programs to read.
     pub fn write_report(&self, ledger: &Ledger, live: &Live, notes: &[Note]) -> Result<(), FileError> {
         let report = report::report(&self.files, ledger, live, &self.interfaces, &self.boot, self.now, notes);
-        report::write(&self.files, &report, live)
+        report::write(&self.files, &report, live, report::wanted(ledger, &self.interfaces))
     }
 }
 

@@ -26,7 +26,9 @@ pub struct Transition<'a> {
 /// What the steps of a transition need and `request` does not allow, each once. Where there is anything, nothing may be
 /// changed: the app asks again and says it in the prompt.
 pub fn missing(request: &Request, asked_by: AskedBy, way: Transition, steps: &[Step]) -> Vec<Permission> {
-    if asked_by == AskedBy::Launchd && request.action == (Operation::Tick {}) {
+    // Its tick, and what users ring for.
+    let is_launchds = request.action == (Operation::Tick {}) || request.action.closes();
+    if asked_by == AskedBy::Launchd && is_launchds {
         return Vec::new();
     }
     let mut needed = Vec::new();

@@ -1,7 +1,7 @@
 //! What root saw, for the user's programs to read: pf's state, our ports, and pf's verdict on each.
 
 use crate::diagnosis::Answer;
-use crate::os::{FileError, Files};
+use crate::os::{FileError, Files, hash};
 use crate::pf::explain::{CombinedVerdict, NearNetwork, SomeClients, answers};
 use crate::pf::grounds::Grounds;
 use crate::pf::interfaces::InterfaceFacts;
@@ -14,7 +14,7 @@ use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report, Rul
 use crate::root::exceptions::{self, Exception};
 use crate::root::foreign;
 use crate::root::live::Live;
-use crate::rules::anchor::let_in;
+use crate::rules::anchor::{self, let_in};
 use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 use crate::system::{PF_CONF, RULESETS, STATUS};
@@ -56,6 +56,11 @@ pub fn report(
     }
 }
 
+/// The SHA-256 of the rules that a ledger comes to on these interfaces.
+pub fn wanted(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> String {
+    hash::of_bytes(anchor::rules(ledger, interfaces).as_bytes())
+}
+
 /// Who fares otherwise than the ledger says, by rules of others, now that pf was put where it says.
 pub fn exceptions(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Vec<Note> {
     if live.state != PfState::Enabled {
@@ -75,13 +80,14 @@ fn all_exceptions(loaded: &Rulesets, ledger: &Ledger, ranges: &[PortRange]) -> V
 }
 
 /// Writes what root saw: first what administrators may read, then the report for every user.
-pub fn write(tree: &Files, report: &Report, live: &Live) -> Result<(), FileError> {
+pub fn write(tree: &Files, report: &Report, live: &Live, wanted: String) -> Result<(), FileError> {
     let rulesets = RulesetsReport {
         version: RulesetsReport::VERSION,
         seen: report.seen,
         boot: report.boot.clone(),
         rulesets: live.rulesets.clone(),
         skip: live.skip.clone().unwrap_or_default(),
+        wanted,
     };
     // Plain data with text keys: its JSON cannot fail.
     tree.replace_for_admins(RULESETS, &serde_json::to_vec_pretty(&rulesets).unwrap_or_default())?;

@@ -120,6 +120,8 @@ pub enum Operation {
         /// Whether the logs stay.
         keep_logs: bool,
     },
+    /// Install the part that closes ports in time, and nothing else.
+    Install {},
     /// What launchd calls: close what is over, put back what a reboot took, look.
     Tick {},
 }
@@ -304,7 +306,7 @@ impl Operation {
             Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
             Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
             Operation::Uninstall { .. } => true,
-            Operation::Undo { .. } => false,
+            Operation::Undo { .. } | Operation::Install {} => false,
         }
     }
 
@@ -324,6 +326,7 @@ impl Operation {
                 validate_ports(unblocks, "unblock", Request::MAX_MANAGED)
             }
             Operation::Log { .. } | Operation::StopLog {} | Operation::Uninstall { .. } => Ok(()),
+            Operation::Install {} => Ok(()),
             Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {
                 Ok(())
             }

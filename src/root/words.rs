@@ -33,7 +33,7 @@ pub enum WordsError {
     #[error("the word \"{0}\" is empty, or has other characters than A-Z a-z 0-9 . , : = / _ -")]
     Alphabet(String),
     #[error(
-        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, uninstall or tick"
+        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, install, uninstall or tick"
     )]
     Verb(String),
     #[error("the request lacks {0}")]
@@ -191,6 +191,7 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
             opens: words.ports("--open")?,
             unblocks: words.ports("--unblock")?,
         },
+        "install" => Operation::Install {},
         "uninstall" => Operation::Uninstall {
             keep_logs: words.choice("--keep", "logs", &[("logs", true)])?.unwrap_or_default(),
         },
@@ -221,6 +222,7 @@ fn action_words(action: &Operation) -> Vec<String> {
             }
             all
         }
+        Operation::Install {} => words(&["install"]),
         Operation::Uninstall { keep_logs: true } => words(&["uninstall", "--keep", "logs"]),
         Operation::Uninstall { keep_logs: false } => words(&["uninstall"]),
         Operation::Tick {} => words(&["tick"]),
@@ -361,6 +363,7 @@ mod tests {
             "status --shown 2345",
             "log 60",
             "stop-log",
+            "install",
             "tick",
         ] {
             let request = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -131,7 +131,7 @@ fn home<'a>(one: &'a Opening, other: &'a Opening) -> Option<&'a str> {
 
 /// The opening that was made later: its name, time and user are kept.
 fn newer<'a>(one: &'a Opening, other: &'a Opening) -> &'a Opening {
-    let key = |opening: &'a Opening| (opening.since, &opening.by, &opening.name);
+    let key = |opening: &'a Opening| (opening.since, &opening.by, &opening.name, opening.user);
     if key(one) < key(other) { other } else { one }
 }
 

@@ -52,6 +52,10 @@ pub struct Opening {
     pub since: Seconds,
     /// The user who asked for it.
     pub by: String,
+    /// The number of the user whom root saw ask, and who may close it without a password; `None` where that was not
+    /// written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
 }
 
 impl Opening {
@@ -59,7 +63,7 @@ impl Opening {
     pub fn new(port: &NamedPort, from: Source, until: Option<Seconds>, since: Seconds, by: &str) -> Self {
         let NamedPort { name, range: port } = port.clone();
         let (clocks, by) = (BTreeMap::new(), by.to_owned());
-        Opening { name, port, from, until, clocks, restart: false, network: None, since, by }
+        Opening { name, port, from, until, clocks, restart: false, network: None, since, by, user: None }
     }
 
     pub fn named_port(&self) -> NamedPort {

@@ -31,6 +31,11 @@ pub enum Ask {
     StopRecording,
     Undo,
     Uninstall,
+    Install,
+    /// launchd's tick, which finds a bell that was rung for one port.
+    TickByBell,
+    /// Opens a port for anyone, and installs the job with it.
+    OpenAndInstall((&'static str, u16)),
 }
 
 /// Who is let in.
@@ -57,7 +62,7 @@ pub fn program() -> PathBuf {
 pub fn arguments(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<OsString>> {
     let words = match ask {
         // As launchd asks; many at once are told apart by who asks.
-        Ask::Tick if asker == "ada" => vec!["tick".to_owned()],
+        Ask::Tick | Ask::TickByBell if asker == "ada" => vec!["tick".to_owned()],
         _ => request(ask, asker, now)?,
     };
     let mut arguments = vec![OsString::from("--lab"), lab.into()];
@@ -80,6 +85,10 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
         // The second change, after the guard: the opening.
         Ask::Undo => vec!["undo".to_owned(), "2".to_owned()],
         Ask::Uninstall => vec!["uninstall".to_owned()],
+        Ask::Install => vec!["install".to_owned()],
+        Ask::OpenAndInstall(port) => {
+            vec!["open".to_owned(), named(&[*port]), "--from".to_owned(), "any".to_owned()]
+        }
         Ask::Open { ports, from, lasts, guard: guards } => {
             guard = *guards;
             let from = match from {
@@ -107,15 +116,18 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
             vec!["guard".to_owned(), if *on { "on" } else { "off" }.to_owned()]
         }
         Ask::Tick => vec!["tick".to_owned()],
+        // As the audit has it.
+        Ask::TickByBell => vec!["close".to_owned()],
         Ask::Record => vec!["log".to_owned(), "60".to_owned()],
         Ask::StopRecording => vec!["stop-log".to_owned()],
     };
     let menu = named(&MENU);
-    let may = "edit-conf,load-conf".to_owned();
+    let install = if matches!(ask, Ask::OpenAndInstall(_)) { ",install" } else { "" };
+    let may = format!("edit-conf,load-conf{install}");
     let options = [
         ("--close", close),
         ("--guard", guard.then(|| "on".to_owned())),
-        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall)).then_some(menu)),
+        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall | Ask::Install)).then_some(menu)),
         ("--way", way),
         ("--may", Some(may)),
         ("--made", time(now)),
