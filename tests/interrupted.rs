@@ -73,6 +73,21 @@ fn the_repair_that_is_named_ends_it() {
     }
 }
 
+#[test]
+fn a_look_says_that_it_undid_it() {
+    let lab = interrupted();
+    let said = lab.portcullis(&["status", "--check"]).expect(0).out;
+    assert!(said.starts_with("a change that was interrupted "), "{said}");
+    assert!(said.lines().next().unwrap().ends_with("looked at pf; nothing else was changed"), "{said}");
+    let log = lab.read(portcullis::lab::osascript::PROMPTS_LOG);
+    let log = String::from_utf8(log).unwrap();
+    let undoing =
+        "look at the firewall; and undo a change that was interrupted, by which port 2345 (dlv) may be open";
+    assert!(log.lines().last().unwrap().contains(undoing), "{log}");
+    let again = lab.portcullis(&["status", "--check", "--json"]).expect(0).json();
+    assert!(again.get("changed").is_none(), "{again}");
+}
+
 /// `is_gone`: another program took the journal away.
 fn is_repaired(is_gone: bool) {
     let lab = interrupted();

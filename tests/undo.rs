@@ -59,8 +59,11 @@ fn changes_are_turned_back_one_after_the_other_with_one_prompt_each() {
     }
     assert_eq!(prompts(&lab).len(), 8);
     assert!(prompts(&lab)[4].contains(
-        "turn back change 4; open ports 2345 (dlv), 30000-30010 again for those that it was open for"
+        "turn back change 4; open port 2345 (dlv) again for anyone until it is closed; \
+         and open ports 30000-30010 again for 10.0.0.0/8 until it is closed."
     ));
+    assert!(prompts(&lab)[5].contains("close ports 30000-30010"), "{:?}", prompts(&lab)[5]);
+    assert!(!prompts(&lab).iter().any(|prompt| prompt.contains("pf.conf")), "{:?}", prompts(&lab));
     assert!(prompts(&lab)[7].contains("stop blocking ports "), "{:?}", prompts(&lab)[7]);
     assert!(lab.portcullis(&["undo"]).expect(1).err.contains("no change of yours"));
     // What was turned back can be asked for again, and turned back again.
@@ -117,6 +120,23 @@ fn it_says_what_it_did() {
     lab.portcullis(&["guard", "off"]).expect(0);
     let said = lab.portcullis(&["undo"]).expect(0).out;
     assert!(said.contains(" was turned back; the guard is on again"), "{said}");
+    assert!(said.contains("; in our rules no debug port is open now"), "{said}");
+    let prompts = prompts(&lab);
+    let last = prompts.last().unwrap();
+    assert!(last.contains("block ports ") && last.contains("2345 (dlv)"), "{last}");
+}
+
+#[test]
+fn without_a_block_in_pf_conf_its_edit_is_not_asked_for() {
+    let lab = Lab::new();
+    lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    lab.portcullis(&["close", "9229"]).expect(0);
+    let said = lab.portcullis(&["undo"]).expect(0).out;
+    assert!(said.contains("; open now: 9229 (node) for anyone"), "{said}");
+    lab.portcullis(&["undo"]).expect(0);
+    let prompts = prompts(&lab);
+    assert!(prompts[2].contains("open port 9229 (node) again for anyone until it is closed"), "{prompts:?}");
+    assert!(!prompts.iter().any(|prompt| prompt.contains("pf.conf")), "{prompts:?}");
 }
 
 #[test]

@@ -187,7 +187,8 @@ fn after_recovery(carried: Carried, Recovered { message }: &Recovered) -> Carrie
         Outcome::Unchanged => Outcome::Changed,
         other => other,
     };
-    let message = format!("{message}; {}", response.message);
+    let rest = response.message.replace("nothing was changed", "nothing else was changed");
+    let message = format!("{message}; {rest}");
     Carried { response: Response { outcome, message, ..response }, seen }
 }
 
@@ -381,6 +382,12 @@ fn turn_back(
     }
     if carried.response.ok {
         carried.response.message += &details;
+    }
+    if carried.response.ok
+        && carried.response.outcome == Outcome::Changed
+        && let Some(seen) = &carried.seen
+    {
+        carried.response.message += &messages::open_now(&seen.ledger);
     }
     Ok(carried)
 }

@@ -4,7 +4,7 @@ use crate::diagnosis::Answer;
 use crate::os::states::StatesError;
 use crate::report::{Note, PfState};
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{Guard, Ledger};
+use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 
 /// What was done, in a sentence that does not promise more than it does.
@@ -62,6 +62,16 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
 }
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
+
+/// What is open in our rules, as the end of a message.
+pub fn open_now(ledger: &Ledger) -> String {
+    let open = |opening: &Opening| format!("{} for {}", opening.named_port(), opening.from.in_full());
+    match ledger.openings.as_slice() {
+        [] if ledger.guard == Guard::On => "; in our rules no debug port is open now".to_owned(),
+        [] => format!("; no debug port has a rule of ours now{UNGUARDED}"),
+        openings => format!("; open now: {}", openings.iter().map(open).collect::<Vec<_>>().join(", ")),
+    }
+}
 
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
 fn subject(ports: &[NamedPort]) -> String {
