@@ -70,6 +70,24 @@ fn a_day_from_morning_to_evening() {
 }
 
 #[test]
+fn with_the_guard_off_a_look_at_pf_counts() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    let looked_at = |lab: &Lab, what: &str| {
+        let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+        assert_eq!((&status["icon"], &status["firewall"]["guard"]), (&"off".into(), &"off".into()), "{what}");
+        let seen: serde_json::Value = serde_json::from_slice(&lab.read(STATUS)).unwrap();
+        assert_eq!(seen["managed"], serde_json::json!([]), "{what}");
+        assert!(seen["verdicts"].to_string().contains("\"port\":2345"), "{what}: {seen:#}");
+        lab.portcullis(&["explain", "2345"]).expect(0);
+    };
+    looked_at(&lab, "turned off");
+    lab.portcullis(&["status", "--check"]).expect(0);
+    looked_at(&lab, "looked at");
+}
+
+#[test]
 fn the_classic_way_leaves_no_trace() {
     let text = String::from_utf8(STOCK.to_vec()).unwrap();
     let recipe =
