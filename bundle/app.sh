@@ -48,6 +48,8 @@ compile() {
 }
 
 if is_mac; then
+    # Headers of the system are read while libproc is built; without the command line tools only Xcode has them.
+    export SDKROOT="${SDKROOT:-$(xcrun --show-sdk-path)}"
     cross() { CARGO_TARGET_DIR="$target/bundle/cargo" cargo "$@"; }
     strip_program() { strip "$1"; }
     lipo_program() { lipo "$@"; }
@@ -106,6 +108,9 @@ check_signature "$app"
 
 if [ -n "$run" ]; then
     section "Starting $app"
+    # `open` would show the one that runs already, which may be another build.
+    pkill -U "$(id -u)" -x portcullis-tray || :
+    while pgrep -U "$(id -u)" -x portcullis-tray >/dev/null; do sleep 0.2; done
     exec open -W "$app"
 fi
 mkdir -p dist

@@ -2,8 +2,11 @@
 # `make faults`: sets up, then fails each call of the helper once and judges what is left. The last line is
 # `points N, torn 0, disagree 0, leaked 0, foreign 0, lies 0`; otherwise it ends with 1.
 #
-#   POINT=NAME         only the faults whose names begin so; `together` is 20 helpers at once
-#   FAULTS_SAMPLE=N    only N faults, spread evenly over all of them, always the same
+# Before that it plants links, pipes, folders and sockets at the helper's paths while each call is held up, which ends with
+# `planted N, astray 0, hung 0, open 0`.
+#
+#   POINT=NAME         only the faults whose names begin so; `together` is 20 helpers at once, `planted` what is planted
+#   FAULTS_SAMPLE=N    only N faults, spread evenly over all of them, always the same; and 40 of what is planted
 #   FAULTS_ROUNDS=N    how often 20 helpers start at once (500; with a sample 10)
 set -euo pipefail
 cd "$(dirname "$0")/.."

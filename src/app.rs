@@ -39,7 +39,7 @@ use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Facts, Status};
-use crate::system::{JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
+use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
 use request::composed;
 
@@ -478,7 +478,11 @@ impl App {
     }
 
     fn ledger_problem(&self) -> Option<String> {
-        match self.system.files().read(LEDGER) {
+        let files = self.system.files();
+        match files.read(LEDGER) {
+            Ok(None) if files.length(ANCHOR_FILE).is_ok_and(|length| length > 0) => {
+                Some(format!("it is gone, and {ANCHOR_FILE} is there still"))
+            }
             Ok(bytes) => bytes.and_then(|bytes| Ledger::parse(&bytes).err()).map(|error| error.to_string()),
             Err(error) => Some(error.to_string()),
         }

@@ -346,7 +346,11 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
                 new.check_bounds().map_err(Refusal::Bounds)?;
             }
             let asked = StagedChange { request, wanted: request.way, damaged: damaged.as_ref() };
-            Ok(change_in_stages(machine, asked, old, new, live)?)
+            let mut carried = change_in_stages(machine, asked, old, new, live)?;
+            if let Some(damaged) = damaged.filter(|_| carried.response.outcome == Outcome::Changed) {
+                carried.response.message += &damaged.consequence();
+            }
+            Ok(carried)
         }
     }
 }

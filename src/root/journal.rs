@@ -137,10 +137,12 @@ impl Journal {
 
     /// What pf may have open beside `half` as long as this is not done.
     pub fn changing(&self, half: &Ledger) -> Changing {
-        let mut open = self.before.open_beyond(half);
-        for more in self.after.open_beyond(half) {
-            if !open.contains(&more) {
-                open.push(more);
+        let mut open = Vec::new();
+        for side in [&self.before, &self.after] {
+            for more in side.open_beyond(half).into_iter().chain(half.blocked_beyond(side)) {
+                if !open.contains(&more) {
+                    open.push(more);
+                }
             }
         }
         let pid = self.helpers.first().map_or(0, |helper| helper.pid);

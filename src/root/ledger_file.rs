@@ -38,6 +38,8 @@ pub enum LedgerProblem {
     Bounds(#[from] RequestError),
     #[error("its ranges overlap, or do not rise")]
     Order,
+    #[error("it is gone, and {ANCHOR_FILE} is there still")]
+    Missing,
 }
 
 /// Why nothing is opened. The system is unchanged.
@@ -51,6 +53,11 @@ pub struct NoOpening(#[source] LedgerProblem);
 pub fn read(files: &Files) -> Result<LedgerOnDisk, FileError> {
     let bytes = match files.read(LEDGER) {
         Ok(Some(bytes)) => bytes,
+        // Our anchor file is written after a ledger, and removed before it.
+        Ok(None) if files.length(ANCHOR_FILE).is_ok_and(|length| length > 0) => {
+            let because = LedgerProblem::Missing;
+            return Ok(LedgerOnDisk::Damaged(DamagedLedger { bytes: Vec::new(), because }));
+        }
         Ok(None) => return Ok(LedgerOnDisk::Whole(Ledger::default())),
         Err(error) if error.is_unfit() => {
             return Ok(LedgerOnDisk::Damaged(DamagedLedger::unread(error)));
@@ -91,6 +98,14 @@ impl DamagedLedger {
         NoOpening(self.because)
     }
 
+    /// What became of the ports that it had, as an addition to an answer.
+    pub fn consequence(&self) -> String {
+        let because = &self.because;
+        format!(
+            "; the ledger could not be used ({because}): every port that it may have had open is closed too"
+        )
+    }
+
     /// Whether there is nothing to read at its place.
     pub fn is_unfit(&self) -> bool {
         matches!(self.because, LedgerProblem::Unfit(_))
@@ -99,6 +114,9 @@ impl DamagedLedger {
     /// Copies it beside its place, so that it can be looked at after another was written there. What cannot be read gets
     /// another name there.
     pub fn keep_aside(&self, files: &Files, stamp: &str) -> Result<(), FileError> {
+        if matches!(self.because, LedgerProblem::Missing) {
+            return Ok(());
+        }
         if self.is_unfit() {
             return files.set_aside(LEDGER, Expected::PlainFile, stamp).map(drop);
         }

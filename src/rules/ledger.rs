@@ -394,6 +394,30 @@ impl Ledger {
         beyond
     }
 
+    /// What is blocked in it for some client and not in `other`, where anyone may get in: it has no guard, or manages less.
+    pub fn blocked_beyond(&self, other: &Ledger) -> Vec<MayBeOpen> {
+        if self.guard != Guard::On {
+            return Vec::new();
+        }
+        let is_guarded = other.guard == Guard::On;
+        let not_there = |range: PortRange| {
+            let managed = other.managed.iter().filter(|_| is_guarded).map(|managed| managed.range);
+            // Beside an opening it is guarded as the opening says, which is compared by itself.
+            let opened = other.openings.iter().filter(|_| is_guarded).map(|opening| opening.port);
+            managed.chain(opened).fold(vec![range], |left, there| {
+                left.into_iter().flat_map(|range| range.without(there)).collect()
+            })
+        };
+        let managed = self.managed.iter().map(|managed| (&managed.name, managed.range));
+        let opened = self.openings.iter().filter(|opening| opening.from != Source::Any);
+        let blocked = managed.chain(opened.map(|opening| (&opening.name, opening.port)));
+        let beyond = blocked.flat_map(|(name, range)| {
+            let open = |port| MayBeOpen { name: name.clone(), port, from: Source::Any };
+            not_there(range).into_iter().map(open)
+        });
+        beyond.collect()
+    }
+
     pub(super) fn drop_openings(&mut self, port: PortRange) {
         let openings = std::mem::take(&mut self.openings);
         self.openings = openings

@@ -195,12 +195,16 @@ enum Pending {
     Full,
 }
 
+/// What is done while a call is held up.
+pub type Meanwhile = Box<dyn FnOnce(&Call) + Send>;
+
 /// Counts the calls of one run, and injects one fault.
 pub struct Director {
     /// The helper's process.
     pub helper: u32,
     stage: Stage,
     plan: Option<(Site, Fault)>,
+    meanwhile: Option<(Site, Meanwhile)>,
     counts: BTreeMap<String, u32>,
     /// Every site that was come by, in its order.
     pub sites: Vec<(Site, Doing)>,
@@ -223,6 +227,7 @@ impl Director {
             helper: 0,
             stage: stage.clone(),
             plan,
+            meanwhile: None,
             counts: BTreeMap::new(),
             sites: Vec::new(),
             reached: false,
@@ -232,6 +237,12 @@ impl Director {
             waits: false,
             processes: BTreeSet::new(),
         }
+    }
+
+    /// At this site something is done before the call goes on, without a fault.
+    pub fn meanwhile(mut self, site: &Site, what: Meanwhile) -> Self {
+        self.meanwhile = Some((site.clone(), what));
+        self
     }
 
     /// How a call that is held up goes on; `program` makes it.
@@ -286,6 +297,9 @@ impl Director {
         *count += 1;
         let site = Site { call: name, nth: *count };
         self.sites.push((site.clone(), doing));
+        if let Some((_, what)) = self.meanwhile.take_if(|(planned, _)| *planned == site) {
+            what(call);
+        }
         let Some((_, fault)) = self.plan.clone().filter(|(planned, _)| *planned == site) else {
             return Direction::GoOn;
         };

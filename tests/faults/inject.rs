@@ -81,9 +81,14 @@ pub fn start(
 impl Running {
     /// Waits until the helper has ended; what it started may go on.
     pub fn wait(&mut self) -> io::Result<Ended> {
+        self.wait_for(STUCK)
+    }
+
+    /// The same, so many seconds at most: then it counts as stuck, and is killed.
+    pub fn wait_for(&mut self, seconds: u32) -> io::Result<Ended> {
         let pid = Pid::from_child(&self.child);
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        let stuck = !(0..STUCK).any(|_| readable(&pidfd, WAIT));
+        let stuck = !(0..seconds).any(|_| readable(&pidfd, WAIT));
         if stuck {
             let _ = rustix::process::kill_process(pid, Signal::KILL);
         }

@@ -623,6 +623,16 @@ impl Reference {
         }
     }
 
+    /// After everything was closed, whatever happened to our files: nothing is open, and others hold pf as before.
+    pub fn all_closed(&self, moment: &Moment, found: &mut Findings) {
+        self.nothing_open(moment, found);
+        match &moment.pf {
+            Ok(pf) if self.tokens.is_subset(&pf.tokens) => {}
+            Ok(_) => found.add(Wrong::Foreign, "a token of others is gone"),
+            Err(why) => found.add(Wrong::Foreign, format!("the lab's pf does not read: {why}")),
+        }
+    }
+
     /// After everything was closed nothing may be open, whatever else holds.
     pub fn nothing_open(&self, moment: &Moment, found: &mut Findings) {
         match &moment.ledger {

@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::direct::{Fault, Site};
 use crate::judge::{Findings, WRONGS, Wrong};
 use crate::trial::{Prepared, Workplace, prepare, prepare_recovery};
-use crate::{helper, intent, pf, scenarios, stand_in, together};
+use crate::{helper, intent, pf, planted, scenarios, stand_in, together};
 
 /// The point that is no fault, but many helpers at once.
 const TOGETHER: &str = "together";
@@ -61,9 +61,15 @@ pub fn main() -> ExitCode {
         if !tries {
             return campaign.hold_up();
         }
+        let point = wanted.point.as_deref();
+        let plants = |sampled| planted::run(&folder, sampled, point, now());
+        if point.is_some_and(|point| point.starts_with(planted::PLANTED)) {
+            return plants(sample.is_some());
+        }
+        let planted = point.is_some() || plants(sample.is_some())?;
         campaign.run(&wanted)?;
         let together = campaign.run_together(&wanted)?;
-        Ok(campaign.finish(&wanted)? && together)
+        Ok(campaign.finish(&wanted)? && together && planted)
     });
     let _ = std::fs::remove_dir_all(&folder);
     match result {

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::direct::{Director, Doing, Fault, Site, Stage};
+use crate::direct::{Director, Doing, Fault, Meanwhile, Site, Stage};
 use crate::helper::{self, Answer, Ask};
 use crate::image::{Entry, Image};
 use crate::inject::{self, Ended, Running};
@@ -64,9 +64,12 @@ impl Workplace {
 
     /// Starts the helper under watch.
     fn start(&self, ask: &Ask, now: i64, plan: Option<(Site, Fault)>) -> io::Result<Option<Running>> {
+        self.start_under(ask, now, Director::new(&self.stage, plan))
+    }
+
+    fn start_under(&self, ask: &Ask, now: i64, director: Director) -> io::Result<Option<Running>> {
         let _ = std::fs::remove_dir(self.stage.wings.join("started"));
         let Some(arguments) = helper::arguments(&self.stage.lab, ask, "ada", now) else { return Ok(None) };
-        let director = Director::new(&self.stage, plan);
         inject::start(&self.stage.helper, &arguments, &self.stage.answer(), director).map(Some)
     }
 
@@ -350,6 +353,44 @@ impl Prepared {
             return Ok(Tried { found, reached: true });
         }
         Ok(Tried { found, reached: first_reached(&plan, first.reached) })
+    }
+
+    /// Starts the request where pfctl's time-out is short; at one site something is done before the call goes on.
+    pub fn start_with(&self, work: &Workplace, site: &Site, what: Meanwhile) -> io::Result<Running> {
+        let mut image = self.start.image.clone();
+        if let Some(line) = helper::SHORT_TIME_OUT {
+            append(&mut image, "/lab.toml", line);
+        }
+        image.write(&work.stage.lab)?;
+        let director = Director::new(&work.stage, None).meanwhile(site, what);
+        let running = work.start_under(&self.ask, self.now, director)?;
+        running.ok_or_else(|| io::Error::other("the helper has no such request"))
+    }
+
+    /// Whether a recorder goes on when the helper has ended.
+    pub fn leaves_recorder(&self) -> bool {
+        self.ask == Ask::Record
+    }
+
+    /// Closes everything, ends what is left of a run, and looks whether all is closed. Gives what is not as it should be.
+    pub fn close_all(&self, work: &Workplace, running: Running, seconds: u32) -> io::Result<Vec<String>> {
+        let asked = work.start(&Ask::CloseAll, self.now, None)?;
+        let mut asked = asked.ok_or_else(|| io::Error::other("the helper has no such request"))?;
+        let ended = asked.wait_for(seconds)?;
+        asked.settles_within(Duration::from_secs(2));
+        asked.end();
+        if let Some(last) = &self.last {
+            let _ = work.run(last, "ada", self.now)?;
+        }
+        running.end();
+        let mut found = Findings::default();
+        self.reference.all_closed(&work.moment()?, &mut found);
+        let refused = match Answer::read(&ended.stdout, ended.code) {
+            Ok(answer) if answer.ok => None,
+            Ok(answer) => Some(format!("close --all is refused: {}", answer.message)),
+            Err(why) => Some(format!("close --all: stuck {}, {why}", ended.stuck)),
+        };
+        Ok(refused.into_iter().chain(found.0.into_iter().map(|(_, what)| what)).collect())
     }
 
     fn hit(&self, work: &Workplace, image: &Image, plan: &(Site, Fault)) -> io::Result<Hit> {

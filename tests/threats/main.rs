@@ -5,7 +5,7 @@
 //! | 1 helper swapped | here, and with files that are no plain ones in `src/elevate/shell.rs` |
 //! | 2 injection | `hostile`; quoting through a real shell in `src/elevate/quote.rs` and `shell.rs`, AppleScript's in `tests/lab.rs` |
 //! | 3 inherited state | `inherited` |
-//! | 4 links, pipes | `files`; what lies in the place of each file, and closing goes on: `closing` |
+//! | 4 links, pipes | `files`; what lies in the place of each file, and closing goes on: `closing`; planted between any two system calls: `make faults` (`POINT=planted`) |
 //! | 5 writable by others | `files`: each mode of 4,096, two owners; access control lists are macOS's alone, type-checked and not run; closing goes on: `closing` |
 //! | 6 root-run binary or plist | not yet: there is no installed copy before the evening |
 //! | 7 confused deputy | here: nothing listens; bells are not there yet |

@@ -102,6 +102,35 @@ fn another_helper_is_not_started() {
     assert!(mac.prompts().is_empty(), "nobody was asked");
 }
 
+fn quarantine(place: &std::path::Path) {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = std::ffi::CString::new(place.as_os_str().as_bytes()).unwrap();
+    let (name, value) = (c"user.com.apple.quarantine", c"0083;");
+    // SAFETY: C strings, and a value as long as said.
+    let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), 5, 0) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// A copy by cp would be killed: root's shell makes one that is not quarantined.
+#[test]
+fn a_quarantined_app_works_once_it_was_let_through() {
+    let mac = Mac::new();
+    let helper = "/Applications/Portcullis.app/Contents/MacOS/portcullis-helper";
+    let place = mac.place(helper);
+    // Not in place: the file is one of all tests'.
+    let bytes = std::fs::read(&place).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    std::fs::write(&place, bytes).unwrap();
+    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    quarantine(&place);
+    mac.portcullis(&["guard", "on"]).expect(0);
+    for (copy, code) in [("/bin/cp \"$1\" /tmp/copy", 137), ("/bin/cat \"$1\" > /tmp/copy", 0)] {
+        let script = format!("{copy}; /bin/chmod 0700 /tmp/copy; /tmp/copy status; exit $?");
+        crate::root::Said::of(mac.shell(&script).arg(helper).output().unwrap()).expect(code);
+        std::fs::remove_file(mac.place("/private/tmp/copy")).unwrap();
+    }
+}
+
 #[test]
 fn a_helper_that_changes_behind_the_prompt_is_not_run() {
     let mac = Mac::new();

@@ -11,10 +11,9 @@ use portcullis::root::request::Request;
 const MAC_RUN: &str = env!("CARGO_BIN_EXE_mac-run");
 const APP: &str = "/Applications/Portcullis.app/Contents/MacOS";
 /// Programs of this machine that are the same on a Mac.
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 11] = [
     "/bin/sh",
     "/bin/cat",
-    "/bin/cp",
     "/bin/rm",
     "/bin/chmod",
     "/bin/mkdir",
@@ -111,6 +110,7 @@ impl Mac {
         }
         mac.install_stand_ins(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/stand-ins")), Path::new(""));
         mac.link("/private/var/stand-in", Path::new(env!("CARGO_BIN_EXE_stand-in")));
+        mac.link("/private/var/cp", Path::new("/bin/cp"));
         for program in SHARED {
             mac.link(program, Path::new(program));
         }
@@ -188,6 +188,15 @@ impl Mac {
             command.envs(std::env::var_os(kept).map(|value| (kept, value)));
         }
         command.env("MAC_RUN_TEST", test()).current_dir(self.root());
+        command
+    }
+
+    /// Root's shell: arguments follow.
+    pub fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, "sh"]).env_clear().env("PATH", "/usr/bin:/bin");
+        command.env("MAC_ROOT", self.root()).env("MAC_RUN", MAC_RUN);
+        command.env("LD_PRELOAD", Path::new(MAC_RUN).with_file_name("libmac_run_preload.so"));
         command
     }
 
