@@ -8,11 +8,13 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError, ReadPreferences, preferences_note};
 use portcullis::pf::explain::{NearNetwork, VerdictChange, changes};
 use portcullis::pf::interfaces::InterfaceFacts;
+use portcullis::pf::rulesets::Rulesets;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
 use portcullis::root::request::Operation;
 use portcullis::rules::anchor;
+use portcullis::rules::half::pieces;
 use portcullis::rules::ledger::{Attachment, Guard, Ledger, Opening};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::{firewall, os};
@@ -80,31 +82,66 @@ fn compare_by(app: &App, report: &Report, old: &Ledger, new: &Ledger, more: Vec<
     let anchor = report.way.unwrap_or(Attachment::Apple).anchor();
     let interfaces = firewall::interfaces(app.system());
     let (before, after) = (anchor::rules(old, &interfaces), anchor::rules(new, &interfaces));
-    let now = loaded(&app.rulesets(report)?).with_interfaces(interfaces);
-    let (then, _) = now.with_anchor(anchor, "the new rules", &after);
-    let verdicts = changes(&now, &then, &asked(new, now.interfaces()));
+    let loaded = loaded(&app.rulesets(report)?).with_interfaces(interfaces);
+    let (wanted, _) = loaded.with_anchor(anchor, "the new rules", &after);
+    let power = PowerChange::of(report, old, new);
+    let off = Rulesets::default().with_interfaces(loaded.interfaces().to_vec());
+    let now = if power == PowerChange::On { &off } else { &loaded };
+    let then = if power == PowerChange::Off { &off } else { &wanted };
+    let verdicts = changes(now, then, &asked(old, new, loaded.interfaces()));
     let diff = TextDiff::from_lines(&before, &after);
     let diff = diff.unified_diff().context_radius(1).header("now", "then").to_string();
-    let mut notes = Vec::new();
-    if report.pf != PfState::Enabled {
-        notes.push("pf is off: the verdicts are those of a pf that is on".to_owned());
-    }
+    let mut notes: Vec<String> = power.note(report).map(str::to_owned).into_iter().collect();
     notes.extend(more);
     let diff = diff.lines().map(str::to_owned).collect();
     Ok(Box::new(DryRunOutput { version: 1, dry_run: true, anchor, diff, verdicts, notes }))
 }
 
-/// Each range of the ledger, with the networks that it is open for.
-fn asked(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> Vec<(PortRange, Vec<NearNetwork>)> {
-    let mut ranges: Vec<_> = ledger.managed.iter().map(|managed| managed.range).collect();
-    ranges.extend(ledger.openings.iter().map(|opening| opening.port));
-    ranges.sort();
-    ranges.dedup();
-    let near = |port| {
-        let opening = ledger.openings.iter().find(|opening| opening.port == port);
+/// What becomes of pf as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PowerChange {
+    Stays,
+    /// The guard takes hold of it.
+    On,
+    /// The guard lets go of it, and nothing else holds it.
+    Off,
+}
+
+impl PowerChange {
+    fn of(report: &Report, old: &Ledger, new: &Ledger) -> Self {
+        let (guarded, guards) = (old.guard == Guard::On, new.guard == Guard::On);
+        match report.pf {
+            PfState::Disabled if guards && !guarded => PowerChange::On,
+            PfState::Enabled if guarded && !guards && report.references == Some(1) => PowerChange::Off,
+            _ => PowerChange::Stays,
+        }
+    }
+
+    fn note(self, report: &Report) -> Option<&'static str> {
+        match self {
+            PowerChange::On => Some("pf is off, and would go on with the guard"),
+            PowerChange::Off => Some("pf would go off with the guard, and block nothing any more"),
+            PowerChange::Stays if report.pf == PfState::Enabled => None,
+            PowerChange::Stays => Some("pf is off: the verdicts are those of a pf that is on"),
+        }
+    }
+}
+
+/// Each range of either ledger, with the networks that it is open for: afterwards, or where it is closed then, before.
+fn asked(old: &Ledger, new: &Ledger, interfaces: &[InterfaceFacts]) -> Vec<(PortRange, Vec<NearNetwork>)> {
+    let of_ledger = |ledger: &Ledger| {
+        let open = ledger.openings.iter().map(|opening| opening.port);
+        open.chain(ledger.managed.iter().map(|managed| managed.range)).collect::<Vec<_>>()
+    };
+    let ranges = [of_ledger(old), of_ledger(new)].concat();
+    let near = |port: PortRange| {
+        let mut openings = new.openings.iter().chain(&old.openings);
+        let opening = openings.find(|opening| opening.port.overlaps(port));
         opening.map(|opening| anchor::let_in(opening, interfaces)).unwrap_or_default()
     };
-    ranges.into_iter().map(|port| (port, near(port))).collect()
+    let pieces = pieces(ranges.iter().copied()).into_iter();
+    let ours = pieces.filter(|piece| ranges.iter().any(|range| range.overlaps(*piece)));
+    ours.map(|port| (port, near(port))).collect()
 }
 
 /// Refuses what the helper would refuse.
