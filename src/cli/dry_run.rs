@@ -8,14 +8,16 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError, ReadPreferences, preferences_note};
 use portcullis::pf::explain::{NearNetwork, VerdictChange, changes};
 use portcullis::pf::interfaces::InterfaceFacts;
+use portcullis::pf::origin::Origin;
 use portcullis::pf::rulesets::Rulesets;
+use portcullis::pf::verdict::Decision;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, Report};
 use portcullis::root::request::Operation;
 use portcullis::rules::anchor;
 use portcullis::rules::half::pieces;
-use portcullis::rules::ledger::{Attachment, Guard, Ledger, Opening};
+use portcullis::rules::ledger::{Attachment, Guard, Ledger, MayBeOpen, Opening};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::{firewall, os};
 
@@ -29,6 +31,9 @@ struct DryRunOutput {
     /// pf's verdict for each port before and after.
     verdicts: Vec<VerdictChange>,
     notes: Vec<String>,
+    /// Whether a change was interrupted: then what is loaded now is not known.
+    #[serde(skip)]
+    in_doubt: bool,
 }
 
 impl CommandOutput for DryRunOutput {
@@ -43,6 +48,7 @@ impl CommandOutput for DryRunOutput {
         };
         let changing: Vec<_> = self.verdicts.iter().filter(|change| change.before != change.after).collect();
         text += match changing.as_slice() {
+            [] if self.in_doubt => "\nwhat clients reach now is not known\n",
             [] => "\nno client would reach more or less than now\n",
             _ => "\nwho could reach what:\n",
         };
@@ -88,13 +94,32 @@ fn compare_by(app: &App, report: &Report, old: &Ledger, new: &Ledger, more: Vec<
     let off = Rulesets::default().with_interfaces(loaded.interfaces().to_vec());
     let now = if power == PowerChange::On { &off } else { &loaded };
     let then = if power == PowerChange::Off { &off } else { &wanted };
-    let verdicts = changes(now, then, &asked(old, new, loaded.interfaces()));
+    let mut verdicts = changes(now, then, &asked(old, new, loaded.interfaces()));
+    let interrupted = app.interrupted();
+    if let Some(changing) = &interrupted {
+        leave_in_doubt(&mut verdicts, &changing.open);
+    }
     let diff = TextDiff::from_lines(&before, &after);
     let diff = diff.unified_diff().context_radius(1).header("now", "then").to_string();
     let mut notes: Vec<String> = power.note(report).map(str::to_owned).into_iter().collect();
     notes.extend(more);
     let diff = diff.lines().map(str::to_owned).collect();
-    Ok(Box::new(DryRunOutput { version: 1, dry_run: true, anchor, diff, verdicts, notes }))
+    Ok(Box::new(DryRunOutput {
+        version: 1,
+        dry_run: true,
+        anchor,
+        diff,
+        verdicts,
+        notes,
+        in_doubt: interrupted.is_some(),
+    }))
+}
+
+/// Who reaches now what an interrupted change may have left open is not known, whatever root saw before.
+fn leave_in_doubt(verdicts: &mut [VerdictChange], open: &[MayBeOpen]) {
+    let is_open = |ports: PortRange| open.iter().any(|open| open.port.overlaps(ports));
+    let in_doubt = verdicts.iter_mut().filter(|row| row.from != Origin::Loopback && is_open(row.ports));
+    in_doubt.for_each(|row| row.before = Decision::Unknown);
 }
 
 /// What becomes of pf as a whole.
