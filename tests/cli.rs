@@ -521,6 +521,12 @@ fn a_network_that_others_let_in_or_keep_out_is_said() {
         said["message"].as_str().unwrap().contains("port 9229 would be open for 203.0.113.0/24"),
         "{said:#}"
     );
+    // The command that is named asks about a client that gets in.
+    let named = "see which rule lets others in: `portcullis explain 9229 --from 203.0.113.2`";
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert_eq!(port(&status, 9229)["next"], named);
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("lets them in: `portcullis explain 9229 --from 203.0.113.2`"), "{doctor}");
     let explained = lab.portcullis(&["explain", "9229", "--from", "203.0.113.2"]).expect(0).out;
     assert!(
         explained.starts_with("passed by rule 0 of anchor com.apple/050.other; it is quick")

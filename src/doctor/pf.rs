@@ -8,7 +8,7 @@ use crate::pf::parse::parse_listing;
 use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
-use crate::status::{AppFirewall, Firewall, FirewallState};
+use crate::status::{AppFirewall, Firewall, FirewallState, explain_way_in};
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
@@ -40,7 +40,10 @@ fn let_in(facts: &DoctorFacts, firewall: &Firewall) -> Option<Finding> {
     let why = verdict.and_then(|verdict| verdict.why(Answer::Yes)).map(ToString::to_string);
     let next = match firewall.state {
         FirewallState::Disabled => "have pf enabled again: `portcullis guard on`".to_owned(),
-        _ => format!("see which rule lets them in: `portcullis explain {}`", first.range.first()),
+        _ => {
+            let way_in = facts.seen.as_ref().map(|seen| explain_way_in(seen, first.range));
+            format!("see which rule lets them in: {}", way_in.unwrap_or_default())
+        }
     };
     Some(finding(Level::Problem, "pf", what, &why.unwrap_or_default(), &next))
 }

@@ -190,12 +190,8 @@ fn shown_by(port: PortRange) -> String {
 
 /// Of clients that are withheld every user can see the rule's place.
 fn shown_to(port: PortRange, clients: &SomeClients) -> String {
-    let client = match clients {
-        SomeClients::Network(network) => network.hosts().nth(1).unwrap_or(network.addr()).to_string(),
-        SomeClients::Interface(name) => format!("anyone --on {name}"),
-        SomeClients::Withheld => return String::new(),
-    };
-    format!(" (`portcullis explain {} --from {client}` shows the rule)", port.first())
+    let Some(client) = clients.asked_for() else { return String::new() };
+    format!(" (`portcullis explain {} {client}` shows the rule)", port.first())
 }
 
 /// Whether pf would do what the ledger says. What is not known contradicts nothing: a rule of others that depends on
