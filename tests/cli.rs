@@ -507,6 +507,11 @@ fn a_network_that_others_let_in_or_keep_out_is_said() {
     let doctor = lab.portcullis(&["doctor"]).expect(1).out;
     assert!(doctor.contains("seen: rule 0: `pass in quick inet from 203.0.113.0/24 to any"), "{doctor}");
     lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    others("block in quick proto tcp from 203.0.113.0/24 to any port 9229");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    let kept_out = "keeps 203.0.113.0/24 out of port 9229, which our rules open";
+    assert!(doctor.lines().any(|line| line.starts_with("✗") && line.contains(kept_out)), "{doctor}");
+    assert!(doctor.contains("do: see the rule: `portcullis explain 9229 --from 203.0.113.2`"), "{doctor}");
     // Rules for the port itself contradict what is asked.
     others("block in quick proto tcp from 203.0.113.0/24 to any port 5678");
     let refused = lab.portcullis(&["open", "5678", "--from", "any"]).expect(4).err;
@@ -533,6 +538,18 @@ fn a_network_that_others_let_in_or_keep_out_is_said() {
             && explained.contains("\n  pass in quick"),
         "{explained}"
     );
+}
+
+#[test]
+fn a_damaged_ledger_is_a_problem() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.write(LEDGER, "{");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("✗ pf: the ledger of what is open cannot be used"), "{doctor}");
+    assert!(doctor.contains("`portcullis close --all`\n"), "{doctor}");
+    lab.portcullis(&["close", "--all"]).expect(0);
+    assert!(!lab.portcullis(&["doctor"]).out.contains("the ledger of what is open"));
 }
 
 #[test]
