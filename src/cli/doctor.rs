@@ -14,10 +14,13 @@ use portcullis::debuggers::scan;
 use portcullis::diagnosis::Assessment;
 use portcullis::doctor::{self, Finding, Level, project, toolchain};
 use portcullis::os;
+use portcullis::pf::load::LoadedConf;
+use portcullis::pf::rulesets::Rulesets;
 use portcullis::port::PortRange;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::sockets::Process;
 use portcullis::status::{Facts, PortState, PortStatus, Status};
+use portcullis::system::{PF_CONF, System};
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorCommand {}
@@ -46,6 +49,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     let interfaces = os::interfaces().unwrap_or_default();
     let seen = observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned();
     Ok(doctor::DoctorFacts {
+        conf: conf(app.system()),
         rulesets: seen.as_ref().and_then(|seen| app.rulesets(seen).ok()),
         seen,
         let_in: let_in(&observed.status),
@@ -69,6 +73,13 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         macos: doctor::macos_version(),
         developer_tools: doctor::developer_tools(),
     })
+}
+
+/// /etc/pf.conf and the files that it names, which every user may read.
+fn conf(system: &dyn System) -> Option<LoadedConf> {
+    let text = std::fs::read_to_string(system.place(PF_CONF)).ok()?;
+    let mut read = |path: &str| std::fs::read_to_string(system.place(path)).map_err(Into::into);
+    Some(Rulesets::load_conf(PF_CONF, &text, &mut read))
 }
 
 fn let_in(status: &Status) -> Vec<NamedPort> {

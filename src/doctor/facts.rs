@@ -7,6 +7,7 @@ use super::toolchain::Toolchain;
 use crate::debuggers::delve;
 use crate::debuggers::port_view::PortView;
 use crate::diagnosis::Assessment;
+use crate::pf::load::LoadedConf;
 use crate::report::{Report, RulesetsReport};
 use crate::rules::named_port::NamedPort;
 use crate::sockets::Process;
@@ -23,6 +24,8 @@ pub struct DoctorFacts {
     pub seen: Option<Report>,
     /// All that pf held then; `None` where that is not known, or not for this user to read.
     pub rulesets: Option<RulesetsReport>,
+    /// /etc/pf.conf with all that it loads, as it stands on disk; `None` where it could not be read.
+    pub conf: Option<LoadedConf>,
     /// What the status says besides: rules of others for a debug port, and the like.
     pub notes: Vec<String>,
     /// Why the ledger does not read, where it does not.

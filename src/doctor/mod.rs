@@ -8,6 +8,7 @@
 //!
 //! [`examine`] is pure; [`toolchain`] and [`project`] collect the facts beyond the ports.
 
+mod conf;
 mod configurations;
 mod facts;
 mod finding;
@@ -27,6 +28,7 @@ pub fn examine(facts: &DoctorFacts) -> Vec<Finding> {
     let mut findings = [
         pf::pf(facts),
         pf::anchors(facts),
+        conf::conf(facts),
         pf::app_firewall(facts),
         ports::ports(facts),
         ports::traps(facts),

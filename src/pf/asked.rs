@@ -1,6 +1,7 @@
 //! Names in rules that pfctl asks the system for while it loads them; one that the system does not know makes pfctl refuse
 //! the whole file.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::criteria::{Address, OwnerMatch, PortMatch};
@@ -9,7 +10,7 @@ use super::rule::{Rule, SourceLine};
 use super::rulesets::Rulesets;
 
 /// A name, and what it is of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SystemName {
     Service(String),
     User(String),
@@ -32,10 +33,11 @@ impl fmt::Display for SystemName {
 /// Each name at the first rule that has it.
 pub fn names(loaded: &Rulesets) -> Vec<(SourceLine, SystemName)> {
     let mut found: Vec<(SourceLine, SystemName)> = Vec::new();
+    let mut known = HashSet::new();
     for path in loaded.anchor_paths() {
         for placed in loaded.anchor(path).into_iter().flat_map(|ruleset| ruleset.rules()) {
             for name in of_rule(&placed.item) {
-                if !found.iter().any(|(_, known)| *known == name) {
+                if known.insert(name.clone()) {
                     found.push((placed.place.clone(), name));
                 }
             }

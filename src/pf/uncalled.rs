@@ -36,8 +36,9 @@ impl Rulesets {
     pub fn uncalled(&self) -> Vec<UncalledAnchor> {
         let reached: Vec<BTreeSet<&str>> = KINDS.iter().map(|(_, kind)| self.reached(*kind)).collect();
         let mut found: Vec<UncalledAnchor> = Vec::new();
-        for (path, place) in self.loads() {
-            let Some(ruleset) = self.anchor(&path) else { continue };
+        let loads = self.loads();
+        for (path, place) in &loads {
+            let Some(ruleset) = self.anchor(path) else { continue };
             let is_reached =
                 |index: usize| reached.get(index).is_some_and(|paths| paths.contains(path.as_str()));
             let holds = |kind: RulesOfKind| kind(ruleset).iter().any(|placed| placed.item.anchor.is_none());
@@ -52,14 +53,13 @@ impl Rulesets {
                 needs = if has.is_empty() { vec!["anchor"] } else { Vec::new() };
             }
             // Of anchors in each other the outer one has to be called.
-            let loads = self.loads();
             let outer = loads.iter().map(|(outer, _)| outer.as_str()).find(|outer| {
                 let holds = path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
                 holds && !reached.iter().any(|paths| paths.contains(outer))
             });
             let path = outer.map_or(path.clone(), str::to_owned);
             if !needs.is_empty() && !found.iter().any(|known| known.path == path) {
-                found.push(UncalledAnchor { path, place, needs, has, unread });
+                found.push(UncalledAnchor { path, place: place.clone(), needs, has, unread });
             }
         }
         found
