@@ -71,7 +71,7 @@ fn what_may_be_open_is_neither_blocked_nor_the_same_as_before() {
     let lab = interrupted();
     let explained = lab.portcullis(&["explain", "2345", "--json"]).expect(3).json();
     assert_eq!(
-        (&explained["verdict"], &explained["answers"]["anyone"]["v4"]),
+        (&explained["verdict"], &explained["answers"]["anyone"]["inet"]),
         (&"unknown".into(), &"unknown".into()),
         "{explained:#}"
     );
