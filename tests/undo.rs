@@ -98,6 +98,25 @@ fn what_was_changed_since_stays() {
 }
 
 #[test]
+fn a_dry_run_says_who_gets_in_when_the_guard_goes() {
+    let lab = guarded();
+    let said = lab.portcullis(&["undo", "--dry-run"]).expect(0).out;
+    assert!(said.contains("2345         network   block → pass") && !said.contains("more or less"), "{said}");
+    assert!(said.contains("pf would go off with the guard, and block nothing any more"), "{said}");
+    lab.portcullis(&["undo"]).expect(0);
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "2345", "--from", "10.0.0.0/8"]).expect(0);
+    let said = lab.portcullis(&["undo", "--dry-run"]).expect(0).out;
+    assert!(said.contains("2345         network   pass → block"), "{said}");
+    // Off, it is held to what would be on again.
+    lab.portcullis(&["close", "2345"]).expect(0);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    let said = lab.portcullis(&["undo", "--dry-run"]).expect(0).out;
+    assert!(said.contains("2345         network   pass → block"), "{said}");
+    assert!(said.contains("pf is off, and would go on with the guard"), "{said}");
+}
+
+#[test]
 fn it_says_what_it_did() {
     let lab = Lab::new();
     for arguments in [&["guard", "on"][..], &["open", "2345", "--from", "any"], &["close", "2345"]] {

@@ -18,6 +18,7 @@ use crate::root::machine::{Machine, StepError, timestamp};
 use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
 use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
+use crate::root::report::with_shown;
 use crate::root::request::{Operation, Request, RequestError};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::sweep::clear_the_way;
@@ -87,7 +88,7 @@ pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Respo
         (Carried { response, seen }, JournalEnd::Stays) => Carried { response: audited(response), seen },
     };
     let Some(Seen { ledger, live, notes }) = seen else { return response };
-    let written = machine.write_report(&ledger, &live, &notes);
+    let written = machine.write_report(&ledger, &request.shown, &live, &notes);
     drop(lock);
     match written {
         Ok(()) => response,
@@ -309,12 +310,12 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         Operation::Log { minutes } => {
             // So that a reader of the log can tell which rule is meant.
             let seen = look(machine, live, old)?;
-            machine.write_report(&seen.ledger, &seen.live, &[])?;
+            machine.write_report(&seen.ledger, &request.shown, &seen.live, &[])?;
             let response = record::start(machine.system, minutes, machine.now)?;
             Ok(Carried { response, seen: None })
         }
         Operation::Status {} => {
-            let seen = look(machine, live, with_shown(&old, request))?;
+            let seen = look(machine, live, old)?;
             let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
             Ok(Carried { response, seen: Some(seen) })
         }
@@ -408,7 +409,7 @@ fn drop_lost_token(machine: &Machine, live: &Live, old: &Ledger) -> Ledger {
 
 /// The ledger after the request. `pf`: whether pf is enabled.
 fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> Ledger {
-    let mut new = with_shown(old, request);
+    let mut new = with_shown(old, &request.shown);
     let opens = matches!(request.action, Operation::Open { .. });
     // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
     let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled;
@@ -462,14 +463,4 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
 /// What of `old` is open just as `port` is to be for `from`: opened again it keeps its time, so that nothing is changed.
 fn same_opening<'a>(old: &'a Ledger, port: &NamedPort, from: &Source) -> Option<&'a Opening> {
     old.openings.iter().find(|opening| opening.port == port.range && opening.from == *from)
-}
-
-/// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is
-/// only reported.
-fn with_shown(old: &Ledger, request: &Request) -> Ledger {
-    let mut ledger = old.clone();
-    if ledger.guard != Guard::On {
-        request.shown.iter().for_each(|port| ledger.manage(port));
-    }
-    ledger
 }

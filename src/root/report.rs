@@ -17,6 +17,7 @@ use crate::root::live::Live;
 use crate::rules::anchor::let_in;
 use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
+use crate::rules::named_port::NamedPort;
 use crate::system::{PF_CONF, RULESETS, STATUS};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
@@ -86,6 +87,16 @@ pub fn write(tree: &Files, report: &Report, live: &Live) -> Result<(), FileError
     // Plain data with text keys: its JSON cannot fail.
     tree.replace_for_admins(RULESETS, &serde_json::to_vec_pretty(&rulesets).unwrap_or_default())?;
     tree.replace(STATUS, &serde_json::to_vec_pretty(report).unwrap_or_default(), 0o644)
+}
+
+/// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is
+/// only looked at.
+pub fn with_shown(old: &Ledger, shown: &[NamedPort]) -> Ledger {
+    let mut ledger = old.clone();
+    if ledger.guard != Guard::On {
+        shown.iter().for_each(|port| ledger.manage(port));
+    }
+    ledger
 }
 
 /// The ranges that are shown: what is open, and what is managed.
@@ -216,7 +227,6 @@ mod tests {
     use super::*;
     use crate::report::LoadedRules;
     use crate::rules::anchor;
-    use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
 
     fn combined(rules: &str, near: &[&str]) -> CombinedVerdict {

@@ -10,7 +10,7 @@ use crate::rules::ledger::{Attachment, Seconds};
 /// The whole status while a change is not finished.
 pub const INTERRUPTED: &str = "Not known: a change was interrupted";
 
-pub(super) fn unusable_ledger(because: &str) -> String {
+pub fn unusable_ledger(because: &str) -> String {
     format!(
         "the ledger of what is open cannot be used ({because}), so nothing is opened: `portcullis close --all` begins a new one"
     )
