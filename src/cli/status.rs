@@ -6,6 +6,7 @@ use super::context::Context;
 use super::output::{CommandOutput, Run, clock, pretty};
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::root::answer::Outcome;
+use portcullis::rules::anchor::sessions_outlive_closing;
 use portcullis::rules::ledger::Guard;
 use portcullis::status::{FirewallState, Icon, PortState, PortStatus, Status};
 
@@ -94,6 +95,9 @@ fn port_lines(port: &PortStatus) -> String {
     let why = match port.state {
         PortState::MayBeOpen => ": a change was interrupted",
         PortState::Open if port.outside() == Answer::No => ", yet another rule blocks it",
+        PortState::Closed if port.in_use && sessions_outlive_closing(port.port.last()) => {
+            ": sessions go on until they end"
+        }
         _ => "",
     };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));

@@ -153,7 +153,11 @@ fn our_rules(seen: &Report, loaded: &RulesetsReport) -> Option<Finding> {
     } else if !called.any(|anchor| anchor.to_string() == call) {
         let what =
             format!("the main ruleset does not call the anchor {call}, so our rules are not evaluated");
-        finding(Level::Problem, "pf", what, "pfctl -s rules", repair)
+        let step = match way {
+            Attachment::Apple => "load this Mac's own again: `sudo pfctl -f /etc/pf.conf`",
+            Attachment::Classic => "have /etc/pf.conf call it again: `portcullis repair`",
+        };
+        finding(Level::Problem, "pf", what, "pfctl -s rules", step)
     } else {
         let what = format!("our rules are loaded, in the anchor {}", way.anchor());
         finding(Level::Fine, "pf", what, "pfctl -a … -s rules", "")

@@ -4,6 +4,7 @@ use crate::diagnosis::Answer;
 use crate::os::states::StatesError;
 use crate::report::{Note, PfState};
 use crate::root::request::{Operation, Request};
+use crate::rules::anchor;
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 
@@ -55,6 +56,15 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
         }
         Operation::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
     };
+    let outlive = |port: &NamedPort| anchor::sessions_outlive_closing(port.range.last());
+    let goes_on = match &request.action {
+        Operation::Close { ports } => ports.iter().any(outlive),
+        Operation::CloseAll {} | Operation::Guard { on: true } => ledger.closed().iter().any(outlive),
+        _ => false,
+    };
+    if guarded && goes_on {
+        message += "; sessions under way on ports from 49152 on go on until they end";
+    }
     for note in notes {
         message += &format!("; {note}");
     }
