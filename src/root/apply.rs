@@ -80,7 +80,7 @@ pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Respo
     };
     let carried = match &lock {
         Ok(_) => answer(&machine, request),
-        // Where nothing can be written nobody can hold it either.
+        // Where nothing can be written no other helper holds it either.
         Err(error) => (close_alone(&machine, request, error), JournalEnd::Stays),
     };
     let Carried { response, seen } = match carried {
@@ -228,7 +228,7 @@ fn close_alone(machine: &Machine, request: &Request, because: &dyn std::fmt::Dis
         damaged.substitute(&machine.files, &live, &machine.boot).unwrap_or_default()
     });
     let after = desired(machine, &old, &live.state, request);
-    alone::close(machine, request, alone::Closing { old, after, live }, because)
+    alone::close(machine, request, alone::LoneClosing { old, after, live }, because)
 }
 
 /// Where pf cannot be put right a closing goes on, since it only takes away; everything else is refused.

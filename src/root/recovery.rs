@@ -143,7 +143,7 @@ fn missing(machine: &Machine, journal: &Journal, half: &Ledger, request: &Reques
     planned().unwrap_or_default()
 }
 
-/// pf that was on before the change may be on after it, whoever asks.
+/// pf that was on before the change may be on after it, whichever request it is.
 fn missing_of(
     machine: &Machine,
     journal: &Journal,
