@@ -22,7 +22,7 @@ use crate::debuggers::port_view::PortView;
 use crate::debuggers::scan::{self, Scan, WatchedPort};
 use crate::debuggers::settings::{self, Setting};
 use crate::diagnosis::{Assessment, PortFacts};
-use crate::elevate;
+use crate::elevate::{self, prompt::PromptFacts};
 use crate::firewall::app::AppFirewallCache;
 use crate::menu::MenuAction;
 use crate::os;
@@ -36,7 +36,7 @@ use crate::root::audit::{self, AuditLog};
 use crate::root::messages;
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Permission};
-use crate::rules::ledger::{Changing, Ledger, Seconds};
+use crate::rules::ledger::{Changing, Guard, Ledger, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
@@ -395,10 +395,10 @@ impl App {
     pub fn undo(&self, preview: &UndoPreview) -> Result<Response, AppError> {
         let mut needed = Vec::new();
         needed.extend(preview.guards().then_some(Permission::GuardOn));
-        if preview.moves() {
+        if preview.edits_conf() {
             needed.extend([Permission::EditConf, Permission::LoadConf]);
         }
-        self.ask_allowing(preview.operation(), None, needed)
+        self.ask_allowing(preview.operation(), None, needed, Some(preview))
     }
 
     /// Has root install the part that closes ports in time.
@@ -438,15 +438,16 @@ impl App {
 
     /// Asks root. Where that needs more than the prompt said, the prompt is shown once more and says it.
     fn ask(&self, action: Operation, preferences: Option<&Preferences>) -> Result<Response, AppError> {
-        self.ask_allowing(action, preferences, Vec::new())
+        self.ask_allowing(action, preferences, Vec::new(), None)
     }
 
-    /// As [`App::ask`], where it is known before what else it needs.
+    /// As [`App::ask`], where it is known before what else it needs, and what it comes to.
     fn ask_allowing(
         &self,
         action: Operation,
         preferences: Option<&Preferences>,
         mut missing: Vec<Permission>,
+        undo: Option<&UndoPreview>,
     ) -> Result<Response, AppError> {
         if missing.is_empty()
             && let Some(response) = self.already_so(&action, preferences)?
@@ -454,19 +455,29 @@ impl App {
             return Ok(response);
         }
         let mut pf_is_enabled = self.pf_is_enabled();
+        let mut pf_is_on = pf_is_enabled;
         for _ in 0..2 {
-            let made = self.system.moment()?;
-            let mut request = composed(&action, made, self.ledger().as_ref(), preferences, pf_is_enabled);
+            let (made, ledger) = (self.system.moment()?, self.ledger());
+            let mut request = composed(&action, made, ledger.as_ref(), preferences, pf_is_enabled);
             missing.iter().for_each(|permission| request.allow(*permission));
             if opens_or_guards(&action) && elevate::wants_job(self.system()) {
                 request.allow(Permission::Install);
             }
-            let response = elevate::ask(self.system(), &request, &self.cancellation)?;
+            let facts = PromptFacts {
+                interrupted: self.interrupted(),
+                pf_is_on,
+                back: undo.map(|preview| preview.back.ledger.clone()),
+                ledger: undo.map(|preview| preview.now.clone()).or(ledger).unwrap_or_default(),
+            };
+            let response = elevate::ask(self.system(), &request, &facts, &self.cancellation)?;
             if response.missing.is_empty() {
                 return Ok(response);
             }
-            // Root saw what the guard goes on for.
-            pf_is_enabled |= response.missing.contains(&Permission::GuardOn);
+            if response.missing.contains(&Permission::GuardOn) {
+                // Root saw what the guard goes on for: where it was never chosen that pf is on, else that pf is off.
+                pf_is_on = facts.ledger.guard == Guard::Unset && matches!(action, Operation::Open { .. });
+                pf_is_enabled = true;
+            }
             missing = response.missing;
         }
         Err(AppError::Missing(missing))
@@ -492,6 +503,8 @@ impl App {
             return Ok(None);
         }
         let message = messages::done(&request, &ledger, &report.notes, &report.pf);
+        let age = now.time.saturating_sub(report.seen);
+        let message = format!("{message}; as root saw it {age} s ago");
         Ok(Some(Response::done(Outcome::Unchanged, message)))
     }
 

@@ -39,7 +39,7 @@ pub struct Report {
     pub way: Option<Attachment>,
     pub openings: Vec<Opening>,
     pub managed: Vec<NamedPort>,
-    /// pf's verdict for each managed and open range.
+    /// pf's verdict for each managed and open range, and for those that were shown then.
     pub verdicts: Vec<PfVerdict>,
     pub notes: Vec<Note>,
 }

@@ -28,7 +28,8 @@ const FOREIGN: [&str; 11] = [
 
 /// How many bytes of the released helper are loaded, on Linux: its size without symbols, nearly. It was 1.6 MB before the
 /// journal, the recovery, snapshots, undo, audit and uninstall came.
-const LARGEST: u64 = 2_100_000;
+/// Closings over every defect of our files, hashes, and the clients that rules of others name made it 2.39 MB; no library came.
+const LARGEST: u64 = 2_400_000;
 
 #[test]
 fn the_helper_links_no_library_but_the_systems_own() {

@@ -141,7 +141,7 @@ fn what_became_of_a_request_and_whose_it_was_is_in_its_line() {
         "{text}"
     );
     // What was interrupted has a line of its own, before that of the request which ended it.
-    let recovered = text.find("  close-all  changed: a change that was interrupted is done now");
+    let recovered = text.find("  close-all  changed: a change that was interrupted is not known");
     assert!(recovered.is_some() && recovered < text.find("  tick  changed: "), "{text}");
     assert!(!text.contains("(as uid-54321)"), "a claim that is no other name: {text}");
 }

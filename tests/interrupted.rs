@@ -5,7 +5,7 @@ mod common;
 
 use common::Lab;
 use portcullis::rules::seal;
-use portcullis::system::{JOURNAL, LEDGER};
+use portcullis::system::{JOURNAL, LEDGER, STATUS};
 
 /// A lab whose last change, the closing of 2345, did not come to its end.
 fn interrupted() -> Lab {
@@ -67,10 +67,47 @@ fn every_command_says_it_first() {
 }
 
 #[test]
+fn what_may_be_open_is_neither_blocked_nor_the_same_as_before() {
+    let lab = interrupted();
+    let explained = lab.portcullis(&["explain", "2345", "--json"]).expect(3).json();
+    assert_eq!(
+        (&explained["verdict"], &explained["answers"]["anyone"]["inet"]),
+        (&"unknown".into(), &"unknown".into()),
+        "{explained:#}"
+    );
+    assert!(explained["sentence"].as_str().unwrap().starts_with("unknown: a change was interrupted"));
+    lab.portcullis(&["explain", "2345", "--from", "loopback"]).expect(0);
+    lab.portcullis(&["explain", "5678"]).expect(1);
+    let said = lab.portcullis(&["close", "2345", "--dry-run"]).expect(0).out;
+    assert!(said.contains("anyone    unknown → block"), "{said}");
+    let said = lab.portcullis(&["close", "5678", "--dry-run"]).expect(0).out;
+    assert!(!said.contains("more or less"), "{said}");
+    // pf is off by what root saw; the change may have turned it on, and the other way round.
+    let seen = String::from_utf8(lab.read(STATUS)).unwrap();
+    lab.write(STATUS, seen.replace("\"enabled\"", "\"disabled\""));
+    lab.portcullis(&["explain", "2345"]).expect(3);
+}
+
+#[test]
 fn the_repair_that_is_named_ends_it() {
     for is_gone in [false, true] {
         is_repaired(is_gone);
     }
+}
+
+#[test]
+fn a_look_says_that_it_undid_it() {
+    let lab = interrupted();
+    let said = lab.portcullis(&["status", "--check"]).expect(0).out;
+    assert!(said.starts_with("a change that was interrupted "), "{said}");
+    assert!(said.lines().next().unwrap().ends_with("looked at pf; nothing else was changed"), "{said}");
+    let log = lab.read(portcullis::lab::osascript::PROMPTS_LOG);
+    let log = String::from_utf8(log).unwrap();
+    let undoing =
+        "look at the firewall; and undo a change that was interrupted, by which port 2345 (dlv) may be open";
+    assert!(log.lines().last().unwrap().contains(undoing), "{log}");
+    let again = lab.portcullis(&["status", "--check", "--json"]).expect(0).json();
+    assert!(again.get("changed").is_none(), "{again}");
 }
 
 /// `is_gone`: another program took the journal away.

@@ -156,7 +156,7 @@ fn arguments_that_are_not_utf8() {
     let program = env!("CARGO_BIN_EXE_osascript-lab");
     let output = Command::new(program).arg("--lab").arg(lab.path()).arg("-e").arg(junk).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("is not UTF-8"));
+    assert!(text(&output.stderr).contains("is not ASCII"));
 }
 
 #[test]

@@ -455,3 +455,13 @@ fn the_table_is_long_enough() {
     let rows: usize = tables.iter().map(|rows| rows.len()).sum();
     assert!(rows >= 60, "{rows} rows");
 }
+
+#[test]
+fn a_closing_says_where_sessions_outlive_it() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "50000", "2345", "--from", "any"]).expect(0);
+    let said = "sessions under way on ports from 49152 on go on until they end";
+    assert!(lab.portcullis(&["close", "50000"]).expect(0).out.contains(said));
+    assert!(!lab.portcullis(&["close", "2345"]).expect(0).out.contains(said));
+}

@@ -54,7 +54,7 @@ fn the_recipe_without_its_anchor_line_is_never_evaluated() {
         [
             "the client gets no answer and times out",
             "anchor com.golang.dlv has a rule for port 2345, but no ruleset calls the anchor: its rules are never \
-             evaluated until pf.conf has the line `anchor \"com.golang.dlv\"`"
+             evaluated until the main ruleset has `anchor \"com.golang.dlv\"`"
         ]
     );
 }

@@ -59,8 +59,11 @@ fn changes_are_turned_back_one_after_the_other_with_one_prompt_each() {
     }
     assert_eq!(prompts(&lab).len(), 7, "closing needs none");
     assert!(prompts(&lab)[3].contains(
-        "turn back change 4; open ports 2345 (dlv), 30000-30010 again for those that it was open for"
+        "turn back change 4; open port 2345 (dlv) again for anyone until it is closed; \
+         and open ports 30000-30010 again for 10.0.0.0/8 until it is closed."
     ));
+    assert!(prompts(&lab)[4].contains("close ports 30000-30010"), "{:?}", prompts(&lab)[4]);
+    assert!(!prompts(&lab).iter().any(|prompt| prompt.contains("pf.conf")), "{:?}", prompts(&lab));
     assert!(prompts(&lab)[6].contains("stop blocking ports "), "{:?}", prompts(&lab)[6]);
     assert!(lab.portcullis(&["undo"]).expect(1).err.contains("no change of yours"));
     // What was turned back can be asked for again, and turned back again.
@@ -95,6 +98,25 @@ fn what_was_changed_since_stays() {
 }
 
 #[test]
+fn a_dry_run_says_who_gets_in_when_the_guard_goes() {
+    let lab = guarded();
+    let said = lab.portcullis(&["undo", "--dry-run"]).expect(0).out;
+    assert!(said.contains("2345         network   block → pass") && !said.contains("more or less"), "{said}");
+    assert!(said.contains("pf would go off with the guard, and block nothing any more"), "{said}");
+    lab.portcullis(&["undo"]).expect(0);
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["open", "2345", "--from", "10.0.0.0/8"]).expect(0);
+    let said = lab.portcullis(&["undo", "--dry-run"]).expect(0).out;
+    assert!(said.contains("2345         network   pass → block"), "{said}");
+    // Off, it is held to what would be on again.
+    lab.portcullis(&["close", "2345"]).expect(0);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    let said = lab.portcullis(&["undo", "--dry-run"]).expect(0).out;
+    assert!(said.contains("2345         network   pass → block"), "{said}");
+    assert!(said.contains("pf is off, and would go on with the guard"), "{said}");
+}
+
+#[test]
 fn it_says_what_it_did() {
     let lab = Lab::new();
     for arguments in [&["guard", "on"][..], &["open", "2345", "--from", "any"], &["close", "2345"]] {
@@ -117,6 +139,23 @@ fn it_says_what_it_did() {
     lab.portcullis(&["guard", "off"]).expect(0);
     let said = lab.portcullis(&["undo"]).expect(0).out;
     assert!(said.contains(" was turned back; the guard is on again"), "{said}");
+    assert!(said.contains("; in our rules no debug port is open now"), "{said}");
+    let prompts = prompts(&lab);
+    let last = prompts.last().unwrap();
+    assert!(last.contains("block ports ") && last.contains("2345 (dlv)"), "{last}");
+}
+
+#[test]
+fn without_a_block_in_pf_conf_its_edit_is_not_asked_for() {
+    let lab = Lab::new();
+    lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    lab.portcullis(&["close", "9229"]).expect(0);
+    let said = lab.portcullis(&["undo"]).expect(0).out;
+    assert!(said.contains("; open now: 9229 (node) for anyone"), "{said}");
+    lab.portcullis(&["undo"]).expect(0);
+    let prompts = prompts(&lab);
+    assert!(prompts[1].contains("open port 9229 (node) again for anyone until it is closed"), "{prompts:?}");
+    assert!(!prompts.iter().any(|prompt| prompt.contains("pf.conf")), "{prompts:?}");
 }
 
 #[test]

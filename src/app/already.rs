@@ -7,8 +7,8 @@ use crate::root::request::{Operation, Request};
 use crate::rules::ledger::{Guard, Ledger, Opening, Seconds};
 use crate::system::Moment;
 
-/// A look that is older says too little of now, in seconds: launchd has root look as often.
-const FRESH: Seconds = 10 * 60;
+/// A look that is older says too little of now, in seconds: other programs change pf too.
+const FRESH: Seconds = 60;
 
 /// Whether the request would change nothing. What is unknown, interrupted, or not as the ledger says is never so: then
 /// root is asked, who looks. `report` is of `ledger`.
@@ -117,7 +117,7 @@ mod tests {
         };
         Report {
             version: Report::VERSION,
-            seen: 900,
+            seen: 950,
             boot: "B".into(),
             pf: PfState::Enabled,
             references: Some(1),
@@ -179,7 +179,7 @@ mod tests {
             &|_, report, _| report.pf = PfState::Unknown(String::new()),
             &|_, report, _| report.notes = vec![Note::NotEvaluated { anchor: "x".into() }],
             &|_, report, _| report.notes = vec![Note::TornBlock],
-            &|_, _, now| now.time = 1501,
+            &|_, _, now| now.time = 1011,
             &|_, _, now| now.boot = "C".into(),
         ];
         for (index, change) in changes.iter().enumerate() {

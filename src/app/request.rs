@@ -65,7 +65,7 @@ fn fresh(ledger: &Ledger, preferred: &[NamedPort]) -> Vec<NamedPort> {
     fresh
 }
 
-/// Whether our block goes into /etc/pf.conf or out of it.
+/// Whether our block goes into /etc/pf.conf or out of it. What a change that is turned back does to it is known apart.
 fn edits_conf(request: &Request, ledger: &Ledger) -> bool {
     let is_classic = ledger.way == Some(Attachment::Classic);
     match (&request.action, request.way) {
@@ -79,7 +79,7 @@ fn edits_conf(request: &Request, ledger: &Ledger) -> bool {
             !after.needs_rules()
         }
         // Whether it does is root's to see.
-        (Operation::Undo { .. } | Operation::Uninstall { .. }, _) => is_classic,
+        (Operation::Uninstall { .. }, _) => is_classic,
         (Operation::CloseAll {}, _) => is_classic && ledger.guard != Guard::On,
         (Operation::Guard { on: false }, _) => is_classic && ledger.openings.is_empty(),
         _ => false,

@@ -6,7 +6,7 @@ use crate::os;
 use crate::root::answer::Outcome;
 use crate::root::audit::AuditLine;
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{Guard, Ledger, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Seconds};
 use crate::rules::ledger_change::{LedgerChange, TurnedBack, UndoMoment};
 use crate::system::Moment;
 
@@ -61,9 +61,13 @@ impl UndoPreview {
         self.now.guard != Guard::On && self.back.ledger.guard == Guard::On
     }
 
-    /// Whether the rules move between the two ways of being evaluated.
-    pub(super) fn moves(&self) -> bool {
-        self.back.way.is_some()
+    /// Whether our block goes into /etc/pf.conf or out of it.
+    pub(super) fn edits_conf(&self) -> bool {
+        let is_classic = |way| way == Some(Attachment::Classic);
+        let goes_in = is_classic(self.back.way) && self.back.ledger.needs_rules();
+        let moves_out = self.back.way.is_some() && !is_classic(self.back.way);
+        let goes_out = moves_out || !self.back.ledger.needs_rules();
+        goes_in || (is_classic(self.now.way) && goes_out)
     }
 }
 

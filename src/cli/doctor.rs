@@ -54,6 +54,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         seen,
         let_in: let_in(&observed.status),
         notes: observed.status.notes,
+        ledger_problem: observed.facts.ledger_problem,
         interrupted: observed.status.interrupted,
         firewall: Some(observed.status.firewall),
         app_firewall: Some(observed.facts.app_firewall),

@@ -60,6 +60,9 @@ fn read_from(text: &str) -> Result<ClientHost, String> {
     }
 }
 
+/// Why no rule tells.
+const IN_DOUBT: &str = "a change was interrupted, and may have left this port open";
+
 pub struct ExplainCommand {
     /// As it was typed.
     port: String,
@@ -172,6 +175,7 @@ impl ExplainCommand {
         };
         let loaded_now =
             |rulesets: RulesetsReport| loaded(&rulesets).with_interfaces(firewall::interfaces(app.system()));
+        let in_doubt = self.is_in_doubt(app, port.first);
         let report = match fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?) {
             Ok(report) => report,
             Err(because) => {
@@ -183,6 +187,10 @@ impl ExplainCommand {
         };
         match &report.pf {
             PfState::Enabled => {}
+            PfState::Disabled if in_doubt => {
+                let sentence = format!("unknown: {IN_DOUBT}; root last saw that pf is off");
+                return unasked(Decision::Unknown, sentence, IN_DOUBT.to_owned());
+            }
             PfState::Disabled => {
                 let sentence = format!(
                     "passed: pf is off and filters nothing, so it keeps no client from port {}",
@@ -213,7 +221,18 @@ impl ExplainCommand {
         let loaded = loaded_now(rulesets);
         let age = duration(os::now().saturating_sub(report.seen));
         let notes = vec![format!("by the rules that root saw {age} ago")];
-        Ok(Box::new(self.answer(&loaded, port, notes, Vec::new())))
+        let mut output = self.answer(&loaded, port, notes, Vec::new());
+        if in_doubt {
+            output.is_in_doubt();
+        }
+        Ok(Box::new(output))
+    }
+
+    /// Whether a change that was interrupted may have left the port open to this client: to this Mac it always is.
+    fn is_in_doubt(&self, app: &App, port: u16) -> bool {
+        let is_from_outside = self.to.is_none() && self.client.from != ClientHost::Loopback;
+        let open = app.interrupted().map(|changing| changing.open).unwrap_or_default();
+        is_from_outside && open.iter().any(|open| open.port.contains(port))
     }
 
     /// The port that is asked about: of several the first, which a note says.
@@ -283,6 +302,15 @@ struct ExplainOutput {
 }
 
 impl ExplainOutput {
+    /// Says first that pf may not hold the rules that root saw.
+    fn is_in_doubt(&mut self) {
+        let Explanation { verdict, sentence, .. } = &mut self.explanation;
+        *sentence = format!("unknown: {IN_DOUBT}; by the rules that root last saw: {sentence}");
+        *verdict = Decision::Unknown;
+        let PerOrigin { network, anyone, .. } = &mut self.answers;
+        (*network, *anyone) = (Both::same(Decision::Unknown), Both::same(Decision::Unknown));
+    }
+
     /// Says first that pfctl would load nothing of the file: what its rules do is what they would do.
     fn is_not_loaded(&mut self, first: &Problem, count: usize) {
         let Explanation { verdict, sentence, .. } = &mut self.explanation;

@@ -1,8 +1,12 @@
 //! `portcullis status`
 
+use serde::Serialize;
+
 use super::context::Context;
 use super::output::{CommandOutput, Run, clock, pretty};
 use portcullis::diagnosis::{Answer, Reachability};
+use portcullis::root::answer::Outcome;
+use portcullis::rules::anchor::sessions_outlive_closing;
 use portcullis::rules::ledger::Guard;
 use portcullis::status::{FirewallState, Icon, PortState, PortStatus, Status};
 
@@ -17,22 +21,30 @@ impl StatusCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
         let preferences = app.preferences();
-        if self.check {
-            app.check(preferences.as_ref().ok())?;
-        }
-        Ok(Box::new(StatusOutput(app.status(&preferences)?)))
+        let answer = if self.check { Some(app.check(preferences.as_ref().ok())?) } else { None };
+        // That nothing was changed needs no word.
+        let changed = answer.filter(|answer| answer.outcome != Outcome::Unchanged);
+        let changed = changed.map(|answer| answer.message);
+        Ok(Box::new(StatusOutput { changed, status: app.status(&preferences)? }))
     }
 }
 
-struct StatusOutput(Status);
+#[derive(Serialize)]
+struct StatusOutput {
+    /// What root did beside looking: it undid a change that was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<String>,
+    #[serde(flatten)]
+    status: Status,
+}
 
 impl CommandOutput for StatusOutput {
     fn json(&self) -> String {
-        pretty(&self.0)
+        pretty(self)
     }
 
     fn text(&self) -> String {
-        let status = &self.0;
+        let status = &self.status;
         let mark = match status.icon {
             Icon::Closed => "[#]",
             Icon::Open => "[ ]",
@@ -40,7 +52,8 @@ impl CommandOutput for StatusOutput {
             Icon::Unknown => "[?]",
         };
         let lab = status.lab.as_ref().map_or(String::new(), |dir| format!("   (lab: {dir})"));
-        let mut text = format!("{mark} {}{lab}\n", status.sentence);
+        let mut text = self.changed.as_ref().map_or(String::new(), |changed| format!("{changed}\n"));
+        text += &format!("{mark} {}{lab}\n", status.sentence);
         if status.interrupted {
             text += "    Undo it: portcullis repair\n";
         } else if status.icon == Icon::Unknown {
@@ -82,6 +95,9 @@ fn port_lines(port: &PortStatus) -> String {
     let why = match port.state {
         PortState::MayBeOpen => ": a change was interrupted",
         PortState::Open if port.outside() == Answer::No => ", yet another rule blocks it",
+        PortState::Closed if port.in_use && sessions_outlive_closing(port.port.last()) => {
+            ": sessions go on until they end"
+        }
         _ => "",
     };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));

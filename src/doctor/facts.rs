@@ -28,6 +28,8 @@ pub struct DoctorFacts {
     pub conf: Option<LoadedConf>,
     /// What the status says besides: rules of others for a debug port, and the like.
     pub notes: Vec<String>,
+    /// Why the ledger does not read, where it does not.
+    pub ledger_problem: Option<String>,
     /// The ports that our rules close, and that pf lets other machines in to.
     pub let_in: Vec<NamedPort>,
     /// The Application Firewall; `None` where it was not asked.

@@ -3,12 +3,14 @@
 use super::facts::DoctorFacts;
 use super::finding::{Finding, Level, finding, shortened};
 use crate::diagnosis::Answer;
+use crate::pf::explain::SomeClients;
 use crate::pf::grounds::DecidingRule;
 use crate::pf::parse::parse_listing;
 use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
-use crate::status::{AppFirewall, Firewall, FirewallState};
+use crate::status::wording::unusable_ledger;
+use crate::status::{AppFirewall, Firewall, FirewallState, explain_way_in};
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
@@ -40,30 +42,72 @@ fn let_in(facts: &DoctorFacts, firewall: &Firewall) -> Option<Finding> {
     let why = verdict.and_then(|verdict| verdict.why(Answer::Yes)).map(ToString::to_string);
     let next = match firewall.state {
         FirewallState::Disabled => "have pf enabled again: `portcullis guard on`".to_owned(),
-        _ => format!("see which rule lets them in: `portcullis explain {}`", first.range.first()),
+        _ => {
+            let way_in = facts.seen.as_ref().map(|seen| explain_way_in(seen, first.range));
+            format!("see which rule lets them in: {}", way_in.unwrap_or_default())
+        }
     };
     Some(finding(Level::Problem, "pf", what, &why.unwrap_or_default(), &next))
 }
 
 /// Whether our rules are there and evaluated, and which rules are there besides.
 pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
-    let notes = facts.notes.iter().map(|note| {
-        let next = "see what it does: `portcullis explain PORT`";
-        let evidence = rule_of_note(facts, note);
-        let evidence = evidence.as_deref().unwrap_or("what root saw of pf, and /etc/pf.anchors");
-        finding(Level::Advice, "pf", note.clone(), evidence, next)
-    });
+    let notes = facts.notes.iter().map(|note| of_note(facts, note));
     let of_report = facts.seen.iter().zip(&facts.rulesets).flat_map(|(seen, loaded)| {
         skipped_interfaces(loaded).into_iter().chain(our_rules(seen, loaded)).chain(rules_of_others(loaded))
     });
     notes.chain(of_report).collect()
 }
 
+fn of_note(facts: &DoctorFacts, text: &str) -> Finding {
+    if facts.ledger_problem.as_deref().is_some_and(|because| unusable_ledger(because) == text) {
+        let next = "begin a new one, in which everything is closed: `portcullis close --all`";
+        return finding(Level::Problem, "pf", text, "the ledger", next);
+    }
+    let mut seen = facts.seen.iter().flat_map(|seen| &seen.notes);
+    let Some(note) = seen.find(|note| note.to_string() == text) else {
+        return finding(Level::Advice, "pf", text, "", "");
+    };
+    let evidence = rule_of_note(facts, note);
+    let evidence = evidence.as_deref().unwrap_or("what root saw of pf, and /etc/pf.anchors");
+    let (level, next) = judged(note);
+    finding(level, "pf", text, evidence, &next)
+}
+
+/// How much a note matters, and what to do where it does not say so itself.
+fn judged(note: &Note) -> (Level, String) {
+    match note {
+        Note::ForeignRule { place: ForeignPlace::File { path, .. }, .. } => {
+            (Level::Advice, format!("see what it would do: look at {path}"))
+        }
+        Note::ForeignRule { port, .. } => {
+            (Level::Advice, format!("see what it does: `portcullis explain {port}`"))
+        }
+        Note::Exception { clients, ports, answer, .. } => {
+            let port = ports.first().map(|range| range.first()).unwrap_or_default();
+            // Clients are named where a rule is about the port: it keeps out some that the port was opened for.
+            let is_shut_out = *answer == Answer::No && matches!(clients, SomeClients::Network(_));
+            let level = if is_shut_out { Level::Problem } else { Level::Advice };
+            let next = match clients.asked_for() {
+                Some(client) => format!("see the rule: `portcullis explain {port} {client}`"),
+                None => format!(
+                    "see the rule: `portcullis explain {port} --from ADDRESS`, with an address that it names"
+                ),
+            };
+            (level, next)
+        }
+        Note::NotEvaluated { .. } | Note::PfStaysOff => (Level::Problem, String::new()),
+        Note::ClassicCallStays | Note::TornBlock | Note::UnreadConf | Note::BlockStays => {
+            (Level::Advice, String::new())
+        }
+    }
+}
+
 /// The rule that a note speaks of, where this user may read the rules.
-fn rule_of_note(facts: &DoctorFacts, note: &str) -> Option<String> {
-    let (seen, loaded) = (facts.seen.as_ref()?, facts.rulesets.as_ref()?);
+fn rule_of_note(facts: &DoctorFacts, note: &Note) -> Option<String> {
+    let loaded = facts.rulesets.as_ref()?;
     let rules = |anchor: &str| Some(parse_listing(anchor, &loaded.rulesets.get(anchor)?.rules).ruleset);
-    match seen.notes.iter().find(|seen| seen.to_string() == note)? {
+    match note {
         Note::ForeignRule { place: ForeignPlace::File { .. }, .. } => None,
         Note::ForeignRule { place, port } => {
             let anchor = if let ForeignPlace::Anchor(path) = place { path } else { "" };
@@ -109,7 +153,11 @@ fn our_rules(seen: &Report, loaded: &RulesetsReport) -> Option<Finding> {
     } else if !called.any(|anchor| anchor.to_string() == call) {
         let what =
             format!("the main ruleset does not call the anchor {call}, so our rules are not evaluated");
-        finding(Level::Problem, "pf", what, "pfctl -s rules", repair)
+        let step = match way {
+            Attachment::Apple => "load this Mac's own again: `sudo pfctl -f /etc/pf.conf`",
+            Attachment::Classic => "have /etc/pf.conf call it again: `portcullis repair`",
+        };
+        finding(Level::Problem, "pf", what, "pfctl -s rules", step)
     } else {
         let what = format!("our rules are loaded, in the anchor {}", way.anchor());
         finding(Level::Fine, "pf", what, "pfctl -a … -s rules", "")

@@ -23,6 +23,7 @@ use crate::root::answer::{Outcome, Response};
 use crate::root::job;
 use crate::root::request::Request;
 use crate::system::{HelperLaunch, INSTALLED_HELPER, LEDGER, System};
+use prompt::PromptFacts;
 
 /// Why the helper did not do what was asked. The message says what became of the system.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,7 @@ pub enum ElevateError {
 pub fn ask(
     system: &dyn System,
     request: &Request,
+    facts: &PromptFacts,
     cancellation: &Cancellation,
 ) -> Result<Response, ElevateError> {
     request.validate()?;
@@ -101,7 +103,7 @@ pub fn ask(
     let arguments = arguments(&launch, request);
     let command = shell::command(&checked, &arguments);
     let program = if launch.needs_prompt {
-        let script = script(&command, &prompt::describe(request));
+        let script = script(&command, &prompt::describe(request, facts));
         system.program("/usr/bin/osascript").args(["-e", &script]).ending_with_us()
     } else {
         Program::new("/bin/sh").args(["-c", &command])

@@ -49,6 +49,13 @@ pub struct Holder {
     pub pid: u32,
     /// Seconds since 1970.
     pub since: i64,
+    /// Its name, as the kernel noted it.
+    #[serde(default = "pfctl")]
+    pub name: String,
+}
+
+fn pfctl() -> String {
+    "pfctl".to_owned()
 }
 
 /// The rules and tables of the main ruleset or of one anchor, rules in their normal form.
@@ -175,8 +182,13 @@ impl Kernel {
 
     /// DIOCSTARTREF: starts pf if need be, and holds it with `token`.
     pub fn hold(&mut self, token: u64, pid: u32, now: i64) {
+        self.hold_as(pfctl(), token, pid, now);
+    }
+
+    /// As [`Kernel::hold`], by a program that is not pfctl.
+    pub fn hold_as(&mut self, name: String, token: u64, pid: u32, now: i64) {
         self.running_since.get_or_insert(now);
-        self.holders.insert(0, Holder { token, pid, since: now });
+        self.holders.insert(0, Holder { token, pid, since: now, name });
     }
 
     /// DIOCSTOPREF: gives a token back; pf stops with the last hold. How many are left.

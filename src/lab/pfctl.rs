@@ -195,7 +195,7 @@ impl Call<'_> {
         }
         if invocation.hold {
             let token = new_token(kernel, self.pid);
-            kernel.hold(token, self.pid, os::now());
+            kernel.hold_as(holder_name(), token, self.pid, os::now());
             self.say(&format!("pf enabled\nToken : {token}"));
         }
         Ok(())
@@ -336,6 +336,13 @@ impl Call<'_> {
 
 /// An unused token. The kernel makes them from an address of its own and the time; here the process
 /// stands for the address.
+/// The kernel notes the program that asks; on a Mac the helper asks by itself, and here it does so by this program.
+fn holder_name() -> String {
+    let parent = format!("/proc/{}/comm", std::os::unix::process::parent_id());
+    let is_helper = std::fs::read_to_string(parent).is_ok_and(|name| name.starts_with("helper"));
+    if is_helper { "portcullis-helper" } else { "pfctl" }.to_owned()
+}
+
 fn new_token(kernel: &Kernel, pid: u32) -> u64 {
     let mut token = (u64::from(pid) << 40) ^ (os::now().unsigned_abs() << 8);
     while token == 0 || kernel.holders.iter().any(|holder| holder.token == token) {

@@ -1,37 +1,44 @@
 //! Processes that write themselves down before they run a program, so that they can be ended after their parent was killed.
 //!
 //! A child that is only known to its parent is lost with it, and may change pf long after everything else was put right.
-//! So while a [`Register`] is open each child of this process appends its number and its start to a file, in the moment
+//! So while a [`Register`] is open each child of its thread appends its number and its start to a file, in the moment
 //! between fork(2) and execve(2), and does not run its program where that fails or its parent has ended by then.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The descriptor of the open register; -1 where there is none.
-static REGISTER: AtomicI32 = AtomicI32::new(-1);
+thread_local! {
+    /// The descriptor of this thread's open register; -1 where there is none. Of the thread, because a change belongs to
+    /// one: with two of them in a process, a child of one would write to what the other has closed.
+    static REGISTER: Cell<i32> = const { Cell::new(-1) };
+}
 
-/// While it lives, the children of this process write themselves down in its file.
+/// While it lives, the children of the thread that opened it write themselves down in its file. It stays in that thread.
 #[derive(Debug)]
-pub struct Register(#[expect(dead_code, reason = "children write to its descriptor")] File);
+pub struct Register(
+    #[expect(dead_code, reason = "children write to its descriptor")] File,
+    PhantomData<*const ()>,
+);
 
 impl Register {
     /// `file` is open for appending.
     pub fn open(file: File) -> Self {
-        REGISTER.store(file.as_raw_fd(), Ordering::SeqCst);
-        Register(file)
+        REGISTER.set(file.as_raw_fd());
+        Register(file, PhantomData)
     }
 }
 
 impl Drop for Register {
     fn drop(&mut self) {
-        REGISTER.store(-1, Ordering::SeqCst);
+        REGISTER.set(-1);
     }
 }
 
@@ -119,7 +126,7 @@ pub fn read_register(bytes: &[u8]) -> Vec<ProcessId> {
 /// Has the process that `command` makes write itself down, where a register is open.
 #[expect(unsafe_code, reason = "what runs between fork and execve is for the caller to judge")]
 pub(super) fn enlist(command: &mut Command) {
-    let register = REGISTER.load(Ordering::SeqCst);
+    let register = REGISTER.get();
     if register < 0 {
         return;
     }
@@ -276,6 +283,26 @@ mod tests {
         );
         assert!(!child.wait().unwrap().success());
         assert!(ProcessId::own().runs());
+    }
+
+    #[test]
+    fn a_register_is_of_the_thread_that_opened_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("children");
+        let register = Register::open(File::options().append(true).create(true).open(&place).unwrap());
+        let run = || {
+            let mut command = Command::new("/usr/bin/true");
+            enlist(&mut command);
+            assert!(command.status().unwrap().success());
+        };
+        std::thread::scope(|threads| threads.spawn(run).join().unwrap());
+        assert_eq!(std::fs::read(&place).unwrap(), b"");
+        run();
+        let written = std::fs::read(&place).unwrap();
+        assert_eq!(read_register(&written).len(), 1);
+        drop(register);
+        run();
+        assert_eq!(std::fs::read(&place).unwrap(), written);
     }
 
     #[test]

@@ -14,15 +14,15 @@ use crate::rules::ledger::{Attachment, Guard, Ledger};
 use crate::system::ANCHOR_FILE;
 
 /// What is closed: from `old` to `after`, of which the way is still to be chosen.
-pub struct Closing {
+pub struct LoneClosing {
     pub old: Ledger,
     pub after: Ledger,
     pub live: Live,
 }
 
 /// Closes in pf, then in the ledger; `because`: why it is not made as a change.
-pub fn close(machine: &Machine, request: &Request, closing: Closing, because: &dyn Display) -> Carried {
-    let Closing { old, mut after, live } = closing;
+pub fn close(machine: &Machine, request: &Request, closing: LoneClosing, because: &dyn Display) -> Carried {
+    let LoneClosing { old, mut after, live } = closing;
     after.way = if after.needs_rules() { old.way.or(Some(Attachment::Apple)) } else { None };
     after.token = old.token.clone();
     let loaded = machine.load_alone(live, &after);

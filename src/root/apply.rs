@@ -19,6 +19,7 @@ use crate::root::machine::{Machine, StepError, timestamp};
 use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
 use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
+use crate::root::report::with_shown;
 use crate::root::request::{Operation, Permission, Request, RequestError};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::sweep::clear_the_way;
@@ -84,7 +85,7 @@ pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Respo
     };
     let carried = match &lock {
         Ok(_) => answer(&machine, request),
-        // Where nothing can be written nobody can hold it either.
+        // Where nothing can be written no other helper holds it either.
         Err(error) => (close_alone(&machine, request, error), JournalEnd::Stays),
     };
     let Carried { response, seen } = match carried {
@@ -99,7 +100,7 @@ pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Respo
     let Some(Seen { ledger, live, notes }) = seen else { return response };
     // Without its bell a port is closed by a prompt, which is no reason to fail.
     let _ = bell::set_up(&machine.files, &ledger);
-    let written = machine.write_report(&ledger, &live, &notes);
+    let written = machine.write_report(&ledger, &request.shown, &live, &notes);
     drop(lock);
     match written {
         Ok(()) => response,
@@ -216,7 +217,8 @@ fn after_recovery(carried: Carried, Recovered { message }: &Recovered) -> Carrie
         Outcome::Unchanged => Outcome::Changed,
         other => other,
     };
-    let message = format!("{message}; {}", response.message);
+    let rest = response.message.replace("nothing was changed", "nothing else was changed");
+    let message = format!("{message}; {rest}");
     Carried { response: Response { outcome, message, ..response }, seen }
 }
 
@@ -255,7 +257,7 @@ fn close_alone(machine: &Machine, request: &Request, because: &dyn std::fmt::Dis
         damaged.substitute(&machine.files, &live, &machine.boot).unwrap_or_default()
     });
     let after = desired(machine, &old, &live.state, request);
-    alone::close(machine, request, alone::Closing { old, after, live }, because)
+    alone::close(machine, request, alone::LoneClosing { old, after, live }, because)
 }
 
 /// Where pf cannot be put right a closing goes on, since it only takes away; everything else is refused.
@@ -337,7 +339,7 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
         Operation::Log { minutes } => {
             // So that a reader of the log can tell which rule is meant.
             let seen = look(machine, live, old)?;
-            machine.write_report(&seen.ledger, &seen.live, &[])?;
+            machine.write_report(&seen.ledger, &request.shown, &seen.live, &[])?;
             let response = record::start(machine.system, minutes, machine.now)?;
             Ok(Carried { response, seen: None })
         }
@@ -346,7 +348,7 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             Ok(Carried { response: job::answer(machine.system), seen: Some(seen) })
         }
         Operation::Status {} => {
-            let seen = look(machine, live, with_shown(&old, request))?;
+            let seen = look(machine, live, old)?;
             let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
             Ok(Carried { response, seen: Some(seen) })
         }
@@ -415,6 +417,12 @@ fn turn_back(
     if carried.response.ok {
         carried.response.message += &details;
     }
+    if carried.response.ok
+        && carried.response.outcome == Outcome::Changed
+        && let Some(seen) = &carried.seen
+    {
+        carried.response.message += &messages::open_now(&seen.ledger);
+    }
     Ok(carried)
 }
 
@@ -434,7 +442,7 @@ fn drop_lost_token(machine: &Machine, live: &Live, old: &Ledger) -> Ledger {
 
 /// The ledger after the request. `pf`: whether pf is enabled.
 fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> Ledger {
-    let mut new = with_shown(old, request);
+    let mut new = with_shown(old, &request.shown);
     let opens = matches!(request.action, Operation::Open { .. });
     // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
     let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled;
@@ -491,14 +499,4 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
 /// What of `old` is open just as `port` is to be for `from`: opened again it keeps its time, so that nothing is changed.
 fn same_opening<'a>(old: &'a Ledger, port: &NamedPort, from: &Source) -> Option<&'a Opening> {
     old.openings.iter().find(|opening| opening.port == port.range && opening.from == *from)
-}
-
-/// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is
-/// only reported.
-fn with_shown(old: &Ledger, request: &Request) -> Ledger {
-    let mut ledger = old.clone();
-    if ledger.guard != Guard::On {
-        request.shown.iter().for_each(|port| ledger.manage(port));
-    }
-    ledger
 }

@@ -22,8 +22,6 @@ pub struct Exception {
     /// Whether they get in, against what the ledger says.
     pub answer: Answer,
     pub because: Grounds,
-    /// Whether the rule that decides is about the port and names them, and is no general policy.
-    pub is_about_port: bool,
 }
 
 /// The ports of a range that each client is asked about.
@@ -56,7 +54,7 @@ pub fn exceptions(
             clients => clients,
         };
         let (answer, because) = (found.verdict.into(), found.because);
-        (is_new && is_told).then_some(Exception { port, clients, answer, because, is_about_port })
+        (is_new && is_told).then_some(Exception { port, clients, answer, because })
     };
     let mut found: Vec<Exception> =
         named_clients(loaded, port, &ours).into_iter().filter_map(of_client).collect();

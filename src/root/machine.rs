@@ -7,7 +7,7 @@ use crate::os::holds::HoldError;
 use crate::os::states::StatesError;
 use crate::os::{FileError, Files};
 use crate::pf::interfaces::InterfaceFacts;
-use crate::report::{Note, PfState, ReportFact};
+use crate::report::{Note, PfState, Report, ReportFact};
 use crate::root::live::{Live, Needed, Surroundings, observe};
 use crate::root::permissions::AskedBy;
 use crate::root::plan::{AnchorContents, Evaluation, Observed, Plan, PlanError, Step, plan};
@@ -16,6 +16,7 @@ use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
+use crate::rules::named_port::NamedPort;
 use crate::system::{ANCHOR_FILE, LEDGER, Moment, PF_CONF, STATUS, System};
 
 /// The Mac that a request works on, while it holds the lock.
@@ -288,9 +289,18 @@ impl Machine<'_> {
         cut().or_else(|_| cut())
     }
 
-    /// Writes what pf looks like, for the user's programs to read.
-    pub fn write_report(&self, ledger: &Ledger, live: &Live, notes: &[Note]) -> Result<(), FileError> {
-        let report = report::report(&self.files, ledger, live, &self.interfaces, &self.boot, self.now, notes);
+    /// Writes what pf looks like, for the user's programs to read: of the ledger's ports, and of those that the asker's menu
+    /// shows. Only the ledger's are managed, since a report that does not hold to the ledger counts as outdated.
+    pub fn write_report(
+        &self,
+        ledger: &Ledger,
+        shown: &[NamedPort],
+        live: &Live,
+        notes: &[Note],
+    ) -> Result<(), FileError> {
+        let asked = report::with_shown(ledger, shown);
+        let report = report::report(&self.files, &asked, live, &self.interfaces, &self.boot, self.now, notes);
+        let report = Report { managed: ledger.managed.clone(), ..report };
         report::write(&self.files, &report, live, report::wanted(ledger, &self.interfaces))
     }
 }

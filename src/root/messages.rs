@@ -4,7 +4,8 @@ use crate::diagnosis::Answer;
 use crate::os::states::StatesError;
 use crate::report::{Note, PfState};
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{Guard, Ledger};
+use crate::rules::anchor;
+use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 
 /// What was done, in a sentence that does not promise more than it does.
@@ -56,6 +57,15 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
         Operation::Install {} => "the part that closes ports in time is installed".to_owned(),
         Operation::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
     };
+    let outlive = |port: &NamedPort| anchor::sessions_outlive_closing(port.range.last());
+    let goes_on = match &request.action {
+        Operation::Close { ports } => ports.iter().any(outlive),
+        Operation::CloseAll {} | Operation::Guard { on: true } => ledger.closed().iter().any(outlive),
+        _ => false,
+    };
+    if guarded && goes_on {
+        message += "; sessions under way on ports from 49152 on go on until they end";
+    }
     for note in notes {
         message += &format!("; {note}");
     }
@@ -63,6 +73,16 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
 }
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
+
+/// What is open in our rules, as the end of a message.
+pub fn open_now(ledger: &Ledger) -> String {
+    let open = |opening: &Opening| format!("{} for {}", opening.named_port(), opening.from.in_full());
+    match ledger.openings.as_slice() {
+        [] if ledger.guard == Guard::On => "; in our rules no debug port is open now".to_owned(),
+        [] => format!("; no debug port has a rule of ours now{UNGUARDED}"),
+        openings => format!("; open now: {}", openings.iter().map(open).collect::<Vec<_>>().join(", ")),
+    }
+}
 
 /// `port 2345 (dlv) is`, `ports 2345 (dlv), 9229 (node) are`.
 fn subject(ports: &[NamedPort]) -> String {

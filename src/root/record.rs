@@ -268,8 +268,14 @@ pub fn stop(system: &dyn System, now: Seconds, boot: &str) -> Result<Response, R
     drop(change);
     // It is held until everything is put back.
     match tree.lock(RECORDING_LOCK, 3 * PATIENCE) {
-        Ok(_) => {
-            Ok(Response::done(Outcome::Changed, format!("pf's log is not recorded any more; {PFLOG} stays")))
+        // A recorder that was killed, or could write no more, has not put everything back.
+        Ok(_lock) => {
+            let buried = match Recording::last(tree, boot)? {
+                LastRecording::Known(recording) => bury(system, tree, recording, now),
+                last => bury_unknown(system, tree, &last, (now, boot)),
+            };
+            let message = format!("pf's log is not recorded any more; {PFLOG} stays");
+            Ok(if buried.ok { Response::done(Outcome::Changed, message) } else { buried })
         }
         Err(error) => {
             let message =

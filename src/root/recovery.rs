@@ -143,7 +143,7 @@ fn missing(machine: &Machine, journal: &Journal, half: &Ledger, request: &Reques
     planned().unwrap_or_default()
 }
 
-/// pf that was on before the change may be on after it, whoever asks.
+/// pf that was on before the change may be on after it, whichever request it is.
 fn missing_of(
     machine: &Machine,
     journal: &Journal,
@@ -188,14 +188,18 @@ fn set_aside(machine: &Machine) -> Result<Option<Journal>, FileError> {
     {
         machine.files.replace(&format!("{STATE_DIR}/journal.damaged-{stamp}"), &bytes, 0o600)?;
     }
+    let made = Moment { time: machine.now, boot: machine.boot.clone(), clock: machine.system.clock() };
+    let request = Request::new(Operation::CloseAll {}, "root", made);
     let LedgerOnDisk::Whole(ledger) = ledger_file::read(&machine.files)? else {
+        let message = "a change that was interrupted is not known: neither its journal nor the ledger could be used, \
+                       and every port counts as closed";
+        let line = Response::done(Outcome::Changed, message);
+        audit::record(machine.system, AuditedRequest::Valid(&request), line);
         machine.files.remove(JOURNAL)?;
         return Ok(None);
     };
     let mut closed = ledger.clone();
     closed.close_all();
-    let made = Moment { time: machine.now, boot: machine.boot.clone(), clock: machine.system.clock() };
-    let request = Request::new(Operation::CloseAll {}, "root", made);
     let journal = Journal::new(&request, &ledger, &closed, &machine.boot, machine.now);
     journal.write(&machine.files)?;
     Ok(Some(journal))

@@ -2,7 +2,7 @@
 
 use crate::diagnosis::Answer;
 use crate::os::{FileError, Files, hash};
-use crate::pf::explain::{CombinedVerdict, NearNetwork, SomeClients, answers};
+use crate::pf::explain::{CombinedVerdict, NearNetwork, answers};
 use crate::pf::grounds::Grounds;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::load::Listing;
@@ -17,6 +17,7 @@ use crate::root::live::Live;
 use crate::rules::anchor::{self, let_in};
 use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
+use crate::rules::named_port::NamedPort;
 use crate::system::{PF_CONF, RULESETS, STATUS};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
@@ -92,6 +93,16 @@ pub fn write(tree: &Files, report: &Report, live: &Live, wanted: String) -> Resu
     // Plain data with text keys: its JSON cannot fail.
     tree.replace_for_admins(RULESETS, &serde_json::to_vec_pretty(&rulesets).unwrap_or_default())?;
     tree.replace(STATUS, &serde_json::to_vec_pretty(report).unwrap_or_default(), 0o644)
+}
+
+/// The ledger with what the asker's menu shows, where that blocks nothing: while the guard is not on, what is managed is
+/// only looked at.
+pub fn with_shown(old: &Ledger, shown: &[NamedPort]) -> Ledger {
+    let mut ledger = old.clone();
+    if ledger.guard != Guard::On {
+        shown.iter().for_each(|port| ledger.manage(port));
+    }
+    ledger
 }
 
 /// The ranges that are shown: what is open, and what is managed.
@@ -172,8 +183,6 @@ pub enum Contradiction {
     StaysClosed { port: PortRange, who: &'static str, because: Grounds },
     #[error("port {port} would be open for others too: {because} ({})", shown_by(*port))]
     OpenForOthers { port: PortRange, because: Grounds },
-    #[error("port {port} would {} {clients}: {because}{}", if *.answer == Answer::Yes { "be open for" } else { "stay closed for" }, shown_to(*port, clients))]
-    Exception { port: PortRange, clients: SomeClients, answer: Answer, because: Box<Grounds> },
     #[error("port {port} would stay open: {because} ({})", shown_by(*port))]
     StaysOpen { port: PortRange, because: Grounds },
 }
@@ -183,36 +192,11 @@ fn shown_by(port: PortRange) -> String {
     format!("`portcullis explain {}` shows the rule", port.first())
 }
 
-/// Of clients that are withheld every user can see the rule's place.
-fn shown_to(port: PortRange, clients: &SomeClients) -> String {
-    let client = match clients {
-        SomeClients::Network(network) => network.hosts().nth(1).unwrap_or(network.addr()).to_string(),
-        SomeClients::Interface(name) => format!("anyone --on {name}"),
-        SomeClients::Withheld => return String::new(),
-    };
-    format!(" (`portcullis explain {} --from {client}` shows the rule)", port.first())
-}
-
 /// Whether pf would do what the ledger says. What is not known contradicts nothing: a rule of others that depends on
-/// something unknown is no reason to undo.
+/// something unknown is no reason to undo. Nor is a rule for some clients alone: that is another program's own purpose, and
+/// is said in a note ([`exceptions`]).
 pub fn check(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Result<(), Contradiction> {
-    let loaded = loaded(live, interfaces);
-    check_strangers(&loaded, ledger)?;
-    // A rule of others about one of our ports is meant for it; a general policy, such as a list of hosts that are kept out,
-    // is this Mac's own, and is said in a note.
-    let exceptions = all_exceptions(&loaded, ledger, &ranges(ledger));
-    let is_meant = |found: &Exception| found.is_about_port && found.answer != Answer::Unknown;
-    match exceptions.into_iter().find(is_meant) {
-        Some(Exception { port, clients, answer, because, .. }) => {
-            let because = Box::new(because.without_words());
-            Err(Contradiction::Exception { port, clients, answer, because })
-        }
-        None => Ok(()),
-    }
-}
-
-/// As [`check`], for clients that no rule names.
-fn check_strangers(loaded: &Rulesets, ledger: &Ledger) -> Result<(), Contradiction> {
+    let loaded = &loaded(live, interfaces);
     for opening in &ledger.openings {
         let (port, asked) = (opening.port, ask(loaded, ledger, opening.port));
         for (who, combined) in [("this Mac", asked.loopback), ("those it was opened for", asked.network)] {
@@ -249,7 +233,6 @@ mod tests {
     use super::*;
     use crate::report::LoadedRules;
     use crate::rules::anchor;
-    use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
 
     fn combined(rules: &str, near: &[&str]) -> CombinedVerdict {
@@ -321,7 +304,7 @@ mod tests {
             ("pass in quick proto tcp from 203.0.113.0/24 to any port = 2345", &closed),
             ("pass in quick inet6 proto tcp from 2001:db8::/32 to any port 2000:3000", &near),
             ("pass in quick proto tcp from <vpn> to any port = 2345", &closed),
-            // General policies: said, and no reason to undo what was asked.
+            // General policies.
             ("pass in quick from 203.0.113.0/24 to any", &closed),
             ("pass in quick from <vpn> to any", &near),
             ("block drop in quick from <vpn> to any", &any),
@@ -342,16 +325,12 @@ mod tests {
         }
         insta::assert_snapshot!(said, @r#"
         block drop in quick proto tcp from 203.0.113.0/24 to any port = 2345
-          ! port 2345 would stay closed for 203.0.113.0/24: blocked by rule 0 (`portcullis explain 2345 --from 203.0.113.2` shows the rule)
           rule 0 of the main ruleset keeps 203.0.113.0/24 out of port 2345, which our rules open
         pass in quick proto tcp from 203.0.113.0/24 to any port = 2345
-          ! port 2345 would be open for 203.0.113.0/24: passed by rule 0 (`portcullis explain 2345 --from 203.0.113.2` shows the rule)
           rule 0 of the main ruleset lets 203.0.113.0/24 in to port 2345, which our rules close
         pass in quick inet6 proto tcp from 2001:db8::/32 to any port 2000:3000
-          ! port 2345 would be open for 2001:db8::/32: passed by rule 0 (`portcullis explain 2345 --from 2001:db8::1` shows the rule)
           rule 0 of the main ruleset lets 2001:db8::/32 in to port 2345, which our rules close
         pass in quick proto tcp from <vpn> to any port = 2345
-          ! port 2345 would be open for some addresses: passed by rule 0
           rule 0 of the main ruleset lets some addresses in to port 2345, which our rules close
         pass in quick from 203.0.113.0/24 to any
           rule 0 of the main ruleset lets some addresses in to ports 2345, 9229, which our rules close

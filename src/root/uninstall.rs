@@ -68,7 +68,11 @@ pub fn finish(system: &dyn System, keep_logs: bool, now: Seconds, boot: &str, cl
             let names = STAGES.iter().map(|(name, _)| *name);
             let names: Vec<&str> = names.filter(|name| !keep_logs || *name != "the logs").collect();
             let logs = if keep_logs { format!("; the logs stay in {LOGS}") } else { String::new() };
-            let message = format!("{}; removed: {}{logs}; {proof}", closed.message, names.join(", "));
+            let message = format!(
+                "{}; removed, where there was any: {}{logs}; {proof}",
+                closed.message,
+                names.join(", ")
+            );
             Response { snapshot: None, ..Response::done(Outcome::Changed, message) }
         }
         Err((stage, error)) => {

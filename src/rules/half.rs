@@ -55,7 +55,7 @@ fn opening_of(ledger: &Ledger, piece: PortRange) -> Option<&Opening> {
 }
 
 /// The ranges cut wherever one of them begins or ends, rising: each piece lies within or outside each range.
-pub(super) fn pieces(ranges: impl Iterator<Item = PortRange>) -> Vec<PortRange> {
+pub fn pieces(ranges: impl Iterator<Item = PortRange>) -> Vec<PortRange> {
     let mut cuts = BTreeSet::new();
     for range in ranges {
         cuts.insert(u32::from(range.first()));

@@ -181,7 +181,8 @@ fn port_status(
         said.into_iter().min_by_key(|(_, said)| MOST_TELLING.iter().position(|state| *state == said.state));
     let (seen, said) = telling.unwrap_or_else(|| (&absent, assess(facts, report, port, &absent)));
     let pf_state = report.as_ref().ok().map(|report| &report.pf);
-    let remedy = remedy(port, state, pf_state);
+    let way_in = report.as_ref().ok().map(|report| explain_way_in(report, port)).unwrap_or_default();
+    let remedy = remedy(state, pf_state, &way_in);
     let others = used.len().saturating_sub(1);
     PortStatus {
         port,
@@ -302,17 +303,38 @@ fn exceptions(report: &Result<&Report, Unusable>, range: PortRange) -> Vec<PortE
 }
 
 /// What to do about a port that is not as our rules say, before anything else.
-fn remedy(port: PortRange, state: PortState, pf: Option<&PfState>) -> Option<String> {
+fn remedy(state: PortState, pf: Option<&PfState>, way_in: &str) -> Option<String> {
     match (state, pf) {
         (PortState::MayBeOpen, _) => Some("undo that change: `portcullis repair`".to_owned()),
         (PortState::LetIn, Some(PfState::Disabled)) => {
             Some("have pf enabled again: `portcullis guard on`".to_owned())
         }
-        (PortState::LetIn, _) => {
-            Some(format!("see which rule lets others in: `portcullis explain {}`", port.first()))
-        }
+        (PortState::LetIn, _) => Some(format!("see which rule lets others in: {way_in}")),
         _ => None,
     }
+}
+
+/// The command that shows which rule lets other machines in: asked about a client that it does let in.
+pub fn explain_way_in(report: &Report, range: PortRange) -> String {
+    let verdict = report.verdicts.iter().find(|verdict| verdict.port == range).map(PfVerdict::answers);
+    let lets_in = |answer: fn(PerOrigin<Answer>) -> Answer| verdict.map(answer) == Some(Answer::Yes);
+    if lets_in(|pf| pf.network) {
+        return format!("`portcullis explain {}`", range.first());
+    }
+    if lets_in(|pf| pf.anyone) {
+        return format!("`portcullis explain {} --from anyone`", range.first());
+    }
+    let mut exceptions = report.notes.iter().filter_map(|note| match note {
+        Note::Exception { clients, ports, answer: Answer::Yes, .. } => {
+            let port = ports.iter().find(|port| port.overlaps(range))?;
+            Some(format!("`portcullis explain {} {}`", port.first().max(range.first()), clients.asked_for()?))
+        }
+        _ => None,
+    });
+    // Whom a table or a general policy names is for administrators to see.
+    exceptions
+        .next()
+        .unwrap_or_else(|| "`sudo pfctl -a '*' -s rules`, and the tables that it names".to_owned())
 }
 
 /// What an interrupted change may have left more open, of this range.

@@ -5,12 +5,12 @@ use std::fmt;
 use crate::diagnosis::Answer;
 use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, Reason, Unusable};
-use crate::rules::ledger::Seconds;
+use crate::rules::ledger::{Attachment, Seconds};
 
 /// The whole status while a change is not finished.
 pub const INTERRUPTED: &str = "Not known: a change was interrupted";
 
-pub(super) fn unusable_ledger(because: &str) -> String {
+pub fn unusable_ledger(because: &str) -> String {
     format!(
         "the ledger of what is open cannot be used ({because}), so nothing is opened: `portcullis close --all` begins a new one"
     )
@@ -90,11 +90,18 @@ impl fmt::Display for Note {
                 "the call of our classic anchor stays loaded until this Mac restarts: the loaded ruleset is not \
                  seen to be the one of /etc/pf.conf, and loading that could lose rules of others; the anchor is empty",
             ),
-            Note::NotEvaluated { anchor } => write!(
-                f,
-                "the loaded main ruleset does not call our anchor {anchor}, so that our rules are without effect: \
-                 `sudo pfctl -f /etc/pf.conf` loads this Mac's own again"
-            ),
+            Note::NotEvaluated { anchor } => {
+                let remedy = if *anchor == Attachment::Classic.anchor() {
+                    "run `portcullis repair`; where that changes nothing, `sudo pfctl -f /etc/pf.conf` and then `portcullis repair`"
+                } else {
+                    "`sudo pfctl -f /etc/pf.conf` loads this Mac's own again"
+                };
+                write!(
+                    f,
+                    "the loaded main ruleset does not call our anchor {anchor}, so that our rules are without effect: \
+                     {remedy}"
+                )
+            }
             Note::UnreadConf => f.write_str(
                 "/etc/pf.conf could not be read, so our block in it stays: look at the file, then run `portcullis repair`",
             ),

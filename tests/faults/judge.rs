@@ -197,9 +197,10 @@ impl Reference {
                 }
             }
         }
-        // An uninstallation that is killed leaves what it found, and these locks.
-        allowed.insert(plain_path(&format!("{STATE}/recording.change.lock")));
-        allowed.insert(plain_path(&format!("{STATE}/recording.lock")));
+        // An uninstallation that is killed leaves what it found, and the locks of the recording that it looked for.
+        for lock in ["recording.change.lock", "recording.lock"] {
+            allowed.insert(plain_path(&format!("{STATE}/{lock}")));
+        }
         let ports = old.open.keys().chain(new.open.keys()).chain(&old.managed).chain(&new.managed);
         let ports = ports.copied().chain([22, 2346, 3000]).collect();
         let intents = Intents { before: old, after: new, half };

@@ -4,7 +4,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-use portcullis::elevate::prompt::describe;
+use portcullis::elevate::prompt::{PromptFacts, describe};
 use portcullis::root::request::{Operation, Permission, Request};
 use portcullis::rules::ledger::{Attachment, Guard, Ledger};
 use portcullis::rules::named_port::NamedPort;
@@ -80,7 +80,7 @@ fn threat_08_what_a_request_changes_and_the_prompt_does_not_name_is_nothing() {
         lab.portcullis(&["status"]).expect(0);
         for _ in 0..12 {
             let request = any_request(&mut random);
-            let said = describe(&request);
+            let said = describe(&request, &PromptFacts::default());
             let (before, conf, main) =
                 (ledger(&lab), lab.read(PF_CONF), lab.pfctl(&["-s", "rules"]).expect(0).out);
             if request.validate().is_err() {
@@ -134,10 +134,12 @@ fn threat_08_what_is_missing_is_asked_again_and_said() {
     let prompts = prompts(&lab);
     let [first, second] = prompts.as_slice() else { panic!("{prompts:?}") };
     assert!(!first.contains("firewall pf on"), "{first}");
+    // pf is on already.
     assert!(
-        second.contains("open port 2345 (dlv)") && second.contains("turn the firewall pf on"),
+        second.contains("open port 2345 (dlv)") && second.contains("keep the firewall pf on"),
         "{second}"
     );
+    assert!(second.contains("block port 2345 (dlv) once closed"), "{second}");
     assert!(second.contains("9229"), "{second}");
     assert!(lab.rules().contains("port = 9229"), "{}", lab.rules());
 }

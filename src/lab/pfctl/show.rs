@@ -160,7 +160,7 @@ impl Call<'_> {
         self.print(format_args!("{:<8} {:<28} {:<24} {}", "PID", "Process Name", "TOKEN", "TIMESTAMP"));
         for holder in &kernel.holders {
             let age = age(os::now() - holder.since);
-            self.print(format_args!("{:<8} {:<28} {:<24} {age}", holder.pid, "pfctl", holder.token));
+            self.print(format_args!("{:<8} {:<28} {:<24} {age}", holder.pid, holder.name, holder.token));
         }
     }
 

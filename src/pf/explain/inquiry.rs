@@ -323,9 +323,12 @@ impl<'a> Inquiry<'a> {
             let alone = self.loaded.alone(anchor);
             let matched = verdict(&alone, &packet).rule.is_some();
             if names_port || matched {
+                let call = anchor
+                    .rsplit_once('/')
+                    .map_or_else(|| (*anchor).to_owned(), |(parent, _)| format!("{parent}/*"));
                 self.notes.push(format!(
                     "anchor {anchor} has a rule for port {}, but no ruleset calls the anchor: its rules are never \
-                     evaluated until pf.conf has the line `anchor \"{anchor}\"`",
+                     evaluated until the main ruleset has `anchor \"{call}\"`",
                     self.port
                 ));
             }

@@ -28,6 +28,19 @@ pub enum SomeClients {
     Interface(String),
 }
 
+impl SomeClients {
+    /// How `explain` is asked about one of them, such as `--from 203.0.113.2`; `None` where they are withheld.
+    pub fn asked_for(&self) -> Option<String> {
+        match self {
+            SomeClients::Network(network) => {
+                Some(format!("--from {}", network.hosts().nth(1).unwrap_or(network.addr())))
+            }
+            SomeClients::Interface(name) => Some(format!("--from anyone --on {name}")),
+            SomeClients::Withheld => None,
+        }
+    }
+}
+
 /// `203.0.113.0/24`, `clients that come in by utun3`
 impl fmt::Display for SomeClients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -146,7 +146,7 @@ fn names_port(rule: &Rule, port: u16) -> bool {
 }
 
 /// Why the rule does not match: each criterion that fails alone.
-enum Reason<'r> {
+enum MissReason<'r> {
     Direction(Direction),
     Protocol(u8),
     Interface { written: String, asked: &'r str, redirects: bool },
@@ -160,30 +160,30 @@ enum Reason<'r> {
 }
 
 /// A clause behind "it".
-impl fmt::Display for Reason<'_> {
+impl fmt::Display for MissReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::Direction(Direction::In) => f.write_str("is for incoming packets"),
-            Reason::Direction(Direction::Out) => f.write_str("is for outgoing packets"),
-            Reason::Protocol(number) => match protocol_name(*number) {
+            MissReason::Direction(Direction::In) => f.write_str("is for incoming packets"),
+            MissReason::Direction(Direction::Out) => f.write_str("is for outgoing packets"),
+            MissReason::Protocol(number) => match protocol_name(*number) {
                 Some(name) => write!(f, "is for {name}"),
                 None => write!(f, "is for protocol {number}"),
             },
-            Reason::Interface { written, redirects: true, .. } if written == "lo0" => {
+            MissReason::Interface { written, redirects: true, .. } if written == "lo0" => {
                 f.write_str("redirects on lo0 only: connections of this Mac itself")
             }
-            Reason::Interface { written, asked, .. } => write!(f, "is on {written}, asked for {asked}"),
-            Reason::Family(Family::Inet) => f.write_str("is for IPv4"),
-            Reason::Family(Family::Inet6) => f.write_str("is for IPv6"),
-            Reason::Source(loaded, anchor, peer, packet) => write_source(f, loaded, anchor, peer, packet),
-            Reason::Destination(peer, packet) => match packet.destination {
+            MissReason::Interface { written, asked, .. } => write!(f, "is on {written}, asked for {asked}"),
+            MissReason::Family(Family::Inet) => f.write_str("is for IPv4"),
+            MissReason::Family(Family::Inet6) => f.write_str("is for IPv6"),
+            MissReason::Source(loaded, anchor, peer, packet) => write_source(f, loaded, anchor, peer, packet),
+            MissReason::Destination(peer, packet) => match packet.destination {
                 Some(asked) => write!(f, "is to {}, asked for {asked}", address(peer)),
                 None => write!(f, "is to {}", address(peer)),
             },
-            Reason::SourcePort => f.write_str("is for other ports of the client"),
-            Reason::Flags => f.write_str("is for other TCP flags than a connection's first packet has"),
-            Reason::Owner => f.write_str("is for another user or group"),
-            Reason::Tag(name) => {
+            MissReason::SourcePort => f.write_str("is for other ports of the client"),
+            MissReason::Flags => f.write_str("is for other TCP flags than a connection's first packet has"),
+            MissReason::Owner => f.write_str("is for another user or group"),
+            MissReason::Tag(name) => {
                 write!(f, "is for packets with the tag {name}, which this one has not")
             }
         }
@@ -221,7 +221,7 @@ fn failing<'r>(
     rule: &'r Rule,
     packet: &'r Packet,
     tags: &[Option<&str>],
-) -> Vec<Reason<'r>> {
+) -> Vec<MissReason<'r>> {
     let fails = |only: &dyn Fn(&mut Rule)| {
         let mut alone = Rule::new(Action::Pass);
         only(&mut alone);
@@ -229,44 +229,44 @@ fn failing<'r>(
     };
     let mut reasons = Vec::new();
     if let Some(direction) = rule.direction.filter(|direction| *direction != packet.direction) {
-        reasons.push(Reason::Direction(direction));
+        reasons.push(MissReason::Direction(direction));
     }
     if let Some(protocol) = rule.protocol.filter(|protocol| *protocol != packet.protocol) {
-        reasons.push(Reason::Protocol(protocol));
+        reasons.push(MissReason::Protocol(protocol));
     }
     if fails(&|alone| alone.interface.clone_from(&rule.interface))
         && let Some(interface) = &rule.interface
     {
         let written = format!("{}{}", if interface.negated { "! " } else { "" }, interface.name);
         let redirects = rule.redirect.is_some();
-        reasons.push(Reason::Interface { written, asked: &packet.interface, redirects });
+        reasons.push(MissReason::Interface { written, asked: &packet.interface, redirects });
     }
     let other_family = rule.family.filter(|family| *family != packet.family);
     if let Some(family) = other_family {
-        reasons.push(Reason::Family(family));
+        reasons.push(MissReason::Family(family));
     }
     let without_port = |peer: &Peer| Peer { port: None, ..peer.clone() };
     // Of another family no address can match.
     if other_family.is_none() && fails(&|alone| alone.source = without_port(&rule.source)) {
-        reasons.push(Reason::Source(loaded, anchor, &rule.source, packet));
+        reasons.push(MissReason::Source(loaded, anchor, &rule.source, packet));
     }
     if other_family.is_none() && fails(&|alone| alone.destination = without_port(&rule.destination)) {
-        reasons.push(Reason::Destination(&rule.destination, packet));
+        reasons.push(MissReason::Destination(&rule.destination, packet));
     }
     if fails(&|alone| alone.source.port.clone_from(&rule.source.port)) {
-        reasons.push(Reason::SourcePort);
+        reasons.push(MissReason::SourcePort);
     }
     if fails(&|alone| alone.flags = rule.flags) {
-        reasons.push(Reason::Flags);
+        reasons.push(MissReason::Flags);
     }
     if fails(&|alone| (alone.user, alone.group) = (rule.user.clone(), rule.group.clone())) {
-        reasons.push(Reason::Owner);
+        reasons.push(MissReason::Owner);
     }
     if let Some(tagged) = &rule.tagged
         && !tagged.negated
         && !tags.contains(&Some(&*tagged.name))
     {
-        reasons.push(Reason::Tag(&tagged.name));
+        reasons.push(MissReason::Tag(&tagged.name));
     }
     reasons
 }

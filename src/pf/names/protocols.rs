@@ -5,9 +5,10 @@ pub(crate) fn protocol(name: &str) -> Option<u8> {
     PROTOCOLS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
-/// The name of a protocol, as pfctl prints it.
+/// The name of a protocol, as pfctl prints it; none where it is no word of pf.conf, as `a/n`.
 pub(crate) fn protocol_name(number: u8) -> Option<&'static str> {
-    PROTOCOLS.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
+    let named = PROTOCOLS.iter().find(|(_, known)| *known == number).map(|(name, _)| *name);
+    named.filter(|name| !name.contains('/'))
 }
 
 /// The first name of a number is the one that is printed.
@@ -167,5 +168,6 @@ mod tests {
         assert_eq!(protocol("icmp6"), Some(58));
         assert_eq!(protocol_name(58), Some("ipv6-icmp"));
         assert_eq!(protocol_name(6), Some("tcp"));
+        assert_eq!((protocol("a/n"), protocol_name(107)), (Some(107), None));
     }
 }

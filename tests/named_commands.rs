@@ -1,0 +1,64 @@
+//! The commands that `status` and `doctor` name lead on.
+
+mod common;
+
+use common::Lab;
+use portcullis::system::{LEDGER, STATUS};
+
+#[test]
+fn with_the_guard_off_a_look_at_pf_counts() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["guard", "off"]).expect(0);
+    let looked_at = |what: &str| {
+        let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+        assert_eq!((&status["icon"], &status["firewall"]["guard"]), (&"off".into(), &"off".into()), "{what}");
+        let seen: serde_json::Value = serde_json::from_slice(&lab.read(STATUS)).unwrap();
+        assert_eq!(seen["managed"], serde_json::json!([]), "{what}");
+        let is_asked = |verdict: &serde_json::Value| verdict["port"] == 2345;
+        assert!(seen["verdicts"].as_array().unwrap().iter().any(is_asked), "{what}: {seen:#}");
+        lab.portcullis(&["explain", "2345"]).expect(0);
+    };
+    looked_at("turned off");
+    lab.portcullis(&["status", "--check"]).expect(0);
+    looked_at("looked at");
+}
+
+#[test]
+fn a_damaged_ledger_is_a_problem() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.write(LEDGER, "{");
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains("✗ pf: the ledger of what is open cannot be used"), "{doctor}");
+    assert!(doctor.contains("`portcullis close --all`\n"), "{doctor}");
+    lab.portcullis(&["close", "--all"]).expect(0);
+    assert!(!lab.portcullis(&["doctor"]).out.contains("the ledger of what is open"));
+}
+
+#[test]
+fn a_client_that_a_rule_of_others_names_is_asked_about() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let others = |rule: &str| {
+        lab.write("/other.conf", format!("{rule}\n"));
+        let file = lab.file("/other.conf").display().to_string();
+        lab.pfctl(&["-a", "com.apple/050.other", "-f", &file]).expect(0);
+        lab.portcullis(&["status", "--check"]).expect(0);
+    };
+    let explain = "`portcullis explain 9229 --from 203.0.113.2`";
+    others("pass in quick proto tcp from 203.0.113.0/24 to any port 9229");
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    let mut ports = status["ports"].as_array().unwrap().iter();
+    let node = ports.find(|port| port["port"] == 9229).unwrap();
+    assert_eq!(node["next"], format!("see which rule lets others in: {explain}"));
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(doctor.contains(&format!("do: see which rule lets them in: {explain}")), "{doctor}");
+    lab.portcullis(&["explain", "9229", "--from", "203.0.113.2"]).expect(0);
+    others("block in quick proto tcp from 203.0.113.0/24 to any port 9229");
+    lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    let doctor = lab.portcullis(&["doctor"]).expect(1).out;
+    let kept_out = "keeps 203.0.113.0/24 out of port 9229, which our rules open";
+    assert!(doctor.lines().any(|line| line.starts_with("✗") && line.contains(kept_out)), "{doctor}");
+    assert!(doctor.contains(&format!("do: see the rule: {explain}")), "{doctor}");
+}
