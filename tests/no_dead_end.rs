@@ -102,3 +102,16 @@ fn a_tick_keeps_the_way_and_edits_nothing_that_it_does_not_need() {
         assert_eq!(lab.pfctl(&["-a", CLASSIC, "-s", "rules"]).expect(0).out, "", "{what}");
     }
 }
+
+#[test]
+fn what_others_let_in_is_said_of_the_port_that_was_asked_for() {
+    let lab = ready("apple");
+    let main = lab.pfctl(&["-s", "rules"]).expect(0).out;
+    assert!(main.contains("anchor \"com.apple/*\""), "{main}");
+    load_main(&lab, &format!("set skip on en0\n{main}"));
+    // Both are open, and each of the others that are closed is let in as well.
+    for port in ["9229", "2345"] {
+        let said = lab.portcullis(&["close", port]).expect(5).err;
+        assert!(said.contains(&format!("port {port} would stay open")), "{said}");
+    }
+}
