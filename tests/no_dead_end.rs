@@ -79,6 +79,15 @@ fn an_opening_mends_what_harms_nobody_or_names_the_command() {
         let prompts = String::from_utf8(lab.read(PROMPTS_LOG)).unwrap_or_default();
         assert!(prompts.lines().last().unwrap().contains("load /etc/pf.conf"), "{prompts}");
     }
+    // Where the last look says that it is needed, the first prompt says so.
+    let lab = ready("apple");
+    disturb(&lab, "flush");
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let prompts = || String::from_utf8(lab.read(PROMPTS_LOG)).unwrap().lines().count();
+    let before = prompts();
+    lab.portcullis(&["open", "5678", "--from", "any"]).expect(0);
+    assert_eq!(prompts(), before + 1);
+
     let lab = ready("apple");
     disturb(&lab, "kill switch");
     let before = lab.pfctl(&["-s", "rules"]).expect(0).out;

@@ -492,7 +492,8 @@ mod tests {
         let text = |under_way, ended: Option<&str>| {
             let recording =
                 Some(RecordingTimes { since: 0, until: 3600, under_way, ended: ended.map(Into::into) });
-            LogOutput { version: 1, entries: vec![], blocked: BTreeMap::new(), problems: vec![], recording }.text()
+            LogOutput { version: 1, entries: vec![], blocked: BTreeMap::new(), problems: vec![], recording }
+                .text()
         };
         assert!(text(true, None).ends_with(", and goes on\n"));
         assert!(text(false, Some("it was asked to")).ends_with(": it was asked to\n"));
