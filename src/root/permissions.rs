@@ -4,6 +4,7 @@ use super::plan::{Evaluation, Observed, Plan, PlanError, Step, plan};
 use super::request::{Operation, Permission, Request};
 use crate::report::{Note, PfState};
 use crate::rules::ledger::{Guard, Ledger};
+use crate::rules::order;
 
 /// Who has a request carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub fn missing(request: &Request, asked_by: AskedBy, way: Transition, steps: &[S
         needed.push(Permission::GuardOn);
     }
     needed.retain(|permission| !request.may.contains(permission));
-    needed.sort_unstable();
+    order::sort(&mut needed);
     needed.dedup();
     needed
 }

@@ -17,6 +17,7 @@ use crate::pf::interfaces::InterfaceFacts;
 use crate::port::PortRange;
 use crate::rules::ledger::{Attachment, LATEST, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
+use crate::rules::order;
 use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::Moment;
 
@@ -211,7 +212,7 @@ impl Request {
             Permission::GuardOn => self.guard_on = true,
             other => {
                 self.may.push(other);
-                self.may.sort_unstable();
+                order::sort(&mut self.may);
                 self.may.dedup();
             }
         }

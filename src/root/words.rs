@@ -22,6 +22,7 @@ use super::request::{Operation, Permission, Request, RequestError};
 use crate::port::{PortError, PortRange};
 use crate::rules::ledger::{Attachment, Seconds};
 use crate::rules::named_port::{NameError, NamedPort, PortName};
+use crate::rules::order;
 use crate::rules::source::Source;
 use crate::system::Moment;
 
@@ -307,7 +308,7 @@ fn number<T: FromStr<Err = std::num::ParseIntError>>(word: &str) -> Result<T, Wo
 fn permissions(word: &str) -> Result<Vec<Permission>, WordsError> {
     let read = |item| choose(item, "edit-conf, load-conf or install", &PERMISSIONS);
     let mut may = word.split(',').map(read).collect::<Result<Vec<_>, _>>()?;
-    may.sort_unstable();
+    order::sort(&mut may);
     may.dedup();
     Ok(may)
 }

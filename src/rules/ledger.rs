@@ -16,6 +16,7 @@ use super::seal::{self, SealError};
 use super::source::Source;
 use crate::port::PortRange;
 use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName};
+use crate::rules::order;
 use crate::system::Moment;
 
 /// Seconds since 1970-01-01 UTC.
@@ -269,7 +270,7 @@ impl Ledger {
     pub fn open(&mut self, opening: Opening) {
         self.drop_openings(opening.port);
         self.openings.push(opening);
-        self.openings.sort_by_key(|opening| opening.port);
+        order::by_key(&mut self.openings, |opening| opening.port);
     }
 
     /// Closes a range: what is open of it is dropped, and it is ours to block from now on.
@@ -328,7 +329,7 @@ impl Ledger {
             fresh = fresh.into_iter().flat_map(|range| range.without(managed.range)).collect();
         }
         self.managed.extend(fresh.into_iter().map(|range| port.part(range)));
-        self.managed.sort_by_key(|managed| managed.range);
+        order::by_key(&mut self.managed, |managed| managed.range);
     }
 
     /// What the guard blocks from other machines: managed, and not open.
