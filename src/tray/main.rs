@@ -30,6 +30,7 @@ use error::TrayError;
 use event::Event;
 use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
+use portcullis::elevate::place::RestrictedPlace;
 use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::os::cancel::Cancellation;
@@ -77,6 +78,7 @@ fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Optio
 fn run(app: App) -> Result<(), TrayError> {
     place::check()?;
     run_launchd(&app);
+    tell_of_the_place(&app);
     // Outlives the icon, whose files are in it.
     let directory = place::icon_directory()?;
     let mut event_loop = {
@@ -129,6 +131,15 @@ fn run_launchd(app: &App) {
     if system.lab().is_some() {
         let launchd = system.program(LAUNCHCTL).args(["run"]).timeout(Duration::MAX).ending_with_us();
         std::thread::spawn(move || launchd.run());
+    }
+}
+
+/// On a Mac, says in a dialog that the app lies where root may not be allowed to read it. The tray starts meanwhile.
+fn tell_of_the_place(app: &App) {
+    let restricted = cfg!(target_os = "macos").then(RestrictedPlace::of_this_program).flatten();
+    if let Some(restricted) = restricted.filter(|_| app.system().lab().is_none()) {
+        let app = app.clone();
+        std::thread::spawn(move || portcullis::elevate::place::tell(app.system(), restricted));
     }
 }
 
