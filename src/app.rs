@@ -36,6 +36,8 @@ use crate::root::audit::{self, AuditLog};
 use crate::root::messages;
 use crate::root::record::Recording;
 use crate::root::request::{Operation, Permission};
+use crate::rules::end_choice::{EndChoice, EndChoiceError};
+use crate::rules::ends::EndOfDay;
 use crate::rules::ledger::{Changing, Guard, Ledger, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -186,6 +188,7 @@ impl App {
             blocked: self.blocked(now),
             ledger_problem: self.ledger_problem(),
             openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
+            zone: self.system.zone(),
             interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
         let mut status = Status::of(&facts);
@@ -279,9 +282,31 @@ impl App {
         &self,
         ports: &[NamedPort],
         from: Source,
+        end: EndChoice,
         preferences: &Preferences,
     ) -> Result<Response, AppError> {
-        self.ask(Operation::Open { ports: ports.to_vec(), from, until: None }, Some(preferences))
+        self.ask(self.opening(ports, from, end)?, Some(preferences))
+    }
+
+    /// The operation that opens, with the end as it is now. Errors: it is past, or shorter than a Mac holds to.
+    pub fn opening(&self, ports: &[NamedPort], from: Source, end: EndChoice) -> Result<Operation, AppError> {
+        if let EndChoice::For(seconds @ ..EndChoice::LEAST) = end
+            && self.system.lab().is_none()
+        {
+            return Err(EndChoiceError::Short(seconds).into());
+        }
+        let (until, ends) = end.end(self.system.now(), self.end_of_day(), &self.system.zone())?;
+        Ok(Operation::Open { ports: ports.to_vec(), from, until, ends })
+    }
+
+    /// When the working day ends.
+    pub fn end_of_day(&self) -> EndOfDay {
+        self.ledger().and_then(|ledger| ledger.end_of_day).unwrap_or_default()
+    }
+
+    /// Has root set when the working day ends.
+    pub fn set_end_of_day(&self, at: EndOfDay) -> Result<Response, AppError> {
+        self.ask(Operation::EndOfDay { at }, None)
     }
 
     pub fn close(
@@ -335,7 +360,7 @@ impl App {
             MenuAction::Open(port) => {
                 let preferences = preferences?;
                 let from = self.source(&SourceChoice::parse([preferences.from.as_str()])?)?;
-                self.open(std::slice::from_ref(port), from, &preferences)?;
+                self.open(std::slice::from_ref(port), from, preferences.end(), &preferences)?;
             }
             MenuAction::Close(port) => {
                 self.close(std::slice::from_ref(port), readable)?;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::debuggers::ports::{DebugPort, shown_by_default, usual_ports};
 use crate::port::PortRange;
+use crate::rules::end_choice::{EndChoice, EndChoiceError};
 use crate::rules::ledger::Attachment;
 use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName, PortsError, parse_ports};
 
@@ -23,6 +24,9 @@ pub struct Preferences {
     pub show: Vec<PortName>,
     /// For which clients a click in the menu opens a port: `any`, `lan`, or hosts with commas between them.
     pub from: String,
+    /// When a port that a click opens ends: `evening`, `restart`, `keep`, a duration, or a time of day.
+    #[serde(rename = "for")]
+    pub lasts: String,
     /// `auto` (`None`) is below `com.apple/*` where the loaded ruleset calls that, else by our block in pf.conf.
     #[serde(deserialize_with = "attachment")]
     pub way: Option<Attachment>,
@@ -47,7 +51,8 @@ fn attachment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Attac
 
 impl Default for Preferences {
     fn default() -> Self {
-        Preferences { show: shown_by_default(), from: "lan".to_owned(), way: None, port: Vec::new() }
+        let (from, lasts) = ("lan".to_owned(), "evening".to_owned());
+        Preferences { show: shown_by_default(), from, lasts, way: None, port: Vec::new() }
     }
 }
 
@@ -80,13 +85,15 @@ pub enum PreferenceProblem {
     },
     #[error("show names {0} twice")]
     ShownTwice(PortName),
+    #[error("for: {0}")]
+    End(#[source] EndChoiceError),
     #[error("from is empty: use lan, any, or hosts with commas between them")]
     EmptyFrom,
 }
 
 impl Preferences {
     /// The keys that [`Preferences::set`] takes.
-    pub const KEYS: [&'static str; 3] = ["show", "from", "way"];
+    pub const KEYS: [&'static str; 4] = ["show", "from", "for", "way"];
 
     /// The bytes of the file as text.
     pub fn text(bytes: Vec<u8>) -> Result<String, PreferencesError> {
@@ -107,7 +114,14 @@ impl Preferences {
         if preferences.from.trim().is_empty() {
             return Err(PreferenceProblem::EmptyFrom.into());
         }
+        EndChoice::parse_preference(&preferences.lasts).map_err(PreferenceProblem::End)?;
         Ok(preferences)
+    }
+
+    /// When a port that a click opens ends.
+    pub fn end(&self) -> EndChoice {
+        // What does not read was refused.
+        EndChoice::parse_preference(&self.lasts).unwrap_or(EndChoice::Evening)
     }
 
     /// Every port that has a name: the user's own first; a debugger's usual port gives way to an own port of its name or
@@ -155,7 +169,7 @@ impl Preferences {
                 let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
                 toml_edit::value(names.collect::<toml_edit::Array>())
             }
-            "from" | "way" => toml_edit::value(value),
+            "from" | "for" | "way" => toml_edit::value(value),
             _ => return Err(PreferencesError::Key(key.chars().take(40).collect())),
         };
         // The comment behind a value belongs to the old value's decoration: it moves to the new one.
@@ -300,7 +314,7 @@ mod tests {
         assert!(set("show", "dlv, x").unwrap().contains("show = [\"dlv\", \"x\"]"));
         assert!(set("show", "dlv, y").is_err());
         assert!(set("way", "sideways").is_err());
-        assert!(set("colour", "red").unwrap_err().to_string().contains("known are show, from, way"));
+        assert!(set("colour", "red").unwrap_err().to_string().contains("known are show, from, for, way"));
     }
 
     proptest::proptest! {

@@ -151,6 +151,11 @@ pub trait System: fmt::Debug + Send + Sync {
         os::clock()
     }
 
+    /// The time zone of this machine.
+    fn zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::system()
+    }
+
     /// Now, by every clock.
     fn moment(&self) -> Result<Moment, BootError> {
         Ok(Moment { time: self.now(), boot: self.boot_id()?, clock: self.clock() })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use common::Lab;
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use portcullis::os::holds::{HoldError, Release};
 use portcullis::os::process::Program;
 use portcullis::os::states::StatesError;
@@ -15,6 +16,7 @@ use portcullis::root::answer::{Outcome, Response};
 use portcullis::root::apply::apply;
 use portcullis::root::permissions::AskedBy;
 use portcullis::root::request::{Operation, Request};
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
@@ -28,6 +30,7 @@ const NOON: i64 = 1_764_072_000;
 struct AtMoment {
     lab: portcullis::lab::Lab,
     moment: Moment,
+    zone: TimeZone,
 }
 
 impl System for AtMoment {
@@ -36,6 +39,9 @@ impl System for AtMoment {
     }
     fn now(&self) -> i64 {
         self.moment.time
+    }
+    fn zone(&self) -> TimeZone {
+        self.zone.clone()
     }
     fn clock(&self) -> u64 {
         self.moment.clock
@@ -81,14 +87,18 @@ impl System for AtMoment {
 /// Asks at a moment: hours of the wall clock after noon, the boot, hours of the other clock.
 fn ask(lab: &Lab, (wall, boot, clock): (i64, &str, u64), action: Operation) -> Response {
     let moment = Moment { time: NOON + wall * HOUR, boot: boot.into(), clock: clock * HOUR.unsigned_abs() };
+    ask_at(lab, moment, TimeZone::UTC, action)
+}
+
+fn ask_at(lab: &Lab, moment: Moment, zone: TimeZone, action: Operation) -> Response {
     let request = Request::new(action.clone(), "ada", moment.clone());
     let asked_by = if action == (Operation::Tick {}) { AskedBy::Launchd } else { AskedBy::User };
-    apply(&AtMoment { lab: lab.system(), moment }, &request, asked_by)
+    apply(&AtMoment { lab: lab.system(), moment, zone }, &request, asked_by)
 }
 
 fn open(from: Source, hours: i64) -> Operation {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
-    Operation::Open { ports, from, until: Some(NOON + hours * HOUR) }
+    Operation::Open { ports, from, until: Some(NOON + hours * HOUR), ends: EndKind::Time }
 }
 
 /// A lab in which 2345 is open from noon until four, hour 10 of the boot `A`.
@@ -178,4 +188,107 @@ fn an_end_that_is_past_or_a_network_elsewhere_opens_nothing() {
     lab.write("/lab.toml", "networks = []\n");
     let said = ask(&lab, (0, "A", 10), open(lan(&["10.9.9.0/24"]), 2));
     assert!(said.ok, "{said:?}");
+}
+
+/// Asks so many seconds after noon of the boot `A`.
+fn ask_after(lab: &Lab, seconds: i64, zone: &TimeZone, action: Operation) -> Response {
+    let clock = 10 * HOUR.unsigned_abs() + seconds.unsigned_abs();
+    let moment = Moment { time: NOON + seconds, boot: "A".into(), clock };
+    ask_at(lab, moment, zone.clone(), action)
+}
+
+fn until_evening(ends: EndKind, until: i64) -> Operation {
+    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
+    Operation::Open { ports, from: Source::Any, until: Some(NOON + until), ends }
+}
+
+/// A lab in which 2345 is open from noon until half past six.
+fn opened_until_evening(ends: EndKind) -> Lab {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    ask_after(&lab, 0, &TimeZone::UTC, Operation::Guard { on: true });
+    let said = ask_after(&lab, 0, &TimeZone::UTC, until_evening(ends, EVENING));
+    assert!(said.ok && is_open(&lab), "{said:?}");
+    lab
+}
+
+const EVENING: i64 = 6 * HOUR + HOUR / 2;
+
+#[test]
+fn a_later_change_of_the_evening_only_makes_it_earlier() {
+    let east = TimeZone::posix("<+05>-5").unwrap();
+    let west = TimeZone::posix("<-05>5").unwrap();
+    let day = |at: &str| Some(Operation::EndOfDay { at: at.parse().unwrap() });
+    for (zone, asked, end, why) in [
+        (&TimeZone::UTC, None, EVENING, "as it was asked"),
+        (&east, None, HOUR + HOUR / 2, "half past six is earlier there"),
+        (&west, None, EVENING, "it is later there"),
+        (&TimeZone::UTC, day("15:00"), 3 * HOUR, "an earlier end of day"),
+        (&TimeZone::UTC, day("12:10"), 60 + 2 * HOUR, "it is over, nearly: two hours"),
+        (&TimeZone::UTC, day("20:00"), EVENING, "a later end of day"),
+    ] {
+        let lab = opened_until_evening(EndKind::Evening);
+        let said = ask_after(&lab, 60, zone, asked.unwrap_or(Operation::Tick {}));
+        assert!(said.ok, "{why}: {said:?}");
+        ask_after(&lab, end - 1, zone, Operation::Tick {});
+        assert!(is_open(&lab), "{why}");
+        ask_after(&lab, end, zone, Operation::Tick {});
+        assert!(!is_open(&lab), "{why}");
+    }
+}
+
+#[test]
+fn root_takes_the_earlier_of_the_end_that_is_asked_and_its_own() {
+    let lab = opened_until_evening(EndKind::Evening);
+    for (asked, until) in [(20 * HOUR, EVENING), (HOUR, HOUR)] {
+        ask_after(&lab, 1, &TimeZone::UTC, until_evening(EndKind::Evening, asked));
+        assert_eq!(Ledger::parse(&lab.read(LEDGER)).unwrap().openings[0].until, Some(NOON + until));
+    }
+    // What is no evening has the end that it was given.
+    ask_after(&lab, 2, &TimeZone::UTC, until_evening(EndKind::Time, 20 * HOUR));
+    assert_eq!(Ledger::parse(&lab.read(LEDGER)).unwrap().openings[0].until, Some(NOON + 20 * HOUR));
+}
+
+#[test]
+fn a_port_in_session_at_its_evening_has_30_minutes_more_once() {
+    let session = "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED\n";
+    let elsewhere = session.replace(":2345", ":2346");
+    let itself = "ALL tcp 127.0.0.1:2345 <- 127.0.0.1:50002       ESTABLISHED:ESTABLISHED\n";
+    for (ends, states, more) in [
+        (EndKind::Evening, session, true),
+        (EndKind::Evening, &*elsewhere, false),
+        (EndKind::Evening, itself, false),
+        (EndKind::Evening, "", false),
+        (EndKind::Time, session, false),
+    ] {
+        let lab = opened_until_evening(ends);
+        lab.write("/private/var/pf/states", states);
+        let zone = TimeZone::UTC;
+        // Another request comes before the tick.
+        ask_after(&lab, EVENING + 5, &zone, Operation::Status {});
+        ask_after(&lab, EVENING + 50, &zone, Operation::Tick {});
+        assert_eq!(is_open(&lab), more, "{ends:?} {states}");
+        lab.write("/private/var/pf/states", states);
+        ask_after(&lab, EVENING + HOUR / 2 - 1, &zone, Operation::Tick {});
+        assert_eq!(is_open(&lab), more, "{ends:?} {states}");
+        ask_after(&lab, EVENING + HOUR / 2, &zone, Operation::Tick {});
+        assert!(!is_open(&lab), "once");
+    }
+    // Slept over, they are over too.
+    let lab = opened_until_evening(EndKind::Evening);
+    lab.write("/private/var/pf/states", session);
+    ask_after(&lab, EVENING + HOUR, &TimeZone::UTC, Operation::Tick {});
+    assert!(!is_open(&lab));
+}
+
+#[test]
+fn what_is_to_end_with_the_restart_does() {
+    let lab = opened();
+    let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
+    let open = Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Restart };
+    assert!(ask(&lab, (0, "A", 10), open).ok);
+    ask(&lab, (4000, "A", 4010), Operation::Tick {});
+    assert!(is_open(&lab));
+    ask(&lab, (1, "B", 0), Operation::Tick {});
+    assert!(!is_open(&lab));
 }

@@ -10,6 +10,7 @@ use common::{Lab, request};
 use portcullis::lab::launchd::{LaunchPace, Launchd, LaunchdError};
 use portcullis::root::job::{self, InstalledJob, JobState};
 use portcullis::root::request::{Operation, Permission, Request};
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
@@ -71,7 +72,7 @@ fn ready() -> Lab {
 
 fn open(port: &str, until: Option<i64>) -> Request {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
-    request(Operation::Open { ports, from: Source::Any, until })
+    request(Operation::Open { ports, from: Source::Any, until, ends: EndKind::Time })
 }
 
 /// Whatever is open is over by now.

@@ -4,13 +4,14 @@ mod common;
 
 use common::{Lab, request};
 use portcullis::root::request::{Operation, Request};
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 use portcullis::system::LEDGER;
 
 fn open(port: &str, until: Option<i64>) -> Request {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
-    request(Operation::Open { ports, from: Source::Any, until })
+    request(Operation::Open { ports, from: Source::Any, until, ends: EndKind::Time })
 }
 
 fn ready() -> Lab {

@@ -14,6 +14,7 @@ use portcullis::root::answer::Response;
 use portcullis::root::apply::apply;
 use portcullis::root::permissions::AskedBy;
 use portcullis::root::request::{Operation, Permission, Request};
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Attachment;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
@@ -104,7 +105,7 @@ fn operation(random: &mut Random, latest: u32) -> Operation {
         0..6 => {
             let from = [Source::Any, Source::Hosts { hosts }, Source::Lan { networks: lan }];
             let until = (random.below(3) == 0).then(|| portcullis::os::now() + 3600);
-            Operation::Open { ports, from: from[random.below(3)].clone(), until }
+            Operation::Open { ports, from: from[random.below(3)].clone(), until, ends: EndKind::Time }
         }
         6..9 => Operation::Close { ports },
         9 => Operation::CloseAll {},

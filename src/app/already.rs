@@ -42,8 +42,9 @@ fn after(request: &Request, ledger: &Ledger) -> Option<Ledger> {
     }
     request.managed.iter().for_each(|port| after.manage(port));
     match &request.action {
-        Operation::Open { ports, from, until } => {
-            let is_open = |opening: &Opening| opening.from == *from && opening.until == *until;
+        Operation::Open { ports, from, until, ends } => {
+            let ends = |opening: &Opening| opening.until == *until && opening.kind() == *ends;
+            let is_open = |opening: &Opening| opening.from == *from && ends(opening);
             let mut open = ledger.openings.iter().filter(|opening| is_open(opening));
             let ranges: Vec<PortRange> = open.by_ref().map(|opening| opening.port).collect();
             if !ports.iter().all(|port| ranges.contains(&port.range)) {

@@ -9,6 +9,8 @@ use crate::prefs::PreferencesError;
 use crate::report::Unusable;
 use crate::root::answer::Outcome;
 use crate::root::request::Permission;
+use crate::rules::end_choice::EndChoiceError;
+use crate::rules::ends::EndOfDayError;
 use crate::rules::named_port::PortsError;
 use crate::sockets::SocketsError;
 use crate::system::SystemError;
@@ -18,6 +20,10 @@ use crate::system::SystemError;
 pub enum AppError {
     #[error(transparent)]
     Ports(#[from] PortsError),
+    #[error(transparent)]
+    End(#[from] EndChoiceError),
+    #[error(transparent)]
+    EndOfDay(#[from] EndOfDayError),
     /// A name that the preferences may know, while they do not read.
     #[error(
         "{name} is not a name that is known without the preferences: name the port by its number ({open}); {preferences}"
@@ -111,7 +117,7 @@ impl AppError {
         match self {
             AppError::Ports(_) | AppError::NameNeedsPreferences { .. } => 2,
             AppError::Source(_) | AppError::MixedSource(_) | AppError::NoClient { .. } => 2,
-            AppError::NotYours { .. } => 2,
+            AppError::NotYours { .. } | AppError::End(_) | AppError::EndOfDay(_) => 2,
             AppError::Preferences { .. } | AppError::ReadPreferences { .. } => 2,
             AppError::Elevate(ElevateError::Request(_)) => 2,
             AppError::Elevate(ElevateError::Cancelled) => 3,

@@ -29,6 +29,7 @@ pub(super) fn composed(
             | Operation::StopLog {}
             | Operation::Undo { .. }
             | Operation::Install {}
+            | Operation::EndOfDay { .. }
             | Operation::Uninstall { .. }
     );
     let mut request = Request::new(action.clone(), &os::user_name(), made);

@@ -189,7 +189,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
     let mut new = old.clone();
     shown.iter().for_each(|port| new.manage(port));
     match operation {
-        Operation::Open { ports, from, until } => {
+        Operation::Open { ports, from, until, .. } => {
             for port in ports {
                 new.open(Opening::new(port, from.clone(), *until, 0, ""));
             }
@@ -203,6 +203,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
         | Operation::Undo { .. }
         | Operation::Uninstall { .. }
         | Operation::Install {}
+        | Operation::EndOfDay { .. }
         | Operation::Tick {} => {}
     }
     if new.guard == Guard::Off {

@@ -6,7 +6,7 @@ use super::dry_run;
 use super::interruption;
 use super::output::Run;
 use portcullis::app::{AppError, SourceChoice};
-use portcullis::root::request::Operation;
+use portcullis::rules::end_choice::EndChoice;
 
 #[derive(Debug, clap::Args)]
 pub struct OpenCommand {
@@ -16,6 +16,15 @@ pub struct OpenCommand {
     /// Whom to let in: any, lan (the networks this Mac is on now), or hosts and networks [default: as preferred]
     #[arg(long, value_name = "SOURCE", num_args = 1..)]
     from: Vec<String>,
+    /// For how long, such as 90m, 2h or 1h30m [default: as preferred]
+    #[arg(long = "for", value_name = "TIME")]
+    lasts: Option<String>,
+    /// Until when: 18:30, "tomorrow 09:00", evening (the end of the working day) or restart
+    #[arg(long, value_name = "TIME", conflicts_with = "lasts")]
+    until: Option<String>,
+    /// Until it is closed by hand
+    #[arg(long, conflicts_with_all = ["lasts", "until"])]
+    keep: bool,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -31,11 +40,17 @@ impl OpenCommand {
         };
         let ports = preferences.ports(&self.ports.join(",")).map_err(AppError::from)?;
         let from = app.source(&choice)?;
+        let end = match (&self.lasts, &self.until) {
+            _ if self.keep => EndChoice::Keep,
+            (Some(lasts), _) => EndChoice::parse_for(lasts).map_err(AppError::from)?,
+            (None, Some(until)) => EndChoice::parse_until(until).map_err(AppError::from)?,
+            (None, None) => preferences.end(),
+        };
         if self.dry_run {
-            let operation = Operation::Open { ports, from, until: None };
+            let operation = app.opening(&ports, from, end)?;
             return interruption::told(&app, || dry_run::preview(&app, &operation, &Ok(preferences)));
         }
-        let response = app.open(&ports, from, &preferences)?;
+        let response = app.open(&ports, from, end, &preferences)?;
         ChangeOutput::with_status(&app, response, &Ok(preferences))
     }
 }

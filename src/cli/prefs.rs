@@ -7,15 +7,20 @@ use serde::Serialize;
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
+use portcullis::app::AppError;
 use portcullis::debuggers::ports::DebugPort;
 use portcullis::prefs::Preferences;
 use portcullis::root::answer::{Outcome, Response};
+use portcullis::rules::ends::{EndOfDay, EndOfDayError};
 use portcullis::rules::ledger::Attachment;
 use portcullis::rules::named_port::PortName;
 
+/// Not the user's own: it stands in root's ledger.
+const END_OF_DAY: &str = "end-of-day";
+
 #[derive(Debug, clap::Args)]
 pub struct PrefsArguments {
-    /// The preference: show, from or way
+    /// The preference: show, from, for, way, or end-of-day, which root sets (asks for permission)
     #[arg(requires = "value")]
     key: Option<String>,
     /// Its new value
@@ -42,7 +47,11 @@ impl PrefsCommand {
         match self {
             PrefsCommand::Show => {
                 let (preferences, file) = (app.preferences()?, app.preferences_file().to_owned());
-                Ok(Box::new(PrefsOutput { preferences, file }))
+                Ok(Box::new(PrefsOutput { preferences, file, end_of_day: app.end_of_day() }))
+            }
+            PrefsCommand::Set { key, value } if key == END_OF_DAY => {
+                let at = value.parse().map_err(|error: EndOfDayError| AppError::from(error))?;
+                ChangeOutput::with_status(&app, app.set_end_of_day(at)?, &app.preferences())
             }
             PrefsCommand::Set { key, value } => {
                 app.set_preference(&key, &value)?;
@@ -56,6 +65,7 @@ impl PrefsCommand {
 struct PrefsOutput {
     preferences: Preferences,
     file: PathBuf,
+    end_of_day: EndOfDay,
 }
 
 #[derive(Serialize)]
@@ -64,6 +74,9 @@ struct PrefsJson<'a> {
     file: &'a std::path::Path,
     show: &'a [PortName],
     from: &'a str,
+    #[serde(rename = "for")]
+    lasts: &'a str,
+    end_of_day: EndOfDay,
     way: &'a str,
     port: &'a [DebugPort],
 }
@@ -80,18 +93,20 @@ impl PrefsOutput {
 
 impl CommandOutput for PrefsOutput {
     fn json(&self) -> String {
-        let Preferences { show, from, port, .. } = &self.preferences;
-        pretty(&PrefsJson { version: 1, file: &self.file, show, from, way: self.way(), port })
+        let Preferences { show, from, lasts, port, .. } = &self.preferences;
+        let (file, end_of_day) = (self.file.as_path(), self.end_of_day);
+        pretty(&PrefsJson { version: 1, file, show, from, lasts, end_of_day, way: self.way(), port })
     }
 
     fn text(&self) -> String {
-        let Preferences { show, from, port, .. } = &self.preferences;
+        let Preferences { show, from, lasts, port, .. } = &self.preferences;
         let show: Vec<&str> = show.iter().map(PortName::as_str).collect();
-        let mut text = format!("show  {}\nfrom  {from}\nway   {}\n", show.join(", "), self.way());
+        let mut text =
+            format!("show  {}\nfrom  {from}\nfor   {lasts}\nway   {}\n", show.join(", "), self.way());
         for DebugPort { port, name, debugger, .. } in port {
             let debugger = debugger.map_or_else(String::new, |debugger| format!(" ({})", debugger.name));
             text += &format!("port  {port} {name}{debugger}\n");
         }
-        format!("{text}file  {}\n", self.file.display())
+        format!("{text}file  {}\n{END_OF_DAY}  {}\n", self.file.display(), self.end_of_day)
     }
 }

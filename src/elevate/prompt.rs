@@ -2,6 +2,7 @@
 
 use crate::port::PortRange;
 use crate::root::request::{Operation, Permission, Request};
+use crate::rules::ends::EndKind;
 use crate::rules::ledger::{Changing, Guard, Ledger, Opening, Seconds};
 use crate::rules::ledger_change::uncovered;
 use crate::rules::named_port::NamedPort;
@@ -54,8 +55,8 @@ pub fn describe(request: &Request, facts: &PromptFacts) -> String {
 /// What is asked, in clauses; none where another clause says it.
 fn actions(request: &Request, facts: &PromptFacts) -> Vec<String> {
     let one = match &request.action {
-        Operation::Open { ports, from, until } => {
-            format!("open {} {}", port_words(ports), terms(from, *until, request.made.time))
+        Operation::Open { ports, from, until, ends } => {
+            format!("open {} {}", port_words(ports), terms(from, (*until, *ends), request.made.time))
         }
         Operation::Close { ports } => format!("close {}", port_words(ports)),
         Operation::CloseAll {} => "close every debug port".to_owned(),
@@ -95,6 +96,9 @@ fn actions(request: &Request, facts: &PromptFacts) -> Vec<String> {
         Operation::StopLog {} => "stop recording what the firewall logs".to_owned(),
         Operation::Status {} => "look at the firewall".to_owned(),
         Operation::Install {} => Permission::Install.in_words().to_owned(),
+        Operation::EndOfDay { at } => {
+            format!("end the working day at {at}, and what is open until the evening no later")
+        }
         // What was asked last is what was interrupted, and that is undone.
         Operation::Tick {} if facts.interrupted.is_some() => "close the ports whose time is over".to_owned(),
         Operation::Tick {} => {
@@ -120,7 +124,7 @@ fn opened_again(opens: &[NamedPort], back: &Ledger, now: Seconds) -> Vec<String>
         let opening = back.openings.iter().find(|opening| opening.port.overlaps(port.range));
         let terms = opening.map_or_else(
             || "for those that it was open for".to_owned(),
-            |Opening { from, until, .. }| terms(from, *until, now),
+            |opening| terms(&opening.from, (opening.until, opening.kind()), now),
         );
         match clauses.iter_mut().find(|(same, _)| *same == terms) {
             Some((_, ports)) => ports.push(port.clone()),
@@ -163,7 +167,7 @@ fn blocks(request: &Request, ledger: &Ledger) -> Vec<String> {
     let mut after = ledger.clone();
     request.close.iter().for_each(|port| after.close(port));
     match &request.action {
-        Operation::Open { ports, from, until } => {
+        Operation::Open { ports, from, until, .. } => {
             for port in ports {
                 after.open(Opening::new(port, from.clone(), *until, request.made.time, &request.asker));
             }
@@ -196,8 +200,13 @@ fn blocks(request: &Request, ledger: &Ledger) -> Vec<String> {
 }
 
 /// `for anyone until 17:30`
-fn terms(from: &Source, until: Option<Seconds>, now: Seconds) -> String {
-    let until = until.map_or_else(|| "it is closed".to_owned(), |until| time_words(until, now));
+fn terms(from: &Source, (until, kind): (Option<Seconds>, EndKind), now: Seconds) -> String {
+    let until = match (until, kind) {
+        (Some(until), EndKind::Evening) => format!("the evening ({})", time_words(until, now)),
+        (Some(until), _) => time_words(until, now),
+        (None, EndKind::Restart) => "this Mac restarts".to_owned(),
+        (None, _) => "it is closed".to_owned(),
+    };
     format!("for {} until {until}", from.in_full())
 }
 

@@ -3,6 +3,7 @@
 use super::row::MenuAction;
 use super::text::one_line;
 use crate::diagnosis::{Answer, Reachability};
+use crate::rules::ends::EndKind;
 use crate::status::{FirewallState, PortState, PortStatus, Status};
 
 pub(super) const LAB: &str = "Lab: nothing on this machine is changed";
@@ -94,17 +95,30 @@ fn state(status: &Status, port: &PortStatus) -> String {
         (PortState::Unknown, _) => "not known".to_owned(),
         (PortState::Open, FirewallState::Enabled) => match port.outside() {
             Answer::No => "open, yet another rule blocks it".to_owned(),
-            _ => format!("open for {}", source(port)),
+            _ => format!("open for {}{}", source(port), end(port)),
         },
-        (PortState::Open, FirewallState::Disabled) => format!("open for {}, and pf is off", source(port)),
+        (PortState::Open, FirewallState::Disabled) => {
+            format!("open for {}{}, and pf is off", source(port), end(port))
+        }
         (PortState::Open, FirewallState::Unknown) => {
-            format!("open for {}, not looked at since", source(port))
+            format!("open for {}{}, not looked at since", source(port), end(port))
         }
         (PortState::Closed, FirewallState::Enabled) => "closed".to_owned(),
         (PortState::LetIn, FirewallState::Enabled) => "let in by another rule".to_owned(),
         (PortState::Unmanaged, FirewallState::Enabled) => "unmanaged".to_owned(),
         (_, FirewallState::Disabled) => "not filtered".to_owned(),
         _ => "not known".to_owned(),
+    }
+}
+
+/// How long is left is left out: a row is not to change each minute.
+fn end(port: &PortStatus) -> String {
+    let Some(end) = &port.end else { return String::new() };
+    match (&end.clock, end.kind) {
+        (Some(clock), _) if end.lengthened => format!(" until {clock}, 30 min more"),
+        (Some(clock), _) => format!(" until {clock}"),
+        (None, EndKind::Restart) => " until the restart".to_owned(),
+        (None, _) => String::new(),
     }
 }
 

@@ -25,10 +25,11 @@ use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::sweep::clear_the_way;
 use crate::root::undo::{self, UndoError, UndoRequest};
 use crate::root::{alone, bell, job, journal, messages, record, recovery, uninstall};
+use crate::rules::ends::EndKind;
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
-use crate::system::{LOCK, System};
+use crate::system::{LOCK, Moment, System};
 
 /// How long a request waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -455,19 +456,28 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         new.managed.clear();
     }
     request.managed.iter().for_each(|port| new.manage(port));
+    if let Operation::EndOfDay { at } = request.action {
+        new.end_of_day = Some(at);
+    }
     // Whatever is asked, what is over is closed first.
+    machine.lengthen(&mut new);
     machine.expire(&mut new);
     request.close.iter().for_each(|port| new.close(port));
     match &request.action {
-        Operation::Open { ports, from, until } => {
+        Operation::Open { ports, from, until, ends } => {
+            let until = match ends {
+                EndKind::Evening => until.map(|until| until.min(machine.evening(&new))),
+                EndKind::Time | EndKind::Restart => *until,
+            };
+            let now = Moment { time: machine.now, boot: machine.boot.clone(), clock: machine.clock };
             let user = Some(Caller::of_process(machine.system).user());
             for port in ports {
                 let opening = match same_opening(old, port, from) {
-                    Some(same) if same.until == *until => same.clone(),
-                    Some(Opening { since, .. }) => {
-                        Opening::new(port, from.clone(), *until, *since, &request.asker)
+                    Some(same) if same.until == until && same.kind() == *ends => same.clone(),
+                    same => {
+                        let since = same.map_or(machine.now, |same| same.since);
+                        Opening::new(port, from.clone(), until, since, &request.asker).ending(*ends, &now)
                     }
-                    None => Opening::new(port, from.clone(), *until, machine.now, &request.asker),
                 };
                 new.open(Opening { user, ..opening });
             }
@@ -484,7 +494,7 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         }
         Operation::Guard { on: true } | Operation::Undo { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
-        Operation::Install {} => {}
+        Operation::Install {} | Operation::EndOfDay { .. } => {}
     }
     if new.guard == Guard::Off {
         // Nothing is ours to close any more: the next guard begins with what is shown then.

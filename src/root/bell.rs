@@ -4,12 +4,11 @@
 //! looks at the files that it made itself and at no other, and takes nothing from them but whether they were touched:
 //! whatever is done to them, a port is closed or nothing happens.
 
-use std::collections::BTreeSet;
-
 use crate::os::{self, BellFile, FileError, Files};
 use crate::port::PortRange;
 use crate::rules::ledger::{Ledger, Opening};
 use crate::rules::named_port::NamedPort;
+use crate::rules::order;
 use crate::system::{BELL, JOB};
 
 /// What launchd watches: it is rung after any other.
@@ -63,8 +62,11 @@ fn is_rung(bell: BellFile) -> bool {
     matches!(bell, BellFile::Rung(_) | BellFile::Other)
 }
 
-fn users(ledger: &Ledger) -> BTreeSet<u32> {
-    ledger.openings.iter().filter_map(|opening| opening.user).collect()
+fn users(ledger: &Ledger) -> Vec<u32> {
+    let mut users: Vec<u32> = ledger.openings.iter().filter_map(|opening| opening.user).collect();
+    order::sort(&mut users);
+    users.dedup();
+    users
 }
 
 fn openings_of(ledger: &Ledger, user: u32) -> impl Iterator<Item = &Opening> {

@@ -3,11 +3,10 @@
 //! A ledger that does not read refuses what opens and never what closes. What it would have said is taken from what our
 //! rules say, loaded and on disk: each has its port's name in its label.
 
-use std::collections::BTreeSet;
-
 use crate::os::{Expected, FileError, Files};
 use crate::root::live::Live;
 use crate::root::request::{Operation, RequestError};
+use crate::rules::ends::EndKind;
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, PfToken};
 use crate::rules::named_port::NamedPort;
 use crate::rules::order;
@@ -76,7 +75,7 @@ fn parse(bytes: &[u8]) -> Result<Ledger, LedgerProblem> {
     let ledger = Ledger { changing: None, ..Ledger::parse(bytes)? };
     for opening in &ledger.openings {
         let (ports, from) = (vec![opening.named_port()], opening.from.clone());
-        Operation::Open { ports, from, until: None }.validate()?;
+        Operation::Open { ports, from, until: None, ends: EndKind::Time }.validate()?;
     }
     let rises = |mut ranges: Vec<crate::port::PortRange>| {
         let before = ranges.clone();
@@ -165,7 +164,7 @@ impl DamagedLedger {
         // A port's number may be that of a token of others.
         let numbered = text.split("\"number\":").skip(1).map(str::trim_start);
         let digits = numbered.filter_map(|rest| rest.split(|letter: char| !letter.is_ascii_digit()).next());
-        let numbers: BTreeSet<u64> = digits.filter_map(|number| number.parse().ok()).collect();
+        let numbers: Vec<u64> = digits.filter_map(|number| number.parse().ok()).collect();
         let held = live.tokens.iter().flatten();
         // The kernel keeps the first 16 bytes of a name.
         let is_ours = |name: &str| name.starts_with("portcullis") || name.starts_with("dev.portcullis");

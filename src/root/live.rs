@@ -216,7 +216,8 @@ fn read_rulesets(
     needed: Needed,
 ) -> Result<BTreeMap<String, LoadedRules>, PfctlError> {
     let mut rulesets = BTreeMap::new();
-    let mut nat = BTreeMap::from([(String::new(), needed.try_again(|| pf.nat(None))?)]);
+    let mut nat = BTreeMap::new();
+    nat.insert(String::new(), needed.try_again(|| pf.nat(None))?);
     let mut callers = vec![String::new()];
     while let Some(caller) = callers.pop() {
         let calls = parse_listing(&caller, nat.get(&caller).map_or("", String::as_str));

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use crate::firewall::{Pfctl, PfctlError, Rules};
 use crate::os::holds::HoldError;
 use crate::os::states::StatesError;
-use crate::os::{FileError, Files};
+use crate::os::{FileError, Files, TrackedConnection};
 use crate::pf::interfaces::InterfaceFacts;
 use crate::report::{Note, PfState, Report, ReportFact};
 use crate::root::live::{Live, Needed, Surroundings, observe};
@@ -16,6 +16,7 @@ use crate::root::request::Operation;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
+use crate::rules::ends;
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::system::{ANCHOR_FILE, LEDGER, Moment, PF_CONF, STATUS, System};
@@ -95,9 +96,30 @@ impl Machine<'_> {
     /// Closes what is over in `ledger`, by whichever clock that comes first; what is open still is over by both from then on.
     pub fn expire(&self, ledger: &mut Ledger) {
         let now = Moment { time: self.now, boot: self.boot.clone(), clock: self.clock };
+        ledger.shorten_evenings(&now, self.evening(ledger));
         ledger.expire(&now);
         ledger.expire_set_back(&now, self.latest_seen());
         ledger.set_clocks(&now);
+    }
+
+    /// Gives what is in session when its evening has come its 30 minutes more. Who is on this Mac itself is not cut off by a
+    /// closing, and needs none.
+    pub fn lengthen(&self, ledger: &mut Ledger) {
+        let now = Moment { time: self.now, boot: self.boot.clone(), clock: self.clock };
+        if !ledger.openings.iter().any(|opening| opening.may_last_longer() && opening.is_over(&now)) {
+            return;
+        }
+        let connections = self.system.connections().unwrap_or_default();
+        let comes_in =
+            |connection: &&TrackedConnection| connection.is_inbound && !connection.remote.ip().is_loopback();
+        let used: Vec<u16> = connections.iter().filter(comes_in).map(|one| one.local.port()).collect();
+        ledger.lengthen_evenings(&now, |range| used.iter().any(|port| range.contains(*port)));
+    }
+
+    /// When an evening that is asked for now ends.
+    pub fn evening(&self, ledger: &Ledger) -> Seconds {
+        let day = ledger.end_of_day.unwrap_or_default();
+        ends::evening(self.now, day, &self.system.zone()).until
     }
 
     /// The latest time by the wall clock that a helper has looked at pf.

@@ -5,6 +5,7 @@ use crate::os::states::StatesError;
 use crate::report::{Note, PfState};
 use crate::root::request::{Operation, Request};
 use crate::rules::anchor;
+use crate::rules::ends::{self, EndKind};
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 
@@ -23,7 +24,7 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             } else {
                 "; pf is off, so it could be reached before as well: `portcullis guard on` makes closing mean something"
             };
-            format!("{} open for {}{off}", subject(ports), from.in_full())
+            format!("{} open for {}{}{off}", subject(ports), from.in_full(), end(request, ledger))
         }
         Operation::Close { ports } if guarded && is_without_effect => {
             format!("{} closed in our rules", subject(ports))
@@ -55,6 +56,9 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             "looked at pf; nothing was changed".to_owned()
         }
         Operation::Install {} => "the part that closes ports in time is installed".to_owned(),
+        Operation::EndOfDay { at } => {
+            format!("the working day ends at {at}, and what is open until the evening no later")
+        }
         Operation::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
     };
     let outlive = |port: &NamedPort| anchor::sessions_outlive_closing(port.range.last());
@@ -70,6 +74,22 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
         message += &format!("; {note}");
     }
     message
+}
+
+/// When what was opened ends, behind a blank; nothing where that is by hand.
+fn end(request: &Request, ledger: &Ledger) -> String {
+    let Operation::Open { ports, ends, .. } = &request.action else { return String::new() };
+    let (now, zone) = (request.made.time, jiff::tz::TimeZone::system());
+    let open = |opening: &&Opening| ports.iter().any(|port| port.range == opening.port);
+    let opening = ledger.openings.iter().find(open);
+    let Some(words) = opening.and_then(|opening| ends::in_words(opening, now, &zone)) else {
+        return String::new();
+    };
+    let is_late = ends::evening(now, ledger.end_of_day.unwrap_or_default(), &zone).is_late;
+    match ends {
+        EndKind::Evening if is_late => format!(" {words}: the day is over, or nearly, so that is two hours"),
+        _ => format!(" {words}"),
+    }
 }
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
@@ -105,6 +125,7 @@ pub fn wanted(operation: &Operation) -> String {
         Operation::Undo { change, .. } => format!("turn change {change} back"),
         Operation::Uninstall { .. } => "close everything before Portcullis goes".to_owned(),
         Operation::Install {} => "install the part that closes ports in time".to_owned(),
+        Operation::EndOfDay { at } => format!("end the working day at {at}"),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} | Operation::Tick {} => {
             "close what is over and put pf where it was last asked to be".to_owned()
         }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pf::interfaces::InterfaceFacts;
 use crate::port::PortRange;
+use crate::rules::ends::{EndKind, EndOfDay};
 use crate::rules::ledger::{Attachment, LATEST, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
 use crate::rules::order;
@@ -85,6 +86,9 @@ pub enum Operation {
         /// When they close by themselves.
         #[serde(default)]
         until: Option<Seconds>,
+        /// What that time is.
+        #[serde(default)]
+        ends: EndKind,
     },
     /// Close ports.
     Close {
@@ -123,6 +127,11 @@ pub enum Operation {
     },
     /// Install the part that closes ports in time, and nothing else.
     Install {},
+    /// Set when the working day ends.
+    EndOfDay {
+        /// From now on.
+        at: EndOfDay,
+    },
     /// What launchd calls: close what is over, put back what a reboot took, look.
     Tick {},
 }
@@ -286,10 +295,12 @@ impl Request {
         }
         self.action.validate()?;
         match &self.action {
-            Operation::Open { ports, until, .. } => {
+            Operation::Open { ports, until, ends, .. } => {
                 validate_disjoint(ports, &self.close)?;
                 let latest = LATEST.min(time.saturating_add(Self::MAX_AHEAD));
-                if until.is_some_and(|until| !(0..=latest).contains(&until)) {
+                let is_set = until.is_some() == (*ends != EndKind::Restart);
+                let is_wrong = *ends != EndKind::Time && !is_set;
+                if is_wrong || until.is_some_and(|until| !(0..=latest).contains(&until)) {
                     return Err(RequestError::Until);
                 }
                 Ok(())
@@ -307,7 +318,7 @@ impl Operation {
             Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
             Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
             Operation::Uninstall { .. } => true,
-            Operation::Undo { .. } | Operation::Install {} => false,
+            Operation::Undo { .. } | Operation::Install {} | Operation::EndOfDay { .. } => false,
         }
     }
 
@@ -327,7 +338,7 @@ impl Operation {
                 validate_ports(unblocks, "unblock", Request::MAX_MANAGED)
             }
             Operation::Log { .. } | Operation::StopLog {} | Operation::Uninstall { .. } => Ok(()),
-            Operation::Install {} => Ok(()),
+            Operation::Install {} | Operation::EndOfDay { .. } => Ok(()),
             Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {
                 Ok(())
             }
@@ -411,7 +422,7 @@ mod tests {
     }
 
     fn open(ports: &[&str], from: Source) -> Request {
-        request(Operation::Open { ports: named(ports), from, until: None })
+        request(Operation::Open { ports: named(ports), from, until: None, ends: EndKind::Time })
     }
 
     fn refused(request: &Request) -> String {
@@ -457,8 +468,12 @@ mod tests {
         let singles: Vec<String> = (2000..2257).map(|port| port.to_string()).collect();
         let singles: Vec<&str> = singles.iter().map(String::as_str).collect();
         assert!(with(&|request| request.managed = named(&singles)).contains("257 ranges"));
-        let until =
-            |seconds| Operation::Open { ports: named(&["2345"]), from: Source::Any, until: Some(seconds) };
+        let until = |seconds| Operation::Open {
+            ports: named(&["2345"]),
+            from: Source::Any,
+            until: Some(seconds),
+            ends: EndKind::Time,
+        };
         assert!(request(until(1_000_000 + 31 * DAY)).validate().is_ok());
         assert!(request(until(0)).validate().is_ok(), "what is over never opens");
         assert!(refused(&request(until(1_000_001 + 31 * DAY))).contains("31 days"));

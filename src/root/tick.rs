@@ -22,6 +22,7 @@ use crate::root::permissions::AskedBy;
 use crate::root::report;
 use crate::root::request::{Operation, Request};
 use crate::root::sweep::sweep;
+use crate::rules::ends;
 use crate::rules::ledger::{Guard, Ledger, Seconds};
 use crate::system::{JOURNAL, LOCK, PF_CONF, RULESETS, STATUS, System};
 
@@ -114,7 +115,7 @@ fn rest(system: &dyn System) -> Result<Rest, FileError> {
     }
     let LedgerOnDisk::Whole(ledger) = ledger_file::read(&files)? else { return Ok(Rest::Due) };
     let Ok(moment) = system.moment() else { return Ok(Rest::Due) };
-    if ledger.openings.iter().any(|opening| opening.is_over(&moment)) {
+    if ledger.openings.iter().any(|opening| opening.is_over(&moment)) || ends_earlier(system, &ledger, now) {
         return Ok(Rest::Due);
     }
     if !bell::rung(&files, &ledger)?.is_empty() {
@@ -132,6 +133,16 @@ fn rest(system: &dyn System) -> Result<Rest, FileError> {
             Ok(Rest::Nothing)
         }
         _ => Ok(Rest::Due),
+    }
+}
+
+/// Whether the evening has come to be earlier than it was.
+fn ends_earlier(system: &dyn System, ledger: &Ledger, now: Seconds) -> bool {
+    let mut evenings = ledger.openings.iter().filter(|opening| opening.may_last_longer()).peekable();
+    // The zone is read only where it is needed.
+    evenings.peek().is_some() && {
+        let evening = ends::evening(now, ledger.end_of_day.unwrap_or_default(), &system.zone());
+        evenings.any(|opening| opening.until.is_some_and(|until| until > evening.until))
     }
 }
 

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use super::request::{Operation, Permission, Request, RequestError};
 use crate::port::{PortError, PortRange};
+use crate::rules::ends::{EndKind, EndOfDayError};
 use crate::rules::ledger::{Attachment, Seconds};
 use crate::rules::named_port::{NameError, NamedPort, PortName};
 use crate::rules::order;
@@ -34,7 +35,7 @@ pub enum WordsError {
     #[error("the word \"{0}\" is empty, or has other characters than A-Z a-z 0-9 . , : = / _ -")]
     Alphabet(String),
     #[error(
-        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, install, uninstall or tick"
+        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, end-of-day, install, uninstall or tick"
     )]
     Verb(String),
     #[error("the request lacks {0}")]
@@ -56,6 +57,8 @@ pub enum WordsError {
     /// A second spelling of something.
     #[error("\"{given}\" is to be written \"{canonical}\"")]
     Spelling { given: String, canonical: String },
+    #[error(transparent)]
+    EndOfDay(#[from] EndOfDayError),
     #[error(transparent)]
     Bounds(#[from] RequestError),
 }
@@ -164,6 +167,8 @@ impl<'a> Words<'a, '_> {
     }
 }
 
+/// What `--ends` takes: that a time is only a time needs no word.
+const ENDS: [(&str, EndKind); 2] = [("evening", EndKind::Evening), ("restart", EndKind::Restart)];
 const WAYS: [(&str, Attachment); 2] = [("apple", Attachment::Apple), ("classic", Attachment::Classic)];
 /// What `--may` takes. The guard has a word of its own.
 const PERMISSIONS: [(&str, Permission); 3] = [
@@ -178,6 +183,7 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
             ports: ports(words.next("the ports to open")?)?,
             from: source(words.needed("--from")?)?,
             until: words.option("--until").map(time).transpose()?,
+            ends: words.choice("--ends", "evening or restart", &ENDS)?.unwrap_or_default(),
         },
         "close" => Operation::Close { ports: ports(words.next("the ports to close")?)? },
         "close-all" => Operation::CloseAll {},
@@ -193,6 +199,7 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
             unblocks: words.ports("--unblock")?,
         },
         "install" => Operation::Install {},
+        "end-of-day" => Operation::EndOfDay { at: words.next("the time of day")?.parse()? },
         "uninstall" => Operation::Uninstall {
             keep_logs: words.choice("--keep", "logs", &[("logs", true)])?.unwrap_or_default(),
         },
@@ -204,9 +211,11 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
 fn action_words(action: &Operation) -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     match action {
-        Operation::Open { ports, from, until } => {
+        Operation::Open { ports, from, until, ends } => {
             let mut all: Vec<String> = words(&["open", &ports_text(ports), "--from", &source_text(from)]);
             all.extend(until.iter().flat_map(|until| ["--until".to_owned(), time_text(*until)]));
+            let kind = ENDS.iter().find(|(_, kind)| kind == ends);
+            all.extend(kind.iter().flat_map(|(word, _)| words(&["--ends", word])));
             all
         }
         Operation::Close { ports } => words(&["close", &ports_text(ports)]),
@@ -224,6 +233,7 @@ fn action_words(action: &Operation) -> Vec<String> {
             all
         }
         Operation::Install {} => words(&["install"]),
+        Operation::EndOfDay { at } => words(&["end-of-day", &at.to_string()]),
         Operation::Uninstall { keep_logs: true } => words(&["uninstall", "--keep", "logs"]),
         Operation::Uninstall { keep_logs: false } => words(&["uninstall"]),
         Operation::Tick {} => words(&["tick"]),
@@ -357,6 +367,9 @@ mod tests {
             "open 2345=dlv --from any",
             "open 2345=dlv,7000-7010,7011-7012=pair --from lan:192.168.1.0/24,fe80::/10 --until 2026-11-25T18:30:00Z --close 9229=node --guard on --managed 9229=node,5005 --shown 2345=dlv --way classic --may edit-conf,load-conf,install",
             "open 2345 --from hosts:10.0.0.5/32,2001:db8::/32",
+            "open 2345 --from any --until 2026-11-25T18:30:00Z --ends evening",
+            "open 2345 --from any --ends restart",
+            "end-of-day 18:30",
             "close 2345=dlv --managed 9229=node",
             "close-all --may edit-conf",
             "guard on --managed 2345=dlv",
@@ -396,6 +409,11 @@ mod tests {
             ("open 2345=dlv --from any --until 2026-11-25T19:30:00+01:00", "+01:00"),
             ("open 2345=dlv --from any --until 2026-11-25T18:30:00.5Z", "to be written"),
             ("open 80 --from any", "below 1024"),
+            ("open 2345 --from any --ends evening", "time of closing"),
+            ("open 2345 --from any --until 2026-11-25T18:30:00Z --ends restart", "time of closing"),
+            ("open 2345 --from any --ends time", "evening or restart"),
+            ("end-of-day 8:30", "end of day"),
+            ("end-of-day", "end of day"),
             ("log 061", "to be written"),
             ("undo", "--made"),
             ("undo 012", "to be written"),

@@ -96,11 +96,23 @@ fn meet(one: &Opening, other: &Opening, port: PortRange) -> Option<Opening> {
         from,
         // Whichever comes first closes: two ends are the union of their conditions.
         until: [one.until, other.until].into_iter().flatten().min(),
-        clocks: earlier_of_each(&one.clocks, &other.clocks),
+        clocks: clocks_of_both(one, other),
         restart: one.restart || other.restart,
+        // Not an end, but a grace: what only one has neither has.
+        evening: one.evening.filter(|_| one.evening == other.evening),
         network: home(one, other).map(str::to_owned),
         ..newer(one, other).part(port)
     })
+}
+
+/// What ends with the restart lasts in the boots that it knows.
+fn clocks_of_both(one: &Opening, other: &Opening) -> BTreeMap<String, u64> {
+    let mut clocks = earlier_of_each(&one.clocks, &other.clocks);
+    clocks.retain(|boot, _| {
+        let lasts = |opening: &Opening| !opening.restart || opening.clocks.contains_key(boot);
+        lasts(one) && lasts(other)
+    });
+    clocks
 }
 
 fn earlier_of_each(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {

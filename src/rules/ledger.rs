@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::seal::{self, SealError};
 use super::source::Source;
 use crate::port::PortRange;
+use crate::rules::ends::{self, EndKind, EndOfDay, EveningEnd};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName};
 use crate::rules::order;
 use crate::system::Moment;
@@ -47,6 +48,9 @@ pub struct Opening {
     /// Whether it closes when this Mac restarts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restart: bool,
+    /// Where its set time is the evening: whether it may last longer while in session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evening: Option<EveningEnd>,
     /// The network it was opened on, as root names it; `None` where that is not known. Only equality counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
@@ -64,17 +68,65 @@ impl Opening {
     pub fn new(port: &NamedPort, from: Source, until: Option<Seconds>, since: Seconds, by: &str) -> Self {
         let NamedPort { name, range: port } = port.clone();
         let (clocks, by) = (BTreeMap::new(), by.to_owned());
-        Opening { name, port, from, until, clocks, restart: false, network: None, since, by, user: None }
+        Opening {
+            name,
+            port,
+            from,
+            until,
+            clocks,
+            restart: false,
+            evening: None,
+            network: None,
+            since,
+            by,
+            user: None,
+        }
+    }
+
+    /// The same, as it ends by `kind` when asked for at `now`.
+    pub fn ending(self, kind: EndKind, now: &Moment) -> Self {
+        match kind {
+            EndKind::Time => self,
+            EndKind::Evening => Opening { evening: Some(EveningEnd::Due), ..self },
+            // It is known by the boots that it may last in.
+            EndKind::Restart => {
+                let mut opening = Opening { restart: true, clocks: BTreeMap::new(), ..self };
+                opening.clocks.insert(now.boot.clone(), u64::MAX);
+                opening
+            }
+        }
+    }
+
+    /// What it ends by.
+    pub fn kind(&self) -> EndKind {
+        match (self.evening, self.restart) {
+            (Some(_), _) => EndKind::Evening,
+            (None, true) => EndKind::Restart,
+            (None, false) => EndKind::Time,
+        }
     }
 
     pub fn named_port(&self) -> NamedPort {
         NamedPort { name: self.name.clone(), range: self.port }
     }
 
-    /// Whether it is over by either clock.
+    /// Whether it is over by either clock, or by a restart.
     pub fn is_over(&self, now: &Moment) -> bool {
-        let is_over = self.clocks.get(&now.boot).is_some_and(|end| *end <= now.clock);
+        let end = self.clocks.get(&now.boot);
+        let is_over = end.is_some_and(|end| *end <= now.clock) || (self.restart && end.is_none());
         is_over || self.until.is_some_and(|until| until <= now.time)
+    }
+
+    /// Whether it ends in the evening, and may last longer while in session.
+    pub fn may_last_longer(&self) -> bool {
+        self.evening == Some(EveningEnd::Due)
+    }
+
+    /// Ends at `until`, by both clocks.
+    fn end_at(&mut self, until: Seconds, now: &Moment) {
+        let left = u64::try_from(until.saturating_sub(now.time)).unwrap_or(0);
+        self.until = Some(until);
+        self.clocks.insert(now.boot.clone(), now.clock.saturating_add(left));
     }
 
     /// A part of the range, with the rest as it is.
@@ -162,6 +214,9 @@ pub struct Ledger {
     pub token: Option<PfToken>,
     /// Where our rules were loaded last; `None` while none are.
     pub way: Option<Attachment>,
+    /// When the working day ends; `None`: as [`EndOfDay`] has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_of_day: Option<EndOfDay>,
     /// The change that is under way; else `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changing: Option<Changing>,
@@ -176,6 +231,7 @@ impl Default for Ledger {
             managed: Vec::new(),
             token: None,
             way: None,
+            end_of_day: None,
             changing: None,
         }
     }
@@ -308,7 +364,32 @@ impl Ledger {
             {
                 let left = u64::try_from(until.saturating_sub(now.time)).unwrap_or(0);
                 // What an earlier boot knew says nothing any more.
-                opening.clocks = BTreeMap::from([(now.boot.clone(), now.clock.saturating_add(left))]);
+                opening.clocks.clear();
+                opening.clocks.insert(now.boot.clone(), now.clock.saturating_add(left));
+            }
+        }
+    }
+
+    /// Ends what ends in the evening no later than an evening that is asked for now: the end of day, the zone or daylight
+    /// saving may have changed since, and that makes nothing last longer.
+    pub fn shorten_evenings(&mut self, now: &Moment, evening: Seconds) {
+        for opening in self.openings.iter_mut().filter(|opening| opening.may_last_longer()) {
+            if opening.until.is_some_and(|until| until > evening) {
+                opening.end_at(evening, now);
+            }
+        }
+    }
+
+    /// Gives each opening whose evening has come 30 minutes more, once, where `in_session` says so of its range.
+    pub fn lengthen_evenings(&mut self, now: &Moment, in_session: impl Fn(PortRange) -> bool) {
+        for opening in &mut self.openings {
+            if !opening.may_last_longer() || !opening.is_over(now) || !in_session(opening.port) {
+                continue;
+            }
+            opening.evening = Some(EveningEnd::Extended);
+            opening.until = opening.until.map(|until| until.saturating_add(ends::MORE));
+            for end in opening.clocks.values_mut() {
+                *end = end.saturating_add(ends::MORE.unsigned_abs());
             }
         }
     }

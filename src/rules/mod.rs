@@ -3,6 +3,8 @@
 pub mod anchor;
 pub mod conf;
 pub mod drops;
+pub mod end_choice;
+pub mod ends;
 pub mod half;
 pub mod ledger;
 pub mod ledger_change;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use crate::port::PortRange;
+use crate::rules::ends::EveningEnd;
 use crate::rules::ledger::{Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -29,12 +30,14 @@ pub fn opening(port: &str, from: &str, since: i64) -> Opening {
 prop_compose! {
     fn openings()(first in 1024u16..1044, count in 0u16..6, from in 0usize..SOURCES.len(), since in 0i64..3,
                   until in proptest::option::of(0i64..3), restart: bool, network in 0usize..3, name in 0usize..2,
-                  clocks in proptest::collection::btree_map("[AB]", 0u64..3, 0..3))
+                  clocks in proptest::collection::btree_map("[AB]", 0u64..3, 0..3),
+                  evening in 0usize..3)
                  -> Opening {
         let port = PortRange::new(first, first + count).unwrap();
         let named = NamedPort { name: ["dlv", "node"][name].parse().unwrap(), range: port };
         let network = [None, Some("cafe"), Some("home")][network].map(str::to_owned);
-        Opening { restart, network, clocks, ..Opening::new(&named, source(SOURCES[from]), until, since, "ada") }
+        let evening = [None, Some(EveningEnd::Due), Some(EveningEnd::Extended)][evening];
+        Opening { restart, evening, network, clocks, ..Opening::new(&named, source(SOURCES[from]), until, since, "ada") }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::debuggers::ports::DebugPort;
@@ -58,6 +59,8 @@ pub struct Facts {
     pub blocked: Option<BTreeMap<u16, Attempts>>,
     /// What the ledger has open, which a user can read whatever root saw; `None` where it does not read.
     pub openings: Option<Vec<Opening>>,
+    /// The time zone of this machine, for times of day in words.
+    pub zone: TimeZone,
     /// Why the ledger does not read, where it does not: then root closes ports, and opens none.
     pub ledger_problem: Option<String>,
     /// A change that was begun and not finished.
@@ -77,6 +80,7 @@ impl Facts {
             ports: Vec::new(),
             blocked: None,
             openings: None,
+            zone: TimeZone::UTC,
             ledger_problem: None,
             interrupted: None,
         }

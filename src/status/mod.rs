@@ -14,7 +14,7 @@ pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
 pub use firewall::{Firewall, FirewallState};
-pub use port::{PortState, PortStatus, explain_way_in};
+pub use port::{PortEnd, PortState, PortStatus, explain_way_in};
 
 use serde::{Deserialize, Serialize};
 

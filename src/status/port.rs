@@ -10,6 +10,7 @@ use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presenc
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
 use crate::report::{Note, PfState, PfVerdict, Report, Unusable};
+use crate::rules::ends::{self, EndKind, EveningEnd};
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::source::Source;
@@ -48,6 +49,9 @@ pub struct PortStatus {
     pub from: Option<Source>,
     /// When it closes by itself.
     pub until: Option<Seconds>,
+    /// How it ends, where it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<PortEnd>,
     /// The program that listens and its addresses, in words; `None` where none does or that is unknown.
     pub listener: Option<String>,
     /// The program that listens, serves, or has lost its listener; `None` where there is none or it is not known.
@@ -74,6 +78,33 @@ pub struct PortStatus {
     pub connect: Vec<String>,
     /// Of the last hour; `None` where there was none, or they were not recorded.
     pub blocked: Option<Attempts>,
+}
+
+/// How an opening ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PortEnd {
+    pub kind: EndKind,
+    /// Seconds that are left; `None` where it has no set time.
+    pub left: Option<Seconds>,
+    /// Whether it lasts 30 minutes longer, since it was in session when its evening came.
+    pub lengthened: bool,
+    /// `18:30`, where it has a set time.
+    pub clock: Option<String>,
+    /// Such as `until 18:30, 2 h 10 min left`.
+    pub words: String,
+}
+
+impl PortEnd {
+    fn of(opening: &Opening, facts: &Facts) -> Self {
+        let (now, zone) = (facts.now, &facts.zone);
+        PortEnd {
+            kind: opening.kind(),
+            left: opening.until.map(|until| until.saturating_sub(now).max(0)),
+            lengthened: opening.evening == Some(EveningEnd::Extended),
+            clock: opening.until.map(|until| ends::time_of_day(until, now, zone)),
+            words: ends::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned()),
+        }
+    }
 }
 
 /// Clients that fare otherwise than the rest.
@@ -191,6 +222,7 @@ fn port_status(
         state,
         from: may_be_open.map(|open| &open.from).or(opening.map(|opening| &opening.from)).cloned(),
         until: opening.and_then(|opening| opening.until),
+        end: opening.map(|opening| PortEnd::of(opening, facts)),
         listener: listener(seen),
         program: seen.subject.program.clone(),
         pf,

@@ -98,7 +98,15 @@ impl Lab {
         command
     }
 
+    /// Runs a command. What it opens without naming an end stays open until it is closed, whatever time it is.
     pub fn portcullis(&self, arguments: &[&str]) -> Said {
+        let names_end = |word: &&str| ["--for", "--until", "--keep"].contains(word);
+        let keeps = arguments.contains(&"open") && !arguments.iter().any(|word| names_end(&word));
+        let keep = keeps.then_some("--keep");
+        self.portcullis_as_given(&arguments.iter().copied().chain(keep).collect::<Vec<_>>())
+    }
+
+    pub fn portcullis_as_given(&self, arguments: &[&str]) -> Said {
         Said::from(self.command(env!("CARGO_BIN_EXE_portcullis")).args(arguments).output().unwrap())
     }
 

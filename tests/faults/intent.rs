@@ -245,7 +245,11 @@ fn meet(one: &Open, other: &Open) -> Option<Open> {
         (one, other) => one.or(other),
     };
     let clocked = one.clocked || other.clocked;
-    Some(Open { whom, until, clocked, ends: one.ends.union(&other.ends).cloned().collect() })
+    // An evening is a set time with a grace, which only what has it in both keeps.
+    let is_grace = |end: &&String| end.starts_with("evening ");
+    let both = one.ends.intersection(&other.ends).filter(is_grace);
+    let ends = one.ends.union(&other.ends).filter(|end| !is_grace(end)).chain(both);
+    Some(Open { whom, until, clocked, ends: ends.cloned().collect() })
 }
 
 /// `any` meets everyone; two networks that are not the same one meet in nothing; lan wins over hosts.

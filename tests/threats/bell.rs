@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use portcullis::os::own_uid;
 use portcullis::root::bell;
 use portcullis::root::request::Operation;
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
@@ -16,7 +17,8 @@ use crate::common::{Lab, request};
 
 fn open(lab: &Lab, port: &str) {
     let ports = vec![NamedPort::unnamed(port.parse().unwrap())];
-    lab.request(&request(Operation::Open { ports, from: Source::Any, until: None })).expect(0);
+    lab.request(&request(Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Time }))
+        .expect(0);
 }
 
 /// A lab with the job and two open ports.

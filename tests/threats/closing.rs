@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use portcullis::root::request::Permission;
+use portcullis::rules::ends::EndKind;
 use portcullis::system::{
     ANCHOR_FILE, AUDIT, AUDIT_LOCK, JOURNAL, JOURNAL_CHILDREN, LEDGER, LOCK, PF_CONF, RECORDING_LOCK,
     RULESETS, SNAPSHOTS, STATE_DIR, STATUS,
@@ -110,6 +111,7 @@ fn operation(words: &str) -> portcullis::root::request::Operation {
             ports: vec![NamedPort::unnamed("4321".parse().unwrap())],
             from: Source::Any,
             until: None,
+            ends: EndKind::Time,
         },
         other => panic!("{other}"),
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use portcullis::os::{FileError, Files};
 use portcullis::root::request::Operation;
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 use portcullis::system::{ANCHOR_FILE, AUDIT, LEDGER, LOCK, PF_CONF, STATUS};
@@ -98,7 +99,12 @@ fn threat_04_nothing_planted_is_followed_or_waited_for() {
             }
             let began = Instant::now();
             let ports = vec![NamedPort::unnamed("4321".parse().unwrap())];
-            let said = lab.request(&request(Operation::Open { ports, from: Source::Any, until: None }));
+            let said = lab.request(&request(Operation::Open {
+                ports,
+                from: Source::Any,
+                until: None,
+                ends: EndKind::Time,
+            }));
             assert!(began.elapsed() < Duration::from_secs(60), "{path}: {kind} held it up");
             assert!(!said.out.is_empty(), "{path}: {kind}: no answer: {}", said.err);
             assert_eq!(std::fs::read(&target).unwrap(), b"theirs\n", "{path}: {kind} was followed");
@@ -137,7 +143,12 @@ fn threat_04_a_race_with_planted_links_leads_no_write_astray() {
         });
         for port in 4000..4020 {
             let ports = vec![NamedPort::unnamed(port.to_string().parse().unwrap())];
-            lab.request(&request(Operation::Open { ports, from: Source::Any, until: None }));
+            lab.request(&request(Operation::Open {
+                ports,
+                from: Source::Any,
+                until: None,
+                ends: EndKind::Time,
+            }));
             assert_eq!(std::fs::read(&target).unwrap(), b"theirs\n", "a link was followed");
         }
         is_over.store(true, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use portcullis::report::Report;
 use portcullis::root::request::{Operation, Permission, Request};
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::{Attachment, Ledger};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::seal;
@@ -19,7 +20,8 @@ fn whole() -> Request {
     let networks = vec!["192.168.1.0/24".parse().unwrap(), "fe80::/10".parse().unwrap()];
     let until = Some(portcullis::os::now() + 3600);
     let ports = vec![named("dlv", "2345"), named("pair", "7000-7010")];
-    let mut request = request(Operation::Open { ports, from: Source::Lan { networks }, until });
+    let mut request =
+        request(Operation::Open { ports, from: Source::Lan { networks }, until, ends: EndKind::Time });
     request.close = vec![named("node", "9229")];
     request.managed = vec![named("jdwp", "5005")];
     request.shown = vec![named("dlv", "2345")];
@@ -331,6 +333,7 @@ fn threat_14_a_ledger_does_not_grow_without_bound() {
             ports: vec![NamedPort::unnamed(range)],
             from: Source::Any,
             until: None,
+            ends: EndKind::Time,
         }))
     };
     for first in [20_000, 20_256, 20_512, 20_768] {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use portcullis::elevate::prompt::{PromptFacts, describe};
 use portcullis::root::request::{Operation, Permission, Request};
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::{Attachment, Guard, Ledger};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
@@ -42,7 +43,7 @@ fn any_request(random: &mut Random) -> Request {
     let from = if random.below(2) == 0 { Source::Any } else { Source::Hosts { hosts } };
     let end = (random.below(2) == 0).then(|| portcullis::os::now() + 3600);
     let mut request = request(match random.below(6) {
-        0 | 1 => Operation::Open { ports: ports(random, 1, 3), from, until: end },
+        0 | 1 => Operation::Open { ports: ports(random, 1, 3), from, until: end, ends: EndKind::Time },
         2 => Operation::Close { ports: ports(random, 1, 3) },
         3 => Operation::CloseAll {},
         4 => Operation::Guard { on: random.below(3) > 0 },
@@ -149,7 +150,7 @@ fn threat_13_a_request_of_another_time_or_boot_is_refused() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);
     let ports = vec![NamedPort::unnamed("4321".parse().unwrap())];
-    let fresh = request(Operation::Open { ports, from: Source::Any, until: None });
+    let fresh = request(Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Time });
     let mut old = fresh.clone();
     old.made.clock -= 121;
     let mut early = fresh.clone();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use portcullis::root::request::Operation;
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 
@@ -69,7 +70,7 @@ fn threat_11_the_helper_opens_no_file_of_a_user() {
     // Not a recording: strace waits for its recorder.
     let requests = [
         Operation::Guard { on: true },
-        Operation::Open { ports: port(), from: Source::Any, until: None },
+        Operation::Open { ports: port(), from: Source::Any, until: None, ends: EndKind::Time },
         Operation::Status {},
         Operation::Tick {},
         Operation::Close { ports: port() },
