@@ -27,8 +27,13 @@ impl JobCache {
     /// with an end.
     pub fn note(&self, system: &dyn System, openings: &[Opening]) -> Option<String> {
         let known = self.known(system);
-        let ends = openings.iter().any(|opening| opening.until.is_some());
+        let ends = openings.iter().any(ends_by_itself);
         known.missing.filter(|_| known.is_installed || ends)
+    }
+
+    /// Why what was just opened does not close by itself, where it is to.
+    pub fn doubt(&self, system: &dyn System, openings: &[Opening]) -> Option<String> {
+        openings.iter().any(ends_by_itself).then(|| self.known(system).missing)?
     }
 
     fn known(&self, system: &dyn System) -> KnownJob {
@@ -38,6 +43,10 @@ impl JobCache {
             None => last.insert(ask(system)).clone(),
         }
     }
+}
+
+fn ends_by_itself(opening: &Opening) -> bool {
+    opening.until.is_some() || opening.restart
 }
 
 fn ask(system: &dyn System) -> KnownJob {
