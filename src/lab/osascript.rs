@@ -10,7 +10,7 @@
 //! assert!(Statement::parse("beep").is_err());
 //! ```
 //!
-//! It knows `do shell script` and nothing else, because what it is for is to hold our quoting to
+//! It knows `do shell script`, a `display dialog` with three buttons, and nothing else, because what it is for is to hold our quoting to
 //! AppleScript's rules: a script that a Mac would read otherwise must fail here.
 
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::config::{LabConfig, Prompt};
+use super::config::{DialogReply, LabConfig, Prompt};
 use super::directory::take_directory;
 use super::error::LabError;
 use super::store::init;
@@ -31,6 +31,8 @@ use crate::os::{FileError, Files};
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 /// Where the prompts that were shown are written down, one line of JSON for each.
 pub const PROMPTS_LOG: &str = "/private/var/log/prompts.log";
+/// As [`PROMPTS_LOG`], of the dialogs that ask a question.
+pub const DIALOGS_LOG: &str = "/private/var/log/dialogs.log";
 
 const USAGE: &str = "usage: osascript-lab [--lab DIR] -e 'do shell script \"...\" ...'";
 
@@ -45,6 +47,64 @@ pub struct Statement {
     pub administrator: bool,
     /// Whether line feeds in the result become carriage returns.
     pub alter_line_endings: bool,
+}
+
+/// One `display dialog`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Dialog {
+    text: String,
+    title: Option<String>,
+    buttons: Vec<String>,
+    /// The place of a button, from 1.
+    default: usize,
+    cancel: usize,
+}
+
+impl Dialog {
+    /// Reads a script of one statement; the clauses after the text may stand in any order.
+    fn parse(script: &str) -> Result<Self, SyntaxError> {
+        let mut words = ScriptWords { script, rest: script.trim_end() };
+        words.expect(&["display", "dialog"])?;
+        let mut dialog =
+            Dialog { text: words.text()?, title: None, buttons: Vec::new(), default: 0, cancel: 0 };
+        while let Some(word) = words.word()? {
+            match word {
+                "with" if words.take("title") && dialog.title.is_none() => dialog.title = Some(words.text()?),
+                "buttons" if dialog.buttons.is_empty() => dialog.buttons = words.list()?,
+                "default" if words.take("button") && dialog.default == 0 => dialog.default = words.place()?,
+                "cancel" if words.take("button") && dialog.cancel == 0 => dialog.cancel = words.place()?,
+                _ => return Err(words.error("Expected end of line, etc. but found identifier.", -2741)),
+            }
+        }
+        let is_one = |place: usize| (1..=dialog.buttons.len()).contains(&place);
+        // AppleScript takes three buttons at most.
+        let is_whole = dialog.buttons.len() == 3 && is_one(dialog.default) && is_one(dialog.cancel);
+        if is_whole {
+            Ok(dialog)
+        } else {
+            Err(words.error("Can’t make some data into the expected type.", -1700))
+        }
+    }
+
+    /// What osascript says of it.
+    fn answer(
+        &self,
+        reply: DialogReply,
+        failure: impl Fn(&str, i32) -> PromptAnswer,
+    ) -> Option<PromptAnswer> {
+        let clicked = |place: usize| {
+            let title = self.buttons.get(place - 1).map_or("", String::as_str);
+            PromptAnswer { code: 0, stdout: format!("button returned:{title}\n"), stderr: String::new() }
+        };
+        let other = (1..=self.buttons.len()).find(|place| *place != self.default && *place != self.cancel);
+        Some(match reply {
+            DialogReply::Default => clicked(self.default),
+            DialogReply::Other => clicked(other?),
+            DialogReply::Cancel => failure("User canceled.", -128),
+            DialogReply::NoGui => failure("No user interaction allowed.", -1713),
+            DialogReply::Hang => return None,
+        })
+    }
 }
 
 impl Statement {
@@ -133,6 +193,27 @@ impl<'a> ScriptWords<'a> {
             }
         }
         Ok(())
+    }
+
+    /// `{TEXT, TEXT}`.
+    fn list(&mut self) -> Result<Vec<String>, SyntaxError> {
+        let mut texts = Vec::new();
+        let mut is_open = self.sign('{');
+        while is_open {
+            texts.push(self.text()?);
+            is_open = self.sign(',');
+        }
+        if !texts.is_empty() && self.sign('}') {
+            Ok(texts)
+        } else {
+            Err(self.error("Expected “}” but found unknown token.", -2741))
+        }
+    }
+
+    /// A number from 1 to 3.
+    fn place(&mut self) -> Result<usize, SyntaxError> {
+        let number = self.word()?.and_then(|word| word.parse().ok()).filter(|place| (1..=3).contains(place));
+        number.ok_or_else(|| self.error("Expected number but found something else.", -2741))
     }
 
     /// A string literal, or several texts in parentheses, joined by `&`.
@@ -232,17 +313,25 @@ pub struct PromptAnswer {
 
 /// Runs `script` in the lab of `directory`. `None`: the prompt is never answered.
 pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptAnswer> {
-    let statement = match Statement::parse(script) {
-        Ok(statement) => statement,
-        Err(error) => {
-            return Some(PromptAnswer { code: 1, stdout: String::new(), stderr: format!("{error}\n") });
-        }
-    };
+    let misread = |error| PromptAnswer { code: 1, stdout: String::new(), stderr: format!("{error}\n") };
     let place = format!("0:{}", script.trim_end().encode_utf16().count());
     let failure = |message: &str, number: i32| PromptAnswer {
         code: 1,
         stdout: String::new(),
         stderr: format!("{place}: execution error: {message} ({number})\n"),
+    };
+    if script.starts_with("display") {
+        return match Dialog::parse(script) {
+            Ok(dialog) => match write_down_dialog(directory, &dialog, config.dialog) {
+                Ok(()) => dialog.answer(config.dialog, failure),
+                Err(error) => Some(failure(&error.to_string(), -10000)),
+            },
+            Err(error) => Some(misread(error)),
+        };
+    }
+    let statement = match Statement::parse(script) {
+        Ok(statement) => statement,
+        Err(error) => return Some(misread(error)),
     };
     if statement.administrator {
         if let Err(error) = write_down(directory, &statement, config.prompt) {
@@ -303,6 +392,12 @@ fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> Result
     // Plain data with text keys: its JSON cannot fail.
     let line = serde_json::to_string(&shown).unwrap_or_default();
     Files::lab(directory).append_line(PROMPTS_LOG, &line)
+}
+
+fn write_down_dialog(directory: &Path, dialog: &Dialog, answer: DialogReply) -> Result<(), FileError> {
+    let Dialog { text, title, buttons, .. } = dialog;
+    let line = serde_json::json!({ "text": text, "title": title, "buttons": buttons, "answer": answer });
+    Files::lab(directory).append_line(DIALOGS_LOG, &line.to_string())
 }
 
 /// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.
@@ -454,6 +549,36 @@ mod tests {
         assert_eq!(failed.stderr, format!("0:{}: execution error: no (3)\n", script.len()));
         let silent = answer(Prompt::Allow, "do shell script \"exit 4\"").unwrap();
         assert!(silent.stderr.ends_with("The command exited with a non-zero status. (4)\n"));
+    }
+
+    #[test]
+    fn dialogs_are_answered_without_rights() {
+        let script = "display dialog (\"Sure\" & \"?\") with title \"P\" buttons {\"Cancel\", \"No\", \"Yes\"} default \
+                      button 3 cancel button 1";
+        let directory = tempfile::tempdir().unwrap();
+        let said = |dialog| {
+            let answer =
+                run(directory.path(), &LabConfig { dialog, ..LabConfig::default() }, script).unwrap();
+            (answer.code, answer.stdout + answer.stderr.split_once("error: ").map_or("", |(_, error)| error))
+        };
+        assert_eq!(said(DialogReply::Default), (0, "button returned:Yes\n".into()));
+        assert_eq!(said(DialogReply::Other), (0, "button returned:No\n".into()));
+        assert_eq!(said(DialogReply::Cancel), (1, "User canceled. (-128)\n".into()));
+        assert_eq!(said(DialogReply::NoGui), (1, "No user interaction allowed. (-1713)\n".into()));
+        let log = std::fs::read_to_string(Files::lab(directory.path()).place(DIALOGS_LOG)).unwrap();
+        assert_eq!(log.lines().count(), 4);
+        assert!(log.contains("\"text\":\"Sure?\""), "{log}");
+        for script in [
+            "display dialog",
+            "display dialog \"x\"",
+            "display dialog \"x\" buttons {\"a\", \"b\"} default button 1 cancel button 2",
+            "display dialog \"x\" buttons {\"a\", \"b\", \"c\"} default button 4 cancel button 1",
+            "display dialog \"x\" buttons {\"a\", \"b\", \"c\" default button 3 cancel button 1",
+            "display dialog \"x\" buttons {\"a\", \"b\", \"c\"} default button 3 cancel button 1 beep",
+        ] {
+            let answer = answer(Prompt::Allow, script).unwrap();
+            assert!(answer.code == 1 && answer.stderr.contains("syntax error"), "{script}");
+        }
     }
 
     #[test]
