@@ -26,8 +26,8 @@ fn the_first_opening_asks_about_the_guard_and_one_password_does_both() {
     assert!(!opened.contains("pf is off"), "{opened}");
     let (dialogs, prompts) = asked(&lab);
     assert_eq!((dialogs.len(), prompts, guard(&lab)), (1, 1, Guard::On));
-    let text = dialogs[0]["text"].as_str().unwrap();
-    assert!(text.starts_with("Keep the other debug ports closed to other machines?"), "{text}");
+    assert_eq!(dialogs[0]["title"], "Keep the other debug ports closed to other machines?");
+    let text = dialogs[0]["message"].as_str().unwrap();
     assert!(text.contains("9229 (node)") && !text.contains("2345"), "{text}");
     assert_eq!(dialogs[0]["buttons"], serde_json::json!(["Cancel", "Leave As They Are", "Keep Closed"]));
     let log = lab.read(PROMPTS_LOG);

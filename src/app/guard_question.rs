@@ -18,8 +18,9 @@ pub(super) fn question(ports: &[NamedPort], ends: usize) -> Question {
         count => format!(" {count} connections to them end."),
     };
     Question {
-        text: format!(
-            "Keep the other debug ports closed to other machines?\n\nThese are {}. The firewall pf is off now, so that a \
+        title: "Keep the other debug ports closed to other machines?".to_owned(),
+        message: format!(
+            "These are {}. The firewall pf is off now, so that a \
              closed port is not protected. To keep them closed it is turned on, which may pause iCloud Private Relay.{ends}",
             named.join(", ")
         ),
@@ -56,12 +57,11 @@ mod tests {
     #[test]
     fn it_asks_in_a_line_and_says_the_price() {
         let ports = ["9229", "5678", "5005"].map(port);
-        let asked = question(&ports, 2).text;
-        assert!(asked.starts_with("Keep the other debug ports closed to other machines?\n"), "{asked}");
-        assert!(asked.contains("These are 9229 (p), 5678 (p), 5005 (p). "), "{asked}");
+        let asked = question(&ports, 2).message;
+        assert!(asked.starts_with("These are 9229 (p), 5678 (p), 5005 (p). "), "{asked}");
         assert!(asked.ends_with("may pause iCloud Private Relay. 2 connections to them end."), "{asked}");
         let many: Vec<NamedPort> = (3000..3100).map(|number: u16| port(&number.to_string())).collect();
-        let asked = question(&many, 0).text;
+        let asked = question(&many, 0).message;
         assert!(asked.contains("3005 (p), 94 more. ") && asked.len() < 400, "{asked}");
     }
 

@@ -15,8 +15,10 @@ const CANCEL: &str = "Cancel";
 /// A question with two answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// The first line asks; what follows says what an answer means.
-    pub text: String,
+    /// What is asked, in a line.
+    pub title: String,
+    /// What an answer means.
+    pub message: String,
     /// The title of the button that return presses.
     pub yes: &'static str,
     pub no: &'static str,
@@ -25,7 +27,7 @@ pub struct Question {
 /// Asks, and waits for the answer. `None`: no dialog can be shown here. Errors: it was cancelled, or not answered, or
 /// `cancellation` was cancelled; nothing was changed then.
 ///
-/// Source: `display dialog` in the AppleScript Language Guide: its result is the record `{button returned:TITLE}`, which
+/// Source: `display alert` in the AppleScript Language Guide: its result is the record `{button returned:TITLE}`, which
 /// osascript(1) prints as `button returned:TITLE`; the cancel button is error -128.
 pub fn ask(
     system: &dyn System,
@@ -56,9 +58,9 @@ pub fn ask(
 
 fn script(question: &Question) -> String {
     format!(
-        "display dialog {} with title {} buttons {{{}, {}, {}}} default button 3 cancel button 1",
-        quote::applescript(&question.text),
-        quote::applescript("Portcullis"),
+        "display alert {} message {} buttons {{{}, {}, {}}} default button 3 cancel button 1",
+        quote::applescript(&question.title),
+        quote::applescript(&question.message),
         quote::applescript(CANCEL),
         quote::applescript(question.no),
         quote::applescript(question.yes),

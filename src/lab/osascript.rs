@@ -10,8 +10,8 @@
 //! assert!(Statement::parse("beep").is_err());
 //! ```
 //!
-//! It knows `do shell script`, a `display dialog` with three buttons, and nothing else, because what it is for is to hold our quoting to
-//! AppleScript's rules: a script that a Mac would read otherwise must fail here.
+//! It knows `do shell script`, `display alert`, and nothing else, because what it is for is to hold our quoting
+//! to AppleScript's rules: a script that a Mac would read otherwise must fail here.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -31,7 +31,7 @@ use crate::os::{FileError, Files};
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 /// Where the prompts that were shown are written down, one line of JSON for each.
 pub const PROMPTS_LOG: &str = "/private/var/log/prompts.log";
-/// As [`PROMPTS_LOG`], of the dialogs that ask a question.
+/// As [`PROMPTS_LOG`], of the dialogs for which no rights are asked.
 pub const DIALOGS_LOG: &str = "/private/var/log/dialogs.log";
 
 const USAGE: &str = "usage: osascript-lab [--lab DIR] -e 'do shell script \"...\" ...'";
@@ -47,64 +47,6 @@ pub struct Statement {
     pub administrator: bool,
     /// Whether line feeds in the result become carriage returns.
     pub alter_line_endings: bool,
-}
-
-/// One `display dialog`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Dialog {
-    text: String,
-    title: Option<String>,
-    buttons: Vec<String>,
-    /// The place of a button, from 1.
-    default: usize,
-    cancel: usize,
-}
-
-impl Dialog {
-    /// Reads a script of one statement; the clauses after the text may stand in any order.
-    fn parse(script: &str) -> Result<Self, SyntaxError> {
-        let mut words = ScriptWords { script, rest: script.trim_end() };
-        words.expect(&["display", "dialog"])?;
-        let mut dialog =
-            Dialog { text: words.text()?, title: None, buttons: Vec::new(), default: 0, cancel: 0 };
-        while let Some(word) = words.word()? {
-            match word {
-                "with" if words.take("title") && dialog.title.is_none() => dialog.title = Some(words.text()?),
-                "buttons" if dialog.buttons.is_empty() => dialog.buttons = words.list()?,
-                "default" if words.take("button") && dialog.default == 0 => dialog.default = words.place()?,
-                "cancel" if words.take("button") && dialog.cancel == 0 => dialog.cancel = words.place()?,
-                _ => return Err(words.error("Expected end of line, etc. but found identifier.", -2741)),
-            }
-        }
-        let is_one = |place: usize| (1..=dialog.buttons.len()).contains(&place);
-        // AppleScript takes three buttons at most.
-        let is_whole = dialog.buttons.len() == 3 && is_one(dialog.default) && is_one(dialog.cancel);
-        if is_whole {
-            Ok(dialog)
-        } else {
-            Err(words.error("Can’t make some data into the expected type.", -1700))
-        }
-    }
-
-    /// What osascript says of it.
-    fn answer(
-        &self,
-        reply: DialogReply,
-        failure: impl Fn(&str, i32) -> PromptAnswer,
-    ) -> Option<PromptAnswer> {
-        let clicked = |place: usize| {
-            let title = self.buttons.get(place - 1).map_or("", String::as_str);
-            PromptAnswer { code: 0, stdout: format!("button returned:{title}\n"), stderr: String::new() }
-        };
-        let other = (1..=self.buttons.len()).find(|place| *place != self.default && *place != self.cancel);
-        Some(match reply {
-            DialogReply::Default => clicked(self.default),
-            DialogReply::Other => clicked(other?),
-            DialogReply::Cancel => failure("User canceled.", -128),
-            DialogReply::NoGui => failure("No user interaction allowed.", -1713),
-            DialogReply::Hang => return None,
-        })
-    }
 }
 
 impl Statement {
@@ -137,6 +79,71 @@ impl Statement {
             }
         }
         Ok(statement)
+    }
+}
+
+/// One `display alert` with a message and buttons of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    pub title: String,
+    pub message: String,
+    pub buttons: Vec<String>,
+    /// The place of a button, from 1.
+    default: Option<usize>,
+    cancel: Option<usize>,
+}
+
+impl Alert {
+    /// The clauses after the title may stand in any order. Errors: as of [`Statement::parse`].
+    pub fn parse(script: &str) -> Result<Self, SyntaxError> {
+        let mut words = ScriptWords { script, rest: script.trim_end() };
+        words.expect(&["display", "alert"])?;
+        let title = words.text()?;
+        let mut alert =
+            Alert { title, message: String::new(), buttons: Vec::new(), default: None, cancel: None };
+        while let Some(word) = words.word()? {
+            match word {
+                "message" if alert.message.is_empty() => alert.message = words.text()?,
+                "buttons" if alert.buttons.is_empty() => alert.buttons = words.list()?,
+                "default" if words.take("button") && alert.default.is_none() => {
+                    alert.default = Some(words.place()?);
+                }
+                "cancel" if words.take("button") && alert.cancel.is_none() => {
+                    alert.cancel = Some(words.place()?);
+                }
+                _ => return Err(words.error("Expected end of line, etc. but found identifier.", -2741)),
+            }
+        }
+        // AppleScript takes three buttons at most.
+        let count = alert.buttons.len();
+        let is_button = |place: &usize| *place <= count;
+        if (1..=3).contains(&count) && alert.default.iter().chain(&alert.cancel).all(is_button) {
+            Ok(alert)
+        } else {
+            Err(words.error("Can’t make some data into the expected type.", -1700))
+        }
+    }
+
+    /// What osascript says of it. `None`: it is never answered.
+    fn answer(
+        &self,
+        reply: DialogReply,
+        failure: impl Fn(&str, i32) -> PromptAnswer,
+    ) -> Option<PromptAnswer> {
+        // The last button is the default one where none is named.
+        let default = self.default.unwrap_or(self.buttons.len());
+        let is_other = |place: &usize| *place != default && Some(*place) != self.cancel;
+        let clicked = |place: usize| {
+            let title = self.buttons.get(place - 1).map_or("", String::as_str);
+            PromptAnswer { code: 0, stdout: format!("button returned:{title}\n"), stderr: String::new() }
+        };
+        Some(match reply {
+            DialogReply::Default => clicked(default),
+            DialogReply::Other => clicked((1..=self.buttons.len()).find(is_other).unwrap_or(default)),
+            DialogReply::Cancel => failure("User canceled.", -128),
+            DialogReply::NoGui => failure("No user interaction allowed.", -1713),
+            DialogReply::Hang => return None,
+        })
     }
 }
 
@@ -210,9 +217,9 @@ impl<'a> ScriptWords<'a> {
         }
     }
 
-    /// A number from 1 to 3.
+    /// The place of a button, from 1.
     fn place(&mut self) -> Result<usize, SyntaxError> {
-        let number = self.word()?.and_then(|word| word.parse().ok()).filter(|place| (1..=3).contains(place));
+        let number = self.word()?.and_then(|word| word.parse().ok()).filter(|place| *place > 0);
         number.ok_or_else(|| self.error("Expected number but found something else.", -2741))
     }
 
@@ -320,10 +327,10 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptA
         stdout: String::new(),
         stderr: format!("{place}: execution error: {message} ({number})\n"),
     };
-    if script.starts_with("display") {
-        return match Dialog::parse(script) {
-            Ok(dialog) => match write_down_dialog(directory, &dialog, config.dialog) {
-                Ok(()) => dialog.answer(config.dialog, failure),
+    if script.trim_start().starts_with("display") {
+        return match Alert::parse(script) {
+            Ok(alert) => match write_down_alert(directory, &alert, config.dialog) {
+                Ok(()) => alert.answer(config.dialog, failure),
                 Err(error) => Some(failure(&error.to_string(), -10000)),
             },
             Err(error) => Some(misread(error)),
@@ -334,7 +341,8 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptA
         Err(error) => return Some(misread(error)),
     };
     if statement.administrator {
-        if let Err(error) = write_down(directory, &statement, config.prompt) {
+        let prompt = statement.prompt.as_deref().unwrap_or_default();
+        if let Err(error) = write_down(directory, prompt, &statement.command, config.prompt) {
             return Some(failure(&error.to_string(), -10000));
         }
         // The numbers are Apple's. Authorization Services' own (-60005 denied, -60007 no interaction) were
@@ -382,21 +390,17 @@ struct Shown<'a> {
     answer: Prompt,
 }
 
-fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> Result<(), FileError> {
-    let shown = Shown {
-        time: jiff::Timestamp::now().to_string(),
-        prompt: statement.prompt.as_deref().unwrap_or_default(),
-        command: &statement.command,
-        answer,
-    };
+fn write_down(directory: &Path, prompt: &str, command: &str, answer: Prompt) -> Result<(), FileError> {
+    let shown = Shown { time: jiff::Timestamp::now().to_string(), prompt, command, answer };
     // Plain data with text keys: its JSON cannot fail.
     let line = serde_json::to_string(&shown).unwrap_or_default();
     Files::lab(directory).append_line(PROMPTS_LOG, &line)
 }
 
-fn write_down_dialog(directory: &Path, dialog: &Dialog, answer: DialogReply) -> Result<(), FileError> {
-    let Dialog { text, title, buttons, .. } = dialog;
-    let line = serde_json::json!({ "text": text, "title": title, "buttons": buttons, "answer": answer });
+fn write_down_alert(directory: &Path, alert: &Alert, answer: DialogReply) -> Result<(), FileError> {
+    let Alert { title, message, buttons, .. } = alert;
+    let line =
+        serde_json::json!({ "title": title, "message": message, "buttons": buttons, "answer": answer });
     Files::lab(directory).append_line(DIALOGS_LOG, &line.to_string())
 }
 
@@ -552,8 +556,8 @@ mod tests {
     }
 
     #[test]
-    fn dialogs_are_answered_without_rights() {
-        let script = "display dialog (\"Sure\" & \"?\") with title \"P\" buttons {\"Cancel\", \"No\", \"Yes\"} default \
+    fn alerts_are_answered_without_rights() {
+        let script = "display alert (\"Sure\" & \"?\") message \"m\" buttons {\"Cancel\", \"No\", \"Yes\"} default \
                       button 3 cancel button 1";
         let directory = tempfile::tempdir().unwrap();
         let said = |dialog| {
@@ -567,14 +571,14 @@ mod tests {
         assert_eq!(said(DialogReply::NoGui), (1, "No user interaction allowed. (-1713)\n".into()));
         let log = std::fs::read_to_string(Files::lab(directory.path()).place(DIALOGS_LOG)).unwrap();
         assert_eq!(log.lines().count(), 4);
-        assert!(log.contains("\"text\":\"Sure?\""), "{log}");
+        assert!(log.contains("\"title\":\"Sure?\""), "{log}");
         for script in [
-            "display dialog",
-            "display dialog \"x\"",
-            "display dialog \"x\" buttons {\"a\", \"b\"} default button 1 cancel button 2",
-            "display dialog \"x\" buttons {\"a\", \"b\", \"c\"} default button 4 cancel button 1",
-            "display dialog \"x\" buttons {\"a\", \"b\", \"c\" default button 3 cancel button 1",
-            "display dialog \"x\" buttons {\"a\", \"b\", \"c\"} default button 3 cancel button 1 beep",
+            "display alert",
+            "display alert \"x\"",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\", \"d\"}",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\"} default button 4 cancel button 1",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\" default button 3 cancel button 1",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\"} default button 3 cancel button 1 beep",
         ] {
             let answer = answer(Prompt::Allow, script).unwrap();
             assert!(answer.code == 1 && answer.stderr.contains("syntax error"), "{script}");
