@@ -3,9 +3,11 @@
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::dry_run;
+use super::guard::Switch;
 use super::interruption;
 use super::output::Run;
 use portcullis::app::{AppError, SourceChoice};
+use portcullis::root::request::GuardAnswer;
 use portcullis::rules::end_choice::EndChoice;
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,9 @@ pub struct OpenCommand {
     /// Until it is closed by hand
     #[arg(long, conflicts_with_all = ["lasts", "until"])]
     keep: bool,
+    /// Whether closed ports are to be blocked from other machines from now on [default: it is asked at the first opening]
+    #[arg(long, value_name = "STATE", conflicts_with = "dry_run")]
+    guard: Option<Switch>,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -50,7 +55,11 @@ impl OpenCommand {
             let operation = app.opening(&ports, from, end)?;
             return interruption::told(&app, || dry_run::preview(&app, &operation, &Ok(preferences)));
         }
-        let response = app.open(&ports, from, end, &preferences)?;
+        let answer = self.guard.map(|guard| match guard {
+            Switch::On => GuardAnswer::On,
+            Switch::Off => GuardAnswer::Off,
+        });
+        let response = app.open(&ports, from, end, answer, &preferences)?;
         ChangeOutput::with_status(&app, response, &Ok(preferences))
     }
 }
