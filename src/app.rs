@@ -3,6 +3,7 @@
 mod already;
 mod error;
 mod ledger_ports;
+mod pf_conf;
 mod request;
 mod source_choice;
 mod undo;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use error::AppError;
+pub use pf_conf::PfConf;
 pub use source_choice::SourceChoice;
 pub use undo::{UndoPreview, UndoableChange};
 
@@ -25,6 +27,7 @@ use crate::firewall::app::AppFirewallCache;
 use crate::menu::MenuAction;
 use crate::os;
 use crate::os::cancel::Cancellation;
+use crate::pf::on_disk::OnDisk;
 use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
@@ -166,11 +169,12 @@ impl App {
         let others = openings.iter().map(|opening| opening.port).chain(more.iter().copied());
         let watched: Vec<WatchedPort> = shown.chain(others.map(WatchedPort::from)).collect();
         let look = look(&watched);
-        let now = self.system.now();
+        let (now, boot) = (self.system.now(), self.system.boot_id()?);
         let facts = Facts {
             lab: self.system.lab().map(|dir| dir.display().to_string()),
             now,
-            boot: self.system.boot_id()?,
+            on_disk: self.on_disk(report.usable(now, &boot).ok()),
+            boot,
             report,
             seen: look.as_ref().map(|look| seen(look, app_firewall)).map_err(ToString::to_string),
             app_firewall: app_firewall.state.clone(),
@@ -246,6 +250,12 @@ impl App {
         };
         let rulesets: RulesetsReport = serde_json::from_slice(&bytes).map_err(AppError::InvalidRules)?;
         if rulesets.belongs_to(report) { Ok(rulesets) } else { Err(AppError::RulesNotSeen) }
+    }
+
+    /// How /etc/pf.conf is not what pf holds, as far as root saw that and this user may read it.
+    fn on_disk(&self, seen: Option<&Report>) -> Option<OnDisk> {
+        let rulesets = seen.and_then(|seen| self.rulesets(seen).ok());
+        PfConf::read(self.system())?.on_disk(seen, rulesets.as_ref())
     }
 
     /// The Application Firewall, to be asked about programs.

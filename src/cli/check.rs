@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::check_script;
 use super::files::IncludedFiles;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::pf::asked;
 use portcullis::pf::load::LoadedConf;
 use portcullis::pf::parse::{Fault, Problem, parse};
+use portcullis::pf::recipes::{UselessLine, Uselessness, useless_lines};
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::slips::mended;
 use portcullis::pf::surprises;
@@ -35,6 +37,9 @@ impl CheckCommand {
         let follows_loads = self.anchors.is_some() || cfg!(target_os = "macos");
         let mut files = IncludedFiles::new(self.anchors);
         let text = files.main(&self.file)?;
+        if let Some(checked) = check_script::checked(&self.file, &text) {
+            return checked;
+        }
         let path = self.file.display().to_string();
         let conf = Rulesets::load_conf(&path, &text, &mut |path| files.include(path));
         let mut checked = Checked { problems: conf.refusals(follows_loads), notes: Vec::new() };
@@ -43,6 +48,7 @@ impl CheckCommand {
         checked.take_uncalled(&conf.rulesets);
         checked.take_names(&conf.rulesets);
         checked.take_surprises(&conf.rulesets);
+        checked.take_settings(&path, &text, &conf);
         Ok(Box::new(checked.output(self.file, files)))
     }
 }
@@ -100,7 +106,7 @@ impl Checked {
 
     /// Anchors that pfctl loads, and whose rules are never evaluated.
     fn take_uncalled(&mut self, loaded: &Rulesets) {
-        for UncalledAnchor { path, place, needs, has, unread } in loaded.uncalled() {
+        for UncalledAnchor { path, place, needs, has, unread, .. } in loaded.uncalled() {
             let calls: Vec<String> = needs.iter().map(|word| format!("`{word} \"{path}\"`")).collect();
             let calls = calls.join(" and ");
             let message = match (unread, has.as_slice()) {
@@ -154,6 +160,17 @@ impl Checked {
             }
         }
         self.notes.extend(surprises::of_options(loaded).iter().map(ToString::to_string));
+    }
+
+    /// Lines that pfctl reads as something else than they were to be.
+    fn take_settings(&mut self, path: &str, text: &str, conf: &LoadedConf) {
+        for UselessLine { number, text, why } in useless_lines(path, text, conf) {
+            if why == Uselessness::Setting {
+                let (path, message) = (path.into(), format!("{why}; take it out"));
+                let fault = Fault::NoEffect;
+                self.problems.push(Problem { path, line: number, column: 1, message, text, caret: 0, fault });
+            }
+        }
     }
 
     fn output(self, file: PathBuf, files: IncludedFiles) -> CheckOutput {

@@ -12,6 +12,7 @@
 
 mod change;
 mod check;
+mod check_script;
 mod close;
 mod completions;
 mod connect;

@@ -94,6 +94,7 @@ impl Status {
         if let Some(because) = &facts.ledger_problem {
             notes.insert(0, wording::unusable_ledger(because));
         }
+        notes.extend(facts.on_disk.as_ref().map(ToString::to_string));
         if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
         }
