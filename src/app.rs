@@ -31,7 +31,7 @@ use crate::pf::on_disk::OnDisk;
 use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
-use crate::report::{PfState, Report, ReportFact, RulesetsReport};
+use crate::report::{Note, PfState, Report, ReportFact, RulesetsReport};
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditLog};
 use crate::root::messages;
@@ -438,6 +438,7 @@ impl App {
         {
             return Ok(response);
         }
+        missing.extend(self.loads_conf(&action).then_some(Permission::LoadConf));
         let mut pf_is_enabled = self.pf_is_enabled();
         let mut pf_is_on = pf_is_enabled;
         for _ in 0..2 {
@@ -487,6 +488,14 @@ impl App {
         let age = now.time.saturating_sub(report.seen);
         let message = format!("{message}; as root saw it {age} s ago");
         Ok(Some(Response::done(Outcome::Unchanged, message)))
+    }
+
+    /// Whether root last saw that our rules are without effect, which `action` would mend by loading /etc/pf.conf.
+    fn loads_conf(&self, action: &Operation) -> bool {
+        let mends = matches!(action, Operation::Open { .. } | Operation::Guard { on: true });
+        let is_without_effect =
+            |report: &Report| report.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        mends && matches!(self.report(), ReportFact::Read(report) if is_without_effect(&report))
     }
 
     /// Whether root last saw pf enabled, in this boot.

@@ -79,6 +79,15 @@ fn an_opening_mends_what_harms_nobody_or_names_the_command() {
         let prompts = String::from_utf8(lab.read(PROMPTS_LOG)).unwrap_or_default();
         assert!(prompts.lines().last().unwrap().contains("load /etc/pf.conf"), "{prompts}");
     }
+    // Where the last look says that it is needed, the first prompt says so.
+    let lab = ready("apple");
+    disturb(&lab, "flush");
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let prompts = || String::from_utf8(lab.read(PROMPTS_LOG)).unwrap().lines().count();
+    let before = prompts();
+    lab.portcullis(&["open", "5678", "--from", "any"]).expect(0);
+    assert_eq!(prompts(), before + 1);
+
     let lab = ready("apple");
     disturb(&lab, "kill switch");
     let before = lab.pfctl(&["-s", "rules"]).expect(0).out;
@@ -100,5 +109,18 @@ fn a_tick_keeps_the_way_and_edits_nothing_that_it_does_not_need() {
         assert_eq!(lab.read("/etc/pf.conf"), conf, "{what}");
         assert!(lab.rules().contains("port = 2345 flags any keep state"), "{what}");
         assert_eq!(lab.pfctl(&["-a", CLASSIC, "-s", "rules"]).expect(0).out, "", "{what}");
+    }
+}
+
+#[test]
+fn what_others_let_in_is_said_of_the_port_that_was_asked_for() {
+    let lab = ready("apple");
+    let main = lab.pfctl(&["-s", "rules"]).expect(0).out;
+    assert!(main.contains("anchor \"com.apple/*\""), "{main}");
+    load_main(&lab, &format!("set skip on en0\n{main}"));
+    // Both are open, and each of the others that are closed is let in as well.
+    for port in ["9229", "2345"] {
+        let said = lab.portcullis(&["close", port]).expect(5).err;
+        assert!(said.contains(&format!("port {port} would stay open")), "{said}");
     }
 }

@@ -87,7 +87,7 @@ fn what_was_changed_since_stays() {
     let left = ledger(&lab).openings;
     assert_eq!((left.len(), left[0].port.to_string()), (1, "3005".to_owned()));
     // The other's change is not this user's to turn back.
-    let said = lab.portcullis(&["undo", "3"]).expect(1);
+    let said = lab.portcullis(&["undo", "3"]).expect(2);
     assert!(
         said.err.contains("change 3 is not one of yours that can be turned back: that is 1"),
         "{}",
@@ -122,7 +122,7 @@ fn it_says_what_it_did() {
     for arguments in [&["guard", "on"][..], &["open", "2345", "--from", "any"], &["close", "2345"]] {
         lab.portcullis(arguments).expect(0);
     }
-    let said = lab.portcullis(&["undo", "99"]).expect(1);
+    let said = lab.portcullis(&["undo", "99"]).expect(2);
     let listed = "change 99 is not one of yours that can be turned back: those are 1, 2 and 3";
     assert!(said.err.contains(listed), "{}", said.err);
     helper(&lab, "undo 3 --open 2345=dlv").expect(0);

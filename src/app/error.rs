@@ -111,6 +111,7 @@ impl AppError {
         match self {
             AppError::Ports(_) | AppError::NameNeedsPreferences { .. } => 2,
             AppError::Source(_) | AppError::MixedSource(_) | AppError::NoClient { .. } => 2,
+            AppError::NotYours { .. } => 2,
             AppError::Preferences { .. } | AppError::ReadPreferences { .. } => 2,
             AppError::Elevate(ElevateError::Request(_)) => 2,
             AppError::Elevate(ElevateError::Cancelled) => 3,

@@ -361,9 +361,14 @@ impl CommandOutput for LogOutput {
         text.extend(self.problems.iter().map(|problem| format!("! {problem}\n")));
         if let Some(RecordingTimes { since, until, under_way, ended }) = &self.recording {
             let (since, until) = (clock(*since), clock(*until));
-            let goes_on = if *under_way { ", and goes on" } else { "" };
-            let ended = ended.as_ref().map_or(String::new(), |because| format!(": {because}"));
-            text += &format!("recorded from {since} until {until}{goes_on}{ended}\n");
+            text += &match ended {
+                Some(because) => format!("recorded from {since} until {until}: {because}\n"),
+                None if *under_way => format!("recorded from {since} until {until}, and goes on\n"),
+                // It was killed, or this Mac restarted: when is not known.
+                None => {
+                    format!("recorded from {since} on, for longest until {until}; it is not under way now\n")
+                }
+            };
         }
         text
     }
@@ -480,5 +485,18 @@ mod tests {
         for bad in ["", "1", "0m", "-1h", "12h1m", "1 fortnight", "99999999999h"] {
             assert!(read_minutes(bad).unwrap_err().contains("1m to 12h"), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_ended_without_a_word_is_not_said_to_go_on_or_to_have_gone_on() {
+        let text = |under_way, ended: Option<&str>| {
+            let recording =
+                Some(RecordingTimes { since: 0, until: 3600, under_way, ended: ended.map(Into::into) });
+            LogOutput { version: 1, entries: vec![], blocked: BTreeMap::new(), problems: vec![], recording }
+                .text()
+        };
+        assert!(text(true, None).ends_with(", and goes on\n"));
+        assert!(text(false, Some("it was asked to")).ends_with(": it was asked to\n"));
+        assert!(text(false, None).ends_with("; it is not under way now\n"));
     }
 }

@@ -149,7 +149,7 @@ fn bring_about(
     let asker = &journal.request.asker;
     machine.write_anchor_file(&journal.half(), asker).map_err(Failure::AnchorFile)?;
     let mut reached = machine.execute(plan, live, &mut after)?;
-    machine.is_obeyed(&reached, &after)?;
+    machine.is_obeyed(&reached, &after, &journal.request.action)?;
     machine.write_ledger(&after).map_err(Failure::Ledger)?;
     if needs_file(&after, &reached.notes) {
         machine.write_anchor_file(&after, asker).map_err(Failure::AnchorFile)?;

@@ -12,6 +12,7 @@ use crate::root::live::{Live, Needed, Surroundings, observe};
 use crate::root::permissions::AskedBy;
 use crate::root::plan::{AnchorContents, Evaluation, Observed, Plan, PlanError, Step, plan};
 use crate::root::report::{self, Contradiction};
+use crate::root::request::Operation;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
@@ -267,11 +268,11 @@ impl Machine<'_> {
 
     /// Whether pf as a whole would do what the ledger says: rules of others may decide before ours. Where a note says that
     /// ours are not evaluated, nothing more is to be said.
-    pub fn is_obeyed(&self, reached: &Reached, ledger: &Ledger) -> Result<(), Failure> {
+    pub fn is_obeyed(&self, reached: &Reached, ledger: &Ledger, request: &Operation) -> Result<(), Failure> {
         if reached.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. })) {
             return Ok(());
         }
-        Ok(report::check(&reached.live, &self.interfaces, ledger)?)
+        Ok(report::check(&reached.live, &self.interfaces, ledger, request)?)
     }
 
     /// Cuts connections that the new rules refuse; those whose states may be stale go on without them. Tried twice.

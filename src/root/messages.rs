@@ -29,7 +29,7 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             format!("{} closed in our rules", subject(ports))
         }
         Operation::Close { ports } if guarded => {
-            format!("{} closed: other machines are refused, this Mac itself is not", subject(ports))
+            format!("{} closed: other machines are refused", subject(ports))
         }
         Operation::Close { ports } => format!("{} without a rule of ours now{UNGUARDED}", subject(ports)),
         Operation::CloseAll {} if guarded && is_without_effect => {

@@ -14,6 +14,7 @@ use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report, Rul
 use crate::root::exceptions::{self, Exception};
 use crate::root::foreign;
 use crate::root::live::Live;
+use crate::root::request::Operation;
 use crate::rules::anchor::let_in;
 use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
@@ -189,9 +190,25 @@ fn shown_by(port: PortRange) -> String {
 /// Whether pf would do what the ledger says. What is not known contradicts nothing: a rule of others that depends on
 /// something unknown is no reason to undo. Nor is a rule for some clients alone: that is another program's own purpose, and
 /// is said in a note ([`exceptions`]).
-pub fn check(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Result<(), Contradiction> {
+///
+/// Of several contradictions one of a port that `request` names comes first.
+pub fn check(
+    live: &Live,
+    interfaces: &[InterfaceFacts],
+    ledger: &Ledger,
+    request: &Operation,
+) -> Result<(), Contradiction> {
     let loaded = &loaded(live, interfaces);
-    for opening in &ledger.openings {
+    let asked = match request {
+        Operation::Open { ports, .. } | Operation::Close { ports } => ports.as_slice(),
+        _ => &[],
+    };
+    let is_other = |port: PortRange| !asked.iter().any(|asked| asked.range.overlaps(port));
+    let mut openings: Vec<&Opening> = ledger.openings.iter().collect();
+    openings.sort_by_key(|opening| is_other(opening.port));
+    let mut closed = ledger.closed();
+    closed.sort_by_key(|port| is_other(port.range));
+    for opening in openings {
         let (port, asked) = (opening.port, ask(loaded, ledger, opening.port));
         for (who, combined) in [("this Mac", asked.loopback), ("those it was opened for", asked.network)] {
             if combined.verdict == Decision::Block {
@@ -207,8 +224,8 @@ pub fn check(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Res
             return Err(Contradiction::OpenForOthers { port, because: asked.anyone.because.without_words() });
         }
     }
-    for closed in ledger.closed() {
-        let (port, asked) = (closed.range, ask(loaded, ledger, closed.range));
+    for port in closed {
+        let (port, asked) = (port.range, ask(loaded, ledger, port.range));
         for combined in [asked.network, asked.anyone] {
             if combined.verdict == Decision::Pass {
                 return Err(Contradiction::StaysOpen { port, because: combined.because.without_words() });
@@ -272,7 +289,7 @@ mod tests {
         };
         let loaded = loaded(&live, &interfaces);
         (
-            check(&live, &interfaces, ledger).err().map(|error| error.to_string()),
+            check(&live, &interfaces, ledger, &Operation::Tick {}).err().map(|error| error.to_string()),
             verdict(&live, &loaded, ledger, "2345".parse().unwrap()),
             super::exceptions(&live, &interfaces, ledger).iter().map(ToString::to_string).collect(),
         )

@@ -124,7 +124,7 @@ fn change_once(
         let is_evaluated = !notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
         let is_looked_at = is_evaluated && !matches!(request.action, Operation::Tick {});
         let obeyed = match is_looked_at {
-            true => report::check(&live, &machine.interfaces, &after),
+            true => report::check(&live, &machine.interfaces, &after, &request.action),
             false => Ok(()),
         };
         let response = match obeyed {
