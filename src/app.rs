@@ -1,6 +1,7 @@
 //! What both front ends do: read the status, and carry out an action through the helper.
 
 mod already;
+mod clean_up;
 mod error;
 mod ledger_ports;
 mod pf_conf;
@@ -13,6 +14,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use clean_up::CleanUpPreview;
 pub use error::AppError;
 pub use pf_conf::PfConf;
 pub use source_choice::SourceChoice;
@@ -386,8 +388,20 @@ impl App {
         needed.extend(preview.guards().then_some(Permission::GuardOn));
         if preview.edits_conf() {
             needed.extend([Permission::EditConf, Permission::LoadConf]);
+        } else if !preview.change.lines.is_empty() {
+            needed.push(Permission::EditConf);
         }
         self.ask_allowing(preview.operation(), None, needed, Some(preview))
+    }
+
+    /// What `clean-up` would do.
+    pub fn clean_up_preview(&self) -> CleanUpPreview {
+        CleanUpPreview::of(self.system())
+    }
+
+    /// Has root take lines without effect out of /etc/pf.conf; `None` where there is none.
+    pub fn clean_up(&self, preview: &CleanUpPreview) -> Result<Option<Response>, AppError> {
+        preview.operation().map(|operation| self.ask(operation, None)).transpose()
     }
 
     /// Has root take away everything that it has put on this Mac.
@@ -448,6 +462,7 @@ impl App {
             let facts = PromptFacts {
                 interrupted: self.interrupted(),
                 pf_is_on,
+                lines_back: undo.map(|preview| preview.change.lines.clone()).unwrap_or_default(),
                 back: undo.map(|preview| preview.back.ledger.clone()),
                 ledger: undo.map(|preview| preview.now.clone()).or(ledger).unwrap_or_default(),
             };

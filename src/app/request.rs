@@ -28,6 +28,7 @@ pub(super) fn composed(
             | Operation::Log { .. }
             | Operation::StopLog {}
             | Operation::Undo { .. }
+            | Operation::CleanUp { .. }
             | Operation::Uninstall { .. }
     );
     let mut request = Request::new(action.clone(), &os::user_name(), made);

@@ -7,10 +7,12 @@ use serde::Serialize;
 use super::check_script;
 use super::files::IncludedFiles;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::pf::asked;
+use portcullis::os::directory;
+use portcullis::pf::asked::{self, SystemName};
 use portcullis::pf::load::LoadedConf;
 use portcullis::pf::parse::{Fault, Problem, parse};
 use portcullis::pf::recipes::{UselessLine, Uselessness, useless_lines};
+use portcullis::pf::rule::SourceLine;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::slips::mended;
 use portcullis::pf::surprises;
@@ -140,8 +142,15 @@ impl Checked {
         }
     }
 
+    /// Names that pfctl asks the system for: on a Mac it is asked here too; elsewhere it is said.
     fn take_names(&mut self, loaded: &Rulesets) {
-        let notes = asked::names(loaded).into_iter().map(|(place, name)| {
+        let names = asked::names(loaded);
+        if cfg!(target_os = "macos") {
+            let unknown = names.into_iter().filter(|(_, name)| !is_known(name));
+            self.problems.extend(unknown.map(|(place, name)| unknown_name(&place, &name)));
+            return;
+        }
+        let notes = names.into_iter().map(|(place, name)| {
             format!("{place}: pfctl asks the system for {name}; a Mac that does not know it loads nothing of the file")
         });
         self.notes.extend(notes.take(MAXIMUM_NOTES));
@@ -180,6 +189,21 @@ impl Checked {
         notes.extend(files.notes(&said));
         CheckOutput { file, problems, notes }
     }
+}
+
+fn is_known(name: &SystemName) -> bool {
+    match name {
+        SystemName::Service(name) => directory::knows_service(name),
+        SystemName::User(name) => directory::knows_user(name),
+        SystemName::Group(name) => directory::knows_group(name),
+        SystemName::Host(name) => directory::knows_host(name),
+    }
+}
+
+fn unknown_name(place: &SourceLine, name: &SystemName) -> Problem {
+    let message = format!("this Mac does not know {name}, so pfctl refuses the file");
+    let SourceLine { path, line, .. } = place.clone();
+    Problem { path, line, column: 1, message, text: name.to_string(), caret: 0, fault: Fault::Meaning }
 }
 
 /// The text in which a line may be replaced.

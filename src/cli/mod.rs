@@ -13,6 +13,7 @@
 mod change;
 mod check;
 mod check_script;
+mod clean_up;
 mod close;
 mod completions;
 mod connect;
@@ -98,6 +99,8 @@ enum CliCommand {
     Undo(undo::UndoCommand),
     /// List the changes that can be turned back, each with the copies that were taken before it
     Snapshots(snapshots::SnapshotsCommand),
+    /// Take lines without effect out of /etc/pf.conf, and show what else is left of popular recipes
+    CleanUp(clean_up::CleanUpCommand),
     /// Close everything, and take away all that root has put on this Mac
     Uninstall(uninstall::UninstallCommand),
     /// Show the preferences, or change one
@@ -142,6 +145,7 @@ impl CliCommand {
             CliCommand::History(command) => command.run(context),
             CliCommand::Undo(command) => command.run(context),
             CliCommand::Snapshots(command) => command.run(context),
+            CliCommand::CleanUp(command) => command.run(context),
             CliCommand::Uninstall(command) => command.run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
             CliCommand::Completions(command) => command.run(CliArguments::command()),

@@ -14,7 +14,7 @@ pub fn recipes(facts: &DoctorFacts) -> Vec<Finding> {
 
 fn useless(line: &UselessLine) -> Finding {
     let what = format!("/etc/pf.conf:{}: {}", line.number, line.why);
-    let next = "take it out of the file, which changes no rule that pf obeys";
+    let next = "take it out of the file, which changes no rule that pf obeys: `portcullis clean-up`";
     finding(Level::Advice, "pf", what, &format!("`{}`", shortened(line.text.trim())), next)
 }
 

@@ -5,6 +5,8 @@ pub mod apply;
 pub mod audit;
 pub mod caller;
 mod change;
+mod clean_up;
+pub mod conf_lines;
 mod exceptions;
 mod foreign;
 mod frames;

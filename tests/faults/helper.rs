@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::intent::Way;
 
@@ -31,6 +32,8 @@ pub enum Ask {
     StopRecording,
     Undo,
     Uninstall,
+    /// Takes the last line out of a pf.conf with this text.
+    CleanUp(String),
 }
 
 /// Who is let in.
@@ -80,6 +83,11 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
         // The second change, after the guard: the opening.
         Ask::Undo => vec!["undo".to_owned(), "2".to_owned()],
         Ask::Uninstall => vec!["uninstall".to_owned()],
+        Ask::CleanUp(conf) => {
+            let hash: String = Sha256::digest(conf).iter().map(|byte| format!("{byte:02x}")).collect();
+            let last = conf.lines().last().unwrap_or_default().replace(' ', "=20").replace('"', "=22");
+            vec!["clean-up".to_owned(), hash, format!("{}:{last}", conf.lines().count())]
+        }
         Ask::Open { ports, from, lasts, guard: guards } => {
             guard = *guards;
             let from = match from {
@@ -115,7 +123,7 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let options = [
         ("--close", close),
         ("--guard", guard.then(|| "on".to_owned())),
-        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall)).then_some(menu)),
+        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall | Ask::CleanUp(_))).then_some(menu)),
         ("--way", way),
         ("--may", Some(may)),
         ("--made", time(now)),
