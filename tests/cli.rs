@@ -353,7 +353,15 @@ fn explain_and_check_need_files_alone() {
     lab.write("/anchors/inner", "pas all\n");
     let nested = conf("anchor \"outer\"\nload anchor \"outer\" from \"/etc/pf.anchors/outer\"\n");
     let (status, out) = run(&["check", &nested]);
-    assert!(status == Some(0) && out.contains("it was not looked at; --anchors"), "{out}");
+    if cfg!(target_os = "macos") {
+        // There the file that is named would be loaded.
+        assert!(
+            status == Some(1) && out.contains("cannot load anchor outer from /etc/pf.anchors/outer"),
+            "{out}"
+        );
+    } else {
+        assert!(status == Some(0) && out.contains("it was not looked at; --anchors"), "{out}");
+    }
     let (status, out) = run(&["check", &nested, "--anchors", &anchors]);
     assert!(status == Some(1) && out.contains("/etc/pf.anchors/inner:1:1"), "{out}");
     lab.write("/anchors/inner", "load anchor \"inner\" from \"/etc/pf.anchors/inner\"\n");

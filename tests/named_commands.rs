@@ -22,6 +22,9 @@ fn with_the_guard_off_a_look_at_pf_counts() {
     looked_at("turned off");
     lab.portcullis(&["status", "--check"]).expect(0);
     looked_at("looked at");
+    // launchd's look names nothing: it goes on with what the last one was on.
+    lab.helper(&["tick"]).expect(0);
+    looked_at("a tick");
 }
 
 #[test]

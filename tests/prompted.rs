@@ -319,3 +319,15 @@ fn what_is_so_already_asks_nothing() {
     }
     assert_eq!(prompts(&lab), asked);
 }
+
+#[test]
+fn a_place_that_root_may_not_read_is_told_in_a_dialog() {
+    use portcullis::elevate::place::{RestrictedPlace, tell};
+    let lab = Lab::new();
+    tell(&portcullis::lab::Lab::open(&lab.file("/")).unwrap(), RestrictedPlace::Downloads);
+    let shown = last_prompt(&lab);
+    assert!(
+        shown.contains("runs from your Downloads folder") && shown.contains("move Portcullis.app"),
+        "{shown}"
+    );
+}

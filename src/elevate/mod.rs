@@ -8,6 +8,8 @@
 //! signature and its run. Therefore root first copies it into a fresh directory of its own, hashes *the copy*, and
 //! runs the copy only where the hash is the one of the file that was checked.
 
+mod handover;
+pub mod place;
 pub mod prompt;
 pub mod quote;
 mod shell;
@@ -22,6 +24,8 @@ use crate::os::process::{Output, ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
 use crate::root::request::Request;
 use crate::system::{HelperLaunch, INSTALLED_HELPER, LEDGER, System};
+use handover::HandedOver;
+use place::RestrictedPlace;
 use prompt::PromptFacts;
 
 /// Why the helper did not do what was asked. The message says what became of the system.
@@ -57,6 +61,11 @@ pub enum ElevateError {
     /// The helper is missing, or could not be read.
     #[error("cannot read the helper {}: {source}; nothing was changed; install Portcullis again", path.display())]
     Helper { path: PathBuf, source: std::io::Error },
+    /// Root may not be allowed to read the helper, and there is no copy of it that root may read.
+    #[error(
+        "{}, where root may not be allowed to read the helper, and no copy can be made ({}: {source}); nothing was changed; move Portcullis.app to /Applications with the Finder, and open it there", place.sentence(), path.display()
+    )]
+    HandOver { place: RestrictedPlace, path: PathBuf, source: std::io::Error },
     /// The request would be refused.
     #[error("{0}; nothing was changed")]
     Request(#[from] crate::root::request::RequestError),
@@ -91,9 +100,11 @@ pub fn ask(
         signature::Pin::Team(team) if launch.is_pinned => Some(signature::requirement(team)?),
         _ => None,
     };
+    // Gone when root is done.
+    let copy = copy_for_root(&launch, &helper, &digest)?;
     let checked = shell::CheckedHelper {
         home: &system.place("/private/var/root/portcullis.XXXXXXXXXX"),
-        helper: &helper,
+        helper: copy.as_ref().map_or(&helper, HandedOver::path),
         digest: &digest,
         hash: &launch.hash,
         requirement: requirement.as_deref(),
@@ -155,6 +166,24 @@ fn checked_digest(launch: &HelperLaunch, helper: &Path) -> Result<String, Elevat
         signature::check(helper, &digest)?;
     }
     Ok(digest)
+}
+
+/// A copy of the helper that root may read, where it may not be allowed to read the helper itself. Made before the prompt:
+/// no password is asked for what cannot work.
+fn copy_for_root(
+    launch: &HelperLaunch,
+    helper: &Path,
+    digest: &str,
+) -> Result<Option<HandedOver>, ElevateError> {
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let place = RestrictedPlace::of(helper, home.as_deref());
+    let (Some(place), Some(home)) = (place.filter(|_| launch.is_pinned && launch.needs_prompt), home) else {
+        return Ok(None);
+    };
+    match HandedOver::make(&home, helper, digest) {
+        Ok(copy) => Ok(Some(copy)),
+        Err((path, source)) => Err(ElevateError::HandOver { place, path, source }),
+    }
 }
 
 /// The helper's arguments.

@@ -10,8 +10,8 @@
 //! assert!(Statement::parse("beep").is_err());
 //! ```
 //!
-//! It knows `do shell script` and nothing else, because what it is for is to hold our quoting to
-//! AppleScript's rules: a script that a Mac would read otherwise must fail here.
+//! It knows `do shell script` and a plain `display alert`, and nothing else, because what it is for is to hold our quoting
+//! to AppleScript's rules: a script that a Mac would read otherwise must fail here.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -77,6 +77,34 @@ impl Statement {
             }
         }
         Ok(statement)
+    }
+}
+
+/// One `display alert` with a message and one button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    pub title: String,
+    pub message: String,
+    pub button: String,
+}
+
+impl Alert {
+    /// Errors: as of [`Statement::parse`].
+    pub fn parse(script: &str) -> Result<Self, SyntaxError> {
+        let mut words = ScriptWords { script, rest: script.trim_end() };
+        words.expect(&["display", "alert"])?;
+        let title = words.text()?;
+        words.expect(&["message"])?;
+        let message = words.text()?;
+        words.expect(&["buttons"])?;
+        if !words.sign('{') {
+            return Err(words.error("Expected “{” but found something else.", -2741));
+        }
+        let button = words.text()?;
+        if !words.sign('}') || words.word()?.is_some() {
+            return Err(words.error("Expected end of line, etc. but found identifier.", -2741));
+        }
+        Ok(Alert { title, message, button })
     }
 }
 
@@ -232,6 +260,9 @@ pub struct PromptAnswer {
 
 /// Runs `script` in the lab of `directory`. `None`: the prompt is never answered.
 pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptAnswer> {
+    if let Ok(alert) = Alert::parse(script) {
+        return Some(show(directory, &alert));
+    }
     let statement = match Statement::parse(script) {
         Ok(statement) => statement,
         Err(error) => {
@@ -245,7 +276,8 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptA
         stderr: format!("{place}: execution error: {message} ({number})\n"),
     };
     if statement.administrator {
-        if let Err(error) = write_down(directory, &statement, config.prompt) {
+        let prompt = statement.prompt.as_deref().unwrap_or_default();
+        if let Err(error) = write_down(directory, prompt, &statement.command, config.prompt) {
             return Some(failure(&error.to_string(), -10000));
         }
         // The numbers are Apple's. Authorization Services' own (-60005 denied, -60007 no interaction) were
@@ -293,16 +325,23 @@ struct Shown<'a> {
     answer: Prompt,
 }
 
-fn write_down(directory: &Path, statement: &Statement, answer: Prompt) -> Result<(), FileError> {
-    let shown = Shown {
-        time: jiff::Timestamp::now().to_string(),
-        prompt: statement.prompt.as_deref().unwrap_or_default(),
-        command: &statement.command,
-        answer,
-    };
+fn write_down(directory: &Path, prompt: &str, command: &str, answer: Prompt) -> Result<(), FileError> {
+    let shown = Shown { time: jiff::Timestamp::now().to_string(), prompt, command, answer };
     // Plain data with text keys: its JSON cannot fail.
     let line = serde_json::to_string(&shown).unwrap_or_default();
     Files::lab(directory).append_line(PROMPTS_LOG, &line)
+}
+
+/// An alert is answered at once.
+fn show(directory: &Path, alert: &Alert) -> PromptAnswer {
+    match write_down(directory, &format!("{}\n{}", alert.title, alert.message), "", Prompt::Allow) {
+        Ok(()) => PromptAnswer {
+            code: 0,
+            stdout: format!("button returned:{}\n", alert.button),
+            stderr: String::new(),
+        },
+        Err(error) => PromptAnswer { code: 1, stdout: String::new(), stderr: format!("{error}\n") },
+    }
 }
 
 /// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.

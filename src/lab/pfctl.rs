@@ -14,6 +14,7 @@ use super::packets;
 use super::states::StateEntry;
 use super::store::Store;
 use crate::os;
+use crate::os::process::parent_name;
 
 mod show;
 mod tables;
@@ -338,8 +339,7 @@ impl Call<'_> {
 /// stands for the address.
 /// The kernel notes the program that asks; on a Mac the helper asks by itself, and here it does so by this program.
 fn holder_name() -> String {
-    let parent = format!("/proc/{}/comm", std::os::unix::process::parent_id());
-    let is_helper = std::fs::read_to_string(parent).is_ok_and(|name| name.starts_with("helper"));
+    let is_helper = parent_name().is_some_and(|name| name.starts_with("helper"));
     if is_helper { "portcullis-helper" } else { "pfctl" }.to_owned()
 }
 

@@ -338,6 +338,16 @@ pub(super) fn kill_group(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// The file's name of the program that started this one; `None` where that has ended or does not tell.
+pub fn parent_name() -> Option<String> {
+    let parent = std::os::unix::process::parent_id();
+    #[cfg(target_os = "macos")]
+    let path = libproc::proc_pid::pidpath(i32::try_from(parent).ok()?).ok()?;
+    #[cfg(not(target_os = "macos"))]
+    let path = std::fs::read_link(format!("/proc/{parent}/exe")).ok()?;
+    Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

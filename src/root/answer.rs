@@ -123,12 +123,28 @@ impl Response {
     /// Prints it: its JSON on standard output, and where it failed its message on standard error, which osascript passes
     /// on.
     pub fn print(&self) {
-        // Plain data with text keys: its JSON cannot fail. A reader that went away changes nothing of what was done.
-        let json = serde_json::to_string(self).unwrap_or_default();
-        let _ = writeln!(std::io::stdout(), "{json}");
+        // A reader that went away changes nothing of what was done.
+        let _ = writeln!(std::io::stdout(), "{}", self.json());
         if !self.ok {
             let _ = writeln!(std::io::stderr(), "{}", self.message);
         }
+    }
+
+    /// As JSON in ASCII: how osascript decodes what a command printed is not documented, so other characters are named by
+    /// their numbers, which stand in strings alone.
+    fn json(&self) -> String {
+        // Plain data with text keys: its JSON cannot fail.
+        let json = serde_json::to_string(self).unwrap_or_default();
+        let mut ascii = String::with_capacity(json.len());
+        for character in json.chars() {
+            if character.is_ascii() {
+                ascii.push(character);
+            } else {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                ascii.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+        ascii
     }
 
     /// The helper's exit status.
@@ -155,5 +171,18 @@ impl Response {
             6 => Some(Outcome::Changed),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_ascii_and_reads_back() {
+        let answer = Response::failed(Outcome::Unchanged, "cannot read /etc/pf.anchors/büro 😀: \"no\"");
+        let json = answer.json();
+        assert!(json.is_ascii() && json.contains(r"b\u00fcro \ud83d\ude00"), "{json}");
+        assert_eq!(Response::parse(&json).unwrap(), answer);
     }
 }

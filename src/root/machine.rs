@@ -298,7 +298,7 @@ impl Machine<'_> {
     }
 
     /// Writes what pf looks like, for the user's programs to read: of the ledger's ports, and of those that the asker's menu
-    /// shows. Only the ledger's are managed, since a report that does not hold to the ledger counts as outdated.
+    /// shows, or else the last one's. Only the ledger's are managed, since a report that does not hold to the ledger counts as outdated.
     pub fn write_report(
         &self,
         ledger: &Ledger,
@@ -306,7 +306,8 @@ impl Machine<'_> {
         live: &Live,
         notes: &[Note],
     ) -> Result<(), FileError> {
-        let asked = report::with_shown(ledger, shown);
+        let last = if shown.is_empty() { report::shown_last(&self.files) } else { Vec::new() };
+        let asked = report::with_shown(&report::with_shown(ledger, shown), &last);
         let report = report::report(&self.files, &asked, live, &self.interfaces, &self.boot, self.now, notes);
         let report = Report { managed: ledger.managed.clone(), ..report };
         report::write(&self.files, &report, live)

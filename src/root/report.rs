@@ -10,15 +10,15 @@ use crate::pf::origin::{Both, PerOrigin};
 use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
-use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report, RulesetsReport};
+use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report, ReportFact, RulesetsReport};
 use crate::root::exceptions::{self, Exception};
 use crate::root::foreign;
 use crate::root::live::Live;
-use crate::root::request::Operation;
+use crate::root::request::{Operation, Request};
 use crate::rules::anchor::let_in;
 use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
-use crate::rules::named_port::NamedPort;
+use crate::rules::named_port::{NamedPort, PortName};
 use crate::system::{PF_CONF, RULESETS, STATUS};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
@@ -98,6 +98,14 @@ pub fn with_shown(old: &Ledger, shown: &[NamedPort]) -> Ledger {
         shown.iter().for_each(|port| ledger.manage(port));
     }
     ledger
+}
+
+/// What the last report was on, for a request that names nothing to look at: a tick takes no verdict away that was known.
+pub fn shown_last(tree: &Files) -> Vec<NamedPort> {
+    let Ok(Some(bytes)) = tree.read(STATUS) else { return Vec::new() };
+    let ReportFact::Read(report) = ReportFact::read(&bytes) else { return Vec::new() };
+    let ranges = report.verdicts.iter().map(|verdict| verdict.port).take(Request::MAX_RANGES);
+    ranges.map(|range| NamedPort { name: PortName::of_number(range), range }).collect()
 }
 
 /// The ranges that are shown: what is open, and what is managed.

@@ -29,6 +29,7 @@ use error::TrayError;
 use event::Event;
 use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
+use portcullis::elevate::place::RestrictedPlace;
 use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::os::cancel::Cancellation;
@@ -74,6 +75,7 @@ fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Optio
 /// Shows the tray until Quit is clicked. To be called on the main thread.
 fn run(app: App) -> Result<(), TrayError> {
     place::check()?;
+    tell_of_the_place(&app);
     // Outlives the icon, whose files are in it.
     let directory = place::icon_directory()?;
     let mut event_loop = {
@@ -118,6 +120,15 @@ fn run(app: App) -> Result<(), TrayError> {
         }
     });
     outcome
+}
+
+/// On a Mac, says in a dialog that the app lies where root may not be allowed to read it. The tray starts meanwhile.
+fn tell_of_the_place(app: &App) {
+    let restricted = cfg!(target_os = "macos").then(RestrictedPlace::of_this_program).flatten();
+    if let Some(restricted) = restricted.filter(|_| app.system().lab().is_none()) {
+        let app = app.clone();
+        std::thread::spawn(move || portcullis::elevate::place::tell(app.system(), restricted));
+    }
 }
 
 /// Sends an event to the main thread. It fails only when the loop has ended, and then there is no receiver.

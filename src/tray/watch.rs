@@ -151,7 +151,7 @@ fn watch(
         // As in `send` above.
         let _ = changed.send(if only_log { Signal::Logged } else { Signal::Changed });
     };
-    let mut directories = match Directories::new(&files, notice) {
+    let mut directories = match Directories::new(&files, REACH, notice) {
         Ok(directories) => Some(directories),
         Err(error) => {
             report(blind(&error));
@@ -237,14 +237,43 @@ fn until_forgotten(status: &Status) -> Option<Duration> {
     u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_secs)
 }
 
+/// What a watch of a directory tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Of its own entries (inotify): the nearest directory that exists is watched, so that the folder that a file will be
+    /// in is seen when it is made.
+    Entries,
+    /// Of everything below it (FSEvents): only the folder that a file is in is watched, which is ours, and only once it is
+    /// there. `/Library/Application Support` or a home would wake us for every other program's files. A folder that another
+    /// program makes is seen at the next look: the pointer enters the icon, or an action ends.
+    AllBelow,
+}
+
+const REACH: Reach = if cfg!(target_os = "macos") { Reach::AllBelow } else { Reach::Entries };
+
+impl Reach {
+    /// The directory to watch for `file`.
+    fn directory(self, file: &Path) -> Option<PathBuf> {
+        match self {
+            Reach::Entries => Some(nearest_directory(file)),
+            Reach::AllBelow => file.parent().filter(|parent| parent.is_dir()).map(Path::to_owned),
+        }
+    }
+}
+
 /// Watches the directories that the files are in, or will be in.
 struct Directories {
     watcher: RecommendedWatcher,
+    reach: Reach,
     watched: Vec<PathBuf>,
 }
 
 impl Directories {
-    fn new(files: &[PathBuf], changed: impl Fn(&[PathBuf]) + Send + 'static) -> notify::Result<Self> {
+    fn new(
+        files: &[PathBuf],
+        reach: Reach,
+        changed: impl Fn(&[PathBuf]) + Send + 'static,
+    ) -> notify::Result<Self> {
         let names: Vec<OsString> =
             files.iter().flat_map(|file| file.iter()).map(|name| name.to_owned()).collect();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -255,11 +284,11 @@ impl Directories {
                 Err(_) => changed(&[]),
             }
         })?;
-        Ok(Directories { watcher, watched: Vec::new() })
+        Ok(Directories { watcher, reach, watched: Vec::new() })
     }
 
-    /// Watches for each file the nearest directory that exists, anew each time: a directory that was removed and
-    /// made again has the same name, and would not be watched.
+    /// Watches for each file, anew each time: a directory that was removed and made again has the same name, and would not
+    /// be watched.
     fn arm(&mut self, files: &[PathBuf]) -> notify::Result<()> {
         for directory in self.watched.drain(..) {
             // It fails where the directory is gone, and the watch with it.
@@ -272,8 +301,7 @@ impl Directories {
     }
 
     fn arm_one(&mut self, file: &Path) -> notify::Result<()> {
-        loop {
-            let directory = nearest_directory(file);
+        while let Some(directory) = self.reach.directory(file) {
             if !self.watched.contains(&directory) {
                 match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
                     Ok(()) => self.watched.push(directory.clone()),
@@ -282,10 +310,11 @@ impl Directories {
                 }
             }
             // A directory made before the watch began was not told of.
-            if nearest_directory(file) == directory {
-                return Ok(());
+            if self.reach.directory(file) == Some(directory) {
+                break;
             }
         }
+        Ok(())
     }
 }
 
@@ -426,11 +455,30 @@ mod tests {
     }
 
     #[test]
+    fn where_all_below_is_told_only_our_own_folder_is_watched() {
+        let base = tempfile::tempdir().unwrap();
+        let files = [base.path().join("ours/status.json"), base.path().join("ours too/log")];
+        let (changed, signals) = channel();
+        let mut directories =
+            Directories::new(&files, Reach::AllBelow, move |_| changed.send(()).unwrap_or(())).unwrap();
+        directories.arm(&files).unwrap();
+        assert!(directories.watched.is_empty(), "not what lies above");
+        std::fs::create_dir(base.path().join("ours")).unwrap();
+        directories.arm(&files).unwrap();
+        assert_eq!(directories.watched, [base.path().join("ours")]);
+        std::fs::write(&files[0], "1").unwrap();
+        signals.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    /// FSEvents tells late, and of what was before it was asked: which of several changes an event is of cannot be said.
+    #[cfg(target_os = "linux")]
+    #[test]
     fn a_change_is_seen_where_the_directory_was_made_later_and_made_again() {
         let base = tempfile::tempdir().unwrap();
         let files = [base.path().join("a/b/status.json")];
         let (changed, signals) = channel();
-        let mut directories = Directories::new(&files, move |_| changed.send(()).unwrap_or(())).unwrap();
+        let notice = move |_: &[PathBuf]| changed.send(()).unwrap_or(());
+        let mut directories = Directories::new(&files, Reach::Entries, notice).unwrap();
         directories.arm(&files).unwrap();
         for round in 0..3 {
             let mut await_change = || {

@@ -16,7 +16,7 @@
 //! | 12 information leak | `tests/privacy.rs` |
 //! | 13 replay, undo | `prompt`; `tests/undo.rs` |
 //! | 14 denial | `hostile`: bounds of the ledger; time-outs and the killed group in `src/os/process.rs` |
-//! | 15 clock set back | the request's clock: `prompt`; the ends of openings by it come with the evening |
+//! | 15 clock set back | the request's clock: `prompt`; the ends of openings: `tests/clocks.rs` |
 //! | 16 silent opening | `prompt`: it names all; there is no URL scheme yet |
 //! | 17 downgrade | not yet: there is no installed copy |
 //! | 18, 19 crash, failing undo | `make faults` |
