@@ -3,6 +3,7 @@
 mod already;
 mod clean_up;
 mod error;
+mod guard_question;
 mod ledger_ports;
 mod pf_conf;
 mod request;
@@ -24,7 +25,8 @@ use crate::debuggers::port_view::PortView;
 use crate::debuggers::scan::{self, Scan, WatchedPort};
 use crate::debuggers::settings::{self, Setting};
 use crate::diagnosis::{Assessment, PortFacts};
-use crate::elevate::{self, prompt::PromptFacts};
+use crate::elevate::prompt::{self, PromptFacts};
+use crate::elevate::{self, question};
 use crate::firewall::app::AppFirewallCache;
 use crate::menu::MenuAction;
 use crate::os;
@@ -38,7 +40,7 @@ use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditLog};
 use crate::root::messages;
 use crate::root::record::Recording;
-use crate::root::request::{Operation, Permission};
+use crate::root::request::{GuardAnswer, Operation, Permission};
 use crate::rules::ledger::{Changing, Guard, Ledger, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -54,6 +56,16 @@ pub struct App {
     system: Arc<dyn System>,
     preferences_file: PathBuf,
     cancellation: Cancellation,
+}
+
+/// What is known before root is asked.
+#[derive(Debug, Default)]
+struct AskedBeside<'a> {
+    answer: Option<GuardAnswer>,
+    /// What else the action needs.
+    missing: Vec<Permission>,
+    /// What it comes to, where a change is turned back.
+    undo: Option<&'a UndoPreview>,
 }
 
 /// The preferences as they were read, or why they do not read.
@@ -278,13 +290,50 @@ impl App {
         }
     }
 
+    /// Opens ports. Where the guard was never chosen and pf is off, `answer` says whether it goes on with them; `None`:
+    /// the person is asked, once and for all, where there is a screen.
     pub fn open(
         &self,
         ports: &[NamedPort],
         from: Source,
+        answer: Option<GuardAnswer>,
         preferences: &Preferences,
     ) -> Result<Response, AppError> {
-        self.ask(Operation::Open { ports: ports.to_vec(), from, until: None }, Some(preferences))
+        if answer == Some(GuardAnswer::Off) && self.ledger().is_some_and(|ledger| ledger.guard == Guard::On) {
+            return Err(AppError::GuardIsOn);
+        }
+        let action = Operation::Open { ports: ports.to_vec(), from, until: None };
+        if answer.is_none()
+            && let Some(response) = self.already_so(&action, Some(preferences), None)?
+        {
+            return Ok(response);
+        }
+        let answer = match answer {
+            None => self.ask_for_guard(&action, preferences)?,
+            given => given,
+        };
+        self.ask_allowing(action, Some(preferences), AskedBeside { answer, ..AskedBeside::default() })
+    }
+
+    /// The guard question, where it is still open. `None`: it is not, or no dialog can be shown.
+    fn ask_for_guard(
+        &self,
+        action: &Operation,
+        preferences: &Preferences,
+    ) -> Result<Option<GuardAnswer>, AppError> {
+        let ledger = self.ledger().unwrap_or_default();
+        if ledger.guard != Guard::Unset || self.ledger_problem().is_some() || self.pf_is_enabled() {
+            return Ok(None);
+        }
+        let on = Some(GuardAnswer::On);
+        let request = composed(action, self.system.moment()?, Some(&ledger), Some(preferences), false, on);
+        let blocked = prompt::blocked(&request, &ledger);
+        if blocked.is_empty() {
+            return Ok(None);
+        }
+        let question = guard_question::question(&blocked, guard_question::ended(&blocked));
+        let answer = question::ask(self.system(), &question, &self.cancellation)?;
+        Ok(answer.map(|keep| if keep { GuardAnswer::On } else { GuardAnswer::Off }))
     }
 
     pub fn close(
@@ -326,7 +375,7 @@ impl App {
             MenuAction::Open(port) => {
                 let preferences = preferences?;
                 let from = self.source(&SourceChoice::parse([preferences.from.as_str()])?)?;
-                self.open(std::slice::from_ref(port), from, &preferences)?;
+                self.open(std::slice::from_ref(port), from, None, &preferences)?;
             }
             MenuAction::Close(port) => {
                 self.close(std::slice::from_ref(port), readable)?;
@@ -384,14 +433,15 @@ impl App {
     }
 
     pub fn undo(&self, preview: &UndoPreview) -> Result<Response, AppError> {
-        let mut needed = Vec::new();
-        needed.extend(preview.guards().then_some(Permission::GuardOn));
+        let mut missing = Vec::new();
+        missing.extend(preview.guards().then_some(Permission::GuardOn));
         if preview.edits_conf() {
-            needed.extend([Permission::EditConf, Permission::LoadConf]);
+            missing.extend([Permission::EditConf, Permission::LoadConf]);
         } else if !preview.change.lines.is_empty() {
-            needed.push(Permission::EditConf);
+            missing.push(Permission::EditConf);
         }
-        self.ask_allowing(preview.operation(), None, needed, Some(preview))
+        let beside = AskedBeside { missing, undo: Some(preview), answer: None };
+        self.ask_allowing(preview.operation(), None, beside)
     }
 
     /// What `clean-up` would do.
@@ -436,19 +486,18 @@ impl App {
 
     /// Asks root. Where that needs more than the prompt said, the prompt is shown once more and says it.
     fn ask(&self, action: Operation, preferences: Option<&Preferences>) -> Result<Response, AppError> {
-        self.ask_allowing(action, preferences, Vec::new(), None)
+        self.ask_allowing(action, preferences, AskedBeside::default())
     }
 
-    /// As [`App::ask`], where it is known before what else it needs, and what it comes to.
+    /// As [`App::ask`], with what is known before.
     fn ask_allowing(
         &self,
         action: Operation,
         preferences: Option<&Preferences>,
-        mut missing: Vec<Permission>,
-        undo: Option<&UndoPreview>,
+        AskedBeside { answer, mut missing, undo }: AskedBeside<'_>,
     ) -> Result<Response, AppError> {
         if missing.is_empty()
-            && let Some(response) = self.already_so(&action, preferences)?
+            && let Some(response) = self.already_so(&action, preferences, answer)?
         {
             return Ok(response);
         }
@@ -457,14 +506,20 @@ impl App {
         let mut pf_is_on = pf_is_enabled;
         for _ in 0..2 {
             let (made, ledger) = (self.system.moment()?, self.ledger());
-            let mut request = composed(&action, made, ledger.as_ref(), preferences, pf_is_enabled);
+            let mut request = composed(&action, made, ledger.as_ref(), preferences, pf_is_enabled, answer);
             missing.iter().for_each(|permission| request.allow(*permission));
+            let ledger = undo.map(|preview| preview.now.clone()).or(ledger).unwrap_or_default();
+            let ends = match request.may_turn_guard_on() {
+                true => guard_question::ended(&prompt::blocked(&request, &ledger)),
+                false => 0,
+            };
             let facts = PromptFacts {
                 interrupted: self.interrupted(),
                 pf_is_on,
                 lines_back: undo.map(|preview| preview.change.lines.clone()).unwrap_or_default(),
+                ends,
                 back: undo.map(|preview| preview.back.ledger.clone()),
-                ledger: undo.map(|preview| preview.now.clone()).or(ledger).unwrap_or_default(),
+                ledger,
             };
             let response = elevate::ask(self.system(), &request, &facts, &self.cancellation)?;
             if response.missing.is_empty() {
@@ -485,6 +540,7 @@ impl App {
         &self,
         action: &Operation,
         preferences: Option<&Preferences>,
+        answer: Option<GuardAnswer>,
     ) -> Result<Option<Response>, AppError> {
         // Its text is root's alone, and that there is one says enough.
         if !matches!(self.system.place(JOURNAL).symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound)
@@ -495,7 +551,7 @@ impl App {
             return Ok(None);
         };
         let now = self.system.moment()?;
-        let request = composed(action, now.clone(), Some(&ledger), preferences, self.pf_is_enabled());
+        let request = composed(action, now.clone(), Some(&ledger), preferences, self.pf_is_enabled(), answer);
         if request.validate().is_err() || !already::is_so(&request, &ledger, &report, &now) {
             return Ok(None);
         }

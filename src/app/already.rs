@@ -3,7 +3,7 @@
 use crate::diagnosis::Answer;
 use crate::port::PortRange;
 use crate::report::{Note, PfState, PfVerdict, Report};
-use crate::root::request::{Operation, Request};
+use crate::root::request::{GuardAnswer, Operation, Request};
 use crate::rules::ledger::{Guard, Ledger, Opening, Seconds};
 use crate::system::Moment;
 
@@ -31,7 +31,12 @@ pub(super) fn is_so(request: &Request, ledger: &Ledger, report: &Report, now: &M
 
 fn asks_for_nothing_else(request: &Request, ledger: &Ledger) -> bool {
     let moves = request.way.is_some() && ledger.needs_rules() && request.way != ledger.way;
-    !moves && !request.guard_on && request.close.is_empty() && request.may.is_empty()
+    let guard_is_so = match request.guard {
+        None => true,
+        Some(GuardAnswer::On) => ledger.guard == Guard::On,
+        Some(GuardAnswer::Off) => ledger.guard == Guard::Off,
+    };
+    !moves && guard_is_so && request.close.is_empty() && request.may.is_empty()
 }
 
 /// The ledger after the request, where its kind can be so already.

@@ -56,6 +56,8 @@ pub enum AppError {
     /// Holds the numbers of those that are.
     #[error("change {number} is not one of yours that can be turned back: {}", listed(yours))]
     NotYours { number: u32, yours: Vec<u32> },
+    #[error("the guard is on already, for every port that is closed: `portcullis guard off` turns it off")]
+    GuardIsOn,
     #[error("nothing is left to turn back of change {number} ({message}): it was changed since, or is over")]
     NothingLeft { number: u32, message: String },
     #[error(
@@ -111,7 +113,7 @@ impl AppError {
         match self {
             AppError::Ports(_) | AppError::NameNeedsPreferences { .. } => 2,
             AppError::Source(_) | AppError::MixedSource(_) | AppError::NoClient { .. } => 2,
-            AppError::NotYours { .. } => 2,
+            AppError::NotYours { .. } | AppError::GuardIsOn => 2,
             AppError::Preferences { .. } | AppError::ReadPreferences { .. } => 2,
             AppError::Elevate(ElevateError::Request(_)) => 2,
             AppError::Elevate(ElevateError::Cancelled) => 3,

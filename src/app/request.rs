@@ -2,19 +2,21 @@
 
 use crate::os;
 use crate::prefs::Preferences;
-use crate::root::request::{Operation, Permission, Request};
+use crate::root::request::{GuardAnswer, Operation, Permission, Request};
 use crate::rules::ledger::{Attachment, Guard, Ledger};
 use crate::rules::named_port::NamedPort;
 use crate::system::Moment;
 
 /// The request for `action`. Without preferences nothing is added to what is ours to close, and the way is the one in
-/// use. `ledger` is as the user can read it; where it has changed since, root names what is missing.
+/// use. `ledger` is as the user can read it; where it has changed since, root names what is missing. `answer` is to the guard
+/// question.
 pub(super) fn composed(
     action: &Operation,
     made: Moment,
     ledger: Option<&Ledger>,
     preferences: Option<&Preferences>,
     pf_is_enabled: bool,
+    answer: Option<GuardAnswer>,
 ) -> Request {
     let none = Ledger::default();
     let ledger = ledger.unwrap_or(&none);
@@ -32,10 +34,15 @@ pub(super) fn composed(
             | Operation::Uninstall { .. }
     );
     let mut request = Request::new(action.clone(), &os::user_name(), made);
-    // pf is on already: blocking what is closed costs nothing more, and makes "closed" true.
-    request.guard_on = opens && ledger.guard == Guard::Unset && pf_is_enabled;
+    request.guard = match answer {
+        _ if !opens => None,
+        Some(GuardAnswer::On) => Some(GuardAnswer::On).filter(|_| ledger.guard != Guard::On),
+        Some(GuardAnswer::Off) => Some(GuardAnswer::Off).filter(|_| ledger.guard == Guard::Unset),
+        // pf is on already: blocking what is closed costs nothing more, and makes "closed" true.
+        None => Some(GuardAnswer::On).filter(|_| ledger.guard == Guard::Unset && pf_is_enabled),
+    };
     request.shown = preferred.clone();
-    if ledger.guard != Guard::On && (guards || request.guard_on) {
+    if ledger.guard != Guard::On && (guards || request.guard == Some(GuardAnswer::On)) {
         let mut all = Ledger { managed: ledger.managed.clone(), ..Ledger::default() };
         preferred.iter().for_each(|port| all.manage(port));
         request.managed = all.managed;

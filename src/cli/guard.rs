@@ -11,7 +11,7 @@ pub struct GuardCommand {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Switch {
+pub enum Switch {
     On,
     Off,
 }

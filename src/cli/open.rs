@@ -3,10 +3,11 @@
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::dry_run;
+use super::guard::Switch;
 use super::interruption;
 use super::output::Run;
 use portcullis::app::{AppError, SourceChoice};
-use portcullis::root::request::Operation;
+use portcullis::root::request::{GuardAnswer, Operation};
 
 #[derive(Debug, clap::Args)]
 pub struct OpenCommand {
@@ -16,6 +17,9 @@ pub struct OpenCommand {
     /// Whom to let in: any, lan (the networks this Mac is on now), or hosts and networks [default: as preferred]
     #[arg(long, value_name = "SOURCE", num_args = 1..)]
     from: Vec<String>,
+    /// Whether closed ports are to be blocked from other machines from now on [default: it is asked at the first opening]
+    #[arg(long, value_name = "STATE", conflicts_with = "dry_run")]
+    guard: Option<Switch>,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -35,7 +39,11 @@ impl OpenCommand {
             let operation = Operation::Open { ports, from, until: None };
             return interruption::told(&app, || dry_run::preview(&app, &operation, &Ok(preferences)));
         }
-        let response = app.open(&ports, from, &preferences)?;
+        let answer = self.guard.map(|guard| match guard {
+            Switch::On => GuardAnswer::On,
+            Switch::Off => GuardAnswer::Off,
+        });
+        let response = app.open(&ports, from, answer, &preferences)?;
         ChangeOutput::with_status(&app, response, &Ok(preferences))
     }
 }

@@ -11,6 +11,7 @@
 mod handover;
 pub mod place;
 pub mod prompt;
+pub mod question;
 pub mod quote;
 mod shell;
 pub mod signature;
@@ -233,25 +234,24 @@ fn read_outcome(
     stderr: &str,
     by_hand: impl Fn() -> String,
 ) -> Result<Response, ElevateError> {
-    if code == 0 {
-        return read_answer(stdout);
-    }
+    if code == 0 { read_answer(stdout) } else { Err(read_failure(stderr, by_hand)) }
+}
+
+/// Why osascript failed, by what it says.
+fn read_failure(stderr: &str, by_hand: impl Fn() -> String) -> ElevateError {
     let text = stderr.replace('\r', "\n");
     let text = text.trim();
     let (message, number) = split_number(text);
     match number {
-        Some(-128) => Err(ElevateError::Cancelled),
-        Some(-60005 | -60007) => Err(ElevateError::WrongPassword),
-        Some(-60006) => Err(ElevateError::Cancelled),
-        Some(-60001..=-60000 | -60010 | -10004) => Err(ElevateError::NotAdministrator),
-        Some(-1713 | -10810 | -60008 | -60011) => Err(ElevateError::NoPrompt { command: by_hand() }),
+        Some(-128 | -60006) => ElevateError::Cancelled,
+        Some(-60005 | -60007) => ElevateError::WrongPassword,
+        Some(-60001..=-60000 | -60010 | -10004) => ElevateError::NotAdministrator,
+        Some(-1713 | -10810 | -60008 | -60011) => ElevateError::NoPrompt { command: by_hand() },
         Some(status) => match Response::outcome_of(status) {
-            Some(outcome) => Err(ElevateError::Failed { outcome, message: message.to_owned() }),
-            None => Err(ElevateError::Unclear(text.into())),
+            Some(outcome) => ElevateError::Failed { outcome, message: message.to_owned() },
+            None => ElevateError::Unclear(text.into()),
         },
-        None => {
-            Err(ElevateError::Unclear(if text.is_empty() { "osascript said nothing" } else { text }.into()))
-        }
+        None => ElevateError::Unclear(if text.is_empty() { "osascript said nothing" } else { text }.into()),
     }
 }
 

@@ -117,7 +117,7 @@ mod tests {
             let alert = crate::lab::osascript::Alert::parse(&script(place)).unwrap();
             assert_eq!(alert.title, place.sentence());
             assert!(alert.message.contains("move Portcullis.app to /Applications"), "{alert:?}");
-            assert_eq!(alert.button, "OK");
+            assert_eq!(alert.buttons, ["OK"]);
         }
     }
 }

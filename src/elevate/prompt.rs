@@ -19,6 +19,8 @@ pub struct PromptFacts {
     pub pf_is_on: bool,
     /// The lines that come back into /etc/pf.conf where a change is turned back.
     pub lines_back: Vec<ConfLine>,
+    /// The connections from other machines that blocking ports would end.
+    pub ends: usize,
     /// The ledger after a change is turned back.
     pub back: Option<Ledger>,
 }
@@ -46,7 +48,7 @@ pub fn describe(request: &Request, facts: &PromptFacts) -> String {
         let turned_on = Permission::GuardOn.in_words();
         parts.push(if facts.pf_is_on { "keep the firewall pf on" } else { turned_on }.to_owned());
     }
-    parts.extend(blocks(request, &facts.ledger));
+    parts.extend(blocks(request, facts));
     parts.extend(request.may.iter().map(|permission| permission.in_words().to_owned()));
     parts.extend(facts.interrupted.as_ref().map(undoing));
     let last = parts.pop().unwrap_or_default();
@@ -169,26 +171,19 @@ fn left(port: &NamedPort, others: &[PortRange]) -> Vec<NamedPort> {
 
 /// What comes to be ours to block. A port that is open for some is blocked from the others, and one that is open for
 /// anyone once it is closed.
-fn blocks(request: &Request, ledger: &Ledger) -> Vec<String> {
-    let mut after = ledger.clone();
-    request.close.iter().for_each(|port| after.close(port));
-    match &request.action {
-        Operation::Open { ports, from, until } => {
-            for port in ports {
-                after.open(Opening::new(port, from.clone(), *until, request.made.time, &request.asker));
-            }
-        }
-        Operation::Close { ports } => ports.iter().for_each(|port| after.close(port)),
-        Operation::CloseAll {} => after.close_all(),
-        _ => {}
-    }
-    let open: Vec<PortRange> = after.openings.iter().map(|opening| opening.port).collect();
-    let closed: Vec<NamedPort> = request.managed.iter().flat_map(|port| left(port, &open)).collect();
+fn blocks(request: &Request, facts: &PromptFacts) -> Vec<String> {
+    let after = openings_after(request, &facts.ledger);
+    let closed = blocked(request, &facts.ledger);
     let mut clauses = Vec::new();
     if !closed.is_empty() {
-        clauses.push(format!("block {} from other machines", port_words(&closed)));
+        let ends = match facts.ends {
+            0 => String::new(),
+            1 => ", which ends 1 connection".to_owned(),
+            count => format!(", which ends {count} connections"),
+        };
+        clauses.push(format!("block {} from other machines{ends}", port_words(&closed)));
     }
-    for opening in &after.openings {
+    for opening in &after {
         let within = request.managed.iter().flat_map(|port| {
             let outside = port.range.without(opening.port);
             uncovered(port.range, outside.into_iter()).into_iter().map(|range| port.part(range))
@@ -203,6 +198,30 @@ fn blocks(request: &Request, ledger: &Ledger) -> Vec<String> {
         });
     }
     clauses
+}
+
+/// The ports that `request` has blocked from every other machine, beside those that are.
+pub fn blocked(request: &Request, ledger: &Ledger) -> Vec<NamedPort> {
+    let openings = openings_after(request, ledger);
+    let open: Vec<PortRange> = openings.iter().map(|opening| opening.port).collect();
+    request.managed.iter().flat_map(|port| left(port, &open)).collect()
+}
+
+/// What is open after `request`, where that only opens or closes.
+fn openings_after(request: &Request, ledger: &Ledger) -> Vec<Opening> {
+    let mut after = ledger.clone();
+    request.close.iter().for_each(|port| after.close(port));
+    match &request.action {
+        Operation::Open { ports, from, until } => {
+            for port in ports {
+                after.open(Opening::new(port, from.clone(), *until, request.made.time, &request.asker));
+            }
+        }
+        Operation::Close { ports } => ports.iter().for_each(|port| after.close(port)),
+        Operation::CloseAll {} => after.close_all(),
+        _ => {}
+    }
+    after.openings
 }
 
 /// `for anyone until 17:30`
@@ -294,6 +313,16 @@ mod tests {
         assert!(said("log 45").ends_with("for 45 min.") && said("log 720").ends_with("for 12 h."));
         // What a menu shows is looked at, and nothing else.
         assert_eq!(said("status --shown 2345"), "Portcullis wants to look at the firewall.");
+    }
+
+    #[test]
+    fn what_ends_is_said() {
+        let facts = PromptFacts { ends: 2, ..PromptFacts::default() };
+        assert_eq!(
+            said_of("guard on --managed 9229=node", &facts),
+            "Portcullis wants to turn the firewall pf on; and block port 9229 (node) from other machines, which ends 2 \
+             connections."
+        );
     }
 
     #[test]

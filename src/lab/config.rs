@@ -35,6 +35,22 @@ pub enum Prompt {
     Hang,
 }
 
+/// How a dialog that asks a question is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialogReply {
+    /// The default button is clicked.
+    Default,
+    /// The button beside it is clicked.
+    Other,
+    Cancel,
+    /// No user is at the screen.
+    #[default]
+    NoGui,
+    /// It is never answered.
+    Hang,
+}
+
 /// The Application Firewall of the pretended Mac.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -51,6 +67,7 @@ pub enum ApplicationFirewall {
 #[serde(default, deny_unknown_fields)]
 pub struct LabConfig {
     pub prompt: Prompt,
+    pub dialog: DialogReply,
     pub networks: Vec<IpNet>,
     /// Its other interfaces, each with its networks.
     pub interfaces: BTreeMap<String, Vec<IpNet>>,
@@ -67,6 +84,7 @@ impl Default for LabConfig {
     fn default() -> Self {
         LabConfig {
             prompt: Prompt::default(),
+            dialog: DialogReply::default(),
             networks: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([192, 168, 1, 0].into(), 24))],
             interfaces: BTreeMap::new(),
             application_firewall: ApplicationFirewall::default(),
@@ -134,6 +152,10 @@ mod tests {
         for kind in ["allow", "cancel", "deny", "wrong-password", "not-admin", "no-gui", "hang"] {
             assert!(DEFAULT.contains(&format!("\"{kind}\"")), "{kind}");
             LabConfig::parse(&format!("prompt = \"{kind}\"")).unwrap();
+        }
+        for kind in ["default", "other", "cancel", "no-gui", "hang"] {
+            assert!(DEFAULT.contains(&format!("\"{kind}\"")), "{kind}");
+            LabConfig::parse(&format!("dialog = \"{kind}\"")).unwrap();
         }
         for kind in ["off", "on", "block-all"] {
             assert!(DEFAULT.contains(&format!("\"{kind}\"")), "{kind}");

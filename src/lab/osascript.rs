@@ -10,7 +10,7 @@
 //! assert!(Statement::parse("beep").is_err());
 //! ```
 //!
-//! It knows `do shell script` and a plain `display alert`, and nothing else, because what it is for is to hold our quoting
+//! It knows `do shell script`, `display alert`, and nothing else, because what it is for is to hold our quoting
 //! to AppleScript's rules: a script that a Mac would read otherwise must fail here.
 
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::config::{LabConfig, Prompt};
+use super::config::{DialogReply, LabConfig, Prompt};
 use super::directory::take_directory;
 use super::error::LabError;
 use super::store::init;
@@ -31,6 +31,8 @@ use crate::os::{FileError, Files};
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 /// Where the prompts that were shown are written down, one line of JSON for each.
 pub const PROMPTS_LOG: &str = "/private/var/log/prompts.log";
+/// As [`PROMPTS_LOG`], of the dialogs for which no rights are asked.
+pub const DIALOGS_LOG: &str = "/private/var/log/dialogs.log";
 
 const USAGE: &str = "usage: osascript-lab [--lab DIR] -e 'do shell script \"...\" ...'";
 
@@ -80,31 +82,68 @@ impl Statement {
     }
 }
 
-/// One `display alert` with a message and one button.
+/// One `display alert` with a message and buttons of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     pub title: String,
     pub message: String,
-    pub button: String,
+    pub buttons: Vec<String>,
+    /// The place of a button, from 1.
+    default: Option<usize>,
+    cancel: Option<usize>,
 }
 
 impl Alert {
-    /// Errors: as of [`Statement::parse`].
+    /// The clauses after the title may stand in any order. Errors: as of [`Statement::parse`].
     pub fn parse(script: &str) -> Result<Self, SyntaxError> {
         let mut words = ScriptWords { script, rest: script.trim_end() };
         words.expect(&["display", "alert"])?;
         let title = words.text()?;
-        words.expect(&["message"])?;
-        let message = words.text()?;
-        words.expect(&["buttons"])?;
-        if !words.sign('{') {
-            return Err(words.error("Expected “{” but found something else.", -2741));
+        let mut alert =
+            Alert { title, message: String::new(), buttons: Vec::new(), default: None, cancel: None };
+        while let Some(word) = words.word()? {
+            match word {
+                "message" if alert.message.is_empty() => alert.message = words.text()?,
+                "buttons" if alert.buttons.is_empty() => alert.buttons = words.list()?,
+                "default" if words.take("button") && alert.default.is_none() => {
+                    alert.default = Some(words.place()?);
+                }
+                "cancel" if words.take("button") && alert.cancel.is_none() => {
+                    alert.cancel = Some(words.place()?);
+                }
+                _ => return Err(words.error("Expected end of line, etc. but found identifier.", -2741)),
+            }
         }
-        let button = words.text()?;
-        if !words.sign('}') || words.word()?.is_some() {
-            return Err(words.error("Expected end of line, etc. but found identifier.", -2741));
+        // AppleScript takes three buttons at most.
+        let count = alert.buttons.len();
+        let is_button = |place: &usize| *place <= count;
+        if (1..=3).contains(&count) && alert.default.iter().chain(&alert.cancel).all(is_button) {
+            Ok(alert)
+        } else {
+            Err(words.error("Can’t make some data into the expected type.", -1700))
         }
-        Ok(Alert { title, message, button })
+    }
+
+    /// What osascript says of it. `None`: it is never answered.
+    fn answer(
+        &self,
+        reply: DialogReply,
+        failure: impl Fn(&str, i32) -> PromptAnswer,
+    ) -> Option<PromptAnswer> {
+        // The last button is the default one where none is named.
+        let default = self.default.unwrap_or(self.buttons.len());
+        let is_other = |place: &usize| *place != default && Some(*place) != self.cancel;
+        let clicked = |place: usize| {
+            let title = self.buttons.get(place - 1).map_or("", String::as_str);
+            PromptAnswer { code: 0, stdout: format!("button returned:{title}\n"), stderr: String::new() }
+        };
+        Some(match reply {
+            DialogReply::Default => clicked(default),
+            DialogReply::Other => clicked((1..=self.buttons.len()).find(is_other).unwrap_or(default)),
+            DialogReply::Cancel => failure("User canceled.", -128),
+            DialogReply::NoGui => failure("No user interaction allowed.", -1713),
+            DialogReply::Hang => return None,
+        })
     }
 }
 
@@ -161,6 +200,27 @@ impl<'a> ScriptWords<'a> {
             }
         }
         Ok(())
+    }
+
+    /// `{TEXT, TEXT}`.
+    fn list(&mut self) -> Result<Vec<String>, SyntaxError> {
+        let mut texts = Vec::new();
+        let mut is_open = self.sign('{');
+        while is_open {
+            texts.push(self.text()?);
+            is_open = self.sign(',');
+        }
+        if !texts.is_empty() && self.sign('}') {
+            Ok(texts)
+        } else {
+            Err(self.error("Expected “}” but found unknown token.", -2741))
+        }
+    }
+
+    /// The place of a button, from 1.
+    fn place(&mut self) -> Result<usize, SyntaxError> {
+        let number = self.word()?.and_then(|word| word.parse().ok()).filter(|place| *place > 0);
+        number.ok_or_else(|| self.error("Expected number but found something else.", -2741))
     }
 
     /// A string literal, or several texts in parentheses, joined by `&`.
@@ -260,20 +320,25 @@ pub struct PromptAnswer {
 
 /// Runs `script` in the lab of `directory`. `None`: the prompt is never answered.
 pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptAnswer> {
-    if let Ok(alert) = Alert::parse(script) {
-        return Some(show(directory, &alert));
-    }
-    let statement = match Statement::parse(script) {
-        Ok(statement) => statement,
-        Err(error) => {
-            return Some(PromptAnswer { code: 1, stdout: String::new(), stderr: format!("{error}\n") });
-        }
-    };
+    let misread = |error| PromptAnswer { code: 1, stdout: String::new(), stderr: format!("{error}\n") };
     let place = format!("0:{}", script.trim_end().encode_utf16().count());
     let failure = |message: &str, number: i32| PromptAnswer {
         code: 1,
         stdout: String::new(),
         stderr: format!("{place}: execution error: {message} ({number})\n"),
+    };
+    if script.trim_start().starts_with("display") {
+        return match Alert::parse(script) {
+            Ok(alert) => match write_down_alert(directory, &alert, config.dialog) {
+                Ok(()) => alert.answer(config.dialog, failure),
+                Err(error) => Some(failure(&error.to_string(), -10000)),
+            },
+            Err(error) => Some(misread(error)),
+        };
+    }
+    let statement = match Statement::parse(script) {
+        Ok(statement) => statement,
+        Err(error) => return Some(misread(error)),
     };
     if statement.administrator {
         let prompt = statement.prompt.as_deref().unwrap_or_default();
@@ -332,16 +397,11 @@ fn write_down(directory: &Path, prompt: &str, command: &str, answer: Prompt) -> 
     Files::lab(directory).append_line(PROMPTS_LOG, &line)
 }
 
-/// An alert is answered at once.
-fn show(directory: &Path, alert: &Alert) -> PromptAnswer {
-    match write_down(directory, &format!("{}\n{}", alert.title, alert.message), "", Prompt::Allow) {
-        Ok(()) => PromptAnswer {
-            code: 0,
-            stdout: format!("button returned:{}\n", alert.button),
-            stderr: String::new(),
-        },
-        Err(error) => PromptAnswer { code: 1, stdout: String::new(), stderr: format!("{error}\n") },
-    }
+fn write_down_alert(directory: &Path, alert: &Alert, answer: DialogReply) -> Result<(), FileError> {
+    let Alert { title, message, buttons, .. } = alert;
+    let line =
+        serde_json::json!({ "title": title, "message": message, "buttons": buttons, "answer": answer });
+    Files::lab(directory).append_line(DIALOGS_LOG, &line.to_string())
 }
 
 /// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.
@@ -493,6 +553,36 @@ mod tests {
         assert_eq!(failed.stderr, format!("0:{}: execution error: no (3)\n", script.len()));
         let silent = answer(Prompt::Allow, "do shell script \"exit 4\"").unwrap();
         assert!(silent.stderr.ends_with("The command exited with a non-zero status. (4)\n"));
+    }
+
+    #[test]
+    fn alerts_are_answered_without_rights() {
+        let script = "display alert (\"Sure\" & \"?\") message \"m\" buttons {\"Cancel\", \"No\", \"Yes\"} default \
+                      button 3 cancel button 1";
+        let directory = tempfile::tempdir().unwrap();
+        let said = |dialog| {
+            let answer =
+                run(directory.path(), &LabConfig { dialog, ..LabConfig::default() }, script).unwrap();
+            (answer.code, answer.stdout + answer.stderr.split_once("error: ").map_or("", |(_, error)| error))
+        };
+        assert_eq!(said(DialogReply::Default), (0, "button returned:Yes\n".into()));
+        assert_eq!(said(DialogReply::Other), (0, "button returned:No\n".into()));
+        assert_eq!(said(DialogReply::Cancel), (1, "User canceled. (-128)\n".into()));
+        assert_eq!(said(DialogReply::NoGui), (1, "No user interaction allowed. (-1713)\n".into()));
+        let log = std::fs::read_to_string(Files::lab(directory.path()).place(DIALOGS_LOG)).unwrap();
+        assert_eq!(log.lines().count(), 4);
+        assert!(log.contains("\"title\":\"Sure?\""), "{log}");
+        for script in [
+            "display alert",
+            "display alert \"x\"",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\", \"d\"}",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\"} default button 4 cancel button 1",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\" default button 3 cancel button 1",
+            "display alert \"x\" buttons {\"a\", \"b\", \"c\"} default button 3 cancel button 1 beep",
+        ] {
+            let answer = answer(Prompt::Allow, script).unwrap();
+            assert!(answer.code == 1 && answer.stderr.contains("syntax error"), "{script}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
 use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
 use crate::root::report::with_shown;
-use crate::root::request::{Operation, Request, RequestError};
+use crate::root::request::{GuardAnswer, Operation, Request, RequestError};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::sweep::clear_the_way;
 use crate::root::undo::{self, UndoError, UndoRequest};
@@ -417,10 +417,14 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     let mut new = with_shown(old, &request.shown);
     let opens = matches!(request.action, Operation::Open { .. });
     // Others hold pf enabled already: blocking what is closed costs nothing more, and makes "closed" true.
-    let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled;
+    let is_declined = request.guard == Some(GuardAnswer::Off);
+    let is_free = new.guard == Guard::Unset && *pf == PfState::Enabled && !is_declined;
     let guards = opens || request.action == (Operation::Guard { on: true });
     if (guards && request.may_turn_guard_on()) || (opens && is_free) {
         new.guard = Guard::On;
+    }
+    if is_declined && new.guard == Guard::Unset {
+        new.guard = Guard::Off;
     }
     if old.guard != Guard::On && new.guard == Guard::On {
         // The guard begins with what its prompt named.

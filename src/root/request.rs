@@ -29,8 +29,8 @@ pub struct Request {
     pub action: Operation,
     /// Ports that are closed before the action, in the same change.
     pub close: Vec<NamedPort>,
-    /// Whether an opening may turn the guard on.
-    pub guard_on: bool,
+    /// What becomes of the guard beside the action; `None`: it stays as it is.
+    pub guard: Option<GuardAnswer>,
     /// The ports that are to be ours to close, beside those that are already. Where the request turns the guard on: all
     /// of them, so that the guard blocks nothing that its prompt did not name.
     pub managed: Vec<NamedPort>,
@@ -46,6 +46,16 @@ pub struct Request {
     pub asker: String,
 }
 
+/// What a person answered to whether the other debug ports are to be kept closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardAnswer {
+    /// The guard may go on.
+    On,
+    /// Where it was never chosen, it is off from now on, and the question is not asked again.
+    Off,
+}
+
 /// What the helper does beside the action only where the request allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,7 +66,7 @@ pub enum Permission {
     LoadConf,
     /// Install the part that closes ports in time.
     Install,
-    /// Turn the guard on. In a request it is [`Request::guard_on`].
+    /// Turn the guard on. In a request it is [`Request::guard`].
     GuardOn,
 }
 
@@ -203,7 +213,7 @@ impl Request {
         Request {
             action,
             close: Vec::new(),
-            guard_on: false,
+            guard: None,
             managed: Vec::new(),
             shown: Vec::new(),
             way: None,
@@ -216,7 +226,7 @@ impl Request {
     /// Allows what the helper may do beside the action.
     pub fn allow(&mut self, permission: Permission) {
         match permission {
-            Permission::GuardOn => self.guard_on = true,
+            Permission::GuardOn => self.guard = Some(GuardAnswer::On),
             other => {
                 self.may.push(other);
                 self.may.sort_unstable();
@@ -227,7 +237,7 @@ impl Request {
 
     /// Whether the guard may go on.
     pub fn may_turn_guard_on(&self) -> bool {
-        self.guard_on || self.action == (Operation::Guard { on: true })
+        self.guard == Some(GuardAnswer::On) || self.action == (Operation::Guard { on: true })
     }
 
     /// Whether the request was made in this boot and at most [`Request::MAX_AGE`] seconds ago, by the clock that goes on
@@ -287,8 +297,9 @@ impl Request {
                 return Err(RequestError::OnlyAnOpening("closes other ports beside it"));
             }
             // Whatever else looks at pf may find that it was stopped, or a change that was interrupted.
-            if self.guard_on && (self.action.closes() || self.action == (Operation::Guard { on: true })) {
-                return Err(RequestError::OnlyAnOpening("turns the guard on beside it"));
+            let mends = !self.action.closes() && self.action != (Operation::Guard { on: true });
+            if self.guard == Some(GuardAnswer::Off) || (self.guard.is_some() && !mends) {
+                return Err(RequestError::OnlyAnOpening("says what becomes of the guard beside it"));
             }
         }
         self.action.validate()?;
@@ -470,8 +481,12 @@ mod tests {
         assert!(request(until(0)).validate().is_ok(), "what is over never opens");
         assert!(refused(&request(until(1_000_001 + 31 * DAY))).contains("31 days"));
         let mut guard = request(Operation::CloseAll {});
-        guard.guard_on = true;
+        guard.guard = Some(GuardAnswer::On);
         assert!(refused(&guard).contains("only an opening"));
+        guard.guard = Some(GuardAnswer::Off);
+        for action in [Operation::CloseAll {}, Operation::Status {}, Operation::Guard { on: true }] {
+            assert!(refused(&Request { action, ..guard.clone() }).contains("only an opening"));
+        }
     }
 
     #[test]

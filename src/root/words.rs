@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::conf_lines::{ConfLine, ConfLineError};
-use super::request::{Operation, Permission, Request, RequestError};
+use super::request::{GuardAnswer, Operation, Permission, Request, RequestError};
 use crate::port::{PortError, PortRange};
 use crate::rules::ledger::{Attachment, Seconds};
 use crate::rules::named_port::{NameError, NamedPort, PortName};
@@ -74,7 +74,7 @@ impl Request {
         };
         let some = |text: String| (!text.is_empty()).then_some(text);
         add("--close", some(ports_text(&self.close)));
-        add("--guard", self.guard_on.then(|| "on".to_owned()));
+        add("--guard", self.guard.map(|guard| guard_word(guard).to_owned()));
         add("--managed", some(ports_text(&self.managed)));
         add("--shown", some(ports_text(&self.shown)));
         add("--way", self.way.map(|way| way_word(way).to_owned()));
@@ -99,7 +99,7 @@ impl Request {
         let request = Request {
             action: action(&mut words)?,
             close: words.ports("--close")?,
-            guard_on: words.choice("--guard", "on", &[("on", true)])?.unwrap_or_default(),
+            guard: words.choice("--guard", "on or off", &GUARD_ANSWERS)?,
             managed: words.ports("--managed")?,
             shown: words.ports("--shown")?,
             way: words.choice("--way", "apple or classic", &WAYS)?,
@@ -167,6 +167,7 @@ impl<'a> Words<'a, '_> {
 }
 
 const WAYS: [(&str, Attachment); 2] = [("apple", Attachment::Apple), ("classic", Attachment::Classic)];
+const GUARD_ANSWERS: [(&str, GuardAnswer); 2] = [("on", GuardAnswer::On), ("off", GuardAnswer::Off)];
 /// What `--may` takes. The guard has a word of its own.
 const PERMISSIONS: [(&str, Permission); 3] = [
     ("edit-conf", Permission::EditConf),
@@ -334,6 +335,13 @@ fn way_word(way: Attachment) -> &'static str {
     }
 }
 
+fn guard_word(guard: GuardAnswer) -> &'static str {
+    match guard {
+        GuardAnswer::On => "on",
+        GuardAnswer::Off => "off",
+    }
+}
+
 fn same_spelling(given: &[&str], canonical: &[String]) -> Result<(), WordsError> {
     let differing = given.iter().zip(canonical).find(|(given, canonical)| *given != canonical);
     match differing {
@@ -369,6 +377,7 @@ mod tests {
             "close-all --may edit-conf",
             "guard on --managed 2345=dlv",
             "guard off",
+            "open 2345=dlv --from any --guard off",
             "status --shown 2345",
             "log 60",
             "stop-log",
@@ -391,7 +400,7 @@ mod tests {
             ("open --from any 2345=dlv", "--from"),
             ("open 2345=dlv --from any --way apple --guard on", "--guard"),
             ("open 2345=dlv --from any --shell rm", "--shell"),
-            ("open 2345=dlv --from any --guard off", "off"),
+            ("open 2345=dlv --from any --guard maybe", "maybe"),
             ("open 2345=dlv --from any --may install,edit-conf", "to be written"),
             ("open 2345=dlv --from any --may guard-on", "guard-on"),
             ("open 2345=dlv --from everyone", "everyone"),

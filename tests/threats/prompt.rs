@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use portcullis::elevate::prompt::{PromptFacts, describe};
-use portcullis::root::request::{Operation, Permission, Request};
+use portcullis::root::request::{GuardAnswer, Operation, Permission, Request};
 use portcullis::rules::ledger::{Attachment, Guard, Ledger};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
@@ -51,7 +51,7 @@ fn any_request(random: &mut Random) -> Request {
     request.managed = ports(random, 0, 2);
     request.shown = ports(random, 0, 2);
     if matches!(request.action, Operation::Open { .. }) {
-        request.guard_on = random.below(3) == 0;
+        request.guard = (random.below(3) == 0).then_some(GuardAnswer::On);
     }
     request.way = [None, Some(Attachment::Apple), Some(Attachment::Classic)][random.below(3) as usize];
     for permission in [Permission::EditConf, Permission::LoadConf] {
