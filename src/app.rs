@@ -147,8 +147,11 @@ impl App {
         if text.is_empty() {
             text = Preferences::template().to_owned();
         }
-        let changed = Preferences::set(&text, key, value)
-            .map_err(|source| AppError::Preferences { path: path.clone(), source })?;
+        Preferences::parse(&text).map_err(|source| AppError::Preferences { path: path.clone(), source })?;
+        if key == "from" {
+            SourceChoice::parse([value])?;
+        }
+        let changed = Preferences::set(&text, key, value).map_err(AppError::SetPreference)?;
         os::replace_own(path, changed.as_bytes())
             .map_err(|source| AppError::WritePreferences { path: path.clone(), source })
     }

@@ -19,7 +19,7 @@ use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName, PortsError, par
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Preferences {
-    /// Names of the ports that the menu shows and the guard blocks, in order.
+    /// The ports that the menu shows and the guard blocks, in order: names, and numbers of such as have none.
     pub show: Vec<PortName>,
     /// For which clients a click in the menu opens a port: `any`, `lan`, or hosts with commas between them.
     pub from: String,
@@ -72,7 +72,7 @@ pub enum PreferenceProblem {
     Overlap(NamedPort, NamedPort),
     #[error("two ports are named {0}")]
     SameName(PortName),
-    #[error("show names {name}, which is none of {known}")]
+    #[error("show names {name}, which is no port from {LOWEST_PORT} on, and none of {known}")]
     UnknownName {
         name: PortName,
         /// The names that are known, with commas between them.
@@ -80,6 +80,8 @@ pub enum PreferenceProblem {
     },
     #[error("show names {0} twice")]
     ShownTwice(PortName),
+    #[error("way is auto, apple or classic, and not \"{}\"", .0.escape_debug())]
+    Way(String),
     #[error("from is empty: use lan, any, or hosts with commas between them")]
     EmptyFrom,
 }
@@ -126,9 +128,11 @@ impl Preferences {
     /// The ports to show, in order: those that `show` names, then the user's own.
     pub fn shown(&self) -> Vec<DebugPort> {
         let known = self.known();
-        let named = self.show.iter().filter_map(|name| known.iter().find(|port| port.name == *name));
-        let own = self.port.iter().filter(|own| !self.show.contains(&own.name));
-        named.chain(own).cloned().collect()
+        let mut shown: Vec<DebugPort> = self.show.iter().filter_map(|name| port_of(name, &known)).collect();
+        let own = self.port.iter().filter(|own| !shown.iter().any(|port| port.name == own.name));
+        let own: Vec<DebugPort> = own.cloned().collect();
+        shown.extend(own);
+        shown
     }
 
     /// The ports to show, as the guard takes them.
@@ -147,6 +151,10 @@ impl Preferences {
     /// would refuse.
     pub fn set(text: &str, key: &str, value: &str) -> Result<String, PreferencesError> {
         Self::parse(text)?;
+        let choices = ["auto", "apple", "classic"];
+        if key == "way" && !choices.contains(&value) {
+            return Err(PreferenceProblem::Way(value.chars().take(40).collect()).into());
+        }
         let mut document: toml_edit::DocumentMut = text
             .parse()
             .map_err(|error: toml_edit::TomlError| text_error(text, error.message(), error.span()))?;
@@ -195,15 +203,29 @@ fn check_own_ports(ports: &[DebugPort]) -> Result<(), PreferenceProblem> {
     Ok(())
 }
 
+/// The port that a name or a number in `show` means.
+fn port_of(name: &PortName, known: &[DebugPort]) -> Option<DebugPort> {
+    let by_name = known.iter().find(|port| port.name == *name);
+    let range = || name.as_str().parse::<PortRange>().ok().filter(|range| range.first() >= LOWEST_PORT);
+    let by_number = |range| known.iter().find(|port| port.port == range).cloned();
+    let untitled = |range| by_number(range).unwrap_or_else(|| DebugPort::untitled(range));
+    by_name.cloned().or_else(|| range().map(untitled))
+}
+
 fn check_shown(show: &[PortName], known: &[DebugPort]) -> Result<(), PreferenceProblem> {
+    let mut shown: Vec<DebugPort> = Vec::new();
     for (index, name) in show.iter().enumerate() {
-        if !known.iter().any(|port| port.name == *name) {
+        let Some(port) = port_of(name, known) else {
             let names: Vec<&str> = known.iter().map(|port| port.name.as_str()).collect();
             return Err(PreferenceProblem::UnknownName { name: name.clone(), known: names.join(", ") });
-        }
+        };
         if show[..index].contains(name) {
             return Err(PreferenceProblem::ShownTwice(name.clone()));
         }
+        if let Some(other) = shown.iter().find(|other| other.port.overlaps(port.port)) {
+            return Err(PreferenceProblem::Overlap(port.named_port(), other.named_port()));
+        }
+        shown.push(port);
     }
     Ok(())
 }
@@ -251,6 +273,25 @@ mod tests {
 
     fn refused(text: &str) -> String {
         Preferences::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_number_is_shown_as_well() {
+        let read = |show: &str| {
+            Preferences::parse(&format!("show = [{show}]\n[[port]]\nname = \"api\"\nport = 40000"))
+        };
+        let shown = |show: &str| {
+            let ports = read(show).unwrap().shown();
+            ports.iter().map(|port| port.named_port().to_string()).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(shown("\"8081\", \"dlv\""), "8081, 2345 (dlv), 40000 (api)");
+        assert_eq!(shown("\"40000\", \"2345\", \"7000-7010\""), "40000 (api), 2345 (dlv), 7000-7010");
+        let refused = |show: &str| read(show).unwrap_err().to_string();
+        assert!(
+            refused("\"80\"").contains("show names 80, which is no port from 1024 on, and none of api, dlv")
+        );
+        assert!(refused("\"dlv\", \"2345\"").contains("overlaps 2345 of dlv"));
+        assert!(refused("\"dlv\", \"2340-2350\"").contains("overlaps 2345 of dlv"));
     }
 
     #[test]

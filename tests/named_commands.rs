@@ -3,6 +3,7 @@
 mod common;
 
 use common::Lab;
+use portcullis::rules::ledger::Ledger;
 use portcullis::system::{LEDGER, STATUS};
 
 #[test]
@@ -64,4 +65,43 @@ fn a_client_that_a_rule_of_others_names_is_asked_about() {
     let kept_out = "keeps 203.0.113.0/24 out of port 9229, which our rules open";
     assert!(doctor.lines().any(|line| line.starts_with("✗") && line.contains(kept_out)), "{doctor}");
     assert!(doctor.contains(&format!("do: see the rule: {explain}")), "{doctor}");
+}
+
+/// What people type and mean, and what they are told where it means nothing here.
+#[test]
+fn own_words_are_understood_or_answered() {
+    let lab = Lab::new();
+    lab.write("/pass.conf", "pass in all\n");
+    let conf = lab.file("/pass.conf").display().to_string();
+    for port in [":2345", "localhost:2345", "２３４５"] {
+        let said = lab.portcullis(&["explain", port, "--conf", &conf]).expect(0).out;
+        assert!(said.contains("to 192.168.1.10 port 2345") || said.contains("port 2345"), "{port}: {said}");
+    }
+    lab.portcullis(&["open", "2345，9229", "--from", "any"]).expect(0);
+    let open = Ledger::parse(&lab.read(LEDGER)).unwrap().openings;
+    assert_eq!(open.iter().map(|opening| opening.port.first()).collect::<Vec<_>>(), [2345, 9229]);
+    lab.portcullis(&["prefs", "show", "dlv,8081"]).expect(0);
+    let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+    assert!(status["ports"].as_array().unwrap().iter().any(|port| port["port"] == 8081), "{status:#}");
+    for (arguments, says) in [
+        (&["open", "192.168.1.9:2345"][..], "ports are those of this Mac, so write 2345"),
+        (&["prefs", "way", "foo"], "way is auto, apple or classic, and not \"foo\"; nothing was changed"),
+        (&["prefs", "show", "delve"], "show names delve, which is no port from 1024 on, and none of dlv, "),
+        (&["prefs", "from", "my friends"], "my friends"),
+        (
+            &["explain", "2345", "--on", "wifi", "--conf", &conf],
+            "there is no interface \"wifi\": macOS names them",
+        ),
+        (&["log", "/var/log/pflog"], "macOS has no pflogd"),
+    ] {
+        let said = lab.portcullis(arguments).expect(2).err;
+        assert!(said.contains(says) && !said.contains("preferences.toml"), "{arguments:?}: {said}");
+    }
+    let piped = |rules: &'static str| {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(["check", "-"]).write_stdin(rules).assert()
+    };
+    piped("pass in all\n").code(0);
+    let refused = String::from_utf8(piped("pass in al\n").code(1).get_output().stdout.clone()).unwrap();
+    assert!(refused.contains("-:1"), "{refused}");
 }

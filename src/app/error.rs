@@ -56,6 +56,8 @@ pub enum AppError {
     /// Holds the numbers of those that are.
     #[error("change {number} is not one of yours that can be turned back: {}", listed(yours))]
     NotYours { number: u32, yours: Vec<u32> },
+    #[error("{}; nothing was changed", given(.0))]
+    SetPreference(#[source] PreferencesError),
     #[error("the guard is on already, for every port that is closed: `portcullis guard off` turns it off")]
     GuardIsOn,
     #[error("nothing is left to turn back of change {number} ({message}): it was changed since, or is over")]
@@ -97,6 +99,14 @@ pub enum AppError {
     Elevate(#[from] ElevateError),
 }
 
+/// A preference that was given on the command line is no value of the file yet.
+fn given(error: &PreferencesError) -> String {
+    match error {
+        PreferencesError::Value(problem) => problem.to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// `that is 3`, `those are 1, 2 and 3`.
 fn listed(numbers: &[u32]) -> String {
     let texts: Vec<String> = numbers.iter().map(u32::to_string).collect();
@@ -114,7 +124,7 @@ impl AppError {
             AppError::Ports(_) | AppError::NameNeedsPreferences { .. } => 2,
             AppError::Source(_) | AppError::MixedSource(_) | AppError::NoClient { .. } => 2,
             AppError::NotYours { .. } | AppError::GuardIsOn => 2,
-            AppError::Preferences { .. } | AppError::ReadPreferences { .. } => 2,
+            AppError::Preferences { .. } | AppError::ReadPreferences { .. } | AppError::SetPreference(_) => 2,
             AppError::Elevate(ElevateError::Request(_)) => 2,
             AppError::Elevate(ElevateError::Cancelled) => 3,
             AppError::Elevate(ElevateError::Failed { outcome: Outcome::Restored, .. }) => 4,

@@ -27,6 +27,10 @@ pub enum CommandError {
     SeveralPorts { command: &'static str, ports: String },
     #[error("a connection from this Mac itself goes over lo0, not {interface}: leave --on out")]
     LoopbackElsewhere { interface: String },
+    #[error("there is no interface \"{}\": macOS names them by driver and number, and Wi-Fi is en0 on most Macs (`networksetup -listallhardwareports` has the list)", name.escape_debug())]
+    NoInterface { name: String },
+    #[error("{} is not there: macOS has no pflogd, which would write it; `portcullis log --follow` records what pf logs, and shows it", path.display())]
+    NoPflogd { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Capture { path: PathBuf, source: PflogError },
     #[error("pf's log was not recorded yet: start with `portcullis log --follow`, or name a file")]
@@ -58,6 +62,8 @@ impl CommandError {
             CommandError::Conf(_)
             | CommandError::SeveralPorts { .. }
             | CommandError::LoopbackElsewhere { .. }
+            | CommandError::NoInterface { .. }
+            | CommandError::NoPflogd { .. }
             | CommandError::Capture { .. } => 2,
         }
     }

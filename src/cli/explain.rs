@@ -97,8 +97,18 @@ impl TryFrom<ExplainArguments> for ExplainCommand {
     }
 }
 
+/// Whether an interface of a Mac can have this name: a driver's and a number, such as en0 or utun4.
+fn is_interface(name: &str) -> bool {
+    let driver = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    let is_driver = driver.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !driver.is_empty();
+    is_driver && (1..=15).contains(&name.len()) && driver.len() < name.len()
+}
+
 impl Client {
     fn new(from: ClientHost, interface: Option<String>) -> Result<Self, CommandError> {
+        if let Some(name) = interface.as_ref().filter(|name| !is_interface(name)) {
+            return Err(CommandError::NoInterface { name: name.chars().take(40).collect() });
+        }
         let is_loopback = interface.as_ref().map(|name| name.starts_with("lo"));
         match (from, interface, is_loopback) {
             (ClientHost::Loopback, Some(interface), Some(false)) => {

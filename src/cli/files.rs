@@ -46,9 +46,10 @@ impl IncludedFiles {
         IncludedFiles { anchors, notes: Vec::new(), unread: Vec::new() }
     }
 
-    /// The text of the file that is looked at.
+    /// The text of the file that is looked at; `-` is standard input.
     pub fn main(&self, path: &Path) -> Result<String, ConfFileError> {
-        read(path).map_err(|source| ConfFileError { path: path.to_owned(), source })
+        let text = if path == Path::new("-") { read_bounded(std::io::stdin()) } else { read(path) };
+        text.map_err(|source| ConfFileError { path: path.to_owned(), source })
     }
 
     /// The text of a file that it names. Apple's own anchor file, where there is none, is a stock Mac's.
@@ -89,8 +90,12 @@ fn read(path: &Path) -> Result<String, ConfReadError> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(ConfReadError::NotPlain);
     }
+    read_bounded(std::fs::File::open(path)?)
+}
+
+fn read_bounded(from: impl std::io::Read) -> Result<String, ConfReadError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(ConfReadError::TooLarge);
     }

@@ -186,7 +186,15 @@ fn follow_recording(app: &App, minutes: Option<u16>, filter: &LogFilter, printer
 }
 
 fn unreadable(file: &Path) -> impl Fn(PflogError) -> CommandError {
-    |source| CommandError::Capture { path: file.to_owned(), source }
+    move |source| match &source {
+        // Where pflogd writes on other systems.
+        PflogError::Read(error)
+            if error.kind() == std::io::ErrorKind::NotFound && file == Path::new("/var/log/pflog") =>
+        {
+            CommandError::NoPflogd { path: file.to_owned() }
+        }
+        _ => CommandError::Capture { path: file.to_owned(), source },
+    }
 }
 
 /// The rules that logged the packets, or why they are not known.

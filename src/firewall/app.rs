@@ -34,7 +34,7 @@ impl AppFirewallCache {
         AppFirewallCache { state: state(&program), program, blocks: BTreeMap::new() }
     }
 
-    /// Whether it says that it blocks the program at `path`. AppFirewallCache once, and only where it is on: else there is no
+    /// Whether it says that it blocks the program at `path`. Asked once, and only where it is on: else there is no
     /// answer that matters.
     pub fn blocks(&mut self, path: &Path) -> bool {
         if self.state != AppFirewall::On {
@@ -79,11 +79,11 @@ fn state(socketfilterfw: &Program) -> AppFirewall {
 /// Whether the Application Firewall says that it blocks the program at `path`; what cannot be asked, it did not say.
 fn is_blocked(socketfilterfw: &Program, path: &Path) -> bool {
     let answer = socketfilterfw.clone().args([Path::new("--getappblocked"), path]).run();
-    answer.is_ok_and(|output| program_blocked(&output.stdout))
+    answer.is_ok_and(|output| program_blocked(&output.stdout, path))
 }
 
-/// Reads `--getglobalstate`: `Firewall is enabled. (State = 1)`. The words differ between versions, the
-/// number does not.
+/// Reads `--getglobalstate`: `Firewall is enabled. (State = 1)`. The words differ between versions, the number does not;
+/// where there is none the words count (`Firewall is on`).
 pub fn global_state(text: &str) -> AppFirewall {
     let number = text
         .split_once("(State = ")
@@ -93,25 +93,51 @@ pub fn global_state(text: &str) -> AppFirewall {
         Some("0") => AppFirewall::Off,
         Some("1") => AppFirewall::On,
         Some("2") => AppFirewall::BlockAll,
-        _ => AppFirewall::Unknown(text.trim().to_owned()),
+        Some(_) => AppFirewall::Unknown(text.trim().to_owned()),
+        None => match words(text).as_str() {
+            "firewall is off" | "firewall is disabled" => AppFirewall::Off,
+            "firewall is on" => AppFirewall::On,
+            "firewall is blocking all non-essential incoming connections" => AppFirewall::BlockAll,
+            _ => AppFirewall::Unknown(not_understood(text)),
+        },
     }
 }
 
-/// Reads `--getblockall` of a firewall that is on: `Firewall has block all state set to disabled.` or
-/// `enabled.`.
+/// What it said, without the signs at its end.
+fn words(text: &str) -> String {
+    text.trim().to_ascii_lowercase().trim_end_matches(['.', '!', ' ']).to_owned()
+}
+
+/// A profile of the Mac's owner may keep its state from the command line.
+fn not_understood(text: &str) -> String {
+    match text.contains("on managed Mac computers") {
+        true => format!("this Mac is managed ({})", text.trim()),
+        false => text.trim().to_owned(),
+    }
+}
+
+/// Reads `--getblockall` of a firewall that is on: `Firewall has block all state set to disabled.` or `enabled.`, and what
+/// other versions say.
 pub fn block_all(text: &str) -> AppFirewall {
-    let text = text.trim();
-    match text.to_ascii_lowercase().trim_end_matches(['.', '!']) {
-        "firewall has block all state set to disabled" | "block all disabled" => AppFirewall::On,
-        "firewall has block all state set to enabled" | "block all enabled" => AppFirewall::BlockAll,
-        _ => AppFirewall::Unknown(text.to_owned()),
+    match words(text).as_str() {
+        "firewall has block all state set to disabled"
+        | "block all disabled"
+        | "block all is off"
+        | "firewall is set to allow specific services and applications" => AppFirewall::On,
+        "firewall has block all state set to enabled"
+        | "block all enabled"
+        | "block all is on"
+        | "firewall is set to block all non-essential incoming connections"
+        | "firewall is blocking all non-essential incoming connections" => AppFirewall::BlockAll,
+        _ => AppFirewall::Unknown(not_understood(text)),
     }
 }
 
-/// Reads `--getappblocked PATH`. Only "blocked" can be trusted: "permitted" is also said of programs that are
-/// in no list.
-pub fn program_blocked(text: &str) -> bool {
-    text.contains("blocked") && !text.contains("permitted") && !text.contains("not blocked")
+/// Reads `--getappblocked PATH`. Only "blocked" can be trusted: "permitted" is also said of programs that are in no list.
+/// The answer may name the path, whose words are not the answer's.
+pub fn program_blocked(text: &str, path: &Path) -> bool {
+    let answer = text.replace(&*path.to_string_lossy(), "");
+    answer.contains("blocked") && !answer.contains("permitted") && !answer.contains("not blocked")
 }
 
 #[cfg(test)]
@@ -124,6 +150,8 @@ mod tests {
         assert_eq!(global_state("Firewall is enabled. (State = 1)"), AppFirewall::On);
         let all = "Firewall is blocking all non-essential incoming connections. (State = 2)";
         assert_eq!(global_state(all), AppFirewall::BlockAll);
+        assert_eq!(global_state("Firewall is on\n"), AppFirewall::On);
+        assert_eq!(global_state("Firewall is off\n"), AppFirewall::Off);
         for junk in ["", "Firewall is enabled.", "(State = 3)", "(State =", "(State = 01)"] {
             assert_eq!(global_state(junk), AppFirewall::Unknown(junk.to_owned()));
         }
@@ -133,15 +161,39 @@ mod tests {
     fn block_all_is_on_off_or_unknown() {
         assert_eq!(block_all("Firewall has block all state set to disabled.\n"), AppFirewall::On);
         assert_eq!(block_all("Firewall has block all state set to enabled.\n"), AppFirewall::BlockAll);
+        for off in ["Block all is off\n", "Block all DISABLED! \n"] {
+            assert_eq!(block_all(off), AppFirewall::On);
+        }
+        assert_eq!(
+            block_all("Firewall is set to allow specific services and applications."),
+            AppFirewall::On
+        );
+        for on in [
+            "Block all is on",
+            "Firewall is set to block all non-essential incoming connections",
+            "Firewall is blocking all non-essential incoming connections.\n",
+        ] {
+            assert_eq!(block_all(on), AppFirewall::BlockAll);
+        }
         assert_eq!(block_all("not enabled"), AppFirewall::Unknown("not enabled".into()));
+        let managed = "Firewall settings cannot be modified from command line on managed Mac computers.\n";
+        for said in [global_state(managed), block_all(managed)] {
+            assert!(
+                matches!(said, AppFirewall::Unknown(why) if why.starts_with("this Mac is managed (Firewall"))
+            );
+        }
     }
 
     #[test]
     fn permitted_proves_nothing() {
         let blocked = "Incoming connection to the application is blocked";
-        assert!(program_blocked(blocked));
+        let dlv = Path::new("/Users/ada/unblocked/dlv");
+        assert!(program_blocked(blocked, dlv));
+        assert!(program_blocked("Incoming connection to /Users/ada/unblocked/dlv is blocked.\n", dlv));
+        let unknown = "The application at path ( /Users/ada/unblocked/dlv ) is not part of the firewall\n";
+        assert!(!program_blocked(unknown, dlv));
         for text in ["Incoming connection to the application is permitted", "", "not blocked"] {
-            assert!(!program_blocked(text), "{text}");
+            assert!(!program_blocked(text, dlv), "{text}");
         }
     }
 }

@@ -86,8 +86,10 @@ mod tests {
             assert_eq!(block_all(&said(&settings, &["--getblockall"])), block);
         }
         let settings = "application_firewall_blocks = [\"/usr/bin/dlv\"]";
-        assert!(program_blocked(&said(settings, &["--getappblocked", "/usr/bin/dlv"])));
-        assert!(!program_blocked(&said(settings, &["--getappblocked", "/usr/bin/node"])));
+        let is_blocked = |program: &str| {
+            program_blocked(&said(settings, &["--getappblocked", program]), Path::new(program))
+        };
+        assert!(is_blocked("/usr/bin/dlv") && !is_blocked("/usr/bin/node"));
         assert!(answer(&LabConfig::default(), &["--setglobalstate".into(), "on".into()]).is_err());
     }
 }

@@ -116,13 +116,19 @@ impl fmt::Display for NamedPort {
     }
 }
 
-/// Reads what a user types for ports: `2345`, `30000-30100`, `30000:30100`, `2345,dlv`, `{2345, 30000-30100}`, by the
-/// names of `known`. A number goes by the name of the known range that it is; a name stands for every known range of
-/// that name. At least one port, and none twice.
+/// Reads what a user types for ports: `2345`, `30000-30100`, `30000:30100`, `2345,dlv`, `{2345, 30000-30100}`,
+/// `localhost:2345`, by the names of `known`. A number goes by the name of the known range that it is; a name stands for
+/// every known range of that name. At least one port, and none twice. Digits and signs of East Asian keyboards count as
+/// what they stand for.
 pub fn parse_ports(text: &str, known: &[NamedPort]) -> Result<Vec<NamedPort>, PortsError> {
+    let text: &str = &text.chars().map(narrow).collect::<String>();
     let mut ports: Vec<NamedPort> = Vec::new();
     for (offset, item) in split_list(text)? {
+        let (offset, item) = without_own_host(offset, item);
         let fail = |problem| PortsError::new(text, offset, item.len(), problem);
+        if let Some(port) = port_behind_host(item) {
+            return Err(fail(ListProblem::Host { port: port.to_owned() }));
+        }
         let mut found: Vec<NamedPort> =
             known.iter().filter(|port| port.name.as_str() == item).cloned().collect();
         if found.is_empty() {
@@ -142,6 +148,33 @@ pub fn parse_ports(text: &str, known: &[NamedPort]) -> Result<Vec<NamedPort>, Po
         }
     }
     Ok(ports)
+}
+
+/// The ASCII character that a full-width one (U+FF01 to U+FF5E) or an ideographic comma or space stands for.
+fn narrow(character: char) -> char {
+    const SHIFT: u32 = 0xff01 - 0x21;
+    match character {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - SHIFT).unwrap_or(character),
+        '\u{3001}' => ',',
+        '\u{3000}' => ' ',
+        other => other,
+    }
+}
+
+/// A port as a listener's address has it, such as `:2345` or `0.0.0.0:2345`: the port of this Mac.
+fn without_own_host(offset: usize, item: &str) -> (usize, &str) {
+    const OWN: [&str; 7] = ["", "localhost", "127.0.0.1", "0.0.0.0", "[::1]", "[::]", "*"];
+    match item.rsplit_once(':') {
+        Some((host, port)) if OWN.contains(&host) => (offset + host.len() + 1, port),
+        _ => (offset, item),
+    }
+}
+
+/// The port in the address of another machine.
+fn port_behind_host(item: &str) -> Option<&str> {
+    let (host, port) = item.rsplit_once(':')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_number(host.trim()) && is_number(port.trim())).then_some(port)
 }
 
 /// Splits a list at its commas, braces taken off: each item, trimmed, with its byte offset in `text`.
@@ -190,6 +223,10 @@ pub enum ListProblem {
         /// The names that are known, with commas between them.
         known: String,
     },
+    /// The address of another machine.
+    Host {
+        port: String,
+    },
 }
 
 impl PortsError {
@@ -213,6 +250,11 @@ impl ListProblem {
             ListProblem::Brace => format!("\"{piece}\" at column {column} has a brace without its partner"),
             ListProblem::Overlap(other) => {
                 format!("{piece} at column {column} overlaps {other}: name each port once")
+            }
+            ListProblem::Host { port } => {
+                format!(
+                    "\"{piece}\" at column {column} names a host: ports are those of this Mac, so write {port}"
+                )
             }
             ListProblem::UnknownName { known } => format!(
                 "\"{piece}\" at column {column} is neither a port nor a known name: give a number from 1 to 65535 or one of {known}"
@@ -249,6 +291,11 @@ mod tests {
             ("dlv,9229,7000-7010", "2345 (dlv), 9229 (node), 7000-7010"),
             ("00080", "80"),
             ("pair", "7100 (pair), 7102-7103 (pair)"),
+            (":2345", "2345 (dlv)"),
+            ("localhost:2345, 127.0.0.1:9229,[::1]:30000-30010", "2345 (dlv), 9229 (node), 30000-30010"),
+            ("*:2345", "2345 (dlv)"),
+            ("２３４５，9229、３００００－３００１０", "2345 (dlv), 9229 (node), 30000-30010"),
+            ("\u{3000}2345\u{a0}", "2345 (dlv)"),
         ] {
             assert_eq!(read(text).unwrap(), ports, "{text}");
         }
@@ -268,6 +315,10 @@ mod tests {
         assert!(error("é,x").contains("column 1"));
         assert!(error("dlv,2345").contains("overlaps 2345"));
         assert!(error("2345,delve").contains("\"delve\" at column 6"));
+        let host = "\"mac.local:9229\" at column 6 names a host: ports are those of this Mac, so write 9229";
+        assert_eq!(error("2345,mac.local:9229"), host);
+        assert!(error("10.0.0.5:2345").ends_with("write 2345"));
+        assert!(error(":").contains("column 2") && error("localhost:").contains("column 11"));
     }
 
     #[test]
