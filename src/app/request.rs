@@ -31,6 +31,7 @@ pub(super) fn composed(
             | Operation::StopLog {}
             | Operation::Undo { .. }
             | Operation::Install {}
+            | Operation::CleanUp { .. }
             | Operation::Uninstall { .. }
     );
     let mut request = Request::new(action.clone(), &os::user_name(), made);

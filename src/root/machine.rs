@@ -138,10 +138,16 @@ impl Machine<'_> {
                     let others = conf::remove(bytes).unwrap_or_default();
                     self.pf.check(None, Rules::Text(&String::from_utf8_lossy(&others)))?;
                 }
+                // A file that pfctl refuses may have another mistake still.
+                Step::Lines { before, after } if self.check_main(before).is_ok() => self.check_main(after)?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn check_main(&self, text: &[u8]) -> Result<(), PfctlError> {
+        self.pf.check(None, Rules::Text(&String::from_utf8_lossy(text)))
     }
 
     pub fn write_ledger(&self, ledger: &Ledger) -> Result<(), StepError> {
@@ -181,6 +187,7 @@ impl Machine<'_> {
                 }
             }
             Step::LoadConf => self.pf.load_main(Rules::File(&self.files.place(PF_CONF)))?,
+            Step::Lines { before, after } => self.files.replace_seen(PF_CONF, Some(before), after, 0o644)?,
             Step::Enable => {
                 target.token = Some(PfToken { number: self.system.hold_pf()?, boot: self.boot.clone() });
             }

@@ -3,6 +3,7 @@
 use crate::diagnosis::Answer;
 use crate::os::states::StatesError;
 use crate::report::{Note, PfState};
+use crate::root::conf_lines;
 use crate::root::request::{Operation, Request};
 use crate::rules::anchor;
 use crate::rules::ledger::{Guard, Ledger, Opening};
@@ -50,6 +51,11 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             format!("the guard is off: nothing is blocked by us; {held}")
         }
         Operation::Undo { change, .. } => format!("change {change} was turned back"),
+        Operation::CleanUp { lines, .. } => format!(
+            "took {} out of /etc/pf.conf, and no rule that pf obeys has changed: {}",
+            conf_lines::counted(lines),
+            conf_lines::shown(lines)
+        ),
         Operation::Uninstall { .. } => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
             "looked at pf; nothing was changed".to_owned()
@@ -103,6 +109,9 @@ pub fn wanted(operation: &Operation) -> String {
         Operation::Guard { on: true } => "turn the guard on".to_owned(),
         Operation::Guard { on: false } => "turn the guard off".to_owned(),
         Operation::Undo { change, .. } => format!("turn change {change} back"),
+        Operation::CleanUp { lines, .. } => {
+            format!("take {} out of /etc/pf.conf", conf_lines::counted(lines))
+        }
         Operation::Uninstall { .. } => "close everything before Portcullis goes".to_owned(),
         Operation::Install {} => "install the part that closes ports in time".to_owned(),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} | Operation::Tick {} => {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::debuggers::ports::DebugPort;
 use crate::diagnosis::PortFacts;
+use crate::pf::on_disk::OnDisk;
 use crate::report::ReportFact;
 use crate::rules::ledger::{Changing, Opening, Seconds};
 
@@ -62,6 +63,8 @@ pub struct Facts {
     pub ledger_problem: Option<String>,
     /// A change that was begun and not finished.
     pub interrupted: Option<Changing>,
+    /// How /etc/pf.conf as it stands on disk is not what pf holds.
+    pub on_disk: Option<OnDisk>,
 }
 
 impl Facts {
@@ -79,6 +82,7 @@ impl Facts {
             openings: None,
             ledger_problem: None,
             interrupted: None,
+            on_disk: None,
         }
     }
 }
