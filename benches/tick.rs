@@ -17,7 +17,9 @@ fn main() {
     let tick = || run(env!("CARGO_BIN_EXE_helper-lab"), Some(lab), &["tick"]);
     tick();
     let (ticks, nothing) = (milliseconds(tick), milliseconds(|| run("/bin/true", None, &[])));
-    println!("a tick with nothing due {ticks:.1} ms, /bin/true {nothing:.1} ms of processor time (at most {AIM} ms)");
+    println!(
+        "a tick with nothing due {ticks:.1} ms, /bin/true {nothing:.1} ms of processor time (at most {AIM} ms)"
+    );
 }
 
 fn run(program: &str, lab: Option<&Path>, arguments: &[&str]) {

@@ -2,11 +2,13 @@
 
 mod already;
 mod bell;
+mod clean_up;
 mod error;
 mod guard_question;
 mod job;
 mod ledger_ports;
 mod opening;
+mod pf_conf;
 mod request;
 mod source_choice;
 mod undo;
@@ -16,7 +18,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use clean_up::CleanUpPreview;
 pub use error::AppError;
+pub use pf_conf::PfConf;
 pub use source_choice::SourceChoice;
 pub use undo::{UndoPreview, UndoableChange};
 
@@ -30,6 +34,7 @@ use crate::firewall::app::AppFirewallCache;
 use crate::menu::MenuAction;
 use crate::os;
 use crate::os::cancel::Cancellation;
+use crate::pf::on_disk::OnDisk;
 use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
@@ -192,11 +197,12 @@ impl App {
         let others = openings.iter().map(|opening| opening.port).chain(more.iter().copied());
         let watched: Vec<WatchedPort> = shown.chain(others.map(WatchedPort::from)).collect();
         let look = look(&watched);
-        let now = self.system.now();
+        let (now, boot) = (self.system.now(), self.system.boot_id()?);
         let facts = Facts {
             lab: self.system.lab().map(|dir| dir.display().to_string()),
             now,
-            boot: self.system.boot_id()?,
+            on_disk: self.on_disk(report.usable(now, &boot).ok()),
+            boot,
             report,
             seen: look.as_ref().map(|look| seen(look, app_firewall)).map_err(ToString::to_string),
             app_firewall: app_firewall.state.clone(),
@@ -274,6 +280,12 @@ impl App {
         };
         let rulesets: RulesetsReport = serde_json::from_slice(&bytes).map_err(AppError::InvalidRules)?;
         if rulesets.belongs_to(report) { Ok(rulesets) } else { Err(AppError::RulesNotSeen) }
+    }
+
+    /// How /etc/pf.conf is not what pf holds, as far as root saw that and this user may read it.
+    fn on_disk(&self, seen: Option<&Report>) -> Option<OnDisk> {
+        let rulesets = seen.and_then(|seen| self.rulesets(seen).ok());
+        PfConf::read(self.system())?.on_disk(seen, rulesets.as_ref())
     }
 
     /// The Application Firewall, to be asked about programs.
@@ -466,6 +478,8 @@ impl App {
         missing.extend(preview.guards().then_some(Permission::GuardOn));
         if preview.edits_conf() {
             missing.extend([Permission::EditConf, Permission::LoadConf]);
+        } else if !preview.change.lines.is_empty() {
+            missing.push(Permission::EditConf);
         }
         let beside = AskedBeside { missing, undo: Some(preview), answer: None };
         self.ask_allowing(preview.operation(), None, beside)
@@ -474,6 +488,16 @@ impl App {
     /// Has root install the part that closes ports in time.
     pub fn install(&self) -> Result<Response, AppError> {
         self.ask(Operation::Install {}, None)
+    }
+
+    /// What `clean-up` would do.
+    pub fn clean_up_preview(&self) -> CleanUpPreview {
+        CleanUpPreview::of(self.system())
+    }
+
+    /// Has root take lines without effect out of /etc/pf.conf; `None` where there is none.
+    pub fn clean_up(&self, preview: &CleanUpPreview) -> Result<Option<Response>, AppError> {
+        preview.operation().map(|operation| self.ask(operation, None)).transpose()
     }
 
     /// Has root take away everything that it has put on this Mac.
@@ -541,6 +565,7 @@ impl App {
             let facts = PromptFacts {
                 interrupted: self.interrupted(),
                 pf_is_on,
+                lines_back: undo.map(|preview| preview.change.lines.clone()).unwrap_or_default(),
                 ends,
                 back: undo.map(|preview| preview.back.ledger.clone()),
                 ledger,

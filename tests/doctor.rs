@@ -234,3 +234,51 @@ fn secrets_in_arguments_are_never_shown() {
         assert!(text.contains("[redacted]") && !text.contains("hUsHhUsH"), "{text}");
     }
 }
+
+#[test]
+fn what_the_file_on_disk_is_not_is_said_everywhere_in_the_same_words() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let edit = |line: &str| {
+        let conf = String::from_utf8(lab.read("/etc/pf.conf")).unwrap();
+        lab.write("/etc/pf.conf", format!("{conf}{line}\n"));
+        conf.lines().count() + 1
+    };
+    let said_by = |command: &[&str], says: &str| {
+        let out = lab.portcullis(command).out;
+        let count = out.replace('\n', " ").matches(says).count();
+        assert_eq!(count, 1, "{command:?}: {out}");
+    };
+    let everywhere = |says: &str| {
+        said_by(&["status"], says);
+        said_by(&["doctor"], says);
+        said_by(&["explain", "2345", "--from", "192.168.1.9"], says);
+    };
+    let line = edit("block in proto tcp to any port 2345");
+    lab.portcullis(&["status", "--check"]).expect(0);
+    everywhere(&format!(
+        "/etc/pf.conf is not what is loaded: only in the file, line {line}: block drop in proto tcp"
+    ));
+    let line = edit("bloc in all");
+    everywhere(&format!("/etc/pf.conf:{line} does not read: at the next start pf loads nothing"));
+}
+
+#[test]
+fn a_conf_that_an_update_put_back_is_told() {
+    let lab = Lab::new();
+    lab.portcullis(&["prefs", "way", "classic"]).expect(0);
+    let stock = lab.read("/etc/pf.conf");
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let said = || lab.portcullis(&["status"]).out.contains("was put back, as an update of macOS does");
+    assert!(!said());
+    lab.write("/etc/pf.conf", stock);
+    assert!(said());
+    assert!(
+        lab.portcullis(&["doctor"])
+            .expect(1)
+            .out
+            .contains("have it call our anchor again: `portcullis repair`")
+    );
+    lab.portcullis(&["repair"]).expect(0);
+    assert!(!said());
+}

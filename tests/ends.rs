@@ -3,7 +3,8 @@
 mod common;
 
 use common::Lab;
-use portcullis::rules::ends::{EndKind, EveningEnd, evening};
+use portcullis::rules::ends::{EndKind, EveningEnd};
+use portcullis::rules::evening::evening;
 use portcullis::rules::ledger::{Ledger, Opening};
 use portcullis::system::{LEDGER, System as _};
 

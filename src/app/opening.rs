@@ -23,8 +23,10 @@ impl App {
     pub(super) fn without_promise(&self, ports: &[NamedPort], response: Response) -> Response {
         const DOUBT: &str = "nothing closes by itself";
         let openings = self.ledger().unwrap_or_default().openings;
-        let opened: Vec<_> =
-            openings.into_iter().filter(|opening| ports.iter().any(|port| port.range == opening.port)).collect();
+        let opened: Vec<_> = openings
+            .into_iter()
+            .filter(|opening| ports.iter().any(|port| port.range == opening.port))
+            .collect();
         match self.job.doubt(self.system(), &opened) {
             Some(doubt) if response.ok && !response.message.contains(DOUBT) => {
                 Response { message: format!("{}; but {doubt}", response.message), ..response }

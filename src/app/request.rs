@@ -32,6 +32,7 @@ pub(super) fn composed(
             | Operation::Undo { .. }
             | Operation::Install {}
             | Operation::EndOfDay { .. }
+            | Operation::CleanUp { .. }
             | Operation::Uninstall { .. }
     );
     let mut request = Request::new(action.clone(), &os::user_name(), made);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::os;
 use crate::root::answer::Outcome;
 use crate::root::audit::AuditLine;
+use crate::root::conf_lines::ConfLine;
 use crate::root::request::{Operation, Request};
 use crate::rules::ledger::{Attachment, Guard, Ledger, Seconds};
 use crate::rules::ledger_change::{LedgerChange, TurnedBack, UndoMoment};
@@ -19,6 +20,8 @@ pub struct UndoableChange {
     /// What it came to, in words.
     pub message: String,
     change: LedgerChange,
+    /// The lines that it took out of /etc/pf.conf.
+    pub lines: Vec<ConfLine>,
     boot: Option<String>,
 }
 
@@ -42,7 +45,7 @@ impl UndoPreview {
 
     /// Whether anything would change.
     pub fn is_empty(&self) -> bool {
-        self.back.ledger == self.now && self.back.way.is_none()
+        self.back.ledger == self.now && self.back.way.is_none() && self.change.lines.is_empty()
     }
 
     /// What is asked of root; the prompt names all that becomes more open.
@@ -79,7 +82,11 @@ pub(super) fn undoable(lines: &[AuditLine], number: Option<u32>) -> Option<Undoa
     let (number, change, line) = latest_first.find(|(found, ..)| is_meant(*found))?;
     let boot = line.request.as_ref().and_then(|request| request.get("made")?.get("boot")?.as_str());
     let (boot, message) = (boot.map(str::to_owned), line.message.clone());
-    Some(UndoableChange { number, time: line.time, message, change: change.clone(), boot })
+    let lines = match request(line).map(|request| request.action) {
+        Some(Operation::CleanUp { lines, .. }) => lines,
+        _ => Vec::new(),
+    };
+    Some(UndoableChange { number, time: line.time, message, change: change.clone(), lines, boot })
 }
 
 /// The numbers of this user's changes that were not turned back yet, rising.

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::check_script;
 use super::files::IncludedFiles;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::pf::asked;
+use portcullis::os::directory;
+use portcullis::pf::asked::{self, SystemName};
 use portcullis::pf::load::LoadedConf;
 use portcullis::pf::parse::{Fault, Problem, parse};
+use portcullis::pf::recipes::{UselessLine, Uselessness, useless_lines};
+use portcullis::pf::rule::SourceLine;
 use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::slips::mended;
 use portcullis::pf::surprises;
@@ -35,6 +39,9 @@ impl CheckCommand {
         let follows_loads = self.anchors.is_some() || cfg!(target_os = "macos");
         let mut files = IncludedFiles::new(self.anchors);
         let text = files.main(&self.file)?;
+        if let Some(checked) = check_script::checked(&self.file, &text) {
+            return checked;
+        }
         let path = self.file.display().to_string();
         let conf = Rulesets::load_conf(&path, &text, &mut |path| files.include(path));
         let mut checked = Checked { problems: conf.refusals(follows_loads), notes: Vec::new() };
@@ -43,6 +50,7 @@ impl CheckCommand {
         checked.take_uncalled(&conf.rulesets);
         checked.take_names(&conf.rulesets);
         checked.take_surprises(&conf.rulesets);
+        checked.take_settings(&path, &text, &conf);
         Ok(Box::new(checked.output(self.file, files)))
     }
 }
@@ -100,7 +108,7 @@ impl Checked {
 
     /// Anchors that pfctl loads, and whose rules are never evaluated.
     fn take_uncalled(&mut self, loaded: &Rulesets) {
-        for UncalledAnchor { path, place, needs, has, unread } in loaded.uncalled() {
+        for UncalledAnchor { path, place, needs, has, unread, .. } in loaded.uncalled() {
             let calls: Vec<String> = needs.iter().map(|word| format!("`{word} \"{path}\"`")).collect();
             let calls = calls.join(" and ");
             let message = match (unread, has.as_slice()) {
@@ -134,8 +142,15 @@ impl Checked {
         }
     }
 
+    /// Names that pfctl asks the system for: on a Mac it is asked here too; elsewhere it is said.
     fn take_names(&mut self, loaded: &Rulesets) {
-        let notes = asked::names(loaded).into_iter().map(|(place, name)| {
+        let names = asked::names(loaded);
+        if cfg!(target_os = "macos") {
+            let unknown = names.into_iter().filter(|(_, name)| !is_known(name));
+            self.problems.extend(unknown.map(|(place, name)| unknown_name(&place, &name)));
+            return;
+        }
+        let notes = names.into_iter().map(|(place, name)| {
             format!("{place}: pfctl asks the system for {name}; a Mac that does not know it loads nothing of the file")
         });
         self.notes.extend(notes.take(MAXIMUM_NOTES));
@@ -156,6 +171,17 @@ impl Checked {
         self.notes.extend(surprises::of_options(loaded).iter().map(ToString::to_string));
     }
 
+    /// Lines that pfctl reads as something else than they were to be.
+    fn take_settings(&mut self, path: &str, text: &str, conf: &LoadedConf) {
+        for UselessLine { number, text, why } in useless_lines(path, text, conf) {
+            if why == Uselessness::Setting {
+                let (path, message) = (path.into(), format!("{why}; take it out"));
+                let fault = Fault::NoEffect;
+                self.problems.push(Problem { path, line: number, column: 1, message, text, caret: 0, fault });
+            }
+        }
+    }
+
     fn output(self, file: PathBuf, files: IncludedFiles) -> CheckOutput {
         let Checked { problems, mut notes } = self;
         let said: Vec<String> =
@@ -163,6 +189,21 @@ impl Checked {
         notes.extend(files.notes(&said));
         CheckOutput { file, problems, notes }
     }
+}
+
+fn is_known(name: &SystemName) -> bool {
+    match name {
+        SystemName::Service(name) => directory::knows_service(name),
+        SystemName::User(name) => directory::knows_user(name),
+        SystemName::Group(name) => directory::knows_group(name),
+        SystemName::Host(name) => directory::knows_host(name),
+    }
+}
+
+fn unknown_name(place: &SourceLine, name: &SystemName) -> Problem {
+    let message = format!("this Mac does not know {name}, so pfctl refuses the file");
+    let SourceLine { path, line, .. } = place.clone();
+    Problem { path, line, column: 1, message, text: name.to_string(), caret: 0, fault: Fault::Meaning }
 }
 
 /// The text in which a line may be replaced.

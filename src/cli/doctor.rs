@@ -7,20 +7,17 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::App;
+use portcullis::app::{App, PfConf};
 use portcullis::debuggers::debugger::Server;
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::scan;
 use portcullis::diagnosis::Assessment;
-use portcullis::doctor::{self, Finding, Level, project, toolchain};
+use portcullis::doctor::{self, Finding, Level, daemons, project, toolchain};
 use portcullis::os;
-use portcullis::pf::load::LoadedConf;
-use portcullis::pf::rulesets::Rulesets;
 use portcullis::port::PortRange;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::sockets::Process;
 use portcullis::status::{Facts, PortState, PortStatus, Status};
-use portcullis::system::{PF_CONF, System};
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorCommand {}
@@ -48,9 +45,13 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     };
     let interfaces = os::interfaces().unwrap_or_default();
     let seen = observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned();
+    let rulesets = seen.as_ref().and_then(|seen| app.rulesets(seen).ok());
     Ok(doctor::DoctorFacts {
-        conf: conf(app.system()),
-        rulesets: seen.as_ref().and_then(|seen| app.rulesets(seen).ok()),
+        useless_lines: PfConf::read(app.system()).map(|conf| conf.useless_lines()).unwrap_or_default(),
+        on_disk: observed.facts.on_disk,
+        daemons: daemons::collect(app.system()),
+        sysctl_conf: daemons::sysctl_conf(app.system()),
+        rulesets,
         seen,
         let_in: let_in(&observed.status),
         notes: observed.status.notes,
@@ -73,13 +74,6 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         macos: doctor::macos_version(),
         developer_tools: doctor::developer_tools(),
     })
-}
-
-/// /etc/pf.conf and the files that it names, which every user may read.
-fn conf(system: &dyn System) -> Option<LoadedConf> {
-    let text = std::fs::read_to_string(system.place(PF_CONF)).ok()?;
-    let mut read = |path: &str| std::fs::read_to_string(system.place(path)).map_err(Into::into);
-    Some(Rulesets::load_conf(PF_CONF, &text, &mut read))
 }
 
 fn let_in(status: &Status) -> Vec<NamedPort> {

@@ -201,6 +201,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
         | Operation::Log { .. }
         | Operation::StopLog {}
         | Operation::Undo { .. }
+        | Operation::CleanUp { .. }
         | Operation::Uninstall { .. }
         | Operation::Install {}
         | Operation::EndOfDay { .. }

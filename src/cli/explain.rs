@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::files::{ConfFile, IncludedFiles};
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, AppError};
+use portcullis::app::{App, AppError, PfConf};
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Explanation, Query, ask, ask_outgoing};
 use portcullis::pf::load::Listing;
@@ -228,9 +228,11 @@ impl ExplainCommand {
                 return unasked(Decision::Unknown, sentence, because.to_string());
             }
         };
+        let on_disk = PfConf::read(app.system()).and_then(|conf| conf.on_disk(Some(report), Some(&rulesets)));
         let loaded = loaded_now(rulesets);
         let age = duration(os::now().saturating_sub(report.seen));
-        let notes = vec![format!("by the rules that root saw {age} ago")];
+        let mut notes = vec![format!("by the rules that root saw {age} ago")];
+        notes.extend(on_disk.map(|on_disk| format!("{on_disk}; {}", on_disk.next_step())));
         let mut output = self.answer(&loaded, port, notes, Vec::new());
         if in_doubt {
             output.is_in_doubt();

@@ -12,6 +12,8 @@
 
 mod change;
 mod check;
+mod check_script;
+mod clean_up;
 mod close;
 mod completions;
 mod connect;
@@ -100,6 +102,8 @@ enum CliCommand {
     Snapshots(snapshots::SnapshotsCommand),
     /// Install the part that closes ports in time; the first opening or guard does it too
     Install(install::InstallCommand),
+    /// Take lines without effect out of /etc/pf.conf, and show what else is left of popular recipes
+    CleanUp(clean_up::CleanUpCommand),
     /// Close everything, and take away all that root has put on this Mac
     Uninstall(uninstall::UninstallCommand),
     /// Show the preferences, or change one
@@ -145,6 +149,7 @@ impl CliCommand {
             CliCommand::Undo(command) => command.run(context),
             CliCommand::Snapshots(command) => command.run(context),
             CliCommand::Install(command) => command.run(context),
+            CliCommand::CleanUp(command) => command.run(context),
             CliCommand::Uninstall(command) => command.run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),
             CliCommand::Completions(command) => command.run(CliArguments::command()),

@@ -6,6 +6,7 @@ use super::dry_run;
 use super::interruption;
 use super::output::{Run, clock};
 use portcullis::app::App;
+use portcullis::root::conf_lines;
 use portcullis::rules::ledger::Guard;
 
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,10 @@ impl UndoCommand {
                 Guard::On => "the guard would be on again".to_owned(),
                 Guard::Off | Guard::Unset => "the guard would be off again".to_owned(),
             }));
+            let lines = &preview.change.lines;
+            if !lines.is_empty() {
+                notes.push(format!("{} would be back in /etc/pf.conf", conf_lines::shown(lines)));
+            }
             let list = |ports: &[_]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             if !preview.back.kept.is_empty() {
                 notes.push(format!("{} was changed later, and stays as it is", list(&preview.back.kept)));

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use super::daemons::Daemon;
 use super::project::Project;
 use super::toolchain::Toolchain;
 use crate::debuggers::delve;
 use crate::debuggers::port_view::PortView;
 use crate::diagnosis::Assessment;
-use crate::pf::load::LoadedConf;
+use crate::pf::on_disk::OnDisk;
+use crate::pf::recipes::{FoundRecipe, UselessLine};
 use crate::report::{Report, RulesetsReport};
 use crate::rules::named_port::NamedPort;
 use crate::sockets::Process;
@@ -24,8 +26,14 @@ pub struct DoctorFacts {
     pub seen: Option<Report>,
     /// All that pf held then; `None` where that is not known, or not for this user to read.
     pub rulesets: Option<RulesetsReport>,
-    /// /etc/pf.conf with all that it loads, as it stands on disk; `None` where it could not be read.
-    pub conf: Option<LoadedConf>,
+    /// How /etc/pf.conf as it stands on disk is not what pf holds.
+    pub on_disk: Option<OnDisk>,
+    /// The lines of /etc/pf.conf that do nothing, or that pfctl does not take.
+    pub useless_lines: Vec<UselessLine>,
+    /// The jobs of launchd that root runs and that are about pf.
+    pub daemons: Vec<Daemon>,
+    /// Settings of a firewall that is gone, in /etc/sysctl.conf.
+    pub sysctl_conf: Vec<FoundRecipe>,
     /// What the status says besides: rules of others for a debug port, and the like.
     pub notes: Vec<String>,
     /// Why the ledger does not read, where it does not.

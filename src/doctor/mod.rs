@@ -6,21 +6,24 @@
 //! assert!(findings.iter().all(|finding| finding.level != Level::Problem));
 //! ```
 //!
-//! [`examine`] is pure; [`toolchain`] and [`project`] collect the facts beyond the ports.
+//! [`examine`] is pure; [`toolchain`], [`project`] and [`daemons`] collect the facts beyond the ports.
 
 mod conf;
 mod configurations;
+pub mod daemons;
 mod facts;
 mod finding;
 mod go;
 mod pf;
 mod ports;
 pub mod project;
+mod recipes;
 mod system;
 pub mod toolchain;
 
 pub use facts::{DoctorFacts, ExaminedPort};
 pub use finding::{Finding, Level, render};
+pub use recipes::removal_of_setting;
 pub use system::{developer_tools, macos_version};
 
 /// What the facts come to, the worst first. The exit code of a report is 1 where one is a [`Level::Problem`].
@@ -29,6 +32,7 @@ pub fn examine(facts: &DoctorFacts) -> Vec<Finding> {
         pf::pf(facts),
         pf::anchors(facts),
         conf::conf(facts),
+        recipes::recipes(facts),
         pf::app_firewall(facts),
         ports::ports(facts),
         ports::traps(facts),

@@ -52,7 +52,10 @@ fn let_in(facts: &DoctorFacts, firewall: &Firewall) -> Option<Finding> {
 
 /// Whether our rules are there and evaluated, and which rules are there besides.
 pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
-    let notes = facts.notes.iter().map(|note| of_note(facts, note));
+    // What is said of /etc/pf.conf has a finding of its own.
+    let of_conf = facts.on_disk.as_ref().map(ToString::to_string);
+    let notes = facts.notes.iter().filter(|note| of_conf.as_ref() != Some(note));
+    let notes = notes.map(|note| of_note(facts, note));
     let of_report = facts.seen.iter().zip(&facts.rulesets).flat_map(|(seen, loaded)| {
         skipped_interfaces(loaded).into_iter().chain(our_rules(seen, loaded)).chain(rules_of_others(loaded))
     });

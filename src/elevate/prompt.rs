@@ -1,6 +1,7 @@
 //! What the administrator prompt says: everything that the request may change, built from checked values only.
 
 use crate::port::PortRange;
+use crate::root::conf_lines::{self, ConfLine};
 use crate::root::request::{Operation, Permission, Request};
 use crate::rules::ends::EndKind;
 use crate::rules::ledger::{Changing, Guard, Ledger, Opening, Seconds};
@@ -17,6 +18,8 @@ pub struct PromptFacts {
     /// A change that was interrupted: whatever root is asked, it undoes that first.
     pub interrupted: Option<Changing>,
     pub pf_is_on: bool,
+    /// The lines that come back into /etc/pf.conf where a change is turned back.
+    pub lines_back: Vec<ConfLine>,
     /// The connections from other machines that blocking ports would end.
     pub ends: usize,
     /// The ledger after a change is turned back.
@@ -79,11 +82,19 @@ fn actions(request: &Request, facts: &PromptFacts) -> Vec<String> {
                     parts.push(format!("open {} again for those that it was open for", port_words(opens)));
                 }
             }
+            if !facts.lines_back.is_empty() {
+                parts.push(format!("put back into /etc/pf.conf: {}", conf_lines::shown(&facts.lines_back)));
+            }
             if !unblocks.is_empty() {
                 parts.push(format!("stop blocking {}", port_words(unblocks)));
             }
             return parts;
         }
+        Operation::CleanUp { lines, .. } => format!(
+            "take {} without effect out of /etc/pf.conf: {}",
+            conf_lines::counted(lines),
+            conf_lines::shown(lines)
+        ),
         Operation::Uninstall { keep_logs } => {
             let logs = if *keep_logs { "but its logs" } else { "with its logs" };
             let block = if request.may.contains(&Permission::EditConf) {

@@ -8,6 +8,7 @@ pub mod children;
 pub mod clipboard;
 mod clock;
 mod connection;
+pub mod directory;
 pub mod hash;
 #[cfg(target_os = "macos")]
 pub mod held;

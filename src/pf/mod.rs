@@ -13,8 +13,10 @@
 //! | [`explain`], [`grounds`] | can a host reach a port of this Mac, and why |
 //! | [`rule_text`] | a rule as it is shown, with its place |
 //! | [`slips`] | the usual slips, and the line that was meant |
+//! | [`recipes`] | recipes for pf that go round, and what each really does |
 //! | [`surprises`] | rules that do on macOS what their text does not say |
 //! | [`logged`] | which rule logged a packet |
+//! | [`on_disk`] | a pf.conf on disk against what pf holds |
 //! | [`asked`], [`uncalled`] | names that only the system knows; anchors that no rule calls |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
@@ -31,11 +33,13 @@ pub mod load;
 pub mod logged;
 mod matching;
 mod names;
+pub mod on_disk;
 pub mod origin;
 pub mod packet;
 pub mod parse;
 pub mod preamble;
 pub mod print;
+pub mod recipes;
 pub mod rule;
 pub mod rule_text;
 pub mod rulesets;

@@ -16,6 +16,8 @@ pub struct UncalledAnchor {
     pub needs: Vec<&'static str>,
     /// The words of the calls that lead to it.
     pub has: Vec<&'static str>,
+    /// Whether some of its rules are evaluated.
+    pub is_obeyed: bool,
     /// Its file could not be read: what it holds is unknown.
     pub unread: bool,
 }
@@ -49,6 +51,7 @@ impl Rulesets {
             let unread = ruleset.filter.iter().any(|placed| placed.item.action == Action::Unread);
             let has = words(&|index, _| is_reached(index));
             let mut needs = words(&|index, kind| holds(kind) && !is_reached(index));
+            let is_obeyed = !words(&|index, kind| holds(kind) && is_reached(index)).is_empty();
             if unread || (needs.is_empty() && ruleset.tables().next().is_some()) {
                 needs = if has.is_empty() { vec!["anchor"] } else { Vec::new() };
             }
@@ -59,7 +62,7 @@ impl Rulesets {
             });
             let path = outer.map_or(path.clone(), str::to_owned);
             if !needs.is_empty() && !found.iter().any(|known| known.path == path) {
-                found.push(UncalledAnchor { path, place: place.clone(), needs, has, unread });
+                found.push(UncalledAnchor { path, place: place.clone(), needs, has, is_obeyed, unread });
             }
         }
         found

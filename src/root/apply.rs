@@ -24,7 +24,7 @@ use crate::root::request::{GuardAnswer, Operation, Permission, Request, RequestE
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::sweep::clear_the_way;
 use crate::root::undo::{self, UndoError, UndoRequest};
-use crate::root::{alone, bell, job, journal, messages, record, recovery, uninstall};
+use crate::root::{alone, bell, clean_up, conf_lines, job, journal, messages, record, recovery, uninstall};
 use crate::rules::ends::EndKind;
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
 use crate::rules::named_port::NamedPort;
@@ -400,7 +400,11 @@ fn turn_back(
     let mut now = drop_lost_token(machine, &live, &old);
     machine.expire(&mut now);
     let back = undo::turned_back(machine.system, undo, &now, &machine.boot, machine.now)?;
-    let details = undo::details(&back, &now);
+    let lines = clean_up::taken_out(machine, undo.change).ok().flatten();
+    let mut details = undo::details(&back, &now);
+    if let Some(lines) = &lines {
+        details += &format!("; back in /etc/pf.conf: {}", conf_lines::shown(lines));
+    }
     let mut new = back.ledger;
     // What was open again may be over by the clock that no user can set.
     machine.expire(&mut new);
@@ -420,6 +424,7 @@ fn turn_back(
     }
     if carried.response.ok
         && carried.response.outcome == Outcome::Changed
+        && lines.is_none()
         && let Some(seen) = &carried.seen
     {
         carried.response.message += &messages::open_now(&seen.ledger);
@@ -496,7 +501,7 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
             new.managed.clear();
             new.guard = Guard::Unset;
         }
-        Operation::Guard { on: true } | Operation::Undo { .. } => {}
+        Operation::Guard { on: true } | Operation::Undo { .. } | Operation::CleanUp { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
         Operation::Install {} | Operation::EndOfDay { .. } => {}
     }

@@ -11,6 +11,7 @@ use crate::os::children::Register;
 use crate::port::PortRange;
 use crate::report::Note;
 use crate::root::answer::{Outcome, Response};
+use crate::root::clean_up;
 use crate::root::journal::{self, Journal};
 use crate::root::ledger_file::DamagedLedger;
 use crate::root::live::{Live, Needed};
@@ -190,7 +191,8 @@ fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried 
         }
     };
     let Reached { live, cut, notes } = reached;
-    let response = if is_same(&half, &journal.after) {
+    let is_made = clean_up::is_made(machine, &journal.request.action);
+    let response = if is_made && is_same(&half, &journal.after) {
         let message = messages::done(&journal.request, &half, &notes, &live.state) + &messages::cut(&cut);
         match failure {
             Failure::Contradiction(_) => {

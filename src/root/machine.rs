@@ -16,7 +16,7 @@ use crate::root::request::Operation;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
-use crate::rules::ends;
+use crate::rules::evening;
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::system::{ANCHOR_FILE, LEDGER, Moment, PF_CONF, STATUS, System};
@@ -119,7 +119,7 @@ impl Machine<'_> {
     /// When an evening that is asked for now ends.
     pub fn evening(&self, ledger: &Ledger) -> Seconds {
         let day = ledger.end_of_day.unwrap_or_default();
-        ends::evening(self.now, day, &self.system.zone()).until
+        evening::evening(self.now, day, &self.system.zone()).until
     }
 
     /// The latest time by the wall clock that a helper has looked at pf.
@@ -160,10 +160,16 @@ impl Machine<'_> {
                     let others = conf::remove(bytes).unwrap_or_default();
                     self.pf.check(None, Rules::Text(&String::from_utf8_lossy(&others)))?;
                 }
+                // A file that pfctl refuses may have another mistake still.
+                Step::Lines { before, after } if self.check_main(before).is_ok() => self.check_main(after)?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn check_main(&self, text: &[u8]) -> Result<(), PfctlError> {
+        self.pf.check(None, Rules::Text(&String::from_utf8_lossy(text)))
     }
 
     pub fn write_ledger(&self, ledger: &Ledger) -> Result<(), StepError> {
@@ -203,6 +209,7 @@ impl Machine<'_> {
                 }
             }
             Step::LoadConf => self.pf.load_main(Rules::File(&self.files.place(PF_CONF)))?,
+            Step::Lines { before, after } => self.files.replace_seen(PF_CONF, Some(before), after, 0o644)?,
             Step::Enable => {
                 target.token = Some(PfToken { number: self.system.hold_pf()?, boot: self.boot.clone() });
             }

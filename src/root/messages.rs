@@ -3,9 +3,11 @@
 use crate::diagnosis::Answer;
 use crate::os::states::StatesError;
 use crate::report::{Note, PfState};
+use crate::root::conf_lines;
 use crate::root::request::{Operation, Request};
 use crate::rules::anchor;
-use crate::rules::ends::{self, EndKind};
+use crate::rules::ends::EndKind;
+use crate::rules::evening;
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 
@@ -51,6 +53,11 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             format!("the guard is off: nothing is blocked by us; {held}")
         }
         Operation::Undo { change, .. } => format!("change {change} was turned back"),
+        Operation::CleanUp { lines, .. } => format!(
+            "took {} out of /etc/pf.conf, and no rule that pf obeys has changed: {}",
+            conf_lines::counted(lines),
+            conf_lines::shown(lines)
+        ),
         Operation::Uninstall { .. } => format!("no debug port has a rule of ours now{UNGUARDED}"),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
             "looked at pf; nothing was changed".to_owned()
@@ -82,10 +89,10 @@ fn end(request: &Request, ledger: &Ledger) -> String {
     let (now, zone) = (request.made.time, jiff::tz::TimeZone::system());
     let open = |opening: &&Opening| ports.iter().any(|port| port.range == opening.port);
     let opening = ledger.openings.iter().find(open);
-    let Some(words) = opening.and_then(|opening| ends::in_words(opening, now, &zone)) else {
+    let Some(words) = opening.and_then(|opening| evening::in_words(opening, now, &zone)) else {
         return String::new();
     };
-    let is_late = ends::evening(now, ledger.end_of_day.unwrap_or_default(), &zone).is_late;
+    let is_late = evening::evening(now, ledger.end_of_day.unwrap_or_default(), &zone).is_late;
     match ends {
         EndKind::Evening if is_late => format!(" {words}: the day is over, or nearly, so that is two hours"),
         _ => format!(" {words}"),
@@ -123,6 +130,9 @@ pub fn wanted(operation: &Operation) -> String {
         Operation::Guard { on: true } => "turn the guard on".to_owned(),
         Operation::Guard { on: false } => "turn the guard off".to_owned(),
         Operation::Undo { change, .. } => format!("turn change {change} back"),
+        Operation::CleanUp { lines, .. } => {
+            format!("take {} out of /etc/pf.conf", conf_lines::counted(lines))
+        }
         Operation::Uninstall { .. } => "close everything before Portcullis goes".to_owned(),
         Operation::Install {} => "install the part that closes ports in time".to_owned(),
         Operation::EndOfDay { at } => format!("end the working day at {at}"),

@@ -6,6 +6,8 @@ pub mod audit;
 pub mod bell;
 pub mod caller;
 mod change;
+mod clean_up;
+pub mod conf_lines;
 mod exceptions;
 mod foreign;
 mod frames;

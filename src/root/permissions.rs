@@ -42,6 +42,11 @@ pub fn missing(request: &Request, asked_by: AskedBy, way: Transition, steps: &[S
             needed.extend(load.then_some(Permission::LoadConf));
         }
     }
+    // The prompt for taking lines out names them; the one for turning that back may not.
+    let is_named = matches!(request.action, Operation::CleanUp { .. });
+    if !is_named && steps.iter().any(|step| matches!(step, Step::Lines { .. })) {
+        needed.push(Permission::EditConf);
+    }
     if way.turns_guard_on(steps) && !request.may_turn_guard_on() {
         needed.push(Permission::GuardOn);
     }

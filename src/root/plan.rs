@@ -68,6 +68,8 @@ pub enum Step {
     LoadConf,
     /// Take a token: pf stays enabled as long as we hold it.
     Enable,
+    /// Take lines without effect out of /etc/pf.conf, or put them back: the file as it is, and as it is to be.
+    Lines { before: Vec<u8>, after: Vec<u8> },
 }
 
 impl Step {
@@ -80,6 +82,10 @@ impl Step {
             Step::Main { load: false, .. } => "edit /etc/pf.conf".to_owned(),
             Step::LoadConf => "load /etc/pf.conf".to_owned(),
             Step::Enable => "enable pf".to_owned(),
+            Step::Lines { before, after } if after.len() < before.len() => {
+                "take lines out of /etc/pf.conf".to_owned()
+            }
+            Step::Lines { .. } => "put lines back into /etc/pf.conf".to_owned(),
         }
     }
 }

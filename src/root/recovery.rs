@@ -7,6 +7,7 @@ use crate::os::{Expected, FileError};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
+use crate::root::clean_up;
 use crate::root::journal::{self, FailedTicks, Journal, JournalError};
 use crate::root::ledger_file::{self, LedgerOnDisk};
 use crate::root::live::{Live, Needed};
@@ -124,7 +125,8 @@ fn try_to_recover(machine: &Machine, request: &Request) -> Result<Option<Recover
 pub fn what_became(machine: &Machine, journal: &Journal, half: &Ledger) -> Response {
     let wanted = messages::wanted(&journal.request.action);
     let say = |became| format!("a change that was interrupted {became} (it was to {wanted})");
-    match is_as_asked(machine, half, &journal.after) {
+    let is_made = clean_up::is_made(machine, &journal.request.action);
+    match is_made && is_as_asked(machine, half, &journal.after) {
         true => Response::done(Outcome::Changed, say("is done now")),
         false => Response::failed(Outcome::Restored, say("was undone")),
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pf::interfaces::InterfaceFacts;
 use crate::port::PortRange;
+use crate::root::conf_lines::{self, ConfLine, ConfLineError};
 use crate::rules::ends::{EndKind, EndOfDay};
 use crate::rules::ledger::{Attachment, LATEST, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
@@ -130,6 +131,13 @@ pub enum Operation {
         /// What need not be blocked any more.
         unblocks: Vec<NamedPort>,
     },
+    /// Take lines without effect out of /etc/pf.conf.
+    CleanUp {
+        /// The SHA-256 of the file that has them, 64 digits of 0-9 a-f.
+        sha256: String,
+        /// The lines, word for word, in the order of their numbers.
+        lines: Vec<ConfLine>,
+    },
     /// Take away everything that Portcullis has put on this Mac as root.
     Uninstall {
         /// Whether the logs stay.
@@ -189,6 +197,8 @@ pub enum RequestError {
     Stale(u64),
     #[error("the request was made {0} s after it came: ask again")]
     Early(u64),
+    #[error(transparent)]
+    Lines(#[from] ConfLineError),
 }
 
 const DAY: Seconds = 24 * 60 * 60;
@@ -329,7 +339,8 @@ impl Operation {
             Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
             Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
             Operation::Uninstall { .. } => true,
-            Operation::Undo { .. } | Operation::Install {} | Operation::EndOfDay { .. } => false,
+            Operation::Undo { .. } | Operation::CleanUp { .. } => false,
+            Operation::Install {} | Operation::EndOfDay { .. } => false,
         }
     }
 
@@ -348,6 +359,7 @@ impl Operation {
                 validate_ports(opens, "open", Request::MAX_MANAGED)?;
                 validate_ports(unblocks, "unblock", Request::MAX_MANAGED)
             }
+            Operation::CleanUp { sha256, lines } => Ok(conf_lines::validate(sha256, lines)?),
             Operation::Log { .. } | Operation::StopLog {} | Operation::Uninstall { .. } => Ok(()),
             Operation::Install {} | Operation::EndOfDay { .. } => Ok(()),
             Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {

@@ -136,6 +136,14 @@ pub fn read(tree: &Files, number: u32) -> Result<Manifest, SnapshotError> {
     read_folder(tree, &folder_name(number))
 }
 
+/// The bytes of a file as it was before a change; `None` where there was none.
+pub fn copy_of(tree: &Files, number: u32, path: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
+    let manifest = read(tree, number)?;
+    let file = manifest.files.iter().find(|file| file.path == path);
+    let Some(copy) = file.and_then(|file| file.copy.as_ref()) else { return Ok(None) };
+    Ok(tree.read(&place(&folder_name(number), copy))?)
+}
+
 /// What was copied before the first change; `None` where there was none yet.
 pub fn pristine(tree: &Files) -> Result<Option<Manifest>, SnapshotError> {
     match read_folder(tree, PRISTINE) {

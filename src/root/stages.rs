@@ -6,6 +6,7 @@ use crate::report::Note;
 use crate::root::answer::{Outcome, Response};
 use crate::root::caller::Caller;
 use crate::root::change::{self, Carried, Change, NotBegun, Seen};
+use crate::root::clean_up::{self, CleanUpError};
 use crate::root::ledger_file::DamagedLedger;
 use crate::root::live::Live;
 use crate::root::machine::Machine;
@@ -39,6 +40,8 @@ pub enum StageError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     NotBegun(#[from] NotBegun),
+    #[error(transparent)]
+    CleanUp(#[from] CleanUpError),
 }
 
 /// Brings `old` to `new`. In a move between ways before and after differ in the way alone: everything else comes in a
@@ -106,6 +109,7 @@ fn change_once(
 ) -> Result<Carried, StageError> {
     let observed = machine.observe(&live, &after)?;
     let mut plan = plan(&observed, &after, evaluation(&request.action))?;
+    plan.steps.extend(clean_up::step(machine, &request.action, &live)?);
     let transition = Transition { old: before, new: &after, pf: &live.state };
     let missing = permissions::missing(request, machine.asked_by, transition, &plan.steps);
     // Its prompt says that our block goes from pf.conf: it does not go on without.

@@ -22,7 +22,7 @@ use crate::root::permissions::AskedBy;
 use crate::root::report;
 use crate::root::request::{Operation, Request};
 use crate::root::sweep::sweep;
-use crate::rules::ends;
+use crate::rules::evening;
 use crate::rules::ledger::{Guard, Ledger, Seconds};
 use crate::system::{JOURNAL, LOCK, PF_CONF, RULESETS, STATUS, System};
 
@@ -141,7 +141,7 @@ fn ends_earlier(system: &dyn System, ledger: &Ledger, now: Seconds) -> bool {
     let mut evenings = ledger.openings.iter().filter(|opening| opening.may_last_longer()).peekable();
     // The zone is read only where it is needed.
     evenings.peek().is_some() && {
-        let evening = ends::evening(now, ledger.end_of_day.unwrap_or_default(), &system.zone());
+        let evening = evening::evening(now, ledger.end_of_day.unwrap_or_default(), &system.zone());
         evenings.any(|opening| opening.until.is_some_and(|until| until > evening.until))
     }
 }

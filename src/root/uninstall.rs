@@ -133,7 +133,7 @@ impl Uninstallation<'_> {
             format!("{PF_CONF} is byte for byte as it was before Portcullis (SHA-256 {sha256})")
         } else {
             format!(
-                "{PF_CONF} has nothing of ours (SHA-256 {sha256}); others have changed it since Portcullis first did"
+                "{PF_CONF} has nothing of ours (SHA-256 {sha256}); others have changed it since Portcullis first did, or `clean-up` has"
             )
         })
     }

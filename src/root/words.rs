@@ -18,6 +18,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
+use super::conf_lines::{ConfLine, ConfLineError};
 use super::request::{GuardAnswer, Operation, Permission, Request, RequestError};
 use crate::port::{PortError, PortRange};
 use crate::rules::ends::{EndKind, EndOfDayError};
@@ -35,7 +36,7 @@ pub enum WordsError {
     #[error("the word \"{0}\" is empty, or has other characters than A-Z a-z 0-9 . , : = / _ -")]
     Alphabet(String),
     #[error(
-        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, end-of-day, install, uninstall or tick"
+        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, clean-up, end-of-day, install, uninstall or tick"
     )]
     Verb(String),
     #[error("the request lacks {0}")]
@@ -54,6 +55,8 @@ pub enum WordsError {
     Time { word: String, source: jiff::Error },
     #[error("\"{word}\" is not a number: {source}")]
     Number { word: String, source: std::num::ParseIntError },
+    #[error(transparent)]
+    Line(#[from] ConfLineError),
     /// A second spelling of something.
     #[error("\"{given}\" is to be written \"{canonical}\"")]
     Spelling { given: String, canonical: String },
@@ -201,6 +204,10 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
         },
         "install" => Operation::Install {},
         "end-of-day" => Operation::EndOfDay { at: words.next("the time of day")?.parse()? },
+        "clean-up" => Operation::CleanUp {
+            sha256: words.next("the SHA-256 of /etc/pf.conf")?.to_owned(),
+            lines: words.next("the lines")?.split(',').map(ConfLine::from_str).collect::<Result<_, _>>()?,
+        },
         "uninstall" => Operation::Uninstall {
             keep_logs: words.choice("--keep", "logs", &[("logs", true)])?.unwrap_or_default(),
         },
@@ -235,6 +242,10 @@ fn action_words(action: &Operation) -> Vec<String> {
         }
         Operation::Install {} => words(&["install"]),
         Operation::EndOfDay { at } => words(&["end-of-day", &at.to_string()]),
+        Operation::CleanUp { sha256, lines } => {
+            let lines: Vec<String> = lines.iter().map(ConfLine::word).collect();
+            words(&["clean-up", sha256, &lines.join(",")])
+        }
         Operation::Uninstall { keep_logs: true } => words(&["uninstall", "--keep", "logs"]),
         Operation::Uninstall { keep_logs: false } => words(&["uninstall"]),
         Operation::Tick {} => words(&["tick"]),
@@ -387,6 +398,7 @@ mod tests {
             "log 60",
             "stop-log",
             "install",
+            "clean-up ababababababababababababababababababababababababababababababcdef 13:load=20anchor=20=22x=22=20from=20=22/x=22,14:sudo=20pfctl=20-e",
             "tick",
         ] {
             let request = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -429,6 +441,15 @@ mod tests {
             ("undo 12 --unblock 2345 --open 9229", "--open"),
             ("undo 12 --open 22", "below 1024"),
             ("uninstall --keep everything", "everything"),
+            ("clean-up", "is not a line"),
+            ("clean-up abc 1:x", "SHA-256"),
+            (
+                "clean-up ababababababababababababababababababababababababababababababcdef 1:=4A",
+                "to be written",
+            ),
+            ("clean-up ababababababababababababababababababababababababababababababcdef 2:x,1:y", "line 1"),
+            ("clean-up ababababababababababababababababababababababababababababababcdef 1:x,01:y", "line 1"),
+            ("clean-up ababababababababababababababababababababababababababababababcdef 1:=0A", "line 1"),
             ("close-all --close 2345", "only an opening"),
             ("tick tick", "tick"),
         ] {

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
-use crate::rules::ends::{EndKind, EndOfDay, duration_left, evening, time_of_day};
+use crate::rules::ends::{EndKind, EndOfDay};
+use crate::rules::evening::{duration_left, evening, time_of_day};
 use crate::rules::ledger::Seconds;
 
 /// When an opening is to end.

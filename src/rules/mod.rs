@@ -5,6 +5,7 @@ pub mod conf;
 pub mod drops;
 pub mod end_choice;
 pub mod ends;
+pub mod evening;
 pub mod half;
 pub mod ledger;
 pub mod ledger_change;

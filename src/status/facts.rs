@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::debuggers::ports::DebugPort;
 use crate::diagnosis::PortFacts;
+use crate::pf::on_disk::OnDisk;
 use crate::report::ReportFact;
 use crate::rules::ledger::{Changing, Opening, Seconds};
 
@@ -65,6 +66,8 @@ pub struct Facts {
     pub ledger_problem: Option<String>,
     /// A change that was begun and not finished.
     pub interrupted: Option<Changing>,
+    /// How /etc/pf.conf as it stands on disk is not what pf holds.
+    pub on_disk: Option<OnDisk>,
 }
 
 impl Facts {
@@ -83,6 +86,7 @@ impl Facts {
             zone: TimeZone::UTC,
             ledger_problem: None,
             interrupted: None,
+            on_disk: None,
         }
     }
 }

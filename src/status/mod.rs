@@ -19,7 +19,8 @@ pub use port::{PortEnd, PortState, PortStatus, explain_way_in};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Answer;
-use crate::report::{PfState, Report};
+use crate::pf::on_disk::OnDisk;
+use crate::report::{Note, PfState, Report};
 use port::count;
 
 /// The state of all ports, as the icon shows it.
@@ -94,6 +95,11 @@ impl Status {
         if let Some(because) = &facts.ledger_problem {
             notes.insert(0, wording::unusable_ledger(because));
         }
+        // A main ruleset that does not call our anchor is not the file's: that is said once.
+        let is_said = |note: &Note| matches!(note, Note::NotEvaluated { .. });
+        let is_said = report.iter().any(|report| report.notes.iter().any(is_said));
+        let is_news = |on_disk: &&OnDisk| !(is_said && matches!(on_disk, OnDisk::NotLoaded { .. }));
+        notes.extend(facts.on_disk.as_ref().filter(is_news).map(ToString::to_string));
         if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
         }

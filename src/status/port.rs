@@ -10,7 +10,8 @@ use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presenc
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
 use crate::report::{Note, PfState, PfVerdict, Report, Unusable};
-use crate::rules::ends::{self, EndKind, EveningEnd};
+use crate::rules::ends::{EndKind, EveningEnd};
+use crate::rules::evening;
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::source::Source;
@@ -101,8 +102,8 @@ impl PortEnd {
             kind: opening.kind(),
             left: opening.until.map(|until| until.saturating_sub(now).max(0)),
             lengthened: opening.evening == Some(EveningEnd::Extended),
-            clock: opening.until.map(|until| ends::time_of_day(until, now, zone)),
-            words: ends::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned()),
+            clock: opening.until.map(|until| evening::time_of_day(until, now, zone)),
+            words: evening::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned()),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! verdicts by `explain`, where it can ask for the packet.
 
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use portcullis::pf::criteria::{Direction, Family};
@@ -23,6 +24,7 @@ fn every_case_is_right() {
         ("verdicts", verdict_is_right as fn(&str, &Value) -> Result<(), String>),
         ("checks", check_is_right),
         ("explains", explain_is_right),
+        ("doctors", doctor_is_right),
     ] {
         for case in cases(file) {
             count += 1;
@@ -162,6 +164,32 @@ fn explain_is_right(program: &str, case: &Value) -> Result<(), String> {
         return Err(format!("a long first line: {out}"));
     }
     judge(case, code, &out)
+}
+
+/// What a command says in a lab that has these files, with these modes.
+fn doctor_is_right(program: &str, case: &Value) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = folder.path().join("lab");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        command.current_dir(folder.path()).arg("--lab").arg(&lab).args(arguments);
+        command.env("PATH", folder.path()).env("HOME", folder.path()).output().unwrap()
+    };
+    run(&["ports"]);
+    let place = |path: &str| lab.join(path.trim_start_matches('/'));
+    for (path, text) in case["files"].as_object().unwrap() {
+        std::fs::create_dir_all(place(path).parent().unwrap()).unwrap();
+        std::fs::write(place(path), text.as_str().unwrap()).unwrap();
+    }
+    for (path, mode) in case["modes"].as_object().unwrap() {
+        let mode = u32::from_str_radix(mode.as_str().unwrap(), 8).unwrap();
+        std::fs::set_permissions(place(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let arguments: Vec<&str> =
+        case["run"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let output = run(&arguments);
+    let code = if case["exit"].is_null() { None } else { output.status.code() };
+    judge(case, code, &String::from_utf8_lossy(&output.stdout))
 }
 
 fn judge(case: &Value, code: Option<i32>, out: &str) -> Result<(), String> {

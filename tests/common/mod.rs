@@ -101,7 +101,7 @@ impl Lab {
     /// Runs a command. What it opens without naming an end stays open until it is closed, whatever time it is.
     pub fn portcullis(&self, arguments: &[&str]) -> Said {
         let names_end = |word: &&str| ["--for", "--until", "--keep"].contains(word);
-        let keeps = arguments.contains(&"open") && !arguments.iter().any(|word| names_end(&word));
+        let keeps = arguments.contains(&"open") && !arguments.iter().any(names_end);
         let keep = keeps.then_some("--keep");
         self.portcullis_as_given(&arguments.iter().copied().chain(keep).collect::<Vec<_>>())
     }

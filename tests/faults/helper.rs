@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::intent::Way;
 
@@ -36,6 +37,8 @@ pub enum Ask {
     TickByBell,
     /// Opens a port for anyone, and installs the job with it.
     OpenAndInstall((&'static str, u16)),
+    /// Takes the last line out of a pf.conf with this text.
+    CleanUp(String),
 }
 
 /// Who is let in.
@@ -75,6 +78,10 @@ pub fn verb(ask: &Ask) -> Option<String> {
     request(ask, "ada", 0)?.into_iter().next()
 }
 
+fn takes_managed(ask: &Ask) -> bool {
+    !matches!(ask, Ask::Undo | Ask::Uninstall | Ask::Install | Ask::CleanUp(_))
+}
+
 fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let named = |ports: &[(&str, u16)]| {
         ports.iter().map(|(name, port)| format!("{port}={name}")).collect::<Vec<_>>().join(",")
@@ -85,6 +92,11 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
         // The second change, after the guard: the opening.
         Ask::Undo => vec!["undo".to_owned(), "2".to_owned()],
         Ask::Uninstall => vec!["uninstall".to_owned()],
+        Ask::CleanUp(conf) => {
+            let hash: String = Sha256::digest(conf).iter().map(|byte| format!("{byte:02x}")).collect();
+            let last = conf.lines().last().unwrap_or_default().replace(' ', "=20").replace('"', "=22");
+            vec!["clean-up".to_owned(), hash, format!("{}:{last}", conf.lines().count())]
+        }
         Ask::Install => vec!["install".to_owned()],
         Ask::OpenAndInstall(port) => {
             vec!["open".to_owned(), named(&[*port]), "--from".to_owned(), "any".to_owned()]
@@ -127,7 +139,7 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
     let options = [
         ("--close", close),
         ("--guard", guard.then(|| "on".to_owned())),
-        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall | Ask::Install)).then_some(menu)),
+        ("--managed", takes_managed(ask).then_some(menu)),
         ("--way", way),
         ("--may", Some(may)),
         ("--made", time(now)),

@@ -270,6 +270,21 @@ impl Reference {
             }
             wrong
         };
+        let conf = moment.image.file(PF_CONF).map(without_block);
+        let [conf_before, conf_after] = self.confs();
+        let is_of_conf = conf_before != conf_after;
+        let says = |words: &str| answer.message.contains(words);
+        let claims = match answer.outcome {
+            _ if says("took 1 line out") || says("is done now (it was to take 1 line out") => {
+                Some(conf_after)
+            }
+            _ if says("was undone (it was to take 1 line out") => Some(conf_before),
+            Outcome::Restored => Some(conf_before),
+            _ => None,
+        };
+        if is_of_conf && claims.is_some_and(|claims| conf != Some(claims)) {
+            found.add(Wrong::Lies, format!("pf.conf is not as it says (\"{}\")", answer.message));
+        }
         let mut lies = |wanted: &Intent, says: &str| {
             if let Some(wrong) = holds(wanted).first() {
                 found.add(Wrong::Lies, format!("it says {says}, and {wrong} (\"{}\")", answer.message));
@@ -563,14 +578,27 @@ impl Reference {
         }
     }
 
+    /// What others have in pf.conf: before the request, and after it.
+    fn confs(&self) -> [&[u8]; 2] {
+        [&self.before, &self.after]
+            .map(|moment| without_block(moment.image.file(PF_CONF).unwrap_or_default()))
+    }
+
     fn find_torn_conf(&self, image: &Image, found: &mut Findings) {
         let Some(conf) = image.file(PF_CONF) else {
             return found.add(Wrong::Foreign, "pf.conf is gone");
         };
-        let old = without_block(self.before.image.file(PF_CONF).unwrap_or_default());
-        match conf.strip_prefix(old) {
-            Some(rest) if rest.is_empty() || rest.starts_with(BLOCK) && rest.ends_with(BLOCK_END) => {}
-            Some(_) => found.add(Wrong::Torn, "our block in pf.conf is not whole"),
+        let is_whole = |rest: &[u8]| rest.is_empty() || rest.starts_with(BLOCK) && rest.ends_with(BLOCK_END);
+        // A clean-up takes a line out, whole; every other request leaves what others wrote.
+        match self
+            .confs()
+            .into_iter()
+            .find_map(|known| conf.strip_prefix(known).filter(|rest| is_whole(rest)))
+        {
+            Some(_) => {}
+            None if self.confs().iter().any(|known| conf.starts_with(known)) => {
+                found.add(Wrong::Torn, "our block in pf.conf is not whole")
+            }
             None => found.add(Wrong::Foreign, "what others wrote in pf.conf is changed"),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::helper::{Ask, Source};
 use crate::intent::Way;
+use crate::trial::furnished_conf;
 
 /// One request on one Mac.
 pub struct Scenario {
@@ -110,6 +111,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario("due", [with(open(Source::Any, Some(3))), vec![Due]].concat(), Ask::Tick),
         scenario("undo", with(open(LAN, Some(HOUR))), Ask::Undo),
+        recovered("clean-up", with(open(LAN, Some(HOUR))), Ask::CleanUp(furnished_conf())),
         scenario("uninstall", with(open(LAN, Some(HOUR))), Ask::Uninstall),
         scenario("install", with(open(LAN, Some(HOUR))), Ask::Install),
         recovered("open-and-install", guarded(), Ask::OpenAndInstall(("dlv", 2345))),

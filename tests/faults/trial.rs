@@ -26,6 +26,7 @@ const CONTINUATIONS: [(Ask, &str); 2] = [(Ask::Tick, "then tick"), (Ask::CloseAl
 const OTHERS_CONF: &str = "\
 anchor \"org.example\"
 load anchor \"org.example\" from \"/etc/pf.anchors/org.example\"
+load anchor \"org.uncalled\" from \"/etc/pf.anchors/org.uncalled\"
 ";
 const OTHERS_ANCHOR: &str = "\
 table <friends> persist { 10.9.0.0/16, fd00:9::/64 }
@@ -151,14 +152,19 @@ impl Workplace {
     }
 }
 
+/// The pf.conf of every scenario; its last line has no effect.
+pub fn furnished_conf() -> String {
+    format!("{}{OTHERS_CONF}", portcullis::lab::STOCK_PF_CONF)
+}
+
 /// Makes the Mac of a scenario.
 pub fn furnish(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Moment> {
     let lab = &work.stage.lab;
     Image::default().write(lab)?;
     work.pfctl(&["-s", "info"], "")?;
-    let stock = std::fs::read_to_string(lab.join("etc/pf.conf"))?;
-    std::fs::write(lab.join("etc/pf.conf"), stock + OTHERS_CONF)?;
+    std::fs::write(lab.join("etc/pf.conf"), furnished_conf())?;
     std::fs::write(lab.join("etc/pf.anchors/org.example"), OTHERS_ANCHOR)?;
+    std::fs::write(lab.join("etc/pf.anchors/org.uncalled"), "pass in proto tcp from any to any port 7777\n")?;
     std::fs::write(lab.join("Library/LaunchDaemons/org.example.plist"), "<plist/>\n")?;
     work.pfctl(&["-f", "/etc/pf.conf"], "")?;
     work.pfctl(&["-a", "com.apple/150.vpn", "-f", "-"], OTHERS_RUNTIME)?;

@@ -11,6 +11,8 @@ shims! {
     "geteuid" => getuid,
     "getpwuid_r" => getpwuid_r,
     "getpwnam_r" => getpwnam_r,
+    "getgrnam_r" => getgrnam_r,
+    "getservbyname" => getservbyname,
 }
 
 /// `struct passwd`.
@@ -54,6 +56,24 @@ unsafe extern "C" fn getpwnam_r(
 ) -> c_int {
     // SAFETY: as above; the name is a C string.
     unsafe { fill(user, result, |linux, found| libc::getpwnam_r(name, linux, buffer, length, found)) }
+}
+
+/// `struct group` (`grp.h`) has the same fields on both.
+unsafe extern "C" fn getgrnam_r(
+    name: *const c_char,
+    group: *mut libc::group,
+    buffer: *mut c_char,
+    length: usize,
+    result: *mut *mut libc::group,
+) -> c_int {
+    // SAFETY: a program gives a C string, and room for the group, the texts and the result.
+    errno::to_mac(unsafe { libc::getgrnam_r(name, group, buffer, length, result) })
+}
+
+/// `struct servent` (`netdb.h`) has the same fields on both.
+unsafe extern "C" fn getservbyname(name: *const c_char, protocol: *const c_char) -> *mut libc::servent {
+    // SAFETY: a program gives C strings.
+    unsafe { libc::getservbyname(name, protocol) }
 }
 
 /// # Safety

@@ -1,19 +1,32 @@
-//! Lines of other firewalls.
+//! Lines of other firewalls, and of the shell.
+
+use crate::pf::recipes::{is_command, of_command};
 
 /// The same rule in pf's words, and whose words it was in; `None` for a line that is pf's.
-pub(super) fn translated(line: &str) -> Option<(&'static str, String)> {
+pub(super) fn translated(line: &str) -> Option<(String, String)> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let words = words.strip_prefix(&["sudo"]).unwrap_or(&words);
     let (first, rest) = words.split_first()?;
-    Some(match *first {
+    let (says, line) = match *first {
         "iptables" | "ip6tables" => ("this is iptables, a firewall of Linux", iptables(rest)?.line()),
         "-A" | "-I" => ("this is iptables, a firewall of Linux", iptables(words)?.line()),
         "ufw" => ("this is ufw, a firewall of Linux", ufw(rest)?.line()),
         "firewall-cmd" => ("this is firewalld, a firewall of Linux", firewalld(rest)?.line()),
         "ipfw" => ("this is ipfw, which macOS has no more", ipfw(rest)?.line()),
         "nft" => ("this is nftables, a firewall of Linux", nftables(rest)?.line()),
+        _ if is_command(line) => return Some((of_shell(words), format!("# {line}"))),
         _ => return None,
-    })
+    };
+    Some((says.to_owned(), line))
+}
+
+/// What a command of the shell is in a pf.conf, and what it would do in a shell.
+fn of_shell(words: &[&str]) -> String {
+    let says = "this is a command of the shell, which pf.conf does not take";
+    match of_command(words).first() {
+        Some(recipe) => format!("{says}; {}", recipe.really()),
+        None => says.to_owned(),
+    }
 }
 
 /// What a foreign rule says.

@@ -29,7 +29,8 @@ pub struct Slip {
 /// The line that was meant, if `reads` takes it. `None` where no slip is known in it.
 pub fn mended(line: &str, reads: &mut dyn FnMut(&str) -> bool) -> Option<Slip> {
     if let Some((says, line)) = foreign::translated(line.trim()) {
-        return reads(&line).then(|| Slip { says: says.to_owned(), line });
+        let slip = Slip { says, line };
+        return reads(&slip.line).then_some(slip);
     }
     let mut words = words(line);
     let mut says: Vec<&str> = Vec::new();
@@ -189,6 +190,9 @@ mod tests {
             "pass in proto tcp from any to any port 2345",
             "ipfw",
         ),
+        ("sudo pfctl -e", "# sudo pfctl -e", "no token"),
+        ("sysctl -w net.inet.ip.fw.enable=1", "# sysctl -w net.inet.ip.fw.enable=1", "of ipfw"),
+        ("pfctl -f /etc/pf.conf", "# pfctl -f /etc/pf.conf", "command of the shell"),
         ("allow in proto tcp to any port 2345", "pass in proto tcp to any port 2345", "`pass`"),
         ("deny in all", "block drop in all", "`block`"),
         ("reject in proto tcp to any port 22", "block return in proto tcp to any port 22", "`block`"),
