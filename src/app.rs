@@ -1,9 +1,11 @@
 //! What both front ends do: read the status, and carry out an action through the helper.
 
 mod already;
+mod bell;
 mod clean_up;
 mod error;
 mod guard_question;
+mod job;
 mod ledger_ports;
 mod pf_conf;
 mod request;
@@ -56,6 +58,7 @@ pub struct App {
     system: Arc<dyn System>,
     preferences_file: PathBuf,
     cancellation: Cancellation,
+    job: job::JobCache,
 }
 
 /// What is known before root is asked.
@@ -99,7 +102,12 @@ impl App {
     /// Errors: no place for the user's preferences.
     pub fn new(system: Arc<dyn System>) -> Result<Self, AppError> {
         let preferences_file = system.preferences_file()?;
-        Ok(App { system, preferences_file, cancellation: Cancellation::default() })
+        Ok(App {
+            system,
+            preferences_file,
+            cancellation: Cancellation::default(),
+            job: job::JobCache::default(),
+        })
     }
 
     /// The same app, whose requests end with `cancellation`: their prompts are taken away.
@@ -202,6 +210,7 @@ impl App {
             interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
         let mut status = Status::of(&facts);
+        status.notes.extend(self.job.note(self.system(), facts.openings.as_deref().unwrap_or_default()));
         if let Err(problem) = preferences {
             status.notes.insert(0, preferences_note(problem));
         }
@@ -344,12 +353,24 @@ impl App {
         ports: &[NamedPort],
         preferences: Option<&Preferences>,
     ) -> Result<Response, AppError> {
-        self.ask(Operation::Close { ports: ports.to_vec() }, preferences)
+        self.close_or_ask(Operation::Close { ports: ports.to_vec() }, preferences)
     }
 
     /// Closes every port that is open.
     pub fn close_all(&self, preferences: Option<&Preferences>) -> Result<Response, AppError> {
-        self.ask(Operation::CloseAll {}, preferences)
+        self.close_or_ask(Operation::CloseAll {}, preferences)
+    }
+
+    /// What this user opened is closed without a password, where root hears of it.
+    fn close_or_ask(
+        &self,
+        action: Operation,
+        preferences: Option<&Preferences>,
+    ) -> Result<Response, AppError> {
+        match bell::close(self.system(), &action) {
+            Some(answer) => Ok(answer?),
+            None => self.ask(action, preferences),
+        }
     }
 
     pub fn guard_on(&self, preferences: &Preferences) -> Result<Response, AppError> {
@@ -447,6 +468,11 @@ impl App {
         self.ask_allowing(preview.operation(), None, beside)
     }
 
+    /// Has root install the part that closes ports in time.
+    pub fn install(&self) -> Result<Response, AppError> {
+        self.ask(Operation::Install {}, None)
+    }
+
     /// What `clean-up` would do.
     pub fn clean_up_preview(&self) -> CleanUpPreview {
         CleanUpPreview::of(self.system())
@@ -511,6 +537,9 @@ impl App {
             let (made, ledger) = (self.system.moment()?, self.ledger());
             let mut request = composed(&action, made, ledger.as_ref(), preferences, pf_is_enabled, answer);
             missing.iter().for_each(|permission| request.allow(*permission));
+            if opens_or_guards(&action) && elevate::wants_job(self.system()) {
+                request.allow(Permission::Install);
+            }
             let ledger = undo.map(|preview| preview.now.clone()).or(ledger).unwrap_or_default();
             let ends = match request.may_turn_guard_on() {
                 true => guard_question::ended(&prompt::blocked(&request, &ledger)),
@@ -613,6 +642,11 @@ impl App {
             }
         })
     }
+}
+
+/// What nothing but root's own job ends in time.
+fn opens_or_guards(action: &Operation) -> bool {
+    matches!(action, Operation::Open { .. } | Operation::Guard { on: true })
 }
 
 /// A change that was begun and not finished.

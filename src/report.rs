@@ -58,6 +58,8 @@ pub struct RulesetsReport {
     pub rulesets: BTreeMap<String, LoadedRules>,
     /// Interfaces named by `set skip on`.
     pub skip: Vec<String>,
+    /// The SHA-256 of the rules that the ledger came to on the interfaces of then.
+    pub wanted: String,
 }
 
 /// Whether pf filters at all.
@@ -180,7 +182,7 @@ impl Report {
 
 impl RulesetsReport {
     /// The version that this program writes and reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Whether it is of the same look as the report.
     pub fn belongs_to(&self, report: &Report) -> bool {

@@ -78,6 +78,14 @@ pub const RECORDING_CHANGE_LOCK: &str = "/Library/Application Support/Portcullis
 
 /// The copy of the helper that root owns.
 pub const INSTALLED_HELPER: &str = "/Library/PrivilegedHelperTools/dev.portcullis.helper";
+/// What launchd knows the job by that runs the copy.
+pub const JOB_LABEL: &str = "dev.portcullis.helper";
+/// How launchd runs it.
+pub const JOB_PLIST: &str = "/Library/LaunchDaemons/dev.portcullis.helper.plist";
+/// Which helper was installed: its version and hash.
+pub const JOB: &str = "/Library/Application Support/Portcullis/job.json";
+/// launchd's command line.
+pub const LAUNCHCTL: &str = "/bin/launchctl";
 
 /// How long a prompt stays: as long as root takes the request that stands behind it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -114,6 +122,11 @@ pub trait System: fmt::Debug + Send + Sync {
 
     /// How the elevated helper is started.
     fn helper(&self) -> HelperLaunch;
+
+    /// The bytes that are to be installed as root's own copy of the helper in the file `helper`.
+    fn job_program(&self, helper: &Path) -> std::io::Result<Vec<u8>> {
+        std::fs::read(helper)
+    }
 
     /// The directory of a lab, for display only.
     fn lab(&self) -> Option<&Path>;

@@ -20,6 +20,10 @@ use portcullis::system::{HelperLaunch, System, SystemError};
 struct LabOfThisTest(portcullis::lab::Lab);
 
 impl System for LabOfThisTest {
+    fn job_program(&self, helper: &Path) -> std::io::Result<Vec<u8>> {
+        self.0.job_program(helper)
+    }
+
     fn files(&self) -> Files {
         self.0.files()
     }

@@ -31,6 +31,9 @@ struct AtMoment {
 }
 
 impl System for AtMoment {
+    fn job_program(&self, helper: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        self.lab.job_program(helper)
+    }
     fn now(&self) -> i64 {
         self.moment.time
     }

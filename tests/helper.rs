@@ -178,7 +178,7 @@ fn what_is_over_is_closed_by_the_next_tick() {
     let (end, over) = (in_an_hour.to_string(), (in_an_hour - 3601).to_string());
     assert!(ledger.contains(&end), "{ledger}");
     lab.edit_ledger(|ledger| ledger.replace(&end, &over));
-    lab.helper(&["tick"]).expect(0);
+    lab.tick().expect(0);
     assert!(!lab.rules().contains("keep state"), "{}", lab.rules());
     // An opening that is over before it begins never opens.
     let said = lab.request(&open("2345", Some(1))).expect(1);
@@ -196,7 +196,7 @@ fn a_tick_puts_back_what_a_restart_took() {
     let rules = lab.rules();
     std::fs::remove_file(lab.file("/private/var/pf/kernel.json")).unwrap();
     assert!(!lab.rules().contains("2345"), "the pretended Mac has restarted");
-    lab.helper(&["tick"]).expect(0);
+    lab.tick().expect(0);
     assert_eq!(lab.rules(), rules);
     assert!(lab.pfctl(&["-s", "info"]).expect(0).out.contains("Enabled"));
 }
@@ -279,7 +279,7 @@ fn a_journal_that_does_not_read_closes_every_opening() {
         let lab = ready();
         lab.portcullis(&["open", "2345", "9229", "--from", "any"]).expect(0);
         lab.write(&format!("{state}/journal.json"), damaged);
-        let said = lab.helper(&["tick"]).expect(0).json();
+        let said = lab.tick().expect(0).json();
         assert_eq!(said["outcome"], "changed", "{said}");
         assert!(
             !lab.rules().contains("keep state") && lab.rules().contains("block return"),

@@ -22,7 +22,7 @@ fn every_request_has_a_line_with_who_asked_and_the_whole_of_it() {
     lab.write("/Library/Application Support/Portcullis/ledger.json", "junk");
     lab.portcullis(&["open", "9229"]).expect(1);
     let lines = lines(&lab);
-    let [opened, junk, fly, refused] = lines.as_slice() else { panic!("{lines:?}") };
+    let [opened, installed, junk, fly, refused] = lines.as_slice() else { panic!("{lines:?}") };
     let request = opened.request.as_ref().unwrap();
     assert_eq!(request["action"]["do"], "open");
     assert!(request["action"]["ports"].to_string().contains("2345"), "{request}");
@@ -34,7 +34,8 @@ fn every_request_has_a_line_with_who_asked_and_the_whole_of_it() {
         let sum = String::from_utf8(sum.stdout).unwrap();
         assert_eq!(opened.helper.sha256.as_deref(), sum.split(' ').next());
     }
-    assert!(opened.ok && !junk.ok && !fly.ok && !refused.ok);
+    assert_eq!(installed.request.as_ref().unwrap()["action"]["do"], "install");
+    assert!(opened.ok && installed.ok && !junk.ok && !fly.ok && !refused.ok);
     assert_eq!(junk.words.as_deref().unwrap(), ["apply", "junk", "more"]);
     assert_eq!(fly.words.as_deref().unwrap(), ["fly\nblock all"]);
     assert_eq!(refused.request.as_ref().unwrap()["action"]["do"], "open");
@@ -105,7 +106,7 @@ fn history_shows_each_request_on_a_line_of_its_own() {
     lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
     lab.helper(&["fly\n\u{1b}[2J"]).expect(2);
     let text = lab.portcullis(&["history"]).expect(0).out;
-    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!(text.lines().count(), 3, "with the installation: {text}");
     assert!(text.contains("  open  changed: port 2345 (dlv) is open for anyone"), "{text}");
     assert!(text.contains("  malformed  refused: the word "), "{text}");
     assert!(text.contains("(as ada)") || text.contains("  ada  "), "{text}");

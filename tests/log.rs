@@ -259,7 +259,7 @@ fn the_log_is_recorded_by_one_prompt_and_names_our_rules() {
     assert!(lab.portcullis(&["log", "--stop"]).expect(0).out.contains("nothing was changed"));
     assert!(lab.portcullis(&["log"]).expect(0).out.contains("it was stopped"));
     let left: Vec<_> =
-        lab.tree().into_keys().filter(|path| path.to_string_lossy().contains(".portcullis")).collect();
+        lab.tree().into_keys().filter(|path| path.to_string_lossy().ends_with(".portcullis")).collect();
     assert!(left.iter().all(|path| path.ends_with("dev.portcullis")), "{left:?}");
     let audit = String::from_utf8(lab.read("/Library/Logs/Portcullis/audit.jsonl")).unwrap();
     assert!(

@@ -105,7 +105,7 @@ fn a_tick_keeps_the_way_and_edits_nothing_that_it_does_not_need() {
         let lab = ready("apple");
         let conf = lab.read("/etc/pf.conf");
         disturb(&lab, what);
-        lab.helper(&["tick"]).expect(0);
+        lab.tick().expect(0);
         assert_eq!(lab.read("/etc/pf.conf"), conf, "{what}");
         assert!(lab.rules().contains("port = 2345 flags any keep state"), "{what}");
         assert_eq!(lab.pfctl(&["-a", CLASSIC, "-s", "rules"]).expect(0).out, "", "{what}");

@@ -254,7 +254,7 @@ fn a_port_that_is_open_for_this_network() {
         "/lab.toml",
         format!("{HOME}interfaces = {{ en7 = [\"172.16.5.0/24\"], utun4 = [\"10.8.0.0/24\"] }}\n"),
     );
-    lab.helper(&["tick"]).expect(0);
+    lab.tick().expect(0);
     check(&lab, OPEN_FOR_LAN);
 }
 
@@ -277,7 +277,7 @@ fn a_port_that_is_open_for_both_networks_of_this_mac() {
         "/lab.toml",
         "networks = []\ninterfaces = { en9 = [\"192.168.1.0/24\"], en7 = [\"172.16.5.0/24\"] }\n",
     );
-    lab.helper(&["tick"]).expect(0);
+    lab.tick().expect(0);
     check(&lab, &[("in en9 S link:50000 maclink:2345; in en0 S link:50001 maclink:2345", "passed refused")]);
 }
 
@@ -402,7 +402,7 @@ fn sessions_go_on_when_the_guard_goes_on() {
     // pf stops for everybody, and the next change enables it again.
     lab.pfctl(&["-d"]).expect(0);
     knows(&lab, STALE, 67_036);
-    lab.helper(&["tick"]).expect(0);
+    lab.tick().expect(0);
     let kept: Vec<String> = STALE[7..].iter().map(|state| named(state)).collect();
     assert_eq!(left(&lab), kept);
     check(&lab, STALE_AND_GUARDED);

@@ -30,6 +30,7 @@ pub(super) fn composed(
             | Operation::Log { .. }
             | Operation::StopLog {}
             | Operation::Undo { .. }
+            | Operation::Install {}
             | Operation::CleanUp { .. }
             | Operation::Uninstall { .. }
     );

@@ -16,6 +16,8 @@ impl Context {
     /// The app in the lab that was asked for; else on this Mac; else, where there is no pf, in the lab in the user's
     /// data folder.
     pub fn app(&self) -> Result<App, AppError> {
-        App::new(lab::choose(self.lab.as_deref())?)
+        let system = lab::choose(self.lab.as_deref())?;
+        lab::catch_up(system.as_ref());
+        App::new(system)
     }
 }

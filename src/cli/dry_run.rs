@@ -203,6 +203,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
         | Operation::Undo { .. }
         | Operation::CleanUp { .. }
         | Operation::Uninstall { .. }
+        | Operation::Install {}
         | Operation::Tick {} => {}
     }
     if new.guard == Guard::Off {

@@ -25,6 +25,7 @@ mod explain;
 mod files;
 mod guard;
 mod history;
+mod install;
 mod interruption;
 mod log;
 mod open;
@@ -99,6 +100,8 @@ enum CliCommand {
     Undo(undo::UndoCommand),
     /// List the changes that can be turned back, each with the copies that were taken before it
     Snapshots(snapshots::SnapshotsCommand),
+    /// Install the part that closes ports in time; the first opening or guard does it too
+    Install(install::InstallCommand),
     /// Take lines without effect out of /etc/pf.conf, and show what else is left of popular recipes
     CleanUp(clean_up::CleanUpCommand),
     /// Close everything, and take away all that root has put on this Mac
@@ -145,6 +148,7 @@ impl CliCommand {
             CliCommand::History(command) => command.run(context),
             CliCommand::Undo(command) => command.run(context),
             CliCommand::Snapshots(command) => command.run(context),
+            CliCommand::Install(command) => command.run(context),
             CliCommand::CleanUp(command) => command.run(context),
             CliCommand::Uninstall(command) => command.run(context),
             CliCommand::Prefs(arguments) => prefs::PrefsCommand::from(arguments).run(context),

@@ -229,7 +229,14 @@ mod tests {
         });
         let Report { seen, boot, .. } = sample::all_closed(vec![]);
         let skip = vec!["lo0".into(), "en0".into()];
-        RulesetsReport { version: RulesetsReport::VERSION, seen, boot, rulesets: rulesets.collect(), skip }
+        RulesetsReport {
+            version: RulesetsReport::VERSION,
+            seen,
+            boot,
+            rulesets: rulesets.collect(),
+            skip,
+            wanted: String::new(),
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::os::cancel::Cancellation;
 use crate::os::hash;
 use crate::os::process::{Output, ProcessError, Program};
 use crate::root::answer::{Outcome, Response};
+use crate::root::job;
 use crate::root::request::Request;
 use crate::system::{HelperLaunch, INSTALLED_HELPER, LEDGER, System};
 use handover::HandedOver;
@@ -136,6 +137,11 @@ pub fn ask(
         return read_directly(output);
     }
     read_outcome(output.code, &output.stdout, &output.stderr, || by_hand(system, &helper, &arguments))
+}
+
+/// Whether a request that opens would install the helper beside this program as root's own copy.
+pub fn wants_job(system: &dyn System) -> bool {
+    helper_path(system.helper().name).is_ok_and(|helper| job::is_wanted(system, &helper))
 }
 
 /// The command for a terminal, with the copy that root owns where there is one.

@@ -107,6 +107,7 @@ fn actions(request: &Request, facts: &PromptFacts) -> Vec<String> {
         }
         Operation::StopLog {} => "stop recording what the firewall logs".to_owned(),
         Operation::Status {} => "look at the firewall".to_owned(),
+        Operation::Install {} => Permission::Install.in_words().to_owned(),
         // What was asked last is what was interrupted, and that is undone.
         Operation::Tick {} if facts.interrupted.is_some() => "close the ports whose time is over".to_owned(),
         Operation::Tick {} => {

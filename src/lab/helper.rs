@@ -16,6 +16,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     // A lab may be named by a relative path.
     let directory = take_directory(&mut arguments);
+    if helper::says_version(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     helper::prepare();
     match directory.and_then(|directory| lab(&directory)) {
         Ok(lab) => helper::run(&lab, &arguments),

@@ -14,8 +14,11 @@ pub const STOCK_COM_APPLE: &str = include_str!("../../resources/stock-com.apple"
 
 /// The programs that stand in for the system's: where they are on a Mac, and what they are called beside
 /// ours.
-pub(super) const PROGRAMS: [(&str, &str); 6] = [
+pub(super) const PROGRAMS: [(&str, &str); 8] = [
     ("sbin/pfctl", "pfctl-lab"),
+    ("bin/launchctl", "launchctl-lab"),
+    // No program of the system's: what root's copy of the helper is in a lab runs it.
+    ("usr/libexec/helper-lab", "helper-lab"),
     ("usr/bin/osascript", "osascript-lab"),
     ("usr/bin/shasum", "shasum-lab"),
     ("sbin/ifconfig", "pflog-lab"),
@@ -24,7 +27,8 @@ pub(super) const PROGRAMS: [(&str, &str); 6] = [
 ];
 
 /// The folders of a Mac that we or pf write to.
-const FOLDERS: [&str; 13] = [
+const FOLDERS: [&str; 15] = [
+    "bin",
     "sbin",
     "usr/bin",
     "usr/libexec/ApplicationFirewall",
@@ -34,6 +38,7 @@ const FOLDERS: [&str; 13] = [
     "Library/Logs",
     "Library/LaunchDaemons",
     "Library/PrivilegedHelperTools",
+    "private/var/db",
     "private/var/log",
     "private/var/pf",
     "private/var/root",

@@ -18,6 +18,8 @@ mod directory;
 mod error;
 pub mod helper;
 pub mod kernel;
+pub mod launchctl;
+pub mod launchd;
 pub mod load;
 mod make;
 pub mod osascript;
@@ -30,12 +32,23 @@ pub mod states;
 pub mod store;
 mod system;
 
+use crate::system::System;
+use launchd::Launchd;
+
 pub use config::LabConfig;
 pub use directory::default_dir;
 pub use error::LabError;
 pub use make::{STOCK_COM_APPLE, STOCK_PF_CONF};
 pub use store::init;
 pub use system::{Lab, choose};
+
+/// Does in a lab what launchd would have done by now; on a Mac launchd does it itself. Where that fails the next command
+/// tries again.
+pub fn catch_up(system: &dyn System) {
+    if let Some(directory) = system.lab() {
+        let _ = Launchd::of(directory).catch_up();
+    }
+}
 
 #[cfg(test)]
 mod tests {

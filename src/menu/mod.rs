@@ -79,7 +79,7 @@ fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
 /// too: the outcome of a prompt could not be shown any more, and Cancel Request is a click away.
 fn waiting_row(state: &MenuState, id: &str, kind: RowKind, text: &str, action: MenuAction) -> MenuRow {
     let text = match &state.waiting {
-        Some(waiting) if *waiting == action => format!("{text} — {}", words::WAITING),
+        Some(waiting) if *waiting == action => format!("{text} — {}", words::waiting(waiting)),
         _ => text.to_owned(),
     };
     MenuRow { enabled: state.waiting.is_none(), ..action_row(id, kind, text, action) }

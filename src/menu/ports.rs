@@ -36,7 +36,8 @@ pub(super) fn port_row(status: &Status, state: &MenuState, port: &PortStatus) ->
         Some(MenuAction::Open(waiting) | MenuAction::Close(waiting)) => waiting.range == port.port,
         _ => false,
     };
-    let says = if waits { words::WAITING.to_owned() } else { words::port(status, port) };
+    let waiting = state.waiting.as_ref().filter(|_| waits);
+    let says = waiting.map_or_else(|| words::port(status, port), |action| words::waiting(action).to_owned());
     let checked = matches!(port.state, PortState::Open | PortState::MayBeOpen);
     let kind = RowKind::Check { checked };
     let text = format!("{} — {says}", words::named(port));

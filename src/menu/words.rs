@@ -1,5 +1,6 @@
 //! Every word of the menu that is not in the status: another language has one place to go to.
 
+use super::row::MenuAction;
 use super::text::one_line;
 use crate::diagnosis::{Answer, Reachability};
 use crate::status::{FirewallState, PortState, PortStatus, Status};
@@ -12,7 +13,14 @@ pub(super) const REPAIR: &str = "Repair…";
 pub(super) const CONNECT: &str = "Connect";
 pub(super) const CANCEL: &str = "Cancel Request";
 pub(super) const QUIT: &str = "Quit Portcullis";
-pub(super) const WAITING: &str = "waiting for permission…";
+
+/// What an action waits for. A closing is heard without a password, or asks for one after a while.
+pub(super) fn waiting(action: &MenuAction) -> &'static str {
+    match action {
+        MenuAction::Close(_) | MenuAction::CloseAll => "closing…",
+        _ => "waiting for permission…",
+    }
+}
 
 pub(super) fn failure(because: &str) -> String {
     format!("Failed: {because}")

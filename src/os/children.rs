@@ -54,8 +54,21 @@ pub struct ProcessId {
 impl ProcessId {
     /// This process.
     pub fn own() -> Self {
-        let pid = std::process::id();
+        ProcessId::of(std::process::id())
+    }
+
+    /// The process that has this number now.
+    pub fn of(pid: u32) -> Self {
         ProcessId { pid, start: start_of(pid).unwrap_or(0) }
+    }
+
+    /// Asks it and its process group, which it leads, to end.
+    pub fn ask_to_end(self) {
+        if let Some(pid) = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw)
+            && self.runs()
+        {
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::TERM);
+        }
     }
 
     /// Whether it runs still. One that has ended and was not waited for does not.
@@ -78,6 +91,13 @@ impl ProcessId {
             std::thread::sleep(Duration::from_millis(2));
         }
         true
+    }
+}
+
+/// Ends what is left of a process group whose leader has ended.
+pub fn end_group(leader: u32) {
+    if let Some(pid) = i32::try_from(leader).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
 }
 

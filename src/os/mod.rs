@@ -36,6 +36,7 @@ pub use clock::clock;
 pub use connection::TrackedConnection;
 pub use inherited::{hold_signals, keep_ends_of_children, put_away_inherited};
 pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
+pub use tree::bell::BellFile;
 pub use tree::{Expected, FileError, Files, Lock};
 pub use user::user_of;
 

@@ -8,7 +8,9 @@
 
 mod append;
 mod aside;
+pub mod bell;
 mod for_admins;
+mod put;
 mod replace;
 mod trust;
 

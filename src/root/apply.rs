@@ -10,6 +10,7 @@ use crate::os::{self, Expected, FileError, Files, Lock};
 use crate::report::PfState;
 use crate::root::answer::{Outcome, Response};
 use crate::root::audit::{self, AuditedRequest};
+use crate::root::caller::Caller;
 use crate::root::change::{self, Carried, NotBegun, Seen};
 use crate::root::journal::Journal;
 use crate::root::ledger_file::{self, DamagedLedger, LedgerOnDisk, NoOpening};
@@ -19,11 +20,11 @@ use crate::root::permissions::AskedBy;
 use crate::root::plan::{Evaluation, plan};
 use crate::root::recovery::{Recovered, RecoveryError, Unrecovered, recover};
 use crate::root::report::with_shown;
-use crate::root::request::{GuardAnswer, Operation, Request, RequestError};
+use crate::root::request::{GuardAnswer, Operation, Permission, Request, RequestError};
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::sweep::clear_the_way;
 use crate::root::undo::{self, UndoError, UndoRequest};
-use crate::root::{alone, clean_up, conf_lines, journal, messages, record, recovery, uninstall};
+use crate::root::{alone, bell, clean_up, conf_lines, job, journal, messages, record, recovery, uninstall};
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -62,7 +63,11 @@ enum Refusal {
 /// what pf looks like afterwards is written for the user's programs to read.
 pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Response {
     let (files, now) = (system.files(), system.now());
+    // launchd asks each minute: a tick that only looked has no line.
+    let is_look =
+        |answer: &Response| asked_by == AskedBy::Launchd && answer.ok && answer.outcome == Outcome::Unchanged;
     let audited = |answer: Response| match request.action {
+        _ if is_look(&answer) => answer,
         Operation::Uninstall { keep_logs } if uninstall::leaves_no_audit(keep_logs, &answer) => answer,
         _ => audit::record(system, AuditedRequest::Valid(request), answer),
     };
@@ -87,7 +92,14 @@ pub fn apply(system: &dyn System, request: &Request, asked_by: AskedBy) -> Respo
         (carried, JournalEnd::Goes) => change::settle(&machine, carried, audited),
         (Carried { response, seen }, JournalEnd::Stays) => Carried { response: audited(response), seen },
     };
+    let response = if request.may.contains(&Permission::Install) && response.ok {
+        with_job(system, request, response)
+    } else {
+        response
+    };
     let Some(Seen { ledger, live, notes }) = seen else { return response };
+    // Without its bell a port is closed by a prompt, which is no reason to fail.
+    let _ = bell::set_up(&machine.files, &ledger);
     let written = machine.write_report(&ledger, &request.shown, &live, &notes);
     drop(lock);
     match written {
@@ -133,6 +145,23 @@ enum JournalEnd {
     Goes,
     /// The next request recovers by it.
     Stays,
+}
+
+/// Installs the part that closes ports in time after what else was asked is done: an opening holds without it, and only
+/// nothing ends it then. It has a line of its own in the audit.
+fn with_job(system: &dyn System, request: &Request, done: Response) -> Response {
+    let installed = job::answer(system);
+    if installed.ok && installed.outcome == Outcome::Unchanged {
+        return done;
+    }
+    let asked = Request { action: Operation::Install {}, ..request.clone() };
+    let installed = audit::record(system, AuditedRequest::Valid(&asked), installed);
+    let message = match installed.ok {
+        true => format!("{}; {}", done.message, installed.message),
+        false => format!("{}; but nothing closes by itself: {}", done.message, installed.message),
+    };
+    let outcome = if installed.ok { Outcome::Changed } else { done.outcome };
+    Response { outcome, message, ..done }
 }
 
 fn with_addition(answer: Response, addition: &str) -> Response {
@@ -314,6 +343,10 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             let response = record::start(machine.system, minutes, machine.now)?;
             Ok(Carried { response, seen: None })
         }
+        Operation::Install {} => {
+            let seen = look(machine, live, old)?;
+            Ok(Carried { response: job::answer(machine.system), seen: Some(seen) })
+        }
         Operation::Status {} => {
             let seen = look(machine, live, old)?;
             let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
@@ -436,14 +469,16 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     request.close.iter().for_each(|port| new.close(port));
     match &request.action {
         Operation::Open { ports, from, until } => {
+            let user = Some(Caller::of_process(machine.system).user());
             for port in ports {
-                new.open(match same_opening(old, port, from) {
+                let opening = match same_opening(old, port, from) {
                     Some(same) if same.until == *until => same.clone(),
                     Some(Opening { since, .. }) => {
                         Opening::new(port, from.clone(), *until, *since, &request.asker)
                     }
                     None => Opening::new(port, from.clone(), *until, machine.now, &request.asker),
-                });
+                };
+                new.open(Opening { user, ..opening });
             }
             machine.expire(&mut new);
         }
@@ -458,6 +493,7 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         }
         Operation::Guard { on: true } | Operation::Undo { .. } | Operation::CleanUp { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
+        Operation::Install {} => {}
     }
     if new.guard == Guard::Off {
         // Nothing is ours to close any more: the next guard begins with what is shown then.

@@ -36,6 +36,13 @@ impl Caller {
     }
 }
 
+/// The user's name, as a request can have it.
+pub fn request_name(user: u32) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(plain);
+    Some(os::user_of(user)).filter(fits).unwrap_or_else(|| format!("uid-{user}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,23 +11,29 @@ use crate::os::{self, BootError};
 use crate::root::answer::{Outcome, Response};
 use crate::root::apply::apply;
 use crate::root::audit::{self, AuditedRequest};
+use crate::root::caller::request_name;
 use crate::root::permissions::AskedBy;
 use crate::root::record;
 use crate::root::request::{Operation, Request, RequestError};
 use crate::root::words::WordsError;
+use crate::root::{job, tick};
 use crate::system::{Mac, System};
 
-const USAGE: &str = "usage: portcullis-helper REQUEST IN WORDS | status | tick | record MINUTES";
+const USAGE: &str = "usage: portcullis-helper REQUEST IN WORDS | status | tick | record MINUTES | version";
 
 /// The program `portcullis-helper`: its arguments (without its own name) in, its exit status out.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if says_version(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     prepare();
     let refusal = if !os::is_macos() {
         "there is no pf of macOS here; nothing was changed"
     } else if !os::is_root() {
         "pf can be read and changed by root alone: run with sudo; nothing was changed"
     } else {
-        return run(&Mac, &arguments.into_iter().collect::<Vec<_>>());
+        return run(&Mac, &arguments);
     };
     Response::failed(Outcome::Unchanged, refusal).print();
     ExitCode::from(2)
@@ -40,13 +46,28 @@ pub fn prepare() {
     os::put_away_inherited();
 }
 
+/// Says which version this is, where that is all that is asked: any user may, and nothing is looked at.
+pub fn says_version(arguments: &[OsString]) -> bool {
+    let asked = matches!(arguments, [word] if word == job::VERSION_WORD);
+    if asked {
+        println!("{}", job::VERSION);
+    }
+    asked
+}
+
 /// Does on `system` what the arguments say.
 pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
     match read_arguments(system, arguments) {
         Ok(Task::Request(request, asked_by)) => {
-            // What is under way is finished or undone by us, and our end follows.
-            os::hold_signals();
-            let answer = apply(system, &request, asked_by);
+            let answer = if is_launchds(&request, asked_by) {
+                tick::run(system, &request)
+            } else {
+                // What is under way is finished or undone by us, and our end follows.
+                os::hold_signals();
+                // What was rung before comes before.
+                let rung = tick::answer_bells(system);
+                tick::after_bells(rung, apply(system, &request, asked_by))
+            };
             answer.print();
             ExitCode::from(answer.exit_status())
         }
@@ -57,6 +78,10 @@ pub fn run(system: &dyn System, arguments: &[OsString]) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn is_launchds(request: &Request, asked_by: AskedBy) -> bool {
+    request.action == (Operation::Tick {}) && asked_by == AskedBy::Launchd
 }
 
 /// What this run of the helper is for.
@@ -85,7 +110,9 @@ enum UsageError {
 fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, UsageError> {
     let words: Option<Vec<&str>> = arguments.iter().map(|word| word.to_str()).collect();
     let now = system.moment()?;
-    let alone = |operation: Operation, now| Request::new(operation, &caller_name(), now);
+    let alone = |operation: Operation, now| {
+        Request::new(operation, &request_name(os::sudo_uid().unwrap_or_else(os::own_uid)), now)
+    };
     match words.ok_or(UsageError::NotUtf8)?.as_slice() {
         [] => Err(UsageError::Nothing),
         // launchd and an administrator at a terminal ask for these; neither can open anything.
@@ -106,12 +133,4 @@ fn read_arguments(system: &dyn System, arguments: &[OsString]) -> Result<Task, U
             Ok(Task::Request(request.into(), AskedBy::User))
         }
     }
-}
-
-/// The user who calls, as a request can name them.
-fn caller_name() -> String {
-    let user = os::sudo_uid().unwrap_or_else(os::own_uid);
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(plain);
-    Some(os::user_of(user)).filter(fits).unwrap_or_else(|| format!("uid-{user}"))
 }

@@ -10,6 +10,7 @@ use crate::root::live::Live;
 use crate::root::request::{Operation, RequestError};
 use crate::rules::ledger::{Attachment, Guard, Ledger, LedgerError, PfToken};
 use crate::rules::named_port::NamedPort;
+use crate::rules::order;
 use crate::system::{ANCHOR_FILE, LEDGER, STATE_DIR};
 
 /// What is on disk.
@@ -79,7 +80,7 @@ fn parse(bytes: &[u8]) -> Result<Ledger, LedgerProblem> {
     }
     let rises = |mut ranges: Vec<crate::port::PortRange>| {
         let before = ranges.clone();
-        ranges.sort();
+        order::sort(&mut ranges);
         before == ranges && ranges.array_windows().all(|[one, next]| one.last() < next.first())
     };
     let openings = ledger.openings.iter().map(|opening| opening.port).collect();

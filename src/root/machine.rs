@@ -310,7 +310,7 @@ impl Machine<'_> {
         let asked = report::with_shown(&report::with_shown(ledger, shown), &last);
         let report = report::report(&self.files, &asked, live, &self.interfaces, &self.boot, self.now, notes);
         let report = Report { managed: ledger.managed.clone(), ..report };
-        report::write(&self.files, &report, live)
+        report::write(&self.files, &report, live, report::wanted(ledger, &self.interfaces))
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::report::LoadedRules;
 use crate::root::plan::MainDiffers;
 use crate::rules::ledger::Attachment;
+use crate::rules::order;
 
 /// What of a pf.conf loads the main ruleset alone: our block apart, and what fills anchors.
 pub fn without_loads(conf: &str) -> String {
@@ -46,7 +47,7 @@ fn lines(text: &str, tables: &BTreeMap<String, Vec<String>>, call: &str) -> Vec<
     let lines = text.lines().map(str::trim_end).filter(|line| *line != call);
     let mut rules: Vec<(usize, String)> =
         lines.filter_map(|line| Some((kind(line)?, alike(line, tables)))).collect();
-    rules.sort_by_key(|(kind, _)| *kind);
+    order::by_key(&mut rules, |(kind, _)| *kind);
     rules.into_iter().map(|(_, line)| line).collect()
 }
 
@@ -63,7 +64,7 @@ fn alike(line: &str, tables: &BTreeMap<String, Vec<String>>) -> String {
     }
     for (name, addresses) in tables.iter().filter(|(name, _)| name.starts_with(AUTOMATIC)) {
         let mut addresses: Vec<&str> = addresses.iter().map(|address| address.trim()).collect();
-        addresses.sort_unstable();
+        order::sort(&mut addresses);
         alike = alike.replace(&format!("<{name}>"), &format!("{{{}}}", addresses.join(" ")));
     }
     alike

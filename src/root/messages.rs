@@ -60,6 +60,7 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} => {
             "looked at pf; nothing was changed".to_owned()
         }
+        Operation::Install {} => "the part that closes ports in time is installed".to_owned(),
         Operation::Tick {} => "looked at pf, and put it where the ledger says".to_owned(),
     };
     let outlive = |port: &NamedPort| anchor::sessions_outlive_closing(port.range.last());
@@ -112,6 +113,7 @@ pub fn wanted(operation: &Operation) -> String {
             format!("take {} out of /etc/pf.conf", conf_lines::counted(lines))
         }
         Operation::Uninstall { .. } => "close everything before Portcullis goes".to_owned(),
+        Operation::Install {} => "install the part that closes ports in time".to_owned(),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} | Operation::Tick {} => {
             "close what is over and put pf where it was last asked to be".to_owned()
         }

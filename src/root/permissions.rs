@@ -4,6 +4,7 @@ use super::plan::{Evaluation, Observed, Plan, PlanError, Step, plan};
 use super::request::{Operation, Permission, Request};
 use crate::report::{Note, PfState};
 use crate::rules::ledger::{Guard, Ledger};
+use crate::rules::order;
 
 /// Who has a request carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,9 @@ pub struct Transition<'a> {
 /// What the steps of a transition need and `request` does not allow, each once. Where there is anything, nothing may be
 /// changed: the app asks again and says it in the prompt.
 pub fn missing(request: &Request, asked_by: AskedBy, way: Transition, steps: &[Step]) -> Vec<Permission> {
-    if asked_by == AskedBy::Launchd && request.action == (Operation::Tick {}) {
+    // Its tick, and what users ring for.
+    let is_launchds = request.action == (Operation::Tick {}) || request.action.closes();
+    if asked_by == AskedBy::Launchd && is_launchds {
         return Vec::new();
     }
     let mut needed = Vec::new();
@@ -48,7 +51,7 @@ pub fn missing(request: &Request, asked_by: AskedBy, way: Transition, steps: &[S
         needed.push(Permission::GuardOn);
     }
     needed.retain(|permission| !request.may.contains(permission));
-    needed.sort_unstable();
+    order::sort(&mut needed);
     needed.dedup();
     needed
 }

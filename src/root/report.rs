@@ -1,7 +1,7 @@
 //! What root saw, for the user's programs to read: pf's state, our ports, and pf's verdict on each.
 
 use crate::diagnosis::Answer;
-use crate::os::{FileError, Files};
+use crate::os::{FileError, Files, hash};
 use crate::pf::explain::{CombinedVerdict, NearNetwork, answers};
 use crate::pf::grounds::Grounds;
 use crate::pf::interfaces::InterfaceFacts;
@@ -15,10 +15,11 @@ use crate::root::exceptions::{self, Exception};
 use crate::root::foreign;
 use crate::root::live::Live;
 use crate::root::request::{Operation, Request};
-use crate::rules::anchor::let_in;
+use crate::rules::anchor::{self, let_in};
 use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
+use crate::rules::order;
 use crate::system::{PF_CONF, RULESETS, STATUS};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
@@ -58,6 +59,11 @@ pub fn report(
     }
 }
 
+/// The SHA-256 of the rules that a ledger comes to on these interfaces.
+pub fn wanted(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> String {
+    hash::of_bytes(anchor::rules(ledger, interfaces).as_bytes())
+}
+
 /// Who fares otherwise than the ledger says, by rules of others, now that pf was put where it says.
 pub fn exceptions(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -> Vec<Note> {
     if live.state != PfState::Enabled {
@@ -77,13 +83,14 @@ fn all_exceptions(loaded: &Rulesets, ledger: &Ledger, ranges: &[PortRange]) -> V
 }
 
 /// Writes what root saw: first what administrators may read, then the report for every user.
-pub fn write(tree: &Files, report: &Report, live: &Live) -> Result<(), FileError> {
+pub fn write(tree: &Files, report: &Report, live: &Live, wanted: String) -> Result<(), FileError> {
     let rulesets = RulesetsReport {
         version: RulesetsReport::VERSION,
         seen: report.seen,
         boot: report.boot.clone(),
         rulesets: live.rulesets.clone(),
         skip: live.skip.clone().unwrap_or_default(),
+        wanted,
     };
     // Plain data with text keys: its JSON cannot fail.
     tree.replace_for_admins(RULESETS, &serde_json::to_vec_pretty(&rulesets).unwrap_or_default())?;
@@ -113,7 +120,7 @@ fn ranges(ledger: &Ledger) -> Vec<PortRange> {
     let open = ledger.openings.iter().map(|Opening { port, .. }| *port);
     let managed = ledger.managed.iter().map(|managed| managed.range);
     let mut ranges: Vec<PortRange> = open.chain(managed).collect();
-    ranges.sort();
+    order::sort(&mut ranges);
     ranges.dedup();
     ranges
 }
@@ -213,9 +220,9 @@ pub fn check(
     };
     let is_other = |port: PortRange| !asked.iter().any(|asked| asked.range.overlaps(port));
     let mut openings: Vec<&Opening> = ledger.openings.iter().collect();
-    openings.sort_by_key(|opening| is_other(opening.port));
+    order::by_key(&mut openings, |opening| is_other(opening.port));
     let mut closed = ledger.closed();
-    closed.sort_by_key(|port| is_other(port.range));
+    order::by_key(&mut closed, |port| is_other(port.range));
     for opening in openings {
         let (port, asked) = (opening.port, ask(loaded, ledger, opening.port));
         for (who, combined) in [("this Mac", asked.loopback), ("those it was opened for", asked.network)] {

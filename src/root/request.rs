@@ -18,6 +18,7 @@ use crate::port::PortRange;
 use crate::root::conf_lines::{self, ConfLine, ConfLineError};
 use crate::rules::ledger::{Attachment, LATEST, Seconds};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort};
+use crate::rules::order;
 use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::Moment;
 
@@ -138,6 +139,8 @@ pub enum Operation {
         /// Whether the logs stay.
         keep_logs: bool,
     },
+    /// Install the part that closes ports in time, and nothing else.
+    Install {},
     /// What launchd calls: close what is over, put back what a reboot took, look.
     Tick {},
 }
@@ -229,7 +232,7 @@ impl Request {
             Permission::GuardOn => self.guard = Some(GuardAnswer::On),
             other => {
                 self.may.push(other);
-                self.may.sort_unstable();
+                order::sort(&mut self.may);
                 self.may.dedup();
             }
         }
@@ -325,7 +328,7 @@ impl Operation {
             Operation::Open { .. } | Operation::Guard { on: true } | Operation::Status {} => false,
             Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
             Operation::Uninstall { .. } => true,
-            Operation::Undo { .. } | Operation::CleanUp { .. } => false,
+            Operation::Undo { .. } | Operation::CleanUp { .. } | Operation::Install {} => false,
         }
     }
 
@@ -346,6 +349,7 @@ impl Operation {
             }
             Operation::CleanUp { sha256, lines } => Ok(conf_lines::validate(sha256, lines)?),
             Operation::Log { .. } | Operation::StopLog {} | Operation::Uninstall { .. } => Ok(()),
+            Operation::Install {} => Ok(()),
             Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {
                 Ok(())
             }

@@ -12,6 +12,7 @@ use crate::root::request::Operation;
 use crate::rules::conf;
 use crate::rules::ledger::Seconds;
 use crate::rules::ledger_change::LedgerChange;
+use crate::rules::order;
 use crate::rules::seal::{self, SealError};
 use crate::system::{ANCHOR_FILE, LEDGER, PF_CONF, SNAPSHOT_NUMBER, SNAPSHOTS};
 
@@ -155,7 +156,7 @@ pub fn pristine(tree: &Files) -> Result<Option<Manifest>, SnapshotError> {
 /// Removes every snapshot, the pristine one last.
 pub fn remove_all(tree: &Files) -> Result<(), FileError> {
     let mut names = tree.list(SNAPSHOTS)?;
-    names.sort_by_key(|name| name == PRISTINE);
+    order::by_key(&mut names, |name| name == PRISTINE);
     names.iter().try_for_each(|name| remove(tree, name))?;
     tree.remove_directory(SNAPSHOTS)
 }
@@ -231,7 +232,7 @@ fn is_whole(tree: &Files, name: &str) -> Result<bool, FileError> {
 fn numbers(names: &[String]) -> Vec<u32> {
     let number = |name: &String| name.parse().ok().filter(|number| folder_name(*number) == *name);
     let mut numbers: Vec<u32> = names.iter().filter_map(number).collect();
-    numbers.sort_unstable();
+    order::sort(&mut numbers);
     numbers
 }
 

@@ -2,8 +2,9 @@
 
 use crate::os::{Expected, FileError, Files};
 use crate::system::{
-    ANCHOR_FILE, AUDIT, AUDIT_LOCK, JOURNAL_CHILDREN, OLDER_AUDITS, PF_CONF, RECORDING_CHANGE_LOCK,
-    RECORDING_CHILDREN, RECORDING_LOCK, RULESETS, SNAPSHOT_NUMBER, SNAPSHOTS, STATE_DIR, STATUS,
+    ANCHOR_FILE, AUDIT, AUDIT_LOCK, BELL, INSTALLED_HELPER, JOB_PLIST, JOURNAL_CHILDREN, OLDER_AUDITS,
+    PF_CONF, RECORDING_CHANGE_LOCK, RECORDING_CHILDREN, RECORDING_LOCK, RULESETS, SNAPSHOT_NUMBER, SNAPSHOTS,
+    STATE_DIR, STATUS,
 };
 
 /// Files of ours in which nothing stands that a request goes by; what cannot be used as one of them gives way.
@@ -40,7 +41,10 @@ pub fn sweep(files: &Files) {
 
 fn sweep_temporary(files: &Files) -> Result<(), FileError> {
     files.sweep(STATE_DIR, &[])?;
-    for (file, is_ours_alone) in [(AUDIT, true), (ANCHOR_FILE, false), (PF_CONF, false)] {
+    files.sweep(BELL, &[])?;
+    for (file, is_ours_alone) in
+        [(AUDIT, true), (ANCHOR_FILE, false), (PF_CONF, false), (INSTALLED_HELPER, false), (JOB_PLIST, false)]
+    {
         let (folder, name) = file.rsplit_once('/').unwrap_or_default();
         files.sweep(folder, if is_ours_alone { &[] } else { std::slice::from_ref(&name) })?;
     }

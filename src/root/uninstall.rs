@@ -7,6 +7,7 @@ use crate::firewall::{Pfctl, PfctlError, Rules};
 use crate::os::hash;
 use crate::os::{BootError, FileError, Files};
 use crate::root::answer::{Outcome, Response};
+use crate::root::job::{self, JobError};
 use crate::root::record::{self, RecordError};
 use crate::root::snapshot::{self, SnapshotError};
 use crate::rules::conf::{self, ConfError};
@@ -20,6 +21,8 @@ pub enum UninstallError {
     File(#[from] FileError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Job(#[from] JobError),
     #[error("pf's log is recorded still: {0}")]
     Recording(String),
     #[error(transparent)]
@@ -40,10 +43,11 @@ pub enum UninstallError {
 type Stage = (&'static str, fn(&Uninstallation) -> Result<(), UninstallError>);
 
 /// In this order; what fails ends it, and asking again goes on from there.
-const STAGES: [Stage; 4] = [
+const STAGES: [Stage; 5] = [
+    // First: a tick that waits for us is ended, and none begins.
+    ("the part that closes ports in time", |it| Ok(job::remove(it.system)?)),
     ("the recording of pf's log", |it| it.end_recording()),
     ("the bell", |it| it.empty(BELL)),
-    // Here: the job of launchd, and root's copy of the helper.
     ("the logs", |it| if it.keep_logs { Ok(()) } else { it.empty(LOGS) }),
     ("ledger, status and snapshots", |it| it.remove_state()),
 ];

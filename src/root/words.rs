@@ -23,6 +23,7 @@ use super::request::{GuardAnswer, Operation, Permission, Request, RequestError};
 use crate::port::{PortError, PortRange};
 use crate::rules::ledger::{Attachment, Seconds};
 use crate::rules::named_port::{NameError, NamedPort, PortName};
+use crate::rules::order;
 use crate::rules::source::Source;
 use crate::system::Moment;
 
@@ -34,7 +35,7 @@ pub enum WordsError {
     #[error("the word \"{0}\" is empty, or has other characters than A-Z a-z 0-9 . , : = / _ -")]
     Alphabet(String),
     #[error(
-        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, clean-up, uninstall or tick"
+        "\"{0}\" is not a request: use open, close, close-all, guard, status, log, stop-log, undo, clean-up, install, uninstall or tick"
     )]
     Verb(String),
     #[error("the request lacks {0}")]
@@ -195,6 +196,7 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
             opens: words.ports("--open")?,
             unblocks: words.ports("--unblock")?,
         },
+        "install" => Operation::Install {},
         "clean-up" => Operation::CleanUp {
             sha256: words.next("the SHA-256 of /etc/pf.conf")?.to_owned(),
             lines: words.next("the lines")?.split(',').map(ConfLine::from_str).collect::<Result<_, _>>()?,
@@ -229,6 +231,7 @@ fn action_words(action: &Operation) -> Vec<String> {
             }
             all
         }
+        Operation::Install {} => words(&["install"]),
         Operation::CleanUp { sha256, lines } => {
             let lines: Vec<String> = lines.iter().map(ConfLine::word).collect();
             words(&["clean-up", sha256, &lines.join(",")])
@@ -317,7 +320,7 @@ fn number<T: FromStr<Err = std::num::ParseIntError>>(word: &str) -> Result<T, Wo
 fn permissions(word: &str) -> Result<Vec<Permission>, WordsError> {
     let read = |item| choose(item, "edit-conf, load-conf or install", &PERMISSIONS);
     let mut may = word.split(',').map(read).collect::<Result<Vec<_>, _>>()?;
-    may.sort_unstable();
+    order::sort(&mut may);
     may.dedup();
     Ok(may)
 }
@@ -381,6 +384,7 @@ mod tests {
             "status --shown 2345",
             "log 60",
             "stop-log",
+            "install",
             "clean-up ababababababababababababababababababababababababababababababcdef 13:load=20anchor=20=22x=22=20from=20=22/x=22,14:sudo=20pfctl=20-e",
             "tick",
         ] {

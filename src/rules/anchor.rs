@@ -14,6 +14,7 @@ use crate::pf::interfaces::InterfaceFacts;
 use crate::port::PortRange;
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::PortName;
+use crate::rules::order;
 use crate::rules::source::{Source, host_text, is_link_local};
 use crate::system::NAME;
 
@@ -49,7 +50,7 @@ pub fn rules(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> String {
     let closed = ledger.closed().into_iter();
     let closed = closed.map(|port| (port.range, close_rules(port.range, &label(&port.name, port.range))));
     let mut by_range: Vec<(PortRange, String)> = open.chain(closed).collect();
-    by_range.sort_by_key(|(range, _)| *range);
+    order::by_key(&mut by_range, |(range, _)| *range);
     tables.chain(by_range.into_iter().map(|(_, rules)| rules)).collect()
 }
 

@@ -23,6 +23,7 @@ use ipnet::IpNet;
 use crate::port::PortRange;
 use crate::rules::ledger::{Ledger, Opening};
 use crate::rules::named_port::NamedPort;
+use crate::rules::order;
 use crate::rules::source::{Source, is_link_local};
 
 /// What `before` and `after` both allow. A port that is open in one of them only, or for different clients, is managed, so
@@ -131,7 +132,7 @@ fn home<'a>(one: &'a Opening, other: &'a Opening) -> Option<&'a str> {
 
 /// The opening that was made later: its name, time and user are kept.
 fn newer<'a>(one: &'a Opening, other: &'a Opening) -> &'a Opening {
-    let key = |opening: &'a Opening| (opening.since, &opening.by, &opening.name);
+    let key = |opening: &'a Opening| (opening.since, &opening.by, &opening.name, opening.user);
     if key(one) < key(other) { other } else { one }
 }
 
@@ -166,7 +167,7 @@ fn meet_networks(ours: &[IpNet], theirs: &[IpNet]) -> Vec<IpNet> {
             let both: Vec<IpNet> =
                 ours.iter().flat_map(|one| theirs.iter().filter_map(|other| narrower(one, other))).collect();
             let mut both = IpNet::aggregate(&both);
-            both.sort();
+            order::sort(&mut both);
             both
         }
     }

@@ -16,6 +16,7 @@ use super::seal::{self, SealError};
 use super::source::Source;
 use crate::port::PortRange;
 use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName};
+use crate::rules::order;
 use crate::system::Moment;
 
 /// Seconds since 1970-01-01 UTC.
@@ -52,6 +53,10 @@ pub struct Opening {
     pub since: Seconds,
     /// The user who asked for it.
     pub by: String,
+    /// The number of the user whom root saw ask, and who may close it without a password; `None` where that was not
+    /// written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
 }
 
 impl Opening {
@@ -59,7 +64,7 @@ impl Opening {
     pub fn new(port: &NamedPort, from: Source, until: Option<Seconds>, since: Seconds, by: &str) -> Self {
         let NamedPort { name, range: port } = port.clone();
         let (clocks, by) = (BTreeMap::new(), by.to_owned());
-        Opening { name, port, from, until, clocks, restart: false, network: None, since, by }
+        Opening { name, port, from, until, clocks, restart: false, network: None, since, by, user: None }
     }
 
     pub fn named_port(&self) -> NamedPort {
@@ -265,7 +270,7 @@ impl Ledger {
     pub fn open(&mut self, opening: Opening) {
         self.drop_openings(opening.port);
         self.openings.push(opening);
-        self.openings.sort_by_key(|opening| opening.port);
+        order::by_key(&mut self.openings, |opening| opening.port);
     }
 
     /// Closes a range: what is open of it is dropped, and it is ours to block from now on.
@@ -324,7 +329,7 @@ impl Ledger {
             fresh = fresh.into_iter().flat_map(|range| range.without(managed.range)).collect();
         }
         self.managed.extend(fresh.into_iter().map(|range| port.part(range)));
-        self.managed.sort_by_key(|managed| managed.range);
+        order::by_key(&mut self.managed, |managed| managed.range);
     }
 
     /// What the guard blocks from other machines: managed, and not open.

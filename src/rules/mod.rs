@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod ledger_change;
 pub mod named_port;
 pub mod openness;
+pub mod order;
 #[cfg(test)]
 pub mod sample;
 pub mod seal;

@@ -32,6 +32,7 @@ use crate::port::PortRange;
 use crate::rules::anchor::links;
 use crate::rules::half::{covers, pieces};
 use crate::rules::ledger::{Guard, Ledger, Opening};
+use crate::rules::order;
 use crate::rules::source::{Source, is_link_local};
 
 /// Where something is more open than it may be.
@@ -195,7 +196,7 @@ fn clients(loaded: &LoadedAnchor, bound: &Ledger) -> Vec<IpAddr> {
     let own = loaded.interfaces.iter().flat_map(|facts| &facts.addresses).copied();
     let mut clients: Vec<IpAddr> = tables.chain(let_in).chain(own).flat_map(|net| edges(&net)).collect();
     clients.extend(STRANGERS.iter().filter_map(|text| text.parse::<IpAddr>().ok()));
-    clients.sort();
+    order::sort(&mut clients);
     clients.dedup();
     clients.retain(|client| !client.is_loopback() && !client.is_unspecified());
     clients
@@ -238,7 +239,7 @@ fn telling_ports(loaded: &Rulesets, bound: &Ledger) -> Vec<u16> {
             add(first, last);
         }
     }
-    ports.sort_unstable();
+    order::sort(&mut ports);
     ports.dedup();
     ports
 }

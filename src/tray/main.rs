@@ -17,6 +17,7 @@ mod watch;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tao::event::{Event as LoopEvent, StartCause};
 use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
@@ -34,6 +35,7 @@ use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::os::cancel::Cancellation;
 use portcullis::status::Status;
+use portcullis::system::LAUNCHCTL;
 use watch::Watcher;
 
 const USAGE: &str = "usage: portcullis-tray [--lab DIR]";
@@ -75,6 +77,7 @@ fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Optio
 /// Shows the tray until Quit is clicked. To be called on the main thread.
 fn run(app: App) -> Result<(), TrayError> {
     place::check()?;
+    run_launchd(&app);
     tell_of_the_place(&app);
     // Outlives the icon, whose files are in it.
     let directory = place::icon_directory()?;
@@ -120,6 +123,15 @@ fn run(app: App) -> Result<(), TrayError> {
         }
     });
     outcome
+}
+
+/// In a lab launchd runs as long as the tray does; on a Mac it is there.
+fn run_launchd(app: &App) {
+    let system = app.system();
+    if system.lab().is_some() {
+        let launchd = system.program(LAUNCHCTL).args(["run"]).timeout(Duration::MAX).ending_with_us();
+        std::thread::spawn(move || launchd.run());
+    }
 }
 
 /// On a Mac, says in a dialog that the app lies where root may not be allowed to read it. The tray starts meanwhile.

@@ -127,10 +127,17 @@ impl Lab {
         self.pfctl(&["-a", "com.apple/100.dev.portcullis", "-s", "rules"]).expect(0).out
     }
 
-    /// The SHA-256 of every file, by its path in the lab.
+    /// launchd's tick, which looks at pf however young the last look is.
+    pub fn tick(&self) -> Said {
+        let _ = std::fs::remove_file(self.file(portcullis::system::STATUS));
+        self.helper(&["tick"])
+    }
+
+    /// The SHA-256 of every file, by its path in the lab, but for what its launchd keeps for itself.
     pub fn tree(&self) -> BTreeMap<PathBuf, String> {
         let mut tree = BTreeMap::new();
         hash(self.path(), self.path(), &mut tree);
+        tree.retain(|path, _| !path.starts_with("private/var/db"));
         tree
     }
 }

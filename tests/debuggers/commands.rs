@@ -49,6 +49,7 @@ impl Commands {
             &["history"],
             &["snapshots"],
             &["undo", "--dry-run"],
+            &["install"],
             &["uninstall", "--dry-run"],
             &["check", &conf],
             &["explain", "2345", "--conf", &conf],

@@ -32,6 +32,11 @@ pub enum Ask {
     StopRecording,
     Undo,
     Uninstall,
+    Install,
+    /// launchd's tick, which finds a bell that was rung for one port.
+    TickByBell,
+    /// Opens a port for anyone, and installs the job with it.
+    OpenAndInstall((&'static str, u16)),
     /// Takes the last line out of a pf.conf with this text.
     CleanUp(String),
 }
@@ -60,7 +65,7 @@ pub fn program() -> PathBuf {
 pub fn arguments(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<OsString>> {
     let words = match ask {
         // As launchd asks; many at once are told apart by who asks.
-        Ask::Tick if asker == "ada" => vec!["tick".to_owned()],
+        Ask::Tick | Ask::TickByBell if asker == "ada" => vec!["tick".to_owned()],
         _ => request(ask, asker, now)?,
     };
     let mut arguments = vec![OsString::from("--lab"), lab.into()];
@@ -71,6 +76,10 @@ pub fn arguments(lab: &Path, ask: &Ask, asker: &str, now: i64) -> Option<Vec<OsS
 /// The first word of a request, which is what the audit calls it too.
 pub fn verb(ask: &Ask) -> Option<String> {
     request(ask, "ada", 0)?.into_iter().next()
+}
+
+fn takes_managed(ask: &Ask) -> bool {
+    !matches!(ask, Ask::Undo | Ask::Uninstall | Ask::Install | Ask::CleanUp(_))
 }
 
 fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
@@ -87,6 +96,10 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
             let hash: String = Sha256::digest(conf).iter().map(|byte| format!("{byte:02x}")).collect();
             let last = conf.lines().last().unwrap_or_default().replace(' ', "=20").replace('"', "=22");
             vec!["clean-up".to_owned(), hash, format!("{}:{last}", conf.lines().count())]
+        }
+        Ask::Install => vec!["install".to_owned()],
+        Ask::OpenAndInstall(port) => {
+            vec!["open".to_owned(), named(&[*port]), "--from".to_owned(), "any".to_owned()]
         }
         Ask::Open { ports, from, lasts, guard: guards } => {
             guard = *guards;
@@ -115,15 +128,18 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
             vec!["guard".to_owned(), if *on { "on" } else { "off" }.to_owned()]
         }
         Ask::Tick => vec!["tick".to_owned()],
+        // As the audit has it.
+        Ask::TickByBell => vec!["close".to_owned()],
         Ask::Record => vec!["log".to_owned(), "60".to_owned()],
         Ask::StopRecording => vec!["stop-log".to_owned()],
     };
     let menu = named(&MENU);
-    let may = "edit-conf,load-conf".to_owned();
+    let install = if matches!(ask, Ask::OpenAndInstall(_)) { ",install" } else { "" };
+    let may = format!("edit-conf,load-conf{install}");
     let options = [
         ("--close", close),
         ("--guard", guard.then(|| "on".to_owned())),
-        ("--managed", (!matches!(ask, Ask::Undo | Ask::Uninstall | Ask::CleanUp(_))).then_some(menu)),
+        ("--managed", takes_managed(ask).then_some(menu)),
         ("--way", way),
         ("--may", Some(may)),
         ("--made", time(now)),

@@ -21,6 +21,7 @@ const AUDIT_FILE: &str = "/Library/Logs/Portcullis/audit.jsonl";
 const SNAPSHOTS: &str = "/Library/Application Support/Portcullis/snapshots/";
 const ANCHOR_FILE: &str = "/etc/pf.anchors/dev.portcullis";
 const PF_CONF: &str = "/etc/pf.conf";
+const LAUNCHD: &str = "/private/var/db/launchd.json";
 const PFLOG0: &str = "/private/var/run/pflog0.pcap";
 const BLOCK: &[u8] = b"# BEGIN dev.portcullis";
 const BLOCK_END: &[u8] = b"# END dev.portcullis\n";
@@ -85,7 +86,11 @@ impl Moment {
     pub fn likeness(&self) -> [u8; 32] {
         self.image.likeness(|path, bytes| {
             let (lines, whole) = audit_lines(bytes);
-            path.starts_with(AUDIT).then(|| format!("{lines} lines, whole {whole}"))
+            // Of launchd's table its clock and its processes are nothing either.
+            let loaded = String::from_utf8_lossy(bytes).contains("dev.portcullis.helper");
+            (path == LAUNCHD)
+                .then(|| format!("loaded {loaded}"))
+                .or_else(|| path.starts_with(AUDIT).then(|| format!("{lines} lines, whole {whole}")))
         })
     }
 
@@ -406,13 +411,24 @@ impl Reference {
     }
 
     /// Judges the audit after the helper was killed midway, and another was `next`: of each there is a line.
-    pub fn audited(start: &Moment, after: &Moment, killed: &Ask, next: &Ask) -> Findings {
+    /// launchd's tick that found nothing to do has none.
+    pub fn audited(
+        start: &Moment,
+        (after, answer): (&Moment, &Result<Answer, String>),
+        killed: &Ask,
+        next: &Ask,
+    ) -> Findings {
         let mut found = Findings::default();
+        let only_looked =
+            *next == Ask::Tick && answer.as_ref().is_ok_and(|answer| answer.outcome == Outcome::Unchanged);
         let old = audited_verbs(&start.image).len();
         let new: Vec<String> = audited_verbs(&after.image).into_iter().skip(old).collect();
-        for ask in [killed, next] {
+        // A bell's request is the user's, not launchd's.
+        let only_looked = only_looked || *killed == Ask::TickByBell && *next == Ask::Tick;
+        for ask in [Some(killed), (!only_looked).then_some(next)].into_iter().flatten() {
             let Some(verb) = helper::verb(ask) else { continue };
-            let wanted = if helper::verb(killed) == helper::verb(next) { 2 } else { 1 };
+            let is_same = helper::verb(killed) == helper::verb(next) && !only_looked;
+            let wanted = if is_same { 2 } else { 1 };
             // What is uninstalled takes the audit with it.
             if *killed != Ask::Uninstall && new.iter().filter(|line| **line == verb).count() < wanted {
                 found

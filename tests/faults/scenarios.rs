@@ -27,6 +27,10 @@ pub enum Before {
     OwnSession,
     /// Time goes by: so many seconds were left, and are over.
     Due,
+    /// The user who opened port 2345 has rung its bell.
+    Rung,
+    /// The installed helper is of an older version.
+    OlderHelper,
     /// A recording of pf's log was under way, and its recorder was killed.
     Recording,
 }
@@ -50,7 +54,7 @@ fn go(way: Way) -> Ask {
 
 /// All of them. Those whose request the helper does not have yet are passed over, with a word.
 pub fn all() -> Vec<Scenario> {
-    use Before::{Asked, Due, OwnSession, Recording, Session, Shared};
+    use Before::{Asked, Due, OlderHelper, OwnSession, Recording, Rung, Session, Shared};
     let guarded = || vec![Shared, Asked(guard(true))];
     let with = |asked: Ask| [guarded(), vec![Asked(asked), Session, OwnSession]].concat();
     let two: Ask = Ask::Open { ports: &[("node", 9229)], from: HOSTS, lasts: Some(HOUR), guard: false };
@@ -109,6 +113,20 @@ pub fn all() -> Vec<Scenario> {
         scenario("undo", with(open(LAN, Some(HOUR))), Ask::Undo),
         recovered("clean-up", with(open(LAN, Some(HOUR))), Ask::CleanUp(furnished_conf())),
         scenario("uninstall", with(open(LAN, Some(HOUR))), Ask::Uninstall),
+        scenario("install", with(open(LAN, Some(HOUR))), Ask::Install),
+        recovered("open-and-install", guarded(), Ask::OpenAndInstall(("dlv", 2345))),
+        scenario("upgrade", [with(Ask::Install), vec![OlderHelper]].concat(), Ask::Install),
+        recovered(
+            "tick-by-bell",
+            [guarded(), vec![Asked(Ask::Install), Asked(open(LAN, Some(HOUR))), Session, OwnSession, Rung]]
+                .concat(),
+            Ask::TickByBell,
+        ),
+        scenario(
+            "uninstall-with-job",
+            [guarded(), vec![Asked(Ask::Install), Asked(open(LAN, Some(HOUR)))]].concat(),
+            Ask::Uninstall,
+        ),
         scenario("record", with(open(LAN, Some(HOUR))), Ask::Record),
         scenario(
             "stop-recording",

@@ -8,6 +8,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::direct::{Director, Doing, Fault, Meanwhile, Site, Stage};
 use crate::helper::{self, Answer, Ask};
 use crate::image::{Entry, Image};
@@ -94,6 +96,24 @@ impl Workplace {
         Ok(Answer::read(&said, status.code()))
     }
 
+    fn ring(&self) -> io::Result<()> {
+        let bell = self.stage.lab.join("Library/Application Support/Portcullis/bell");
+        let own = rustix::process::getuid().as_raw();
+        std::fs::write(bell.join(format!("{own}.2345")), "1")?;
+        std::fs::write(bell.join("ring"), "1")
+    }
+
+    /// Its copy and what is written of it.
+    fn make_helper_older(&self) -> io::Result<()> {
+        let copy = self.stage.lab.join("Library/PrivilegedHelperTools/dev.portcullis.helper");
+        let job = self.stage.lab.join("Library/Application Support/Portcullis/job.json");
+        let older = [std::fs::read(&copy)?.as_slice(), b"# older\n"].concat();
+        let digest: String = Sha256::digest(&older).iter().map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(copy, older)?;
+        let text = format!("{{\"version\":1,\"helper\":\"0.0.1\",\"sha256\":\"{digest}\"}}");
+        std::fs::write(job, text)
+    }
+
     fn pfctl(&self, arguments: &[&str], input: &str) -> io::Result<()> {
         use std::io::Write as _;
         let mut child = Command::new(&self.stage.pfctl)
@@ -155,6 +175,8 @@ pub fn furnish(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Mo
             Before::Session => states.push(SESSION),
             Before::OwnSession => states.push(OWN_SESSION),
             Before::Due => std::thread::sleep(Duration::from_secs(4)),
+            Before::Rung => work.ring()?,
+            Before::OlderHelper => work.make_helper_older()?,
             Before::Recording => work.asked(&Ask::Record, now)?,
             Before::Asked(ask) => work.asked(ask, now)?,
         }
@@ -300,6 +322,10 @@ fn prepare_from(
         clean: Findings::default(),
         known: Mutex::default(),
     };
+    // What was rung for is closed sooner or later, however often a helper is killed.
+    if *ask == Ask::TickByBell {
+        prepared.end = Some(prepared.reference.intents.after.clone());
+    }
     let nothing = (Site { call: "nothing".to_owned(), nth: 1 }, Fault::Kill);
     prepared.clean = prepared.try_fault(work, nothing, false)?.found;
     let Intents { before, after, .. } = &prepared.reference.intents;
@@ -338,7 +364,7 @@ impl Prepared {
             for ((next, when), (after, answer)) in CONTINUATIONS.iter().zip(&later.ends) {
                 found.take_in(when, self.judge_next(next, &due, &later.start, after, answer));
                 if fault.kills() && (moment.has_journal() || moment.has_begun(&self.start)) {
-                    found.take_in(when, Reference::audited(&self.start, after, &self.change, next));
+                    found.take_in(when, Reference::audited(&self.start, (after, answer), &self.change, next));
                 }
             }
         } else {

@@ -260,7 +260,7 @@ fn threat_10_ten_thousand_hostile_ledgers_open_nothing_that_no_request_could() {
                 0 => bytes[at] ^= 1 << random.below(8),
                 1 => drop(bytes.remove(at)),
                 2 => bytes.insert(at, b"0123456789{}[]\",:-/ex"[random.below(21) as usize]),
-                _ => bytes.truncate(at.max(1)),
+                _ => bytes.truncate(at.max(3)),
             }
         }
         // With and without a hash that is right all the same, as another program may have written it.

@@ -7,8 +7,8 @@
 //! | 3 inherited state | `inherited` |
 //! | 4 links, pipes | `files`; what lies in the place of each file, and closing goes on: `closing`; planted between any two system calls: `make faults` (`POINT=planted`) |
 //! | 5 writable by others | `files`: each mode of 4,096, two owners; access control lists are macOS's alone, type-checked and not run; closing goes on: `closing` |
-//! | 6 root-run binary or plist | not yet: there is no installed copy before the evening |
-//! | 7 confused deputy | here: nothing listens; bells are not there yet |
+//! | 6 root-run binary or plist | `tests/evening.rs`: each bit of both modes, each file changed, gone, a link |
+//! | 7 confused deputy | here: nothing listens; `bell` |
 //! | 8 hostile request | `hostile`, `prompt` |
 //! | 9 rule injection | `tests/helper.rs` (what does not read back is undone); rules come from typed values alone |
 //! | 10 damaged files | `hostile`; closing goes on: `closing`, `tests/cli.rs`, `tests/helper.rs` |
@@ -18,7 +18,7 @@
 //! | 14 denial | `hostile`: bounds of the ledger; time-outs and the killed group in `src/os/process.rs` |
 //! | 15 clock set back | the request's clock: `prompt`; the ends of openings: `tests/clocks.rs` |
 //! | 16 silent opening | `prompt`: it names all; there is no URL scheme yet |
-//! | 17 downgrade | not yet: there is no installed copy |
+//! | 17 downgrade | `tests/evening.rs` |
 //! | 18, 19 crash, failing undo | `make faults` |
 //! | 20 other users | `tests/history.rs` |
 //! | 21 lost update of pf.conf | `files` |
@@ -26,6 +26,7 @@
 //! | 23 uninstall | `tests/uninstall.rs` |
 //! | 24 test double | `tests/helper_links.rs` |
 
+mod bell;
 mod closing;
 #[path = "../common/mod.rs"]
 mod common;

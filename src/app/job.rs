@@ -1,0 +1,59 @@
+//! What is to be said of root's own job, which closes in time what is open.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::root::job::{self, JobState};
+use crate::rules::ledger::Opening;
+use crate::system::System;
+
+/// For how long an answer counts: launchd is asked by a program of its own.
+const LASTS: Duration = Duration::from_secs(60);
+
+/// The last answer; a tray asks every few seconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct JobCache(Arc<Mutex<Option<KnownJob>>>);
+
+#[derive(Clone, Debug)]
+struct KnownJob {
+    asked: Instant,
+    /// Why nothing closes by itself; `None`: it does.
+    missing: Option<String>,
+    is_installed: bool,
+}
+
+impl JobCache {
+    /// Why nothing closes by itself, where the user has to know it: the job is not as it was installed, or something is open
+    /// with an end.
+    pub fn note(&self, system: &dyn System, openings: &[Opening]) -> Option<String> {
+        let known = self.known(system);
+        let ends = openings.iter().any(|opening| opening.until.is_some());
+        known.missing.filter(|_| known.is_installed || ends)
+    }
+
+    fn known(&self, system: &dyn System) -> KnownJob {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref().filter(|last| last.asked.elapsed() < LASTS) {
+            Some(known) => known.clone(),
+            None => last.insert(ask(system)).clone(),
+        }
+    }
+}
+
+fn ask(system: &dyn System) -> KnownJob {
+    let (missing, is_installed) = match job::state(system) {
+        JobState::Ready(_) => (None, true),
+        JobState::NotInstalled => {
+            (Some("the part that closes ports in time is not installed".to_owned()), false)
+        }
+        JobState::Changed(changed) => (Some(changed.to_string()), true),
+        JobState::NotLoaded(_) => {
+            let because = "the part that closes ports in time is switched off: switch Portcullis on in System Settings, \
+                General, Login Items";
+            (Some(because.to_owned()), true)
+        }
+    };
+    let missing = missing
+        .map(|because| format!("nothing closes by itself: {because}; `portcullis install` installs it anew"));
+    KnownJob { asked: Instant::now(), missing, is_installed }
+}

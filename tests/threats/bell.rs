@@ -1,0 +1,156 @@
+//! Row 7: the bell can close and nothing else, whatever its user makes of it. Rows 6 and 17 are in `tests/evening.rs`.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use portcullis::os::own_uid;
+use portcullis::root::bell;
+use portcullis::root::request::Operation;
+use portcullis::rules::ledger::Ledger;
+use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
+use portcullis::system::{BELL, LEDGER, System as _};
+
+use crate::common::{Lab, request};
+
+fn open(lab: &Lab, port: &str) {
+    let ports = vec![NamedPort::unnamed(port.parse().unwrap())];
+    lab.request(&request(Operation::Open { ports, from: Source::Any, until: None })).expect(0);
+}
+
+/// A lab with the job and two open ports.
+fn ready() -> Lab {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    open(&lab, "2345");
+    open(&lab, "9229");
+    lab
+}
+
+fn ledger(lab: &Lab) -> Ledger {
+    Ledger::parse(&lab.read(LEDGER)).unwrap()
+}
+
+fn opened(lab: &Lab) -> Vec<String> {
+    ledger(lab).openings.iter().map(|opening| opening.port.to_string()).collect()
+}
+
+/// launchd's tick, which is never slow.
+fn tick(lab: &Lab) {
+    let began = Instant::now();
+    lab.helper(&["tick"]).expect(0);
+    assert!(began.elapsed() < Duration::from_secs(20), "it hangs");
+}
+
+fn make_pipe(path: &Path) {
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+fn make_huge(path: &Path) {
+    std::fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+}
+
+#[test]
+fn threat_07_what_takes_the_place_of_a_bell_closes_its_port_and_does_nothing_else() {
+    let lab = ready();
+    let bell = lab.file(&bell::of_port(own_uid(), "2345".parse().unwrap()));
+    let outside = tempfile::tempdir().unwrap();
+    let victim = outside.path().join("victim");
+    std::fs::write(&victim, "kept").unwrap();
+    make_pipe(&outside.path().join("pipe"));
+    let again = outside.path().join("again");
+    let kinds: [(&str, &dyn Fn()); 8] = [
+        ("a link", &|| symlink(&victim, &bell).unwrap()),
+        ("a link to a pipe", &|| symlink(outside.path().join("pipe"), &bell).unwrap()),
+        ("a link to nothing", &|| symlink("/nowhere/at/all", &bell).unwrap()),
+        ("a pipe", &|| make_pipe(&bell)),
+        ("a folder", &|| std::fs::create_dir(&bell).unwrap()),
+        ("huge", &|| make_huge(&bell)),
+        ("another file", &|| std::fs::write(&bell, "\u{0}junk").unwrap()),
+        ("of two names", &|| {
+            std::fs::write(&bell, "").unwrap();
+            std::fs::hard_link(&bell, &again).unwrap();
+        }),
+    ];
+    for (kind, put) in kinds {
+        open(&lab, "2345");
+        std::fs::remove_file(&bell).unwrap();
+        put();
+        tick(&lab);
+        assert_eq!(opened(&lab), ["9229"], "{kind}");
+        assert!(bell.symlink_metadata().is_err(), "{kind}: it went with the opening");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept", "{kind}");
+    }
+    assert!(lab.rules().contains("9229") && lab.rules().contains("block return"));
+}
+
+#[test]
+fn threat_07_what_launchd_watches_may_be_anything_too() {
+    let lab = ready();
+    let (files, ring) = (lab.system().files(), lab.file(&bell::ring()));
+    let victim = lab.file("/victim");
+    std::fs::write(&victim, "kept").unwrap();
+    let kinds: [&dyn Fn(); 5] = [
+        &|| symlink(&victim, &ring).unwrap(),
+        &|| make_pipe(&ring),
+        &|| std::fs::create_dir(&ring).unwrap(),
+        &|| make_huge(&ring),
+        &|| (),
+    ];
+    for put in kinds {
+        std::fs::remove_file(&ring).unwrap();
+        put();
+        tick(&lab);
+        // Where it was gone it comes back with the next change.
+        open(&lab, "2345");
+        let meta = ring.symlink_metadata().unwrap();
+        assert!(meta.is_file() && meta.len() == 0 && meta.permissions().mode() & 0o7777 == 0o666);
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept");
+        assert_eq!(opened(&lab), ["2345", "9229"], "by itself it closes nothing");
+    }
+    // A thousand rings leave it as it is: a new file each time would start launchd each time.
+    (0..1000).for_each(|_| files.ring_bell(&bell::ring()).unwrap());
+    let before = ring.metadata().unwrap();
+    tick(&lab);
+    let after = ring.metadata().unwrap();
+    assert_eq!((before.ino(), before.len(), before.mtime()), (after.ino(), after.len(), after.mtime()));
+}
+
+#[test]
+fn threat_07_a_bell_that_is_gone_closes_nothing_and_comes_back() {
+    let lab = ready();
+    let folder = lab.file(BELL);
+    std::fs::remove_dir_all(&folder).unwrap();
+    tick(&lab);
+    assert_eq!(opened(&lab), ["2345", "9229"]);
+    open(&lab, "5005");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 5);
+}
+
+#[test]
+fn threat_07_a_user_closes_no_port_of_another() {
+    let lab = ready();
+    let (own, other) = (own_uid(), own_uid() + 501);
+    // 9229 is another user's.
+    let mut ledger = ledger(&lab);
+    ledger.openings[1].user = Some(other);
+    lab.write(LEDGER, ledger.file().unwrap());
+    // Files that root did not make are not looked at, by whatever name.
+    for name in [format!("{own}.9229"), format!("{own}.1024-65535"), format!("{other}.2345"), "9229".into()] {
+        std::fs::write(lab.file(BELL).join(name), "1").unwrap();
+    }
+    tick(&lab);
+    assert_eq!(opened(&lab), ["2345", "9229"]);
+    std::fs::write(lab.file(&bell::of_all(own)), "1").unwrap();
+    tick(&lab);
+    assert_eq!(opened(&lab), ["9229"]);
+    // Nor does the app ring for it.
+    let asked = || {
+        std::fs::read_to_string(lab.file(portcullis::lab::osascript::PROMPTS_LOG)).unwrap().lines().count()
+    };
+    let before = asked();
+    lab.portcullis(&["close", "--all"]).expect(0);
+    assert_eq!((asked(), opened(&lab)), (before + 1, vec![]));
+}
