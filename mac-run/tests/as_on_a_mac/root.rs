@@ -24,13 +24,14 @@ const SHARED: [&str; 11] = [
     "/usr/bin/env",
     "/usr/bin/head",
 ];
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "private/etc",
     "private/var/root",
     "private/var/log",
     "private/tmp",
     "Users/ada",
     "Library/Application Support",
+    "Library/LaunchDaemons",
     "Library/Logs",
     "Applications",
 ];
