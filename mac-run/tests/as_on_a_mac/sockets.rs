@@ -120,8 +120,9 @@ fn an_accepted_connection_is_seen_with_its_client() {
     let client = TcpStream::connect(("127.0.0.1", listener.port)).unwrap();
     listener.accept();
     let row = seen(&mac, listener.port);
+    assert_eq!(row["state"], "in-session", "{row:#}");
     let clients = row["clients"].to_string();
-    assert!(clients.contains("127.0.0.1"), "{:?}: {row:#}", client.local_addr());
+    assert!(clients.contains(&format!("({})", std::process::id())), "{:?}: {row:#}", client.local_addr());
 }
 
 #[test]
