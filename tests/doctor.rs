@@ -282,3 +282,26 @@ fn a_conf_that_an_update_put_back_is_told() {
     lab.portcullis(&["repair"]).expect(0);
     assert!(!said());
 }
+
+#[test]
+fn a_main_ruleset_that_lost_apples_anchors_is_a_problem() {
+    let lab = Lab::new();
+    lab.portcullis(&["status", "--check"]).expect(0);
+    lab.write("/other.conf", "rdr pass inet proto tcp from any to any port 80 -> 127.0.0.1 port 8080\n");
+    lab.pfctl(&["-ef", &lab.file("/other.conf").display().to_string()]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let said = lab.portcullis(&["doctor"]).expect(1).out;
+    assert!(
+        said.contains(
+            "does not call com.apple/* any more: AirDrop, Internet Sharing and rules of ours below it"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.contains("takes away what is loaded now (`rdr pass inet proto tcp from any to any port = 80"),
+        "{said}"
+    );
+    lab.pfctl(&["-f", "/etc/pf.conf"]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    lab.portcullis(&["doctor"]).expect(0);
+}

@@ -1,7 +1,7 @@
 //! /etc/pf.conf as it stands on disk, against what pf holds.
 
 use super::facts::DoctorFacts;
-use super::finding::{Finding, Level, finding, shortened};
+use super::finding::{Finding, Level, finding};
 use crate::pf::on_disk::OnDisk;
 
 /// Whether the next start loads the file, and whether it is loaded now.
@@ -9,8 +9,9 @@ pub fn conf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(on_disk) = &facts.on_disk else { return vec![] };
     let (level, evidence) = match on_disk {
         OnDisk::Refused { message, .. } => (Level::Problem, message.as_str()),
+        OnDisk::AppleUncalled { .. } => (Level::Problem, "/etc/pf.conf and what root saw of pf"),
         OnDisk::NotLoaded { .. } => (Level::Advice, "/etc/pf.conf and what root saw of pf"),
         OnDisk::Reset { .. } => (Level::Problem, "/etc/pf.conf"),
     };
-    vec![finding(level, "pf", shortened(&on_disk.to_string()), evidence, on_disk.next_step())]
+    vec![finding(level, "pf", on_disk.to_string(), evidence, &on_disk.next_step())]
 }

@@ -5,6 +5,7 @@ use super::finding::{Finding, Level, finding, shortened};
 use crate::diagnosis::Answer;
 use crate::pf::explain::SomeClients;
 use crate::pf::grounds::DecidingRule;
+use crate::pf::on_disk::OnDisk;
 use crate::pf::parse::parse_listing;
 use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
@@ -57,7 +58,10 @@ pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
     let notes = facts.notes.iter().filter(|note| of_conf.as_ref() != Some(note));
     let notes = notes.map(|note| of_note(facts, note));
     let of_report = facts.seen.iter().zip(&facts.rulesets).flat_map(|(seen, loaded)| {
-        skipped_interfaces(loaded).into_iter().chain(our_rules(seen, loaded)).chain(rules_of_others(loaded))
+        skipped_interfaces(loaded)
+            .into_iter()
+            .chain(our_rules(facts, seen, loaded))
+            .chain(rules_of_others(loaded))
     });
     notes.chain(of_report).collect()
 }
@@ -138,7 +142,7 @@ fn skipped_interfaces(loaded: &RulesetsReport) -> Vec<Finding> {
 }
 
 /// `None` where no rules of ours are to be there.
-fn our_rules(seen: &Report, loaded: &RulesetsReport) -> Option<Finding> {
+fn our_rules(facts: &DoctorFacts, seen: &Report, loaded: &RulesetsReport) -> Option<Finding> {
     let are_wanted = seen.guard == Guard::On || !seen.openings.is_empty();
     let way = seen.way.filter(|_| are_wanted && seen.pf == PfState::Enabled)?;
     let call = match way {
@@ -154,6 +158,10 @@ fn our_rules(seen: &Report, loaded: &RulesetsReport) -> Option<Finding> {
         let what = format!("our rules are gone from the anchor {}: something has reloaded pf", way.anchor());
         finding(Level::Problem, "pf", what, "pfctl -a … -s rules", repair)
     } else if !called.any(|anchor| anchor.to_string() == call) {
+        // Of Apple's anchors it is said once.
+        if matches!(facts.on_disk, Some(OnDisk::AppleUncalled { .. })) {
+            return None;
+        }
         let what =
             format!("the main ruleset does not call the anchor {call}, so our rules are not evaluated");
         let step = match way {

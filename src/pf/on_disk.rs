@@ -6,6 +6,7 @@ use super::criteria::{Address, PortMatch};
 use super::load::LoadedConf;
 use super::parse::parse_listing;
 use super::rule::{Placed, Rule, Ruleset};
+use super::rulesets::calls_anchor;
 
 /// How the file is not what pf holds. `Display` says it in a clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,11 @@ pub enum OnDisk {
     Refused { path: String, line: usize, message: String },
     /// A rule of the file that pf does not hold: it was edited, and not loaded.
     NotLoaded { line: usize, rule: String },
+    /// What is loaded is another ruleset, which does not call Apple's anchors.
+    AppleUncalled {
+        /// The first rule that is loaded in their place.
+        loaded: Option<String>,
+    },
     /// Something has put the file back, and what of it called our rules is gone.
     Reset { anchor: &'static str },
 }
@@ -30,6 +36,10 @@ impl fmt::Display for OnDisk {
             OnDisk::NotLoaded { line, rule } => {
                 write!(f, "/etc/pf.conf is not what is loaded: only in the file, line {line}: {rule}")
             }
+            OnDisk::AppleUncalled { .. } => f.write_str(
+                "the main ruleset that is loaded does not call com.apple/* any more: AirDrop, Internet Sharing and rules of \
+                 ours below it have no effect",
+            ),
             OnDisk::Reset { anchor } => write!(
                 f,
                 "/etc/pf.conf was put back, as an update of macOS does: it does not call the anchor {anchor} any more, and \
@@ -41,14 +51,21 @@ impl fmt::Display for OnDisk {
 
 impl OnDisk {
     /// What to do about it.
-    pub fn next_step(&self) -> &'static str {
-        match self {
+    pub fn next_step(&self) -> String {
+        let step = match self {
             OnDisk::Refused { .. } => "see what to write: `portcullis check /etc/pf.conf`",
             OnDisk::NotLoaded { .. } => {
                 "load it, if it is meant, which takes away what others put in since: `sudo pfctl -f /etc/pf.conf`"
             }
             OnDisk::Reset { .. } => "have it call our anchor again: `portcullis repair`",
-        }
+            OnDisk::AppleUncalled { loaded } => {
+                let instead = loaded.as_ref().map(|rule| format!(" (`{rule}`)")).unwrap_or_default();
+                return format!(
+                    "load this Mac's own again, which takes away what is loaded now{instead}: `sudo pfctl -f /etc/pf.conf`"
+                );
+            }
+        };
+        step.to_owned()
     }
 }
 
@@ -80,6 +97,11 @@ fn not_loaded(conf: &LoadedConf, listed: MainListing) -> Option<OnDisk> {
         return None;
     }
     let file = conf.rulesets.anchor("")?;
+    let calls_apple = |ruleset: &Ruleset| calls_anchor("", ruleset, "com.apple/0");
+    if calls_apple(file) && !calls_apple(&rules) && !calls_apple(&nat) {
+        let first = decisive(&nat).chain(decisive(&rules)).next();
+        return Some(OnDisk::AppleUncalled { loaded: first.map(|rule| rule.item.to_string()) });
+    }
     let is_missing = |rule: &&Placed<Rule>| is_plain(&rule.item) && !loaded.contains(&rule.item.to_string());
     let missing = decisive(file).find(is_missing)?;
     Some(OnDisk::NotLoaded { line: missing.place.line, rule: missing.item.to_string() })
@@ -125,6 +147,9 @@ mod tests {
         assert_eq!(found(&edited, &loaded, nat), None);
         let broken = found(&format!("{stock}bloc in all\n"), rules, nat).unwrap();
         assert!(broken.contains("does not read: at the next start pf loads nothing"), "{broken}");
+        let gone =
+            found(stock, "", "rdr pass inet proto tcp from any to any port = 80 -> 127.0.0.1 port 8080\n");
+        assert!(gone.unwrap().contains("does not call com.apple/* any more: AirDrop"));
         // Nothing is loaded yet.
         assert_eq!(found(&edited, "", ""), None);
     }

@@ -98,7 +98,9 @@ impl Status {
         // A main ruleset that does not call our anchor is not the file's: that is said once.
         let is_said = |note: &Note| matches!(note, Note::NotEvaluated { .. });
         let is_said = report.iter().any(|report| report.notes.iter().any(is_said));
-        let is_news = |on_disk: &&OnDisk| !(is_said && matches!(on_disk, OnDisk::NotLoaded { .. }));
+        let is_news = |on_disk: &&OnDisk| {
+            !(is_said && matches!(on_disk, OnDisk::NotLoaded { .. } | OnDisk::AppleUncalled { .. }))
+        };
         notes.extend(facts.on_disk.as_ref().filter(is_news).map(ToString::to_string));
         if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
