@@ -167,11 +167,13 @@ fn is_as_asked(machine: &Machine, half: &Ledger, after: &Ledger) -> bool {
     is_same(half, &after)
 }
 
-/// Whether two ledgers have the same open and closed, in the same way where that matters. Tokens do not count.
+/// Whether two ledgers have the same open and closed, in the same way where that matters, and the same end of day. Tokens do
+/// not count.
 pub fn is_same(one: &Ledger, other: &Ledger) -> bool {
     let open = one.open_beyond(other).is_empty() && other.open_beyond(one).is_empty();
     let way = one.way == other.way || !other.needs_rules();
-    open && way && one.guard == other.guard && one.managed == other.managed
+    let day = one.end_of_day == other.end_of_day;
+    open && way && day && one.guard == other.guard && one.managed == other.managed
 }
 
 /// Whether the ledger says that a change is under way.

@@ -28,7 +28,8 @@ fn a_stock_mac_is_unknown_until_root_has_looked() {
 fn a_port_is_opened_and_closed_behind_prompts() {
     let mac = Mac::new();
     mac.portcullis(&["guard", "on"]).expect(0);
-    let opened = mac.portcullis(&["open", "2345", "--from", "192.168.1.0/24", "--json"]).expect(0).json();
+    let opened =
+        mac.portcullis(&["open", "2345", "--from", "192.168.1.0/24", "--keep", "--json"]).expect(0).json();
     assert_eq!((&opened["ok"], &opened["outcome"]), (&true.into(), &"changed".into()));
     let status = mac.status();
     let dlv = port(&status, 2345);

@@ -1,6 +1,7 @@
 //! The helper by itself, as root runs it: answers, undoing, states in the kernel.
 
 use portcullis::root::request::{Operation, Request};
+use portcullis::rules::ends::EndKind;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 use portcullis::system::Moment;
@@ -8,7 +9,7 @@ use portcullis::system::Moment;
 use crate::root::Mac;
 
 pub fn open(port: &str) -> Request {
-    request(Operation::Open { ports: vec![named(port)], from: Source::Any, until: None })
+    request(Operation::Open { ports: vec![named(port)], from: Source::Any, until: None, ends: EndKind::Time })
 }
 
 fn named(port: &str) -> NamedPort {
