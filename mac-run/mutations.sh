@@ -85,6 +85,11 @@ mutate pthread_mutex_lock system/threads.rs 'errno::to_mac(libc::pthread_mutex_l
 mutate pthread_mutex_trylock system/threads.rs 'errno::to_mac(libc::pthread_mutex_trylock(inner(mutex)))' '{ libc::pthread_mutex_trylock(inner(mutex)); 0 }'
 mutate pthread_mutex_unlock system/threads.rs 'errno::to_mac(libc::pthread_mutex_unlock(inner(mutex)))' '{ inner(mutex); 0 }'
 mutate pthread_mutexattr_settype system/threads.rs '2 => libc::PTHREAD_MUTEX_RECURSIVE' '2 => libc::PTHREAD_MUTEX_NORMAL'
+mutate pthread_mutexattr_init system/threads.rs 'errno::to_mac(libc::pthread_mutexattr_init(&raw mut (*attributes).inner))' '{ libc::pthread_mutexattr_init(&raw mut (*attributes).inner); 22 }'
+mutate pthread_mutexattr_destroy system/threads.rs 'errno::to_mac(libc::pthread_mutexattr_destroy(&raw mut (*attributes).inner))' '{ libc::pthread_mutexattr_destroy(&raw mut (*attributes).inner); 22 }'
+mutate pthread_self system/threads.rs '"pthread_self" => libc::pthread_self' '"pthread_self" => libc::getpid'
+mutate munmap system/loader.rs '"munmap" => libc::munmap' '"munmap" => libc::mprotect'
+mutate mprotect system/loader.rs '"mprotect" => libc::mprotect' '"mprotect" => libc::munmap'
 mutate pthread_threadid_np system/threads.rs 'libc::gettid() as u64' 'libc::getpid() as u64'
 mutate sigaltstack system/signals.rs 'ss_size: new.size,' 'ss_size: 0,'
 mutate dispatch_semaphore_signal system/dispatch.rs '+= 1;' '+= 0;'
@@ -108,7 +113,7 @@ if is_wanted kill_state; then
     replace "$copy/src/os/pf_layout.rs" 'operator: EQUAL,' 'operator: EQUAL - EQUAL,'
     mkdir "$copy/programs"
     cp "$programs/portcullis" "$copy/programs/"
-    (cd "$copy" && mac build --quiet --locked --no-default-features --target "$triple" -Zbuild-std=std,panic_abort,test --bin portcullis-helper)
+    (cd "$copy" && mac build --quiet --locked --no-default-features --target "$triple" -Zbuild-std=std,panic_abort,test --bin portcullis-helper --test pf_alone)
     cp "$work/$triple/debug/portcullis-helper" "$copy/programs/"
     told kill_state "$(as_on_a_mac "$copy/programs" closing_cuts)"
 fi

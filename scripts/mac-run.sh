@@ -54,11 +54,12 @@ for name in "${skipped[@]}"; do skips+=(--skip "$name"); done
 mac test "${options[@]}" "${tests[@]}" --no-fail-fast -- "${skips[@]}" 2>&1 | tee "$logs/mac" || failed=yes
 
 section "Programs as they are in the bundle"
-mac build "${options[@]}" --bin portcullis-helper
+# With a test, so that what they depend on is compiled as it was for the tests, and not once more.
+mac build "${options[@]}" --bin portcullis-helper --test pf_alone
 cp "$work/$triple/debug/portcullis-helper" "$programs/"
 # The app is compiled with the hash of its helper. It is linked with the fixups of newer linkers, the helper with those of older ones.
 sha256=$(sha256sum <"$programs/portcullis-helper" | cut -d' ' -f1)
-PORTCULLIS_HELPER_SHA256=$sha256 mac rustc "${options[@]}" --bin portcullis -- -Clink-arg=-fixup_chains
+PORTCULLIS_HELPER_SHA256=$sha256 PORTCULLIS_LINK=-fixup_chains mac build "${options[@]}" --bin portcullis --test pf_alone
 cp "$work/$triple/debug/portcullis" "$programs/"
 
 section "What a Mac program may ask of its system, asked from the Mac's side"

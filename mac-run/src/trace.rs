@@ -5,8 +5,8 @@
 //! lost when the process is killed. A test is known by its thread, which the test harness names after it; threads and
 //! programs that a test starts belong to it too.
 //!
-//! `MAC_RUN_FAULT=PROGRAM:FUNCTION:N:ERROR` makes the Nth call of a function fail with an error number of macOS in that program
-//! alone; with `kill` in its place the process is killed before the call.
+//! `MAC_RUN_FAULT=PROGRAM:FUNCTION,…:N:ERROR` makes the Nth call of these functions fail with an error number of macOS in that
+//! program alone; with `kill` in its place the process is killed before the call.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ struct Trace {
 
 /// A call that fails.
 struct Fault {
-    function: String,
+    functions: Vec<String>,
     /// How many calls are left until then.
     left: AtomicI64,
     /// `None`: the process is killed.
@@ -74,8 +74,8 @@ pub fn begin(directory: &OsStr, test: Option<OsString>, program: &Path) {
 /// Arms the fault that is meant for this program.
 pub fn arm(fault: &OsStr, program: &Path) -> Result<(), String> {
     let text = fault.to_str().unwrap_or_default();
-    let [name, function, number, error] = text.split(':').collect::<Vec<_>>()[..] else {
-        return Err(format!("{text:?} is no fault: expected PROGRAM:FUNCTION:N:ERROR"));
+    let [name, functions, number, error] = text.split(':').collect::<Vec<_>>()[..] else {
+        return Err(format!("{text:?} is no fault: expected PROGRAM:FUNCTION,…:N:ERROR"));
     };
     if program.file_name() != Some(OsStr::new(name)) {
         return Ok(());
@@ -85,7 +85,8 @@ pub fn arm(fault: &OsStr, program: &Path) -> Result<(), String> {
         "kill" => None,
         number => Some(number.parse().ok().and_then(abi::errno::to_linux).ok_or("no error of macOS")?),
     };
-    let _ = FAULT.set(Fault { function: function.to_owned(), left: AtomicI64::new(left), error });
+    let functions = functions.split(',').map(str::to_owned).collect();
+    let _ = FAULT.set(Fault { functions, left: AtomicI64::new(left), error });
     Ok(())
 }
 
@@ -93,7 +94,7 @@ impl Fault {
     /// Whether this call is the one.
     fn is_due(&self, function: &str) -> bool {
         let name = function.split('$').next().unwrap_or_default();
-        name == self.function && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+        self.functions.iter().any(|one| one == name) && self.left.fetch_sub(1, Ordering::Relaxed) == 1
     }
 }
 

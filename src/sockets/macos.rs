@@ -107,8 +107,8 @@ fn held_sockets() -> Result<Vec<KernelSocket>, SocketsError> {
 
 fn row(pid: u32, held: HeldSocket) -> KernelSocket {
     KernelSocket {
-        local: held.local,
-        remote: held.remote,
+        local: pcblist::without_interface(held.local),
+        remote: pcblist::without_interface(held.remote),
         state: pcblist::state(u32::try_from(held.state).unwrap_or(u32::MAX)),
         v6_only: held.local.is_ipv6().then_some(!held.takes_v4),
         accept_queue: held.accept_queue,

@@ -121,8 +121,8 @@ impl InternetRecord {
             }
         };
         Some(KernelSocket {
-            local: SocketAddr::new(address(&self.local)?, self.local_port),
-            remote: SocketAddr::new(address(&self.remote)?, self.remote_port),
+            local: without_interface(SocketAddr::new(address(&self.local)?, self.local_port)),
+            remote: without_interface(SocketAddr::new(address(&self.remote)?, self.remote_port)),
             state,
             v6_only: (self.flags & IPV6 != 0).then_some(self.flags & IPV4 == 0),
             accept_queue: u32::from(socket.queue),
@@ -142,6 +142,19 @@ impl SocketRecord {
             uid: number(record, 64)?,
             pid: number(record, 68)?,
         })
+    }
+}
+
+/// An end of a socket as it is on the wire, from the kernel's list or libproc: the kernel keeps the interface of a link-local
+/// address in its second two bytes (XNU: bsd/netinet6/scope6.c `in6_setscope`), which are zero in packets.
+pub(super) fn without_interface(end: SocketAddr) -> SocketAddr {
+    match end.ip() {
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            let [first, _, rest @ ..] = address.segments();
+            let [a, b, c, d, e, f] = rest;
+            SocketAddr::new(Ipv6Addr::new(first, 0, a, b, c, d, e, f).into(), end.port())
+        }
+        _ => end,
     }
 }
 
@@ -242,6 +255,15 @@ mod tests {
             (rows[1].state, rows[1].v6_only, rows[1].accepted),
             (TcpState::Established, Some(true), false)
         );
+    }
+
+    #[test]
+    fn a_link_local_address_has_no_interface_in_it() {
+        let end = |text: &str| without_interface(text.parse().unwrap()).to_string();
+        assert_eq!(end("[fe80:4::1c2a:3bff:fe4c:5d6e]:2345"), "[fe80::1c2a:3bff:fe4c:5d6e]:2345");
+        for same in ["[fd00:4::1]:2345", "[::]:2345", "192.168.1.2:2345"] {
+            assert_eq!(end(same), same);
+        }
     }
 
     #[test]

@@ -137,6 +137,12 @@ fn memory_can_be_mapped_and_protected() {
         *page = 7;
         assert_eq!((*page, *page.add(8191)), (7, 0));
         assert_eq!(libc::mprotect(page.cast(), 4096, libc::PROT_READ), 0);
+        assert_eq!(*page, 7, "it can be read still");
+        let zeros = libc::open(c"/dev/zero".as_ptr(), libc::O_RDONLY);
+        assert_eq!(libc::read(zeros, page.cast(), 1), -1);
+        assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EFAULT));
+        assert_eq!(libc::read(zeros, page.add(4096).cast(), 1), 1);
+        libc::close(zeros);
         assert_eq!(libc::munmap(page.cast(), 8192), 0);
     }
     assert_eq!(page_size(), 4096);

@@ -15,7 +15,7 @@ fn named(port: &str) -> NamedPort {
     NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }
 }
 
-fn close(port: &str) -> Request {
+pub fn close(port: &str) -> Request {
     request(Operation::Close { ports: vec![named(port)] })
 }
 

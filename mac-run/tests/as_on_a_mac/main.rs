@@ -5,6 +5,7 @@
 
 mod command_line;
 mod faults;
+mod first_start;
 mod helper;
 mod loading;
 mod root;

@@ -9,7 +9,7 @@ use portcullis::root::request::Request;
 
 /// `mac-run`, built with these tests.
 const MAC_RUN: &str = env!("CARGO_BIN_EXE_mac-run");
-const APP: &str = "/Applications/Portcullis.app/Contents/MacOS";
+const APP: &str = "Portcullis.app";
 /// Programs of this machine that are the same on a Mac.
 const SHARED: [&str; 11] = [
     "/bin/sh",
@@ -24,13 +24,14 @@ const SHARED: [&str; 11] = [
     "/usr/bin/env",
     "/usr/bin/head",
 ];
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "private/etc",
     "private/var/root",
     "private/var/log",
     "private/tmp",
     "Users/ada",
     "Library/Application Support",
+    "Library/LaunchDaemons",
     "Library/Logs",
     "Applications",
 ];
@@ -43,6 +44,8 @@ const USER: &str = "501";
 /// A Mac that is removed with the test.
 pub struct Mac {
     directory: tempfile::TempDir,
+    /// The folder of the app's programs.
+    programs: String,
 }
 
 /// What a program said.
@@ -101,7 +104,10 @@ impl Mac {
     pub fn new() -> Self {
         let folder = std::env::var_os("MAC_RUN_PROGRAMS").expect("MAC_RUN_PROGRAMS: run by `make mac-run`");
         // Beside the programs, so that they need not be copied.
-        let mac = Mac { directory: tempfile::Builder::new().prefix("mac.").tempdir_in(folder).unwrap() };
+        let mut mac = Mac {
+            directory: tempfile::Builder::new().prefix("mac.").tempdir_in(folder).unwrap(),
+            programs: String::new(),
+        };
         for folder in FOLDERS {
             std::fs::create_dir_all(mac.place(folder)).unwrap();
         }
@@ -114,15 +120,26 @@ impl Mac {
         for program in SHARED {
             mac.link(program, Path::new(program));
         }
-        std::fs::create_dir_all(mac.place(APP)).unwrap();
-        for program in ["portcullis", "portcullis-helper"] {
-            std::fs::hard_link(built(program), mac.place(&format!("{APP}/{program}"))).unwrap();
-        }
+        mac.put_app("/Applications");
         mac.write("/private/etc/pf.conf", portcullis::lab::STOCK_PF_CONF);
         mac.write("/private/etc/pf.anchors/com.apple", portcullis::lab::STOCK_COM_APPLE);
         // pf starts: /etc/pf.conf is loaded, pf is off.
         mac.pfctl(&["-s", "info"]).expect(0);
         mac
+    }
+
+    fn put_app(&mut self, folder: &str) {
+        self.programs = format!("{folder}/{APP}/Contents/MacOS");
+        std::fs::create_dir_all(self.place(&self.programs)).unwrap();
+        for program in ["portcullis", "portcullis-helper"] {
+            std::fs::hard_link(built(program), self.place(&format!("{}/{program}", self.programs))).unwrap();
+        }
+    }
+
+    /// Moves the app from /Applications to another folder.
+    pub fn move_app(&mut self, folder: &str) {
+        std::fs::remove_dir_all(self.place(&format!("/Applications/{APP}"))).unwrap();
+        self.put_app(folder);
     }
 
     fn link(&self, path: &str, target: &Path) {
@@ -208,7 +225,7 @@ impl Mac {
     }
 
     pub fn portcullis(&self, arguments: &[&str]) -> Said {
-        Said::of(self.by_user(&format!("{APP}/portcullis")).args(arguments).output().unwrap())
+        Said::of(self.by_user(&format!("{}/portcullis", self.programs)).args(arguments).output().unwrap())
     }
 
     pub fn helper(&self, arguments: &[&str]) -> Said {
@@ -216,7 +233,7 @@ impl Mac {
     }
 
     pub fn helper_command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.by_root(&format!("{APP}/portcullis-helper"));
+        let mut command = self.by_root(&format!("{}/portcullis-helper", self.programs));
         command.args(arguments);
         command
     }
