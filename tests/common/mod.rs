@@ -112,6 +112,12 @@ impl Lab {
         Said::from(self.command(env!("CARGO_BIN_EXE_helper-lab")).args(arguments).output().unwrap())
     }
 
+    /// As [`Lab::helper`], killed where it hangs.
+    pub fn helper_that_ends(&self, arguments: &[&str]) -> Said {
+        let mut command = self.command(env!("CARGO_BIN_EXE_helper-lab"));
+        Said::from(command.args(arguments).timeout(std::time::Duration::from_secs(60)).output().unwrap())
+    }
+
     /// Has the helper carry out a request.
     pub fn request(&self, request: &Request) -> Said {
         let words = request.words();

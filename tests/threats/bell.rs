@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use portcullis::os::own_uid;
 use portcullis::root::bell;
@@ -38,14 +37,11 @@ fn opened(lab: &Lab) -> Vec<String> {
 
 /// launchd's tick, which is never slow.
 fn tick(lab: &Lab) {
-    let began = Instant::now();
-    lab.helper(&["tick"]).expect(0);
-    assert!(began.elapsed() < Duration::from_secs(20), "it hangs");
+    lab.helper_that_ends(&["tick"]).expect(0);
 }
 
 fn make_pipe(path: &Path) {
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 fn make_huge(path: &Path) {
