@@ -12,7 +12,7 @@ run: ## start the tray; without a display, show the same job as text in a lab
 test: ## everything that CI runs
 	@scripts/test.sh
 
-bench: ## measure parsing, verdicts and the socket table
+bench: ## measure parsing, verdicts and the socket table; against BASE (f1c44e8) too
 	@scripts/bench.sh
 
 debuggers: ## look at the real debug servers, and show that none was harmed

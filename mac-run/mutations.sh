@@ -113,7 +113,7 @@ if is_wanted kill_state; then
     replace "$copy/src/os/pf_layout.rs" 'operator: EQUAL,' 'operator: EQUAL - EQUAL,'
     mkdir "$copy/programs"
     cp "$programs/portcullis" "$copy/programs/"
-    (cd "$copy" && mac build --quiet --locked --no-default-features --target "$triple" -Zbuild-std=std,panic_abort,test --bin portcullis-helper --test pf_alone)
+    (cd "$copy" && PORTCULLIS_LINK="-x -no_exported_symbols" mac build --quiet --locked --no-default-features --target "$triple" -Zbuild-std=std,panic_abort,test --bin portcullis-helper --test pf_alone)
     cp "$work/$triple/debug/portcullis-helper" "$copy/programs/"
     told kill_state "$(as_on_a_mac "$copy/programs" closing_cuts)"
 fi

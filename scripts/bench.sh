@@ -10,3 +10,4 @@ if ! ls benches/*.rs >/dev/null 2>&1; then
     exit 0
 fi
 cargo bench --locked --no-default-features --benches
+scripts/ratio.sh

@@ -44,6 +44,8 @@ for file in tests/*.rs; do
     name=$(basename "$file" .rs)
     [[ " ${left_out[*]} " == *" $name "* ]] || tests+=(--test "$name")
 done
+# As small as a bundle's, nearly: the helper installs a copy of itself, and reads no file of more than 16 MiB.
+export PORTCULLIS_LINK="-x -no_exported_symbols"
 mac test "${options[@]}" "${tests[@]}" --no-run
 
 export MAC_RUN_TRACE=$trace
@@ -59,8 +61,10 @@ mac build "${options[@]}" --bin portcullis-helper --test pf_alone
 cp "$work/$triple/debug/portcullis-helper" "$programs/"
 # The app is compiled with the hash of its helper. It is linked with the fixups of newer linkers, the helper with those of older ones.
 sha256=$(sha256sum <"$programs/portcullis-helper" | cut -d' ' -f1)
-PORTCULLIS_HELPER_SHA256=$sha256 PORTCULLIS_LINK=-fixup_chains mac build "${options[@]}" --bin portcullis --test pf_alone
+PORTCULLIS_HELPER_SHA256=$sha256 PORTCULLIS_LINK="$PORTCULLIS_LINK -fixup_chains" mac build "${options[@]}" --bin portcullis --test pf_alone
 cp "$work/$triple/debug/portcullis" "$programs/"
+# There are backtraces in it.
+unset PORTCULLIS_LINK
 
 section "What a Mac program may ask of its system, asked from the Mac's side"
 mac test --locked --manifest-path mac-run/probe/Cargo.toml --target "$triple" -Zbuild-std=std,panic_abort,test 2>&1 | tee "$logs/probe" || failed=yes

@@ -42,6 +42,13 @@ fn a_port_is_opened_and_closed_behind_prompts() {
         prompts[1]["prompt"],
         "Portcullis wants to open port 2345 (dlv) for 192.168.1.0/24 until it is closed."
     );
+    let first = prompts[0]["prompt"].as_str().unwrap();
+    assert!(first.ends_with("install the part that closes ports in time."), "{first}");
+    // Root's own copy, which launchd has.
+    let copy = std::fs::read(mac.place("/Library/PrivilegedHelperTools/dev.portcullis.helper")).unwrap();
+    assert_eq!(copy, std::fs::read(crate::root::built("portcullis-helper")).unwrap());
+    let launchctl = mac.read("/private/var/log/launchctl.log");
+    assert!(launchctl.contains("bootstrap system /Library/LaunchDaemons/dev.portcullis"), "{launchctl}");
     mac.portcullis(&["close", "--all"]).expect(0);
     assert!(!mac.rules().contains("keep state"), "{}", mac.rules());
     mac.portcullis(&["guard", "off"]).expect(0);
@@ -80,7 +87,7 @@ fn each_answer_to_the_prompt() {
         ("deny", 1, "nothing was changed"),
         ("wrong-password", 1, "password"),
         ("not-admin", 1, "administrator"),
-        ("no-gui", 1, "sudo '/Applications/Portcullis.app/Contents/MacOS/portcullis-helper'"),
+        ("no-gui", 1, "sudo '/Library/PrivilegedHelperTools/dev.portcullis.helper'"),
     ] {
         mac.write("/lab.toml", &format!("prompt = \"{prompt}\"\n"));
         let refused = mac.portcullis(&["open", "2345"]).expect(code);

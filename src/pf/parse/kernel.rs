@@ -327,6 +327,15 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
         self.note_doubt(message, Fault::Refused);
     }
 
+    /// As [`Parser::doubt`], of this place itself, whatever macro stands there.
+    pub(super) fn doubt_here(&mut self, message: &str) {
+        let is_known = self.shared.doubts.iter().any(|doubt| doubt.message == message);
+        if self.shared.text == TextKind::File && !is_known {
+            let doubt = self.problem_here(self.lexeme.at, message.to_owned(), Fault::Refused);
+            self.shared.doubts.push(doubt);
+        }
+    }
+
     /// Notes that macOS's pfctl refuses this lexeme or may refuse it, unless that is noted already.
     pub(super) fn note_doubt(&mut self, message: &str, fault: Fault) {
         let known = |doubts: &[Problem]| doubts.iter().any(|doubt| doubt.message == message);

@@ -162,7 +162,7 @@ impl Parser<'_, '_, '_> {
             LexemeKind::End => {
                 // The line end of the `include` ends the file's last line.
                 if self.shared.depth == 0 {
-                    self.doubt("the last line of a file needs a line end");
+                    self.doubt_here("the last line of a file needs a line end");
                 }
                 Ok(())
             }

@@ -83,15 +83,18 @@ fn uselessness(
     conf: &LoadedConf,
     uncalled: &[UncalledAnchor],
 ) -> Option<Uselessness> {
+    // A file may have many thousand lines, nearly all of them rules.
+    let first = line.split_whitespace().next()?;
+    if first != "load" && !["ctl", "ipfw", "net.inet"].iter().any(|part| line.contains(part)) {
+        return None;
+    }
     let is_here = |problem: &Problem| &*problem.path == path && problem.line == number;
     if is_command(line) && conf.problems.iter().any(is_here) {
         let commands = shell::commands(line);
         let recipe = commands.iter().flat_map(|words| of_command(words)).next();
         return Some(Uselessness::Command(recipe));
     }
-    let mut words = line.split_whitespace();
-    let first = words.next()?;
-    if of_command(&[first]) == [Recipe::IpfwSetting] && words.next().is_none() {
+    if of_command(&[first]) == [Recipe::IpfwSetting] && line.trim() == first {
         return Some(Uselessness::Setting);
     }
     if first != "load" || conf.problems.iter().any(is_here) {
