@@ -50,6 +50,7 @@ impl Commands {
             &["snapshots"],
             &["undo", "--dry-run"],
             &["install"],
+            &["clean-up", "--dry-run"],
             &["uninstall", "--dry-run"],
             &["check", &conf],
             &["explain", "2345", "--conf", &conf],
