@@ -37,7 +37,7 @@ uninstall: ## 1,000 random requests each way, then uninstall: the Mac is as it w
 macos: ## type-check and lint for both Apple targets, on Linux too
 	@scripts/macos.sh
 
-mac-run: ## run the Mac's own helper, command line and tests here (not in CI yet); scripts/mac-run.sh -v tells more
+mac-run: ## run the Mac's own helper, command line and tests here; scripts/mac-run.sh -v tells more
 	@scripts/mac-run.sh
 
 app: ## dist/Portcullis.zip: the app for both Apple targets, ad-hoc signed

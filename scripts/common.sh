@@ -16,3 +16,5 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 is_mac() { [ "$(uname -s)" = Darwin ]; }
+# Whether programs of macOS can be linked and run here: by x86_64 Linux, and with Debian's compiler and its source.
+can_run_macs_programs() { [ "$(uname -sm)" = "Linux x86_64" ] && [ -d /usr/lib/rustlib/src/rust/library ]; }

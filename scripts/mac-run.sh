@@ -16,6 +16,7 @@ esac
 [ "$(uname -sm)" = "Linux x86_64" ] || die "x86_64 code for macOS runs on x86_64 Linux alone, and this is $(uname -sm)"
 
 scripts/setup.sh build lint macos mac-run
+can_run_macs_programs || die "programs of macOS are linked with Debian's compiler and its source (rust-web-src), which are not to be had here"
 
 work=$PWD/target/mac-run
 case $target in /*) work=$target/mac-run ;; esac

@@ -21,6 +21,13 @@ cargo clippy --locked --all-targets -- -D warnings
 section "macOS gate"
 scripts/macos.sh
 
+section "The Mac's own programs, run here"
+if can_run_macs_programs; then
+    scripts/mac-run.sh
+else
+    say "not here: a Mac needs no other to run them, and elsewhere it takes x86_64 and Debian's source of the standard library"
+fi
+
 section "Tray tests, on a bus and a display of their own"
 on_a_screen() {
     if is_mac; then
