@@ -29,7 +29,8 @@ const FOREIGN: [&str; 11] = [
 /// How many bytes of the released helper are loaded, on Linux: its size without symbols, nearly. It was 1.6 MB before the
 /// journal, the recovery, snapshots, undo, audit and uninstall came.
 /// Closings over every defect of our files, hashes, and the clients that rules of others name made it 2.39 MB; no library came.
-const LARGEST: u64 = 2_400_000;
+/// The job, the bell, ends by this Mac's zone (jiff's, 72 kB) and `clean-up`, which reads pf.conf for itself, made it 2.6 MB.
+const LARGEST: u64 = 2_700_000;
 
 #[test]
 fn the_helper_links_no_library_but_the_systems_own() {
