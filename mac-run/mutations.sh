@@ -88,7 +88,7 @@ mutate pthread_mutexattr_settype system/threads.rs '2 => libc::PTHREAD_MUTEX_REC
 mutate pthread_mutexattr_init system/threads.rs 'errno::to_mac(libc::pthread_mutexattr_init(&raw mut (*attributes).inner))' '{ libc::pthread_mutexattr_init(&raw mut (*attributes).inner); 22 }'
 mutate pthread_mutexattr_destroy system/threads.rs 'errno::to_mac(libc::pthread_mutexattr_destroy(&raw mut (*attributes).inner))' '{ libc::pthread_mutexattr_destroy(&raw mut (*attributes).inner); 22 }'
 mutate pthread_self system/threads.rs '"pthread_self" => libc::pthread_self' '"pthread_self" => libc::getpid'
-mutate munmap system/loader.rs '"munmap" => libc::munmap' '"munmap" => libc::mprotect'
+mutate munmap system/loader.rs '"munmap" => libc::munmap' '"munmap" => libc::sched_yield'
 mutate mprotect system/loader.rs '"mprotect" => libc::mprotect' '"mprotect" => libc::munmap'
 mutate pthread_threadid_np system/threads.rs 'libc::gettid() as u64' 'libc::getpid() as u64'
 mutate sigaltstack system/signals.rs 'ss_size: new.size,' 'ss_size: 0,'

@@ -153,6 +153,35 @@ fn page_size() -> i64 {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) }
 }
 
+/// Whether a byte at `place` can be read: a pipe takes it, or says EFAULT.
+fn can_be_read(pipe: [i32; 2], place: *const u8) -> bool {
+    let mut byte = 0u8;
+    // SAFETY: both ends are open, and there is room for the byte.
+    unsafe {
+        libc::write(pipe[1], place.cast(), 1) == 1 && libc::read(pipe[0], (&raw mut byte).cast(), 1) == 1
+    }
+}
+
+#[test]
+fn memory_that_was_given_back_is_gone() {
+    let mut pipe = [0; 2];
+    // SAFETY: there is room for two descriptors; fresh memory, not used once it was given back.
+    unsafe {
+        assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+        let mut is_gone = false;
+        // Another thread may be given the place at once, and then it can be read.
+        for _ in 0..100 {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
+            let page = libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ, flags, -1, 0).cast::<u8>();
+            assert!(can_be_read(pipe, page));
+            assert_eq!(libc::munmap(page.cast(), 4096), 0);
+            is_gone |= !can_be_read(pipe, page);
+        }
+        assert!(is_gone);
+        pipe.map(|end| libc::close(end));
+    }
+}
+
 #[test]
 fn a_function_that_is_not_there_is_not_found() {
     // SAFETY: C strings.
