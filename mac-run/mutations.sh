@@ -103,7 +103,7 @@ mutate _tlv_atexit thread_locals.rs '__cxa_thread_atexit_impl(function, argument
 mutate sysconf system/processes.rs '29 => libc::_SC_PAGESIZE' '29 => libc::_SC_OPEN_MAX'
 mutate sigaction abi/signals.rs '(31, libc::SIGUSR2)' '(31, libc::SIGUSR1)'
 mutate posix_spawn abi/processes.rs 'signals::to_mac(libc::WTERMSIG(linux))' 'libc::WTERMSIG(linux)'
-mutate readdir system/directories.rs 'kind: linux.d_type,' 'kind: 0,'
+mutate readdir system/directories.rs '.zip(name)' '.zip(name.iter().skip(1))'
 mutate getsockname abi/sockets.rs 'bytes[0] = bytes.len() as u8;' 'bytes[0] = 0;'
 mutate DIOCKILLSTATES abi/pf.rs 'self.address[at] & self.mask[at] == other_bytes[at] & self.mask[at]' 'self.mask[at] & 0 == other_bytes[at] & 0'
 

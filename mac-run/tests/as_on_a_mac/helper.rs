@@ -154,6 +154,20 @@ fn closing_cuts_the_connection_that_is_refused_and_no_other() {
     assert!(said.out.contains("1 open connection was cut"), "{}", said.out);
 }
 
+/// The two differ in the client's address alone.
+#[test]
+fn connections_are_told_apart_by_their_addresses() {
+    let mac = guarded();
+    mac.request(&open("2345")).expect(0);
+    let of =
+        |client: &str| format!("ALL tcp 192.168.1.2:2345 <- {client}:50000       ESTABLISHED:ESTABLISHED\n");
+    mac.write(STATES, &format!("{}{}", of("192.168.1.21"), of("192.168.1.20")));
+    let from = Source::Hosts { hosts: vec!["192.168.1.20/32".parse().unwrap()] };
+    let narrower = Operation::Open { ports: vec![named("2345")], from, until: None, ends: EndKind::Time };
+    mac.request(&request(narrower)).expect(0);
+    assert_eq!(mac.read(STATES), of("192.168.1.20"));
+}
+
 #[test]
 fn connections_over_ipv6_are_cut_too() {
     let mac = guarded();
