@@ -10,7 +10,7 @@ host() { CARGO_TARGET_DIR=$work/host cargo "$@"; }
 mac() {
     PATH="/usr/bin:/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 SDKROOT="$PWD/bundle" MACOSX_DEPLOYMENT_TARGET=11.0 \
         CARGO_TARGET_DIR=$work CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_STRIP=false CARGO_PROFILE_TEST_DEBUG=0 CARGO_PROFILE_TEST_STRIP=false \
-        CARGO_TARGET_X86_64_APPLE_DARWIN_RUNNER="$work/host/debug/mac-run" \
+        CARGO_TARGET_X86_64_APPLE_DARWIN_RUNNER="${runner:-$work/host/debug}/mac-run" \
         env -u RUSTUP_TOOLCHAIN /usr/bin/cargo --config bundle/cargo-cross.toml "$@"
 }
 options=(--locked --no-default-features --target "$triple" -Zbuild-std=std,panic_abort,test)

@@ -39,6 +39,12 @@ host clippy --locked --manifest-path mac-run/Cargo.toml --workspace --all-target
 host build --locked --manifest-path mac-run/Cargo.toml --workspace
 host test --locked --manifest-path mac-run/Cargo.toml --lib 2>&1 | tee "$logs/own"
 
+# Where every user gets at it: a test has another user run a program, and a home may be its owner's alone.
+runner=$(mktemp -d -t mac-run.XXXXXX)
+trap 'rm -rf "$runner"' EXIT
+chmod 755 "$runner"
+cp "$work/host/debug/mac-run" "$work/host/debug/libmac_run_preload.so" "$runner/"
+
 section "Programs for $triple"
 tests=(--lib --bin portcullis --bin portcullis-helper)
 for file in tests/*.rs; do
