@@ -275,7 +275,8 @@ pub fn remove(system: &dyn System) -> Result<(), JobError> {
     if files.mode(JOB_PLIST)?.is_some() || files.mode(JOB)?.is_some() {
         forget(system)?;
     }
-    for path in [JOB_PLIST, INSTALLED_HELPER, JOB] {
+    // First what says that there is one: killed here, a tick meanwhile has nothing to find changed.
+    for path in [JOB, JOB_PLIST, INSTALLED_HELPER] {
         files.remove(path)?;
     }
     Ok(())
