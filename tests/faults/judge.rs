@@ -369,11 +369,10 @@ impl Reference {
         what.to_owned()
     }
 
-    /// Judges the lab after the next run of the helper: `due` is what its ledger has to say, `earlier` the lab before it.
-    pub fn finally(&self, moment: &Moment, due: &Intent, earlier: &Moment) -> Findings {
+    /// Judges the lab after the next run of the helper: `due` is what its ledger has to say.
+    pub fn finally(&self, moment: &Moment, due: &Intent) -> Findings {
         let mut found = Findings::default();
         self.find_torn(moment, Scope::All, &mut found);
-        find_torn_audit(&moment.image, &earlier.image, &mut found);
         self.find_foreign(moment, due, &mut found);
         self.find_leaked(moment, &mut found);
         match &moment.ledger {
@@ -569,6 +568,14 @@ impl Reference {
         }
         self.find_torn_conf(image, found);
         find_torn_snapshots(image, found);
+        if scope == Scope::All {
+            for (path, entry) in image.below(AUDIT) {
+                let Entry::File { bytes, .. } = entry else { continue };
+                if !audit_lines(bytes).1 {
+                    found.add(Wrong::Torn, format!("{path} has a line that is not whole"));
+                }
+            }
+        }
     }
 
     /// What others have in pf.conf: before the request, and after it.
@@ -786,21 +793,6 @@ fn says_that_the_call_stays(moment: &Moment) -> bool {
     let status = moment.image.file(STATUS).and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
     let notes = status.as_ref().and_then(|status| status.get("notes")?.as_array());
     notes.is_some_and(|notes| notes.iter().any(|note| note.get("kind") == Some(&"classic-call-stays".into())))
-}
-
-/// The part of a line that a kill left at the end goes with the next line: a tick that had nothing to do writes none.
-fn find_torn_audit(image: &Image, earlier: &Image, found: &mut Findings) {
-    for (path, entry) in image.below(AUDIT) {
-        let Entry::File { bytes, .. } = entry else { continue };
-        let written = if earlier.file(path) == Some(bytes) {
-            bytes.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &bytes[..=end])
-        } else {
-            bytes
-        };
-        if !audit_lines(written).1 {
-            found.add(Wrong::Torn, format!("{path} has a line that is not whole"));
-        }
-    }
 }
 
 fn find_torn_snapshots(image: &Image, found: &mut Findings) {

@@ -128,7 +128,7 @@ fn judge(
     }
     match Reference::new(start.clone(), end.clone(), &[]) {
         Ok(reference) => {
-            together.found.take_in(&format!("round {round}"), reference.finally(end, new, start));
+            together.found.take_in(&format!("round {round}"), reference.finally(end, new));
         }
         Err(why) => together.found.0.push((Wrong::Torn, format!("round {round}: {why}"))),
     }

@@ -510,7 +510,7 @@ impl Prepared {
         if closes {
             due.managed.extend(helper::MENU.map(|(_, port)| port));
         }
-        let mut found = self.reference.finally(after, &due, start);
+        let mut found = self.reference.finally(after, &due);
         // What a last request did is not what this answer is about.
         let start = if self.last.is_some() { after } else { start };
         self.reference.next_answer(start, after, answer, &mut found);
