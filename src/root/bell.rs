@@ -1,6 +1,6 @@
 //! The bell: how a user has root close what that user opened, without a password.
 //!
-//! Beside each opening lies an empty file that belongs to the user whom root saw open it. A byte in it means "close". root
+//! Beside each opening lies an empty file that belongs to the user that root saw open it. A byte in it means "close". root
 //! looks at the files that it made itself and at no other, and takes nothing from them but whether they were touched:
 //! whatever is done to them, a port is closed or nothing happens.
 

@@ -57,7 +57,7 @@ pub struct Opening {
     pub since: Seconds,
     /// The user who asked for it.
     pub by: String,
-    /// The number of the user whom root saw ask, and who may close it without a password; `None` where that was not
+    /// The number of the user that root saw ask, and who may close it without a password; `None` where that was not
     /// written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<u32>,
