@@ -172,7 +172,8 @@ fn append(tree: &Files, line: &AuditLine) -> Result<(), FileError> {
     // Plain data with text keys: its JSON cannot fail, and holds no newline.
     let text = serde_json::to_string(line).unwrap_or_default();
     let _lock = tree.lock(AUDIT_LOCK, PATIENCE)?;
-    if tree.length(AUDIT)? + text.len() as u64 > MAX_BYTES {
+    // Before the log gets another name, under which no line is appended.
+    if tree.cut_torn_line(AUDIT)? + text.len() as u64 > MAX_BYTES {
         // From the oldest on: a crash in between loses the oldest alone.
         let [newer, older] = OLDER_AUDITS;
         for (from, to) in [(newer, older), (AUDIT, newer)] {
@@ -180,6 +181,16 @@ fn append(tree: &Files, line: &AuditLine) -> Result<(), FileError> {
         }
     }
     tree.append_line(AUDIT, &text)
+}
+
+/// Takes away the part of a line that a helper that was killed left at the end of the log.
+pub fn mend(tree: &Files) -> Result<(), FileError> {
+    if tree.length(AUDIT)? > 0 {
+        // Who holds it appends a line, and does the same before.
+        let _lock = tree.lock(AUDIT_LOCK, Duration::ZERO)?;
+        tree.cut_torn_line(AUDIT)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -224,6 +235,30 @@ mod tests {
         tree.rename(OLDER_AUDITS[0], "audit.2.jsonl").unwrap();
         append(&tree, &sample(40)).unwrap();
         assert_eq!(read(&tree).unwrap().lines.last().unwrap().time, 40);
+    }
+
+    #[test]
+    fn a_part_of_a_line_goes_before_the_log_is_put_away_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = Files::lab(directory.path());
+        let tear = |bytes: usize| {
+            let torn = serde_json::to_string(&sample(2)).unwrap()[..bytes].to_owned();
+            let path = directory.path().join(AUDIT.trim_start_matches('/'));
+            let mut log = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+            std::io::Write::write_all(&mut log, torn.as_bytes()).unwrap();
+        };
+        mend(&tree).unwrap();
+        append(&tree, &sample(1)).unwrap();
+        tear(20);
+        mend(&tree).unwrap();
+        assert_eq!(read(&tree).unwrap(), AuditLog { lines: vec![sample(1)], unreadable: 0 });
+        for number in 2..10 {
+            tear(100_000);
+            append(&tree, &sample(number)).unwrap();
+        }
+        let log = read(&tree).unwrap();
+        assert!(tree.length(OLDER_AUDITS[0]).unwrap() > 0);
+        assert_eq!((log.lines.len(), log.unreadable), (9, 0));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Takes away what helpers that were killed left in our folders.
 
 use crate::os::{Expected, FileError, Files};
+use crate::root::audit;
 use crate::system::{
     ANCHOR_FILE, AUDIT, AUDIT_LOCK, BELL, INSTALLED_HELPER, JOB_PLIST, JOURNAL_CHILDREN, OLDER_AUDITS,
     PF_CONF, RECORDING_CHANGE_LOCK, RECORDING_CHILDREN, RECORDING_LOCK, RULESETS, SNAPSHOT_NUMBER, SNAPSHOTS,
@@ -31,12 +32,13 @@ pub fn clear_the_way(files: &Files, stamp: &str) -> Vec<String> {
     paths.filter_map(|(path, expected)| files.set_aside(path, expected, stamp).ok().flatten()).collect()
 }
 
-/// Sweeps up temporary files, snapshots that were not finished, and the list of a done change's children. Called under the
-/// lock, while no change is under way. What cannot be taken away is left for the next time: nothing is decided by it.
+/// Sweeps up temporary files, snapshots that were not finished, the list of a done change's children, and a part of a line
+/// in the audit. Called under the lock, while no change is under way. What cannot be taken away is left for the next time: nothing is decided by it.
 pub fn sweep(files: &Files) {
     let _ = sweep_temporary(files);
     let _ = sweep_snapshots(files);
     let _ = files.remove(JOURNAL_CHILDREN);
+    let _ = audit::mend(files);
 }
 
 fn sweep_temporary(files: &Files) -> Result<(), FileError> {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -20,16 +20,8 @@ impl Files {
             return Err(FileError::system("make a directory for", &place, Errno::NOENT));
         };
         let fail = |error: std::io::Error| FileError::system("append to", &place, error);
-        // Without NONBLOCK a pipe would wait for its reader.
-        let flags = OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::APPEND
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC
-            | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::from_raw_mode(0o644))
+        let mut file = open_log(&directory, name, OFlags::CREATE)
             .map_err(|error| entry_error("append to", &place, error))?;
-        let mut file = File::from(file);
         self.judge_file(&file, &place)?;
         let length = cut_torn_line(&mut file).map_err(fail)?;
         if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
@@ -42,6 +34,20 @@ impl Files {
             rustix::fs::fsync(directory.as_fd()).map_err(|error| fail(error.into()))?;
         }
         Ok(())
+    }
+
+    /// Takes away a part of a line that a crash left at the end of a log; gives the length that is left, 0 where there is no
+    /// such file. The caller holds the lock that appending needs.
+    pub fn cut_torn_line(&self, path: &str) -> Result<u64, FileError> {
+        let place = self.place(path);
+        let Some((directory, name)) = self.walk(path, None)? else { return Ok(0) };
+        let mut file = match open_log(&directory, name, OFlags::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(0),
+            Err(error) => return Err(entry_error("mend", &place, error)),
+        };
+        self.judge_file(&file, &place)?;
+        cut_torn_line(&mut file).map_err(|error| FileError::system("mend", &place, error))
     }
 
     /// The length of a file in bytes; 0 where there is none.
@@ -67,6 +73,12 @@ impl Files {
             Err(error) => Err(FileError::system("rename", &place, error)),
         }
     }
+}
+
+fn open_log(directory: &OwnedFd, name: &str, more: OFlags) -> Result<File, Errno> {
+    // Without NONBLOCK a pipe would wait for its reader.
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
+    rustix::fs::openat(directory.as_fd(), name, flags, Mode::from_raw_mode(0o644)).map(File::from)
 }
 
 /// Cuts what stands behind the last line end; gives the length that is left.
@@ -112,6 +124,8 @@ mod tests {
         }
         assert_eq!(tree.read("/logs/log").unwrap().unwrap(), b"one\ntwo\ntwo\n");
         assert_eq!(tree.length("/logs/log").unwrap(), 12);
+        std::fs::write(&path, "one\ntorn").unwrap();
+        assert_eq!([tree.cut_torn_line("/logs/log").unwrap(), tree.length("/logs/log").unwrap()], [4, 4]);
         std::fs::write(&path, "torn").unwrap();
         tree.append_line("/logs/log", "one").unwrap();
         assert_eq!(tree.read("/logs/log").unwrap().unwrap(), b"one\n");
@@ -134,8 +148,9 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         std::os::unix::fs::symlink("elsewhere", directory.path().join("link")).unwrap();
         for path in ["/pipe", "/link"] {
-            assert!(tree.append_line(path, "x").is_err(), "{path}");
+            assert!(tree.append_line(path, "x").is_err() && tree.cut_torn_line(path).is_err(), "{path}");
         }
+        assert_eq!(tree.cut_torn_line("/nothing").unwrap(), 0);
         assert_eq!(tree.list("/").err().map(|error| error.to_string().contains("no file")), Some(true));
         assert!(!directory.path().join("elsewhere").exists());
     }
