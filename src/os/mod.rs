@@ -102,6 +102,22 @@ pub fn own_uid() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
+/// The bytes of a plain file with at most so many. It is opened without waiting for a pipe's other end and looked at then, so
+/// that nothing which takes its place in between is read.
+pub fn read_plain(path: &std::path::Path, most: u64) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file =
+        std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.len() > most {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Replaces a file of the user's own, its folder made where it is missing: written beside, then renamed.
 /// The file behind a symbolic link is replaced, not the link: people keep their settings in one place that way.
 pub fn replace_own(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
