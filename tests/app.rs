@@ -13,7 +13,7 @@ use portcullis::os::holds::{HoldError, Release};
 use portcullis::os::process::Program;
 use portcullis::os::states::StatesError;
 use portcullis::os::{Files, Interface, TrackedConnection};
-use portcullis::system::{HelperLaunch, System, SystemError};
+use portcullis::system::{HelperLaunch, NetworkFacts, System, SystemError};
 
 /// A lab whose helper lies where cargo puts the programs, one folder above this test.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ impl System for LabOfThisTest {
 
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
         self.0.networks()
+    }
+
+    fn network_facts(&self) -> Result<Vec<NetworkFacts>, SystemError> {
+        self.0.network_facts()
     }
 
     fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {

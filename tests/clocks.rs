@@ -20,7 +20,7 @@ use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
-use portcullis::system::{HelperLaunch, LEDGER, Moment, System, SystemError};
+use portcullis::system::{HelperLaunch, LEDGER, Moment, NetworkFacts, System, SystemError};
 
 const HOUR: i64 = 3600;
 const NOON: i64 = 1_764_072_000;
@@ -60,6 +60,9 @@ impl System for AtMoment {
     }
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
         self.lab.networks()
+    }
+    fn network_facts(&self) -> Result<Vec<NetworkFacts>, SystemError> {
+        self.lab.network_facts()
     }
     fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
         self.lab.connections()

@@ -15,7 +15,7 @@ use portcullis::root::answer::Response;
 use portcullis::root::apply::apply;
 use portcullis::root::permissions::AskedBy;
 use portcullis::root::request::Operation;
-use portcullis::system::{HelperLaunch, System, SystemError, TrackedConnection};
+use portcullis::system::{HelperLaunch, NetworkFacts, System, SystemError, TrackedConnection};
 
 use crate::common::{Lab, request};
 
@@ -67,6 +67,9 @@ impl System for Strict {
     }
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
         self.0.networks()
+    }
+    fn network_facts(&self) -> Result<Vec<NetworkFacts>, SystemError> {
+        self.0.network_facts()
     }
     fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
         self.0.connections()
