@@ -3,6 +3,7 @@
 mod already;
 mod bell;
 mod clean_up;
+mod connecting;
 mod connection;
 mod error;
 mod guard_question;

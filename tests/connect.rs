@@ -6,8 +6,7 @@ use std::net::TcpListener;
 
 use common::Lab;
 
-const PREFERENCES: &str =
-    "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
+const PREFERENCES: &str = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
 
 #[test]
 fn one_port_is_connected_to() {
@@ -34,7 +33,9 @@ fn an_editor_elsewhere_is_given_the_address_of_this_mac_on_its_network() {
     let text = |arguments: &[&str]| lab.portcullis(&[&["connect", port], arguments].concat()).out;
     assert!(text(&[]).contains("\"debugPort\": \"127.0.0.1:12345\""), "{}", text(&[]));
     assert_eq!(text(&["--client", "here"]), text(&[]));
-    for (client, host) in [("10.1.2.3", "10.1.0.1"), ("192.168.1.50", "192.168.1.1"), ("203.0.113.9", "10.1.0.1")] {
+    for (client, host) in
+        [("10.1.2.3", "10.1.0.1"), ("192.168.1.50", "192.168.1.1"), ("203.0.113.9", "10.1.0.1")]
+    {
         let said = text(&["--client", client]);
         assert!(said.contains(&format!("\"debugPort\": \"{host}:12345\"")), "{client}: {said}");
         assert!(!said.contains("127.0.0.1"), "{client}: {said}");
@@ -52,7 +53,9 @@ fn another_program_is_named_and_no_debugger_is_invented() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let refused = lab.portcullis(&["connect", &port.to_string()]).expect(1).err;
-    let wanted = format!("listens on port {port} and is not known as a debugger: let the debugger listen on another port");
+    let wanted = format!(
+        "listens on port {port} and is not known as a debugger: let the debugger listen on another port"
+    );
     assert!(refused.contains(&wanted) && refused.contains(&std::process::id().to_string()), "{refused}");
     drop(listener);
     let refused = lab.portcullis(&["connect", &port.to_string()]).expect(1).err;

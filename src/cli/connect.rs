@@ -111,7 +111,7 @@ impl ConnectOutput {
     }
 
     /// Where other machines can reach it as it is: by which addresses.
-    fn from_elsewhere(&self) -> String {
+    fn for_other_machines(&self) -> String {
         let Connection { said, addresses, settings, .. } = &self.connection;
         let reaches = [said.reach.network, said.reach.anyone].contains(&Answer::Yes);
         let names_loopback = settings.iter().any(|setting| setting.text.contains("127.0.0.1"));
@@ -151,7 +151,7 @@ impl CommandOutput for ConnectOutput {
             let lines: String = setting.lines().map(|line| format!("    {line}\n")).collect();
             text += &format!("\n{client}: {how}\n{lines}");
         }
-        text += &self.from_elsewhere();
+        text += &self.for_other_machines();
         if let Some(Setting { client, how, .. }) = &self.copied {
             text += &format!("\ncopied the settings for {client}: {how}\n");
         }

@@ -21,7 +21,9 @@ pub static SERVER: Mode = Mode {
     protocol: "http",
     probe: Probe::Refused("what a connection does to it was not measured"),
     settings: |ConnectTarget { port, .. }| {
-        let step = format!("Press j in the terminal of the Metro that has port {port}; the app must be loaded from it");
+        let step = format!(
+            "Press j in the terminal of the Metro that has port {port}; the app must be loaded from it"
+        );
         vec![Setting::steps("React Native DevTools", step)]
     },
     ..Mode::UNKNOWN

@@ -361,16 +361,15 @@ mod tests {
     }
 
     fn listened(port: u16, local: &str, line: &str) -> PortView {
-        let table = SocketTable {
-            listeners: vec![socket(local, None, &process(7, line))],
-            ..SocketTable::default()
-        };
+        let table =
+            SocketTable { listeners: vec![socket(local, None, &process(7, line))], ..SocketTable::default() };
         PortView::of(PortExpectation::usual(port), &table, None, &[])
     }
 
     #[test]
     fn settings_are_those_of_what_is_there_may_be_there_or_is_behind() {
-        let first = |view: &PortView| view.settings_or_expected(None).first().map(|setting| setting.text.clone());
+        let first =
+            |view: &PortView| view.settings_or_expected(None).first().map(|setting| setting.text.clone());
         let docker = listened(5678, "0.0.0.0:5678", "com.docker.backend");
         assert!(first(&docker).unwrap().contains("debugpy"));
         assert!(docker.subject().behind.unwrap().contains("0.0.0.0"));
