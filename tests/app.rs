@@ -2,76 +2,20 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::Lab;
-use ipnet::IpNet;
+use common::variant::Variant;
 use portcullis::app::{App, AppError};
 use portcullis::menu::{MenuAction, MenuState, action_of, rows};
-use portcullis::os::holds::{HoldError, Release};
-use portcullis::os::process::Program;
-use portcullis::os::states::StatesError;
-use portcullis::os::{Files, Interface, TrackedConnection};
-use portcullis::system::{HelperLaunch, System, SystemError};
+use portcullis::system::HelperLaunch;
 
 /// A lab whose helper lies where cargo puts the programs, one folder above this test.
-#[derive(Debug)]
-struct LabOfThisTest(portcullis::lab::Lab);
-
-impl System for LabOfThisTest {
-    fn job_program(&self, helper: &Path) -> std::io::Result<Vec<u8>> {
-        self.0.job_program(helper)
-    }
-
-    fn files(&self) -> Files {
-        self.0.files()
-    }
-
-    fn program(&self, path: &str) -> Program {
-        self.0.program(path)
-    }
-
-    fn interfaces(&self) -> Result<Vec<Interface>, SystemError> {
-        self.0.interfaces()
-    }
-
-    fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
-        self.0.networks()
-    }
-
-    fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
-        self.0.connections()
-    }
-
-    fn drop_states(&self, connections: &[TrackedConnection]) -> Result<usize, StatesError> {
-        self.0.drop_states(connections)
-    }
-
-    fn hold_pf(&self) -> Result<u64, HoldError> {
-        self.0.hold_pf()
-    }
-
-    fn release_pf(&self, token: u64) -> Result<Release, HoldError> {
-        self.0.release_pf(token)
-    }
-
-    fn preferences_file(&self) -> Result<PathBuf, SystemError> {
-        self.0.preferences_file()
-    }
-
-    fn helper(&self) -> HelperLaunch {
-        let launch = self.0.helper();
-        let name = match launch.name {
-            "helper-lab" => "../helper-lab",
-            other => panic!("what is {other}?"),
-        };
-        HelperLaunch { name, ..launch }
-    }
-
-    fn lab(&self) -> Option<&Path> {
-        self.0.lab()
-    }
+fn lab_of_this_test(lab: &Lab) -> Variant {
+    let variant = Variant::from(lab.system());
+    assert_eq!(variant.helper.name, "helper-lab");
+    let helper = HelperLaunch { name: "../helper-lab", ..variant.helper };
+    Variant { helper, ..variant }
 }
 
 /// What a click on the row `id` does, and whether there is such a row.
@@ -86,8 +30,7 @@ fn a_click_closes_whatever_the_preferences_say() {
     let lab = Lab::new();
     // The first program to come makes the lab.
     lab.portcullis(&["status"]).expect(0);
-    let system = LabOfThisTest(portcullis::lab::Lab::open(lab.path()).unwrap());
-    let app = App::new(Arc::new(system)).unwrap();
+    let app = App::new(Arc::new(lab_of_this_test(&lab))).unwrap();
     app.set_preference("from", "any").unwrap();
     click(&app, "guard").unwrap().unwrap();
     for id in ["port:2345", "port:9229", "port:5678"] {

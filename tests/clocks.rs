@@ -2,16 +2,9 @@
 
 mod common;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-
 use common::Lab;
-use ipnet::IpNet;
+use common::variant::Variant;
 use jiff::tz::TimeZone;
-use portcullis::os::holds::{HoldError, Release};
-use portcullis::os::process::Program;
-use portcullis::os::states::StatesError;
-use portcullis::os::{BootError, Files, Interface, TrackedConnection};
 use portcullis::root::answer::{Outcome, Response};
 use portcullis::root::apply::apply;
 use portcullis::root::permissions::AskedBy;
@@ -20,69 +13,10 @@ use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
-use portcullis::system::{HelperLaunch, LEDGER, Moment, System, SystemError};
+use portcullis::system::{LEDGER, Moment};
 
 const HOUR: i64 = 3600;
 const NOON: i64 = 1_764_072_000;
-
-/// A lab whose clocks say what a test wants.
-#[derive(Debug)]
-struct AtMoment {
-    lab: portcullis::lab::Lab,
-    moment: Moment,
-    zone: TimeZone,
-}
-
-impl System for AtMoment {
-    fn job_program(&self, helper: &std::path::Path) -> std::io::Result<Vec<u8>> {
-        self.lab.job_program(helper)
-    }
-    fn now(&self) -> i64 {
-        self.moment.time
-    }
-    fn zone(&self) -> TimeZone {
-        self.zone.clone()
-    }
-    fn clock(&self) -> u64 {
-        self.moment.clock
-    }
-    fn boot_id(&self) -> Result<String, BootError> {
-        Ok(self.moment.boot.clone())
-    }
-    fn files(&self) -> Files {
-        self.lab.files()
-    }
-    fn program(&self, path: &str) -> Program {
-        self.lab.program(path)
-    }
-    fn interfaces(&self) -> Result<Vec<Interface>, SystemError> {
-        self.lab.interfaces()
-    }
-    fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
-        self.lab.networks()
-    }
-    fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
-        self.lab.connections()
-    }
-    fn drop_states(&self, connections: &[TrackedConnection]) -> Result<usize, StatesError> {
-        self.lab.drop_states(connections)
-    }
-    fn hold_pf(&self) -> Result<u64, HoldError> {
-        self.lab.hold_pf()
-    }
-    fn release_pf(&self, token: u64) -> Result<Release, HoldError> {
-        self.lab.release_pf(token)
-    }
-    fn preferences_file(&self) -> Result<PathBuf, SystemError> {
-        self.lab.preferences_file()
-    }
-    fn helper(&self) -> HelperLaunch {
-        HelperLaunch { arguments: vec![OsString::new()], ..self.lab.helper() }
-    }
-    fn lab(&self) -> Option<&Path> {
-        self.lab.lab()
-    }
-}
 
 /// Asks at a moment: hours of the wall clock after noon, the boot, hours of the other clock.
 fn ask(lab: &Lab, (wall, boot, clock): (i64, &str, u64), action: Operation) -> Response {
@@ -93,7 +27,8 @@ fn ask(lab: &Lab, (wall, boot, clock): (i64, &str, u64), action: Operation) -> R
 fn ask_at(lab: &Lab, moment: Moment, zone: TimeZone, action: Operation) -> Response {
     let request = Request::new(action.clone(), "ada", moment.clone());
     let asked_by = if action == (Operation::Tick {}) { AskedBy::Launchd } else { AskedBy::User };
-    apply(&AtMoment { lab: lab.system(), moment, zone }, &request, asked_by)
+    let system = Variant { moment: Some(moment), zone, ..lab.system().into() };
+    apply(&system, &request, asked_by)
 }
 
 fn open(from: Source, hours: i64) -> Operation {

@@ -20,16 +20,6 @@ fn ready() -> Lab {
     lab
 }
 
-/// Replaces the lab's pfctl by a script in front of it.
-fn wrap_pfctl(lab: &Lab, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let place = lab.file("/sbin/pfctl");
-    std::fs::remove_file(&place).unwrap();
-    std::fs::write(&place, format!("#!/bin/sh\nreal={}\n{script}\n", env!("CARGO_BIN_EXE_pfctl-lab")))
-        .unwrap();
-    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// Files that say what is open; not the log, the copies, and what root saw.
 fn substance(lab: &Lab) -> std::collections::BTreeMap<std::path::PathBuf, String> {
     let mut tree = lab.tree();
@@ -89,9 +79,7 @@ fn usage_and_bad_requests_end_with_2() {
 fn a_rule_that_pf_refuses_changes_nothing() {
     let lab = ready();
     let before = substance(&lab);
-    wrap_pfctl(
-        &lab,
-        "case \"$*\" in *-n*) cat >/dev/null; echo 'stdin:1: syntax error' >&2; exit 1;; esac\nexec $real \"$@\"",
+    lab.wrap_pfctl("case \"$*\" in *-n*) cat >/dev/null; echo 'stdin:1: syntax error' >&2; exit 1;; esac\nexec $real \"$@\"",
     );
     let said = lab.request(&open("2345", None)).expect(1);
     assert!(said.err.contains("syntax error") && said.err.contains("nothing was changed"), "{}", said.err);
@@ -108,7 +96,7 @@ fn a_load_that_fails_is_undone() {
         "case \"$*\" in *-n*) ;; *'-f '*) if ! test -e '{0}'; then : > '{0}'; cat >/dev/null; echo 'pfctl: DIOCXCOMMIT: Device busy' >&2; exit 1; fi;; esac\nexec $real \"$@\"",
         once.display()
     );
-    wrap_pfctl(&lab, &script);
+    lab.wrap_pfctl(&script);
     let said = lab.request(&open("2345", None)).expect(4);
     assert_eq!(said.json()["outcome"], "restored");
     assert!(said.err.contains("Device busy") && said.err.contains("put back"), "{}", said.err);
@@ -130,7 +118,7 @@ fn rules_that_do_not_read_back_are_undone() {
     let lab = ready();
     let before = substance(&lab);
     // pf takes the new rules and drops them silently.
-    wrap_pfctl(&lab, "case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; exit 0;; esac\nexec $real \"$@\"");
+    lab.wrap_pfctl("case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; exit 0;; esac\nexec $real \"$@\"");
     let said = lab.request(&open("2345", None)).expect(4);
     assert!(said.err.contains("does not hold what was loaded"), "{}", said.err);
     assert_eq!(substance(&lab), before);
@@ -145,7 +133,7 @@ fn what_cannot_be_undone_is_said_and_undone_by_the_next_request() {
         "case \"$*\" in *-n*) ;; *'-f '*) if ! test -e '{0}'; then : > '{0}'; $real \"$@\"; else cat >/dev/null; fi; echo 'pfctl: /dev/pf: Device not configured' >&2; exit 1;; esac\nexec $real \"$@\"",
         lab.file("/loaded-once").display()
     );
-    wrap_pfctl(&lab, &script);
+    lab.wrap_pfctl(&script);
     let said = lab.request(&open("2345", None)).expect(5);
     assert_eq!(said.json()["outcome"], "damaged");
     let command = "sudo pfctl -a com.apple/100.dev.portcullis -f /etc/pf.anchors/dev.portcullis";
@@ -159,7 +147,7 @@ fn what_cannot_be_undone_is_said_and_undone_by_the_next_request() {
     assert!(status.contains("[?] Not known: a change was interrupted"), "{status}");
     assert!(status.contains("may be open for anyone: a change was interrupted"), "{status}");
     assert!(status.contains("portcullis repair"), "{status}");
-    wrap_pfctl(&lab, "exec $real \"$@\"");
+    lab.wrap_pfctl("exec $real \"$@\"");
     let said = lab.portcullis(&["repair", "--json"]).expect(0).json();
     assert_eq!(said["outcome"], "changed");
     assert!(said["message"].as_str().unwrap().contains("interrupted was undone"), "{said}");
@@ -348,7 +336,7 @@ fn users_can_read_what_root_writes_for_them() {
 fn pfctl_runs(lab: &Lab, arguments: &[&str]) -> usize {
     let calls = lab.file("/pfctl-calls");
     std::fs::write(&calls, "").unwrap();
-    wrap_pfctl(lab, "echo \"$*\" >>\"$2/pfctl-calls\"\nexec $real \"$@\"");
+    lab.wrap_pfctl("echo \"$*\" >>\"$2/pfctl-calls\"\nexec $real \"$@\"");
     lab.portcullis(arguments).expect(0);
     std::fs::read_to_string(calls).unwrap().lines().count()
 }

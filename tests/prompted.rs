@@ -37,16 +37,6 @@ fn last_prompt(lab: &Lab) -> String {
     log.lines().last().unwrap().to_owned()
 }
 
-/// Has a wrapper in front of the lab's pfctl run `script`; `$real` is the lab's own.
-fn wrap_pfctl(lab: &Lab, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let place = lab.file("/sbin/pfctl");
-    std::fs::remove_file(&place).unwrap();
-    let real = env!("CARGO_BIN_EXE_pfctl-lab");
-    std::fs::write(&place, format!("#!/bin/sh\nreal={real}\n{script}\n")).unwrap();
-    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// Once our anchor is loaded, another program does this to pf.
 fn meddle_after_load(lab: &Lab, meddling: &str) {
     let done = lab.file("/meddled");
@@ -55,7 +45,7 @@ fn meddle_after_load(lab: &Lab, meddling: &str) {
          $real \"$1\" \"$2\" {meddling} </dev/null >/dev/null 2>&1; fi;; esac\nexit $code",
         done.display()
     );
-    wrap_pfctl(lab, &script);
+    lab.wrap_pfctl(&script);
 }
 
 /// The verbs and messages of the audit.
@@ -196,17 +186,14 @@ fn interrupt(lab: &Lab, words: &str) {
     let journal = lab.file(JOURNAL);
     let kept = lab.file("/kept");
     // The first load is preceded by the journal.
-    wrap_pfctl(
-        lab,
-        &format!(
-            "case \"$*\" in *-n*) cp '{}' '{}';; esac\nexec $real \"$@\"",
-            journal.display(),
-            kept.display()
-        ),
-    );
+    lab.wrap_pfctl(&format!(
+        "case \"$*\" in *-n*) cp '{}' '{}';; esac\nexec $real \"$@\"",
+        journal.display(),
+        kept.display()
+    ));
     helper(lab, words).expect(0);
     std::fs::copy(&kept, &journal).unwrap();
-    wrap_pfctl(lab, "exec $real \"$@\"");
+    lab.wrap_pfctl("exec $real \"$@\"");
 }
 
 #[test]
@@ -247,9 +234,9 @@ fn each_interrupted_request_has_its_words_and_its_line() {
     lab.portcullis(&["open", "5005", "--from", "any"]).expect(0);
     interrupt(&lab, "open 2345=dlv --from any");
     // pf takes nothing: the recovery fails, and so does the closing that goes on in its place.
-    wrap_pfctl(&lab, "case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; exit 1;; esac\nexec $real \"$@\"");
+    lab.wrap_pfctl("case \"$*\" in *-n*) ;; *'-f '*) cat >/dev/null; exit 1;; esac\nexec $real \"$@\"");
     helper(&lab, "close 5005=jdwp").expect(5);
-    wrap_pfctl(&lab, "exec $real \"$@\"");
+    lab.wrap_pfctl("exec $real \"$@\"");
     let said = lab.helper(&["tick"]).expect(0);
     assert!(
         message(&said)

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use common::{Lab, request};
+use fastrand::Rng;
 use portcullis::lab::pflog::PFLOG0;
 use portcullis::root::answer::Response;
 use portcullis::root::apply::apply;
@@ -80,32 +81,20 @@ fn mac(others: bool) -> Lab {
     lab
 }
 
-/// The same numbers in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % bound
-    }
-}
-
 fn named(port: &str) -> NamedPort {
     NamedPort::unnamed(port.parse().unwrap())
 }
 
-fn operation(random: &mut Random, latest: u32) -> Operation {
+fn operation(random: &mut Rng, latest: u32) -> Operation {
     let ports = ["2345", "9229", "3000-3010", "3005", "50000-50002"].map(named);
-    let ports = vec![ports[random.below(5)].clone()];
+    let ports = vec![ports[random.usize(..5)].clone()];
     let hosts = vec!["10.0.0.0/8".parse().unwrap()];
     let lan = vec!["192.168.1.0/24".parse().unwrap()];
-    match random.below(16) {
+    match random.usize(..16) {
         0..6 => {
             let from = [Source::Any, Source::Hosts { hosts }, Source::Lan { networks: lan }];
-            let until = (random.below(3) == 0).then(|| portcullis::os::now() + 3600);
-            Operation::Open { ports, from: from[random.below(3)].clone(), until, ends: EndKind::Time }
+            let until = (random.usize(..3) == 0).then(|| portcullis::os::now() + 3600);
+            Operation::Open { ports, from: from[random.usize(..3)].clone(), until, ends: EndKind::Time }
         }
         6..9 => Operation::Close { ports },
         9 => Operation::CloseAll {},
@@ -115,7 +104,7 @@ fn operation(random: &mut Random, latest: u32) -> Operation {
         13 => Operation::Status {},
         _ => {
             let any = vec![named("2345"), named("9229"), named("3000-3010"), named("50000-50002")];
-            let change = latest.saturating_sub(u32::try_from(random.below(4)).unwrap());
+            let change = latest.saturating_sub(random.u32(..4));
             Operation::Undo { change, opens: any.clone(), unblocks: any }
         }
     }
@@ -123,12 +112,12 @@ fn operation(random: &mut Random, latest: u32) -> Operation {
 
 /// Asks for `count` things at random; gives how many changed something.
 fn at_random(lab: &Lab, way: Attachment, count: usize) -> usize {
-    let (system, mut random, mut latest, mut changes) = (lab.system(), Random(0x9e37_79b9), 0, 0);
+    let (system, mut random, mut latest, mut changes) = (lab.system(), Rng::with_seed(1), 0, 0);
     for _ in 0..count {
         let mut asked: Request = request(operation(&mut random, latest));
         // Now and then the rules move to the other way, and back with the next opening.
         let other = if way == Attachment::Apple { Attachment::Classic } else { Attachment::Apple };
-        asked.way = Some(if random.below(12) == 0 { other } else { way });
+        asked.way = Some(if random.usize(..12) == 0 { other } else { way });
         asked.may = vec![Permission::EditConf, Permission::LoadConf];
         let Response { ok, snapshot, .. } = apply(&system, &asked, AskedBy::User);
         changes += usize::from(ok && snapshot.is_some());

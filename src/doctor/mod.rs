@@ -63,7 +63,15 @@ mod tests {
     fn process(pid: u32, line: &str) -> Process {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let path = arguments.first().map(Into::into);
-        Process { pid, parent: None, name: arguments.first().cloned(), path, user: None, arguments }
+        Process {
+            pid,
+            parent: None,
+            name: arguments.first().cloned(),
+            path,
+            user: None,
+            arguments,
+            environment: vec![],
+        }
     }
 
     fn port(port: u16, process: &Process) -> ExaminedPort {
@@ -103,6 +111,7 @@ mod tests {
             client: Some(client),
             host,
             port: WrittenPort::Number(port),
+            editor_listens: false,
         }
     }
 

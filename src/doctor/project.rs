@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::debuggers::ALL;
-use crate::debuggers::debugger::EditorClient;
+use crate::debuggers::debugger::{EditorClient, WhoListens};
 use crate::debuggers::launch::{LaunchEntry, LaunchMatch};
 use crate::sockets::redact;
 
@@ -56,6 +56,8 @@ pub struct Configuration {
     /// The host, where it names one.
     pub host: Option<String>,
     pub port: WrittenPort,
+    /// Whether the editor itself listens there, and what it debugs dials.
+    pub editor_listens: bool,
 }
 
 /// A port as a configuration writes it.
@@ -64,18 +66,36 @@ pub enum WrittenPort {
     Number(u16),
     /// A text that only the editor can read, such as `${env:PORT}`.
     Unresolved(String),
+    /// What is no port, such as `65536` or `2345/tcp`.
+    Invalid(String),
 }
 
 impl WrittenPort {
     fn read(text: &str) -> Self {
-        text.trim().parse().map_or_else(|_| WrittenPort::Unresolved(text.to_owned()), WrittenPort::Number)
+        match text.trim().parse() {
+            Ok(port) if port > 0 => WrittenPort::Number(port),
+            // A variable of VS Code's, or a macro of a JetBrains IDE's.
+            _ if text.contains('$') => WrittenPort::Unresolved(text.to_owned()),
+            _ => WrittenPort::Invalid(text.trim().to_owned()),
+        }
+    }
+
+    /// `None`: it is not given.
+    fn of_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => None,
+            Value::String(text) => Some(WrittenPort::read(text)),
+            // Xdebug's client takes several; the first stands for them.
+            Value::Array(ports) => WrittenPort::of_json(ports.first()?),
+            other => Some(WrittenPort::read(&other.to_string())),
+        }
     }
 
     /// The number, where it is one.
     pub fn number(&self) -> Option<u16> {
         match self {
             WrittenPort::Number(port) => Some(*port),
-            WrittenPort::Unresolved(_) => None,
+            WrittenPort::Unresolved(_) | WrittenPort::Invalid(_) => None,
         }
     }
 }
@@ -218,16 +238,10 @@ fn parse_jsonc(text: &str) -> Result<Option<Value>, ProjectFileError> {
 fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
     entry.text("type")?;
     let (client, default_port) = client_of(entry)?;
-    let number = |value: &Value| match value {
-        Value::Number(number) => {
-            number.as_u64().and_then(|port| u16::try_from(port).ok()).map(WrittenPort::Number)
-        }
-        Value::String(text) => Some(WrittenPort::read(text)),
-        _ => None,
-    };
     // Some name host and port in one: "debugPort": "127.0.0.1:12345".
-    let joined =
-        ["debugPort", "miDebuggerServerAddress", "websocketAddress"].iter().find_map(|key| entry.text(key));
+    let joined = ["debugPort", "miDebuggerServerAddress", "websocketAddress", "vmServiceUri"]
+        .iter()
+        .find_map(|key| entry.text(key));
     let (joined_host, joined_port) = match joined.and_then(|at| at.rsplit_once(':')) {
         Some((host, port)) if !host.ends_with("${env") => {
             let host = host.rsplit("//").next().unwrap_or(host).trim_matches(['[', ']']);
@@ -237,9 +251,14 @@ fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
     };
     let connect = entry.get("connect");
     let ports = ["port", "debugServer", "gdb-remote-port", "debugAdapterPort"];
-    let port = ports.iter().find_map(|key| entry.get(key).and_then(number));
-    let port = port.or_else(|| connect?.get("port").and_then(number)).or(joined_port);
+    let port = ports.iter().find_map(|key| entry.get(key).and_then(WrittenPort::of_json));
+    let port = port.or_else(|| connect?.get("port").and_then(WrittenPort::of_json)).or(joined_port);
     let port = port.or(default_port.map(WrittenPort::Number))?;
+    let editor_listens = client.is_some_and(|client| client.who_listens == WhoListens::Editor);
+    // It takes any, and tells what it starts.
+    if editor_listens && port == WrittenPort::Invalid("0".to_owned()) {
+        return None;
+    }
     let hosts = ["host", "hostName", "address", "gdb-remote-hostname", "debugAdapterHostname"];
     let host = hosts.iter().find_map(|key| entry.text(key));
     let host = host.or_else(|| connect?.get("host").and_then(Value::as_str)).or(joined_host);
@@ -249,6 +268,7 @@ fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
         client,
         host: host.map(str::to_owned),
         port,
+        editor_listens,
     })
 }
 
@@ -319,12 +339,18 @@ fn idea_configuration(file: &str, node: roxmltree::Node<'_, '_>) -> Option<Confi
         })
     };
     let port = option(["port", "PORT"]).map(WrittenPort::read);
+    let editor_listens = match client.who_listens {
+        WhoListens::Editor => true,
+        WhoListens::EditorIf(name) => option([name, name]) == Some("true"),
+        WhoListens::Debugger => false,
+    };
     Some(Configuration {
         file: file.to_owned(),
         name: node.attribute("name").unwrap_or("unnamed").to_owned(),
         client: Some(client),
         host: option(["host", "HOST"]).map(str::to_owned),
         port: port.or(client.jetbrains_port.map(WrittenPort::Number))?,
+        editor_listens,
     })
 }
 
@@ -336,8 +362,13 @@ mod tests {
     fn abridged(found: &[Configuration]) -> Vec<String> {
         let one = |configuration: &Configuration| {
             let Configuration { name, client, host, port, .. } = configuration;
-            let (host, port) = (host.as_deref().unwrap_or("-"), port.number());
-            format!("{name}: {client:?} {host} {port:?}").replace("Some(", "").replace(')', "")
+            let host = host.as_deref().unwrap_or("-");
+            let port = match port {
+                WrittenPort::Invalid(text) => format!("{text:?} is no port"),
+                other => format!("{:?}", other.number()),
+            };
+            let itself = if configuration.editor_listens { " itself" } else { "" };
+            format!("{name}: {client:?} {host} {port}{itself}").replace("Some(", "").replace(')', "")
         };
         found.iter().map(one).collect()
     }
@@ -364,6 +395,14 @@ mod tests {
                 { "name": "own", "type": "node", "request": "launch", "port": 9229 },
                 { "name": "by pid", "type": "node", "request": "attach", "processId": "1" },
                 { "name": "odd", "type": "go", "port": 70000 }, 7, null,
+                { "name": "neg", "type": "node", "request": "attach", "port": -1 },
+                { "name": "zero", "type": "node", "request": "attach", "port": 0 },
+                { "name": "with text", "type": "go", "request": "attach", "mode": "remote", "port": "2345/tcp" },
+                { "name": "null", "type": "node", "request": "attach", "port": null },
+                { "name": "php", "type": "php", "request": "launch" },
+                { "name": "script", "type": "php", "request": "launch", "port": 0 },
+                { "name": "both", "type": "php", "request": "launch", "port": [9000, 9003] },
+                { "name": "dart", "type": "dart", "request": "attach", "vmServiceUri": "http://127.0.0.1:8181/x=/" },
             ],
             "compounds": [{ "name": "all", "configurations": ["dlv", "py"] }],
         }"#;
@@ -380,6 +419,14 @@ mod tests {
                 "node: it debugs Node.js - 9229",
                 "env: it attaches to a headless dlv - None",
                 "sys: it attaches to a headless dlv - 2347",
+                "odd: it launches through a `dlv dap` - \"70000\" is no port",
+                "neg: it debugs Node.js - \"-1\" is no port",
+                "zero: it debugs Node.js - \"0\" is no port",
+                "with text: it attaches to a headless dlv - \"2345/tcp\" is no port",
+                "null: it debugs Node.js - 9229",
+                "php: it waits for PHP's Xdebug - 9003 itself",
+                "both: it waits for PHP's Xdebug - 9000 itself",
+                "dart: it attaches to a Dart VM 127.0.0.1 8181",
             ]
         );
         assert!(launch_json("launch.json", "{ \"configurations\": [").is_err());
@@ -393,6 +440,11 @@ mod tests {
             <configuration default="false" name="Go Remote" type="GoRemoteDebugConfigurationType" factoryName="Go Remote" port="2346" host="localhost"/>
             <configuration default="false" name="Usual" type="GoRemoteDebugConfigurationType"><option name="disconnectOption" value="LEAVE"/></configuration>
             <configuration name="JVM" type="Remote"><option name="HOST" value="127.0.0.1"/><option name="PORT" value="5005"/></configuration>
+            <configuration name="Listen" type="Remote"><option name="SERVER_MODE" value="true"/><option name="PORT" value="5005"/></configuration>
+            <configuration name="PHP" type="PhpRemoteDebugRunConfigurationType"/>
+            <configuration name="Python" type="PyRemoteDebugConfigurationType"><option name="PORT" value="5678"/></configuration>
+            <configuration name="Odd" type="Remote"><option name="PORT" value="$PORT$"/></configuration>
+            <configuration name="Big" type="Remote"><option name="PORT" value="99999"/></configuration>
             <configuration name="Build" type="GoApplicationRunConfiguration"/>
         </component>"#;
         let found = idea_xml("x.xml", text).unwrap();
@@ -402,6 +454,11 @@ mod tests {
                 "Go Remote: GoLand speaks with a headless dlv localhost 2346",
                 "Usual: GoLand speaks with a headless dlv - 2345",
                 "JVM: it debugs Java 127.0.0.1 5005",
+                "Listen: it debugs Java - 5005 itself",
+                "PHP: it waits for PHP's Xdebug - 9003 itself",
+                "Python: it waits for a Python program - 5678 itself",
+                "Odd: it debugs Java - None",
+                "Big: it debugs Java - \"99999\" is no port",
             ]
         );
         assert!(idea_xml("x.xml", "<component>").is_err());

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use fastrand::Rng;
 use rustix::fs::{CWD, FileType, Mode};
 
 use crate::call::{Call, What};
@@ -165,13 +166,13 @@ fn trials(prepared: &Prepared, chance: &mut Chance) -> Vec<Trial> {
 
 /// Every pair of a place and a kind, shuffled, then again in another order: always the same sequence.
 struct Chance {
-    state: u64,
+    random: Rng,
     left: Vec<(Spot, &'static str, Kind)>,
 }
 
 impl Default for Chance {
     fn default() -> Self {
-        Chance { state: 0x9e37_79b9_7f4a_7c15, left: Vec::new() }
+        Chance { random: Rng::with_seed(1), left: Vec::new() }
     }
 }
 
@@ -181,24 +182,13 @@ impl Chance {
             let pairs =
                 SPOTS.iter().flat_map(|&(spot, word)| KINDS.iter().map(move |&(kind, _)| (spot, word, kind)));
             self.left = pairs.collect();
-            for last in (1..self.left.len()).rev() {
-                let other = self.number() % (last + 1);
-                self.left.swap(last, other);
-            }
+            self.random.shuffle(&mut self.left);
         }
         self.left.pop().unwrap_or((Spot::Own, "own", Kind::Link))
     }
 
     fn kind(&mut self) -> Kind {
-        KINDS[self.number() % KINDS.len()].0
-    }
-
-    /// xorshift.
-    fn number(&mut self) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state >> 33) as usize
+        KINDS[self.random.usize(..KINDS.len())].0
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use fastrand::Rng;
 use serde_json::Value;
 
 use crate::helper::{self, Answer, Ask, Outcome, Source};
@@ -49,7 +50,7 @@ pub fn run(folder: &Path, rounds: usize, now: i64) -> io::Result<Together> {
     let scenario = Scenario { name: "together", before, ask: Ask::Tick, recovery: false };
     let mut start = furnish(&work, &scenario, now)?;
     let mut together = Together::default();
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Rng::with_seed(1);
     for round in 0..rounds {
         if round % ROTATED_EVERY == ROTATED_EVERY - 1 {
             fill_audit(&work.stage.lab)?;
@@ -186,30 +187,18 @@ fn is_explained(old: &Intent, new: &Intent, asks: &[&Ask], now: i64) -> bool {
 }
 
 /// A request; the end of an opening tells which one it was.
-fn ask(random: &mut Random, index: usize) -> Ask {
-    let ports = [DLV, NODE, JDWP, BOTH][random.below(4)];
-    let from = [Source::Any, LAN, HOSTS][random.below(3)];
-    match random.below(12) {
+fn ask(random: &mut Rng, index: usize) -> Ask {
+    let ports = [DLV, NODE, JDWP, BOTH][random.usize(..4)];
+    let from = [Source::Any, LAN, HOSTS][random.usize(..3)];
+    match random.usize(..12) {
         0..6 => {
             let lasts = Some(3600 + i64::try_from(index).unwrap_or_default());
             Ask::Open { ports, from, lasts, guard: false }
         }
         6..9 => Ask::Close(ports),
         9 => Ask::CloseAll,
-        10 => Ask::Guard { on: random.below(2) == 0, way: None },
+        10 => Ask::Guard { on: random.usize(..2) == 0, way: None },
         _ => Ask::Tick,
-    }
-}
-
-/// The same numbers in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or_default() % bound.max(1)
     }
 }
 

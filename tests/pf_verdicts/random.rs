@@ -5,19 +5,16 @@ use crate::model::{
     World,
 };
 
-/// Xorshift, so that a seed is a ruleset.
-pub struct Random(u64);
+/// So that a seed is a ruleset.
+pub struct Random(fastrand::Rng);
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Random(fastrand::Rng::with_seed(seed))
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % limit
+        self.0.usize(..limit)
     }
 
     fn one_in(&mut self, times: usize) -> bool {

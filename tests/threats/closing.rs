@@ -17,7 +17,6 @@ use portcullis::system::{
 
 use crate::common::{Lab, Said};
 use crate::strict::StrictLab;
-use crate::wrap_pfctl;
 
 const CLOSINGS: [&str; 4] = ["close 2345=dlv", "close-all", "guard off", "uninstall"];
 const OPENING: &str = "open 4321 --from any";
@@ -233,14 +232,12 @@ fn threat_14_whatever_pfctl_does_not_say_closing_goes_on() {
                     } else {
                         "{ "
                     };
-                    wrap_pfctl(
-                        &lab,
-                        &format!(
+                    lab.wrap_pfctl(&format!(
                             "lab=$2; all=$*; rest=${{all#*\"$lab\" }}; case \"$rest\" in {calls}) {once}{does}; }};; esac\nexec $real \"$@\""
                         ),
                     );
                     let said = run(&lab, words);
-                    wrap_pfctl(&lab, "exec $real \"$@\"");
+                    lab.wrap_pfctl("exec $real \"$@\"");
                     let what = format!("{way}: {what} {fails}");
                     assert!(is_done(&lab, words), "{what}: {words}: {}{}", said.out, said.err);
                     assert!(said.code == 0, "{what}: {words}: {}{}", said.out, said.err);

@@ -12,7 +12,6 @@ use portcullis::rules::source::Source;
 use portcullis::system::{ANCHOR_FILE, AUDIT, LEDGER, LOCK, PF_CONF, STATUS};
 
 use crate::common::{Lab, request};
-use crate::wrap_pfctl;
 
 fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -162,9 +161,7 @@ fn threat_21_a_line_that_another_program_writes_meanwhile_stays() {
     lab.portcullis(&["prefs", "way", "classic"]).expect(0);
     lab.portcullis(&["status"]).expect(0);
     // Another program appends to the file at the last moment: the load of our anchor comes before the edit.
-    wrap_pfctl(
-        &lab,
-        "case \"$*\" in *-n*) ;; *'-f '*) test -e \"$2/once\" || { : >\"$2/once\"; echo '# a line of a VPN' >>\"$2/etc/pf.conf\"; };; esac\nexec $real \"$@\"",
+    lab.wrap_pfctl("case \"$*\" in *-n*) ;; *'-f '*) test -e \"$2/once\" || { : >\"$2/once\"; echo '# a line of a VPN' >>\"$2/etc/pf.conf\"; };; esac\nexec $real \"$@\"",
     );
     let said = lab.portcullis(&["guard", "on"]);
     let conf = String::from_utf8(lab.read(PF_CONF)).unwrap();

@@ -1,5 +1,6 @@
 //! Rows 2, 8 and 10: requests and files that are made to be read wrongly.
 
+use fastrand::Rng;
 use portcullis::report::Report;
 use portcullis::root::request::{Operation, Permission, Request};
 use portcullis::rules::ends::EndKind;
@@ -11,7 +12,6 @@ use portcullis::system::{AUDIT, JOURNAL, LEDGER, STATUS, System as _};
 use serde_json::Value;
 
 use crate::common::{Lab, request};
-use crate::random::Random;
 
 /// A request with every word that there is.
 fn whole() -> Request {
@@ -104,8 +104,8 @@ const HOSTILE: &[&str] = &[
 fn threat_08_ten_thousand_hostile_requests_are_refused() {
     let good = whole().words();
     assert!(Request::parse(good.iter().map(String::as_str)).is_ok());
-    let mut random = Random::new(8);
-    let mut pick = |below: usize| random.below(below as u64) as usize;
+    let mut random = Rng::with_seed(8);
+    let mut pick = |below: usize| random.usize(..below);
     let (mut refused, mut tried) = (0, 0);
     while refused < 10_000 {
         let mut words = good.clone();
@@ -252,21 +252,21 @@ fn threat_10_ten_thousand_hostile_ledgers_open_nothing_that_no_request_could() {
     lab.portcullis(&["guard", "on"]).expect(0);
     lab.request(&whole()).expect(0);
     let whole = seal::open(&lab.read(LEDGER)).unwrap();
-    let mut random = Random::new(10);
+    let mut random = Rng::with_seed(10);
     let (mut refused, mut taken) = (0, 0);
     for _ in 0..10_000 {
         let mut bytes = whole.clone();
-        for _ in 0..=random.below(3) {
-            let at = random.below(bytes.len() as u64) as usize;
-            match random.below(4) {
-                0 => bytes[at] ^= 1 << random.below(8),
+        for _ in 0..=random.u64(..3) {
+            let at = random.usize(..bytes.len());
+            match random.u64(..4) {
+                0 => bytes[at] ^= 1 << random.u64(..8),
                 1 => drop(bytes.remove(at)),
-                2 => bytes.insert(at, b"0123456789{}[]\",:-/ex"[random.below(21) as usize]),
+                2 => bytes.insert(at, b"0123456789{}[]\",:-/ex"[random.usize(..21)]),
                 _ => bytes.truncate(at.max(3)),
             }
         }
         // With and without a hash that is right all the same, as another program may have written it.
-        let bytes = if random.below(2) == 0 { bytes } else { seal::sealed(&bytes) };
+        let bytes = if random.u64(..2) == 0 { bytes } else { seal::sealed(&bytes) };
         match Ledger::parse(&bytes) {
             Ok(ledger) => {
                 assert!(ledger.check_bounds().is_ok());
@@ -302,12 +302,12 @@ fn threat_10_each_bit_that_flips_in_ledger_and_journal_is_noticed() {
         .unwrap();
     let journal = lab.read(JOURNAL);
     assert!(Journal::read(&files).unwrap().is_some());
-    let mut random = Random::new(600);
+    let mut random = Rng::with_seed(600);
     for _ in 0..600 {
-        let flip = |bytes: &[u8], random: &mut Random| {
+        let flip = |bytes: &[u8], random: &mut Rng| {
             let mut bytes = bytes.to_vec();
-            let at = random.below(bytes.len() as u64) as usize;
-            bytes[at] ^= 1 << random.below(8);
+            let at = random.usize(..bytes.len());
+            bytes[at] ^= 1 << random.u64(..8);
             bytes
         };
         assert!(Ledger::parse(&flip(&ledger, &mut random)).is_err());

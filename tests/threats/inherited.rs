@@ -11,7 +11,6 @@ use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 
 use crate::common::{Lab, request};
-use crate::wrap_pfctl;
 
 /// One state, made by calls that are safe between fork and exec.
 struct State {
@@ -169,14 +168,14 @@ fn threat_03_the_result_is_the_same_in_each_inherited_state() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);
     let _ = std::fs::remove_file(lab.file("/seen"));
-    wrap_pfctl(&lab, OBSERVER);
+    lab.wrap_pfctl(OBSERVER);
     let planted = lab.file("/planted");
     let mut seen_first = None;
     for (port, state) in (4000..).zip(STATES) {
         let slow = state.name == "a timer";
         if slow {
             // Longer than the timer.
-            wrap_pfctl(&lab, &format!("test -e \"$2/once\" || {{ : >\"$2/once\"; sleep 3.3; }}\n{OBSERVER}"));
+            lab.wrap_pfctl(&format!("test -e \"$2/once\" || {{ : >\"$2/once\"; sleep 3.3; }}\n{OBSERVER}"));
         }
         let ports =
             vec![NamedPort { name: "dlv".parse().unwrap(), range: port.to_string().parse().unwrap() }];
@@ -197,7 +196,7 @@ fn threat_03_the_result_is_the_same_in_each_inherited_state() {
         assert_eq!(*seen_first.get_or_insert_with(|| seen.clone()), seen, "{}", state.name);
         if slow {
             std::fs::remove_file(lab.file("/once")).unwrap();
-            wrap_pfctl(&lab, OBSERVER);
+            lab.wrap_pfctl(OBSERVER);
         }
     }
     let seen = seen_first.unwrap();
@@ -215,7 +214,7 @@ fn threat_03_a_signal_waits_until_the_change_is_whole() {
         let lab = Lab::new();
         lab.portcullis(&["guard", "on"]).expect(0);
         // The helper is signalled by each pfctl that it runs.
-        wrap_pfctl(&lab, &format!("kill -{signal} $PPID\nexec $real \"$@\""));
+        lab.wrap_pfctl(&format!("kill -{signal} $PPID\nexec $real \"$@\""));
         let said = lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
         assert!(said.out.contains("open for anyone"), "{signal}: {}", said.out);
         assert!(lab.rules().contains("port = 2345"));

@@ -34,21 +34,10 @@ mod files;
 mod hostile;
 mod inherited;
 mod prompt;
-mod random;
 mod strict;
 mod traced;
 
 use common::Lab;
-
-/// Replaces the lab's pfctl by a script in front of it.
-fn wrap_pfctl(lab: &Lab, script: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let place = lab.file("/sbin/pfctl");
-    std::fs::remove_file(&place).unwrap();
-    std::fs::write(&place, format!("#!/bin/sh\nreal={}\n{script}\n", env!("CARGO_BIN_EXE_pfctl-lab")))
-        .unwrap();
-    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
 
 #[test]
 fn threat_01_a_caller_whose_helper_changed_since_it_was_built_reaches_no_root() {
@@ -82,7 +71,7 @@ exec $real "$@""#;
 fn threat_07_nothing_listens() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);
-    wrap_pfctl(&lab, SOCKETS);
+    lab.wrap_pfctl(SOCKETS);
     lab.portcullis(&["open", "4321", "--from", "any"]).expect(0);
     assert!(lab.read("/looked").len() > 3);
     assert_eq!(String::from_utf8_lossy(&lab.read("/sockets")), "");

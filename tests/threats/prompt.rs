@@ -4,6 +4,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use fastrand::Rng;
 use portcullis::elevate::prompt::{PromptFacts, describe};
 use portcullis::root::request::{GuardAnswer, Operation, Permission, Request};
 use portcullis::rules::ends::EndKind;
@@ -13,21 +14,20 @@ use portcullis::rules::source::Source;
 use portcullis::system::{LEDGER, PF_CONF};
 
 use crate::common::{Lab, request, until};
-use crate::random::Random;
 
 /// One of few ports, so that requests meet.
-fn port(random: &mut Random) -> NamedPort {
-    let number = 4000 + random.below(6);
+fn port(random: &mut Rng) -> NamedPort {
+    let number = 4000 + random.u64(..6);
     let range = number.to_string().parse().unwrap();
-    if random.below(2) == 0 {
+    if random.u64(..2) == 0 {
         NamedPort::unnamed(range)
     } else {
         NamedPort { name: format!("n{number}").parse().unwrap(), range }
     }
 }
 
-fn ports(random: &mut Random, least: u64, most: u64) -> Vec<NamedPort> {
-    let count = least + random.below(most - least + 1);
+fn ports(random: &mut Rng, least: u64, most: u64) -> Vec<NamedPort> {
+    let count = least + random.u64(..most - least + 1);
     let mut ports: Vec<NamedPort> = Vec::new();
     for _ in 0..count {
         let one = port(random);
@@ -38,25 +38,25 @@ fn ports(random: &mut Random, least: u64, most: u64) -> Vec<NamedPort> {
     ports
 }
 
-fn any_request(random: &mut Random) -> Request {
-    let hosts = vec![format!("10.0.0.{}/32", random.below(250)).parse().unwrap()];
-    let from = if random.below(2) == 0 { Source::Any } else { Source::Hosts { hosts } };
-    let end = (random.below(2) == 0).then(|| portcullis::os::now() + 3600);
-    let mut request = request(match random.below(6) {
+fn any_request(random: &mut Rng) -> Request {
+    let hosts = vec![format!("10.0.0.{}/32", random.u64(..250)).parse().unwrap()];
+    let from = if random.u64(..2) == 0 { Source::Any } else { Source::Hosts { hosts } };
+    let end = (random.u64(..2) == 0).then(|| portcullis::os::now() + 3600);
+    let mut request = request(match random.u64(..6) {
         0 | 1 => Operation::Open { ports: ports(random, 1, 3), from, until: end, ends: EndKind::Time },
         2 => Operation::Close { ports: ports(random, 1, 3) },
         3 => Operation::CloseAll {},
-        4 => Operation::Guard { on: random.below(3) > 0 },
+        4 => Operation::Guard { on: random.u64(..3) > 0 },
         _ => Operation::Status {},
     });
     request.managed = ports(random, 0, 2);
     request.shown = ports(random, 0, 2);
     if matches!(request.action, Operation::Open { .. }) {
-        request.guard = (random.below(3) == 0).then_some(GuardAnswer::On);
+        request.guard = (random.u64(..3) == 0).then_some(GuardAnswer::On);
     }
-    request.way = [None, Some(Attachment::Apple), Some(Attachment::Classic)][random.below(3) as usize];
+    request.way = [None, Some(Attachment::Apple), Some(Attachment::Classic)][random.usize(..3)];
     for permission in [Permission::EditConf, Permission::LoadConf] {
-        if random.below(3) > 0 {
+        if random.u64(..3) > 0 {
             request.allow(permission);
         }
     }
@@ -74,7 +74,7 @@ fn names(text: &str, number: impl std::fmt::Display) -> bool {
 
 #[test]
 fn threat_08_what_a_request_changes_and_the_prompt_does_not_name_is_nothing() {
-    let mut random = Random::new(7);
+    let mut random = Rng::with_seed(7);
     let (mut changed, mut missed) = (0, 0);
     for _ in 0..4 {
         let lab = Lab::new();
