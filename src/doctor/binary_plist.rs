@@ -128,83 +128,36 @@ fn number(bytes: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
-    /// A property list of texts and lists of texts, as `plutil -convert binary1` writes it.
-    pub fn binary(entries: &[(&str, &[&str])]) -> Vec<u8> {
-        let mut objects: Vec<Vec<u8>> = vec![Vec::new()];
-        let with_length = |kind: u8, length: usize| match u8::try_from(length) {
-            Ok(short @ 0..15) => vec![kind << 4 | short],
-            Ok(length) => vec![kind << 4 | 0xf, 0x10, length],
-            Err(_) => {
-                [vec![kind << 4 | 0xf, 0x11], u16::try_from(length).unwrap().to_be_bytes().to_vec()].concat()
-            }
-        };
-        let text = |text: &str| {
-            if text.is_ascii() {
-                return [with_length(ASCII, text.len()), text.as_bytes().to_vec()].concat();
-            }
-            let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-            [with_length(UTF_16, units.len() / 2), units].concat()
-        };
-        let (mut keys, mut values) = (Vec::new(), Vec::new());
-        let mut add = |object: Vec<u8>| {
-            objects.push(object);
-            u8::try_from(objects.len() - 1).unwrap()
-        };
-        for (key, texts) in entries {
-            keys.push(add(text(key)));
-            let items: Vec<u8> = texts.iter().map(|item| add(text(item))).collect();
-            values.push(if *key == "ProgramArguments" {
-                add([with_length(ARRAY, items.len()), items].concat())
-            } else {
-                items[0]
-            });
-        }
-        objects[0] = [with_length(DICTIONARY, keys.len()), keys, values].concat();
-        let mut bytes = HEADER.to_vec();
-        let mut offsets = Vec::new();
-        for object in &objects {
-            offsets.extend(u16::try_from(bytes.len()).unwrap().to_be_bytes());
-            bytes.extend(object);
-        }
-        let table = u64::try_from(bytes.len()).unwrap();
-        bytes.extend(offsets);
-        bytes.extend([0, 0, 0, 0, 0, 0, 2, 1]);
-        for number in [u64::try_from(objects.len()).unwrap(), 0, table] {
-            bytes.extend(number.to_be_bytes());
-        }
-        bytes
-    }
+    /// As Python's plistlib writes them.
+    const ENABLE: &[u8] = include_bytes!("../../tests/data/jobs/enable.plist");
+    const LOAD: &[u8] = include_bytes!("../../tests/data/jobs/load.plist");
 
     #[test]
     fn texts_and_lists_are_read() {
-        let long = "x".repeat(300);
-        let bytes = binary(&[
-            ("Label", &["com.example.pf"]),
-            ("Grüße", &["Größe"]),
-            ("ProgramArguments", &["/bin/sh", "-c", "pfctl -e", &long]),
-        ]);
-        let list = BinaryPlist::read(&bytes).unwrap();
+        let list = BinaryPlist::read(ENABLE).unwrap();
         assert_eq!(list.string("Label").as_deref(), Some("com.example.pf"));
-        assert_eq!(list.string("Grüße").as_deref(), Some("Größe"));
-        assert_eq!(list.strings("ProgramArguments").unwrap(), ["/bin/sh", "-c", "pfctl -e", &long]);
+        assert_eq!(list.string("Comment").as_deref(), Some("Schaltet pf ein – für alle"));
+        assert_eq!(list.strings("ProgramArguments").unwrap(), ["/sbin/pfctl", "-e", "-f", "/etc/pf.conf"]);
         assert_eq!((list.string("Program"), list.strings("Label")), (None, None));
+        let list = BinaryPlist::read(LOAD).unwrap();
+        assert_eq!(list.strings("ProgramArguments").unwrap()[4], "x".repeat(300));
+        assert_eq!(list.string("Program").as_deref(), Some("/bin/launchctl"));
     }
 
     #[test]
     fn any_bytes_are_taken() {
-        let bytes = binary(&[("Label", &["a"]), ("ProgramArguments", &["pfctl", "-e"])]);
-        for at in 0..bytes.len() {
+        for at in 0..ENABLE.len() {
             for value in [0, 1, 0x0f, 0x7f, 0xdf, 0xff] {
-                let mut broken = bytes.clone();
+                let mut broken = ENABLE.to_vec();
                 broken[at] = value;
                 if let Some(list) = BinaryPlist::read(&broken) {
                     let _ = (list.string("Label"), list.strings("ProgramArguments"));
                 }
             }
-            assert!(BinaryPlist::read(&bytes[..at]).is_none_or(|list| list.keys.len() < 1000));
+            assert!(BinaryPlist::read(&ENABLE[..at]).is_none_or(|list| list.keys.len() <= ENABLE.len()));
         }
     }
 }

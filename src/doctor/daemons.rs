@@ -272,7 +272,6 @@ fn way_in(meta: &Metadata, owner: Option<u32>, in_lab: bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::doctor::binary_plist::tests::binary;
 
     #[test]
     fn a_job_is_read_from_its_property_list() {
@@ -290,11 +289,11 @@ mod tests {
         assert_eq!(job(&plist(&program)).unwrap().1, ["/sbin/pfctl", "-e"]);
         assert_eq!(job("bplist00"), None);
         assert_eq!(job("<plist/>"), None);
-        let binary = binary(&[
-            ("Program", &["/sbin/pfctl"]),
-            ("Label", &["x.y"]),
-            ("ProgramArguments", &["pfctl", "-e"]),
-        ]);
-        assert_eq!(super::job(&binary), Some(("x.y".into(), vec!["/sbin/pfctl".into(), "-e".into()])));
+        let binary = include_bytes!("../../tests/data/jobs/load.plist");
+        let (label, words) = super::job(binary).unwrap();
+        assert_eq!(
+            (label.as_str(), words[0].as_str(), words[1].as_str()),
+            ("com.example.load", "/bin/launchctl", "load")
+        );
     }
 }

@@ -265,6 +265,11 @@ fn doctor_is_right(program: &str, case: &Value) -> Result<(), String> {
         std::fs::create_dir_all(place(path).parent().unwrap()).unwrap();
         std::fs::write(place(path), text.as_str().unwrap()).unwrap();
     }
+    for (path, file) in case["copies"].as_object().into_iter().flatten() {
+        std::fs::create_dir_all(place(path).parent().unwrap()).unwrap();
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jobs").join(file.as_str().unwrap());
+        std::fs::copy(data, place(path)).unwrap();
+    }
     for (path, mode) in case["modes"].as_object().unwrap() {
         let mode = u32::from_str_radix(mode.as_str().unwrap(), 8).unwrap();
         std::fs::set_permissions(place(path), std::fs::Permissions::from_mode(mode)).unwrap();

@@ -15,7 +15,7 @@ use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
 
 use super::endpoints::{Endpoints, endpoints};
 use super::explanation::{Explanation, TrailLine, trail_line};
-use super::near_miss::near_misses;
+use super::near_miss::{ended_by_call, near_misses};
 use super::query::{ClientHost, Query};
 
 /// Answers the query by the rules that are loaded.
@@ -295,6 +295,9 @@ impl<'a> Inquiry<'a> {
             },
             (Because::Rule, Decision::Pass | Decision::Block) if quick => {
                 format!("{because}; it is quick: later rules are not looked at")
+            }
+            (Because::Rule, _) if ended_by_call(self.loaded, verdict).is_some() => {
+                format!("{because}; the call of its anchor is quick: later rules are not looked at")
             }
             (Because::Rule, Decision::Pass) => format!("{because}; nothing later blocks port {port}"),
             (Because::Rule, Decision::Block) => format!("{because}; nothing later passes port {port}"),

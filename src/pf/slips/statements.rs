@@ -4,7 +4,7 @@ use crate::pf::words::is_keyword;
 
 use super::line_words::{Words, find, in_braces, is_port, put, replaced};
 
-fn first<'w>(words: &'w [String]) -> &'w str {
+fn first(words: &[String]) -> &str {
     words.first().map_or("", String::as_str)
 }
 
