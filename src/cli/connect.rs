@@ -152,6 +152,8 @@ impl CommandOutput for ConnectOutput {
             text += &format!("\n{client}: {how}\n{lines}");
         }
         text += &self.for_other_machines();
+        let traps = self.connection.view.server.iter().flat_map(|server| &server.traps);
+        text += &traps.map(|trap| format!("\nnote: {}; {}\n", trap.what, trap.cure)).collect::<String>();
         if let Some(Setting { client, how, .. }) = &self.copied {
             text += &format!("\ncopied the settings for {client}: {how}\n");
         }

@@ -19,7 +19,9 @@ mod ports;
 pub mod project;
 mod recipes;
 mod system;
+mod tasks;
 pub mod toolchain;
+mod variables;
 
 pub use facts::{DoctorFacts, ExaminedPort};
 pub use finding::{Finding, Level, render};
@@ -56,7 +58,8 @@ mod tests {
     use crate::pf::origin::{Both, PerOrigin};
     use crate::sockets::{Process, SocketTable};
     use crate::status::AppFirewall;
-    use project::{Configuration, DlvTask, Project, WrittenPort};
+    use project::{Configuration, Project, WrittenPort};
+    use tasks::DlvTask;
     use toolchain::{Tool, Toolchain};
 
     fn process(pid: u32, line: &str) -> Process {
