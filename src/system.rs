@@ -17,11 +17,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use crate::os::TrackedConnection;
 use crate::os::holds::{self, HoldError, Release};
 use crate::os::process::Program;
 use crate::os::states::{self, StatesError};
 use crate::os::{self, BootError, Files, Interface};
+pub use crate::os::{Gateway, GatewayError, HardwareAddress, NetworkFacts, TrackedConnection, is_hardware};
 
 /// Name of the anchor, of the bundle, and prefix of every launchd label.
 pub const NAME: &str = "dev.portcullis";
@@ -103,6 +103,9 @@ pub trait System: fmt::Debug + Send + Sync {
 
     /// The local networks that this Mac is on.
     fn networks(&self) -> Result<Vec<IpNet>, SystemError>;
+
+    /// The networks of this Mac's hardware and of its virtual machines, each with its gateway, as far as that is known.
+    fn network_facts(&self) -> Result<Vec<NetworkFacts>, SystemError>;
 
     /// The TCP connections that pf keeps states of: it passes their packets without evaluating a rule, so a connection
     /// that is open ends only with its state.
@@ -210,6 +213,10 @@ impl System for Mac {
 
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
         os::networks().map_err(SystemError::Networks)
+    }
+
+    fn network_facts(&self) -> Result<Vec<NetworkFacts>, SystemError> {
+        os::network_facts().map_err(SystemError::Networks)
     }
 
     fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {

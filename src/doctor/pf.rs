@@ -158,8 +158,9 @@ fn our_rules(facts: &DoctorFacts, seen: &Report, loaded: &RulesetsReport) -> Opt
         let what = format!("our rules are gone from the anchor {}: something has reloaded pf", way.anchor());
         finding(Level::Problem, "pf", what, "pfctl -a … -s rules", repair)
     } else if !called.any(|anchor| anchor.to_string() == call) {
-        // Of Apple's anchors it is said once.
-        if matches!(facts.on_disk, Some(OnDisk::AppleUncalled { .. })) {
+        // It is said once: of Apple's anchors, or by the note that every other face shows.
+        let is_noted = seen.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        if is_noted || matches!(facts.on_disk, Some(OnDisk::AppleUncalled { .. })) {
             return None;
         }
         let what =

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::error::{LabError, SettingsError};
-use crate::os::{self, Files, Interface};
+use crate::os::{self, Files, Gateway, GatewayError, HardwareAddress, Interface, NetworkFacts};
 
 /// What a new lab starts with, comments and all.
 pub const DEFAULT: &str = include_str!("../../resources/lab.toml");
@@ -63,6 +63,22 @@ pub enum ApplicationFirewall {
     BlockAll,
 }
 
+/// The router of an interface; `None`: its hardware address is not known just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LabGateway(pub Option<HardwareAddress>);
+
+impl TryFrom<String> for LabGateway {
+    type Error = GatewayError;
+
+    fn try_from(text: String) -> Result<Self, GatewayError> {
+        if text == "unknown" { Ok(LabGateway(None)) } else { Ok(LabGateway(Some(text.parse()?))) }
+    }
+}
+
+/// The router of a new lab.
+const ROUTER: [u8; 6] = [0xa4, 0x91, 0xb1, 0, 0, 1];
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LabConfig {
@@ -71,6 +87,8 @@ pub struct LabConfig {
     pub networks: Vec<IpNet>,
     /// Its other interfaces, each with its networks.
     pub interfaces: BTreeMap<String, Vec<IpNet>>,
+    /// The routers of its interfaces. Where an interface has none it is not known, or, for virtual machines, this Mac.
+    pub gateways: BTreeMap<String, LabGateway>,
     pub application_firewall: ApplicationFirewall,
     /// The programs that it blocks where it is on, by their files.
     pub application_firewall_blocks: Vec<PathBuf>,
@@ -87,6 +105,7 @@ impl Default for LabConfig {
             dialog: DialogReply::default(),
             networks: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([192, 168, 1, 0].into(), 24))],
             interfaces: BTreeMap::new(),
+            gateways: BTreeMap::from([("en0".to_owned(), LabGateway(HardwareAddress::known(ROUTER)))]),
             application_firewall: ApplicationFirewall::default(),
             application_firewall_blocks: Vec::new(),
             program_milliseconds: None,
@@ -131,6 +150,23 @@ impl LabConfig {
         networks
     }
 
+    /// The networks of the pretended Mac with their gateways, as [`os::network_facts`] gives a real one's.
+    pub fn network_facts(&self) -> Vec<NetworkFacts> {
+        let facts = |name: &String, prefixes: &Vec<IpNet>| {
+            let router = self.gateways.get(name);
+            let is_host_only = router.is_none() && os::may_be_host_only(name);
+            let gateway = match router {
+                Some(LabGateway(address)) => address.map(Gateway::Router),
+                None => is_host_only.then_some(Gateway::ThisMac),
+            };
+            let is_counted = (os::is_hardware(name) || os::may_be_host_only(name)) && !prefixes.is_empty();
+            is_counted.then(|| NetworkFacts { interface: name.clone(), prefixes: prefixes.clone(), gateway })
+        };
+        let first = facts(&"en0".to_owned(), &self.networks);
+        let others = self.interfaces.iter().filter_map(|(name, prefixes)| facts(name, prefixes));
+        first.into_iter().chain(others).collect()
+    }
+
     /// Reads the text of a `lab.toml`. The error says the line, shows it, and says what was expected.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
         Ok(toml_edit::de::from_str(text)?)
@@ -161,6 +197,29 @@ mod tests {
             assert!(DEFAULT.contains(&format!("\"{kind}\"")), "{kind}");
             LabConfig::parse(&format!("application_firewall = \"{kind}\"")).unwrap();
         }
+    }
+
+    #[test]
+    fn networks_have_their_gateways() {
+        let shown = |text: &str| {
+            let facts = LabConfig::parse(text).unwrap().network_facts().into_iter().map(|facts| {
+                let gateway = facts.gateway.map_or("unknown".to_owned(), |gateway| gateway.to_string());
+                format!("{} {gateway}", facts.interface)
+            });
+            facts.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(shown(""), "en0 a4:91:b1:00:00:01");
+        assert_eq!(shown("networks = []"), "");
+        assert_eq!(shown("gateways = {}"), "en0 unknown");
+        let interfaces = "interfaces = { bridge100 = [\"192.168.64.0/24\"], en7 = [\"10.0.0.0/16\"], utun4 = [\"10.8.0.0/24\"] }";
+        assert_eq!(shown(interfaces), "en0 a4:91:b1:00:00:01, bridge100 this-mac, en7 unknown");
+        let gateways =
+            "gateways = { en0 = \"unknown\", en7 = \"a4:91:b1:00:00:07\", utun4 = \"a4:91:b1:00:00:08\" }";
+        assert_eq!(
+            shown(&format!("{interfaces}\n{gateways}")),
+            "en0 unknown, bridge100 this-mac, en7 a4:91:b1:00:00:07"
+        );
+        assert!(LabConfig::parse("gateways = { en0 = \"here\" }").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::firewall::Pfctl;
 use crate::os::holds::{HoldError, Release};
 use crate::os::process::Program;
 use crate::os::states::StatesError;
-use crate::os::{Files, Interface, TrackedConnection};
+use crate::os::{Files, Interface, NetworkFacts, TrackedConnection};
 use crate::system::{HelperLaunch, Mac, PATIENCE, System, SystemError};
 
 /// The lab in `directory`, if one is named; else this Mac; else, where there is no pf of macOS, the lab in the user's data
@@ -102,6 +102,10 @@ impl System for Lab {
 
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
         Ok(self.config()?.local_networks())
+    }
+
+    fn network_facts(&self) -> Result<Vec<NetworkFacts>, SystemError> {
+        Ok(self.config()?.network_facts())
     }
 
     fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {

@@ -9,6 +9,7 @@ pub mod clipboard;
 mod clock;
 mod connection;
 pub mod directory;
+mod gateway;
 pub mod hash;
 #[cfg(target_os = "macos")]
 pub mod held;
@@ -23,6 +24,8 @@ pub mod pf_device;
 mod pf_layout;
 mod plain;
 pub mod process;
+#[cfg(any(target_os = "macos", test))]
+mod routes;
 pub mod states;
 pub mod stream;
 #[cfg(target_os = "macos")]
@@ -35,8 +38,9 @@ pub use boot::{BootError, boot_id};
 pub use children::process_exists;
 pub use clock::clock;
 pub use connection::TrackedConnection;
+pub use gateway::{Gateway, GatewayError, HardwareAddress, NetworkFacts, is_hardware, may_be_host_only};
 pub use inherited::{hold_signals, keep_ends_of_children, put_away_inherited};
-pub use networks::{Interface, LINK_LOCAL, interfaces, networks};
+pub use networks::{Interface, LINK_LOCAL, interfaces, network_facts, networks};
 pub use plain::{PlainFileError, read_plain};
 pub use tree::bell::BellFile;
 pub use tree::{Expected, FileError, Files, Lock};

@@ -4,6 +4,8 @@ use std::net::Ipv6Addr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::os::gateway::NetworkFacts;
+
 /// Clients of a network that use their link-local address.
 pub const LINK_LOCAL: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10));
 
@@ -56,6 +58,42 @@ pub fn interfaces() -> std::io::Result<Vec<Interface>> {
         }
     }
     Ok(interfaces)
+}
+
+/// The networks of this Mac's hardware and of its virtual machines, each with its gateway. No program is run and nothing is
+/// sent. Errors: getifaddrs(3) or sysctl(3) fails.
+#[cfg(target_os = "macos")]
+pub fn network_facts() -> std::io::Result<Vec<NetworkFacts>> {
+    use crate::os::routes::{self, IndexedInterface};
+    use crate::os::sysctl;
+
+    let mut interfaces: Vec<IndexedInterface> = Vec::new();
+    for found in if_addrs::get_if_addrs()?.into_iter().filter(|found| !found.is_loopback()) {
+        let bits = match &found.addr {
+            if_addrs::IfAddr::V4(v4) => v4.prefixlen,
+            if_addrs::IfAddr::V6(v6) => v6.prefixlen,
+        };
+        let index = found.index.and_then(|index| u16::try_from(index).ok());
+        let (Ok(address), Some(index)) = (IpNet::new(found.ip(), bits), index) else { continue };
+        match interfaces.iter_mut().find(|interface| interface.index == index) {
+            Some(interface) => interface.addresses.push(address),
+            None => {
+                interfaces.push(IndexedInterface { name: found.name, index, addresses: vec![address] });
+            }
+        }
+    }
+    let (mut defaults, mut neighbours) = (Vec::new(), Vec::new());
+    for family in routes::FAMILIES {
+        defaults.extend(routes::default_routes(&sysctl::routes(family)?));
+        neighbours.extend(routes::neighbours(&sysctl::neighbours(family)?));
+    }
+    Ok(routes::network_facts(&interfaces, &defaults, &neighbours))
+}
+
+/// Elsewhere no gateway is known: what is opened there ends on no other network.
+#[cfg(not(target_os = "macos"))]
+pub fn network_facts() -> std::io::Result<Vec<NetworkFacts>> {
+    Ok(Vec::new())
 }
 
 #[cfg(test)]

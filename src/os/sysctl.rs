@@ -28,6 +28,27 @@ pub fn process_arguments(pid: c_int) -> io::Result<Vec<u8>> {
     })
 }
 
+/// All routes of an address family.
+pub fn routes(family: c_int) -> io::Result<Vec<u8>> {
+    of_routing(family, [libc::NET_RT_DUMP, 0])
+}
+
+/// Its routes that hold the hardware address of a neighbour.
+pub fn neighbours(family: c_int) -> io::Result<Vec<u8>> {
+    of_routing(family, [libc::NET_RT_FLAGS, libc::RTF_LLINFO])
+}
+
+#[expect(unsafe_code, reason = "sysctl is a C function")]
+fn of_routing(family: c_int, [what, flags]: [c_int; 2]) -> io::Result<Vec<u8>> {
+    let mut name = [libc::CTL_NET, libc::PF_ROUTE, 0, family, what, flags];
+    read(&mut |value, length| {
+        // SAFETY: `name` has as many numbers as said; `value` is null or has room for `*length` bytes.
+        unsafe {
+            libc::sysctl(name.as_mut_ptr(), name.len() as c_uint, value, length, std::ptr::null_mut(), 0)
+        }
+    })
+}
+
 fn read(ask: &mut dyn FnMut(*mut c_void, *mut usize) -> c_int) -> io::Result<Vec<u8>> {
     for _ in 0..4 {
         let mut length = 0;

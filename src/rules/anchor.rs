@@ -16,7 +16,7 @@ use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::PortName;
 use crate::rules::order;
 use crate::rules::source::{Source, host_text, is_link_local};
-use crate::system::NAME;
+use crate::system::{NAME, is_hardware};
 
 /// The header of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,12 +110,6 @@ pub fn links<'a>(
         routed.clone().any(|network| facts.addresses.iter().any(|own| meet(network, &own.trunc())))
     };
     interfaces.iter().filter(move |facts| is_hardware(&facts.name) && is_on(facts))
-}
-
-/// `en0`, `en7`: macOS names tunnels, bridges and virtual interfaces otherwise.
-fn is_hardware(name: &str) -> bool {
-    let unit = name.strip_prefix("en").unwrap_or_default();
-    !unit.is_empty() && unit.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What lets a port's clients in. On lo0 both ways pass without a state: a state that pf kept while it was off drops

@@ -8,7 +8,7 @@ use portcullis::os::holds::{HoldError, Release};
 use portcullis::os::process::Program;
 use portcullis::os::states::StatesError;
 use portcullis::os::{BootError, Files, Interface, TrackedConnection};
-use portcullis::system::{HelperLaunch, Moment, System, SystemError};
+use portcullis::system::{HelperLaunch, Moment, NetworkFacts, System, SystemError};
 
 /// What is not replaced is as `lab` has it.
 #[derive(Debug)]
@@ -38,6 +38,9 @@ impl System for Variant {
     }
     fn networks(&self) -> Result<Vec<IpNet>, SystemError> {
         self.lab.networks()
+    }
+    fn network_facts(&self) -> Result<Vec<NetworkFacts>, SystemError> {
+        self.lab.network_facts()
     }
     fn connections(&self) -> Result<Vec<TrackedConnection>, StatesError> {
         self.lab.connections()

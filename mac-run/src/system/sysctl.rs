@@ -55,6 +55,9 @@ unsafe extern "C" fn sysctl(
             Ok(found) => unsafe { give(&found, value, length) },
             Err(error) => fail(error),
         },
+        // `CTL_NET`, `PF_ROUTE`: no route and no neighbour.
+        // SAFETY: as above.
+        [4, 17, 0, _, _, _] => unsafe { give(&[], value, length) },
         other => unknown(format_args!("sysctl {other:?}")),
     }
 }

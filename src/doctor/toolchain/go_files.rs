@@ -78,8 +78,8 @@ pub fn collect(whereabouts: &Whereabouts<'_>, variables: &GoVariables) -> GoFile
 }
 
 fn version_file(whereabouts: &Whereabouts<'_>) -> Option<(String, String)> {
-    type Read = fn(&str) -> Option<String>;
-    const FILES: [(&str, Read); 4] = [
+    type ReadVersion = fn(&str) -> Option<String>;
+    const FILES: [(&str, ReadVersion); 4] = [
         (".go-version", version_files::plain),
         (".tool-versions", version_files::tool_version),
         ("mise.toml", version_files::mise_version),

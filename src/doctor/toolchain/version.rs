@@ -6,12 +6,12 @@
 pub struct GoVersion {
     minor: u32,
     /// Within the minor version: the language, the previews, the releases.
-    place: (Stage, u32),
+    place: (GoStage, u32),
     text: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum GoStage {
     Language,
     Beta,
     Candidate,
@@ -31,13 +31,13 @@ impl GoVersion {
         let stage =
             |stage, digits: &str| number(digits).filter(|(_, rest)| rest.is_empty()).map(|(n, _)| (stage, n));
         let place = match rest {
-            "" if minor < FETCHES_OTHERS => (Stage::Release, 0),
-            "" => (Stage::Language, 0),
+            "" if minor < FETCHES_OTHERS => (GoStage::Release, 0),
+            "" => (GoStage::Language, 0),
             rest => rest
                 .strip_prefix("beta")
-                .and_then(|digits| stage(Stage::Beta, digits))
-                .or_else(|| stage(Stage::Candidate, rest.strip_prefix("rc")?))
-                .or_else(|| stage(Stage::Release, rest.strip_prefix('.')?))?,
+                .and_then(|digits| stage(GoStage::Beta, digits))
+                .or_else(|| stage(GoStage::Candidate, rest.strip_prefix("rc")?))
+                .or_else(|| stage(GoStage::Release, rest.strip_prefix('.')?))?,
         };
         Some(GoVersion { minor, place, text: text.to_owned() })
     }
@@ -52,7 +52,7 @@ impl GoVersion {
         self.text.chars().filter(|letter| !letter.is_ascii_digit()).eq(['.'])
     }
 
-    fn key(&self) -> (u32, (Stage, u32)) {
+    fn key(&self) -> (u32, (GoStage, u32)) {
         (self.minor, self.place)
     }
 }
