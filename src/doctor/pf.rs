@@ -193,7 +193,13 @@ fn rules_of_others(loaded: &RulesetsReport) -> Option<Finding> {
 pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
     let about = "Application Firewall";
     let settings = "System Settings, Network, Firewall";
-    match &facts.app_firewall {
+    let stealth = facts.stealth_mode.filter(|is_on| *is_on).map(|_| {
+        let what =
+            "stealth mode is on: where nothing listens, a connection times out instead of being refused";
+        let next = "where one times out, see first whether the debugger listens: `portcullis status`";
+        finding(Level::Advice, about, what, "socketfilterfw --getstealthmode", next)
+    });
+    let state = match &facts.app_firewall {
         None => vec![],
         Some(AppFirewall::Off) => {
             vec![finding(Level::Fine, about, "it is off", "socketfilterfw --getglobalstate", "")]
@@ -215,7 +221,8 @@ pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
         Some(AppFirewall::Unknown(why)) => {
             vec![finding(Level::Unknown, about, "it could not be read", why, &format!("look in {settings}"))]
         }
-    }
+    };
+    state.into_iter().chain(stealth).collect()
 }
 
 #[cfg(test)]
