@@ -32,8 +32,8 @@ use crate::debuggers::port_view::PortView;
 use crate::debuggers::scan::{self, Scan, WatchedPort};
 use crate::diagnosis::PortFacts;
 use crate::elevate::prompt::{self, PromptFacts};
-use crate::elevate::{self, question};
-use crate::firewall::app::AppFirewallCache;
+use crate::elevate::{self, question, quote};
+use crate::firewall::app::{self as app_firewall, AppFirewallCache};
 use crate::menu::MenuAction;
 use crate::os;
 use crate::os::cancel::Cancellation;
@@ -244,6 +244,11 @@ impl App {
     fn on_disk(&self, seen: Option<&Report>) -> Option<OnDisk> {
         let rulesets = seen.and_then(|seen| self.rulesets(seen).ok());
         PfConf::read(self.system(), &mut names::ask_without_network)?.on_disk(seen, rulesets.as_ref())
+    }
+
+    /// Whether the Application Firewall's stealth mode is on; `None`: it could not be asked.
+    pub fn stealth_mode(&self) -> Option<bool> {
+        app_firewall::stealth_mode(self.system())
     }
 
     /// The Application Firewall, to be asked about programs.
@@ -643,6 +648,8 @@ fn seen(look: &Scan, app_firewall: &mut AppFirewallCache) -> Vec<PortFacts> {
             && let Some(path) = view.process.as_ref().and_then(|process| process.path.as_deref())
         {
             seen.is_blocked = app_firewall.blocks(path);
+            // What is not text cannot be typed either.
+            seen.subject.program_file = path.to_str().map(quote::sh);
         }
         seen
     };

@@ -9,7 +9,7 @@ use super::error::CommandError;
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError, Connection};
-use portcullis::debuggers::debugger::Inside;
+use portcullis::debuggers::debugger::{Inside, Probe};
 use portcullis::debuggers::settings::Setting;
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::pf::origin::PerOrigin;
@@ -110,6 +110,28 @@ impl ConnectOutput {
         }
     }
 
+    /// How the other machine may be tested against this port, and whether it may.
+    fn check_from_there(&self) -> String {
+        let view = &self.connection.view;
+        let Some(server) = view.server.as_ref().filter(|_| !self.is_here) else { return String::new() };
+        match server.mode.probe {
+            Probe::Harmless(_) if server.measured => {
+                format!(
+                    "
+to check from there: `nc -vz HOST {}` does this debugger no harm
+",
+                    self.port
+                )
+            }
+            Probe::Harmless(_) => String::new(),
+            Probe::Refused(why) => format!(
+                "
+do not test the port from there with nc or telnet: {why}
+"
+            ),
+        }
+    }
+
     /// Where other machines can reach it as it is: by which addresses.
     fn for_other_machines(&self) -> String {
         let Connection { said, addresses, settings, .. } = &self.connection;
@@ -152,6 +174,9 @@ impl CommandOutput for ConnectOutput {
             text += &format!("\n{client}: {how}\n{lines}");
         }
         text += &self.for_other_machines();
+        text += &self.check_from_there();
+        let traps = self.connection.view.server.iter().flat_map(|server| &server.traps);
+        text += &traps.map(|trap| format!("\nnote: {}; {}\n", trap.what, trap.cure)).collect::<String>();
         if let Some(Setting { client, how, .. }) = &self.copied {
             text += &format!("\ncopied the settings for {client}: {how}\n");
         }

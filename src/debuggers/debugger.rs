@@ -136,6 +136,8 @@ pub struct Mode {
     pub protocol: &'static str,
     /// Whether it hands connections on to a debugger somewhere else.
     pub forwards: bool,
+    /// Whether it is an editor that waits for what it debugs: a client of it runs nothing there.
+    pub awaits_debuggee: bool,
     /// Of one that forwards: where to look, and for what, as a next step.
     pub behind: &'static str,
     /// Whether it serves several clients at a time, as measured.
@@ -182,6 +184,7 @@ impl Mode {
         title: "",
         protocol: "unknown",
         forwards: false,
+        awaits_debuggee: false,
         behind: "",
         takes_many: Answer::Unknown,
         take_many_option: None,

@@ -59,6 +59,7 @@ pub static PYCHARM: Mode = Mode {
     protocol: "pydevd",
     probe: Probe::Refused("it would take the connection for the program that it waits for"),
     settings: settings_to_dial,
+    awaits_debuggee: true,
     ..Mode::UNKNOWN
 };
 

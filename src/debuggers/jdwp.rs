@@ -51,6 +51,7 @@ pub static WAITING_IDE: Mode = Mode {
     protocol: "jdwp",
     probe: Probe::Refused("it would take the connection for the JVM that it waits for"),
     settings: settings_to_dial,
+    awaits_debuggee: true,
     ..Mode::UNKNOWN
 };
 

@@ -198,6 +198,7 @@ impl PortView {
             listen_everywhere: option(ListenOn::Everywhere),
             listen_v4: option(ListenOn::Loopback),
             take_many: server.and_then(|server| server.mode.take_many_option).map(str::to_owned),
+            runs_code: server.is_some_and(|server| !server.mode.forwards && !server.mode.awaits_debuggee),
             behind: server
                 .map(|server| server.mode.behind)
                 .filter(|step| !step.is_empty())

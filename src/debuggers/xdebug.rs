@@ -32,6 +32,7 @@ pub static EDITOR: Mode = Mode {
     protocol: "dbgp",
     probe: Probe::Refused("an editor waits there for PHP, and would take the connection for a debuggee"),
     settings,
+    awaits_debuggee: true,
     ..Mode::UNKNOWN
 };
 

@@ -28,6 +28,10 @@ pub struct Wording {
     pub start: Option<StartCommands>,
     /// The chosen hosts that stand in place of "this network", such as `192.168.1.20`.
     pub near: Option<String>,
+    /// Whether a client of the program can run code: it is a debugger.
+    pub runs_code: bool,
+    /// The program's file, as a word of a shell.
+    pub program_file: Option<String>,
     /// Where to look, and for what, where the program forwards the port.
     pub behind: Option<String>,
     /// Whether our own rules let it in, so that it is another's rule where pf blocks it.
@@ -77,7 +81,16 @@ pub fn sentence(situation: &Situation, subject: &Wording) -> String {
         }
         (Reachability::Reachable | Reachability::Unknown, _) => {
             let (who, but) = (who_reaches(situation.reach(), subject), exceptions(subject));
-            format!("{} listens on {}, and {who} can reach it{but}", subject.program(), subject.addresses())
+            let risk = if subject.runs_code && situation.reach().anyone == Answer::Yes {
+                " and run code as you"
+            } else {
+                ""
+            };
+            format!(
+                "{} listens on {}, and {who} can reach it{risk}{but}",
+                subject.program(),
+                subject.addresses()
+            )
         }
         (Reachability::BlockedByPf, Some(first)) => cause(*first, situation, subject) + &exceptions(subject),
         (_, Some(first)) => cause(*first, situation, subject),
@@ -199,7 +212,12 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             AppFirewallEffect::BlocksAll => {
                 "turn \u{201c}Block all incoming connections\u{201d} off in System Settings, Network, Firewall".to_owned()
             }
-            _ => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
+            _ => match &subject.program_file {
+                Some(file) => format!(
+                    "allow it: `sudo /usr/libexec/ApplicationFirewall/socketfilterfw --unblockapp {file}`"
+                ),
+                None => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
+            },
         },
         Reachability::Unknown => match first.map(|cause| cause.state) {
             Some(Reachability::BlockedByPf) if subject.is_interrupted => {
@@ -304,6 +322,8 @@ mod tests {
                 by_hand: None,
             }),
             near: Some("192.168.1.20".into()),
+            runs_code: true,
+            program_file: None,
             behind: None,
             is_open: true,
             pf_blocks: Some("our guard blocks it".into()),

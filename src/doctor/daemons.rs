@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::binary_plist::BinaryPlist;
-use crate::os;
+use crate::os::{self, PlainFileError};
 use crate::pf::recipes::{FoundRecipe, of_command, of_script};
 use crate::system::System;
 
@@ -144,7 +144,10 @@ fn job_file(system: &dyn System, path: &str) -> Result<(String, Vec<String>), Un
         Ok(bytes) => {
             job(&bytes).ok_or(if BinaryPlist::is_meant(&bytes) { Unread::Closed } else { Unread::Gone })
         }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Unread::Closed),
+        Err(PlainFileError::OfAnother(_)) => Err(Unread::Closed),
+        Err(PlainFileError::Read(error)) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(Unread::Closed)
+        }
         Err(_) => Err(Unread::Gone),
     }
 }
@@ -201,7 +204,7 @@ fn text(system: &dyn System, path: &str) -> Option<String> {
 }
 
 /// A plain file that is not too large.
-fn bytes(system: &dyn System, path: &str) -> std::io::Result<Vec<u8>> {
+fn bytes(system: &dyn System, path: &str) -> Result<Vec<u8>, PlainFileError> {
     os::read_plain(&system.place(path), LARGEST)
 }
 

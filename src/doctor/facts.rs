@@ -42,6 +42,8 @@ pub struct DoctorFacts {
     pub let_in: Vec<NamedPort>,
     /// The Application Firewall; `None` where it was not asked.
     pub app_firewall: Option<AppFirewall>,
+    /// Whether its stealth mode is on; `None` where it was not asked.
+    pub stealth_mode: Option<bool>,
     /// The debug ports that are in use, shown or named by the project.
     pub ports: Vec<ExaminedPort>,
     /// The addresses of this machine, loopback apart.
@@ -56,6 +58,8 @@ pub struct DoctorFacts {
     pub project: Project,
     /// The version of macOS, such as `(15, 1)`; `None` elsewhere.
     pub macos: Option<(u32, u32)>,
+    /// Whether this Mac has Apple silicon; `None` where this is no Mac.
+    pub apple_silicon: Option<bool>,
     /// What `DevToolsSecurity -status` printed, where it could be asked.
     pub developer_tools: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::facts::{DoctorFacts, ExaminedPort};
 use super::finding::{Finding, Level, finding, shortened};
-use super::project::DlvTask;
+use super::tasks::DlvTask;
 use crate::debuggers::classify::{classify, classify_process};
 use crate::debuggers::debugger::{Trap, TrapEffect};
 use crate::diagnosis::Reachability;

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::tasks::{DlvTask, tasks};
+use super::variables::Variables;
 use crate::debuggers::ALL;
 use crate::debuggers::debugger::{EditorClient, WhoListens};
 use crate::debuggers::launch::{LaunchEntry, LaunchMatch};
-use crate::sockets::redact;
+use crate::os::{PlainFileError, read_plain};
 
 /// No configuration file is longer than this.
 const LONGEST_FILE: u64 = 4 << 20;
@@ -23,25 +25,12 @@ pub struct Project {
     pub folder: PathBuf,
     /// Whether it is a Go module.
     pub is_go: bool,
-    /// The newest Go that its go.mod or go.work asks for, such as `1.24` or `1.24.1`.
-    pub go: Option<String>,
     /// Every configuration that connects to a port.
     pub configurations: Vec<Configuration>,
     /// Every task that starts a dlv.
     pub tasks: Vec<DlvTask>,
     /// Files that do not read, and why.
     pub problems: Vec<String>,
-}
-
-/// A task of VS Code that starts a dlv: one that is mistaken ends at once, so it is never seen running.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DlvTask {
-    /// Its file, below the project's folder.
-    pub file: String,
-    /// Its label.
-    pub name: String,
-    /// Its command line, secrets taken out.
-    pub arguments: Vec<String>,
 }
 
 /// A configuration that connects to a debugger.
@@ -104,11 +93,7 @@ impl WrittenPort {
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectFileError {
     #[error(transparent)]
-    Read(#[from] std::io::Error),
-    #[error("it is not a file")]
-    NoFile,
-    #[error("it is longer than {} MiB", LONGEST_FILE >> 20)]
-    TooLong,
+    Read(#[from] PlainFileError),
     #[error(transparent)]
     Json(#[from] jsonc_parser::errors::ParseError),
     #[error(transparent)]
@@ -119,12 +104,8 @@ pub enum ProjectFileError {
 pub fn collect(folder: &Path) -> Project {
     let root = root_of(folder);
     let mut project = Project { folder: root.to_owned(), ..Project::default() };
-    for file in
-        folder.ancestors().take_while(|above| above.starts_with(root)).map(|above| above.join("go.mod"))
-    {
-        project.see_go(&file);
-    }
-    project.see_go(&root.join("go.work"));
+    let mut within = folder.ancestors().take_while(|above| above.starts_with(root));
+    project.is_go = within.any(|above| above.join("go.mod").is_file()) || root.join("go.work").is_file();
     let mut files = vec![
         root.join(".vscode/launch.json"),
         root.join(".vscode/tasks.json"),
@@ -140,6 +121,9 @@ pub fn collect(folder: &Path) -> Project {
     }
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    // Of the folder; a second root's own are not asked.
+    let settings = read(&root.join(".vscode/settings.json")).ok().flatten();
+    let settings = settings.and_then(|text| parse_jsonc(&text).ok().flatten());
     for file in files {
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         let text = match read(&file) {
@@ -150,26 +134,21 @@ pub fn collect(folder: &Path) -> Project {
                 continue;
             }
         };
-        let parsed = if name.ends_with(".xml") { idea_xml(&name, &text) } else { launch_json(&name, &text) };
+        let parsed = match name.ends_with(".xml") {
+            true => idea_xml(&name, &text),
+            false => launch_json(&name, &text, settings.as_ref()),
+        };
         match parsed {
             Ok(found) => project.configurations.extend(found),
             Err(problem) => project.problems.push(format!("{name}: {problem}")),
         }
         if !name.ends_with(".xml") {
-            project.tasks.extend(tasks_json(&name, &text));
+            project
+                .tasks
+                .extend(parse_jsonc(&text).ok().flatten().iter().flat_map(|json| tasks(&name, json)));
         }
     }
     project
-}
-
-impl Project {
-    /// Takes in what a go.mod or go.work asks for, where there is one.
-    fn see_go(&mut self, file: &Path) {
-        let Ok(Some(text)) = read(file) else { return };
-        self.is_go = true;
-        let newest = [self.go.take(), go_wanted(&text)].into_iter().flatten();
-        self.go = newest.max_by_key(|version| super::toolchain::minor(version));
-    }
 }
 
 /// The folder of the project that `folder` is in: the nearest that an editor or git has marked, else the nearest Go
@@ -201,33 +180,33 @@ fn launch_files(root: &Path, text: &str) -> Vec<PathBuf> {
     paths.take(MOST_FILES).map(|path| root.join(path).join(".vscode/launch.json")).collect()
 }
 
-/// The Go that a go.mod or go.work asks for: by its `toolchain`, else by its `go`.
-pub fn go_wanted(text: &str) -> Option<String> {
-    let word = |name: &str| {
-        text.lines().find_map(|line| line.trim().strip_prefix(name)?.split_ascii_whitespace().next())
-    };
-    let version = word("toolchain go").or_else(|| word("go "))?;
-    version.starts_with(|first: char| first.is_ascii_digit()).then(|| version.to_owned())
-}
-
 /// `None`: it is not there.
 fn read(file: &Path) -> Result<Option<String>, ProjectFileError> {
-    match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-        Ok(data) if !data.is_file() => return Err(ProjectFileError::NoFile),
-        Ok(data) if data.len() > LONGEST_FILE => return Err(ProjectFileError::TooLong),
-        Ok(_) => {}
+    match read_plain(file, LONGEST_FILE) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(Some(String::from_utf8_lossy(&std::fs::read(file)?).into_owned()))
 }
 
-/// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port.
-pub fn launch_json(file: &str, text: &str) -> Result<Vec<Configuration>, ProjectFileError> {
-    let parsed = parse_jsonc(text)?;
-    let launch = parsed.as_ref().map(|value| value.get("launch").unwrap_or(value));
-    let all = launch.and_then(|value| value.get("configurations")).and_then(Value::as_array);
-    Ok(all.into_iter().flatten().filter_map(|entry| launch_entry(file, &LaunchEntry::new(entry))).collect())
+/// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port. `settings` are
+/// the folder's.
+pub fn launch_json(
+    file: &str,
+    text: &str,
+    settings: Option<&Value>,
+) -> Result<Vec<Configuration>, ProjectFileError> {
+    let Some(mut parsed) = parse_jsonc(text)? else { return Ok(Vec::new()) };
+    let settings = parsed.get("settings").cloned().or(settings.cloned()).unwrap_or_default();
+    let mut launch = parsed.get_mut("launch").map(Value::take).unwrap_or(parsed);
+    let inputs = launch.get("inputs").cloned().unwrap_or_default();
+    let variables = Variables { settings: &settings, inputs: &inputs };
+    let all = launch.get_mut("configurations").and_then(Value::as_array_mut);
+    let of_one = |entry: &mut Value| {
+        variables.fill_in(entry);
+        launch_entry(file, &LaunchEntry::new(entry))
+    };
+    Ok(all.into_iter().flatten().filter_map(of_one).collect())
 }
 
 fn parse_jsonc(text: &str) -> Result<Option<Value>, ProjectFileError> {
@@ -287,34 +266,6 @@ fn client_of(entry: &LaunchEntry<'_>) -> Option<(Option<&'static EditorClient>, 
 
 fn clients() -> impl Iterator<Item = &'static EditorClient> {
     ALL.into_iter().flat_map(|debugger| debugger.clients).copied()
-}
-
-/// The tasks in a `tasks.json`, or in the `tasks` of a `.code-workspace`, that start a dlv; none where it does not read.
-pub fn tasks_json(file: &str, text: &str) -> Vec<DlvTask> {
-    let Ok(Some(parsed)) = parse_jsonc(text) else { return Vec::new() };
-    let tasks = parsed.get("tasks").map(|tasks| tasks.get("tasks").unwrap_or(tasks));
-    tasks.and_then(Value::as_array).into_iter().flatten().filter_map(|task| task_entry(file, task)).collect()
-}
-
-fn task_entry(file: &str, task: &Value) -> Option<DlvTask> {
-    let system = task.get(if cfg!(target_os = "macos") { "osx" } else { "linux" });
-    let get = |key: &str| system.and_then(|system| system.get(key)).or_else(|| task.get(key));
-    // A word may be written with how it is to be quoted: { "value": "x", "quoting": "strong" }.
-    let word = |value: &Value| value.as_str().or_else(|| value.get("value")?.as_str()).map(str::to_owned);
-    let command = word(get("command")?)?;
-    let given = get("args").and_then(Value::as_array).into_iter().flatten().filter_map(word);
-    let arguments: Vec<String> = command.split_whitespace().map(str::to_owned).chain(given).collect();
-    let program = Path::new(arguments.first()?).file_name()?;
-    let is_dlv = program == "dlv";
-    is_dlv.then(|| DlvTask {
-        file: file.to_owned(),
-        name: get("label")
-            .or_else(|| get("taskName"))
-            .and_then(Value::as_str)
-            .unwrap_or("unnamed")
-            .to_owned(),
-        arguments: redact(arguments),
-    })
 }
 
 /// The configurations in an `.idea` file that connect to a port.
@@ -406,7 +357,7 @@ mod tests {
             ],
             "compounds": [{ "name": "all", "configurations": ["dlv", "py"] }],
         }"#;
-        let found: Vec<_> = launch_json("launch.json", text).unwrap();
+        let found: Vec<_> = launch_json("launch.json", text, None).unwrap();
         assert_eq!(
             abridged(&found),
             [
@@ -429,8 +380,8 @@ mod tests {
                 "dart: it attaches to a Dart VM 127.0.0.1 8181",
             ]
         );
-        assert!(launch_json("launch.json", "{ \"configurations\": [").is_err());
-        assert_eq!(launch_json("launch.json", "").unwrap(), []);
+        assert!(launch_json("launch.json", "{ \"configurations\": [", None).is_err());
+        assert_eq!(launch_json("launch.json", "", None).unwrap(), []);
     }
 
     #[test]
@@ -462,30 +413,6 @@ mod tests {
             ]
         );
         assert!(idea_xml("x.xml", "<component>").is_err());
-    }
-
-    #[test]
-    fn the_tasks_that_start_a_dlv() {
-        let text = r#"{ // tasks
-            "version": "2.0.0",
-            "tasks": [
-                { "label": "one line", "type": "shell", "command": "dlv debug --headless --listen=2345" },
-                { "label": "words", "command": "/opt/bin/dlv", "args": ["dap", { "value": "-l=:1", "quoting": "strong" }] },
-                { "label": "build", "command": "go build" }, { "label": "none" }, 7,
-            ],
-        }"#;
-        let found = tasks_json("tasks.json", text);
-        let short: Vec<_> = found.iter().map(|task| (task.name.as_str(), task.arguments.join(" "))).collect();
-        let expected = [
-            ("one line", "dlv debug --headless --listen=2345".to_owned()),
-            ("words", "/opt/bin/dlv dap -l=:1".to_owned()),
-        ];
-        assert_eq!(short, expected);
-        assert_eq!(
-            tasks_json("x.code-workspace", &format!(r#"{{ "tasks": {text} }}"#)),
-            tasks_json("x.code-workspace", text)
-        );
-        assert_eq!(tasks_json("tasks.json", "{"), []);
     }
 
     #[test]
@@ -522,7 +449,7 @@ mod tests {
         let mut names: Vec<_> = project.configurations.iter().map(|found| found.name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["idea", "launch", "run", "run configuration", "second root", "workspace"]);
-        assert_eq!((project.is_go, project.go.as_deref()), (true, Some("1.25.3")));
+        assert!(project.is_go);
         assert_eq!((project.folder, project.problems), (folder.path().to_owned(), vec![]));
     }
 
@@ -546,9 +473,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn junk_never_panics(text in "[\\[\\]{}\",:a-z0-9<>/= ]{0,80}") {
-            let _ = launch_json("x", &text);
+            let _ = launch_json("x", &text, None);
             let _ = idea_xml("x", &text);
-            let _ = tasks_json("x", &text);
         }
     }
 }
