@@ -69,6 +69,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         processes,
         toolchain: toolchain::collect(&toolchain::Whereabouts {
             folder: &here,
+            project: &project.folder,
             path: &std::env::var_os("PATH").unwrap_or_default(),
             variable: &|name| std::env::var(name).ok(),
             place: &|path| app.system().place(path),

@@ -63,6 +63,7 @@ impl Home {
             match (line.split_once('='), line.split_once(": ")) {
                 (Some((name, value)), _) if is_variable => home.set(name, value),
                 (_, Some(("in", folder))) => home.folder = folder.into(),
+                (_, Some(("mac", "bare"))) => std::fs::create_dir_all(home.at("/System/Library")).unwrap(),
                 (_, Some(("mac", sort))) => home.apple_silicon = Some(sort == "arm"),
                 (_, Some((path, what))) => home.put(&home.at(path), what),
                 _ => panic!("{line:?} is not understood"),
@@ -117,7 +118,14 @@ impl Home {
             "folder" => std::fs::create_dir_all(file).unwrap(),
             "text" => {
                 std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-                std::fs::write(file, rest.replace("\\n", "\n").replace("\\t", "\t") + "\n").unwrap();
+                std::fs::write(
+                    file,
+                    rest.replace("SYSTEM", &self.at("/").display().to_string())
+                        .replace("\\n", "\n")
+                        .replace("\\t", "\t")
+                        + "\n",
+                )
+                .unwrap();
             }
             _ => panic!("{what:?} is not understood"),
         }
@@ -127,20 +135,18 @@ impl Home {
     fn said(&self) -> Vec<String> {
         let folder = self.at(&self.folder);
         let path = self.variables.get("PATH").cloned().unwrap_or_default();
+        let project = project::collect(&folder);
         let toolchain = toolchain::collect(&toolchain::Whereabouts {
             folder: &folder,
+            project: &project.folder,
             path: path.as_ref(),
             variable: &|name| self.variables.get(name).cloned(),
             place: &|path| self.at(path),
             is_mac: true,
         });
         assert!(!self.at("trace").exists(), "a shim was run");
-        let facts = DoctorFacts {
-            toolchain,
-            project: project::collect(&folder),
-            apple_silicon: self.apple_silicon,
-            ..DoctorFacts::default()
-        };
+        let facts =
+            DoctorFacts { toolchain, project, apple_silicon: self.apple_silicon, ..DoctorFacts::default() };
         let findings = doctor::examine(&facts);
         let about = |about: &str| ABOUT.contains(&about);
         let found = findings.iter().filter(|found| found.level != Level::Fine && about(&found.about));

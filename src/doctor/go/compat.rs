@@ -3,7 +3,7 @@
 //! Sources: Delve's pkg/goversion/compat.go (read as of 1.7, 1.20 to 1.23 and 1.25.0; of 1.27 as others quote it), the `go`
 //! line of its go.mod from 1.21.1 on, the last Delve for Go 1.16 to 1.20 in vscode-go's docs/compatibility.md, Delve's pull
 //! requests 3780 (1.23 drops Go 1.19 and 1.20), 4108 and 4220 (1.26). Where its file was not at hand, a release's oldest Go is
-//! that of its go.mod.
+//! that of its go.mod. `go install` takes a version since Go 1.16.
 
 /// A run of releases that take the same versions of Go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const fn releases(first: (u32, u32), last: &'static str, go: (u32, u32), built_b
 
 /// In their order. There are none between 1.9 and 1.20: since then the numbers are Go's.
 const ALL: [DelveReleases; 11] = [
-    releases((7, 0), "1.7.3", (15, 17), 15),
+    releases((7, 0), "1.7.3", (15, 17), 16),
     releases((8, 0), "1.8.3", (16, 18), 16),
     releases((9, 0), "1.9.1", (17, 19), 17),
     releases((20, 0), "1.20.2", (18, 20), 18),

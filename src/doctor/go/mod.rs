@@ -1,11 +1,14 @@
 //! Go and Delve, whether they fit, and whether they can do their work in this folder.
 
 mod compat;
+mod editors;
 mod remedy;
 mod selection;
+mod shell;
 
 use super::facts::DoctorFacts;
 use super::finding::{Finding, Level, finding};
+use super::toolchain::managers::GoProgram;
 use super::toolchain::version::GoVersion;
 use super::toolchain::{Cpu, Tool, Toolchain, VersionError};
 use compat::DelveFit;
@@ -27,28 +30,28 @@ pub fn go_and_delve(facts: &DoctorFacts) -> Vec<Finding> {
         flags(toolchain),
         of_delve,
         proxy(toolchain, is_to_install),
+        if facts.is_about_go() { shell::disagreements(toolchain) } else { Vec::new() },
+        editors::editors(toolchain, selected.as_ref()),
         cpus(facts, selected.as_ref()),
+        debugserver(facts),
     ]
     .concat()
 }
 
 fn of_go(facts: &DoctorFacts) -> Vec<Finding> {
-    let Toolchain { go, goroot, path, unlisted_go, .. } = &facts.toolchain;
-    let missing = (go.is_empty() && facts.is_about_go()).then(|| match unlisted_go {
-        Some(file) => {
-            let folder = file.rsplit_once('/').map_or(file.as_str(), |(folder, _)| folder);
-            let next = format!("`echo 'export PATH=$PATH:{folder}' >> ~/.zprofile`, then a new terminal");
-            finding(Level::Problem, "go", "Go is installed, but not on the PATH", file, &next)
-        }
-        None => {
-            let next = "install Go (https://go.dev/dl), or add its bin folder to PATH";
-            finding(Level::Problem, "go", "no go on the PATH", path, next)
-        }
-    });
+    let toolchain = &facts.toolchain;
+    let Toolchain { go, goroot, .. } = toolchain;
+    let missing = (go.is_empty() && facts.is_about_go())
+        .then(|| shell::missing(toolchain, GoProgram::Go).unwrap_or_else(|| missing_go(toolchain)));
+    // Lines of the shell's files say more.
     let several = several("go", go, "put the one that is meant first on PATH, in the editor too");
+    let several = several.filter(|_| shell::paths(&toolchain.shell).is_none());
     let goroot = goroot.iter().map(|problem| {
-        let next = "unset GOROOT: go finds its own";
-        finding(Level::Problem, "go", problem.clone(), "the environment's GOROOT", next)
+        let next = match shell::last_line(toolchain, "GOROOT") {
+            Some(line) => format!("`unset GOROOT`, and take it out of {line}: go finds its own"),
+            None => "unset GOROOT: go finds its own".into(),
+        };
+        finding(Level::Problem, "go", problem.clone(), "the environment's GOROOT", &next)
     });
     missing
         .into_iter()
@@ -56,6 +59,16 @@ fn of_go(facts: &DoctorFacts) -> Vec<Finding> {
         .chain(several)
         .chain(goroot)
         .collect()
+}
+
+fn missing_go(toolchain: &Toolchain) -> Finding {
+    let Some(file) = &toolchain.unlisted_go else {
+        let next = "install Go (https://go.dev/dl), or add its bin folder to PATH";
+        return finding(Level::Problem, "go", "no go on the PATH", &toolchain.path, next);
+    };
+    let folder = file.rsplit_once('/').map_or(file.as_str(), |(folder, _)| folder);
+    let next = format!("`echo 'export PATH=$PATH:{folder}' >> ~/.zprofile`, then a new terminal");
+    finding(Level::Problem, "go", "Go is installed, but not on the PATH", file, &next)
 }
 
 fn of_delve(facts: &DoctorFacts, go: Option<&SelectedGo>) -> Vec<Finding> {
@@ -73,17 +86,20 @@ fn of_delve(facts: &DoctorFacts, go: Option<&SelectedGo>) -> Vec<Finding> {
 }
 
 fn missing_delve(facts: &DoctorFacts, go: Option<&SelectedGo>) -> Vec<Finding> {
-    let Toolchain { unlisted_dlv, path, .. } = &facts.toolchain;
+    let toolchain = &facts.toolchain;
+    if !facts.is_about_go() {
+        return Vec::new();
+    }
+    if let Some(found) = shell::missing(toolchain, GoProgram::Delve) {
+        return vec![found];
+    }
     let found = |what, evidence, next: &str| vec![finding(Level::Problem, "dlv", what, evidence, next)];
-    match unlisted_dlv {
+    match &toolchain.unlisted_dlv {
         Some(file) => {
             let folder = file.rsplit_once('/').map_or(file.as_str(), |(folder, _)| folder);
             found("dlv is installed, but not on the PATH", file, &format!("add {folder} to PATH"))
         }
-        None if facts.is_about_go() => {
-            found("no dlv on the PATH", path, &remedy::install_delve(&facts.toolchain, go, None))
-        }
-        None => vec![],
+        None => found("no dlv on the PATH", &toolchain.path, &remedy::install_delve(toolchain, go, None)),
     }
 }
 
@@ -171,7 +187,7 @@ fn flags(toolchain: &Toolchain) -> Vec<Finding> {
     let off = variables.get("GO111MODULE").filter(|variable| variable.value == "off").zip(module);
     let off = off.map(|(variable, module)| {
         let what = format!("GO111MODULE=off: go does not read {}", module.file);
-        let next = selection::unset("GO111MODULE", variable);
+        let next = selection::unset("GO111MODULE", variable, toolchain);
         finding(Level::Problem, "go", what, &variable.whence.to_string(), &next)
     });
     let words = |value: &str| value.split([' ', '=', '\'', '"']).map(str::to_owned).collect::<Vec<_>>();
@@ -181,7 +197,7 @@ fn flags(toolchain: &Toolchain) -> Vec<Finding> {
         let evidence = format!("GOFLAGS={} ({})", variable.value, variable.whence);
         let strips = has("-ldflags") && (has("-s") || has("-w"));
         let trims = has("-trimpath");
-        let next = selection::unset("GOFLAGS", variable);
+        let next = selection::unset("GOFLAGS", variable, toolchain);
         if strips {
             let what = "GOFLAGS has the linker leave out what dlv needs: breakpoints are not found";
             Some(finding(Level::Problem, "go", what, &evidence, &next))
@@ -235,4 +251,14 @@ fn cpus(facts: &DoctorFacts, selected: Option<&SelectedGo>) -> Vec<Finding> {
         finding(Level::Problem, "dlv", what, &path, next)
     });
     go.into_iter().chain(dlv).collect()
+}
+
+/// Delve starts programs by macOS's debugserver.
+fn debugserver(facts: &DoctorFacts) -> Vec<Finding> {
+    if facts.toolchain.debugserver != Some(false) || !facts.is_about_go() {
+        return Vec::new();
+    }
+    let what = "macOS's debugserver is not there: dlv cannot start a program";
+    let evidence = "neither the Command Line Tools nor Xcode has it";
+    vec![finding(Level::Problem, "Command Line Tools", what, evidence, "`xcode-select --install`")]
 }

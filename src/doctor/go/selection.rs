@@ -27,7 +27,7 @@ pub fn select(local: &GoVersion, toolchain: &Toolchain) -> (SelectedGo, Vec<Find
     let Some(mode) = ToolchainMode::parse(variable.map_or("auto", |variable| &variable.value)) else {
         let what =
             format!("GOTOOLCHAIN is {:?}, which Go does not understand", variable.map_or("", |v| &v.value));
-        return (local_only, vec![problem(what, &whence(variable), &set_to_auto(variable))]);
+        return (local_only, vec![problem(what, &whence(variable), &set_to_auto(variable, toolchain))]);
     };
     let base = mode.base.clone().unwrap_or_else(|| local.clone());
     let base_only = SelectedGo {
@@ -45,7 +45,7 @@ pub fn select(local: &GoVersion, toolchain: &Toolchain) -> (SelectedGo, Vec<Find
                 "{} asks for Go {go}, but GOTOOLCHAIN={} keeps Go at {}: nothing builds",
                 files.file, mode.text, base_only.version
             );
-            problem(what, &whence(variable), &set_to_auto(variable))
+            problem(what, &whence(variable), &set_to_auto(variable, toolchain))
         });
         return (base_only, blocked.into_iter().chain(workspace).collect());
     }
@@ -148,12 +148,16 @@ fn not_to_be_had(
             "GOTOOLCHAIN={} finds no go{wanted} on the PATH, which {} asks for",
             mode.text, files.file
         );
-        return Some(problem(what, &whence(variable("GOTOOLCHAIN")), &set_to_auto(variable("GOTOOLCHAIN"))));
+        return Some(problem(
+            what,
+            &whence(variable("GOTOOLCHAIN")),
+            &set_to_auto(variable("GOTOOLCHAIN"), toolchain),
+        ));
     }
     let proxy = variable("GOPROXY").filter(|proxy| proxy.value == "off")?;
     (!toolchain.fetched.iter().any(is_it)).then(|| {
         let what = format!("{} asks for Go {wanted}, and GOPROXY=off: it is not fetched", files.file);
-        problem(what, &proxy.whence.to_string(), &unset("GOPROXY", proxy))
+        problem(what, &proxy.whence.to_string(), &unset("GOPROXY", proxy, toolchain))
     })
 }
 
@@ -179,20 +183,23 @@ fn whence(variable: Option<&GoVariable>) -> String {
 }
 
 /// How a variable loses its value.
-pub fn unset(name: &str, variable: &GoVariable) -> String {
+pub fn unset(name: &str, variable: &GoVariable, toolchain: &Toolchain) -> String {
     match variable.whence {
-        VariableSource::Environment => format!("`unset {name}`, and take it out of the shell's files"),
+        VariableSource::Environment => {
+            let line = super::shell::last_line(toolchain, name).unwrap_or("the shell's files");
+            format!("`unset {name}`, and take it out of {line}")
+        }
         VariableSource::UserFile(_) | VariableSource::Distribution(_) => format!("`go env -u {name}`"),
     }
 }
 
-fn set_to_auto(variable: Option<&GoVariable>) -> String {
+fn set_to_auto(variable: Option<&GoVariable>, toolchain: &Toolchain) -> String {
     match variable {
         // What came with Go is overruled, not taken out.
         Some(GoVariable { whence: VariableSource::Distribution(_), .. }) => {
             "`go env -w GOTOOLCHAIN=auto`".into()
         }
-        Some(variable) => unset("GOTOOLCHAIN", variable),
+        Some(variable) => unset("GOTOOLCHAIN", variable, toolchain),
         None => String::new(),
     }
 }

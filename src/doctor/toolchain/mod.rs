@@ -1,9 +1,11 @@
 //! Go and Delve as a folder gets them: by the PATH, by version managers, by the project's files and by Go's variables. All of
 //! it is read; nothing is run.
 
+pub mod editors;
 pub mod go_files;
 pub mod managers;
 pub mod program;
+pub mod shell;
 pub mod variables;
 pub mod version;
 mod version_files;
@@ -11,9 +13,11 @@ mod whereabouts;
 
 use std::path::{Path, PathBuf};
 
+use editors::EditorTool;
 use go_files::GoFiles;
 use managers::GoProgram;
 pub use program::{Cpu, Tool, VersionError};
+use shell::ShellFacts;
 use variables::GoVariables;
 pub use whereabouts::Whereabouts;
 
@@ -42,6 +46,14 @@ pub struct Toolchain {
     pub fetched: Vec<String>,
     /// Where `go install` puts a program, and whether that is on the PATH; empty where the home is not known.
     pub install_folder: InstallFolder,
+    /// What a new terminal has.
+    pub shell: ShellFacts,
+    /// Whether the PATH is that of an app which Finder started.
+    pub is_finder_path: bool,
+    /// What the editors take that are used for the project.
+    pub editors: Vec<EditorTool>,
+    /// Whether macOS's debugserver is there; `None` where this is no Mac.
+    pub debugserver: Option<bool>,
 }
 
 /// Where `go install` puts a program.
@@ -75,6 +87,10 @@ pub fn collect(whereabouts: &Whereabouts<'_>) -> Toolchain {
         files: go_files::collect(whereabouts, &variables),
         named_go: named_go(&folders),
         fetched: fetched(whereabouts, &variables),
+        shell: shell::collect(whereabouts),
+        is_finder_path: folders.iter().all(|folder| shell::finder_folders(whereabouts).contains(folder)),
+        editors: editors::collect(whereabouts, &variables),
+        debugserver: debugserver(whereabouts),
         install_folder,
         variables,
         go,
@@ -132,6 +148,25 @@ fn fetched(whereabouts: &Whereabouts<'_>, variables: &GoVariables) -> Vec<String
         Some(version.to_owned())
     };
     names.filter_map(version).take(64).collect()
+}
+
+/// Whether macOS's debugserver is there, by which Delve starts programs: it comes with the Command Line Tools and with Xcode
+/// (Delve: pkg/proc/gdbserial/gdbserver.go).
+fn debugserver(whereabouts: &Whereabouts<'_>) -> Option<bool> {
+    const OF_LLDB: &str = "LLDB.framework/Versions/A/Resources/debugserver";
+    let place = |path| (whereabouts.place)(path);
+    // A lab has no macOS.
+    if !whereabouts.is_mac || !place("/System/Library").is_dir() {
+        return None;
+    }
+    let selected = std::fs::read_link(place("/var/db/xcode_select_link")).ok();
+    let tools = [Some(place("/Library/Developer/CommandLineTools")), selected.clone()];
+    let tools = tools.into_iter().flatten().map(|tools| tools.join("Library/PrivateFrameworks"));
+    // That of Xcode is selected by its Contents/Developer.
+    let xcode = selected.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let xcode = [Some(place("/Applications/Xcode.app/Contents")), xcode];
+    let xcode = xcode.into_iter().flatten().map(|contents| contents.join("SharedFrameworks"));
+    Some(tools.chain(xcode).any(|folder| folder.join(OF_LLDB).is_file()))
 }
 
 fn goroot_problem(goroot: &Path, go: Option<&Tool>) -> Option<String> {

@@ -14,6 +14,8 @@ const LONGEST_TEXT: u64 = 1 << 20;
 pub struct Whereabouts<'a> {
     /// The folder that a program is debugged in.
     pub folder: &'a Path,
+    /// The folder of the project that it belongs to, which an editor opens.
+    pub project: &'a Path,
     /// The PATH.
     pub path: &'a OsStr,
     /// A variable of the environment.
