@@ -14,7 +14,7 @@ trap 'rm -f "$log"' EXIT
 # Without a sanitizer, since the code fuzzed has no unsafe; so any toolchain will do.
 say "Building the targets."
 cargo fuzz build --sanitizer none
-for target in parse print verdict; do
+for target in parse print verdict recipes; do
     mkdir -p "fuzz/corpus/$target"
     cp tests/data/pf/*.conf tests/data/pf/*.bad "fuzz/corpus/$target/"
     if ! cargo fuzz run --sanitizer none "$target" -- \
