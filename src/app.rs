@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 pub use clean_up::CleanUpPreview;
 pub use error::AppError;
+pub use opening::OpeningTerms;
 pub use pf_conf::PfConf;
 pub use source_choice::SourceChoice;
 pub use undo::{UndoPreview, UndoableChange};
@@ -44,7 +45,6 @@ use crate::root::audit::{self, AuditLog};
 use crate::root::messages;
 use crate::root::record::Recording;
 use crate::root::request::{GuardAnswer, Operation, Permission};
-use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndOfDay;
 use crate::rules::ledger::{Changing, Guard, Ledger, Seconds};
 use crate::rules::named_port::NamedPort;
@@ -311,15 +311,14 @@ impl App {
     pub fn open(
         &self,
         ports: &[NamedPort],
-        from: Source,
-        end: EndChoice,
+        terms: OpeningTerms,
         answer: Option<GuardAnswer>,
         preferences: &Preferences,
     ) -> Result<Response, AppError> {
         if answer == Some(GuardAnswer::Off) && self.ledger().is_some_and(|ledger| ledger.guard == Guard::On) {
             return Err(AppError::GuardIsOn);
         }
-        let action = self.opening(ports, from, end)?;
+        let action = self.opening(ports, terms)?;
         if answer.is_none()
             && let Some(response) = self.already_so(&action, Some(preferences), None)?
         {
@@ -416,7 +415,8 @@ impl App {
             MenuAction::Open(port) => {
                 let preferences = preferences?;
                 let from = self.source(&SourceChoice::parse([preferences.from.as_str()])?)?;
-                self.open(std::slice::from_ref(port), from, preferences.end(), None, &preferences)?;
+                let terms = OpeningTerms { from, end: preferences.end(), stay: false };
+                self.open(std::slice::from_ref(port), terms, None, &preferences)?;
             }
             MenuAction::Close(port) => {
                 self.close(std::slice::from_ref(port), readable)?;

@@ -7,16 +7,26 @@ use crate::rules::end_choice::{EndChoice, EndChoiceError};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 
+/// On which terms ports are opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpeningTerms {
+    pub from: Source,
+    pub end: EndChoice,
+    /// Whether they stay open on other networks.
+    pub stay: bool,
+}
+
 impl App {
     /// The operation that opens, with the end as it is now. Errors: it is past, or shorter than a Mac holds to.
-    pub fn opening(&self, ports: &[NamedPort], from: Source, end: EndChoice) -> Result<Operation, AppError> {
+    pub fn opening(&self, ports: &[NamedPort], terms: OpeningTerms) -> Result<Operation, AppError> {
+        let OpeningTerms { from, end, stay } = terms;
         if let EndChoice::For(seconds @ ..EndChoice::LEAST) = end
             && self.system.lab().is_none()
         {
             return Err(EndChoiceError::Short(seconds).into());
         }
         let (until, ends) = end.end(self.system.now(), self.end_of_day(), &self.system.zone())?;
-        Ok(Operation::Open { ports: ports.to_vec(), from, until, ends })
+        Ok(Operation::Open { ports: ports.to_vec(), from, until, ends, stay })
     }
 
     /// The answer to an opening, with why nothing closes by itself where that is so and was not said.
