@@ -20,9 +20,8 @@ use std::sync::Arc;
 
 pub use clean_up::CleanUpPreview;
 pub use error::AppError;
-pub use opening::OpeningTerms;
 pub use pf_conf::PfConf;
-pub use source_choice::SourceChoice;
+pub use source_choice::{OpeningTerms, SourceChoice};
 pub use undo::{UndoPreview, UndoableChange};
 
 use crate::debuggers::port_view::PortView;
@@ -46,7 +45,7 @@ use crate::root::messages;
 use crate::root::record::Recording;
 use crate::root::request::{GuardAnswer, Operation, Permission};
 use crate::rules::ends::EndOfDay;
-use crate::rules::ledger::{Changing, Guard, Ledger, Seconds};
+use crate::rules::ledger::{Changing, Guard, Ledger, Seconds, Visit};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
@@ -210,6 +209,7 @@ impl App {
             blocked: self.blocked(now),
             ledger_problem: self.ledger_problem(),
             openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
+            networks: self.system.network_facts().unwrap_or_default(),
             zone: self.system.zone(),
             interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
@@ -601,7 +601,11 @@ impl App {
         };
         let now = self.system.moment()?;
         let request = composed(action, now.clone(), Some(&ledger), preferences, self.pf_is_enabled(), answer);
-        if request.validate().is_err() || !already::is_so(&request, &ledger, &report, &now) {
+        // Where no tick has seen yet that this Mac has left a network, root is asked.
+        let mut followed = ledger.clone();
+        followed.follow(&self.system.network_facts().unwrap_or_default(), Visit::Request);
+        let has_left = followed.openings.iter().any(|opening| opening.away);
+        if has_left || request.validate().is_err() || !already::is_so(&request, &ledger, &report, &now) {
             return Ok(None);
         }
         let message = messages::done(&request, &ledger, &report.notes, &report.pf);

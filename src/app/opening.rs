@@ -1,20 +1,11 @@
 //! What an opening asks for, and what its answer may promise.
 
+use super::source_choice::OpeningTerms;
 use super::{App, AppError};
 use crate::root::answer::Response;
 use crate::root::request::Operation;
 use crate::rules::end_choice::{EndChoice, EndChoiceError};
 use crate::rules::named_port::NamedPort;
-use crate::rules::source::Source;
-
-/// On which terms ports are opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpeningTerms {
-    pub from: Source,
-    pub end: EndChoice,
-    /// Whether they stay open on other networks.
-    pub stay: bool,
-}
 
 impl App {
     /// The operation that opens, with the end as it is now. Errors: it is past, or shorter than a Mac holds to.

@@ -92,6 +92,15 @@ impl Home {
         if now.iter().any(|facts| has_router(&facts)) { Whereabouts::Another } else { Whereabouts::Unknown }
     }
 
+    /// The interface that one of its networks is on now.
+    pub fn interface<'a>(&self, now: &'a [NetworkFacts]) -> Option<&'a str> {
+        let mut routed = self.networks.iter().filter(|network| network.has_router());
+        routed.find_map(|network| {
+            let there = now.iter().find(|facts| network.is_on(facts))?;
+            Some(there.interface.as_str())
+        })
+    }
+
     /// Which of `networks`, those of an opening, are there now: each by its own gateway.
     pub fn present(&self, networks: &[IpNet], now: &[NetworkFacts]) -> Vec<IpNet> {
         let is_here = self.place(now) == Whereabouts::Here;
@@ -116,7 +125,11 @@ impl HomeNetwork {
     }
 
     fn is_there(&self, now: &[NetworkFacts]) -> bool {
-        now.iter().any(|facts| facts.gateway == Some(self.gateway) && facts.prefixes.contains(&self.prefix))
+        now.iter().any(|facts| self.is_on(facts))
+    }
+
+    fn is_on(&self, facts: &NetworkFacts) -> bool {
+        facts.gateway == Some(self.gateway) && facts.prefixes.contains(&self.prefix)
     }
 }
 
