@@ -3,6 +3,8 @@
 mod already;
 mod bell;
 mod clean_up;
+mod connecting;
+mod connection;
 mod error;
 mod guard_question;
 mod job;
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use clean_up::CleanUpPreview;
+pub use connection::Connection;
 pub use error::AppError;
 pub use pf_conf::PfConf;
 pub use source_choice::{OpeningTerms, SourceChoice};
@@ -26,11 +29,10 @@ pub use undo::{UndoPreview, UndoableChange};
 
 use crate::debuggers::port_view::PortView;
 use crate::debuggers::scan::{self, Scan, WatchedPort};
-use crate::debuggers::settings::{self, Setting};
-use crate::diagnosis::{Assessment, PortFacts};
+use crate::diagnosis::PortFacts;
 use crate::elevate::prompt::{self, PromptFacts};
-use crate::elevate::{self, question};
-use crate::firewall::app::AppFirewallCache;
+use crate::elevate::{self, question, quote};
+use crate::firewall::app::{self as app_firewall, AppFirewallCache};
 use crate::menu::MenuAction;
 use crate::os;
 use crate::os::cancel::Cancellation;
@@ -88,16 +90,6 @@ pub struct Observation {
     pub status: Status,
     /// The sockets behind it, or why they could not be read.
     pub look: Result<Scan, SocketsError>,
-}
-
-/// How to connect to a port.
-#[derive(Debug)]
-pub struct Connection {
-    /// The port as the socket table shows it.
-    pub view: PortView,
-    pub said: Assessment,
-    /// The settings for each client; where it is not known who is there, those of what usually is. At least one.
-    pub settings: Vec<Setting>,
 }
 
 impl App {
@@ -221,41 +213,6 @@ impl App {
         Ok(Observation { status, facts, look })
     }
 
-    /// How to connect to a port. `host` is this Mac as the client names it; else the client is on this Mac.
-    ///
-    /// Errors: the sockets cannot be read; no debugger is there that is known.
-    pub fn connection(
-        &self,
-        port: u16,
-        host: Option<&str>,
-        preferences: &ReadPreferences,
-    ) -> Result<Connection, AppError> {
-        let unknown = || AppError::NoDebugger(port);
-        let single = PortRange::single(port).ok_or_else(unknown)?;
-        let Observation { facts, status, look } =
-            self.observe(preferences, &[single], scan::look_well, &mut self.app_firewall())?;
-        // Root's verdict is on the range that is shown.
-        let mut shown = status.ports.iter().map(|port| port.port);
-        let range = shown.find(|range| range.contains(port)).unwrap_or(single);
-        let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
-        let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
-        let said = facts.assess(range, seen);
-        let settings = view.settings_or_expected(host);
-        if settings.is_empty() { Err(unknown()) } else { Ok(Connection { view, said, settings }) }
-    }
-
-    /// Puts the setting for `client` (empty: the commonest) on the clipboard; gives what was copied.
-    pub fn copy_setting(&self, connection: &Connection, client: &str) -> Result<Setting, AppError> {
-        let Connection { settings, .. } = connection;
-        let known = || settings.iter().map(|setting| setting.client).collect::<Vec<_>>().join(", ");
-        let setting = settings::choose(settings, client).ok_or_else(|| AppError::NoClient {
-            client: client.chars().take(80).collect(),
-            known: known(),
-        })?;
-        os::clipboard::copy(&setting.text)?;
-        Ok(setting.clone())
-    }
-
     /// What root last saw, where it is of the ledger.
     pub fn report(&self) -> ReportFact {
         // First, so that a change made meanwhile is not taken for one that was not looked at.
@@ -286,6 +243,11 @@ impl App {
     fn on_disk(&self, seen: Option<&Report>) -> Option<OnDisk> {
         let rulesets = seen.and_then(|seen| self.rulesets(seen).ok());
         PfConf::read(self.system())?.on_disk(seen, rulesets.as_ref())
+    }
+
+    /// Whether the Application Firewall's stealth mode is on; `None`: it could not be asked.
+    pub fn stealth_mode(&self) -> Option<bool> {
+        app_firewall::stealth_mode(self.system())
     }
 
     /// The Application Firewall, to be asked about programs.
@@ -689,6 +651,8 @@ fn seen(look: &Scan, app_firewall: &mut AppFirewallCache) -> Vec<PortFacts> {
             && let Some(path) = view.process.as_ref().and_then(|process| process.path.as_deref())
         {
             seen.is_blocked = app_firewall.blocks(path);
+            // What is not text cannot be typed either.
+            seen.subject.program_file = path.to_str().map(quote::sh);
         }
         seen
     };

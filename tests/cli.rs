@@ -755,21 +755,6 @@ fn a_port_without_a_name_is_its_number() {
     assert!(lab.rules().contains("portcullis:7001:7001") && !lab.rules().contains("portcullis:port:"));
 }
 
-#[test]
-fn one_port_is_connected_to() {
-    let lab = Lab::new();
-    lab.write(PREFERENCES, "[[port]]\nname = \"many\"\nport = \"7100-7110\"\n");
-    for (command, given, said) in [
-        ("connect", "2345,9229", "connect takes one port; you gave 2345, 9229"),
-        ("connect", "dlv,node", "connect takes one port; you gave 2345, 9229"),
-        ("connect", "many", "connect takes one port; you gave 7100-7110"),
-        ("probe", "2345-2350", "probe takes one port; you gave 2345-2350"),
-    ] {
-        assert_eq!(lab.portcullis(&[command, given]).expect(2).err, format!("portcullis: {said}\n"));
-        assert_eq!(lab.portcullis(&[command, given, "--json"]).expect(2).json()["message"], said);
-    }
-}
-
 /// `nc -zv` makes a waiting `dlv dap` exit; nothing of ours does.
 #[test]
 fn a_waiting_debugger_is_not_harmed() {

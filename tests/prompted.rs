@@ -84,7 +84,7 @@ fn turning_pf_on_again_is_asked_for() {
         (&["repair"][..], "put the firewall where it was last asked to be; and turn the firewall pf on"),
         (
             &["open", "9229", "--from", "any"],
-            "open port 9229 (node) for anyone until it is closed; and turn the firewall pf on",
+            "open port 9229 (node) for anyone until it is closed (each client can run code as you); and turn the firewall pf on",
         ),
     ] {
         let lab = guarded();

@@ -59,7 +59,7 @@ fn changes_are_turned_back_one_after_the_other_with_one_prompt_each() {
     }
     assert_eq!(prompts(&lab).len(), 7, "closing needs none");
     assert!(prompts(&lab)[3].contains(
-        "turn back change 4; open port 2345 (dlv) again for anyone until it is closed; \
+        "turn back change 4; open port 2345 (dlv) again for anyone until it is closed (each client can run code as you); \
          and open ports 30000-30010 again for 10.0.0.0/8 until it is closed."
     ));
     assert!(prompts(&lab)[4].contains("close ports 30000-30010"), "{:?}", prompts(&lab)[4]);

@@ -82,8 +82,18 @@ pub enum AppError {
     InvalidRules(#[source] serde_json::Error),
     #[error(transparent)]
     Sockets(#[from] SocketsError),
-    #[error("no debugger is known on port {0}: start it first, then ask again")]
-    NoDebugger(u16),
+    #[error(
+        "nothing listens on port {port}, and no debugger usually does: start the debugger first, then ask again"
+    )]
+    NoDebugger { port: u16 },
+    #[error(
+        "{program} listens on port {port} and is not known as a debugger: let the debugger listen on another port"
+    )]
+    OtherProgram { port: u16, program: String },
+    #[error("{program} listens on port {port}, and no settings to connect to it are known")]
+    NoSettings { port: u16, program: String },
+    #[error("no address of this Mac is known by which {client} could find it: give one with --host")]
+    NoAddress { client: String },
     #[error("no settings are known for \"{}\": use one of {known}", client.escape_debug())]
     NoClient {
         client: String,

@@ -1,5 +1,7 @@
 //! `portcullis connect PORT`
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use serde::Serialize;
 
 use super::context::Context;
@@ -7,6 +9,7 @@ use super::error::CommandError;
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::{App, AppError, Connection};
+use portcullis::debuggers::debugger::{Inside, Probe};
 use portcullis::debuggers::settings::Setting;
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::pf::origin::PerOrigin;
@@ -16,7 +19,10 @@ use portcullis::prefs::Preferences;
 pub struct ConnectCommand {
     /// The port, or its name
     port: String,
-    /// This Mac as the client names it
+    /// Where the editor runs: `here`, or another machine's name or address
+    #[arg(long, value_name = "HOST", default_value = "here")]
+    client: String,
+    /// This Mac as the editor's machine names it [default: its address on that machine's network]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
     /// Copy the settings for one client, such as vscode, goland, terminal or ssh [default: the commonest]
@@ -33,10 +39,26 @@ impl ConnectCommand {
     fn connect(self, app: &App) -> Run {
         let preferences = app.preferences()?;
         let port = one_port("connect", &self.port, &preferences)?;
-        let connection = app.connection(port, self.host.as_deref(), &Ok(preferences))?;
+        let host = match self.host {
+            None if self.client != "here" => Some(this_mac_for(app, &self.client)?),
+            given => given,
+        };
+        let connection = app.connection(port, host.as_deref(), &Ok(preferences))?;
         let copied = self.copy.map(|client| app.copy_setting(&connection, &client)).transpose()?;
-        Ok(Box::new(ConnectOutput { port, connection, copied }))
+        let is_here = host.is_none();
+        Ok(Box::new(ConnectOutput { port, connection, copied, is_here }))
     }
+}
+
+/// This Mac's address, as the machine `client` reaches it.
+fn this_mac_for(app: &App, client: &str) -> Result<String, AppError> {
+    use std::net::ToSocketAddrs as _;
+    let typed = client.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    // A name that does not resolve is of some network; the first address stands for all.
+    let resolved = || (client, 0).to_socket_addrs().ok()?.next().map(|address| address.ip());
+    let at = typed.or_else(resolved).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let address = app.address_for(at).map(|address| address.to_string());
+    address.ok_or_else(|| AppError::NoAddress { client: client.chars().take(80).collect() })
 }
 
 /// The one port that was typed for `command`.
@@ -53,13 +75,16 @@ struct ConnectOutput {
     port: u16,
     connection: Connection,
     copied: Option<Setting>,
+    /// Whether the client is on this Mac.
+    is_here: bool,
 }
 
 #[derive(Serialize)]
 struct ConnectJson<'a> {
     version: u32,
     port: u16,
-    server: &'static str,
+    server: String,
+    addresses: &'a [IpAddr],
     tunnel: bool,
     situation: Reachability,
     reachable: PerOrigin<Answer>,
@@ -70,18 +95,64 @@ struct ConnectJson<'a> {
 }
 
 impl ConnectOutput {
-    fn server(&self) -> &'static str {
-        self.connection.view.debugger_title().unwrap_or("what usually sits there")
+    /// What is there, or is to be.
+    fn server(&self) -> String {
+        let view = &self.connection.view;
+        match (view.debugger_title(), view.may_be(), &view.process) {
+            (Some(title), _, _) => title.to_owned(),
+            (None, Some((debugger, Inside { by, .. })), Some(process)) => {
+                format!("{process}, which may hold a {} (started by {by})", debugger.title)
+            }
+            (None, None, Some(process)) if view.forwards() => {
+                format!("{process} forwards it; the settings are for what usually is behind")
+            }
+            _ => "what usually sits there".to_owned(),
+        }
+    }
+
+    /// How the other machine may be tested against this port, and whether it may.
+    fn check_from_there(&self) -> String {
+        let view = &self.connection.view;
+        let Some(server) = view.server.as_ref().filter(|_| !self.is_here) else { return String::new() };
+        match server.mode.probe {
+            Probe::Harmless(_) if server.measured => {
+                format!(
+                    "
+to check from there: `nc -vz HOST {}` does this debugger no harm
+",
+                    self.port
+                )
+            }
+            Probe::Harmless(_) => String::new(),
+            Probe::Refused(why) => format!(
+                "
+do not test the port from there with nc or telnet: {why}
+"
+            ),
+        }
+    }
+
+    /// Where other machines can reach it as it is: by which addresses.
+    fn for_other_machines(&self) -> String {
+        let Connection { said, addresses, settings, .. } = &self.connection;
+        let reaches = [said.reach.network, said.reach.anyone].contains(&Answer::Yes);
+        let names_loopback = settings.iter().any(|setting| setting.text.contains("127.0.0.1"));
+        if !self.is_here || !reaches || !names_loopback || addresses.is_empty() {
+            return String::new();
+        }
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        format!("\non another machine: write {} instead of 127.0.0.1\n", addresses.join(" or "))
     }
 }
 
 impl CommandOutput for ConnectOutput {
     fn json(&self) -> String {
-        let Connection { view, said, settings } = &self.connection;
+        let Connection { view, said, settings, addresses } = &self.connection;
         pretty(&ConnectJson {
             version: 1,
             port: self.port,
             server: self.server(),
+            addresses,
             tunnel: view.is_loopback_only(),
             situation: said.state,
             reachable: said.reach,
@@ -102,6 +173,10 @@ impl CommandOutput for ConnectOutput {
             let lines: String = setting.lines().map(|line| format!("    {line}\n")).collect();
             text += &format!("\n{client}: {how}\n{lines}");
         }
+        text += &self.for_other_machines();
+        text += &self.check_from_there();
+        let traps = self.connection.view.server.iter().flat_map(|server| &server.traps);
+        text += &traps.map(|trap| format!("\nnote: {}; {}\n", trap.what, trap.cure)).collect::<String>();
         if let Some(Setting { client, how, .. }) = &self.copied {
             text += &format!("\ncopied the settings for {client}: {how}\n");
         }

@@ -59,6 +59,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         interrupted: observed.status.interrupted,
         firewall: Some(observed.status.firewall),
         app_firewall: Some(observed.facts.app_firewall),
+        stealth_mode: app.stealth_mode(),
         ports,
         addresses: interfaces
             .into_iter()

@@ -25,6 +25,7 @@ pub static DEBUGGER: Debugger = Debugger {
     usual_mode: &DEVTOOLS,
     start,
     clients: &[&CLIENT],
+    ..Debugger::UNKNOWN
 };
 
 pub static DEVTOOLS: Mode = Mode {

@@ -39,7 +39,10 @@ impl PortExpectation {
 /// With a `listener`, the question is about that listener of it: a node program that is debugged on 9229 may well serve
 /// web pages on 3000, and that listener is not a debugger's.
 pub fn classify(path: &str, arguments: &[String], listener: Option<PortExpectation>) -> Option<Server> {
-    let mut line = CommandLine::new(path, arguments);
+    classify_line(CommandLine::new(path, arguments), listener)
+}
+
+fn classify_line(mut line: CommandLine<'_>, listener: Option<PortExpectation>) -> Option<Server> {
     line.port = listener.map(|listener| listener.port);
     let expected = listener.and_then(|listener| listener.debugger());
     let owner = ALL.into_iter().find(|debugger| line.program_is(debugger.own_programs));
@@ -59,9 +62,7 @@ pub fn classify(path: &str, arguments: &[String], listener: Option<PortExpectati
 
 /// [`classify`] for a process of the socket table.
 pub fn classify_process(process: &Process, listener: Option<PortExpectation>) -> Option<Server> {
-    let path = process.path.as_ref().map(|path| path.to_string_lossy().into_owned());
-    let path = path.or_else(|| process.name.clone()).unwrap_or_default();
-    classify(&path, &process.arguments, listener)
+    classify_line(CommandLine::of(process), listener)
 }
 
 /// Whether the listener on `port` can be that of `server`.
@@ -129,6 +130,44 @@ mod tests {
         assert_eq!(of(super::super::named("jdwp")), None, "a ruby is no Java");
         let guessed = of(super::super::named("rdbg")).unwrap();
         assert_eq!((guessed.mode.id, guessed.measured), ("rdbg", false));
+    }
+
+    #[test]
+    fn what_was_started_by_the_environment_is_known() {
+        let of = |line: &str, variable: (&str, &str), port| {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let path = Some(arguments[0].clone().into());
+            let environment = vec![(variable.0.to_owned(), variable.1.to_owned())];
+            let process =
+                Process { pid: 7, parent: None, name: None, path, user: None, arguments, environment };
+            let server = classify_process(&process, Some(PortExpectation::usual(port)))?;
+            assert!(server.measured, "{line}");
+            Some(server.mode.id)
+        };
+        let agent = "-Xmx1g -agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=*:8000";
+        for name in ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"] {
+            assert_eq!(of("/usr/bin/java -jar x", (name, agent), 8000), Some("jdwp"), "{name}");
+            assert_eq!(of("/usr/bin/java -jar x", (name, agent), 8080), None, "{name}");
+        }
+        let inspect = ("NODE_OPTIONS", "--max-old-space-size=99 --inspect=0.0.0.0:9230");
+        assert_eq!(of("node app.js", inspect, 9230), Some("node"));
+        assert_eq!(of("node app.js", inspect, 3000), None);
+        assert_eq!(of("python3 app.py", inspect, 9230), None);
+        assert_eq!(of("ruby app.rb", ("RUBY_DEBUG_PORT", "9092"), 9092), Some("rdbg"));
+        assert_eq!(of("ruby app.rb", ("RUBY_DEBUG_PORT", "9092"), 3000), None);
+    }
+
+    #[test]
+    fn an_ide_that_waits_on_a_debuggers_port_is_no_debuggee() {
+        for (line, port, mode) in [
+            ("/Applications/IntelliJ IDEA.app/Contents/MacOS/idea", 5005, Some("jdwp-listen")),
+            ("/opt/pycharm-2025/jbr/bin/java", 5678, Some("pycharm")),
+            ("/opt/pycharm", 5678, Some("pycharm")),
+            ("/opt/idea", 7777, None),
+        ] {
+            let found = classify(line, &[], Some(PortExpectation::usual(port)));
+            assert_eq!(found.map(|server| server.mode.id), mode, "{line}");
+        }
     }
 
     proptest::proptest! {

@@ -1,5 +1,7 @@
 //! The command line of a process, as the debuggers recognise themselves in it.
 
+use crate::sockets::Process;
+
 /// A command line, split where the program's own arguments end.
 pub struct CommandLine<'a> {
     /// The program's file, or its short name where the file may not be read.
@@ -8,6 +10,8 @@ pub struct CommandLine<'a> {
     pub own: Vec<&'a str>,
     /// The arguments after `--`.
     pub rest: Vec<&'a str>,
+    /// The variables by which it takes further options, as [`Process`] has them.
+    pub environment: &'a [(String, String)],
     /// The port of the listener in question; `None` where the question is about the process as a whole.
     pub port: Option<u16>,
     /// Whether the debugger that reads this line is the one expected on `port`: what was started by an environment variable
@@ -22,7 +26,24 @@ impl<'a> CommandLine<'a> {
             Some(dashes) => own.split_off(dashes).into_iter().skip(1).collect(),
             None => Vec::new(),
         };
-        CommandLine { path, own, rest, port: None, is_expected: false }
+        CommandLine { path, own, rest, environment: &[], port: None, is_expected: false }
+    }
+
+    /// That of a process; its short name stands for a path that may not be read.
+    pub fn of(process: &'a Process) -> Self {
+        let path = process.path.as_ref().and_then(|path| path.to_str()).or(process.name.as_deref());
+        let line = CommandLine::new(path.unwrap_or_default(), &process.arguments);
+        CommandLine { environment: &process.environment, ..line }
+    }
+
+    /// The value of a variable of [`OPTIONS_BY_ENVIRONMENT`](crate::sockets::OPTIONS_BY_ENVIRONMENT).
+    pub fn variable(&self, name: &str) -> Option<&'a str> {
+        self.environment.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The options that these variables hold.
+    pub fn options_of(&self, names: &[&str]) -> impl Iterator<Item = &'a str> {
+        names.iter().filter_map(|name| self.variable(name)).flat_map(str::split_whitespace)
     }
 
     /// Whether the program is one of `names`, see [`is_named`].

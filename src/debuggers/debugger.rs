@@ -38,16 +38,48 @@ pub struct Debugger {
     pub usual_mode: &'static Mode,
     /// The command that starts it so that it listens there on this port; `None` where it cannot, or no command does.
     pub start: fn(ListenOn, u16) -> Option<String>,
+    /// How it is started where no command does, as a next step.
+    pub start_by_hand: Option<&'static str>,
     /// The editors' configurations that connect to it.
     pub clients: &'static [&'static EditorClient],
+    /// The programs in which it may be without a word of it in their arguments; `None`: none.
+    pub inside: Option<Inside>,
+}
+
+/// How a debugger comes into a program whose arguments do not name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside {
+    /// The short names of these programs.
+    pub programs: &'static [&'static str],
+    /// What may have started it there, as a clause: `NODE_OPTIONS or SIGUSR1`.
+    pub by: &'static str,
 }
 
 impl Debugger {
+    /// A debugger of which nothing is known but its name.
+    pub const UNKNOWN: Debugger = Debugger {
+        name: "",
+        title: "",
+        protocol: "",
+        bind: "",
+        connect: Harm::Unknown,
+        usual_port: None,
+        own_programs: &[],
+        recognise: |_| None,
+        modes: &[],
+        usual_mode: &Mode::UNKNOWN,
+        start: |_, _| None,
+        start_by_hand: None,
+        clients: &[],
+        inside: None,
+    };
+
     /// The commands that start it on `port`.
     pub fn start_commands(&self, port: u16) -> StartCommands {
         StartCommands {
             on_loopback: (self.start)(ListenOn::Loopback, port),
             everywhere: (self.start)(ListenOn::Everywhere, port),
+            by_hand: self.start_by_hand,
         }
     }
 }
@@ -104,6 +136,10 @@ pub struct Mode {
     pub protocol: &'static str,
     /// Whether it hands connections on to a debugger somewhere else.
     pub forwards: bool,
+    /// Whether it is an editor that waits for what it debugs: a client of it runs nothing there.
+    pub awaits_debuggee: bool,
+    /// Of one that forwards: where to look, and for what, as a next step.
+    pub behind: &'static str,
     /// Whether it serves several clients at a time, as measured.
     pub takes_many: Answer,
     /// The option that makes it serve several clients, where it has one.
@@ -148,6 +184,8 @@ impl Mode {
         title: "",
         protocol: "unknown",
         forwards: false,
+        awaits_debuggee: false,
+        behind: "",
         takes_many: Answer::Unknown,
         take_many_option: None,
         probe: Probe::Refused("it may be harmed by a connection"),
@@ -308,6 +346,20 @@ pub struct EditorClient {
     pub speaks: fn(&Mode) -> bool,
     /// What to change where a server in this mode is there, with which it does not speak; `None`: nothing particular.
     pub instead: fn(&Mode) -> Option<&'static str>,
+    /// What to do where nothing listens on the port; `None`: start the debugger.
+    pub when_absent: fn(u16) -> Option<String>,
+    pub who_listens: WhoListens,
+}
+
+/// Which end of a debug connection listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhoListens {
+    /// The debugger: the editor dials.
+    Debugger,
+    /// The editor: what is debugged dials.
+    Editor,
+    /// The editor, where this option of a JetBrains IDE's configuration is `true`; else the debugger.
+    EditorIf(&'static str),
 }
 
 impl EditorClient {
@@ -319,6 +371,8 @@ impl EditorClient {
         jetbrains_port: None,
         speaks: |_| false,
         instead: |_| None,
+        when_absent: |_| None,
+        who_listens: WhoListens::Debugger,
     };
 }
 

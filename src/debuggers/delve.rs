@@ -31,6 +31,7 @@ pub static DEBUGGER: Debugger = Debugger {
         Some(format!("dlv debug --headless --accept-multiclient --listen={}:{port}", on.host("")))
     },
     clients: &[&REMOTE_ATTACH, &LAUNCH_THROUGH_DAP, &GO_REMOTE],
+    ..Debugger::UNKNOWN
 };
 
 const PROGRAMS: [&str; 2] = ["dlv", "dlv-dap"];
@@ -140,6 +141,11 @@ pub static LAUNCH_THROUGH_DAP: EditorClient = EditorClient {
     instead: |mode| {
         is_headless(mode)
             .then_some("use \"request\": \"attach\" with \"mode\": \"remote\", or start `dlv dap`")
+    },
+    when_absent: |port| {
+        Some(format!(
+            "take `port` and `host` out, and VS Code starts dlv itself; or first start `dlv dap --listen=127.0.0.1:{port}`"
+        ))
     },
     ..EditorClient::UNKNOWN
 };

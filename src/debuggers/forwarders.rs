@@ -1,44 +1,100 @@
 //! Programs that hand connections on: what is behind them is somewhere else.
 
 use super::command_line::CommandLine;
-use super::debugger::{Debugger, Harm, Mode, Probe, Server};
+use super::debugger::{Debugger, Mode, Probe, Server};
+use super::{editors, gdbserver};
 
-pub static DEBUGGER: Debugger = Debugger {
+/// What all of them have in common.
+const FORWARDER: Debugger = Debugger {
     name: "forwarder",
     title: "forwarder",
-    protocol: "",
-    bind: "",
-    connect: Harm::Unknown,
-    usual_port: None,
-    own_programs: &PROGRAMS,
-    recognise,
     modes: &[&PROXY],
     usual_mode: &PROXY,
-    start: |_, _| None,
-    clients: &[],
+    ..Debugger::UNKNOWN
+};
+
+pub static DEBUGGER: Debugger = Debugger { own_programs: &PROGRAMS, recognise, ..FORWARDER };
+
+/// For containers and virtual machines, each by a process that does nothing else.
+pub static CONTAINERS: Debugger = Debugger {
+    name: "container",
+    own_programs: &OF_CONTAINERS,
+    recognise: |line| line.program_is(&OF_CONTAINERS).then(|| Server::new(&CONTAINER)),
+    modes: &[&CONTAINER],
+    usual_mode: &CONTAINER,
+    ..FORWARDER
+};
+
+/// Programs that forward among other things: their arguments do not say when.
+pub static AMONG_OTHERS: Debugger = Debugger {
+    name: "forwarding-program",
+    recognise: recognise_among_others,
+    modes: &[&EDITOR, &QEMU_STUB],
+    usual_mode: &EDITOR,
+    ..FORWARDER
 };
 
 pub static PROXY: Mode = Mode {
     id: "proxy",
     title: "proxy",
     forwards: true,
+    behind: "look at the debugger at the other end",
     probe: Probe::Refused("what is behind the proxy is not known, and may be harmed by a connection"),
     ..Mode::UNKNOWN
 };
 
-const PROGRAMS: [&str; 24] = [
+/// What it forwards to sees the connection come from its own gateway.
+pub static CONTAINER: Mode = Mode {
+    id: "container-proxy",
+    title: "container's or VM's proxy",
+    behind: "look in the container or VM: there the debugger must listen on 0.0.0.0, not on 127.0.0.1",
+    ..PROXY
+};
+
+/// VS Code's forwarding of a remote machine's, a container's or a tunnel's ports.
+pub static EDITOR: Mode = Mode {
+    id: "editor-proxy",
+    title: "editor's port forwarding",
+    behind: "see the editor's list of forwarded ports, and look at the debugger at the other end",
+    ..PROXY
+};
+
+/// `qemu -s`: the guest's kernel is debugged.
+pub static QEMU_STUB: Mode = Mode {
+    id: "qemu-gdb",
+    title: "QEMU's gdb stub",
+    protocol: "gdb remote",
+    probe: Probe::Refused("it takes any client that connects for its debugger, and halts the guest"),
+    settings: gdbserver::settings,
+    ..Mode::UNKNOWN
+};
+
+const OF_CONTAINERS: [&str; 22] = [
     "docker-proxy",
     "com.docker.backend",
     "com.docker.vpnkit",
     "vpnkit",
     "vpnkit-bridge",
     "orbstack helper",
+    "orbstack",
     "rootlessport",
     "rootlesskit",
     "slirp4netns",
     "pasta",
+    "passt",
     "gvproxy",
+    "podman",
     "limactl",
+    "host-switch",
+    "container-runtime-linux",
+    "container-apiserver",
+    "vboxheadless",
+    "virtualboxvm",
+    "vmnet-natd",
+    "prl_naptd",
+];
+
+const PROGRAMS: [&str; 14] = [
     "socat",
     "sshd",
     "sshd-session",
@@ -46,6 +102,8 @@ const PROGRAMS: [&str; 24] = [
     "k9s",
     "telepresence",
     "iproxy",
+    "skaffold",
+    "tilt",
     "ssh",
     "autossh",
     "adb",
@@ -65,6 +123,18 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     forwards.then(|| Server::new(&PROXY))
 }
 
+fn recognise_among_others(line: &CommandLine<'_>) -> Option<Server> {
+    let port = line.port?;
+    let file = line.path.rsplit('/').next().unwrap_or(line.path).to_ascii_lowercase();
+    if file.starts_with("qemu-system-") {
+        let is_stub = line.value(&["-gdb"]).and_then(|device| device.rsplit(':').next()?.parse().ok())
+            == Some(port)
+            || (line.has_word("-s") && port == gdbserver::PORT);
+        return Some(Server::new(if is_stub { &QEMU_STUB } else { &CONTAINER }));
+    }
+    editors::is_vscode(line).then(|| Server::guessed(&EDITOR))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::classify::of_line;
@@ -73,11 +143,17 @@ mod tests {
     #[test]
     fn its_command_lines_are_recognised() {
         for (line, port, mode, single_use, measured) in [
-            ("/usr/bin/docker-proxy -proto tcp -host-port 2345", 2345, &PROXY, false, true),
+            ("/usr/bin/docker-proxy -proto tcp -host-port 2345", 2345, &CONTAINER, false, true),
             ("ssh -fNL 2345:localhost:2345 box", 2345, &PROXY, false, true),
             ("kubectl port-forward pod/x 2345", 2345, &PROXY, false, true),
             ("ssh box", 2345, &PROXY, false, true),
-            ("com.docker.backe", 2345, &PROXY, false, true),
+            ("com.docker.backe", 2345, &CONTAINER, false, true),
+            ("skaffold dev --port-forward", 2345, &PROXY, false, true),
+            ("qemu-system-x86_64 -netdev user,hostfwd=tcp::2345-:2345", 2345, &CONTAINER, false, true),
+            ("qemu-system-x86", 2345, &CONTAINER, false, true),
+            ("qemu-system-aarch64 -s -S -kernel x", 1234, &QEMU_STUB, false, true),
+            ("qemu-system-aarch64 -gdb tcp::7000 -kernel x", 7000, &QEMU_STUB, false, true),
+            ("cursor --type=utility", 2345, &EDITOR, false, false),
         ] {
             let server = of_line(line, Some(port)).unwrap_or_else(|| panic!("{line}"));
             let found = (server.mode, server.single_use, server.measured);

@@ -10,13 +10,16 @@ use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::Answer;
 
+/// The usual one, of QEMU too.
+pub const PORT: u16 = 1234;
+
 pub static DEBUGGER: Debugger = Debugger {
     name: "gdbserver",
     title: "gdbserver",
     protocol: "gdb remote",
     bind: "*",
     connect: Harm::Noise,
-    usual_port: Some(UsualPort { name: "gdbserver", number: 1234, is_shown: true }),
+    usual_port: Some(UsualPort { name: "gdbserver", number: PORT, is_shown: true }),
     own_programs: &PROGRAMS,
     recognise,
     modes: &[&STUB],
@@ -24,6 +27,7 @@ pub static DEBUGGER: Debugger = Debugger {
     // It listens on every address, whatever host it is given.
     start: |on, port| (on == ListenOn::Everywhere).then(|| format!("gdbserver :{port} ./app")),
     clients: &[&CLIENT],
+    ..Debugger::UNKNOWN
 };
 
 const PROGRAMS: [&str; 1] = ["gdbserver"];
@@ -85,7 +89,7 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     })
 }
 
-fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
+pub fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
     vec![
         Setting::terminal(format!("gdb -ex 'target remote {target}'")),
         Setting::vscode(&json!({

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::command_line::CommandLine;
-use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
+use super::debugger::{
+    Debugger, EditorClient, Harm, Inside, Listen, ListenOn, Mode, Probe, Server, UsualPort, WhoListens,
+};
+use super::editors;
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::Answer;
@@ -17,7 +20,7 @@ pub static DEBUGGER: Debugger = Debugger {
     usual_port: Some(UsualPort { name: "jdwp", number: 5005, is_shown: true }),
     own_programs: &[],
     recognise,
-    modes: &[&AGENT],
+    modes: &[&AGENT, &WAITING_IDE],
     usual_mode: &AGENT,
     start: |on, port| {
         // A bare port has meant loopback since JDK 9.
@@ -25,6 +28,8 @@ pub static DEBUGGER: Debugger = Debugger {
         Some(format!("java -agentlib:jdwp=transport=dt_socket,server=y,suspend=y,address={host}{port} …"))
     },
     clients: &[&CLIENT],
+    inside: Some(Inside { programs: &["java"], by: "JAVA_TOOL_OPTIONS or an @file" }),
+    ..Debugger::UNKNOWN
 };
 
 pub static AGENT: Mode = Mode {
@@ -39,6 +44,17 @@ pub static AGENT: Mode = Mode {
     ..Mode::UNKNOWN
 };
 
+/// A debugger that waits for its JVM: IntelliJ IDEA's "Listen to remote JVM".
+pub static WAITING_IDE: Mode = Mode {
+    id: "jdwp-listen",
+    title: "Java debugger of an IDE",
+    protocol: "jdwp",
+    probe: Probe::Refused("it would take the connection for the JVM that it waits for"),
+    settings: settings_to_dial,
+    awaits_debuggee: true,
+    ..Mode::UNKNOWN
+};
+
 pub static CLIENT: EditorClient = EditorClient {
     does: "it debugs Java",
     in_vscode: |entry| match entry.is_type(&["java"]) {
@@ -47,17 +63,23 @@ pub static CLIENT: EditorClient = EditorClient {
     },
     jetbrains_types: &["Remote"],
     speaks: |mode| *mode == AGENT,
+    who_listens: WhoListens::EditorIf("SERVER_MODE"),
     ..EditorClient::UNKNOWN
 };
 
 fn recognise(line: &CommandLine<'_>) -> Option<Server> {
-    let options = line.own.iter().chain(&line.rest).find_map(|argument| {
+    // The last of them is the JDK's launcher's alone, which hands them on as arguments.
+    let by_environment = line.options_of(&["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"]);
+    let options = line.own.iter().chain(&line.rest).copied().chain(by_environment).find_map(|argument| {
         let of_path = || argument.strip_prefix("-agentpath:").filter(|path| path.contains("libjdwp"));
         let plain = argument.strip_prefix("-agentlib:jdwp=").or_else(|| argument.strip_prefix("-Xrunjdwp:"));
         plain.or_else(|| Some(of_path()?.split_once('=')?.1))
     });
+    if line.is_expected && editors::is_jetbrains(line) {
+        return Some(Server::new(&WAITING_IDE));
+    }
     let Some(options) = options else {
-        // Started by JAVA_TOOL_OPTIONS or by a file of options: only the port speaks.
+        // Started by a file of options, or by variables that may not be read: only the port speaks.
         return (line.program_is(&["java"]) && line.is_expected).then(|| Server::guessed(&AGENT));
     };
     let option = |name: &str| options.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
@@ -88,6 +110,15 @@ fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
         ),
         Setting::terminal(format!("jdb -connect com.sun.jdi.SocketAttach:hostname={host},port={port}")),
     ]
+}
+
+fn settings_to_dial(target: &ConnectTarget<'_>) -> Vec<Setting> {
+    let agent = format!("-agentlib:jdwp=transport=dt_socket,server=n,suspend=y,address={target}");
+    vec![Setting {
+        client: "JVM",
+        how: "on the machine that runs it; the IDE waits, the JVM dials",
+        text: agent,
+    }]
 }
 
 #[cfg(test)]

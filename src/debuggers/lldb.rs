@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::command_line::CommandLine;
-use super::debugger::{Debugger, Harm, Listen, Mode, Probe, Server, UsualPort};
+use super::debugger::{Debugger, Harm, Listen, ListenOn, Mode, Probe, Server, Trap, TrapEffect, UsualPort};
 use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::Answer;
 
@@ -20,6 +20,7 @@ pub static DAP: Debugger = Debugger {
     usual_mode: &DAP_MODE,
     start: |on, port| Some(format!("lldb-dap --connection listen://{}:{port}", on.host("0.0.0.0"))),
     clients: &[],
+    ..Debugger::UNKNOWN
 };
 
 pub static SERVER: Debugger = Debugger {
@@ -31,11 +32,12 @@ pub static SERVER: Debugger = Debugger {
     usual_port: None,
     own_programs: &SERVER_PROGRAMS,
     recognise: recognise_server,
-    modes: &[&SERVER_MODE],
+    modes: &[&SERVER_MODE, &PLATFORM],
     usual_mode: &SERVER_MODE,
     start: |on, port| Some(format!("lldb-server gdbserver {}:{port} -- ./app", on.host("*"))),
     // What speaks with gdbserver speaks with it.
     clients: &[],
+    ..Debugger::UNKNOWN
 };
 
 const DAP_PROGRAMS: [&str; 2] = ["lldb-dap", "lldb-vscode"];
@@ -63,6 +65,55 @@ pub static SERVER_MODE: Mode = Mode {
     ..Mode::UNKNOWN
 };
 
+/// It starts a second server for each session.
+pub static PLATFORM: Mode = Mode {
+    id: "lldb-platform",
+    title: "lldb-server platform",
+    protocol: "lldb platform",
+    probe: Probe::Refused("it takes any client that connects for its debugger"),
+    settings: platform_settings,
+    ..Mode::UNKNOWN
+};
+
+static SECOND_PORT: Trap = Trap {
+    id: "lldb-platform-second-port",
+    effect: TrapEffect::Surprises,
+    what: "each session of lldb-server platform uses a second port (--gdbserver-port)",
+    cure: "open that one as well",
+};
+
+/// CodeLLDB's adapter, where it waits for an editor: `codelldb --port 13000`.
+pub static CODELLDB: Debugger = Debugger {
+    name: "codelldb",
+    title: "CodeLLDB",
+    protocol: "dap",
+    bind: "127.0.0.1",
+    own_programs: &["codelldb"],
+    recognise: |line| {
+        let port = line.value(&["--port"])?.parse().ok()?;
+        let listen = Some(Listen { host: "127.0.0.1".into(), port: Some(port) });
+        Some(Server { listen, ..Server::new(&CODELLDB_MODE) })
+    },
+    modes: &[&CODELLDB_MODE],
+    usual_mode: &CODELLDB_MODE,
+    start: |on, port| (on == ListenOn::Loopback).then(|| format!("codelldb --port {port}")),
+    ..Debugger::UNKNOWN
+};
+
+pub static CODELLDB_MODE: Mode = Mode {
+    id: "codelldb",
+    title: "CodeLLDB",
+    protocol: "dap",
+    probe: Probe::Refused("it takes any client that connects for its editor"),
+    settings: |ConnectTarget { port, .. }| {
+        vec![Setting::vscode(&json!({
+            "name": format!("CodeLLDB on port {port}"), "type": "lldb", "request": "launch",
+            "program": "${workspaceFolder}/PROGRAM", "debugServer": port,
+        }))]
+    },
+    ..Mode::UNKNOWN
+};
+
 fn recognise_server(line: &CommandLine<'_>) -> Option<Server> {
     if !line.program_is(&SERVER_PROGRAMS) {
         return None;
@@ -79,7 +130,10 @@ fn recognise_server(line: &CommandLine<'_>) -> Option<Server> {
     let address = |argument: &&str| argument.contains(':') && !argument.starts_with('-');
     let given = line.value(&["--listen", "-L"]).or_else(|| line.own.iter().copied().find(address));
     let listen = given.and_then(Listen::parse);
-    Some(Server { listen, waits: Some(true), single_use: !platform, ..Server::new(&SERVER_MODE) })
+    if platform {
+        return Some(Server { listen, traps: vec![&SECOND_PORT], ..Server::new(&PLATFORM) });
+    }
+    Some(Server { listen, waits: Some(true), single_use: true, ..Server::new(&SERVER_MODE) })
 }
 
 fn recognise_dap(line: &CommandLine<'_>) -> Option<Server> {
@@ -97,6 +151,13 @@ fn recognise_dap(line: &CommandLine<'_>) -> Option<Server> {
     };
     let listen = connection.or_else(port)?;
     Some(Server { listen: Some(listen), single_use: true, ..Server::new(&DAP_MODE) })
+}
+
+fn platform_settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
+    let system = if cfg!(target_os = "macos") { "remote-macosx" } else { "remote-linux" };
+    vec![Setting::terminal(format!(
+        "lldb -o 'platform select {system}' -o 'platform connect connect://{target}'"
+    ))]
 }
 
 fn server_settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
@@ -136,7 +197,7 @@ mod tests {
             ),
             ("lldb-vscode-14 --port 4711", 4711, &DAP_MODE, true, true),
             ("lldb-server g :1234 /bin/platform", 1234, &SERVER_MODE, true, true),
-            ("lldb-server platform --server --listen *:1234", 1234, &SERVER_MODE, false, true),
+            ("lldb-server platform --server --listen *:1234", 1234, &PLATFORM, false, true),
             ("debugserver 0.0.0.0:1234 ./x", 1234, &SERVER_MODE, true, true),
             ("lldb-dap --connection tcp://[::1]:4711", 4711, &DAP_MODE, true, true),
         ] {

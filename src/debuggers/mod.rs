@@ -10,22 +10,29 @@ pub mod build_info;
 pub mod classify;
 pub mod command_line;
 pub mod debugger;
+pub mod editors;
 pub mod launch;
 pub mod port_view;
 pub mod ports;
 pub mod probe;
+pub mod programs;
 pub mod scan;
 pub mod settings;
 pub mod watch;
 pub mod wire;
 
+pub mod bun;
 pub mod chrome;
+pub mod dart;
 pub mod debugpy;
 pub mod delve;
+pub mod dotnet;
 pub mod forwarders;
 pub mod gdbserver;
+pub mod hardware;
 pub mod jdwp;
 pub mod lldb;
+pub mod metro;
 pub mod node;
 pub mod rdbg;
 pub mod xdebug;
@@ -33,7 +40,7 @@ pub mod xdebug;
 use debugger::{Debugger, Lingering, Mode};
 
 /// Every debugger. The ports of those that have a usual one are shown in this order.
-pub static ALL: [&Debugger; 11] = [
+pub static ALL: [&Debugger; 20] = [
     &delve::DEBUGGER,
     &node::DEBUGGER,
     &debugpy::DEBUGGER,
@@ -44,7 +51,16 @@ pub static ALL: [&Debugger; 11] = [
     &lldb::SERVER,
     &rdbg::DEBUGGER,
     &xdebug::DEBUGGER,
+    &dotnet::DEBUGGER,
+    &dart::DEBUGGER,
+    &bun::DEBUGGER,
+    &bun::WORKERD,
+    &metro::DEBUGGER,
+    &hardware::DEBUGGER,
+    &lldb::CODELLDB,
     &forwarders::DEBUGGER,
+    &forwarders::CONTAINERS,
+    &forwarders::AMONG_OTHERS,
 ];
 
 /// Those that a user may name for a port: what a forwarder is in front of is named instead.
@@ -97,9 +113,10 @@ mod tests {
             }
             for mode in debugger.modes {
                 text += &format!("== {mode:?}\n");
+                let of_linux = |setting: String| setting.replace("remote-macosx", "remote-linux");
                 let target = ConnectTarget { host: "127.0.0.1", port: 2345 };
                 for Setting { client, how, text: setting } in (mode.settings)(&target) {
-                    text += &format!("{client}: {how}\n{setting}\n");
+                    text += &format!("{client}: {how}\n{}\n", of_linux(setting));
                 }
             }
         }

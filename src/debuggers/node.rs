@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::command_line::CommandLine;
-use super::debugger::{Debugger, EditorClient, Harm, Listen, Mode, Probe, Server, UsualPort};
+use super::debugger::{Debugger, EditorClient, Harm, Inside, Listen, Mode, Probe, Server, UsualPort};
 use super::settings::{ConnectTarget, Setting};
 use super::wire::ask_devtools;
 use crate::diagnosis::Answer;
@@ -29,6 +29,8 @@ pub static DEBUGGER: Debugger = Debugger {
         })
     },
     clients: &[&CLIENT],
+    inside: Some(Inside { programs: &["node", "nodejs"], by: "NODE_OPTIONS, SIGUSR1 or the program itself" }),
+    ..Debugger::UNKNOWN
 };
 
 pub static INSPECTOR: Mode = Mode {
@@ -85,6 +87,9 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     };
     let mut inspected = false;
     let mut listen = Listen { host: "127.0.0.1".into(), port: Some(PORT) };
+    // Those of the variable come before.
+    let own: Vec<&str> =
+        line.options_of(&["NODE_OPTIONS"]).filter(|_| is_node).chain(own.iter().copied()).collect();
     for (index, argument) in own.iter().enumerate() {
         let Some(rest) = argument.strip_prefix("--inspect") else { continue };
         let (flavour, value) = rest.split_once('=').unwrap_or((rest, ""));
@@ -108,11 +113,11 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     if inspected {
         return Some(Server { listen: Some(listen), ..server });
     }
-    // Started by NODE_OPTIONS, by SIGUSR1, or from inside: only the port speaks.
+    // Started by SIGUSR1, from inside, or by variables that may not be read: only the port speaks.
     (is_node && line.is_expected).then(|| Server::guessed(&INSPECTOR))
 }
 
-fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
+pub fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
     let ConnectTarget { host, port } = target;
     vec![
         Setting::vscode(&json!({

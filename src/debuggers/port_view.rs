@@ -11,7 +11,9 @@
 //! ```
 
 use super::classify::{PortExpectation, classify_process};
-use super::debugger::{Debugger, ListenOn, Mode, Server};
+use super::command_line::CommandLine;
+use super::debugger::{Debugger, Inside, ListenOn, Mode, Server};
+use super::programs;
 use super::settings::{ConnectTarget, Setting};
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
@@ -99,17 +101,32 @@ impl PortView {
         }
     }
 
-    /// The settings to connect to the debugger that is there; none where none is known. `host` is this Mac as the
-    /// client names it; where it is not given, the loopback address that is listened to.
+    /// The settings to connect to the debugger that is there; none where none is known. `host` is this Mac as another
+    /// machine names it, where the client is there.
     pub fn settings(&self, host: Option<&str>) -> Vec<Setting> {
         self.mode().map_or_else(Vec::new, |mode| self.settings_for(mode, host))
     }
 
-    /// [`PortView::settings`]; where no debugger is seen there, those of the one that is expected.
+    /// [`PortView::settings`]; where no debugger is seen there, those of the one that the program may hold, or that is
+    /// expected there or behind what forwards.
     pub fn settings_or_expected(&self, host: Option<&str>) -> Vec<Setting> {
-        let expected = self.expected.debugger().filter(|_| self.process.is_none());
-        let mode = self.mode().or(expected.map(|debugger| debugger.usual_mode));
+        let is_elsewhere = self.process.is_none() || self.forwards();
+        let expected = self.expected.debugger().filter(|_| is_elsewhere);
+        let possible = self.may_be().map(|(debugger, _)| debugger).or(expected);
+        let mode = self.mode().or(possible.map(|debugger| debugger.usual_mode));
         mode.map_or_else(Vec::new, |mode| self.settings_for(mode, host))
+    }
+
+    /// The debugger that may be in the program that listens, without a word of it in its arguments.
+    pub fn may_be(&self) -> Option<(&'static Debugger, Inside)> {
+        let line = CommandLine::of(self.process.as_ref().filter(|_| self.server.is_none())?);
+        let inside = |debugger: &'static Debugger| Some((debugger, debugger.inside?));
+        super::ALL.into_iter().filter_map(inside).find(|(_, inside)| line.program_is(inside.programs))
+    }
+
+    /// Whether what listens hands connections on.
+    pub fn forwards(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.mode.forwards)
     }
 
     /// What people call the debugger that is there, or that the user named for the port.
@@ -134,9 +151,14 @@ impl PortView {
     fn settings_for(&self, mode: &Mode, host: Option<&str>) -> Vec<Setting> {
         let is_six = self.bind().v4 == Bind::None && self.bind().v6 != Bind::None;
         let loopback = if is_six { "::1" } else { "127.0.0.1" };
-        let target = ConnectTarget { host: host.unwrap_or(loopback), port: self.port };
+        let near = ConnectTarget { host: loopback, port: self.port };
+        if !self.is_loopback_only() {
+            return (mode.settings)(&ConnectTarget { host: host.unwrap_or(loopback), ..near });
+        }
+        // The near end of the tunnel, where the client is elsewhere.
+        let target = if host.is_some() { ConnectTarget { host: "127.0.0.1", ..near } } else { near };
         let mut settings = (mode.settings)(&target);
-        settings.extend(self.is_loopback_only().then(|| Setting::tunnel(&target)));
+        settings.push(Setting::tunnel(&near, host.unwrap_or("THIS-MAC")));
         settings
     }
 
@@ -159,7 +181,10 @@ impl PortView {
         let server = self.server.as_ref();
         let title = |process: &Process| match server {
             Some(server) if !server.mode.forwards => format!("{} ({})", server.title(), process.pid),
-            _ => process.to_string(),
+            _ => match programs::role(process) {
+                Some(role) => format!("{process}, {role},"),
+                None => process.to_string(),
+            },
         };
         let mut addresses: Vec<String> = self.listeners.iter().map(address).collect();
         addresses.dedup();
@@ -173,6 +198,11 @@ impl PortView {
             listen_everywhere: option(ListenOn::Everywhere),
             listen_v4: option(ListenOn::Loopback),
             take_many: server.and_then(|server| server.mode.take_many_option).map(str::to_owned),
+            runs_code: server.is_some_and(|server| !server.mode.forwards && !server.mode.awaits_debuggee),
+            behind: server
+                .map(|server| server.mode.behind)
+                .filter(|step| !step.is_empty())
+                .map(str::to_owned),
             start: self.expected.debugger().map(|debugger| debugger.start_commands(port)),
             ..Wording::default()
         }
@@ -262,7 +292,7 @@ mod tests {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let path = arguments.first().map(Into::into);
         let name = arguments.first().map(|first| first.rsplit('/').next().unwrap_or(first).to_owned());
-        Process { pid, parent: Some(1), name, path, user: Some("me".into()), arguments }
+        Process { pid, parent: Some(1), name, path, user: Some("me".into()), arguments, environment: vec![] }
     }
 
     fn socket(local: &str, remote: Option<&str>, owner: &Process) -> Socket {
@@ -329,6 +359,46 @@ mod tests {
         let view = of(&served, None, &[]);
         assert_eq!(view.subject().client.as_deref(), Some("goland (9)"));
         assert_eq!(view.subject().program.as_deref(), Some("dlv headless (8)"));
+    }
+
+    fn listened(port: u16, local: &str, line: &str) -> PortView {
+        let table =
+            SocketTable { listeners: vec![socket(local, None, &process(7, line))], ..SocketTable::default() };
+        PortView::of(PortExpectation::usual(port), &table, None, &[])
+    }
+
+    #[test]
+    fn settings_are_those_of_what_is_there_may_be_there_or_is_behind() {
+        let first =
+            |view: &PortView| view.settings_or_expected(None).first().map(|setting| setting.text.clone());
+        let docker = listened(5678, "0.0.0.0:5678", "com.docker.backend");
+        assert!(first(&docker).unwrap().contains("debugpy"));
+        assert!(docker.subject().behind.unwrap().contains("0.0.0.0"));
+        let java = listened(8000, "0.0.0.0:8000", "/usr/bin/java @options");
+        assert_eq!(java.may_be().map(|(debugger, _)| debugger.name), Some("jdwp"));
+        assert!(first(&java).unwrap().contains("\"java\""));
+        let web = listened(2345, "0.0.0.0:2345", "nginx");
+        assert_eq!(first(&web), None, "what usually is there is not there");
+        assert_eq!(web.subject().program.as_deref(), Some("nginx (7), a web server,"));
+    }
+
+    #[test]
+    fn a_tunnel_ends_at_what_listens_and_the_editor_goes_to_its_near_end() {
+        let near = |local, host| {
+            let view = listened(9229, local, "node --inspect x.js");
+            let texts = view.settings(host).into_iter().map(|setting| setting.text).collect::<Vec<_>>();
+            (texts.first().unwrap().clone(), texts.last().unwrap().clone())
+        };
+        let (editor, tunnel) = near("127.0.0.1:9229", Some("mymac.local"));
+        assert!(editor.contains("127.0.0.1") && !editor.contains("mymac"), "{editor}");
+        assert_eq!(tunnel, "ssh -N -L 9229:127.0.0.1:9229 USER@mymac.local");
+        let (editor, tunnel) = near("[::1]:9229", Some("mymac.local"));
+        assert!(editor.contains("127.0.0.1"), "{editor}");
+        assert_eq!(tunnel, "ssh -N -L 9229:[::1]:9229 USER@mymac.local");
+        let (editor, tunnel) = near("[::1]:9229", None);
+        assert!(editor.contains("::1") && tunnel.ends_with("USER@THIS-MAC"), "{editor} {tunnel}");
+        let (editor, _) = near("0.0.0.0:9229", Some("mymac.local"));
+        assert!(editor.contains("mymac.local"), "{editor}");
     }
 
     #[test]

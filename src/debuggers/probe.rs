@@ -134,7 +134,8 @@ mod tests {
         let socket = |(pid, line): (u32, &&str)| {
             let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
             let path = arguments.first().map(Into::into);
-            let process = Process { pid, parent: None, name: None, path, user: None, arguments };
+            let process =
+                Process { pid, parent: None, name: None, path, user: None, arguments, environment: vec![] };
             let owner = match line.is_empty() {
                 true => SocketOwner::Unknown { user: None },
                 false => SocketOwner::Process(std::sync::Arc::new(process)),

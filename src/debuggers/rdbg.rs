@@ -3,9 +3,14 @@
 use serde_json::json;
 
 use super::command_line::{CommandLine, is_named, value_in};
-use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
+use super::debugger::{
+    Debugger, EditorClient, Harm, Inside, Listen, ListenOn, Mode, Probe, Server, UsualPort,
+};
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
+
+/// Where `rdebug-ide` listens unless another port is given (ruby-debug-ide: bin/rdebug-ide).
+const IDE_PORT: u16 = 1234;
 
 pub static DEBUGGER: Debugger = Debugger {
     name: "rdbg",
@@ -16,13 +21,15 @@ pub static DEBUGGER: Debugger = Debugger {
     usual_port: Some(UsualPort { name: "rdbg", number: 12345, is_shown: false }),
     own_programs: &[],
     recognise,
-    modes: &[&OPEN],
+    modes: &[&OPEN, &IDE],
     usual_mode: &OPEN,
     start: |on, port| {
         let host = if on == ListenOn::Everywhere { "--host 0.0.0.0 " } else { "" };
         Some(format!("rdbg --open {host}--port {port} app.rb"))
     },
     clients: &[&CLIENT],
+    inside: Some(Inside { programs: &["ruby"], by: "RUBY_DEBUG_OPEN or `require \"debug/open\"`" }),
+    ..Debugger::UNKNOWN
 };
 
 pub static OPEN: Mode = Mode {
@@ -32,6 +39,20 @@ pub static OPEN: Mode = Mode {
     probe: Probe::Refused("a client that greets it lets the waiting program run"),
     listen_option: |on, port| Some(format!("--host {} --port {port}", on.host("0.0.0.0"))),
     settings,
+    ..Mode::UNKNOWN
+};
+
+/// `rdebug-ide` of the gem ruby-debug-ide, which RubyMine uses.
+pub static IDE: Mode = Mode {
+    id: "rdebug-ide",
+    title: "rdebug-ide",
+    protocol: "ruby-debug-ide",
+    probe: Probe::Refused("it takes any client that connects for its IDE"),
+    listen_option: |on, port| Some(format!("--host {} --port {port}", on.host("0.0.0.0"))),
+    settings: |ConnectTarget { host, port }| {
+        let how = "Run > Edit Configurations > + > Ruby Remote Debug";
+        vec![Setting::steps("RubyMine", format!("{how}\nRemote host: {host}\nRemote port: {port}"))]
+    },
     ..Mode::UNKNOWN
 };
 
@@ -46,10 +67,24 @@ static CLIENT: EditorClient = EditorClient {
 };
 
 fn recognise(line: &CommandLine<'_>) -> Option<Server> {
+    if line.program_is(&["rdebug-ide"]) || line.own.iter().any(|argument| is_named(argument, &["rdebug-ide"]))
+    {
+        let port = line.value(&["--port", "-p"]).and_then(|port| port.parse().ok()).unwrap_or(IDE_PORT);
+        let host = line.value(&["--host", "-h"]).unwrap_or("127.0.0.1").to_owned();
+        return Some(Server { listen: Some(Listen { host, port: Some(port) }), ..Server::new(&IDE) });
+    }
     let script = line.own.iter().position(|argument| is_named(argument, &["rdbg"]));
     let options = match script {
         Some(script) => line.own.get(script + 1..).unwrap_or(&[]),
         None if line.program_is(&["rdbg"]) => &line.own[..],
+        None if line.program_is(&["ruby"]) && line.variable("RUBY_DEBUG_PORT").is_some() => {
+            let port = line.variable("RUBY_DEBUG_PORT").and_then(|port| port.trim().parse().ok());
+            let host = line.variable("RUBY_DEBUG_HOST").unwrap_or("127.0.0.1").to_owned();
+            return port.map(|port| Server {
+                listen: Some(Listen { host, port: Some(port) }),
+                ..Server::new(&OPEN)
+            });
+        }
         // rdbg hands its options on in RUBYOPT and becomes ruby; where it does not, ruby writes the script's name over
         // its command line (seen with rdbg 1.4 on Linux). Then only the port speaks.
         None if line.program_is(&["ruby"]) && line.is_expected => return Some(Server::guessed(&OPEN)),

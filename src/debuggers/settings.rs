@@ -57,12 +57,13 @@ impl Setting {
         Setting { client, how: "follow these steps", text }
     }
 
-    /// A tunnel for a client on another machine, to what listens on loopback only.
-    pub fn tunnel(target: &ConnectTarget<'_>) -> Self {
+    /// A tunnel for a client on another machine, to what listens on this loopback address only. `host` is this Mac as that
+    /// machine names it.
+    pub fn tunnel(loopback: &ConnectTarget<'_>, host: &str) -> Self {
         Setting {
             client: "SSH",
             how: "run on the other machine, then let its client connect to 127.0.0.1",
-            text: format!("ssh -N -L {}:{target} USER@THIS-MAC", target.port),
+            text: format!("ssh -N -L {}:{loopback} USER@{host}", loopback.port),
         }
     }
 }
@@ -87,7 +88,7 @@ mod tests {
             Setting::vscode(&Value::Null),
             Setting::steps("GoLand", String::new()),
             Setting::terminal("dlv".to_owned()),
-            Setting::tunnel(&target),
+            Setting::tunnel(&target, "THIS-MAC"),
         ];
         let of = |client| choose(&settings, client).map(|setting| setting.client);
         for (typed, found) in [

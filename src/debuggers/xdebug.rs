@@ -1,8 +1,12 @@
 //! Xdebug, the debugger of PHP. It is the editor that listens: PHP dials.
 
 use super::command_line::CommandLine;
-use super::debugger::{Debugger, Harm, Mode, Probe, Server, UsualPort};
+use super::debugger::{Debugger, EditorClient, Harm, Mode, Probe, Server, UsualPort, WhoListens};
+use super::editors;
+use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
+
+const PORT: u16 = 9003;
 
 pub static DEBUGGER: Debugger = Debugger {
     name: "xdebug",
@@ -10,14 +14,16 @@ pub static DEBUGGER: Debugger = Debugger {
     protocol: "dbgp",
     bind: "*",
     connect: Harm::Unknown,
-    usual_port: Some(UsualPort { name: "xdebug", number: 9003, is_shown: false }),
+    usual_port: Some(UsualPort { name: "xdebug", number: PORT, is_shown: false }),
     own_programs: &[],
     recognise,
     modes: &[&EDITOR],
     usual_mode: &EDITOR,
-    // It is switched on in the editor.
-    start: |_, _| None,
-    clients: &[],
+    start_by_hand: Some(
+        "let the editor listen first (Start Listening for PHP Debug Connections), then start PHP",
+    ),
+    clients: &[&CLIENT],
+    ..Debugger::UNKNOWN
 };
 
 pub static EDITOR: Mode = Mode {
@@ -26,27 +32,44 @@ pub static EDITOR: Mode = Mode {
     protocol: "dbgp",
     probe: Probe::Refused("an editor waits there for PHP, and would take the connection for a debuggee"),
     settings,
+    awaits_debuggee: true,
     ..Mode::UNKNOWN
 };
 
+static CLIENT: EditorClient = EditorClient {
+    does: "it waits for PHP's Xdebug",
+    in_vscode: |entry| match entry.is_type(&["php"]) {
+        true => LaunchMatch::Connects { default_port: Some(PORT) },
+        false => LaunchMatch::Other,
+    },
+    jetbrains_types: &["PhpRemoteDebugRunConfigurationType"],
+    // A setting of the IDE's own, which no run configuration holds.
+    jetbrains_port: Some(PORT),
+    speaks: |mode| *mode == EDITOR,
+    who_listens: WhoListens::Editor,
+    ..EditorClient::UNKNOWN
+};
+
 fn recognise(line: &CommandLine<'_>) -> Option<Server> {
-    const EDITORS: [&str; 8] =
-        ["phpstorm", "idea", "code", "code helper (plugin)", "electron", "cursor", "vscodium", "netbeans"];
     /// Xdebug 2's.
     const OLD_PORT: u16 = 9000;
-    // On Linux an editor of JetBrains may run as its own java.
-    let is_editor = line.program_is(&EDITORS) || line.path.to_ascii_lowercase().contains("/phpstorm");
     let is_its_port = line.is_expected || line.port == Some(OLD_PORT);
+    let is_editor =
+        editors::is_jetbrains(line) || editors::is_vscode(line) || line.program_is(&["electron", "netbeans"]);
     (is_its_port && is_editor).then(|| Server::new(&EDITOR))
 }
 
 fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
     let ConnectTarget { host, port } = target;
-    vec![Setting {
-        client: "php.ini",
-        how: "on the machine that runs PHP; the editor waits, PHP dials",
+    let ini = |client, how, host| Setting {
+        client,
+        how,
         text: format!("xdebug.mode=debug\nxdebug.client_host={host}\nxdebug.client_port={port}"),
-    }]
+    };
+    vec![
+        ini("php.ini", "on the machine that runs PHP; the editor waits, PHP dials", *host),
+        ini("php.ini in a container", "where this Mac's Docker runs PHP", "host.docker.internal"),
+    ]
 }
 
 #[cfg(test)]

@@ -28,6 +28,12 @@ pub struct Wording {
     pub start: Option<StartCommands>,
     /// The chosen hosts that stand in place of "this network", such as `192.168.1.20`.
     pub near: Option<String>,
+    /// Whether a client of the program can run code: it is a debugger.
+    pub runs_code: bool,
+    /// The program's file, as a word of a shell.
+    pub program_file: Option<String>,
+    /// Where to look, and for what, where the program forwards the port.
+    pub behind: Option<String>,
     /// Whether our own rules let it in, so that it is another's rule where pf blocks it.
     pub is_open: bool,
     /// Whether they let other machines in again only on its network.
@@ -49,10 +55,13 @@ pub struct StartCommands {
     pub on_loopback: Option<String>,
     /// It listens on every address; `None` where it cannot do that.
     pub everywhere: Option<String>,
+    /// What to do where no command starts it, as a next step.
+    pub by_hand: Option<&'static str>,
 }
 
 impl Wording {
-    fn program(&self) -> &str {
+    /// The program, as a subject.
+    pub fn program(&self) -> &str {
         self.program.as_deref().unwrap_or("an unknown program")
     }
 
@@ -74,7 +83,16 @@ pub fn sentence(situation: &Situation, subject: &Wording) -> String {
         }
         (Reachability::Reachable | Reachability::Unknown, _) => {
             let (who, but) = (who_reaches(situation.reach(), subject), exceptions(subject));
-            format!("{} listens on {}, and {who} can reach it{but}", subject.program(), subject.addresses())
+            let risk = if subject.runs_code && situation.reach().anyone == Answer::Yes {
+                " and run code as you"
+            } else {
+                ""
+            };
+            format!(
+                "{} listens on {}, and {who} can reach it{risk}{but}",
+                subject.program(),
+                subject.addresses()
+            )
         }
         (Reachability::BlockedByPf, Some(first)) => cause(*first, situation, subject) + &exceptions(subject),
         (_, Some(first)) => cause(*first, situation, subject),
@@ -171,7 +189,10 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             _ => "end that session, or start a second debugger on another port".to_owned(),
         },
         Reachability::Wedged => "stop it and start it again; clients that wait there will get no answer".to_owned(),
-        Reachability::Forwarded => format!("look at the debugger at the other end of {}", subject.program()),
+        Reachability::Forwarded => match &subject.behind {
+            Some(step) => step.clone(),
+            None => format!("look at the debugger at the other end of {}", subject.program()),
+        },
         Reachability::BlockedEverywhere => format!("see which rule blocks it: `portcullis explain {port}`"),
         Reachability::WrongFamily => match (&subject.listen_v4, situation.bind.v6) {
             (Some(option), _) => format!("restart it with `{option}`, or let the client use [::1]:{port}"),
@@ -196,7 +217,12 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             AppFirewallEffect::BlocksAll => {
                 "turn \u{201c}Block all incoming connections\u{201d} off in System Settings, Network, Firewall".to_owned()
             }
-            _ => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
+            _ => match &subject.program_file {
+                Some(file) => format!(
+                    "allow it: `sudo /usr/libexec/ApplicationFirewall/socketfilterfw --unblockapp {file}`"
+                ),
+                None => "allow the program in System Settings, Network, Firewall, Options".to_owned(),
+            },
         },
         Reachability::Unknown => match first.map(|cause| cause.state) {
             Some(Reachability::BlockedByPf) if subject.is_interrupted => {
@@ -235,9 +261,9 @@ fn who_reaches(reach: PerOrigin<Answer>, subject: &Wording) -> String {
 /// How the debugger is started: on every address only where the port is open for others, since a client of a debugger
 /// can run what it likes.
 fn start_step(subject: &Wording) -> String {
-    let StartCommands { on_loopback, everywhere } = subject.start.clone().unwrap_or_default();
+    let StartCommands { on_loopback, everywhere, by_hand } = subject.start.clone().unwrap_or_default();
     match (subject.is_open, on_loopback, everywhere) {
-        (_, None, None) => "start the debugger first, then its client".to_owned(),
+        (_, None, None) => by_hand.unwrap_or("start the debugger first, then its client").to_owned(),
         (true, _, Some(command)) => {
             format!("start the debugger first: `{command}`; each client that is let in can run code as you")
         }
@@ -298,8 +324,12 @@ mod tests {
             start: Some(StartCommands {
                 on_loopback: Some("dlv debug --headless --listen=127.0.0.1:2345".into()),
                 everywhere: Some("dlv debug --headless --listen=:2345".into()),
+                by_hand: None,
             }),
             near: Some("192.168.1.20".into()),
+            runs_code: true,
+            program_file: None,
+            behind: None,
             is_open: true,
             is_paused: false,
             pf_blocks: Some("our guard blocks it".into()),
@@ -359,7 +389,8 @@ mod tests {
         let local = Some("local".to_owned());
         let everywhere = Some("everywhere".to_owned());
         let step = |is_open, on_loopback: &Option<String>, everywhere: &Option<String>| {
-            let start = StartCommands { on_loopback: on_loopback.clone(), everywhere: everywhere.clone() };
+            let (on_loopback, everywhere) = (on_loopback.clone(), everywhere.clone());
+            let start = StartCommands { on_loopback, everywhere, by_hand: None };
             let subject = Wording { port: "9222".into(), is_open, start: Some(start), ..Wording::default() };
             next_step(&Situation { presence: Presence::Absent, ..base() }, &subject)
         };
@@ -390,7 +421,7 @@ mod tests {
         ] {
             assert_eq!(step(is_open, on_loopback, everywhere), said);
         }
-        let start = StartCommands { on_loopback: None, everywhere };
+        let start = StartCommands { everywhere, ..StartCommands::default() };
         let pf_blocks = Some("our guard blocks it".to_owned());
         let guarded = Wording { start: Some(start), pf_blocks, ..Wording::default() };
         assert_eq!(

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use super::facts::{DoctorFacts, ExaminedPort};
-use super::finding::{Finding, Level, finding};
+use super::finding::{Finding, Level, finding, shortened};
 use super::project::{Configuration, WrittenPort};
 use crate::debuggers::debugger::{Debugger, EditorClient, Mode, Server};
+use crate::debuggers::editors;
 use crate::debuggers::port_view::PortView;
 use crate::debuggers::settings::ConnectTarget;
 
@@ -24,19 +25,27 @@ pub fn configurations(facts: &DoctorFacts) -> Vec<Finding> {
 }
 
 fn configuration_finding(configuration: &Configuration, facts: &DoctorFacts) -> Option<Finding> {
-    let host = configuration.host.as_deref().unwrap_or("127.0.0.1");
     let (judgement, port) = match &configuration.port {
-        WrittenPort::Number(port) => (judge(configuration.client, host, *port, facts)?, port.to_string()),
+        WrittenPort::Number(port) => (judge(configuration, *port, facts)?, port.to_string()),
         WrittenPort::Unresolved(text) => {
             let text = text.escape_debug().to_string();
             let what = format!("its port is {text}: only the editor knows what that is");
             (Judgement::new(Level::Unknown, what, "compare it with the port of the debugger"), text)
         }
+        WrittenPort::Invalid(text) => {
+            let text = shortened(text).escape_debug().to_string();
+            let what = format!("its port {text} is none: ports go from 1 to 65535");
+            (Judgement::new(Level::Problem, what, "write the number of its debugger's port"), text)
+        }
     };
     let about = format!("project, \"{}\"", configuration.name.escape_debug());
-    let evidence = format!("{}: {}", configuration.file, address(host, &port));
+    let evidence = format!("{}: {}", configuration.file, address(host_of(configuration), &port));
     let Judgement { level, what, next_step } = judgement;
     Some(finding(level, &about, what, &evidence, &next_step))
+}
+
+fn host_of(configuration: &Configuration) -> &str {
+    configuration.host.as_deref().unwrap_or("127.0.0.1")
 }
 
 /// What a configuration comes to, beside what is there.
@@ -52,20 +61,21 @@ impl Judgement {
     }
 }
 
-/// `None`: it connects to another machine, whose debuggers are not seen from here, or to a port that was not looked at.
-fn judge(
-    client: Option<&'static EditorClient>,
-    host: &str,
-    port: u16,
-    facts: &DoctorFacts,
-) -> Option<Judgement> {
-    let is_own = host.parse().is_ok_and(|address: IpAddr| facts.addresses.contains(&address));
-    if !is_own && !["127.0.0.1", "localhost", "::1", "0.0.0.0", ""].contains(&host) {
-        return None;
+/// `None`: it connects to a port that was not looked at.
+fn judge(configuration: &Configuration, port: u16, facts: &DoctorFacts) -> Option<Judgement> {
+    let (client, host) = (configuration.client, host_of(configuration));
+    let view = || facts.ports.iter().map(|port| &port.view).find(|view| view.port == port);
+    if configuration.editor_listens {
+        return Some(of_listening_editor(view()?));
     }
-    let view = facts.ports.iter().map(|port| &port.view).find(|view| view.port == port)?;
+    let is_own = host.parse().is_ok_and(|address: IpAddr| facts.addresses.contains(&address));
+    if !is_own && !["127.0.0.1", "localhost", "::1", "0.0.0.0", "::", ""].contains(&host) {
+        return Some(elsewhere_than_here(host, port));
+    }
+    let view = view()?;
     Some(match &view.server {
         None => without_server(client, view, facts),
+        Some(server) if server.mode.forwards => forwarded(client, view, server),
         Some(server) => mismatch(client, server.mode)
             .map(|next| wrong_server(client, server, ConnectTarget { host, port }, next))
             .or_else(|| wrong_address(view, host, is_own))
@@ -73,6 +83,62 @@ fn judge(
                 Judgement::new(Level::Fine, format!("it fits the {} on port {port}", server.title()), "")
             }),
     })
+}
+
+/// The debugger is on another machine, whose sockets are not seen from here.
+fn elsewhere_than_here(host: &str, port: u16) -> Judgement {
+    let shown = shortened(host).escape_debug().to_string();
+    if host.contains('$') {
+        let what = format!("its host is {shown}: only the editor knows what that is");
+        return Judgement::new(Level::Unknown, what, "if it is another machine, look there");
+    }
+    let own_side = match host.parse::<IpAddr>() {
+        Ok(address) => format!("; what pf here does with it: `portcullis explain {port} --to {address}`"),
+        Err(_) => String::new(),
+    };
+    Judgement::new(
+        Level::Unknown,
+        format!("it connects to port {port} of {shown}, which is not seen from here"),
+        format!("see over there on which address the debugger listens: `lsof -nP -iTCP:{port}`{own_side}"),
+    )
+}
+
+/// The editor listens, and what it debugs dials.
+fn of_listening_editor(view: &PortView) -> Judgement {
+    let port = view.port;
+    match &view.process {
+        Some(process) if editors::is_editor(process) => {
+            Judgement::new(Level::Fine, format!("the editor itself listens on port {port}, as it should"), "")
+        }
+        Some(process) => Judgement::new(
+            Level::Problem,
+            format!("the editor itself is to listen on port {port}, where {process} listens already"),
+            "give one of both another port",
+        ),
+        None if !view.listeners.is_empty() => Judgement::new(
+            Level::Unknown,
+            format!("the editor itself is to listen on port {port}; who listens there now is not known"),
+            "look as root: `sudo portcullis doctor`",
+        ),
+        None => Judgement::new(
+            Level::Fine,
+            format!(
+                "the editor itself listens on port {port} once this is started: start it, then the program, which dials"
+            ),
+            "",
+        ),
+    }
+}
+
+/// What is behind a forwarder is not seen from here.
+fn forwarded(client: Option<&'static EditorClient>, view: &PortView, server: &Server) -> Judgement {
+    let does = client.map_or("it connects", |client| client.does);
+    let program = view.process.as_ref().map_or_else(|| server.title().to_owned(), ToString::to_string);
+    let what = format!(
+        "{does}; {program} forwards port {}, and what is behind it is not known from here",
+        view.port
+    );
+    Judgement::new(Level::Unknown, what, server.mode.behind)
 }
 
 /// No debugger was recognised there.
@@ -89,6 +155,18 @@ fn without_server(client: Option<&'static EditorClient>, view: &PortView, facts:
                 Judgement::new(Level::Problem, what, next)
             }
         },
+        (Some(process), None) if fits_inside(client, view) => {
+            let by = view.may_be().map_or("", |(_, inside)| inside.by);
+            Judgement::new(
+                Level::Unknown,
+                format!(
+                    "{process} listens on port {port}, and its arguments do not say whether it is debugged: {by} may"
+                ),
+                format!(
+                    "see what it was started with, or try it; `portcullis connect {port}` prints the settings"
+                ),
+            )
+        }
         (Some(process), None) => Judgement::new(
             Level::Problem,
             format!("it connects to port {port}, where {process} listens, which is not a known debugger"),
@@ -106,13 +184,24 @@ fn without_server(client: Option<&'static EditorClient>, view: &PortView, facts:
                 format!("it connects to port {port}, where nothing listens; the {title} is on port {other}"),
                 format!("give it port {other}, or start the debugger on port {port}"),
             ),
-            None => Judgement::new(
-                Level::Advice,
-                format!("it connects to port {port}, where nothing listens yet"),
-                "start the debugger first, then this configuration",
-            ),
+            None => {
+                let own = client.and_then(|client| (client.when_absent)(port));
+                let next =
+                    own.unwrap_or_else(|| "start the debugger first, then this configuration".to_owned());
+                Judgement::new(
+                    Level::Advice,
+                    format!("it connects to port {port}, where nothing listens yet"),
+                    next,
+                )
+            }
         },
     }
+}
+
+/// Whether the debugger that may be in the program that listens is one that the client speaks with.
+fn fits_inside(client: Option<&'static EditorClient>, view: &PortView) -> bool {
+    let speaks = |debugger: &Debugger| client.is_none_or(|client| (client.speaks)(debugger.usual_mode));
+    view.may_be().is_some_and(|(debugger, _)| speaks(debugger))
 }
 
 /// The client does not speak with the server that is there.

@@ -42,6 +42,8 @@ pub struct DoctorFacts {
     pub let_in: Vec<NamedPort>,
     /// The Application Firewall; `None` where it was not asked.
     pub app_firewall: Option<AppFirewall>,
+    /// Whether its stealth mode is on; `None` where it was not asked.
+    pub stealth_mode: Option<bool>,
     /// The debug ports that are in use, shown or named by the project.
     pub ports: Vec<ExaminedPort>,
     /// The addresses of this machine, loopback apart.

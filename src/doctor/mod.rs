@@ -19,7 +19,9 @@ mod ports;
 pub mod project;
 mod recipes;
 mod system;
+mod tasks;
 pub mod toolchain;
+mod variables;
 
 pub use facts::{DoctorFacts, ExaminedPort};
 pub use finding::{Finding, Level, render};
@@ -56,13 +58,22 @@ mod tests {
     use crate::pf::origin::{Both, PerOrigin};
     use crate::sockets::{Process, SocketTable};
     use crate::status::AppFirewall;
-    use project::{Configuration, DlvTask, Project, WrittenPort};
+    use project::{Configuration, Project, WrittenPort};
+    use tasks::DlvTask;
     use toolchain::{Tool, Toolchain};
 
     fn process(pid: u32, line: &str) -> Process {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let path = arguments.first().map(Into::into);
-        Process { pid, parent: None, name: arguments.first().cloned(), path, user: None, arguments }
+        Process {
+            pid,
+            parent: None,
+            name: arguments.first().cloned(),
+            path,
+            user: None,
+            arguments,
+            environment: vec![],
+        }
     }
 
     fn port(port: u16, process: &Process) -> ExaminedPort {
@@ -102,6 +113,7 @@ mod tests {
             client: Some(client),
             host,
             port: WrittenPort::Number(port),
+            editor_listens: false,
         }
     }
 

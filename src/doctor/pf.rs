@@ -158,8 +158,9 @@ fn our_rules(facts: &DoctorFacts, seen: &Report, loaded: &RulesetsReport) -> Opt
         let what = format!("our rules are gone from the anchor {}: something has reloaded pf", way.anchor());
         finding(Level::Problem, "pf", what, "pfctl -a … -s rules", repair)
     } else if !called.any(|anchor| anchor.to_string() == call) {
-        // Of Apple's anchors it is said once.
-        if matches!(facts.on_disk, Some(OnDisk::AppleUncalled { .. })) {
+        // It is said once: of Apple's anchors, or by the note that every other face shows.
+        let is_noted = seen.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        if is_noted || matches!(facts.on_disk, Some(OnDisk::AppleUncalled { .. })) {
             return None;
         }
         let what =
@@ -192,7 +193,13 @@ fn rules_of_others(loaded: &RulesetsReport) -> Option<Finding> {
 pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
     let about = "Application Firewall";
     let settings = "System Settings, Network, Firewall";
-    match &facts.app_firewall {
+    let stealth = facts.stealth_mode.filter(|is_on| *is_on).map(|_| {
+        let what =
+            "stealth mode is on: where nothing listens, a connection times out instead of being refused";
+        let next = "where one times out, see first whether the debugger listens: `portcullis status`";
+        finding(Level::Advice, about, what, "socketfilterfw --getstealthmode", next)
+    });
+    let state = match &facts.app_firewall {
         None => vec![],
         Some(AppFirewall::Off) => {
             vec![finding(Level::Fine, about, "it is off", "socketfilterfw --getglobalstate", "")]
@@ -214,7 +221,8 @@ pub fn app_firewall(facts: &DoctorFacts) -> Vec<Finding> {
         Some(AppFirewall::Unknown(why)) => {
             vec![finding(Level::Unknown, about, "it could not be read", why, &format!("look in {settings}"))]
         }
-    }
+    };
+    state.into_iter().chain(stealth).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::facts::{DoctorFacts, ExaminedPort};
 use super::finding::{Finding, Level, finding, shortened};
-use super::project::DlvTask;
+use super::tasks::DlvTask;
 use crate::debuggers::classify::{classify, classify_process};
 use crate::debuggers::debugger::{Trap, TrapEffect};
 use crate::diagnosis::Reachability;
@@ -20,6 +20,12 @@ pub fn ports(facts: &DoctorFacts) -> Vec<Finding> {
             | Reachability::Forwarded
             | Reachability::BlockedByPf
             | Reachability::BlockedByAppFirewall => Level::Advice,
+            // Another program on a debug port may be what is in the debugger's way.
+            Reachability::InSession | Reachability::Reachable
+                if view.server.is_none() && view.named_debugger().is_none() =>
+            {
+                Level::Unknown
+            }
             Reachability::NoListener | Reachability::InSession | Reachability::Reachable => Level::Fine,
         };
         let command = view.process.as_ref().map(|process| process.arguments.join(" ")).unwrap_or_default();

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::tasks::{DlvTask, tasks};
+use super::variables::Variables;
 use crate::debuggers::ALL;
-use crate::debuggers::debugger::EditorClient;
+use crate::debuggers::debugger::{EditorClient, WhoListens};
 use crate::debuggers::launch::{LaunchEntry, LaunchMatch};
-use crate::sockets::redact;
 
 /// No configuration file is longer than this.
 const LONGEST_FILE: u64 = 4 << 20;
@@ -33,17 +34,6 @@ pub struct Project {
     pub problems: Vec<String>,
 }
 
-/// A task of VS Code that starts a dlv: one that is mistaken ends at once, so it is never seen running.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DlvTask {
-    /// Its file, below the project's folder.
-    pub file: String,
-    /// Its label.
-    pub name: String,
-    /// Its command line, secrets taken out.
-    pub arguments: Vec<String>,
-}
-
 /// A configuration that connects to a debugger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -56,6 +46,8 @@ pub struct Configuration {
     /// The host, where it names one.
     pub host: Option<String>,
     pub port: WrittenPort,
+    /// Whether the editor itself listens there, and what it debugs dials.
+    pub editor_listens: bool,
 }
 
 /// A port as a configuration writes it.
@@ -64,18 +56,36 @@ pub enum WrittenPort {
     Number(u16),
     /// A text that only the editor can read, such as `${env:PORT}`.
     Unresolved(String),
+    /// What is no port, such as `65536` or `2345/tcp`.
+    Invalid(String),
 }
 
 impl WrittenPort {
     fn read(text: &str) -> Self {
-        text.trim().parse().map_or_else(|_| WrittenPort::Unresolved(text.to_owned()), WrittenPort::Number)
+        match text.trim().parse() {
+            Ok(port) if port > 0 => WrittenPort::Number(port),
+            // A variable of VS Code's, or a macro of a JetBrains IDE's.
+            _ if text.contains('$') => WrittenPort::Unresolved(text.to_owned()),
+            _ => WrittenPort::Invalid(text.trim().to_owned()),
+        }
+    }
+
+    /// `None`: it is not given.
+    fn of_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => None,
+            Value::String(text) => Some(WrittenPort::read(text)),
+            // Xdebug's client takes several; the first stands for them.
+            Value::Array(ports) => WrittenPort::of_json(ports.first()?),
+            other => Some(WrittenPort::read(&other.to_string())),
+        }
     }
 
     /// The number, where it is one.
     pub fn number(&self) -> Option<u16> {
         match self {
             WrittenPort::Number(port) => Some(*port),
-            WrittenPort::Unresolved(_) => None,
+            WrittenPort::Unresolved(_) | WrittenPort::Invalid(_) => None,
         }
     }
 }
@@ -120,6 +130,9 @@ pub fn collect(folder: &Path) -> Project {
     }
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    // Of the folder; a second root's own are not asked.
+    let settings = read(&root.join(".vscode/settings.json")).ok().flatten();
+    let settings = settings.and_then(|text| parse_jsonc(&text).ok().flatten());
     for file in files {
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         let text = match read(&file) {
@@ -130,13 +143,18 @@ pub fn collect(folder: &Path) -> Project {
                 continue;
             }
         };
-        let parsed = if name.ends_with(".xml") { idea_xml(&name, &text) } else { launch_json(&name, &text) };
+        let parsed = match name.ends_with(".xml") {
+            true => idea_xml(&name, &text),
+            false => launch_json(&name, &text, settings.as_ref()),
+        };
         match parsed {
             Ok(found) => project.configurations.extend(found),
             Err(problem) => project.problems.push(format!("{name}: {problem}")),
         }
         if !name.ends_with(".xml") {
-            project.tasks.extend(tasks_json(&name, &text));
+            project
+                .tasks
+                .extend(parse_jsonc(&text).ok().flatten().iter().flat_map(|json| tasks(&name, json)));
         }
     }
     project
@@ -202,12 +220,24 @@ fn read(file: &Path) -> Result<Option<String>, ProjectFileError> {
     Ok(Some(String::from_utf8_lossy(&std::fs::read(file)?).into_owned()))
 }
 
-/// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port.
-pub fn launch_json(file: &str, text: &str) -> Result<Vec<Configuration>, ProjectFileError> {
-    let parsed = parse_jsonc(text)?;
-    let launch = parsed.as_ref().map(|value| value.get("launch").unwrap_or(value));
-    let all = launch.and_then(|value| value.get("configurations")).and_then(Value::as_array);
-    Ok(all.into_iter().flatten().filter_map(|entry| launch_entry(file, &LaunchEntry::new(entry))).collect())
+/// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port. `settings` are
+/// the folder's.
+pub fn launch_json(
+    file: &str,
+    text: &str,
+    settings: Option<&Value>,
+) -> Result<Vec<Configuration>, ProjectFileError> {
+    let Some(mut parsed) = parse_jsonc(text)? else { return Ok(Vec::new()) };
+    let settings = parsed.get("settings").cloned().or(settings.cloned()).unwrap_or_default();
+    let mut launch = parsed.get_mut("launch").map(Value::take).unwrap_or(parsed);
+    let inputs = launch.get("inputs").cloned().unwrap_or_default();
+    let variables = Variables { settings: &settings, inputs: &inputs };
+    let all = launch.get_mut("configurations").and_then(Value::as_array_mut);
+    let of_one = |entry: &mut Value| {
+        variables.fill_in(entry);
+        launch_entry(file, &LaunchEntry::new(entry))
+    };
+    Ok(all.into_iter().flatten().filter_map(of_one).collect())
 }
 
 fn parse_jsonc(text: &str) -> Result<Option<Value>, ProjectFileError> {
@@ -218,16 +248,10 @@ fn parse_jsonc(text: &str) -> Result<Option<Value>, ProjectFileError> {
 fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
     entry.text("type")?;
     let (client, default_port) = client_of(entry)?;
-    let number = |value: &Value| match value {
-        Value::Number(number) => {
-            number.as_u64().and_then(|port| u16::try_from(port).ok()).map(WrittenPort::Number)
-        }
-        Value::String(text) => Some(WrittenPort::read(text)),
-        _ => None,
-    };
     // Some name host and port in one: "debugPort": "127.0.0.1:12345".
-    let joined =
-        ["debugPort", "miDebuggerServerAddress", "websocketAddress"].iter().find_map(|key| entry.text(key));
+    let joined = ["debugPort", "miDebuggerServerAddress", "websocketAddress", "vmServiceUri"]
+        .iter()
+        .find_map(|key| entry.text(key));
     let (joined_host, joined_port) = match joined.and_then(|at| at.rsplit_once(':')) {
         Some((host, port)) if !host.ends_with("${env") => {
             let host = host.rsplit("//").next().unwrap_or(host).trim_matches(['[', ']']);
@@ -237,9 +261,14 @@ fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
     };
     let connect = entry.get("connect");
     let ports = ["port", "debugServer", "gdb-remote-port", "debugAdapterPort"];
-    let port = ports.iter().find_map(|key| entry.get(key).and_then(number));
-    let port = port.or_else(|| connect?.get("port").and_then(number)).or(joined_port);
+    let port = ports.iter().find_map(|key| entry.get(key).and_then(WrittenPort::of_json));
+    let port = port.or_else(|| connect?.get("port").and_then(WrittenPort::of_json)).or(joined_port);
     let port = port.or(default_port.map(WrittenPort::Number))?;
+    let editor_listens = client.is_some_and(|client| client.who_listens == WhoListens::Editor);
+    // It takes any, and tells what it starts.
+    if editor_listens && port == WrittenPort::Invalid("0".to_owned()) {
+        return None;
+    }
     let hosts = ["host", "hostName", "address", "gdb-remote-hostname", "debugAdapterHostname"];
     let host = hosts.iter().find_map(|key| entry.text(key));
     let host = host.or_else(|| connect?.get("host").and_then(Value::as_str)).or(joined_host);
@@ -249,6 +278,7 @@ fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
         client,
         host: host.map(str::to_owned),
         port,
+        editor_listens,
     })
 }
 
@@ -267,34 +297,6 @@ fn client_of(entry: &LaunchEntry<'_>) -> Option<(Option<&'static EditorClient>, 
 
 fn clients() -> impl Iterator<Item = &'static EditorClient> {
     ALL.into_iter().flat_map(|debugger| debugger.clients).copied()
-}
-
-/// The tasks in a `tasks.json`, or in the `tasks` of a `.code-workspace`, that start a dlv; none where it does not read.
-pub fn tasks_json(file: &str, text: &str) -> Vec<DlvTask> {
-    let Ok(Some(parsed)) = parse_jsonc(text) else { return Vec::new() };
-    let tasks = parsed.get("tasks").map(|tasks| tasks.get("tasks").unwrap_or(tasks));
-    tasks.and_then(Value::as_array).into_iter().flatten().filter_map(|task| task_entry(file, task)).collect()
-}
-
-fn task_entry(file: &str, task: &Value) -> Option<DlvTask> {
-    let system = task.get(if cfg!(target_os = "macos") { "osx" } else { "linux" });
-    let get = |key: &str| system.and_then(|system| system.get(key)).or_else(|| task.get(key));
-    // A word may be written with how it is to be quoted: { "value": "x", "quoting": "strong" }.
-    let word = |value: &Value| value.as_str().or_else(|| value.get("value")?.as_str()).map(str::to_owned);
-    let command = word(get("command")?)?;
-    let given = get("args").and_then(Value::as_array).into_iter().flatten().filter_map(word);
-    let arguments: Vec<String> = command.split_whitespace().map(str::to_owned).chain(given).collect();
-    let program = Path::new(arguments.first()?).file_name()?;
-    let is_dlv = program == "dlv";
-    is_dlv.then(|| DlvTask {
-        file: file.to_owned(),
-        name: get("label")
-            .or_else(|| get("taskName"))
-            .and_then(Value::as_str)
-            .unwrap_or("unnamed")
-            .to_owned(),
-        arguments: redact(arguments),
-    })
 }
 
 /// The configurations in an `.idea` file that connect to a port.
@@ -319,12 +321,18 @@ fn idea_configuration(file: &str, node: roxmltree::Node<'_, '_>) -> Option<Confi
         })
     };
     let port = option(["port", "PORT"]).map(WrittenPort::read);
+    let editor_listens = match client.who_listens {
+        WhoListens::Editor => true,
+        WhoListens::EditorIf(name) => option([name, name]) == Some("true"),
+        WhoListens::Debugger => false,
+    };
     Some(Configuration {
         file: file.to_owned(),
         name: node.attribute("name").unwrap_or("unnamed").to_owned(),
         client: Some(client),
         host: option(["host", "HOST"]).map(str::to_owned),
         port: port.or(client.jetbrains_port.map(WrittenPort::Number))?,
+        editor_listens,
     })
 }
 
@@ -336,8 +344,13 @@ mod tests {
     fn abridged(found: &[Configuration]) -> Vec<String> {
         let one = |configuration: &Configuration| {
             let Configuration { name, client, host, port, .. } = configuration;
-            let (host, port) = (host.as_deref().unwrap_or("-"), port.number());
-            format!("{name}: {client:?} {host} {port:?}").replace("Some(", "").replace(')', "")
+            let host = host.as_deref().unwrap_or("-");
+            let port = match port {
+                WrittenPort::Invalid(text) => format!("{text:?} is no port"),
+                other => format!("{:?}", other.number()),
+            };
+            let itself = if configuration.editor_listens { " itself" } else { "" };
+            format!("{name}: {client:?} {host} {port}{itself}").replace("Some(", "").replace(')', "")
         };
         found.iter().map(one).collect()
     }
@@ -364,10 +377,18 @@ mod tests {
                 { "name": "own", "type": "node", "request": "launch", "port": 9229 },
                 { "name": "by pid", "type": "node", "request": "attach", "processId": "1" },
                 { "name": "odd", "type": "go", "port": 70000 }, 7, null,
+                { "name": "neg", "type": "node", "request": "attach", "port": -1 },
+                { "name": "zero", "type": "node", "request": "attach", "port": 0 },
+                { "name": "with text", "type": "go", "request": "attach", "mode": "remote", "port": "2345/tcp" },
+                { "name": "null", "type": "node", "request": "attach", "port": null },
+                { "name": "php", "type": "php", "request": "launch" },
+                { "name": "script", "type": "php", "request": "launch", "port": 0 },
+                { "name": "both", "type": "php", "request": "launch", "port": [9000, 9003] },
+                { "name": "dart", "type": "dart", "request": "attach", "vmServiceUri": "http://127.0.0.1:8181/x=/" },
             ],
             "compounds": [{ "name": "all", "configurations": ["dlv", "py"] }],
         }"#;
-        let found: Vec<_> = launch_json("launch.json", text).unwrap();
+        let found: Vec<_> = launch_json("launch.json", text, None).unwrap();
         assert_eq!(
             abridged(&found),
             [
@@ -380,10 +401,18 @@ mod tests {
                 "node: it debugs Node.js - 9229",
                 "env: it attaches to a headless dlv - None",
                 "sys: it attaches to a headless dlv - 2347",
+                "odd: it launches through a `dlv dap` - \"70000\" is no port",
+                "neg: it debugs Node.js - \"-1\" is no port",
+                "zero: it debugs Node.js - \"0\" is no port",
+                "with text: it attaches to a headless dlv - \"2345/tcp\" is no port",
+                "null: it debugs Node.js - 9229",
+                "php: it waits for PHP's Xdebug - 9003 itself",
+                "both: it waits for PHP's Xdebug - 9000 itself",
+                "dart: it attaches to a Dart VM 127.0.0.1 8181",
             ]
         );
-        assert!(launch_json("launch.json", "{ \"configurations\": [").is_err());
-        assert_eq!(launch_json("launch.json", "").unwrap(), []);
+        assert!(launch_json("launch.json", "{ \"configurations\": [", None).is_err());
+        assert_eq!(launch_json("launch.json", "", None).unwrap(), []);
     }
 
     #[test]
@@ -393,6 +422,11 @@ mod tests {
             <configuration default="false" name="Go Remote" type="GoRemoteDebugConfigurationType" factoryName="Go Remote" port="2346" host="localhost"/>
             <configuration default="false" name="Usual" type="GoRemoteDebugConfigurationType"><option name="disconnectOption" value="LEAVE"/></configuration>
             <configuration name="JVM" type="Remote"><option name="HOST" value="127.0.0.1"/><option name="PORT" value="5005"/></configuration>
+            <configuration name="Listen" type="Remote"><option name="SERVER_MODE" value="true"/><option name="PORT" value="5005"/></configuration>
+            <configuration name="PHP" type="PhpRemoteDebugRunConfigurationType"/>
+            <configuration name="Python" type="PyRemoteDebugConfigurationType"><option name="PORT" value="5678"/></configuration>
+            <configuration name="Odd" type="Remote"><option name="PORT" value="$PORT$"/></configuration>
+            <configuration name="Big" type="Remote"><option name="PORT" value="99999"/></configuration>
             <configuration name="Build" type="GoApplicationRunConfiguration"/>
         </component>"#;
         let found = idea_xml("x.xml", text).unwrap();
@@ -402,33 +436,14 @@ mod tests {
                 "Go Remote: GoLand speaks with a headless dlv localhost 2346",
                 "Usual: GoLand speaks with a headless dlv - 2345",
                 "JVM: it debugs Java 127.0.0.1 5005",
+                "Listen: it debugs Java - 5005 itself",
+                "PHP: it waits for PHP's Xdebug - 9003 itself",
+                "Python: it waits for a Python program - 5678 itself",
+                "Odd: it debugs Java - None",
+                "Big: it debugs Java - \"99999\" is no port",
             ]
         );
         assert!(idea_xml("x.xml", "<component>").is_err());
-    }
-
-    #[test]
-    fn the_tasks_that_start_a_dlv() {
-        let text = r#"{ // tasks
-            "version": "2.0.0",
-            "tasks": [
-                { "label": "one line", "type": "shell", "command": "dlv debug --headless --listen=2345" },
-                { "label": "words", "command": "/opt/bin/dlv", "args": ["dap", { "value": "-l=:1", "quoting": "strong" }] },
-                { "label": "build", "command": "go build" }, { "label": "none" }, 7,
-            ],
-        }"#;
-        let found = tasks_json("tasks.json", text);
-        let short: Vec<_> = found.iter().map(|task| (task.name.as_str(), task.arguments.join(" "))).collect();
-        let expected = [
-            ("one line", "dlv debug --headless --listen=2345".to_owned()),
-            ("words", "/opt/bin/dlv dap -l=:1".to_owned()),
-        ];
-        assert_eq!(short, expected);
-        assert_eq!(
-            tasks_json("x.code-workspace", &format!(r#"{{ "tasks": {text} }}"#)),
-            tasks_json("x.code-workspace", text)
-        );
-        assert_eq!(tasks_json("tasks.json", "{"), []);
     }
 
     #[test]
@@ -489,9 +504,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn junk_never_panics(text in "[\\[\\]{}\",:a-z0-9<>/= ]{0,80}") {
-            let _ = launch_json("x", &text);
+            let _ = launch_json("x", &text, None);
             let _ = idea_xml("x", &text);
-            let _ = tasks_json("x", &text);
         }
     }
 }

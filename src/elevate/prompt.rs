@@ -35,8 +35,8 @@ pub struct PromptFacts {
 ///     --made 2026-11-25T17:00:00Z --boot B --clock 1 --asker ada";
 /// assert_eq!(
 ///     describe(&Request::parse(words.split(' '))?, &PromptFacts::default()),
-///     "Portcullis wants to open port 2345 (dlv) for anyone until it is closed; turn the firewall pf on; \
-///      block port 9229 (node) from other machines; and edit /etc/pf.conf."
+///     "Portcullis wants to open port 2345 (dlv) for anyone until it is closed (each client can run code as you); \
+///      turn the firewall pf on; block port 9229 (node) from other machines; and edit /etc/pf.conf."
 /// );
 /// # Ok::<(), portcullis::root::words::WordsError>(())
 /// ```
@@ -230,7 +230,7 @@ fn openings_after(request: &Request, ledger: &Ledger) -> Vec<Opening> {
     after.openings
 }
 
-/// `for anyone until 17:30`
+/// `for this network until 17:30`
 fn terms(from: &Source, (until, kind): (Option<Seconds>, EndKind), now: Seconds) -> String {
     let until = match (until, kind) {
         (Some(until), EndKind::Evening) => format!("the evening ({})", time_words(until, now)),
@@ -238,7 +238,9 @@ fn terms(from: &Source, (until, kind): (Option<Seconds>, EndKind), now: Seconds)
         (None, EndKind::Restart) => "this Mac restarts".to_owned(),
         (None, _) => "it is closed".to_owned(),
     };
-    format!("for {} until {until}", from.in_full())
+    // It is the one place where it is decided.
+    let risk = if *from == Source::Any { " (each client can run code as you)" } else { "" };
+    format!("for {} until {until}{risk}", from.in_full())
 }
 
 /// `45 min`, `1 h`, `1 h 30 min`
@@ -377,7 +379,7 @@ mod tests {
         let (dlv, node, jdwp) = ("2345 (dlv)", now.openings[1].named_port(), now.openings[0].named_port());
         assert_eq!(
             of("undo 8 --open 5005,9229", &closed, &now),
-            "Portcullis wants to turn back change 8; open port 5005 again for anyone until it is closed; \
+            "Portcullis wants to turn back change 8; open port 5005 again for anyone until it is closed (each client can run code as you); \
              and open port 9229 again for 10.0.0.1 until it is closed."
         );
         assert_eq!(
@@ -412,7 +414,7 @@ mod tests {
     #[test]
     fn an_end_on_another_day_has_its_date() {
         let end = said("open 2345 --from any --until 2026-11-29T12:00:00Z");
-        assert!(end.contains("until 2026-11-") && end.ends_with(":00."), "{end}");
+        assert!(end.contains("until 2026-11-") && end.contains(":00 (each"), "{end}");
         let soon = said("open 2345 --from any --until 2026-11-25T12:00:01Z");
         assert!(!soon.contains("2026"), "{soon}");
     }

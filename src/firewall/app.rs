@@ -140,9 +140,37 @@ pub fn program_blocked(text: &str, path: &Path) -> bool {
     answer.contains("blocked") && !answer.contains("permitted") && !answer.contains("not blocked")
 }
 
+/// Whether stealth mode is on: then a port on which nothing listens does not answer. `None`: it could not be asked.
+pub fn stealth_mode(system: &dyn System) -> Option<bool> {
+    let output = system.program(SOCKETFILTERFW).args(["--getstealthmode"]).run().ok()?;
+    if output.success() { is_stealthy(&output.stdout) } else { None }
+}
+
+/// Reads `--getstealthmode`: `Stealth mode enabled`, or of later versions `Firewall stealth mode is on`.
+pub fn is_stealthy(text: &str) -> Option<bool> {
+    match words(text).as_str() {
+        "stealth mode enabled" | "firewall stealth mode is on" | "stealth mode is on" => Some(true),
+        "stealth mode disabled" | "firewall stealth mode is off" | "stealth mode is off" => Some(false),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stealth_mode_is_read() {
+        for (text, is_on) in [
+            ("Stealth mode enabled \n", Some(true)),
+            ("Firewall stealth mode is on\n", Some(true)),
+            ("Stealth mode disabled", Some(false)),
+            ("Firewall stealth mode is off", Some(false)),
+            ("usage", None),
+        ] {
+            assert_eq!(is_stealthy(text), is_on, "{text}");
+        }
+    }
 
     #[test]
     fn the_number_is_read() {

@@ -90,6 +90,8 @@ pub struct LabConfig {
     /// The routers of its interfaces. Where an interface has none it is not known, or, for virtual machines, this Mac.
     pub gateways: BTreeMap<String, LabGateway>,
     pub application_firewall: ApplicationFirewall,
+    /// Whether its stealth mode is on.
+    pub stealth_mode: bool,
     /// The programs that it blocks where it is on, by their files.
     pub application_firewall_blocks: Vec<PathBuf>,
     /// How long one of its programs may run before it is killed, in milliseconds; `None`: as on a Mac.
@@ -107,6 +109,7 @@ impl Default for LabConfig {
             interfaces: BTreeMap::new(),
             gateways: BTreeMap::from([("en0".to_owned(), LabGateway(HardwareAddress::known(ROUTER)))]),
             application_firewall: ApplicationFirewall::default(),
+            stealth_mode: false,
             application_firewall_blocks: Vec::new(),
             program_milliseconds: None,
             prompt_milliseconds: None,

@@ -53,6 +53,9 @@ fn answer(config: &LabConfig, arguments: &[OsString]) -> Result<String, SocketFi
             Ok("Firewall has block all state set to enabled.".to_owned())
         }
         ["--getblockall"] => Ok("Firewall has block all state set to disabled.".to_owned()),
+        ["--getstealthmode"] => {
+            Ok(format!("Stealth mode {}", if config.stealth_mode { "enabled" } else { "disabled" }))
+        }
         ["--getappblocked", _] => {
             let program = arguments.get(1).map(Path::new);
             let blocks =

@@ -22,7 +22,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use super::redact::redact;
 use super::table::{
     LONGEST_ARGUMENTS, MalformedTable, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState,
-    is_watched, split_arguments,
+    is_watched, options_in, split_arguments,
 };
 use crate::os::user_of;
 use crate::port::PortRange;
@@ -359,6 +359,7 @@ fn process(pid: u32, folder: &OwnedFd, users: &mut Users) -> Process {
         path: path(folder),
         user: rustix::fs::fstat(folder).ok().map(|stat| users.name(stat.st_uid)),
         arguments: redact(split_arguments(&contents(folder, "cmdline"))),
+        environment: options_in(&contents(folder, "environ")),
     }
 }
 
@@ -455,6 +456,7 @@ mod tests {
             path: None,
             user: None,
             arguments: vec![],
+            environment: vec![],
         };
         // Process ids begin anew when they are used up.
         let (parent, child, other) = (process(30_000, 1), process(400, 30_000), process(500, 1));

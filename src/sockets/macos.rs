@@ -17,7 +17,8 @@ use libproc::processes::{ProcFilter, pids_by_type};
 use super::pcblist::{self, KernelSocket};
 use super::redact::redact;
 use super::table::{
-    Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState, is_watched, split_arguments,
+    Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState, is_watched, options_in,
+    split_arguments,
 };
 use crate::os::held::{HeldSocket, tcp_sockets_of};
 use crate::os::{sysctl, user_of};
@@ -126,7 +127,7 @@ fn pids() -> Result<Vec<u32>, SocketsError> {
     Ok(pids)
 }
 
-/// The path can be read for every process, the arguments only for our own.
+/// The path can be read for every process, arguments and environment only for our own.
 fn process(pid: u32, uid: Option<u32>) -> Process {
     let number = i32::try_from(pid).unwrap_or(i32::MAX);
     let path = path(pid);
@@ -141,6 +142,7 @@ fn process(pid: u32, uid: Option<u32>) -> Process {
         path,
         user: uid.map(user_of),
         arguments: redact(split_arguments(pcblist::argument_block(&block))),
+        environment: options_in(pcblist::environment_block(&block)),
     }
 }
 

@@ -30,7 +30,9 @@ mod redact;
 mod table;
 
 pub use redact::redact;
-pub use table::{MalformedTable, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState};
+pub use table::{
+    MalformedTable, OPTIONS_BY_ENVIRONMENT, Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState,
+};
 
 /// Reads every listener, and the connections on the `watched` ports. Nothing is connected to, nothing is bound.
 ///

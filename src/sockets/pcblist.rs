@@ -177,17 +177,28 @@ pub(super) fn state(number: u32) -> TcpState {
 }
 
 /// The arguments in what `KERN_PROCARGS2` gives (XNU: bsd/kern/kern_sysctl.c `sysctl_procargsx`): their number, the
-/// program's path, NULs up to the first argument, the arguments, then the environment, which is left out.
+/// program's path, NULs up to the first argument, the arguments, then the environment.
 pub(super) fn argument_block(bytes: &[u8]) -> &[u8] {
-    let Some(count) = number(bytes, 0) else { return &[] };
+    arguments_and_environment(bytes).0
+}
+
+/// The environment in what `KERN_PROCARGS2` gives: `NAME=VALUE`, each ended by a NUL. The kernel leaves it out for a
+/// process that may not be looked into.
+pub(super) fn environment_block(bytes: &[u8]) -> &[u8] {
+    arguments_and_environment(bytes).1
+}
+
+fn arguments_and_environment(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let Some(count) = number(bytes, 0) else { return (&[], &[]) };
     let rest = bytes.get(4..).unwrap_or(&[]);
     let path = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
     let padding = rest.iter().skip(path).take_while(|byte| **byte == 0).count();
     let start = rest.get(path + padding..).unwrap_or(&[]);
     let mut ends = start.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(at, _)| at);
     match usize::try_from(count).ok().and_then(|count| count.checked_sub(1)).map(|last| ends.nth(last)) {
-        None => &[],
-        Some(end) => start.get(..end.unwrap_or(start.len())).unwrap_or(&[]),
+        None => (&[], start),
+        Some(None) => (start, &[]),
+        Some(Some(end)) => start.split_at(end),
     }
 }
 

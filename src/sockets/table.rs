@@ -67,6 +67,31 @@ pub struct Process {
     pub user: Option<String>,
     /// The arguments from the program's name on, secrets taken out ([`redact`]). Empty where they may not be read.
     pub arguments: Vec<String>,
+    /// Of its environment the variables of [`OPTIONS_BY_ENVIRONMENT`], secrets taken out. Empty where it may not be read.
+    pub environment: Vec<(String, String)>,
+}
+
+/// The variables by which a program takes options that its arguments do not show.
+pub const OPTIONS_BY_ENVIRONMENT: [&str; 8] = [
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "NODE_OPTIONS",
+    "RUBYOPT",
+    "RUBY_DEBUG_OPEN",
+    "RUBY_DEBUG_HOST",
+    "RUBY_DEBUG_PORT",
+];
+
+/// Those of [`OPTIONS_BY_ENVIRONMENT`] in an environment: `NAME=VALUE`, each ended by a NUL.
+pub(super) fn options_in(environment: &[u8]) -> Vec<(String, String)> {
+    let variable = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let (name, value) = text.split_once('=')?;
+        let words = value.split_whitespace().map(str::to_owned).collect();
+        OPTIONS_BY_ENVIRONMENT.contains(&name).then(|| (name.to_owned(), super::redact(words).join(" ")))
+    };
+    environment.split(|byte| *byte == 0).filter_map(variable).collect()
 }
 
 /// The states of TCP (RFC 9293, section 3.3.2).
@@ -217,6 +242,9 @@ mod tests {
         assert_eq!(split_arguments(b"\xff\xfe"), ["\u{fffd}\u{fffd}"]);
         assert!(split_arguments(b"").is_empty());
         assert_eq!(split_arguments(&vec![b'x'; 1 << 20]).concat().len(), 64 * 1024);
+        let environment = b"PATH=/bin\0NODE_OPTIONS=--inspect --token x\0RUBY_DEBUG_PORT=1\0\0odd\0";
+        let kept = [("NODE_OPTIONS", "--inspect --token [redacted]"), ("RUBY_DEBUG_PORT", "1")];
+        assert_eq!(options_in(environment), kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let process = Process {
             pid: 7,
             parent: None,
@@ -224,6 +252,7 @@ mod tests {
             path: None,
             user: None,
             arguments: vec![],
+            environment: vec![],
         };
         assert_eq!(process.to_string(), "a\\u{1b}[2J (7)");
     }

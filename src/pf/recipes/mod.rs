@@ -10,7 +10,7 @@
 
 mod conf;
 mod recipe;
-mod shell;
+pub mod shell;
 
 pub use conf::{UselessLine, Uselessness, useless_lines, without_lines};
 pub use recipe::{FoundRecipe, Recipe, is_command, of_command, of_script};

@@ -1,7 +1,7 @@
-//! Cuts a line of a shell script into commands, as far as recipes need it.
+//! Cuts a line of a shell script into commands, as far as looking for a program in it needs.
 
 /// The commands of a line, each as its words; without comments, with what stands in `$( )` as commands of their own.
-pub(super) fn commands(line: &str) -> Vec<Vec<String>> {
+pub fn commands(line: &str) -> Vec<Vec<String>> {
     let mut found = vec![Vec::new()];
     let mut word: Option<String> = None;
     let mut rest = line.chars().peekable();
@@ -37,7 +37,7 @@ fn end_word(found: &mut [Vec<String>], word: &mut Option<String>) {
 }
 
 /// A command without what may stand before its program: words of the shell, assignments, `sudo` with its options.
-pub(super) fn without_prefix<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
+pub fn without_prefix<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
     const BEFORE: [&str; 14] = [
         "if", "then", "else", "elif", "do", "while", "until", "!", "{", "exec", "time", "nohup", "command",
         "env",
@@ -60,7 +60,7 @@ pub(super) fn without_prefix<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
 }
 
 /// `pfctl` of `/sbin/pfctl`
-pub(super) fn base_name(program: &str) -> &str {
+pub fn base_name(program: &str) -> &str {
     // A setting has no folder before its name.
     program.rsplit('/').next().unwrap_or(program)
 }

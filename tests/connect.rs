@@ -1,0 +1,63 @@
+//! `portcullis connect PORT`: the settings of each client, for an editor here and one on another machine.
+
+mod common;
+
+use std::net::TcpListener;
+
+use common::Lab;
+
+const PREFERENCES: &str = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
+
+#[test]
+fn one_port_is_connected_to() {
+    let lab = Lab::new();
+    lab.write(PREFERENCES, "[[port]]\nname = \"many\"\nport = \"7100-7110\"\n");
+    for (command, given, said) in [
+        ("connect", "2345,9229", "connect takes one port; you gave 2345, 9229"),
+        ("connect", "dlv,node", "connect takes one port; you gave 2345, 9229"),
+        ("connect", "many", "connect takes one port; you gave 7100-7110"),
+        ("probe", "2345-2350", "probe takes one port; you gave 2345-2350"),
+    ] {
+        assert_eq!(lab.portcullis(&[command, given]).expect(2).err, format!("portcullis: {said}\n"));
+        assert_eq!(lab.portcullis(&[command, given, "--json"]).expect(2).json()["message"], said);
+    }
+}
+
+#[test]
+fn an_editor_elsewhere_is_given_the_address_of_this_mac_on_its_network() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    lab.write("/lab.toml", "networks = [\"192.168.1.0/24\"]\n[interfaces]\nen7 = [\"10.1.0.0/16\"]\n");
+    // Nothing listens there, so that the settings are those of what usually does.
+    let port = "12345";
+    let text = |arguments: &[&str]| lab.portcullis(&[&["connect", port], arguments].concat()).out;
+    assert!(text(&[]).contains("\"debugPort\": \"127.0.0.1:12345\""), "{}", text(&[]));
+    assert_eq!(text(&["--client", "here"]), text(&[]));
+    for (client, host) in
+        [("10.1.2.3", "10.1.0.1"), ("192.168.1.50", "192.168.1.1"), ("203.0.113.9", "10.1.0.1")]
+    {
+        let said = text(&["--client", client]);
+        assert!(said.contains(&format!("\"debugPort\": \"{host}:12345\"")), "{client}: {said}");
+        assert!(!said.contains("127.0.0.1"), "{client}: {said}");
+    }
+    let named = text(&["--client", "10.1.2.3", "--host", "mymac.local"]);
+    assert!(named.contains("mymac.local:12345"), "{named}");
+    lab.write("/lab.toml", "networks = []\n");
+    let refused = lab.portcullis(&["connect", port, "--client", "10.1.2.3"]).expect(1).err;
+    assert!(refused.contains("no address of this Mac is known by which 10.1.2.3 could find it"), "{refused}");
+}
+
+#[test]
+fn another_program_is_named_and_no_debugger_is_invented() {
+    let lab = Lab::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let refused = lab.portcullis(&["connect", &port.to_string()]).expect(1).err;
+    let wanted = format!(
+        "listens on port {port} and is not known as a debugger: let the debugger listen on another port"
+    );
+    assert!(refused.contains(&wanted) && refused.contains(&std::process::id().to_string()), "{refused}");
+    drop(listener);
+    let refused = lab.portcullis(&["connect", &port.to_string()]).expect(1).err;
+    assert!(refused.contains("and no debugger usually does: start the debugger first"), "{refused}");
+}
