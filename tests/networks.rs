@@ -136,7 +136,64 @@ fn what_stays_open_where_this_mac_goes() {
         lab.portcullis(&["close", "9003"]).expect(0);
     }
     println!("{table}");
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r"
+    dock (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    dock (lan) | docked | 192.168.1.0/24 | for the network 192.168.1.0/24 on en7, which this Mac is on now
+    dock (lan) | undocked | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    VPN (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    VPN (lan) | up | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    VPN (lan) | down | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    TUN proxy (any) | opened | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    TUN proxy (any) | on | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    TUN proxy (any) | off | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    Wi-Fi reassociates (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    Wi-Fi reassociates (lan) | 1 min | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
+    Wi-Fi reassociates (lan) | 2 min | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
+    Wi-Fi reassociates (lan) | 3 min | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
+    Wi-Fi reassociates (lan) | back | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    Wi-Fi reassociates (any) | opened | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    Wi-Fi reassociates (any) | 1 min | anyone | for the network 192.168.1.0/24, which is not known to be there at the moment
+    Wi-Fi reassociates (any) | back | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    DHCP is late (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    DHCP is late (lan) | no address | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
+    DHCP is late (lan) | no router | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
+    DHCP is late (lan) | there | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    same prefix (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    same prefix (lan) | 1st tick | nobody | paused: this Mac is on another network, and the port closes at the next minute
+    same prefix (lan) | 2nd tick | nobody | closed
+    same prefix (any) | opened | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    same prefix (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes at the next minute
+    same prefix (any) | back | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    same prefix (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes at the next minute
+    same prefix (any) | on the way | nobody | paused: this Mac is on another network, and the port closes at the next minute
+    same prefix (any) | 2nd tick | nobody | closed
+    two interfaces (lan) | opened | 10.0.0.0/16 192.168.1.0/24 | for the network 10.0.0.0/16, 192.168.1.0/24 on en7, which this Mac is on now
+    two interfaces (lan) | the first | 192.168.1.0/24 | for the network 10.0.0.0/16, 192.168.1.0/24 on en0, of which only 192.168.1.0/24 is let in at the moment
+    two interfaces (lan) | the second | 10.0.0.0/16 | for the network 10.0.0.0/16, 192.168.1.0/24 on en7, of which only 10.0.0.0/16 is let in at the moment
+    two interfaces (lan) | both | 10.0.0.0/16 192.168.1.0/24 | for the network 10.0.0.0/16, 192.168.1.0/24 on en7, which this Mac is on now
+    container (lan) | opened | 192.168.1.0/24 192.168.64.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    container (lan) | no Wi-Fi | 192.168.64.0/24 | for the network 192.168.1.0/24, of which only 192.168.64.0/24 is let in at the moment
+    container (lan) | no container | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, of which only 192.168.1.0/24 is let in at the moment
+    container (lan) | both | 192.168.1.0/24 192.168.64.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    hot spot (any) | opened | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    hot spot (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes at the next minute
+    hot spot (any) | 2nd tick | nobody | closed
+    hot spot (--stay) | opened | 192.168.1.0/24 | opened on the network 192.168.1.0/24 on en0, and open on others too
+    hot spot (--stay) | 1st tick | 192.168.1.0/24 | opened on the network 192.168.1.0/24, and open on others too
+    hot spot (--stay) | 2nd tick | 192.168.1.0/24 | opened on the network 192.168.1.0/24, and open on others too
+    IPv6 only (lan) | opened | 2001:db8::/64 | for the network 2001:db8::/64 on en0, which this Mac is on now
+    IPv6 only (lan) | the same | 2001:db8::/64 | for the network 2001:db8::/64 on en0, which this Mac is on now
+    IPv6 only (lan) | no address | nobody | paused: its network (2001:db8::/64) is not known to be there at the moment
+    IPv6 only (lan) | back | 2001:db8::/64 | for the network 2001:db8::/64 on en0, which this Mac is on now
+    IPv6 only (any) | opened | anyone | for the network 2001:db8::/64 on en0, which this Mac is on now
+    IPv6 only (any) | another prefix | anyone | for the network 2001:db8::/64, which this Mac is on now
+    IPv6 only (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes at the next minute
+    IPv6 only (any) | 2nd tick | nobody | closed
+    opened nowhere (any) | opened | anyone | open on the first network that is known
+    opened nowhere (any) | at home | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
+    opened nowhere (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes at the next minute
+    opened nowhere (any) | 2nd tick | nobody | closed
+    ");
 }
 
 fn ledger(lab: &Lab) -> Ledger {

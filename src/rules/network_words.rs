@@ -24,14 +24,19 @@ pub fn network_words(opening: &Opening) -> String {
         (Some(networks), Some(home)) if networks.is_empty() => {
             format!("paused: its network ({home}) is not known to be there at the moment")
         }
-        (Some(networks), Some(_)) => {
-            let there = networks.iter().filter(|network| !is_link_local(network)).map(host_text);
-            let there = there.collect::<Vec<_>>().join(", ");
-            format!("while this Mac is on it; just now only {there} of it is there")
+        (Some(_), Some(_)) => {
+            let there = let_in_words(opening);
+            format!("while this Mac is on it; only {there} is let in at the moment")
         }
         (None, Some(_)) if matches!(opening.from, Source::Lan { .. }) => "while this Mac is on it".to_owned(),
         (None, Some(home)) => format!("while this Mac is on the network {home}"),
     }
+}
+
+/// What of its network is let in now, link-local clients apart: they come with it.
+pub fn let_in_words(opening: &Opening) -> String {
+    let there = opening.let_in.iter().flatten().filter(|network| !is_link_local(network));
+    there.map(host_text).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -51,7 +56,7 @@ mod tests {
             (lan.clone(), "while this Mac is on it"),
             (
                 Opening { let_in: part, ..lan.clone() },
-                "while this Mac is on it; just now only 10.1.2.0/24 of it is there",
+                "while this Mac is on it; only 10.1.2.0/24 is let in at the moment",
             ),
             (
                 Opening { let_in: Some(Vec::new()), ..lan.clone() },

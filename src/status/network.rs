@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::home::{Home, Whereabouts};
 use crate::rules::ledger::Opening;
-use crate::rules::network_words::network_words;
+use crate::rules::network_words::{let_in_words, network_words};
 use crate::rules::source::Source;
 use crate::system::NetworkFacts;
 
@@ -77,8 +77,9 @@ fn words(opening: &Opening, place: NetworkPlace, interface: Option<&str>) -> Str
     match place {
         _ if opening.stay => format!("opened on the network {home}, and open on others too"),
         _ if opening.is_paused() => network_words(opening),
-        NetworkPlace::Here if opening.let_in.is_some() => {
-            format!("for the network {home}: open {}", network_words(opening))
+        _ if opening.let_in.is_some() => {
+            let there = let_in_words(opening);
+            format!("for the network {home}, of which only {there} is let in at the moment")
         }
         NetworkPlace::Here => format!("for the network {home}, which this Mac is on now"),
         NetworkPlace::Another => {
