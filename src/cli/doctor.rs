@@ -1,7 +1,5 @@
 //! `portcullis doctor`
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 
 use super::context::Context;
@@ -68,11 +66,17 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
             .collect(),
         blind_spot,
         processes,
-        toolchain: toolchain::collect(&std::env::var_os("PATH").unwrap_or_default(), |name| {
-            std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+        toolchain: toolchain::collect(&toolchain::Whereabouts {
+            folder: &here,
+            project: &project.folder,
+            path: &std::env::var_os("PATH").unwrap_or_default(),
+            variable: &|name| std::env::var(name).ok(),
+            place: &|path| app.system().place(path),
+            is_mac: os::is_macos(),
         }),
         project,
         macos: doctor::macos_version(),
+        apple_silicon: doctor::apple_silicon(),
         developer_tools: doctor::developer_tools(),
     })
 }

@@ -5,7 +5,6 @@
 //! assert_eq!(build_info(b"no Go program"), None);
 //! ```
 
-use std::io::Read;
 use std::path::Path;
 
 /// No program is longer than this.
@@ -18,21 +17,16 @@ const ALIGNMENT: usize = 16;
 pub struct BuildInfo {
     /// The Go that built it, such as `1.25.1`.
     pub go: String,
+    /// The path of its main package, such as `github.com/go-delve/delve/cmd/dlv`.
+    pub package: Option<String>,
     /// The path and version of its main module, such as `github.com/go-delve/delve` and `1.25.2`; `None` where it was
     /// built from a checkout or by a packager.
     pub module: Option<(String, String)>,
 }
 
-/// What the linker wrote into the program in this file; `None` where it is not a Go program, or cannot be read.
+/// What the linker wrote into the program in this file; `None` where it is not a Go program, or is not read.
 pub fn of_program(program: &Path) -> Option<BuildInfo> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(program).ok()?;
-    let data = file.metadata().ok()?;
-    if !data.is_file() || data.len() > LONGEST_FILE {
-        return None;
-    }
-    file.take(LONGEST_FILE).read_to_end(&mut bytes).ok()?;
-    build_info(&bytes)
+    build_info(&crate::os::read_plain(program, LONGEST_FILE).ok()?)
 }
 
 /// Reads what Go 1.18 and later write (Go: debug/buildinfo): a magic word, and after 32 bytes two strings with their
@@ -55,7 +49,8 @@ pub fn build_info(program: &[u8]) -> Option<BuildInfo> {
         let (path, version) = (fields.next()?, fields.next()?.strip_prefix('v')?);
         Some((path.to_owned(), version.to_owned()))
     });
-    Some(BuildInfo { go, module })
+    let package = lines.lines().find_map(|line| line.split_once("path\t")).map(|(_, path)| path.to_owned());
+    Some(BuildInfo { go, package, module })
 }
 
 /// A string behind its length, and what follows it. The length is in pieces of seven bits, the lowest first.
@@ -92,6 +87,7 @@ mod tests {
         let info = build_info(&program(2, lines)).unwrap();
         assert_eq!(info.go, "1.25.1");
         assert_eq!(info.module, Some(("github.com/go-delve/delve".into(), "1.25.2".into())));
+        assert_eq!(info.package.as_deref(), Some("github.com/go-delve/delve/cmd/dlv"));
         let checkout = build_info(&program(2, "path\tx\nmod\tgithub.com/go-delve/delve\t(devel)\n")).unwrap();
         assert_eq!(checkout.module, None);
         assert_eq!(build_info(&program(0, lines)), None, "as Go before 1.18 wrote it");

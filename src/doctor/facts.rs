@@ -58,6 +58,8 @@ pub struct DoctorFacts {
     pub project: Project,
     /// The version of macOS, such as `(15, 1)`; `None` elsewhere.
     pub macos: Option<(u32, u32)>,
+    /// Whether this Mac has Apple silicon; `None` where this is no Mac.
+    pub apple_silicon: Option<bool>,
     /// What `DevToolsSecurity -status` printed, where it could be asked.
     pub developer_tools: Option<String>,
 }

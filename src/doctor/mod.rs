@@ -26,7 +26,7 @@ mod variables;
 pub use facts::{DoctorFacts, ExaminedPort};
 pub use finding::{Finding, Level, render};
 pub use recipes::removal_of_setting;
-pub use system::{developer_tools, macos_version};
+pub use system::{apple_silicon, developer_tools, macos_version};
 
 /// What the facts come to, the worst first. The exit code of a report is 1 where one is a [`Level::Problem`].
 pub fn examine(facts: &DoctorFacts) -> Vec<Finding> {
@@ -121,7 +121,14 @@ mod tests {
     fn the_report() {
         let dap = process(7, "dlv dap --listen=127.0.0.1:2345");
         let trapped = process(8, "dlv debug --headless ./x -- --listen=:2346");
-        let tool = |path: &str, version: &str| Tool { path: path.into(), version: Ok(version.into()) };
+        let tool = |path: &str, version: &str| Tool {
+            path: path.into(),
+            program: Some(path.into()),
+            choice: None,
+            version: Ok(version.into()),
+            cpu: None,
+            is_in_own_folder: true,
+        };
         let facts = DoctorFacts {
             app_firewall: Some(AppFirewall::BlockAll),
             ports: vec![port(2345, &dap), port(3000, &process(9, "nginx")), unused(2346)],

@@ -10,6 +10,7 @@ use super::variables::Variables;
 use crate::debuggers::ALL;
 use crate::debuggers::debugger::{EditorClient, WhoListens};
 use crate::debuggers::launch::{LaunchEntry, LaunchMatch};
+use crate::os::{PlainFileError, read_plain};
 
 /// No configuration file is longer than this.
 const LONGEST_FILE: u64 = 4 << 20;
@@ -24,8 +25,6 @@ pub struct Project {
     pub folder: PathBuf,
     /// Whether it is a Go module.
     pub is_go: bool,
-    /// The newest Go that its go.mod or go.work asks for, such as `1.24` or `1.24.1`.
-    pub go: Option<String>,
     /// Every configuration that connects to a port.
     pub configurations: Vec<Configuration>,
     /// Every task that starts a dlv.
@@ -94,11 +93,7 @@ impl WrittenPort {
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectFileError {
     #[error(transparent)]
-    Read(#[from] std::io::Error),
-    #[error("it is not a file")]
-    NoFile,
-    #[error("it is longer than {} MiB", LONGEST_FILE >> 20)]
-    TooLong,
+    Read(#[from] PlainFileError),
     #[error(transparent)]
     Json(#[from] jsonc_parser::errors::ParseError),
     #[error(transparent)]
@@ -109,12 +104,8 @@ pub enum ProjectFileError {
 pub fn collect(folder: &Path) -> Project {
     let root = root_of(folder);
     let mut project = Project { folder: root.to_owned(), ..Project::default() };
-    for file in
-        folder.ancestors().take_while(|above| above.starts_with(root)).map(|above| above.join("go.mod"))
-    {
-        project.see_go(&file);
-    }
-    project.see_go(&root.join("go.work"));
+    let mut within = folder.ancestors().take_while(|above| above.starts_with(root));
+    project.is_go = within.any(|above| above.join("go.mod").is_file()) || root.join("go.work").is_file();
     let mut files = vec![
         root.join(".vscode/launch.json"),
         root.join(".vscode/tasks.json"),
@@ -160,16 +151,6 @@ pub fn collect(folder: &Path) -> Project {
     project
 }
 
-impl Project {
-    /// Takes in what a go.mod or go.work asks for, where there is one.
-    fn see_go(&mut self, file: &Path) {
-        let Ok(Some(text)) = read(file) else { return };
-        self.is_go = true;
-        let newest = [self.go.take(), go_wanted(&text)].into_iter().flatten();
-        self.go = newest.max_by_key(|version| super::toolchain::minor(version));
-    }
-}
-
 /// The folder of the project that `folder` is in: the nearest that an editor or git has marked, else the nearest Go
 /// module, else the folder itself.
 fn root_of(folder: &Path) -> &Path {
@@ -199,25 +180,13 @@ fn launch_files(root: &Path, text: &str) -> Vec<PathBuf> {
     paths.take(MOST_FILES).map(|path| root.join(path).join(".vscode/launch.json")).collect()
 }
 
-/// The Go that a go.mod or go.work asks for: by its `toolchain`, else by its `go`.
-pub fn go_wanted(text: &str) -> Option<String> {
-    let word = |name: &str| {
-        text.lines().find_map(|line| line.trim().strip_prefix(name)?.split_ascii_whitespace().next())
-    };
-    let version = word("toolchain go").or_else(|| word("go "))?;
-    version.starts_with(|first: char| first.is_ascii_digit()).then(|| version.to_owned())
-}
-
 /// `None`: it is not there.
 fn read(file: &Path) -> Result<Option<String>, ProjectFileError> {
-    match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-        Ok(data) if !data.is_file() => return Err(ProjectFileError::NoFile),
-        Ok(data) if data.len() > LONGEST_FILE => return Err(ProjectFileError::TooLong),
-        Ok(_) => {}
+    match read_plain(file, LONGEST_FILE) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(Some(String::from_utf8_lossy(&std::fs::read(file)?).into_owned()))
 }
 
 /// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port. `settings` are
@@ -480,7 +449,7 @@ mod tests {
         let mut names: Vec<_> = project.configurations.iter().map(|found| found.name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["idea", "launch", "run", "run configuration", "second root", "workspace"]);
-        assert_eq!((project.is_go, project.go.as_deref()), (true, Some("1.25.3")));
+        assert!(project.is_go);
         assert_eq!((project.folder, project.problems), (folder.path().to_owned(), vec![]));
     }
 

@@ -48,6 +48,16 @@ fn read_macos_version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next().unwrap_or("0").parse().ok()?))
 }
 
+/// Whether this Mac has Apple silicon, also where this program runs translated; `None` elsewhere.
+pub fn apple_silicon() -> Option<bool> {
+    #[cfg(target_os = "macos")]
+    return Some(
+        crate::os::sysctl::by_name(c"hw.optional.arm64").is_ok_and(|value| value.first() == Some(&1)),
+    );
+    #[cfg(not(target_os = "macos"))]
+    None
+}
+
 /// What macOS says of debuggers that attach to programs; `None` elsewhere.
 pub fn developer_tools() -> Option<String> {
     if !cfg!(target_os = "macos") {

@@ -16,15 +16,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clocks;
 use super::config::LabConfig;
 use crate::os::children::{ProcessId, end_group};
 use crate::os::process::{ProcessError, Program};
-use crate::os::{self, BootError, FileError, Files};
+use crate::os::{BootError, FileError, Files};
 use crate::report::ReportFact;
 use crate::rules::ledger::{Ledger, Seconds, Visit};
 use crate::system::{BELL, LEDGER, Moment, STATUS};
@@ -230,17 +231,18 @@ struct JobTable {
 #[derive(Clone, Debug)]
 pub struct Launchd {
     files: Files,
+    directory: PathBuf,
 }
 
 impl Launchd {
     /// The one of the lab in `directory`.
     pub fn of(directory: &Path) -> Self {
-        Launchd { files: Files::lab(directory) }
+        Launchd { files: Files::lab(directory), directory: directory.to_owned() }
     }
 
     /// Loads a job.
     pub fn bootstrap(&self, path: &str) -> Result<(), LaunchdError> {
-        let (plist, now) = (self.plist(path)?, os::clock());
+        let (plist, now) = (self.plist(path)?, self.moment()?.clock);
         self.change(|table| {
             let label = plist.label.clone();
             if table.switched_off.contains(&label) {
@@ -293,11 +295,12 @@ impl Launchd {
                 Err(error) => return Err(error),
             }
         }
+        let now = self.moment()?.clock;
         self.change(|table| {
             if !on {
                 table.switched_off.insert(label.to_owned());
             } else if table.switched_off.remove(label) {
-                self.load_all(table)?;
+                self.load_all(table, now)?;
             }
             Ok(())
         })
@@ -321,7 +324,7 @@ impl Launchd {
         // macOS writes resolv.conf anew when the network changes, and waits a minute for the tick after that.
         let is_due =
             self.is_an_opening_over() || self.is_elsewhere(Visit::Request) || self.is_the_last_look_old();
-        self.run_where(os::clock(), |job| {
+        self.run_where(self.moment()?.clock, |job| {
             let stamps = self.stamps(&job.watched);
             let mut watched = job.watched.iter().zip(job.stamps.iter().zip(&stamps));
             // It is empty when it is made.
@@ -374,10 +377,11 @@ impl Launchd {
             Err(ProcessError::Start { .. }) => 78,
             Err(_) => -1,
         };
+        let now = self.moment()?.clock;
         self.change(|table| {
             if let Some(job) = table.jobs.get_mut(label) {
                 let stamps = self.stamps(&job.watched);
-                job.ended(os::clock().max(job.polled), stamps, exit);
+                job.ended(now.max(job.polled), stamps, exit);
             }
             Ok(())
         })
@@ -387,8 +391,7 @@ impl Launchd {
     fn is_an_opening_over(&self) -> bool {
         let bytes = self.files.read(LEDGER).ok().flatten();
         let ledger = bytes.and_then(|bytes| Ledger::parse(&bytes).ok());
-        let Ok(boot) = os::boot_id() else { return false };
-        let now = Moment { time: os::now(), boot, clock: os::clock() };
+        let Ok(now) = self.moment() else { return false };
         ledger.is_some_and(|ledger| ledger.openings.iter().any(|opening| opening.is_over(&now)))
     }
 
@@ -405,7 +408,7 @@ impl Launchd {
     fn is_the_last_look_old(&self) -> bool {
         let bytes = self.files.read(STATUS).ok().flatten();
         match bytes.map(|bytes| ReportFact::read(&bytes)) {
-            Some(ReportFact::Read(report)) => os::now().saturating_sub(report.seen) >= OLD,
+            Some(ReportFact::Read(report)) => clocks::now(&self.directory).saturating_sub(report.seen) >= OLD,
             _ => false,
         }
     }
@@ -418,7 +421,7 @@ impl Launchd {
         let _lock = self.files.lock(LOCK, PATIENCE)?;
         let bytes = self.files.read(TABLE)?;
         let read = bytes.as_deref().map(serde_json::from_slice::<JobTable>).transpose();
-        let boot = os::boot_id()?;
+        let Moment { boot, clock: now, .. } = self.moment()?;
         // A new lab has started before anything was put into it.
         let new = || JobTable { boot: boot.clone(), ..JobTable::default() };
         let before = read.map_err(LaunchdError::Table)?.unwrap_or_else(new);
@@ -426,7 +429,7 @@ impl Launchd {
         if table.boot != boot {
             table.jobs.clear();
             table.boot = boot;
-            self.load_all(&mut table)?;
+            self.load_all(&mut table, now)?;
             table.jobs.values_mut().for_each(|job| job.since_boot = true);
         }
         let done = work(&mut table)?;
@@ -438,16 +441,20 @@ impl Launchd {
     }
 
     /// Loads every job whose plist reads and that is not switched off.
-    fn load_all(&self, table: &mut JobTable) -> Result<(), LaunchdError> {
+    fn load_all(&self, table: &mut JobTable, now: u64) -> Result<(), LaunchdError> {
         for name in self.files.list(DAEMONS)? {
             let path = format!("{DAEMONS}/{name}");
             let Ok(plist) = self.plist(&path) else { continue };
             if !table.switched_off.contains(&plist.label) && !table.jobs.contains_key(&plist.label) {
                 let stamps = self.stamps(&plist.watched);
-                table.jobs.insert(plist.label.clone(), LoadedJob::new(&path, plist, stamps, os::clock()));
+                table.jobs.insert(plist.label.clone(), LoadedJob::new(&path, plist, stamps, now));
             }
         }
         Ok(())
+    }
+
+    fn moment(&self) -> Result<Moment, LaunchdError> {
+        Ok(clocks::moment(&self.directory)?)
     }
 
     fn plist(&self, path: &str) -> Result<JobPlist, LaunchdError> {
@@ -474,6 +481,7 @@ impl Launchd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os;
 
     fn job() -> LoadedJob {
         let plist = JobPlist {

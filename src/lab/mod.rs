@@ -13,6 +13,7 @@
 //! would answer is in `lab.toml` ([`config`]). Nothing outside the directory is ever written.
 
 pub mod arguments;
+pub mod clocks;
 pub mod config;
 mod directory;
 mod error;

@@ -8,12 +8,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::clocks;
 use super::error::LabError;
 use super::kernel::{Kernel, KernelError};
 use super::load::{How, RuleFiles, load};
 use super::make::make;
 use super::states::StateEntry;
-use crate::os::{self, Files, Lock, TrackedConnection};
+use crate::os::{Files, Lock, TrackedConnection};
 use crate::system::PF_CONF;
 
 /// The folder of all that follows.
@@ -62,7 +63,7 @@ impl Store {
     /// What the kernel holds. Nothing is left of another boot: then, and in a new lab, the pretended Mac
     /// starts.
     pub fn kernel(&self) -> Result<Kernel, LabError> {
-        let boot = os::boot_id()?;
+        let boot = clocks::moment(&self.directory)?.boot;
         if let Some(bytes) = self.tree.read(KERNEL)? {
             let kernel = Kernel::parse(&bytes)
                 .map_err(|source| LabError::Damaged { path: self.tree.place(KERNEL), source })?;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 
+use super::clocks::SetClocks;
 use super::config::LabConfig;
 use super::directory::default_dir;
 use super::error::LabError;
@@ -17,7 +19,7 @@ use crate::firewall::Pfctl;
 use crate::os::holds::{HoldError, Release};
 use crate::os::process::Program;
 use crate::os::states::StatesError;
-use crate::os::{Files, Interface, NetworkFacts, TrackedConnection};
+use crate::os::{self, BootError, Files, Interface, NetworkFacts, TrackedConnection};
 use crate::system::{HelperLaunch, Mac, PATIENCE, System, SystemError};
 
 /// The lab in `directory`, if one is named; else this Mac; else, where there is no pf of macOS, the lab in the user's data
@@ -40,6 +42,8 @@ const JOB_PROGRAM: &str =
 #[derive(Clone, Debug)]
 pub struct Lab {
     directory: PathBuf,
+    /// As they were when it was opened.
+    clocks: Option<SetClocks>,
 }
 
 impl Lab {
@@ -50,7 +54,7 @@ impl Lab {
         // Absolute, so that helper and stand-ins mean the same place whatever their working directory.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         init(&directory)?;
-        Ok(Lab { directory })
+        Ok(Lab { clocks: SetClocks::read(&directory), directory })
     }
 
     /// The lab in `directory`, an absolute path, as it is.
@@ -63,7 +67,7 @@ impl Lab {
         let missing = PROGRAMS.iter().map(|(path, _)| directory.join(path)).find(|path| !path.is_file());
         match missing {
             Some(path) => Err(LabError::NoProgram { path }),
-            None => Ok(Lab { directory: directory.to_owned() }),
+            None => Ok(Lab { clocks: SetClocks::read(directory), directory: directory.to_owned() }),
         }
     }
 
@@ -154,5 +158,21 @@ impl System for Lab {
 
     fn lab(&self) -> Option<&Path> {
         Some(&self.directory)
+    }
+
+    fn boot_id(&self) -> Result<String, BootError> {
+        self.clocks.as_ref().map_or_else(os::boot_id, |set| Ok(set.moment.boot.clone()))
+    }
+
+    fn now(&self) -> i64 {
+        self.clocks.as_ref().map_or_else(os::now, |set| set.moment.time)
+    }
+
+    fn clock(&self) -> u64 {
+        self.clocks.as_ref().map_or_else(os::clock, |set| set.moment.clock)
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.clocks.as_ref().map_or_else(TimeZone::system, SetClocks::zone)
     }
 }

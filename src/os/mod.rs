@@ -22,6 +22,7 @@ mod networks;
 pub mod pf_device;
 #[cfg(any(target_os = "macos", test))]
 mod pf_layout;
+mod plain;
 pub mod process;
 #[cfg(any(target_os = "macos", test))]
 mod routes;
@@ -40,9 +41,10 @@ pub use connection::TrackedConnection;
 pub use gateway::{Gateway, GatewayError, HardwareAddress, NetworkFacts, is_hardware, may_be_host_only};
 pub use inherited::{hold_signals, keep_ends_of_children, put_away_inherited};
 pub use networks::{Interface, LINK_LOCAL, interfaces, network_facts, networks};
+pub use plain::{PlainFileError, read_plain};
 pub use tree::bell::BellFile;
 pub use tree::{Expected, FileError, Files, Lock};
-pub use user::user_of;
+pub use user::{is_root, own_uid, sudo_uid, user_of};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -58,11 +60,6 @@ pub fn now() -> i64 {
 /// program here, and can be measured.
 pub fn is_macos() -> bool {
     rustix::system::uname().sysname() == c"Darwin"
-}
-
-/// Whether this process runs as root.
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 /// Leaves the session and the terminal of our caller, so that we outlive it. Errors: this process leads a
@@ -93,17 +90,6 @@ pub fn user_name() -> String {
     let fits = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(plain);
     let named = ["USER", "LOGNAME"].iter().filter_map(|key| std::env::var(key).ok()).find(fits);
     named.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
-}
-
-/// The user who ran sudo(8), by the environment as it was at the first call: the helper's own is emptied later.
-pub fn sudo_uid() -> Option<u32> {
-    static SUDO_UID: std::sync::OnceLock<Option<u32>> = std::sync::OnceLock::new();
-    *SUDO_UID.get_or_init(|| std::env::var("SUDO_UID").ok()?.parse().ok())
-}
-
-/// The user that this process belongs to.
-pub fn own_uid() -> u32 {
-    rustix::process::getuid().as_raw()
 }
 
 /// Replaces a file of the user's own, its folder made where it is missing: written beside, then renamed.

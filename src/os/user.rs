@@ -1,4 +1,20 @@
-//! Names of users.
+//! Who this process belongs to, and the names of users.
+
+/// Whether this process runs as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The user who ran sudo(8), by the environment as it was at the first call: the helper's own is emptied later.
+pub fn sudo_uid() -> Option<u32> {
+    static SUDO_UID: std::sync::OnceLock<Option<u32>> = std::sync::OnceLock::new();
+    *SUDO_UID.get_or_init(|| std::env::var("SUDO_UID").ok()?.parse().ok())
+}
+
+/// The user that this process belongs to.
+pub fn own_uid() -> u32 {
+    rustix::process::getuid().as_raw()
+}
 
 /// The user's name as the system's directory gives it, or `uid N` where it has none.
 #[expect(unsafe_code, reason = "getpwuid_r is a C function")]

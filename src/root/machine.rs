@@ -16,6 +16,7 @@ use crate::root::request::Operation;
 use crate::rules::anchor::{self, Header};
 use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
+use crate::rules::due::{Clocks, come_due};
 use crate::rules::evening;
 use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds, Visit};
 use crate::rules::named_port::NamedPort;
@@ -98,10 +99,8 @@ impl Machine<'_> {
     /// Closes what is over in `ledger`, by whichever clock that comes first; what is open still is over by both from then on.
     pub fn expire(&self, ledger: &mut Ledger) {
         let now = Moment { time: self.now, boot: self.boot.clone(), clock: self.clock };
-        ledger.shorten_evenings(&now, self.evening(ledger));
-        ledger.expire(&now);
-        ledger.expire_set_back(&now, self.latest_seen());
-        ledger.set_clocks(&now);
+        let clocks = Clocks { now, evening: self.evening(ledger), latest: self.latest_seen() };
+        come_due(ledger, &clocks);
     }
 
     /// Gives what is in session when its evening has come its 30 minutes more. Who is on this Mac itself is not cut off by a

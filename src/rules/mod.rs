@@ -3,6 +3,7 @@
 pub mod anchor;
 pub mod conf;
 pub mod drops;
+pub mod due;
 pub mod end_choice;
 pub mod ends;
 pub mod evening;

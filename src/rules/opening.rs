@@ -104,7 +104,9 @@ impl Opening {
     }
 
     /// The same, as it ends by `kind` when asked for at `now`.
-    pub fn ending(self, kind: EndKind, now: &Moment) -> Self {
+    pub fn ending(mut self, kind: EndKind, now: &Moment) -> Self {
+        // By both clocks at once: what no clock of this boot knows is taken for older than the boot.
+        self.until.into_iter().for_each(|until| self.end_at(until, now));
         match kind {
             EndKind::Time => self,
             EndKind::Evening => Opening { evening: Some(EveningEnd::Due), ..self },
@@ -119,10 +121,11 @@ impl Opening {
 
     /// What it ends by.
     pub fn kind(&self) -> EndKind {
-        match (self.evening, self.restart) {
-            (Some(_), _) => EndKind::Evening,
-            (None, true) => EndKind::Restart,
-            (None, false) => EndKind::Time,
+        match self.evening {
+            Some(_) => EndKind::Evening,
+            // A set time may end with this boot beside, where the clock was set back.
+            None if self.restart && self.until.is_none() => EndKind::Restart,
+            None => EndKind::Time,
         }
     }
 
@@ -142,11 +145,13 @@ impl Opening {
         self.evening == Some(EveningEnd::Due)
     }
 
-    /// Ends at `until`, by both clocks.
+    /// Ends at `until`, by both clocks, and by neither later than it would have.
     pub(super) fn end_at(&mut self, until: Seconds, now: &Moment) {
         let left = u64::try_from(until.saturating_sub(now.time)).unwrap_or(0);
+        let end = now.clock.saturating_add(left);
         self.until = Some(until);
-        self.clocks.insert(now.boot.clone(), now.clock.saturating_add(left));
+        // Where the wall clock was set back more is left by it than by the other.
+        self.clocks.entry(now.boot.clone()).and_modify(|known| *known = end.min(*known)).or_insert(end);
     }
 
     /// Who is let in now; `None`: nobody, while it pauses.

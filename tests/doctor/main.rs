@@ -1,10 +1,12 @@
 //! `portcullis doctor` in made-up projects, with a PATH and listeners of the tests' own. Whatever else is debugged on this
 //! machine is in the report too, so only what is said of project, go and dlv is judged.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod homes;
+mod programs;
 
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
@@ -15,6 +17,9 @@ struct Place {
     lab: Lab,
     root: tempfile::TempDir,
 }
+
+/// What this machine has set.
+const NO_VARIABLES: [&str; 5] = ["GOROOT", "GOPATH", "GOBIN", "GOTOOLCHAIN", "GOFLAGS"];
 
 struct Said {
     code: Option<i32>,
@@ -37,10 +42,19 @@ impl Place {
         file
     }
 
-    /// A program that prints `says`.
-    fn program(&self, name: &str, says: &str) {
-        let file = self.write(name, &format!("#!/bin/sh\necho '{says}'\n"));
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    /// A program of which nothing but its file is looked at.
+    fn program(&self, name: &str, bytes: &[u8]) {
+        programs::write(&self.root.path().join(name), bytes);
+    }
+
+    /// A bin/go of this version.
+    fn go(&self, version: &str) {
+        self.write("VERSION", &format!("go{version}\ntime 2025-01-01T00:00:00Z\n"));
+        self.program("bin/go", b"");
+    }
+
+    fn dlv(&self, name: &str, version: &str) {
+        self.program(name, &programs::delve(version));
     }
 
     fn doctor_in(&self, folder: &str, arguments: &[&str]) -> Said {
@@ -52,9 +66,7 @@ impl Place {
             .current_dir(self.root.path().join(folder))
             .env("PATH", self.root.path().join("bin"))
             .env("HOME", self.root.path().join("home"))
-            .env_remove("GOROOT")
-            .env_remove("GOPATH")
-            .env_remove("GOBIN")
+            .envs(NO_VARIABLES.map(|name| (name, "")))
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -116,8 +128,8 @@ fn attach(port: impl std::fmt::Display) -> String {
 #[test]
 fn an_empty_folder_has_no_problem() {
     let place = Place::new();
-    place.program("bin/go", "go version go1.24.1 linux/amd64");
-    place.program("bin/dlv", "Version: 1.24.0");
+    place.go("1.24.1");
+    place.dlv("bin/dlv", "1.24.0");
     assert_eq!(place.problems(), [""; 0]);
 }
 
@@ -129,21 +141,34 @@ fn a_go_project_needs_go_and_a_dlv_that_fits() {
     assert_eq!(said.code, Some(1));
     said.has("no go on the PATH").has("no dlv on the PATH");
 
-    place.program("home/go/bin/dlv", "Version: 1.24.0");
-    place.doctor().has("dlv is installed, but not on the PATH").has("home/go/bin/dlv");
+    place.dlv("home/go/bin/dlv", "1.24.0");
+    place.doctor().has("dlv is installed, but not on the PATH").has("~/go/bin/dlv");
 
-    place.program("bin/go", "go version go1.24.1 linux/amd64");
-    place.program("bin/dlv", "Version: 1.22.0");
+    place.go("1.24.1");
+    place.dlv("bin/dlv", "1.22.0");
     let said = place.doctor();
     assert_eq!(said.code, Some(1));
     said.has("dlv 1.22.0 is too old for Go 1.24.1").lacks("not on the PATH");
 
-    place.program("bin/dlv", "Version: 1.24.0");
+    place.dlv("bin/dlv", "1.24.0");
     place.doctor().has("✓ go: go 1.24.1").has("✓ dlv: dlv 1.24.0");
     assert_eq!(place.problems(), [""; 0]);
 
     place.write("project/go.work", "go 1.26\n");
-    place.doctor().has("dlv 1.24.0 is too old for Go 1.26, which go.mod asks for");
+    place.doctor().has("dlv 1.24.0 is too old for Go 1.26, which go.work asks for");
+}
+
+#[test]
+fn nothing_on_the_path_is_run() {
+    let place = Place::new();
+    place.write("project/go.mod", "module x\n\ngo 1.24\n");
+    let trace = place.root.path().join("trace");
+    let script = format!("#!/bin/sh\necho x >>{}\n", trace.display());
+    for name in ["bin/go", "bin/dlv", "home/.goenv/shims/go"] {
+        place.program(name, script.as_bytes());
+    }
+    place.doctor().has("? go: the version of go is not known").has("? dlv: the version of dlv is not known");
+    assert!(!trace.exists());
 }
 
 #[test]

@@ -1,0 +1,248 @@
+//! Which Go a version manager gives a folder: goenv, asdf and mise put shims on the PATH, small programs that choose one of
+//! the installed versions by files and variables. The same files are read here; no shim is run.
+
+use std::path::{Path, PathBuf};
+
+use super::go_files::GoDirectives;
+use super::version::GoVersion;
+use super::version_files::{mise_version, plain, tool_version};
+use super::whereabouts::{Whereabouts, is_executable, text};
+
+/// Which program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoProgram {
+    Go,
+    Delve,
+}
+
+impl GoProgram {
+    /// The name of its file.
+    pub fn name(self) -> &'static str {
+        match self {
+            GoProgram::Go => "go",
+            GoProgram::Delve => "dlv",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    Goenv,
+    Asdf,
+    Mise,
+}
+
+/// What a manager chose, and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagerChoice {
+    pub manager: Manager,
+    /// The version as it is written there, such as `1.22` or `1.22.3`.
+    pub version: String,
+    /// The file or variable that names it.
+    pub whence: String,
+}
+
+/// What a shim runs.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ShimTarget {
+    Program(PathBuf, ManagerChoice),
+    /// The next program of its name on the PATH.
+    RestOfPath,
+    /// The chosen version is not installed, or has no such program.
+    NotThere(ManagerChoice),
+    /// Nothing names a version.
+    NotChosen(Manager),
+}
+
+impl Manager {
+    pub fn name(self) -> &'static str {
+        match self {
+            Manager::Goenv => "goenv",
+            Manager::Asdf => "asdf",
+            Manager::Mise => "mise",
+        }
+    }
+
+    /// The command that installs this Go.
+    pub fn install(self, version: &str) -> String {
+        match self {
+            Manager::Goenv => format!("goenv install {version}"),
+            Manager::Asdf => format!("asdf install golang {version}"),
+            Manager::Mise => format!("mise install go@{version}"),
+        }
+    }
+
+    /// The command after which a new program has a shim.
+    pub fn refresh(self) -> &'static str {
+        match self {
+            Manager::Goenv => "goenv rehash",
+            Manager::Asdf => "asdf reshim golang",
+            Manager::Mise => "mise reshim",
+        }
+    }
+
+    /// Which manager's shims are in this folder, and where it keeps its versions.
+    fn of_folder(whereabouts: &Whereabouts<'_>, folder: &Path) -> Option<(Manager, PathBuf)> {
+        let roots = [
+            (Manager::Goenv, whereabouts.folder_of("GOENV_ROOT", ".goenv")),
+            (Manager::Asdf, whereabouts.folder_of("ASDF_DATA_DIR", ".asdf")),
+            (Manager::Mise, whereabouts.folder_of("MISE_DATA_DIR", ".local/share/mise")),
+        ];
+        let by_variable = roots.into_iter().find_map(|(manager, root)| {
+            let root = root?;
+            (folder == root.join("shims")).then_some((manager, root))
+        });
+        // Another user's, or one whose variable is not in this environment.
+        let by_name = || {
+            let root = folder.parent().filter(|_| folder.ends_with("shims"))?;
+            let manager = match root.file_name()?.to_str()? {
+                ".goenv" => Manager::Goenv,
+                ".asdf" => Manager::Asdf,
+                "mise" => Manager::Mise,
+                _ => return None,
+            };
+            Some((manager, root.to_owned()))
+        };
+        by_variable.or_else(by_name)
+    }
+
+    /// Where the versions are, one folder each.
+    fn versions(self, root: &Path) -> PathBuf {
+        root.join(match self {
+            Manager::Goenv => "versions",
+            Manager::Asdf => "installs/golang",
+            Manager::Mise => "installs/go",
+        })
+    }
+}
+
+/// What the program in this file runs, where it is a shim.
+pub fn shim_target(whereabouts: &Whereabouts<'_>, file: &Path, sort: GoProgram) -> Option<ShimTarget> {
+    let (manager, root) = Manager::of_folder(whereabouts, file.parent()?)?;
+    let Some((version, whence)) = chosen(whereabouts, manager, &root) else {
+        return Some(if manager == Manager::Goenv {
+            ShimTarget::RestOfPath
+        } else {
+            ShimTarget::NotChosen(manager)
+        });
+    };
+    if version == "system" {
+        return Some(ShimTarget::RestOfPath);
+    }
+    let choice = ManagerChoice { manager, version, whence };
+    let versions = manager.versions(&root);
+    let installed = installed(manager, &versions, &choice.version);
+    let mut programs = installed
+        .into_iter()
+        .flat_map(|version| programs(whereabouts, manager, &root, &version, sort))
+        .filter(|program| is_executable(program));
+    Some(match programs.next() {
+        Some(program) => ShimTarget::Program(program, choice),
+        None => ShimTarget::NotThere(choice),
+    })
+}
+
+/// The version that a manager takes in the folder, and the file or variable that names it.
+fn chosen(whereabouts: &Whereabouts<'_>, manager: Manager, root: &Path) -> Option<(String, String)> {
+    let shown = |(file, version): (PathBuf, String)| (version, whereabouts.shown(&file));
+    let by_variable = |name: &str| Some((plain(&whereabouts.variable(name)?)?, name.to_owned()));
+    let by_file = |file: PathBuf, read: fn(&str) -> Option<String>| {
+        let version = read(&text(&file)?)?;
+        Some((file, version))
+    };
+    match manager {
+        Manager::Goenv => by_variable("GOENV_VERSION")
+            .or_else(|| whereabouts.nearest(".go-version", plain).map(shown))
+            .or_else(|| {
+                let by_module = whereabouts.variable("GOENV_GOMOD_VERSION_ENABLE")? == "1";
+                by_module.then(|| whereabouts.nearest("go.mod", module_version).map(shown))?
+            })
+            .or_else(|| by_file(root.join("version"), plain).map(shown)),
+        Manager::Asdf => by_variable("ASDF_GOLANG_VERSION")
+            .or_else(|| whereabouts.nearest(".tool-versions", tool_version).map(shown))
+            .or_else(|| by_file(whereabouts.home()?.join(".tool-versions"), tool_version).map(shown)),
+        Manager::Mise => by_variable("MISE_GO_VERSION")
+            .or_else(|| nearest_of_mise(whereabouts).map(shown))
+            .or_else(|| by_file(mise_config(whereabouts)?, mise_version).map(shown)),
+    }
+}
+
+/// The nearest of mise's files: of those in one folder the first.
+fn nearest_of_mise(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
+    const NAMES: [&str; 6] = [
+        "mise.local.toml",
+        "mise.toml",
+        ".mise.toml",
+        "mise/config.toml",
+        ".config/mise.toml",
+        ".tool-versions",
+    ];
+    whereabouts.folder.ancestors().find_map(|folder| {
+        NAMES.iter().find_map(|name| {
+            let file = folder.join(name);
+            let read = if name.ends_with(".toml") { mise_version } else { tool_version };
+            let version = read(&text(&file)?)?;
+            Some((file, version))
+        })
+    })
+}
+
+fn mise_config(whereabouts: &Whereabouts<'_>) -> Option<PathBuf> {
+    let named = whereabouts.variable("MISE_GLOBAL_CONFIG_FILE").map(PathBuf::from);
+    named.or_else(|| Some(whereabouts.folder_of("XDG_CONFIG_HOME", ".config")?.join("mise/config.toml")))
+}
+
+fn module_version(text: &str) -> Option<String> {
+    let GoDirectives { go, toolchain, .. } = GoDirectives::parse(text);
+    toolchain.and_then(|toolchain| Some(toolchain.strip_prefix("go")?.to_owned())).or(go)
+}
+
+/// The name of the installed version that is meant: just it, or for goenv and mise the newest that begins so.
+fn installed(manager: Manager, versions: &Path, wanted: &str) -> Option<String> {
+    if !wanted.contains('/') && wanted != ".." && versions.join(wanted).is_dir() {
+        return Some(wanted.to_owned());
+    }
+    if manager == Manager::Asdf {
+        return None;
+    }
+    let begins = |name: &str| {
+        wanted == "latest" || name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(['.', 'r', 'b']))
+    };
+    let names =
+        std::fs::read_dir(versions).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let all = names.filter(|name| begins(name)).filter_map(|name| Some((GoVersion::parse(&name)?, name)));
+    all.max().map(|(_, name)| name)
+}
+
+/// Where a version has this program.
+fn programs(
+    whereabouts: &Whereabouts<'_>,
+    manager: Manager,
+    root: &Path,
+    version: &str,
+    sort: GoProgram,
+) -> Vec<PathBuf> {
+    let folder = manager.versions(root).join(version);
+    let name = sort.name();
+    match (manager, sort) {
+        (Manager::Goenv | Manager::Mise, GoProgram::Go) => vec![folder.join("bin").join(name)],
+        (Manager::Asdf, GoProgram::Go) => vec![folder.join("go/bin").join(name)],
+        (Manager::Goenv, GoProgram::Delve) => {
+            let own = whereabouts
+                .folder_of("GOENV_GOPATH_PREFIX", "go")
+                .map(|prefix| prefix.join(version).join("bin/dlv"));
+            let shared = whereabouts.folder_of("GOPATH", "go").map(|gopath| gopath.join("bin/dlv"));
+            let keeps = whereabouts.variable("GOENV_DISABLE_GOPATH").as_deref() != Some("1");
+            let gopath = if keeps { own } else { shared };
+            gopath.into_iter().chain([folder.join("bin/dlv")]).collect()
+        }
+        (Manager::Asdf, GoProgram::Delve) => {
+            ["bin/dlv", "packages/bin/dlv", "go/bin/dlv"].map(|below| folder.join(below)).into()
+        }
+        // Where `mise use go:github.com/go-delve/delve/cmd/dlv` puts it.
+        (Manager::Mise, GoProgram::Delve) => {
+            let own = root.join("installs/go-github-com-go-delve-delve-cmd-dlv/latest/bin/dlv");
+            vec![own, folder.join("bin/dlv")]
+        }
+    }
+}
