@@ -9,6 +9,7 @@ mod error;
 mod guard_question;
 mod job;
 mod ledger_ports;
+pub mod names;
 mod opening;
 mod pf_conf;
 mod request;
@@ -242,7 +243,7 @@ impl App {
     /// How /etc/pf.conf is not what pf holds, as far as root saw that and this user may read it.
     fn on_disk(&self, seen: Option<&Report>) -> Option<OnDisk> {
         let rulesets = seen.and_then(|seen| self.rulesets(seen).ok());
-        PfConf::read(self.system())?.on_disk(seen, rulesets.as_ref())
+        PfConf::read(self.system(), &mut names::ask_without_network)?.on_disk(seen, rulesets.as_ref())
     }
 
     /// Whether the Application Firewall's stealth mode is on; `None`: it could not be asked.

@@ -1,6 +1,7 @@
 //! What of recipes in circulation stands on this Mac: lines of /etc/pf.conf that root can take out, and jobs and settings
 //! that a person takes away.
 
+use super::names;
 use super::pf_conf::PfConf;
 use crate::doctor::daemons::{self, Daemon};
 use crate::os::hash;
@@ -25,14 +26,14 @@ pub struct CleanUpPreview {
 
 impl CleanUpPreview {
     pub(super) fn of(system: &dyn System) -> Self {
-        let conf = PfConf::read(system);
+        let conf = PfConf::read(system, &mut names::ask_without_network);
         let sha256 = conf.as_ref().map(|conf| hash::of_bytes(conf.text.as_bytes())).unwrap_or_default();
         let mut lines = conf.map(|conf| conf.useless_lines()).unwrap_or_default();
         // A line that no request can carry is for a person to take out.
         lines.retain(|line| carried(line).is_some_and(|one| conf_lines::validate(&sha256, &[one]).is_ok()));
         let more = lines.len().saturating_sub(ConfLine::MOST);
         lines.truncate(ConfLine::MOST);
-        let mut daemons = daemons::collect(system);
+        let mut daemons = daemons::collect(system).about_pf;
         daemons.retain(|daemon| !daemon.recipes.is_empty() || !daemon.open.is_empty());
         CleanUpPreview { lines, more, daemons, settings: daemons::sysctl_conf(system), sha256 }
     }

@@ -1,6 +1,7 @@
 //! /etc/pf.conf as any user may read it, with the files that it names: what `explain`, `doctor` and the menu say of it.
 
 use crate::pf::load::LoadedConf;
+use crate::pf::lookup::AskName;
 use crate::pf::on_disk::{self, MainListing, OnDisk};
 use crate::pf::recipes::{UselessLine, useless_lines};
 use crate::pf::rulesets::Rulesets;
@@ -17,11 +18,11 @@ pub struct PfConf {
 }
 
 impl PfConf {
-    /// `None` where it cannot be read.
-    pub fn read(system: &dyn System) -> Option<Self> {
+    /// `None` where it cannot be read. `ask` asks this Mac for the names in it.
+    pub fn read(system: &dyn System, ask: &mut AskName<'_>) -> Option<Self> {
         let text = std::fs::read_to_string(system.place(PF_CONF)).ok()?;
         let mut read = |path: &str| std::fs::read_to_string(system.place(path)).map_err(Into::into);
-        let loaded = Rulesets::load_conf(PF_CONF, &text, &mut read);
+        let loaded = Rulesets::load_conf(PF_CONF, &text, &mut read).with_names(ask);
         Some(PfConf { text, loaded })
     }
 

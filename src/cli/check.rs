@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::check_script;
-use super::files::IncludedFiles;
+use super::files::{IncludedFiles, text_of};
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::os::directory;
-use portcullis::pf::asked::{self, SystemName};
+use portcullis::app::names;
 use portcullis::pf::load::LoadedConf;
+use portcullis::pf::lookup::SystemName;
 use portcullis::pf::parse::{Fault, Problem, parse};
 use portcullis::pf::recipes::{UselessLine, Uselessness, useless_lines};
 use portcullis::pf::rule::SourceLine;
@@ -38,17 +38,19 @@ impl CheckCommand {
     pub fn run(self) -> Run {
         let follows_loads = self.anchors.is_some() || cfg!(target_os = "macos");
         let mut files = IncludedFiles::new(self.anchors);
-        let text = files.main(&self.file)?;
-        if let Some(checked) = check_script::checked(&self.file, &text) {
+        let bytes = files.main_bytes(&self.file)?;
+        let text = text_of(&bytes);
+        if let Some(checked) = check_script::checked(&self.file, &bytes, &text) {
             return checked;
         }
         let path = self.file.display().to_string();
         let conf = Rulesets::load_conf(&path, &text, &mut |path| files.include(path));
+        let conf = conf.with_names(&mut names::ask);
         let mut checked = Checked { problems: conf.refusals(follows_loads), notes: Vec::new() };
         checked.note_unread(&conf, follows_loads);
         checked.mend(&path, &text, &mut files);
         checked.take_uncalled(&conf.rulesets);
-        checked.take_names(&conf.rulesets);
+        checked.note_names(&conf.unasked);
         checked.take_surprises(&conf.rulesets);
         checked.take_settings(&path, &text, &conf);
         Ok(Box::new(checked.output(self.file, files)))
@@ -84,7 +86,9 @@ impl Checked {
         let lines: Vec<&str> = text.lines().collect();
         let own = self.problems.iter_mut().filter(|problem| &*problem.path == path);
         let mut readable = Readable { path, lines: &lines, files };
-        for problem in own.filter(|problem| problem.fault != Fault::Load).take(MAXIMUM_MENDS) {
+        for problem in
+            own.filter(|problem| !matches!(problem.fault, Fault::Load | Fault::Name)).take(MAXIMUM_MENDS)
+        {
             // A brace that is not closed is noticed in a later line.
             let above = lines.get(..problem.line.saturating_sub(1)).unwrap_or_default();
             let above = above.iter().rposition(|line| !line.trim().is_empty()).map(|index| index + 1);
@@ -142,16 +146,14 @@ impl Checked {
         }
     }
 
-    /// Names that pfctl asks the system for: on a Mac it is asked here too; elsewhere it is said.
-    fn take_names(&mut self, loaded: &Rulesets) {
-        let names = asked::names(loaded);
-        if cfg!(target_os = "macos") {
-            let unknown = names.into_iter().filter(|(_, name)| !is_known(name));
-            self.problems.extend(unknown.map(|(place, name)| unknown_name(&place, &name)));
-            return;
-        }
-        let notes = names.into_iter().map(|(place, name)| {
-            format!("{place}: pfctl asks the system for {name}; a Mac that does not know it loads nothing of the file")
+    /// Names that pfctl asks the system for, and that were not asked for here.
+    fn note_names(&mut self, unasked: &[(SourceLine, SystemName)]) {
+        let notes = unasked.iter().map(|(place, name)| {
+            let lacks = match name {
+                SystemName::Interface(_) => "has none",
+                _ => "does not know it",
+            };
+            format!("{place}: pfctl asks the system for {name}; a Mac that {lacks} loads nothing of the file")
         });
         self.notes.extend(notes.take(MAXIMUM_NOTES));
     }
@@ -191,21 +193,6 @@ impl Checked {
     }
 }
 
-fn is_known(name: &SystemName) -> bool {
-    match name {
-        SystemName::Service(name) => directory::knows_service(name),
-        SystemName::User(name) => directory::knows_user(name),
-        SystemName::Group(name) => directory::knows_group(name),
-        SystemName::Host(name) => directory::knows_host(name),
-    }
-}
-
-fn unknown_name(place: &SourceLine, name: &SystemName) -> Problem {
-    let message = format!("this Mac does not know {name}, so pfctl refuses the file");
-    let SourceLine { path, line, .. } = place.clone();
-    Problem { path, line, column: 1, message, text: name.to_string(), caret: 0, fault: Fault::Meaning }
-}
-
 /// The text in which a line may be replaced.
 struct Readable<'t> {
     path: &'t str,
@@ -223,9 +210,11 @@ impl Readable<'_> {
         let end = line + better.matches('\n').count();
         let is_of_line =
             |problem: &Problem| &*problem.path == self.path && (line..=end).contains(&problem.line);
-        // Rules of another kind may have to move besides.
-        let is_order = |problem: &Problem| problem.message.starts_with("Rules must be in order");
-        !parsed.problems.iter().any(|problem| is_of_line(problem) && !is_order(problem))
+        // Rules of another kind may have to move besides, and a file may be another machine's.
+        let is_else = |problem: &Problem| {
+            problem.fault == Fault::File || problem.message.starts_with("Rules must be in order")
+        };
+        !parsed.problems.iter().any(|problem| is_of_line(problem) && !is_else(problem))
             && !parsed.doubts.iter().any(|doubt| is_of_line(doubt) && doubt.fault == Fault::Refused)
     }
 }

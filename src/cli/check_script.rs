@@ -9,11 +9,11 @@ use portcullis::doctor::daemons;
 use portcullis::pf::recipes::{FoundRecipe, of_command, of_script};
 
 /// The recipes of a script or a job; `None` where the text is neither.
-pub fn checked(file: &std::path::Path, text: &str) -> Option<Run> {
+pub fn checked(file: &std::path::Path, bytes: &[u8], text: &str) -> Option<Run> {
     let recipes = if text.starts_with("#!") {
         of_script(text)
     } else {
-        let (_, words) = daemons::job(text)?;
+        let (_, words) = daemons::job(bytes)?;
         let line = |text: &str| {
             let at = text
                 .lines()

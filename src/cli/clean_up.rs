@@ -42,7 +42,8 @@ fn by_hand(preview: &CleanUpPreview) -> Vec<ByHand> {
     let mut found = Vec::new();
     for daemon in &preview.daemons {
         if let Some((path, how)) = daemon.open.first() {
-            let because = format!("root runs what others can change: {path}: {how}");
+            let (who, _) = daemon.run_by();
+            let because = format!("{who} what others can change: {path}: {how}");
             found.push(ByHand { command: daemon.closing(), because });
         }
         let because: Vec<String> = daemon

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, PfConf};
+use portcullis::app::{App, PfConf, names};
 use portcullis::debuggers::debugger::Server;
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::scan;
@@ -44,9 +44,10 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     let interfaces = os::interfaces().unwrap_or_default();
     let seen = observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned();
     let rulesets = seen.as_ref().and_then(|seen| app.rulesets(seen).ok());
+    let conf = PfConf::read(app.system(), &mut names::ask);
     Ok(doctor::DoctorFacts {
-        useless_lines: PfConf::read(app.system()).map(|conf| conf.useless_lines()).unwrap_or_default(),
-        on_disk: observed.facts.on_disk,
+        useless_lines: conf.as_ref().map(PfConf::useless_lines).unwrap_or_default(),
+        on_disk: conf.and_then(|conf| conf.on_disk(seen.as_ref(), rulesets.as_ref())),
         daemons: daemons::collect(app.system()),
         sysctl_conf: daemons::sysctl_conf(app.system()),
         rulesets,

@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::files::{ConfFile, IncludedFiles};
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, AppError, PfConf};
+use portcullis::app::{App, AppError, PfConf, names};
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Explanation, Query, ask, ask_outgoing};
 use portcullis::pf::load::Listing;
@@ -151,6 +151,7 @@ impl ExplainCommand {
         let text = files.main(&conf.path)?;
         let name = conf.path.display().to_string();
         let loaded = Rulesets::load_conf(&name, &text, &mut |path| files.include(path));
+        let loaded = loaded.with_names(&mut names::ask);
         let follows_loads = conf.anchors.is_some() || cfg!(target_os = "macos");
         let refusals = loaded.refusals(follows_loads);
         let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
@@ -228,7 +229,8 @@ impl ExplainCommand {
                 return unasked(Decision::Unknown, sentence, because.to_string());
             }
         };
-        let on_disk = PfConf::read(app.system()).and_then(|conf| conf.on_disk(Some(report), Some(&rulesets)));
+        let on_disk = PfConf::read(app.system(), &mut names::ask)
+            .and_then(|conf| conf.on_disk(Some(report), Some(&rulesets)));
         let loaded = loaded_now(rulesets);
         let age = duration(os::now().saturating_sub(report.seen));
         let mut notes = vec![format!("by the rules that root saw {age} ago")];

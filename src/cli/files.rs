@@ -48,8 +48,13 @@ impl IncludedFiles {
 
     /// The text of the file that is looked at; `-` is standard input.
     pub fn main(&self, path: &Path) -> Result<String, ConfFileError> {
-        let text = if path == Path::new("-") { read_bounded(std::io::stdin()) } else { read(path) };
-        text.map_err(|source| ConfFileError { path: path.to_owned(), source })
+        self.main_bytes(path).map(|bytes| text_of(&bytes))
+    }
+
+    /// The same, whatever it is.
+    pub fn main_bytes(&self, path: &Path) -> Result<Vec<u8>, ConfFileError> {
+        let bytes = if path == Path::new("-") { read_bounded(std::io::stdin()) } else { read(path) };
+        bytes.map_err(|source| ConfFileError { path: path.to_owned(), source })
     }
 
     /// The text of a file that it names. Apple's own anchor file, where there is none, is a stock Mac's.
@@ -73,7 +78,7 @@ impl IncludedFiles {
                 }
                 Err(why.into())
             }
-            Ok(text) => Ok(text),
+            Ok(bytes) => Ok(text_of(&bytes)),
         }
     }
 
@@ -85,7 +90,12 @@ impl IncludedFiles {
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfReadError> {
+/// The text of a file: bytes that are not UTF-8 are replaced.
+pub fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ConfReadError> {
     // Opening a pipe waits for a writer, which may never come.
     if !std::fs::metadata(path)?.is_file() {
         return Err(ConfReadError::NotPlain);
@@ -93,11 +103,11 @@ fn read(path: &Path) -> Result<String, ConfReadError> {
     read_bounded(std::fs::File::open(path)?)
 }
 
-fn read_bounded(from: impl std::io::Read) -> Result<String, ConfReadError> {
+fn read_bounded(from: impl std::io::Read) -> Result<Vec<u8>, ConfReadError> {
     let mut bytes = Vec::new();
     from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(ConfReadError::TooLarge);
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::daemons::Daemon;
+use super::daemons::Daemons;
 use super::project::Project;
 use super::toolchain::Toolchain;
 use crate::debuggers::delve;
@@ -30,8 +30,8 @@ pub struct DoctorFacts {
     pub on_disk: Option<OnDisk>,
     /// The lines of /etc/pf.conf that do nothing, or that pfctl does not take.
     pub useless_lines: Vec<UselessLine>,
-    /// The jobs of launchd that root runs and that are about pf.
-    pub daemons: Vec<Daemon>,
+    /// The jobs of launchd that are about pf.
+    pub daemons: Daemons,
     /// Settings of a firewall that is gone, in /etc/sysctl.conf.
     pub sysctl_conf: Vec<FoundRecipe>,
     /// What the status says besides: rules of others for a debug port, and the like.

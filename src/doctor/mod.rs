@@ -8,6 +8,7 @@
 //!
 //! [`examine`] is pure; [`toolchain`], [`project`] and [`daemons`] collect the facts beyond the ports.
 
+pub mod binary_plist;
 mod conf;
 mod configurations;
 pub mod daemons;

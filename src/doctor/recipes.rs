@@ -7,9 +7,11 @@ use crate::pf::recipes::{FoundRecipe, UselessLine};
 
 pub fn recipes(facts: &DoctorFacts) -> Vec<Finding> {
     let lines = facts.useless_lines.iter().map(useless);
-    let daemons = facts.daemons.iter().flat_map(|daemon| [changeable(daemon), of_daemon(daemon)].concat());
+    let daemons = &facts.daemons;
+    let unread = unread(&daemons.unread);
+    let daemons = daemons.about_pf.iter().flat_map(|daemon| [changeable(daemon), of_daemon(daemon)].concat());
     let settings = facts.sysctl_conf.iter().map(setting);
-    lines.chain(daemons).chain(settings).collect()
+    lines.chain(daemons).chain(unread).chain(settings).collect()
 }
 
 fn useless(line: &UselessLine) -> Finding {
@@ -18,24 +20,46 @@ fn useless(line: &UselessLine) -> Finding {
     finding(Level::Advice, "pf", what, &format!("`{}`", shortened(line.text.trim())), next)
 }
 
-/// A file that root runs and others can change makes each of them root.
+/// A file that is run for a user, and that others can change, lets each of them act as that user.
 fn changeable(daemon: &Daemon) -> Vec<Finding> {
     let Some((path, how)) = daemon.open.first() else { return Vec::new() };
     let runs = daemon.script.as_ref().unwrap_or(&daemon.plist);
-    let what =
-        format!("root runs {} at every start, and others can change what it does: {how}", shortened(runs));
+    let (who, when) = daemon.run_by();
+    let what = format!("{who} {} {when}, and others can change what it does: {how}", shortened(runs));
     let evidence = if path == runs { daemon.plist.clone() } else { format!("{path}, on the way to {runs}") };
     vec![finding(Level::Problem, "pf", what, &evidence, &format!("`{}`", daemon.closing()))]
 }
 
 fn of_daemon(daemon: &Daemon) -> Vec<Finding> {
     let found = daemon.recipes.iter().map(|(file, FoundRecipe { line, text, recipe })| {
-        let what = format!("{}, which root runs at every start: {}", shortened(file), recipe.really());
+        let (who, when) = daemon.run_by();
+        let fails = if daemon.is_root { "" } else { "; without sudo it fails, since only root may use pf" };
+        let what = format!("{}, which {who} {when}: {}{fails}", shortened(file), recipe.really());
         let evidence = format!("line {line}: `{}`", shortened(text));
         let next = format!("{}; or be rid of the job: `{}`", recipe.instead(), daemon.removal());
         finding(Level::Advice, "pf", what, &evidence, &next)
     });
     found.collect()
+}
+
+/// Jobs that may be about pf, and that this user cannot look at.
+fn unread(paths: &[String]) -> Option<Finding> {
+    let first = paths.first()?;
+    let more = match paths.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let what = format!(
+        "jobs of launchd could not be read: {}{more}; what they do to pf is unknown",
+        shortened(first)
+    );
+    Some(finding(
+        Level::Unknown,
+        "pf",
+        what,
+        "they are for root to read, or damaged",
+        "`sudo portcullis doctor`",
+    ))
 }
 
 fn setting(found: &FoundRecipe) -> Finding {

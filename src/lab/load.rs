@@ -15,7 +15,7 @@ use crate::os::Interface;
 use crate::pf::criteria::Address;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::pf::parse::{Parsed, parse_on};
-use crate::pf::preamble::TableSource;
+use crate::pf::preamble::{Preamble, TableDefinition, TableSource};
 use crate::pf::rule::Rule;
 use crate::pf::rule::{Placed, Ruleset};
 
@@ -278,7 +278,10 @@ impl Loading<'_> {
 
     fn print(&mut self, ruleset: &Ruleset) {
         for placed in &ruleset.preamble {
-            let _ = writeln!(self.loaded.printed, "{}", placed.item);
+            let _ = match &placed.item {
+                Preamble::Table(table) => writeln!(self.loaded.printed, "{}", with_any(table)),
+                other => writeln!(self.loaded.printed, "{other}"),
+            };
         }
         print_rules(&mut self.loaded.printed, ruleset, self.how.numbered, 0);
     }
@@ -312,6 +315,20 @@ fn unreadable(name: &str, error: &io::Error) -> Vec<String> {
     vec![format!("pfctl: {name}: {reason}"), format!("pfctl: cannot open the main config file!: {reason}")]
 }
 
+/// A table as pfctl prints it while it is loaded: every address of a family is `any`, which is not read again.
+fn with_any(table: &TableDefinition) -> TableDefinition {
+    let mut shown = table.clone();
+    for source in shown.contents.iter_mut().flatten() {
+        let TableSource::Addresses(addresses) = source else { continue };
+        for (_, address) in addresses {
+            if matches!(address, Address::Net(network) if network.prefix_len() == 0) {
+                *address = Address::Any;
+            }
+        }
+    }
+    shown
+}
+
 /// Rules in the order in which pfctl loads and prints them.
 fn print_rules(out: &mut String, ruleset: &Ruleset, numbered: bool, depth: usize) {
     let kinds =
@@ -330,13 +347,16 @@ fn print_rules(out: &mut String, ruleset: &Ruleset, numbered: bool, depth: usize
 }
 
 /// A rule as it is shown while it is loaded: of an anchor's path only the last name, with its slash (seen on macOS:
-/// `anchor "/*" all` for com.apple/*).
+/// `anchor "/*" all` for com.apple/*), but for that of rules in braces (OpenBSD 4.3's pfctl).
 fn as_loaded(rule: &Rule) -> String {
     let path = rule.anchor.as_ref().and_then(|call| call.path.as_deref());
     let Some((above, _)) = path.and_then(|path| path.rsplit_once('/')) else { return bare(rule) };
     let mut shown = rule.clone();
-    if let Some(path) = shown.anchor.as_mut().and_then(|call| call.path.as_mut()) {
-        *path = path.chars().skip(above.chars().count()).collect();
+    if let Some(call) = &mut shown.anchor
+        && let Some(path) = &mut call.path
+    {
+        let slash = usize::from(call.inline.is_some());
+        *path = path.chars().skip(above.chars().count() + slash).collect();
     }
     bare(&shown)
 }

@@ -190,10 +190,9 @@ impl Grounds {
             Grounds::Redirected { to: Some(to), then } => {
                 write!(f, "redirected to {to}, which is not this Mac, and {then}")
             }
-            Grounds::ReplyTranslated { rule } => write!(
-                f,
-                "the connection comes in, but {rule} changes where the reply comes from, so the client ignores it"
-            ),
+            Grounds::ReplyTranslated { rule } => {
+                write!(f, "{rule} changes where the reply comes from, so the client ignores it")
+            }
             Grounds::Redirected { to: None, then } => {
                 write!(f, "redirected to another machine than this Mac, and {then}")
             }
@@ -212,6 +211,19 @@ impl Grounds {
 }
 
 impl Leg {
+    /// Which packet a rule blocks, as a clause behind the rule.
+    pub(super) fn blocked(self) -> Option<&'static str> {
+        match self {
+            Leg::Syn => None,
+            Leg::OutOfLo0 => Some("on its way out of lo0"),
+            Leg::IntoLo0 => Some("on its way into lo0"),
+            Leg::Reply => Some("the connection comes in, but the reply is blocked"),
+            Leg::Next => Some("the connection comes in, but the next packet is blocked"),
+            Leg::ReplyIn => Some("the connection goes out, but the reply is blocked"),
+            Leg::NextOut => Some("the connection goes out, but the next packet is blocked"),
+        }
+    }
+
     /// What comes before "blocked by".
     fn lead(self) -> &'static str {
         match self {

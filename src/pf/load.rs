@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::contents::TableContents;
 use super::criteria::Address;
+use super::lookup::SystemName;
 use super::parse::{self, Fault, MAXIMUM_RULES, Parsed, Problem, ReadFile};
 use super::preamble::{Load, TableSource};
 use super::rule::{Placed, Rule, Ruleset, SourceLine, TextKind};
@@ -31,6 +32,9 @@ pub struct LoadedConf {
     pub problems: Vec<Problem>,
     /// See [`Parsed::doubts`].
     pub doubts: Vec<Problem>,
+    /// Names that pfctl asks the system for and that were not asked for here, each at its first place; see
+    /// [`LoadedConf::with_names`].
+    pub unasked: Vec<(SourceLine, SystemName)>,
 }
 
 impl LoadedConf {
@@ -112,7 +116,7 @@ impl Rulesets {
             loaded.add_tables(&anchor, &parsed.ruleset, read);
             loaded.add(&anchor, parsed.ruleset);
         }
-        LoadedConf { rulesets: loaded, problems, doubts }
+        LoadedConf { rulesets: loaded, problems, doubts, unasked: Vec::new() }
     }
 
     /// The rulesets that pfctl's listings show, anchor by anchor. A line that cannot be read is kept as a rule that

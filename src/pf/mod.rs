@@ -17,10 +17,10 @@
 //! | [`surprises`] | rules that do on macOS what their text does not say |
 //! | [`logged`] | which rule logged a packet |
 //! | [`on_disk`] | a pf.conf on disk against what pf holds |
-//! | [`asked`], [`uncalled`] | names that only the system knows; anchors that no rule calls |
+//! | [`lookup`], [`uncalled`] | names that only the system knows; anchors that no rule calls |
 //! | [`origin`] | one value for each place a client comes from, and for each family |
 
-pub mod asked;
+mod asked;
 mod assumed;
 mod contents;
 pub mod criteria;
@@ -31,6 +31,7 @@ pub mod grounds;
 pub mod interfaces;
 pub mod load;
 pub mod logged;
+pub mod lookup;
 mod matching;
 mod names;
 pub mod on_disk;

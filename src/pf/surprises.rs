@@ -72,7 +72,10 @@ pub fn of_rule(loaded: &Rulesets, rule: &Rule) -> Vec<Surprise> {
         Address::Dynamic(interface) => of_interface(loaded, interface),
         _ => None,
     };
-    let interface = rule.interface.as_ref().filter(|interface| !can_be_interface(&interface.name));
+    let interface = rule
+        .interface
+        .as_ref()
+        .filter(|interface| !can_be_interface(&interface.name) || is_of_linux(&interface.name));
     let of_interface = interface.map(|interface| Surprise::NoInterface {
         name: interface.name.to_string(),
         negated: interface.negated,
@@ -90,6 +93,13 @@ pub fn of_options(loaded: &Rulesets) -> Vec<Surprise> {
 fn can_be_interface(name: &str) -> bool {
     name.ends_with(|last: char| last.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether it is one of the names that Linux gives: macOS has no driver of such a name.
+fn is_of_linux(name: &str) -> bool {
+    let driver = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    matches!(driver, "eth" | "wlan" | "docker" | "virbr" | "veth" | "enp" | "ens" | "eno" | "wlp")
+        || ["enp", "wlp", "wlx"].iter().any(|start| name.starts_with(start))
 }
 
 fn of_interface(loaded: &Rulesets, interface: &InterfaceAddress) -> Option<Surprise> {

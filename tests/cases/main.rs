@@ -1,9 +1,11 @@
 //! `make cases`: inputs of people, and what is right for each: verdicts as macOS's kernel gives them, problems as its pfctl
 //! has them, and why a rule does not decide. Last line: `cases N, right N`.
 //!
-//! With `PORTCULLIS_BASE` another build of the command line is asked the same, and the cases that it gets wrong are counted:
-//! verdicts by `explain`, where it can ask for the packet.
+//! Cases with `control` guard against overdoing it: they were right before too. With `PORTCULLIS_BASE` another build is asked
+//! the same, and the cases that it gets wrong are counted: the command line that it names, `pfctl-lab` beside it, and for
+//! verdicts `base_verdict` (see there) below it, or else `explain`, where that can ask for the packet.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -18,11 +20,12 @@ use serde_json::Value;
 #[test]
 fn every_case_is_right() {
     let other = std::env::var("PORTCULLIS_BASE").ok();
-    let (mut count, mut right, mut wrong_there, mut asked_there) = (0, 0, 0, 0);
+    let (mut count, mut right, mut there) = (0, 0, OtherBuild::default());
     let mut wrong = Vec::new();
     for (file, judge) in [
         ("verdicts", verdict_is_right as fn(&str, &Value) -> Result<(), String>),
         ("checks", check_is_right),
+        ("prints", print_is_right),
         ("explains", explain_is_right),
         ("doctors", doctor_is_right),
     ] {
@@ -33,25 +36,68 @@ fn every_case_is_right() {
                 Err(said) => wrong.push(format!("{file}, {}: {}\n{said}", case["kind"], case["conf"])),
             }
             let Some(other) = &other else { continue };
-            let there =
-                if file == "verdicts" { explained_verdict(other, &case) } else { Some(judge(other, &case)) };
-            let Some(there) = there else { continue };
-            asked_there += 1;
-            wrong_there += usize::from(there.is_err());
-            let is_new = case["given"] == false;
-            if there.is_ok() && is_new {
-                println!("right there too: {file}, {}: {}", case["kind"], case["conf"]);
-            }
+            let said =
+                if file == "verdicts" { other_verdict(other, &case) } else { Some(judge(other, &case)) };
+            there.add(file, &case, said);
         }
     }
     for wrong in &wrong {
         println!("wrong: {wrong}");
     }
     if other.is_some() {
-        println!("{asked_there} asked of the other build, {wrong_there} wrong there");
+        println!("{there}");
     }
     println!("cases {count}, right {right}");
     assert_eq!(right, count);
+}
+
+/// What another build makes of the cases that were not handed over.
+#[derive(Default)]
+struct OtherBuild {
+    new: usize,
+    new_wrong: usize,
+    controls: usize,
+    given: usize,
+    given_wrong: usize,
+    unasked: usize,
+}
+
+impl OtherBuild {
+    fn add(&mut self, file: &str, case: &Value, said: Option<Result<(), String>>) {
+        let is_wrong = said.as_ref().is_some_and(Result::is_err);
+        self.unasked += usize::from(said.is_none());
+        if case["given"] == true {
+            self.given += 1;
+            self.given_wrong += usize::from(is_wrong);
+            return;
+        }
+        if case["control"] == true {
+            self.controls += 1;
+        } else {
+            self.new += 1;
+            self.new_wrong += usize::from(is_wrong);
+        }
+        if is_wrong == (case["control"] == true) {
+            let what = if is_wrong { "a control, wrong there" } else { "right there too" };
+            println!(
+                "{what}: {file}, {}: {} {}",
+                case["kind"],
+                case["conf"],
+                said.unwrap_or(Ok(())).err().unwrap_or_default()
+            );
+        }
+    }
+}
+
+impl std::fmt::Display for OtherBuild {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let OtherBuild { new, new_wrong, controls, given, given_wrong, unasked } = self;
+        write!(
+            f,
+            "new {new}, wrong there {new_wrong}; controls {controls}; handed over {given}, wrong there {given_wrong}; {unasked} \
+             not asked"
+        )
+    }
 }
 
 fn cases(name: &str) -> Vec<Value> {
@@ -114,6 +160,27 @@ fn packet(case: &Value) -> Packet {
     }
 }
 
+/// The verdict of the other build's library, where it could be built into a program, else that of its `explain`.
+fn other_verdict(program: &str, case: &Value) -> Option<Result<(), String>> {
+    let library = Path::new(program).with_file_name("examples/base_verdict");
+    if !library.exists() {
+        return explained_verdict(program, case);
+    }
+    let mut running = std::process::Command::new(library)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    running.stdin.take().unwrap().write_all(case.to_string().as_bytes()).unwrap();
+    let said = String::from_utf8(running.wait_with_output().unwrap().stdout).unwrap();
+    let found: Value = serde_json::from_str(&said).unwrap();
+    let names_rule = case["verdict"] != "unknown" && !case["rule"].is_null();
+    let is_right = found["verdict"] == case["verdict"]
+        && found["translated"] == case["translated"]
+        && (!names_rule || (&found["anchor"], &found["rule"]) == (&case["anchor"], &case["rule"]));
+    Some(if is_right { Ok(()) } else { Err(said) })
+}
+
 /// The same by `explain`, where the packet is the first of a connection to this Mac.
 fn explained_verdict(program: &str, case: &Value) -> Option<Result<(), String>> {
     let packet = &case["packet"];
@@ -153,6 +220,22 @@ fn check_is_right(program: &str, case: &Value) -> Result<(), String> {
     if out.contains(&count) { Ok(()) } else { Err(out) }
 }
 
+/// What `pfctl -nvf` prints in a lab.
+fn print_is_right(program: &str, case: &Value) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pf.conf"), case["conf"].as_str().unwrap()).unwrap();
+    let (code, out) = in_lab(folder.path(), program, "pfctl-lab", &["-nvf", "pf.conf"]);
+    if code == Some(0) { judge_text(case, &out) } else { Err(format!("{code:?} {out}")) }
+}
+
+/// Runs a program beside `portcullis` in the lab of the folder.
+fn in_lab(folder: &Path, portcullis: &str, program: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(Path::new(portcullis).with_file_name(program));
+    command.current_dir(folder).arg("--lab").arg(folder.join("lab")).args(arguments);
+    let output = command.env("PATH", folder).env("HOME", folder).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 fn explain_is_right(program: &str, case: &Value) -> Result<(), String> {
     let port = case["port"].to_string();
     let mut arguments = vec!["explain", &port, "--on", case["on"].as_str().unwrap()];
@@ -170,16 +253,22 @@ fn explain_is_right(program: &str, case: &Value) -> Result<(), String> {
 fn doctor_is_right(program: &str, case: &Value) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let lab = folder.path().join("lab");
-    let run = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(program);
-        command.current_dir(folder.path()).arg("--lab").arg(&lab).args(arguments);
-        command.env("PATH", folder.path()).env("HOME", folder.path()).output().unwrap()
-    };
-    run(&["ports"]);
+    let run =
+        |program_name: &str, arguments: &[&str]| in_lab(folder.path(), program, program_name, arguments);
+    run("portcullis", &["ports"]);
+    for step in case["steps"].as_array().into_iter().flatten() {
+        let words: Vec<&str> = step.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        run(words[0], &words[1..]);
+    }
     let place = |path: &str| lab.join(path.trim_start_matches('/'));
     for (path, text) in case["files"].as_object().unwrap() {
         std::fs::create_dir_all(place(path).parent().unwrap()).unwrap();
         std::fs::write(place(path), text.as_str().unwrap()).unwrap();
+    }
+    for (path, file) in case["copies"].as_object().into_iter().flatten() {
+        std::fs::create_dir_all(place(path).parent().unwrap()).unwrap();
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jobs").join(file.as_str().unwrap());
+        std::fs::copy(data, place(path)).unwrap();
     }
     for (path, mode) in case["modes"].as_object().unwrap() {
         let mode = u32::from_str_radix(mode.as_str().unwrap(), 8).unwrap();
@@ -187,20 +276,25 @@ fn doctor_is_right(program: &str, case: &Value) -> Result<(), String> {
     }
     let arguments: Vec<&str> =
         case["run"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-    let output = run(&arguments);
-    let code = if case["exit"].is_null() { None } else { output.status.code() };
-    judge(case, code, &String::from_utf8_lossy(&output.stdout))
+    let (code, out) = run("portcullis", &arguments);
+    judge(case, code.filter(|_| !case["exit"].is_null()), &out)
 }
 
 fn judge(case: &Value, code: Option<i32>, out: &str) -> Result<(), String> {
+    if code.map(i64::from) != case["exit"].as_i64() {
+        return Err(format!("{code:?} {out}"));
+    }
+    judge_text(case, out)
+}
+
+fn judge_text(case: &Value, out: &str) -> Result<(), String> {
     let texts = |name: &str| -> Vec<String> {
         let texts = case[name].as_array().into_iter().flatten();
         texts.map(|text| text.as_str().unwrap().to_owned()).collect()
     };
-    let is_right = code.map(i64::from) == case["exit"].as_i64()
-        && texts("says").iter().all(|text| out.contains(text.as_str()))
+    let is_right = texts("says").iter().all(|text| out.contains(text.as_str()))
         && !texts("lacks").iter().any(|text| out.contains(text.as_str()));
-    if is_right { Ok(()) } else { Err(format!("{code:?} {out}")) }
+    if is_right { Ok(()) } else { Err(out.to_owned()) }
 }
 
 /// Runs the program in a folder with the case's pf.conf, and with its anchors' files.

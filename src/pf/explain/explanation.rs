@@ -73,6 +73,11 @@ impl Explanation {
                 _ => lines.push(clause.to_owned()),
             }
         }
+        if let Some(first) = lines.first_mut()
+            && let Some(rest) = break_off(first)
+        {
+            lines.insert(1, rest);
+        }
         let mut lines = lines.iter();
         writeln!(f, "{}", lines.next().map_or("", String::as_str))?;
         if let Some(text) = text {
@@ -81,6 +86,15 @@ impl Explanation {
         lines.try_for_each(|below| writeln!(f, "  {below}"))?;
         over_six.iter().try_for_each(|six| writeln!(f, "  over IPv6: {six}"))
     }
+}
+
+/// Cuts a line behind the last word that fits, and gives what is left of it.
+fn break_off(line: &mut String) -> Option<String> {
+    let (end, _) = line.char_indices().nth(MAXIMUM_COLUMNS)?;
+    let at = line.get(..=end)?.rfind(' ')?;
+    let rest = line.get(at..)?.trim().to_owned();
+    line.truncate(at);
+    Some(rest)
 }
 
 /// The sentence, then the trail.

@@ -15,7 +15,7 @@ use crate::pf::verdict::{Because, Decision, Verdict, verdict, verdict_tagged};
 
 use super::endpoints::{Endpoints, endpoints};
 use super::explanation::{Explanation, TrailLine, trail_line};
-use super::near_miss::near_misses;
+use super::near_miss::{ended_by_call, near_misses};
 use super::query::{ClientHost, Query};
 
 /// Answers the query by the rules that are loaded.
@@ -92,7 +92,7 @@ impl<'a> Inquiry<'a> {
         {
             conclusion.because = Grounds::Redirected { to: Some(to), then: Box::new(conclusion.because) };
             conclusion.sentence =
-                format!("redirected to {to}, which is not this Mac, and {}", conclusion.sentence);
+                format!("{}; redirected to {to}, which is not this Mac", conclusion.sentence);
         }
         if conclusion.outcome != Decision::Pass || first.stateful == Some(true) {
             return conclusion;
@@ -188,7 +188,7 @@ impl<'a> Inquiry<'a> {
             if let Some(rule) = changes_source(&next, packet).filter(|_| failed.outcome == Decision::Pass) {
                 failed.outcome = Decision::Block;
                 failed.because = Grounds::ReplyTranslated { rule: DecidingRule::from(rule) };
-                failed.sentence = failed.because.to_string();
+                failed.sentence = format!("blocked: {}; the connection comes in", failed.because);
                 failed.rule = Some(rule_text(rule));
             }
             if failed.outcome != Decision::Pass {
@@ -276,6 +276,14 @@ impl<'a> Inquiry<'a> {
     fn sentence(&self, verdict: &Verdict<'a>, because: &Grounds) -> String {
         let port = self.port;
         let quick = verdict.rule.is_some_and(|rule| rule.rule.item.quick);
+        // The verdict comes first.
+        let because = match because {
+            Grounds::Blocked { rule, leg } => match leg.blocked() {
+                Some(which) => format!("blocked by {rule}; {which}"),
+                None => because.to_string(),
+            },
+            other => other.to_string(),
+        };
         match (&verdict.because, verdict.outcome) {
             (Because::State, _) => "passed: pf knows the connection".to_owned(),
             (Because::Skipped, _) => format!("passed: {because}"),
@@ -283,14 +291,17 @@ impl<'a> Inquiry<'a> {
             (Because::NoRule, _) => format!("passed: {because} what no rule matches"),
             (Because::Unknown(_), _) => match verdict.rule {
                 Some(rule) => format!("{because}: {rule}"),
-                None => because.to_string(),
+                None => because,
             },
             (Because::Rule, Decision::Pass | Decision::Block) if quick => {
                 format!("{because}; it is quick: later rules are not looked at")
             }
+            (Because::Rule, _) if ended_by_call(self.loaded, verdict).is_some() => {
+                format!("{because}; the call of its anchor is quick: later rules are not looked at")
+            }
             (Because::Rule, Decision::Pass) => format!("{because}; nothing later blocks port {port}"),
             (Because::Rule, Decision::Block) => format!("{because}; nothing later passes port {port}"),
-            (Because::Endless, _) | (Because::Rule, Decision::Unknown) => because.to_string(),
+            (Because::Endless, _) | (Because::Rule, Decision::Unknown) => because,
         }
     }
 

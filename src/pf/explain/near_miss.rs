@@ -3,14 +3,14 @@
 use std::fmt;
 
 use crate::pf::criteria::{Address, Direction, Family, Peer, PortMatch};
-use crate::pf::decision::Decision;
+use crate::pf::decision::{Because, Decision};
 use crate::pf::matching::{Matches, matches};
 use crate::pf::names::protocols::protocol_name;
 use crate::pf::packet::Packet;
 use crate::pf::rule::{Action, Placed, Rule};
 use crate::pf::rule_text::rule_text;
 use crate::pf::rulesets::{Rulesets, TableLookup, call_target};
-use crate::pf::trail::RuleRef;
+use crate::pf::trail::{Role, RuleRef};
 use crate::pf::verdict::Verdict;
 
 /// The most rules that are named.
@@ -58,7 +58,7 @@ impl<'a> Misses<'a, '_> {
             let item = &placed.item;
             if item.anchor.is_some() {
                 self.call(path, placed, outside, depth);
-            } else if names_port(item, self.port) && self.is_opposite(item) {
+            } else if self.is_about_port(item) && self.is_opposite(item) {
                 self.look_at(RuleRef { anchor: path, number, rule: placed }, outside);
             }
         }
@@ -86,6 +86,11 @@ impl<'a> Misses<'a, '_> {
         }
     }
 
+    /// Whether it names the port that was asked about, or the one that a translation makes of it.
+    fn is_about_port(&self, rule: &Rule) -> bool {
+        names_port(rule, self.port) || self.packet.destination_port.is_some_and(|port| names_port(rule, port))
+    }
+
     /// Whether the rule would have decided otherwise.
     fn is_opposite(&self, rule: &Rule) -> bool {
         match self.verdict.outcome {
@@ -96,36 +101,79 @@ impl<'a> Misses<'a, '_> {
     }
 
     fn look_at(&mut self, rule: RuleRef<'a>, outside: Option<&str>) {
-        let failing = failing(self.loaded, rule.anchor, &rule.rule.item, self.packet, &self.verdict.tags);
-        let is = |other: &RuleRef<'_>| std::ptr::eq(other.rule, rule.rule);
-        let on_trail = self.verdict.trail.iter().any(|step| is(&step.rule));
+        let item = &rule.rule.item;
+        let mut failing = failing(self.loaded, rule.anchor, item, self.packet, &self.verdict.tags);
+        if item.redirect.is_none() && !names_port(item, self.packet.destination_port.unwrap_or(self.port)) {
+            failing.push(MissReason::Translated(self.packet));
+        }
         let count = failing.len() + usize::from(outside.is_some());
-        let reason = match (failing.as_slice(), outside, &self.verdict.rule) {
-            (_, Some(outside), _) if count == 1 => outside.to_owned(),
-            ([], None, Some(decides)) if on_trail && !is(decides) => {
-                format!("{} is later and decides", standing(decides))
-            }
-            ([], None, Some(decides)) if decides.rule.item.quick && !on_trail => {
-                format!("it stands behind the quick {}", standing(decides))
-            }
-            ([], ..) => return,
-            (reasons, _, _) if count <= MAXIMUM_REASONS => {
+        let reason = match (failing.as_slice(), outside) {
+            ([], None) => self.unreached(&rule),
+            (_, Some(outside)) if count == 1 => Some(outside.to_owned()),
+            (reasons, _) if count <= MAXIMUM_REASONS => {
                 let reasons: Vec<String> = reasons.iter().map(|reason| format!("it {reason}")).collect();
                 let outside = outside.map(str::to_owned);
-                reasons.into_iter().chain(outside).collect::<Vec<_>>().join(", and ")
+                Some(reasons.into_iter().chain(outside).collect::<Vec<_>>().join(", and "))
             }
-            _ => return,
+            _ => None,
         };
+        let Some(reason) = reason else { return };
         let shown = rule_text(&rule);
         let does = if failing.is_empty() && outside.is_none() { "does not decide" } else { "does not match" };
+        let port = if names_port(item, self.port) {
+            self.port
+        } else {
+            self.packet.destination_port.unwrap_or(self.port)
+        };
         self.found.push((
             count,
-            format!(
-                "the rule that names port {}, {} `{}`, {does}: {reason}",
-                self.port, shown.place, shown.text
-            ),
+            format!("the rule that names port {port}, {} `{}`, {does}: {reason}", shown.place, shown.text),
         ));
     }
+
+    /// Why a rule that matches the packet does not decide; `None` where it does, or where that is told elsewhere.
+    fn unreached(&self, rule: &RuleRef<'a>) -> Option<String> {
+        let Verdict { trail, because, rule: decides, .. } = self.verdict;
+        let is = |other: &RuleRef<'_>| std::ptr::eq(other.rule, rule.rule);
+        let on_trail = trail.iter().any(|step| is(&step.rule));
+        if *because == Because::Skipped {
+            return Some(format!("pf does not look at {} (`set skip`)", self.packet.interface));
+        }
+        if rule.rule.item.redirect.is_some() {
+            let first = trail.iter().find(|step| step.role == Role::Translates);
+            let first = first.filter(|_| !on_trail)?;
+            return Some(format!("it stands behind {}, which matches first", standing(&first.rule)));
+        }
+        let decides = decides.as_ref().filter(|decides| !is(decides))?;
+        let what = standing(decides);
+        Some(match (on_trail, because) {
+            (_, Because::TranslationPass) => format!("{what} passes it, and no filter rule is looked at"),
+            (true, _) => format!("{what} is later and decides"),
+            (false, _) if decides.rule.item.quick => format!("it stands behind the quick {what}"),
+            (false, _) if ended_by_call(self.loaded, self.verdict).is_some() => {
+                format!("it stands behind a quick call, in which {what} matches")
+            }
+            (false, _) => return None,
+        })
+    }
+}
+
+/// The quick call of an anchor that ended the search with a rule of the anchor.
+pub(super) fn ended_by_call<'v, 'a>(loaded: &Rulesets, verdict: &'v Verdict<'a>) -> Option<&'v RuleRef<'a>> {
+    let decides = verdict.rule.as_ref().filter(|decides| !decides.rule.item.quick)?;
+    let holds = |call: &RuleRef<'_>| {
+        let path = call.rule.item.anchor.as_ref().and_then(|called| called.path.as_deref());
+        let targets = path.map(|path| loaded.targets(&call_target(call.anchor, path))).unwrap_or_default();
+        let below = |target: &&str| {
+            let rest = decides.anchor.strip_prefix(*target);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        targets.iter().any(below)
+    };
+    let is_lost =
+        |call: &RuleRef<'_>| verdict.lost_quick.iter().any(|lost| std::ptr::eq(lost.rule, call.rule));
+    let calls = verdict.trail.iter().filter(|step| step.role == Role::Calls).map(|step| &step.rule);
+    calls.filter(|call| call.rule.item.quick && !is_lost(call)).find(|call| holds(call))
 }
 
 /// `rule 0, pf.conf:1`; for a loaded rule `anchor x rule 0`.
@@ -149,7 +197,11 @@ fn names_port(rule: &Rule, port: u16) -> bool {
 enum MissReason<'r> {
     Direction(Direction),
     Protocol(u8),
-    Interface { written: String, asked: &'r str, redirects: bool },
+    Interface {
+        written: String,
+        asked: &'r str,
+        redirects: bool,
+    },
     Family(Family),
     Source(&'r Rulesets, &'r str, &'r Peer, &'r Packet),
     Destination(&'r Peer, &'r Packet),
@@ -157,6 +209,8 @@ enum MissReason<'r> {
     Flags,
     Owner,
     Tag(&'r str),
+    /// Filter rules see the port that a translation has made.
+    Translated(&'r Packet),
 }
 
 /// A clause behind "it".
@@ -182,6 +236,12 @@ impl fmt::Display for MissReason<'_> {
             },
             MissReason::SourcePort => f.write_str("is for other ports of the client"),
             MissReason::Flags => f.write_str("is for other TCP flags than a connection's first packet has"),
+            MissReason::Translated(packet) => match packet.destination_port {
+                Some(port) => {
+                    write!(f, "names the port from before the translation: filter rules see port {port}")
+                }
+                None => f.write_str("names the port from before the translation"),
+            },
             MissReason::Owner => f.write_str("is for another user or group"),
             MissReason::Tag(name) => {
                 write!(f, "is for packets with the tag {name}, which this one has not")

@@ -16,6 +16,7 @@ struct Guarded {
     name: Box<str>,
     /// By the addresses that it has when the packet comes.
     dynamic: bool,
+    makes_rules: bool,
 }
 
 impl Parser<'_, '_, '_> {
@@ -51,21 +52,34 @@ impl Parser<'_, '_, '_> {
         let dynamic = self.eat_punctuation(b'(');
         let at = self.lexeme.at;
         let name = self.interface_name()?;
-        if let Some(plain) = name.strip_suffix(":network").filter(|plain| is_name(plain)) {
+        // pfctl takes any text here: one that no interface bears makes no rule.
+        let (plain, modifier) =
+            name.split_once(':').map_or((&*name, None), |(plain, rest)| (plain, Some(rest)));
+        let is_borne = is_name(plain) && !plain.contains(['-', '.', '_']);
+        let is_borne = is_borne && plain.starts_with(|first: char| first.is_ascii_alphabetic());
+        if dynamic && !is_borne {
+            return Err(self.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
+        }
+        if !is_borne {
+            let message = format!(
+                "no interface of macOS is called {}, so this makes no rule: write a name that ifconfig shows, such as en0",
+                shortened(&name)
+            );
+            self.note_doubt(&message, Fault::Unsure);
+        } else if modifier.is_some() {
             let message = format!("antispoof takes an interface alone, so this makes no rule: write {plain}");
             self.note_doubt(&message, Fault::Unsure);
-        } else if !is_name(&name) || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
-            return Err(self.wrong(at, &format!("{} is no name of an interface", shortened(&name))));
         }
         if dynamic {
             self.require_punctuation(b')')?;
         }
-        Ok(Guarded { name, dynamic })
+        let makes_rules = is_borne && modifier.is_none();
+        Ok(Guarded { name, dynamic, makes_rules })
     }
 
     /// Adds the rules for one interface.
     fn guard(&mut self, rule: &Rule, guarded: Guarded, start: Position, ruleset: &mut Ruleset) -> Read<()> {
-        if guarded.name.contains(':') {
+        if !guarded.makes_rules {
             return Ok(());
         }
         let elsewhere = Lists {
@@ -78,20 +92,28 @@ impl Parser<'_, '_, '_> {
         if unit.is_some_and(|unit| unit.bytes().all(|byte| byte.is_ascii_digit())) {
             return Ok(());
         }
-        let own = Lists { sources: self.guarded_sources(&guarded, false), ..Lists::default() };
+        let sources = self.guarded_sources(&guarded, false);
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let own = Lists { sources, ..Lists::default() };
         self.expand(rule.clone(), own, start, |ruleset| &mut ruleset.filter, ruleset)
     }
 
     /// The networks or the addresses of the interface.
-    fn guarded_sources(&self, Guarded { name, dynamic }: &Guarded, network: bool) -> Vec<Host> {
+    fn guarded_sources(&self, Guarded { name, dynamic, .. }: &Guarded, network: bool) -> Vec<Host> {
         let interface = InterfaceAddress { name: name.clone(), network, ..Default::default() };
         if *dynamic {
             vec![Host::of(Address::Dynamic(Box::new(interface)))]
-        } else if network || looks_like_interface(name, &interface) {
-            self.addresses_of(interface)
         } else {
-            // A group's name alone reads as any other name does.
-            vec![Host::of(Address::Name(name.clone(), None))]
+            let mut hosts = self.addresses_of(interface.clone());
+            // The name of a driver reads as that of a host, which pfctl would look up.
+            hosts.retain(|host| {
+                network
+                    || !matches!(host.address, Address::Static(_))
+                    || looks_like_interface(name, &interface)
+            });
+            hosts
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::pf::words::{c_number, counted_table, shortened};
 
 use super::kernel::{Parser, Read};
 use super::lexer::{LexemeKind, Position};
+use super::problem::Fault;
 
 const MAXIMUM_LIST_DEPTH: usize = 10_000;
 
@@ -228,6 +229,13 @@ impl Parser<'_, '_, '_> {
             let Ok(net) = Ipv4Net::new(address, bits.unwrap_or(32)) else {
                 return Err(self.wrong(at, "invalid netmask: an IPv4 address has 32 bits"));
             };
+            if bits.is_none() && text.split('.').count() < 4 {
+                let message = format!(
+                    "pfctl reads {text} as the address {address}; a network is written with its bits, such as {}",
+                    short_network(text)
+                );
+                self.note_doubt(&message, Fault::Unsure);
+            }
             hosts.push(Host::of(Address::Net(net.trunc().into())));
             return Ok(());
         }
@@ -265,6 +273,14 @@ impl Parser<'_, '_, '_> {
         }
         if (interface.network || interface.broadcast) && bits.is_some() {
             return Err(self.wrong(at, "network or broadcast lookup, but extra netmask given"));
+        }
+        let name = &*interface.name;
+        if name != "self" && !name.ends_with(|last: char| last.is_ascii_digit()) {
+            // There are no groups of interfaces.
+            let message = format!(
+                "no interface of macOS is called {name}, so it has no address: write one that ifconfig shows"
+            );
+            self.note_doubt(&message, Fault::Refused);
         }
         interface.bits = bits;
         hosts.extend(self.addresses_of(interface));
@@ -340,6 +356,12 @@ fn localhost(bits: Option<u8>) -> impl Iterator<Item = IpNet> {
 /// Whether it has more than one of `:network`, `:broadcast`, `:peer`, which exclude each other.
 fn has_several_modifiers(interface: &InterfaceAddress) -> bool {
     usize::from(interface.network) + usize::from(interface.broadcast) + usize::from(interface.peer) > 1
+}
+
+/// `192.168.1.0/24` for `192.168.1`
+fn short_network(text: &str) -> String {
+    let octets = text.split('.').count();
+    format!("{text}{}/{}", ".0".repeat(4_usize.saturating_sub(octets)), octets * 8)
 }
 
 /// An IPv4 address. With bits behind it the last octets may be left out (`10/8`); without, C's short forms are read

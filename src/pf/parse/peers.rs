@@ -10,6 +10,7 @@ use super::hosts::Host;
 use super::kernel::{Parser, Read};
 use super::lexer::LexemeKind;
 use super::lists::{Lists, Protocol};
+use super::problem::Fault;
 
 impl Parser<'_, '_, '_> {
     pub(super) fn opt_scope(&mut self, rule: &mut Rule, lists: &mut Lists) -> Read<()> {
@@ -36,7 +37,22 @@ impl Parser<'_, '_, '_> {
     }
 
     pub(super) fn opt_interfaces(&mut self) -> Read<Vec<InterfaceMatch>> {
-        if self.eat("on") { self.list(Self::interface) } else { Ok(Vec::new()) }
+        if !self.eat("on") {
+            return Ok(Vec::new());
+        }
+        let interfaces = self.list(Self::interface)?;
+        if interfaces.iter().filter(|interface| interface.negated).count() > 1 {
+            self.note_exceptions("interfaces: write a rule for each interface that is meant");
+        }
+        Ok(interfaces)
+    }
+
+    /// A list of exceptions is a rule for each of them, and what one excepts the others hold for.
+    fn note_exceptions(&mut self, what: &str) {
+        let message = format!(
+            "a list makes a rule for each of its items, so these exceptions together hold for all {what}"
+        );
+        self.note_doubt(&message, Fault::Unsure);
     }
 
     fn interface(&mut self) -> Read<InterfaceMatch> {
@@ -104,6 +120,12 @@ impl Parser<'_, '_, '_> {
             return Ok((Vec::new(), self.ports()?));
         }
         let hosts = self.hosts()?;
+        let alike = |one: &Host, other: &Host| {
+            one.negated && other.negated && one.family == other.family && one.address != other.address
+        };
+        if hosts.first().is_some_and(|first| hosts.iter().any(|other| alike(first, other))) {
+            self.note_exceptions("addresses: put them in a table, and write `! <name>`");
+        }
         let ports = if self.eat("port") { self.ports()? } else { Vec::new() };
         Ok((hosts, ports))
     }

@@ -29,6 +29,8 @@ pub enum Fault {
     File,
     /// It loads a file that could not be read here.
     Load,
+    /// It names a service, user, group, host or interface that this system does not know.
+    Name,
     /// Its meaning is clear, and macOS's pfctl refuses it by all that is known of it.
     Refused,
     /// Its meaning is clear, and macOS's pfctl may refuse it.

@@ -4,35 +4,73 @@ use std::net::Ipv4Addr;
 
 use crate::pf::words::is_keyword;
 
-/// The words of a line; a text in quotes is one, and so is a brace.
-pub(super) type Words = Vec<String>;
+use super::line_words::{Words, find, in_braces, is_port, is_rule, put, replaced};
+use super::{filters, hosts, statements};
 
 type Mend = fn(&[String]) -> Option<Words>;
 
 /// Each with what it says of the line.
 pub(super) const MENDS: &[(&str, Mend)] = &[
     ("comments begin with #", comment),
+    ("comments begin with #", filters::remark),
     ("a line has no `;` at its end", semicolon),
     ("the words of pf are in lower case", lower_case),
+    ("a macro is set as `name = \"value\"`", statements::definition),
+    ("a macro's name stands behind `$` alone", statements::macro_in_braces),
+    ("it is `set NAME VALUE`, in pf's words", statements::option),
+    ("a table's name stands in angle brackets, and its addresses in braces", statements::table),
     ("a file's path and an anchor's name stand in quotes", load_in_quotes),
     ("`load anchor` needs `from` and the file", load_without_file),
+    ("it is `load anchor \"name\" from \"file\"`, and other names stand in quotes too", statements::anchor),
+    ("`in` or `out` stands before `quick`", statements::anchor_order),
     ("a list needs braces, and in a macro quotes around them", macro_value),
     ("pf's words are `pass` and `block`", action),
+    ("a redirection is an `rdr` with `->`", statements::redirection),
+    (
+        "a translation has no direction and no `quick`: the first that matches counts",
+        statements::translation_without_direction,
+    ),
+    ("behind `->` stand the address, and the port behind `port`", statements::target),
+    ("scrub's options have their value behind them", statements::scrub),
     ("the direction is `in` or `out`", direction),
     ("the ends are `from` and `to`", ends),
+    ("the families are `inet` and `inet6`", filters::family),
+    ("it is `antispoof for` the interface", statements::antispoof),
+    ("this Mac is `self`", hosts::own_address),
+    ("an exception is written with `!`", hosts::negation),
+    ("a table is named by `<name>` alone", hosts::table_in_rule),
+    ("every packet is `all`", filters::all),
     ("it is written `keep state`", keep_state),
+    ("it is written `keep state`", filters::state),
     ("TCP's flags are capital letters", flags),
+    ("the first packet of a connection is `flags S/SA`", filters::named_flags),
+    ("a type of ICMP is `inet proto icmp icmp-type …`", filters::icmp),
+    ("a reset is TCP's", filters::reset),
     ("OpenBSD has it since 4.7: on macOS it is a rule of its own, before the filter rules", translation),
     ("the brace is not closed", brace),
+    ("a list stands in braces", hosts::other_brackets),
+    ("a list needs braces", hosts::plain_list),
     ("protocols of a list need braces", protocol_list),
     ("a protocol stands behind `proto`", protocol),
+    ("an interface stands behind `on`", hosts::interface_without_on),
     ("an operator is =, !=, <, <=, > or >=", operator),
     ("without `port` it is every port", every_port),
+    ("a list of ports needs braces", hosts::quoted_ports),
     ("a range of ports is written with a colon", port_range),
+    ("ports from or up to one are written with >= or <=", hosts::open_range),
     ("a list of ports needs braces", port_list),
     ("a port stands behind `port`", port_behind_address),
+    ("a port stands behind `port`", hosts::host_with_port),
     ("a network is written with its bits", wildcard),
     ("a netmask is written as bits", netmask),
+    (
+        "a range of addresses is a list of networks: macOS compares the ends of a range otherwise than they read",
+        hosts::address_range,
+    ),
+    (
+        "a list of addresses needs braces, and exceptions a table, since a list is a rule for each of its items",
+        hosts::host_list,
+    ),
     ("`from` is missing", missing_from),
     ("`to` is missing", missing_to),
     ("`all` is `from any to any`", all_with_ends),
@@ -43,41 +81,6 @@ pub(super) const MENDS: &[(&str, Mend)] = &[
 ];
 
 const PROTOCOLS: &[&str] = &["tcp", "udp", "icmp", "icmp6"];
-
-fn find(words: &[String], wanted: &str) -> Option<usize> {
-    words.iter().position(|word| word == wanted)
-}
-
-fn is_rule(words: &[String]) -> bool {
-    let first = words.first().map(String::as_str);
-    matches!(first, Some("pass" | "block" | "rdr" | "nat" | "binat" | "anchor" | "no" | "match"))
-}
-
-fn put<'w>(words: &[String], at: usize, new: impl IntoIterator<Item = &'w str>) -> Words {
-    let mut words = words.to_vec();
-    words.splice(at..at, new.into_iter().map(str::to_owned));
-    words
-}
-
-/// The line with its words from `first` to `end` replaced.
-fn replaced(words: &[String], first: usize, end: usize, new: impl IntoIterator<Item = String>) -> Words {
-    let mut words = words.to_vec();
-    words.splice(first..end, new);
-    words
-}
-
-/// A list in braces.
-fn in_braces(items: &[String]) -> Words {
-    let mut list = vec!["{".to_owned()];
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            list.push(",".to_owned());
-        }
-        list.push(item.clone());
-    }
-    list.push("}".to_owned());
-    list
-}
 
 fn comment(words: &[String]) -> Option<Words> {
     let at = words
@@ -250,10 +253,6 @@ fn every_port(words: &[String]) -> Option<Words> {
     every.then(|| replaced(words, at, at + 2, []))
 }
 
-fn is_port(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 fn port_range(words: &[String]) -> Option<Words> {
     find(words, "port")?;
     if let Some(at) = words
@@ -376,7 +375,7 @@ fn order(words: &[String]) -> Option<Words> {
     if !matches!(words.first()?.as_str(), "pass" | "block") {
         return None;
     }
-    let mut parts: [Words; 7] = Default::default();
+    let mut parts: [Words; 8] = Default::default();
     let mut rest = Words::new();
     let mut head = vec![words.first()?.clone()];
     let mut index = 1;
@@ -396,6 +395,7 @@ fn order(words: &[String]) -> Option<Words> {
             "inet" | "inet6" => parts[4].append(&mut part),
             "proto" => parts[5].append(&mut part),
             "from" => parts[6].append(&mut part),
+            "to" => parts[7].append(&mut part),
             _ => rest.append(&mut part),
         }
     }

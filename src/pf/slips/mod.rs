@@ -12,10 +12,15 @@
 //!
 //! A line is given only if the caller's parser reads it: each mend is tried, alone and behind those before it.
 
+mod filters;
 mod foreign;
+mod hosts;
+mod line_words;
 mod mends;
+mod statements;
 
-use mends::{MENDS, Words};
+use line_words::Words;
+use mends::MENDS;
 
 /// What is wrong with a line, and what to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,6 +262,90 @@ mod tests {
             "pass in proto tcp to any port { 80, 443",
             "pass in proto tcp to any port { 80, 443 }",
             "not closed",
+        ),
+        ("pass in proto tcp to any port {80;443}", "pass in proto tcp to any port { 80, 443 }", "braces"),
+        ("pass in proto tcp to any port [80, 443]", "pass in proto tcp to any port { 80, 443 }", "braces"),
+        ("pass in proto tcp to any port (80 443)", "pass in proto tcp to any port { 80 443 }", "braces"),
+        ("pass in proto tcp to any port 80 and 443", "pass in proto tcp to any port { 80, 443 }", "braces"),
+        ("pass in proto tcp to any port \"80,443\"", "pass in proto tcp to any port { 80, 443 }", "braces"),
+        ("pass in proto tcp to any port 1024:", "pass in proto tcp to any port >= 1024", ">="),
+        (
+            "pass in on en0,en1 proto tcp to any port 22",
+            "pass in on { en0, en1 } proto tcp to any port 22",
+            "braces",
+        ),
+        ("pass out proto tcp user root, admin", "pass out proto tcp user { root, admin }", "braces"),
+        ("pass in ipv4 proto tcp to any port 22", "pass in inet proto tcp to any port 22", "inet6"),
+        ("pass in proto tcp to 192.168.1.5/32:22", "pass in proto tcp to 192.168.1.5/32 port 22", "port"),
+        (
+            "pass in proto tcp to 192.168.1.2-192.168.1.8 port 22",
+            "pass in proto tcp to { 192.168.1.2/31, 192.168.1.4/30, 192.168.1.8 } port 22",
+            "networks",
+        ),
+        ("pass in from 192.168.1.0-255 to any", "pass in from 192.168.1.0/24 to any", "networks"),
+        (
+            "pass in from 192.168.1.1, 10.0.0.1 to any",
+            "pass in from { 192.168.1.1, 10.0.0.1 } to any",
+            "braces",
+        ),
+        (
+            "pass in from ! 10.0.0.1, ! 10.0.0.2 to any",
+            "table <excepted> { 10.0.0.1, 10.0.0.2 }\npass in from ! <excepted> to any",
+            "table",
+        ),
+        ("pass in from not 10.0.0.0/8 to any", "pass in from ! 10.0.0.0/8 to any", "`!`"),
+        ("pass in from any to me port 22", "pass in proto tcp from any to self port 22", "self"),
+        ("block in from table <bad> to any", "block in from <bad> to any", "<name>"),
+        ("table bad { 10.0.0.1 }", "table <bad> { 10.0.0.1 }", "brackets"),
+        ("table <bad> = 10.0.0.1, 10.0.0.2", "table <bad> { 10.0.0.1, 10.0.0.2 }", "braces"),
+        (
+            "pass in proto tcp to any port 22 keep",
+            "pass in proto tcp to any port 22 keep state",
+            "keep state",
+        ),
+        ("pass in proto icmp icmp-type 8", "pass in inet proto icmp icmp-type 8", "inet"),
+        ("pass in proto ping", "pass in inet proto icmp icmp-type echoreq", "icmp-type"),
+        ("pass in proto tcp to any port 22 flags SYN", "pass in proto tcp to any port 22 flags S/SA", "S/SA"),
+        ("pass in proto tcp to any port 22 comment \"ssh\"", "pass in proto tcp to any port 22 # ssh", "#"),
+        ("block return-rst in all", "block return-rst in proto tcp all", "TCP"),
+        (
+            "block in quick proto tcp flags S/SA to any port 22",
+            "block in quick proto tcp to any port 22 flags S/SA",
+            "order",
+        ),
+        ("block everything", "block all", "all"),
+        ("block in all out", "block all", "all"),
+        ("pass in en0 all", "pass in on en0 all", "`on`"),
+        ("set skip lo0, en1", "set skip on { lo0, en1 }", "set"),
+        ("set block-policy = reject", "set block-policy return", "set"),
+        ("set limit states=1000", "set limit states 1000", "set"),
+        ("scrub in all max-mss=1440", "scrub in all max-mss 1440", "scrub"),
+        ("ext_if := \"en0\"", "ext_if = \"en0\"", "macro"),
+        ("export ext_if=\"en0\"", "ext_if = \"en0\"", "macro"),
+        ("anchor com.apple/*", "anchor \"com.apple/*\"", "quotes"),
+        ("anchor \"x\" quick in", "anchor \"x\" in quick", "before"),
+        ("load anchor \"x\" \"/etc/pf.anchors/x\"", "load anchor \"x\" from \"/etc/pf.anchors/x\"", "from"),
+        (
+            "load \"x\" from \"/etc/pf.anchors/x\"",
+            "load anchor \"x\" from \"/etc/pf.anchors/x\"",
+            "load anchor",
+        ),
+        (
+            "rdr pass in on lo0 proto tcp to port 80 -> 127.0.0.1 port 8080",
+            "rdr pass on lo0 proto tcp to port 80 -> 127.0.0.1 port 8080",
+            "direction",
+        ),
+        (
+            "rdr pass proto tcp to port 80 -> :8080",
+            "rdr pass proto tcp to port 80 -> 127.0.0.1 port 8080",
+            "->",
+        ),
+        ("pass out proto tcp to https://example.com", "pass out proto tcp to example.com port 443", "port"),
+        ("antispoof quick en0", "antispoof quick for en0", "antispoof"),
+        (
+            "rdr pass on lo0 proto tcp to port 80 => 127.0.0.1 8080",
+            "rdr pass on lo0 proto tcp to port 80 -> 127.0.0.1 port 8080",
+            "->",
         ),
     ];
 }
