@@ -25,7 +25,7 @@ pub use clean_up::CleanUpPreview;
 pub use connection::Connection;
 pub use error::AppError;
 pub use pf_conf::PfConf;
-pub use source_choice::SourceChoice;
+pub use source_choice::{OpeningTerms, SourceChoice};
 pub use undo::{UndoPreview, UndoableChange};
 
 use crate::debuggers::port_view::PortView;
@@ -47,9 +47,8 @@ use crate::root::audit::{self, AuditLog};
 use crate::root::messages;
 use crate::root::record::Recording;
 use crate::root::request::{GuardAnswer, Operation, Permission};
-use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndOfDay;
-use crate::rules::ledger::{Changing, Guard, Ledger, Seconds};
+use crate::rules::ledger::{Changing, Guard, Ledger, Seconds, Visit};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
@@ -203,6 +202,7 @@ impl App {
             blocked: self.blocked(now),
             ledger_problem: self.ledger_problem(),
             openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
+            networks: self.system.network_facts().unwrap_or_default(),
             zone: self.system.zone(),
             interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
         };
@@ -274,15 +274,14 @@ impl App {
     pub fn open(
         &self,
         ports: &[NamedPort],
-        from: Source,
-        end: EndChoice,
+        terms: OpeningTerms,
         answer: Option<GuardAnswer>,
         preferences: &Preferences,
     ) -> Result<Response, AppError> {
         if answer == Some(GuardAnswer::Off) && self.ledger().is_some_and(|ledger| ledger.guard == Guard::On) {
             return Err(AppError::GuardIsOn);
         }
-        let action = self.opening(ports, from, end)?;
+        let action = self.opening(ports, terms)?;
         if answer.is_none()
             && let Some(response) = self.already_so(&action, Some(preferences), None)?
         {
@@ -379,7 +378,8 @@ impl App {
             MenuAction::Open(port) => {
                 let preferences = preferences?;
                 let from = self.source(&SourceChoice::parse([preferences.from.as_str()])?)?;
-                self.open(std::slice::from_ref(port), from, preferences.end(), None, &preferences)?;
+                let terms = OpeningTerms { from, end: preferences.end(), stay: false };
+                self.open(std::slice::from_ref(port), terms, None, &preferences)?;
             }
             MenuAction::Close(port) => {
                 self.close(std::slice::from_ref(port), readable)?;
@@ -564,7 +564,11 @@ impl App {
         };
         let now = self.system.moment()?;
         let request = composed(action, now.clone(), Some(&ledger), preferences, self.pf_is_enabled(), answer);
-        if request.validate().is_err() || !already::is_so(&request, &ledger, &report, &now) {
+        // Where no tick has seen yet that this Mac has left a network, root is asked.
+        let mut followed = ledger.clone();
+        followed.follow(&self.system.network_facts().unwrap_or_default(), Visit::Request);
+        let has_left = followed.openings.iter().any(|opening| opening.away);
+        if has_left || request.validate().is_err() || !already::is_so(&request, &ledger, &report, &now) {
             return Ok(None);
         }
         let message = messages::done(&request, &ledger, &report.notes, &report.pf);

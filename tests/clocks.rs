@@ -33,7 +33,7 @@ fn ask_at(lab: &Lab, moment: Moment, zone: TimeZone, action: Operation) -> Respo
 
 fn open(from: Source, hours: i64) -> Operation {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
-    Operation::Open { ports, from, until: Some(NOON + hours * HOUR), ends: EndKind::Time }
+    Operation::Open { ports, from, until: Some(NOON + hours * HOUR), ends: EndKind::Time, stay: false }
 }
 
 /// A lab in which 2345 is open from noon until four, hour 10 of the boot `A`.
@@ -136,7 +136,7 @@ fn ask_after(lab: &Lab, seconds: i64, zone: &TimeZone, action: Operation) -> Res
 
 fn until_evening(ends: EndKind, until: i64) -> Operation {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
-    Operation::Open { ports, from: Source::Any, until: Some(NOON + until), ends }
+    Operation::Open { ports, from: Source::Any, until: Some(NOON + until), ends, stay: false }
 }
 
 /// A lab in which 2345 is open from noon until half past six.
@@ -222,7 +222,7 @@ fn a_port_in_session_at_its_evening_has_30_minutes_more_once() {
 fn what_is_to_end_with_the_restart_does() {
     let lab = opened();
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: "2345".parse().unwrap() }];
-    let open = Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Restart };
+    let open = Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Restart, stay: false };
     assert!(ask(&lab, (0, "A", 10), open).ok);
     ask(&lab, (4000, "A", 4010), Operation::Tick {});
     assert!(is_open(&lab));

@@ -72,7 +72,7 @@ fn ready() -> Lab {
 
 fn open(port: &str, until: Option<i64>) -> Request {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
-    request(Operation::Open { ports, from: Source::Any, until, ends: EndKind::Time })
+    request(Operation::Open { ports, from: Source::Any, until, ends: EndKind::Time, stay: false })
 }
 
 /// Whatever is open is over by now.

@@ -11,7 +11,7 @@ use portcullis::system::LEDGER;
 
 fn open(port: &str, until: Option<i64>) -> Request {
     let ports = vec![NamedPort { name: "dlv".parse().unwrap(), range: port.parse().unwrap() }];
-    request(Operation::Open { ports, from: Source::Any, until, ends: EndKind::Time })
+    request(Operation::Open { ports, from: Source::Any, until, ends: EndKind::Time, stay: false })
 }
 
 fn ready() -> Lab {

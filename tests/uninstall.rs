@@ -94,7 +94,13 @@ fn operation(random: &mut Rng, latest: u32) -> Operation {
         0..6 => {
             let from = [Source::Any, Source::Hosts { hosts }, Source::Lan { networks: lan }];
             let until = (random.usize(..3) == 0).then(|| portcullis::os::now() + 3600);
-            Operation::Open { ports, from: from[random.usize(..3)].clone(), until, ends: EndKind::Time }
+            Operation::Open {
+                ports,
+                from: from[random.usize(..3)].clone(),
+                until,
+                ends: EndKind::Time,
+                stay: false,
+            }
         }
         6..9 => Operation::Close { ports },
         9 => Operation::CloseAll {},

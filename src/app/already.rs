@@ -47,9 +47,11 @@ fn after(request: &Request, ledger: &Ledger) -> Option<Ledger> {
     }
     request.managed.iter().for_each(|port| after.manage(port));
     match &request.action {
-        Operation::Open { ports, from, until, ends } => {
+        Operation::Open { ports, from, until, ends, stay } => {
             let ends = |opening: &Opening| opening.until == *until && opening.kind() == *ends;
-            let is_open = |opening: &Opening| opening.from == *from && ends(opening);
+            // On another network, or on none that is known, root is asked.
+            let is_here = |opening: &Opening| opening.stay == *stay && !opening.is_paused() && !opening.away;
+            let is_open = |opening: &Opening| opening.from == *from && ends(opening) && is_here(opening);
             let mut open = ledger.openings.iter().filter(|opening| is_open(opening));
             let ranges: Vec<PortRange> = open.by_ref().map(|opening| opening.port).collect();
             if !ports.iter().all(|port| ranges.contains(&port.range)) {

@@ -46,7 +46,7 @@ impl JobCache {
 }
 
 fn ends_by_itself(opening: &Opening) -> bool {
-    opening.until.is_some() || opening.restart
+    opening.until.is_some() || opening.restart || !opening.stay
 }
 
 fn ask(system: &dyn System) -> KnownJob {

@@ -1,8 +1,10 @@
-//! Who a port is to be opened for, as `--from` and the preferences say it.
+//! Who a port is to be opened for, as `--from` and the preferences say it, and on which terms.
 
 use ipnet::IpNet;
 
 use super::error::AppError;
+use crate::rules::end_choice::EndChoice;
+use crate::rules::source::Source;
 
 /// A source before it is known which networks this Mac is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,15 @@ impl SourceChoice {
         hosts.dedup();
         Ok(SourceChoice::Hosts(hosts))
     }
+}
+
+/// On which terms ports are opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpeningTerms {
+    pub from: Source,
+    pub end: EndChoice,
+    /// Whether they stay open on other networks.
+    pub stay: bool,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::dry_run;
 use super::guard::Switch;
 use super::interruption;
 use super::output::Run;
-use portcullis::app::{AppError, SourceChoice};
+use portcullis::app::{AppError, OpeningTerms, SourceChoice};
 use portcullis::root::request::GuardAnswer;
 use portcullis::rules::end_choice::EndChoice;
 
@@ -27,6 +27,9 @@ pub struct OpenCommand {
     /// Until it is closed by hand
     #[arg(long, conflicts_with_all = ["lasts", "until"])]
     keep: bool,
+    /// Also on other networks: without it, a port closes when this Mac leaves the network it was opened on
+    #[arg(long)]
+    stay: bool,
     /// Whether closed ports are to be blocked from other machines from now on [default: it is asked at the first opening]
     #[arg(long, value_name = "STATE", conflicts_with = "dry_run")]
     guard: Option<Switch>,
@@ -51,15 +54,16 @@ impl OpenCommand {
             (None, Some(until)) => EndChoice::parse_until(until).map_err(AppError::from)?,
             (None, None) => preferences.end(),
         };
+        let terms = OpeningTerms { from, end, stay: self.stay };
         if self.dry_run {
-            let operation = app.opening(&ports, from, end)?;
+            let operation = app.opening(&ports, terms)?;
             return interruption::told(&app, || dry_run::preview(&app, &operation, &Ok(preferences)));
         }
         let answer = self.guard.map(|guard| match guard {
             Switch::On => GuardAnswer::On,
             Switch::Off => GuardAnswer::Off,
         });
-        let response = app.open(&ports, from, end, answer, &preferences)?;
+        let response = app.open(&ports, terms, answer, &preferences)?;
         ChangeOutput::with_status(&app, response, &Ok(preferences))
     }
 }

@@ -84,6 +84,10 @@ impl CommandOutput for StatusOutput {
     }
 }
 
+fn is_paused(port: &PortStatus) -> bool {
+    port.network.as_ref().is_some_and(|network| network.paused)
+}
+
 fn port_lines(port: &PortStatus) -> String {
     let state = match port.state {
         PortState::Open => "open",
@@ -95,6 +99,7 @@ fn port_lines(port: &PortStatus) -> String {
     };
     let why = match port.state {
         PortState::MayBeOpen => ": a change was interrupted",
+        PortState::Open if is_paused(port) => ", paused",
         PortState::Open if port.outside() == Answer::No => ", yet another rule blocks it",
         PortState::Closed if port.in_use && sessions_outlive_closing(port.port.last()) => {
             ": sessions go on until they end"
@@ -111,6 +116,7 @@ fn port_lines(port: &PortStatus) -> String {
     let range = port.port.to_string();
     let name = if port.named_port().has_name() { port.name.as_str() } else { "" };
     let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{why}{found}\n");
+    text.extend(port.network.iter().map(|network| format!("              {}\n", network.words)));
     // An idle port is of interest only where it lets others in.
     let is_of_interest = matches!(port.state, PortState::Open | PortState::LetIn | PortState::MayBeOpen);
     if port.situation != Reachability::NoListener || is_of_interest {

@@ -36,6 +36,8 @@ pub struct Wording {
     pub behind: Option<String>,
     /// Whether our own rules let it in, so that it is another's rule where pf blocks it.
     pub is_open: bool,
+    /// Whether they let other machines in again only on its network.
+    pub is_paused: bool,
     /// Why pf blocks it, where it does.
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
@@ -206,6 +208,9 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
                 None => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
         }
+        Reachability::BlockedByPf if subject.is_paused => {
+            format!("open it for the network that this Mac is on now: `portcullis open {port}`")
+        }
         Reachability::BlockedByPf if subject.is_open => format!("see which rule blocks it: `portcullis explain {port}`"),
         Reachability::BlockedByPf => format!("open it for this network: `portcullis open {port} --from lan`"),
         Reachability::BlockedByAppFirewall => match situation.app_firewall {
@@ -326,6 +331,7 @@ mod tests {
             program_file: None,
             behind: None,
             is_open: true,
+            is_paused: false,
             pf_blocks: Some("our guard blocks it".into()),
             pf_unknown: Some("pf has not been looked at yet".into()),
             exceptions: Vec::new(),

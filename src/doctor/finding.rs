@@ -60,7 +60,8 @@ pub fn render(findings: &[Finding]) -> String {
             }
         }
     }
-    text
+    // Names of files and what files say may be anybody's: nothing of it steers a terminal.
+    text.replace(|letter: char| letter.is_control() && letter != '\n', "?")
 }
 
 pub fn finding(

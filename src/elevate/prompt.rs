@@ -60,8 +60,9 @@ pub fn describe(request: &Request, facts: &PromptFacts) -> String {
 /// What is asked, in clauses; none where another clause says it.
 fn actions(request: &Request, facts: &PromptFacts) -> Vec<String> {
     let one = match &request.action {
-        Operation::Open { ports, from, until, ends } => {
-            format!("open {} {}", port_words(ports), terms(from, (*until, *ends), request.made.time))
+        Operation::Open { ports, from, until, ends, stay } => {
+            let stay = if *stay { ", on other networks too" } else { "" };
+            format!("open {} {}{stay}", port_words(ports), terms(from, (*until, *ends), request.made.time))
         }
         Operation::Close { ports } => format!("close {}", port_words(ports)),
         Operation::CloseAll {} => "close every debug port".to_owned(),

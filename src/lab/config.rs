@@ -144,7 +144,8 @@ impl LabConfig {
 
     /// The local networks of the pretended Mac, as [`os::networks`] gives a real one's; tunnels apart.
     pub fn local_networks(&self) -> Vec<IpNet> {
-        let others = self.interfaces.iter().filter(|(name, _)| name.starts_with("en"));
+        let is_local = |name: &str| os::is_hardware(name) || os::may_be_host_only(name);
+        let others = self.interfaces.iter().filter(|(name, _)| is_local(name));
         let mut networks = self.networks.clone();
         networks.extend(others.flat_map(|(_, networks)| networks));
         if !networks.is_empty() {

@@ -22,11 +22,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clocks;
+use super::config::LabConfig;
 use crate::os::children::{ProcessId, end_group};
 use crate::os::process::{ProcessError, Program};
 use crate::os::{BootError, FileError, Files};
 use crate::report::ReportFact;
-use crate::rules::ledger::{Ledger, Seconds};
+use crate::rules::ledger::{Ledger, Seconds, Visit};
 use crate::system::{BELL, LEDGER, Moment, STATUS};
 
 /// Where the table is.
@@ -307,7 +308,8 @@ impl Launchd {
 
     /// Starts what is due by now, each to its end. `now`: seconds since the machine started.
     pub fn run_due(&self, now: u64, pace: LaunchPace) -> Result<(), LaunchdError> {
-        let is_over = pace == LaunchPace::Lab && self.is_an_opening_over();
+        let is_over =
+            pace == LaunchPace::Lab && (self.is_an_opening_over() || self.is_elsewhere(Visit::Tick));
         self.run_where(now, |job| {
             let stamps = self.stamps(&job.watched);
             job.notice(now, stamps, pace);
@@ -319,7 +321,9 @@ impl Launchd {
     /// Starts each job that a Mac would have run since the last command: it has started anew, something that is open is over, a
     /// bell was rung, or the last look at pf is old. What else a running launchd would notice waits for one that runs.
     pub fn catch_up(&self) -> Result<(), LaunchdError> {
-        let is_due = self.is_an_opening_over() || self.is_the_last_look_old();
+        // macOS writes resolv.conf anew when the network changes, and waits a minute for the tick after that.
+        let is_due =
+            self.is_an_opening_over() || self.is_elsewhere(Visit::Request) || self.is_the_last_look_old();
         self.run_where(self.moment()?.clock, |job| {
             let stamps = self.stamps(&job.watched);
             let mut watched = job.watched.iter().zip(job.stamps.iter().zip(&stamps));
@@ -389,6 +393,16 @@ impl Launchd {
         let ledger = bytes.and_then(|bytes| Ledger::parse(&bytes).ok());
         let Ok(now) = self.moment() else { return false };
         ledger.is_some_and(|ledger| ledger.openings.iter().any(|opening| opening.is_over(&now)))
+    }
+
+    /// Whether what is open does not stand as it has to on the networks that this Mac is on.
+    fn is_elsewhere(&self, visit: Visit) -> bool {
+        let bytes = self.files.read(LEDGER).ok().flatten();
+        let Some(ledger) = bytes.and_then(|bytes| Ledger::parse(&bytes).ok()) else { return false };
+        let networks = LabConfig::read(&self.files.place("/")).map(|config| config.network_facts());
+        let mut followed = ledger.clone();
+        followed.follow(&networks.unwrap_or_default(), visit);
+        followed.openings != ledger.openings
     }
 
     fn is_the_last_look_old(&self) -> bool {

@@ -90,7 +90,9 @@ fn situation(port: &PortStatus) -> Option<&'static str> {
 }
 
 fn state(status: &Status, port: &PortStatus) -> String {
+    let is_paused = port.network.as_ref().is_some_and(|network| network.paused);
     match (port.state, status.firewall.state) {
+        (PortState::Open, _) if is_paused => "paused: not on its network".to_owned(),
         (PortState::MayBeOpen, _) => "may be open: a change was interrupted".to_owned(),
         (PortState::Unknown, _) => "not known".to_owned(),
         (PortState::Open, FirewallState::Enabled) => match port.outside() {

@@ -26,7 +26,8 @@ use crate::root::sweep::clear_the_way;
 use crate::root::undo::{self, UndoError, UndoRequest};
 use crate::root::{alone, bell, clean_up, conf_lines, job, journal, messages, record, recovery, uninstall};
 use crate::rules::ends::EndKind;
-use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening};
+use crate::rules::home::Home;
+use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, Visit};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::system::{LOCK, Moment, System};
@@ -128,7 +129,9 @@ fn machine(
 ) -> Result<Machine<'_>, os::BootError> {
     let boot = system.boot_id()?;
     let (interfaces, clock) = (firewall::interfaces(system), system.clock());
-    Ok(Machine { system, files, interfaces, pf: Pfctl::new(system), boot, now, clock, asked_by, needed })
+    let networks = system.network_facts().unwrap_or_default();
+    let pf = Pfctl::new(system);
+    Ok(Machine { system, files, interfaces, networks, pf, boot, now, clock, asked_by, needed })
 }
 
 /// What a request has to know: what opens, and what only looks, all; what closes, ours alone. A tick closes what is over.
@@ -406,8 +409,9 @@ fn turn_back(
         details += &format!("; back in /etc/pf.conf: {}", conf_lines::shown(lines));
     }
     let mut new = back.ledger;
-    // What was open again may be over by the clock that no user can set.
+    // What was open again may be over by the clock that no user can set, or be of another network.
     machine.expire(&mut new);
+    machine.follow(&mut new, &asked.request.action);
     if new.guard == Guard::Off {
         new.managed.clear();
     }
@@ -471,9 +475,10 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     // Whatever is asked, what is over is closed first.
     machine.lengthen(&mut new);
     machine.expire(&mut new);
+    machine.follow(&mut new, &request.action);
     request.close.iter().for_each(|port| new.close(port));
     match &request.action {
-        Operation::Open { ports, from, until, ends } => {
+        Operation::Open { ports, from, until, ends, stay } => {
             let until = match ends {
                 EndKind::Evening => until.map(|until| until.min(machine.evening(&new))),
                 EndKind::Time | EndKind::Restart => *until,
@@ -481,13 +486,17 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
             let now = Moment { time: machine.now, boot: machine.boot.clone(), clock: machine.clock };
             let user = Some(Caller::of_process(machine.system).user());
             for port in ports {
-                let opening = match same_opening(old, port, from) {
-                    Some(same) if same.until == until && same.kind() == *ends => same.clone(),
+                let mut opening = match same_opening(machine, old, port, from, *stay) {
+                    Some(same) if same.until == until && same.kind() == *ends => same,
                     same => {
-                        let since = same.map_or(machine.now, |same| same.since);
-                        Opening::new(port, from.clone(), until, since, &request.asker).ending(*ends, &now)
+                        let since = same.as_ref().map_or(machine.now, |same| same.since);
+                        let opening = Opening::new(port, from.clone(), until, since, &request.asker);
+                        // Where no network is known just now it is as it was.
+                        let home = Home::of(&machine.networks).or(same.and_then(|same| same.home));
+                        Opening { home, stay: *stay, ..opening.ending(*ends, &now) }
                     }
                 };
+                opening.follow(&machine.networks, Visit::Request);
                 new.open(Opening { user, ..opening });
             }
             machine.expire(&mut new);
@@ -515,7 +524,19 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
     new
 }
 
-/// What of `old` is open just as `port` is to be for `from`: opened again it keeps its time, so that nothing is changed.
-fn same_opening<'a>(old: &'a Ledger, port: &NamedPort, from: &Source) -> Option<&'a Opening> {
-    old.openings.iter().find(|opening| opening.port == port.range && opening.from == *from)
+/// What of `old` is open just as `port` is to be for `from`: opened again it keeps its time, so that nothing is changed. What
+/// pauses is not: opened again it is for the networks that this Mac is on now.
+fn same_opening(
+    machine: &Machine,
+    old: &Ledger,
+    port: &NamedPort,
+    from: &Source,
+    stay: bool,
+) -> Option<Opening> {
+    let mut openings = old.openings.iter();
+    let is_same =
+        |opening: &&Opening| opening.port == port.range && opening.from == *from && opening.stay == stay;
+    let mut same = openings.find(is_same)?.clone();
+    same.follow(&machine.networks, Visit::Request);
+    (!same.is_paused()).then_some(same)
 }

@@ -173,7 +173,9 @@ fn bring_about(
 
 fn done(journal: &Journal, after: Ledger, reached: Reached) -> Carried {
     let Reached { live, cut, notes } = reached;
-    let message = messages::done(&journal.request, &after, &notes, &live.state) + &messages::cut(&cut);
+    let message = messages::done(&journal.request, &after, &notes, &live.state)
+        + &messages::followed(&journal.request.action, &journal.before, &after)
+        + &messages::cut(&cut);
     let response = Response::done(Outcome::Changed, message);
     Carried { response, seen: Some(Seen { ledger: after, live, notes }) }
 }
@@ -193,7 +195,9 @@ fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried 
     let Reached { live, cut, notes } = reached;
     let is_made = clean_up::is_made(machine, &journal.request.action);
     let response = if is_made && is_same(&half, &journal.after) {
-        let message = messages::done(&journal.request, &half, &notes, &live.state) + &messages::cut(&cut);
+        let message = messages::done(&journal.request, &half, &notes, &live.state)
+            + &messages::followed(&journal.request.action, &journal.before, &half)
+            + &messages::cut(&cut);
         match failure {
             Failure::Contradiction(_) => {
                 Response::failed(Outcome::Changed, format!("{failure}; our own rules are as asked"))

@@ -13,6 +13,7 @@ use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::report::Note;
 use crate::rules::ledger::{Attachment, Guard, Ledger};
+use crate::rules::source::Source;
 
 /// One kind of client on one range.
 #[derive(Clone, Debug)]
@@ -66,9 +67,14 @@ pub fn exceptions(
 fn wanted(ledger: &Ledger, port: PortRange, host: IpAddr) -> Option<Decision> {
     let refused = (ledger.guard == Guard::On).then_some(Decision::Block);
     match ledger.openings.iter().find(|opening| opening.port.overlaps(port)) {
-        Some(opening) => match opening.from.networks() {
-            Some(networks) if !networks.iter().any(|network| network.contains(&host)) => refused,
-            _ => Some(Decision::Pass),
+        Some(opening) => match opening.source_now() {
+            Some(Source::Any) => Some(Decision::Pass),
+            Some(Source::Lan { networks } | Source::Hosts { hosts: networks })
+                if networks.iter().any(|network| network.contains(&host)) =>
+            {
+                Some(Decision::Pass)
+            }
+            _ => refused,
         },
         None => refused.filter(|_| ledger.managed.iter().any(|managed| managed.range.overlaps(port))),
     }

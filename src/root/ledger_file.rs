@@ -75,7 +75,7 @@ fn parse(bytes: &[u8]) -> Result<Ledger, LedgerProblem> {
     let ledger = Ledger { changing: None, ..Ledger::parse(bytes)? };
     for opening in &ledger.openings {
         let (ports, from) = (vec![opening.named_port()], opening.from.clone());
-        Operation::Open { ports, from, until: None, ends: EndKind::Time }.validate()?;
+        Operation::Open { ports, from, until: None, ends: EndKind::Time, stay: false }.validate()?;
     }
     let rises = |mut ranges: Vec<crate::port::PortRange>| {
         let before = ranges.clone();

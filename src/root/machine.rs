@@ -18,9 +18,9 @@ use crate::rules::conf::{self, ConfError};
 use crate::rules::drops::{Drops, Enabling, drops};
 use crate::rules::due::{Clocks, come_due};
 use crate::rules::evening;
-use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, PfToken, Seconds, Visit};
 use crate::rules::named_port::NamedPort;
-use crate::system::{ANCHOR_FILE, LEDGER, Moment, PF_CONF, STATUS, System};
+use crate::system::{ANCHOR_FILE, LEDGER, Moment, NetworkFacts, PF_CONF, STATUS, System};
 
 /// The Mac that a request works on, while it holds the lock.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Machine<'a> {
     pub system: &'a dyn System,
     pub files: Files,
     pub interfaces: Vec<InterfaceFacts>,
+    /// The networks that it is on; none where they cannot be read, and then none is known.
+    pub networks: Vec<NetworkFacts>,
     pub pf: Pfctl,
     pub boot: String,
     pub now: Seconds,
@@ -113,6 +115,12 @@ impl Machine<'_> {
             |connection: &&TrackedConnection| connection.is_inbound && !connection.remote.ip().is_loopback();
         let used: Vec<u16> = connections.iter().filter(comes_in).map(|one| one.local.port()).collect();
         ledger.lengthen_evenings(&now, |range| used.iter().any(|port| range.contains(*port)));
+    }
+
+    /// Follows this Mac to the networks that it is on: what was opened on another one pauses, or is over.
+    pub fn follow(&self, ledger: &mut Ledger, action: &Operation) {
+        let visit = if *action == (Operation::Tick {}) { Visit::Tick } else { Visit::Request };
+        ledger.follow(&self.networks, visit);
     }
 
     /// When an evening that is asked for now ends.

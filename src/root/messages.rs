@@ -10,6 +10,7 @@ use crate::rules::ends::EndKind;
 use crate::rules::evening;
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::NamedPort;
+use crate::rules::network_words::network_words;
 
 /// What was done, in a sentence that does not promise more than it does.
 pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
@@ -83,19 +84,51 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
     message
 }
 
-/// When what was opened ends, behind a blank; nothing where that is by hand.
+/// When what was opened ends, and on which networks, behind a blank.
 fn end(request: &Request, ledger: &Ledger) -> String {
     let Operation::Open { ports, ends, .. } = &request.action else { return String::new() };
     let (now, zone) = (request.made.time, jiff::tz::TimeZone::system());
     let open = |opening: &&Opening| ports.iter().any(|port| port.range == opening.port);
     let opening = ledger.openings.iter().find(open);
-    let Some(words) = opening.and_then(|opening| evening::in_words(opening, now, &zone)) else {
-        return String::new();
-    };
+    let Some(opening) = opening else { return String::new() };
+    let network = network_words(opening);
+    let Some(words) = evening::in_words(opening, now, &zone) else { return format!(" {network}") };
     let is_late = evening::evening(now, ledger.end_of_day.unwrap_or_default(), &zone).is_late;
     match ends {
-        EndKind::Evening if is_late => format!(" {words}: the day is over, or nearly, so that is two hours"),
-        _ => format!(" {words}"),
+        EndKind::Evening if is_late => {
+            format!(" {words}: the day is over, or nearly, so that is two hours; {network}")
+        }
+        _ => format!(" {words}, {network}"),
+    }
+}
+
+/// What became of openings by the networks that this Mac is on, as the end of a message.
+pub fn followed(action: &Operation, before: &Ledger, after: &Ledger) -> String {
+    let mut clauses: Vec<(String, Vec<NamedPort>)> = Vec::new();
+    for was in &before.openings {
+        let is = after.openings.iter().find(|opening| opening.port.overlaps(was.port));
+        let Some(clause) = became(action, was, is) else { continue };
+        match clauses.iter_mut().find(|(same, _)| *same == clause) {
+            Some((_, ports)) => ports.push(was.named_port()),
+            None => clauses.push((clause, vec![was.named_port()])),
+        }
+    }
+    clauses.iter().map(|(clause, ports)| format!("; {} {clause}", subject(ports))).collect()
+}
+
+fn became(action: &Operation, was: &Opening, is: Option<&Opening>) -> Option<String> {
+    let home = was.home.as_ref().map(ToString::to_string).unwrap_or_default();
+    match is {
+        None if was.away && *action == (Operation::Tick {}) => {
+            Some(format!("closed, since this Mac left the network {home}"))
+        }
+        None => None,
+        Some(is) if is.is_paused() && (!was.is_paused() || is.away != was.away) => Some(network_words(is)),
+        Some(is) if was.is_paused() && !is.is_paused() => Some("open again".to_owned()),
+        Some(is) => match (&was.home, &is.home) {
+            (None, Some(home)) => Some(format!("for the network {home} from now on")),
+            _ => None,
+        },
     }
 }
 

@@ -20,6 +20,7 @@ use crate::rules::conf;
 use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::order;
+use crate::rules::source::Source;
 use crate::system::{PF_CONF, RULESETS, STATUS};
 
 /// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
@@ -225,7 +226,9 @@ pub fn check(
     order::by_key(&mut closed, |port| is_other(port.range));
     for opening in openings {
         let (port, asked) = (opening.port, ask(loaded, ledger, opening.port));
-        for (who, combined) in [("this Mac", asked.loopback), ("those it was opened for", asked.network)] {
+        let source = opening.source_now();
+        let network = source.is_some().then_some(("those it was opened for", asked.network));
+        for (who, combined) in [("this Mac", asked.loopback)].into_iter().chain(network) {
             if combined.verdict == Decision::Block {
                 return Err(Contradiction::StaysClosed {
                     port,
@@ -234,7 +237,7 @@ pub fn check(
                 });
             }
         }
-        let is_bounded = ledger.guard == Guard::On && opening.from.networks().is_some();
+        let is_bounded = ledger.guard == Guard::On && source != Some(Source::Any);
         if is_bounded && asked.anyone.verdict == Decision::Pass {
             return Err(Contradiction::OpenForOthers { port, because: asked.anyone.because.without_words() });
         }
@@ -259,7 +262,6 @@ mod tests {
     use super::*;
     use crate::report::LoadedRules;
     use crate::rules::anchor;
-    use crate::rules::source::Source;
 
     fn combined(rules: &str, near: &[&str]) -> CombinedVerdict {
         let (loaded, problems) = Rulesets::from_conf("pf.conf", rules, &mut |_| Err("no files here".into()));

@@ -100,6 +100,9 @@ pub enum Operation {
         /// What that time is.
         #[serde(default)]
         ends: EndKind,
+        /// Whether they stay open on other networks.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stay: bool,
     },
     /// Close ports.
     Close {
@@ -445,7 +448,7 @@ mod tests {
     }
 
     fn open(ports: &[&str], from: Source) -> Request {
-        request(Operation::Open { ports: named(ports), from, until: None, ends: EndKind::Time })
+        request(Operation::Open { ports: named(ports), from, until: None, ends: EndKind::Time, stay: false })
     }
 
     fn refused(request: &Request) -> String {
@@ -496,6 +499,7 @@ mod tests {
             from: Source::Any,
             until: Some(seconds),
             ends: EndKind::Time,
+            stay: false,
         };
         assert!(request(until(1_000_000 + 31 * DAY)).validate().is_ok());
         assert!(request(until(0)).validate().is_ok(), "what is over never opens");

@@ -23,7 +23,7 @@ use crate::root::report;
 use crate::root::request::{Operation, Request};
 use crate::root::sweep::sweep;
 use crate::rules::evening;
-use crate::rules::ledger::{Guard, Ledger, Seconds};
+use crate::rules::ledger::{Guard, Ledger, Seconds, Visit};
 use crate::system::{JOURNAL, LOCK, PF_CONF, RULESETS, STATUS, System};
 
 /// How long it waits for a request that is under way.
@@ -118,6 +118,9 @@ fn rest(system: &dyn System) -> Result<Rest, FileError> {
     if ledger.openings.iter().any(|opening| opening.is_over(&moment)) || ends_earlier(system, &ledger, now) {
         return Ok(Rest::Due);
     }
+    if is_elsewhere(system, &ledger) {
+        return Ok(Rest::Due);
+    }
     if !bell::rung(&files, &ledger)?.is_empty() {
         return Ok(Rest::Due);
     }
@@ -143,6 +146,16 @@ fn ends_earlier(system: &dyn System, ledger: &Ledger, now: Seconds) -> bool {
     evenings.peek().is_some() && {
         let evening = evening::evening(now, ledger.end_of_day.unwrap_or_default(), &system.zone());
         evenings.any(|opening| opening.until.is_some_and(|until| until > evening.until))
+    }
+}
+
+/// Whether something that is open has to pause, to come back, or to end by the networks that this Mac is on. No program is
+/// run for it.
+fn is_elsewhere(system: &dyn System, ledger: &Ledger) -> bool {
+    !ledger.openings.is_empty() && {
+        let mut followed = ledger.clone();
+        followed.follow(&system.network_facts().unwrap_or_default(), Visit::Tick);
+        followed.openings != ledger.openings
     }
 }
 

@@ -188,6 +188,7 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
             from: source(words.needed("--from")?)?,
             until: words.option("--until").map(time).transpose()?,
             ends: words.choice("--ends", "evening or restart", &ENDS)?.unwrap_or_default(),
+            stay: words.choice("--stay", "yes", &[("yes", true)])?.unwrap_or_default(),
         },
         "close" => Operation::Close { ports: ports(words.next("the ports to close")?)? },
         "close-all" => Operation::CloseAll {},
@@ -219,11 +220,12 @@ fn action(words: &mut Words) -> Result<Operation, WordsError> {
 fn action_words(action: &Operation) -> Vec<String> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     match action {
-        Operation::Open { ports, from, until, ends } => {
+        Operation::Open { ports, from, until, ends, stay } => {
             let mut all: Vec<String> = words(&["open", &ports_text(ports), "--from", &source_text(from)]);
             all.extend(until.iter().flat_map(|until| ["--until".to_owned(), time_text(*until)]));
             let kind = ENDS.iter().find(|(_, kind)| kind == ends);
             all.extend(kind.iter().flat_map(|(word, _)| words(&["--ends", word])));
+            all.extend(stay.then(|| words(&["--stay", "yes"])).into_iter().flatten());
             all
         }
         Operation::Close { ports } => words(&["close", &ports_text(ports)]),
@@ -388,6 +390,8 @@ mod tests {
             "open 2345 --from hosts:10.0.0.5/32,2001:db8::/32",
             "open 2345 --from any --until 2026-11-25T18:30:00Z --ends evening",
             "open 2345 --from any --ends restart",
+            "open 2345 --from any --stay yes",
+            "open 2345 --from lan:10.0.0.0/8 --until 2026-11-25T18:30:00Z --ends evening --stay yes --guard on",
             "end-of-day 18:30",
             "close 2345=dlv --managed 9229=node",
             "close-all --may edit-conf",
@@ -433,6 +437,9 @@ mod tests {
             ("open 2345 --from any --ends evening", "time of closing"),
             ("open 2345 --from any --until 2026-11-25T18:30:00Z --ends restart", "time of closing"),
             ("open 2345 --from any --ends time", "evening or restart"),
+            ("open 2345 --from any --stay no", "is not yes"),
+            ("open 2345 --from any --stay yes --ends restart", "--ends"),
+            ("close 2345 --stay yes", "--stay"),
             ("end-of-day 8:30", "end of day"),
             ("end-of-day", "end of day"),
             ("log 061", "to be written"),

@@ -57,7 +57,7 @@ pub fn rules(ledger: &Ledger, interfaces: &[InterfaceFacts]) -> String {
 /// The tables that the rules name, each with its addresses as pfctl writes them.
 pub fn tables(ledger: &Ledger) -> BTreeMap<String, Vec<String>> {
     let table = |opening: &Opening| {
-        let networks = routed(&opening.from)?;
+        let networks = routed(&opening.source_now()?)?;
         let addresses: Vec<String> = networks.iter().map(host_text).collect();
         (!addresses.is_empty()).then(|| (table_name(opening.port), addresses))
     };
@@ -83,11 +83,12 @@ fn routed(from: &Source) -> Option<Vec<IpNet>> {
     })
 }
 
-/// The machines that an opening lets in, link-local ones on each of their links; none where it lets in all.
+/// The machines that an opening lets in, link-local ones on each of their links; none where it lets in all, or pauses.
 pub fn let_in(opening: &Opening, interfaces: &[InterfaceFacts]) -> Vec<NearNetwork> {
+    let Some(from) = opening.source_now() else { return Vec::new() };
     let mut near: Vec<NearNetwork> =
-        routed(&opening.from).unwrap_or_default().into_iter().map(NearNetwork::from).collect();
-    if let Source::Lan { networks } = &opening.from {
+        routed(&from).unwrap_or_default().into_iter().map(NearNetwork::from).collect();
+    if let Source::Lan { networks } = &from {
         for facts in links(networks, interfaces) {
             let interface = Some(facts.name.clone());
             let link_local = networks.iter().filter(|network| is_link_local(network));
@@ -114,12 +115,15 @@ pub fn links<'a>(
 
 /// What lets a port's clients in. On lo0 both ways pass without a state: a state that pf kept while it was off drops
 /// its packets silently, and a loopback session is never to be cut. `from port` passes what the server answers, and
-/// nothing that opens a connection. From other machines `flags any` takes up a session that is older than the rules.
+/// nothing that opens a connection. From other machines `flags any` takes up a session that is older than the rules. While
+/// it pauses, other machines are refused as where it is closed, but for the sessions that have a state.
 fn open_rules(opening: &Opening, interfaces: &[InterfaceFacts], guard: Guard) -> String {
     let (label, port) = (label(&opening.name, opening.port), port_term(opening.port));
-    let from = match routed(&opening.from) {
-        None => Some("any".to_owned()),
-        Some(networks) => (!networks.is_empty()).then(|| format!("<{}>", table_name(opening.port))),
+    let source = opening.source_now();
+    let from = match source.as_ref().map(routed) {
+        None => None,
+        Some(None) => Some("any".to_owned()),
+        Some(Some(networks)) => (!networks.is_empty()).then(|| format!("<{}>", table_name(opening.port))),
     };
     let mut rules = String::new();
     let mut rule = |rule: String| {
@@ -131,7 +135,7 @@ fn open_rules(opening: &Opening, interfaces: &[InterfaceFacts], guard: Guard) ->
     if let Some(from) = from {
         rule(format!("pass in quick on ! lo0 proto tcp from {from} to any port {port} flags any keep state"));
     }
-    if let Source::Lan { networks } = &opening.from {
+    if let Some(Source::Lan { networks }) = &source {
         for facts in links(networks, interfaces) {
             for near in networks.iter().filter(|network| is_link_local(network)) {
                 let (link, near) = (&facts.name, host_text(near));
@@ -141,7 +145,7 @@ fn open_rules(opening: &Opening, interfaces: &[InterfaceFacts], guard: Guard) ->
             }
         }
     }
-    if guard == Guard::On && opening.from.networks().is_some() {
+    if guard == Guard::On && source != Some(Source::Any) {
         rules += &close_rules(opening.port, &label);
     }
     rules
@@ -259,7 +263,8 @@ mod tests {
         let lan = |networks: &[&str]| Source::Lan {
             networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
         };
-        ledger.open(opening("dlv", "2345", lan(&["192.168.1.0/24", "fe80::/10"])));
+        let stay = opening("dlv", "2345", lan(&["192.168.1.0/24", "fe80::/10"]));
+        ledger.open(Opening { stay: true, ..stay });
         let text = render(&ledger, &interfaces(), &Header { written: "2026-11-23T17:00:00Z", user: "ada" });
         insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r#"
         # dev.portcullis: written by Portcullis VERSION at 2026-11-23T17:00:00Z for ada.

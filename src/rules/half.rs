@@ -21,10 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 
 use crate::port::PortRange;
+use crate::rules::home::Home;
 use crate::rules::ledger::{Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 use crate::rules::order;
-use crate::rules::source::{Source, is_link_local};
+use crate::rules::source::{Source, covers, is_link_local};
 
 /// What `before` and `after` both allow. A port that is open in one of them only, or for different clients, is managed, so
 /// that the guard closes it. Guard, tokens and attachment are `before`'s.
@@ -88,7 +89,7 @@ fn managed(before: &Ledger, after: &Ledger) -> Vec<NamedPort> {
 
 /// What both openings allow of `port`; `None` where that is nothing.
 fn meet(one: &Opening, other: &Opening, port: PortRange) -> Option<Opening> {
-    if is_lan(one) && is_lan(other) && differ(one.network.as_ref(), other.network.as_ref()) {
+    if is_lan(one) && is_lan(other) && differ(one.home.as_ref(), other.home.as_ref()) {
         return None;
     }
     let from = meet_sources(&one.from, &other.from)?;
@@ -100,7 +101,10 @@ fn meet(one: &Opening, other: &Opening, port: PortRange) -> Option<Opening> {
         restart: one.restart || other.restart,
         // Not an end, but a grace: what only one has neither has.
         evening: one.evening.filter(|_| one.evening == other.evening),
-        network: home(one, other).map(str::to_owned),
+        home: home(one, other).cloned(),
+        stay: one.stay && other.stay,
+        let_in: let_in_by_both(one, other),
+        away: one.away || other.away,
         ..newer(one, other).part(port)
     })
 }
@@ -128,18 +132,27 @@ fn is_lan(opening: &Opening) -> bool {
 }
 
 /// Whether both are known and differ.
-fn differ(one: Option<&String>, other: Option<&String>) -> bool {
+fn differ(one: Option<&Home>, other: Option<&Home>) -> bool {
     matches!((one, other), (Some(one), Some(other)) if one != other)
 }
 
-/// The network of the openings for `lan`, where one is; else the one that is named, or the first of two.
-fn home<'a>(one: &'a Opening, other: &'a Opening) -> Option<&'a str> {
-    let network = |opening: &'a Opening| opening.network.as_deref();
+/// The networks of the opening for `lan`, where one is; else those that are known, or the first of two.
+fn home<'a>(one: &'a Opening, other: &'a Opening) -> Option<&'a Home> {
     match (is_lan(one), is_lan(other)) {
-        (true, false) => network(one),
-        (false, true) => network(other),
-        _ => [network(one), network(other)].into_iter().flatten().min(),
+        (true, false) => one.home.as_ref(),
+        (false, true) => other.home.as_ref(),
+        _ => [&one.home, &other.home].into_iter().flatten().min(),
     }
+}
+
+/// What both let in now; `None` where that is all that both are for.
+fn let_in_by_both(one: &Opening, other: &Opening) -> Option<Vec<IpNet>> {
+    if one.let_in.is_none() && other.let_in.is_none() {
+        return None;
+    }
+    let now = one.source_now().zip(other.source_now());
+    let both = now.and_then(|(one, other)| meet_sources(&one, &other));
+    Some(both.and_then(|both| both.networks().map(<[IpNet]>::to_vec)).unwrap_or_default())
 }
 
 /// The opening that was made later: its name, time and user are kept.
@@ -185,19 +198,12 @@ fn meet_networks(ours: &[IpNet], theirs: &[IpNet]) -> Vec<IpNet> {
     }
 }
 
-/// Whether every address of `inner` is one of `outer`.
-pub(super) fn covers(outer: &[IpNet], inner: &[IpNet]) -> bool {
-    // Joined, an address block lies within the list only if it lies within one of its blocks.
-    let outer = IpNet::aggregate(&outer.to_vec());
-    inner.iter().all(|network| outer.iter().any(|outer| outer.contains(network)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rules::ledger::{Attachment, Guard, PfToken};
     use crate::rules::openness::excess;
-    use crate::rules::sample::{ledgers, opening};
+    use crate::rules::sample::{self, ledgers, opening, source};
     use proptest::prelude::*;
 
     fn open(list: &[(&str, &str)]) -> Ledger {
@@ -284,17 +290,42 @@ mod tests {
 
     #[test]
     fn lan_openings_of_two_networks_meet_to_nothing() {
-        let on = |network: Option<&str>, from: &str| Opening {
-            network: network.map(str::to_owned),
+        let on = |home: Option<u8>, from: &str| Opening {
+            home: home.map(sample::home),
             ..opening("2345", from, 0)
         };
-        let lan = |network| on(network, "lan:10.0.0.0/8");
-        let met = |one: &Opening, other: &Opening| meet(one, other, one.port).map(|met| met.network);
-        assert_eq!(met(&lan(Some("home")), &lan(Some("cafe"))), None);
-        assert_eq!(met(&lan(Some("home")), &lan(Some("home"))), Some(Some("home".to_owned())));
-        assert_eq!(met(&lan(Some("home")), &lan(None)), Some(Some("home".to_owned())));
-        assert_eq!(met(&lan(Some("home")), &on(Some("cafe"), "any")), Some(Some("home".to_owned())));
-        assert_eq!(met(&lan(None), &on(Some("cafe"), "hosts:10.0.0.1")), Some(None));
+        let lan = |home| on(home, "lan:10.0.0.0/8");
+        let met = |one: &Opening, other: &Opening| meet(one, other, one.port).map(|met| met.home);
+        let home = Some(sample::home(1));
+        assert_eq!(met(&lan(Some(1)), &lan(Some(2))), None);
+        assert_eq!(met(&lan(Some(1)), &lan(Some(1))), Some(home.clone()));
+        assert_eq!(met(&lan(Some(1)), &lan(None)), Some(home.clone()));
+        assert_eq!(met(&lan(Some(1)), &on(Some(2), "any")), Some(home));
+        assert_eq!(met(&lan(None), &on(Some(2), "hosts:10.0.0.1")), Some(None));
+    }
+
+    #[test]
+    fn what_pauses_in_one_pauses_in_both() {
+        let pausing = |from: &str, let_in: Option<&str>| Opening {
+            let_in: let_in.map(|list| source(list).networks().unwrap().to_vec()),
+            ..opening("2345", from, 0)
+        };
+        let met = |one: &Opening, other: &Opening| {
+            let met = meet(one, other, one.port).unwrap();
+            assert_eq!(meet(other, one, one.port), Some(met.clone()));
+            met.source_now().map(|now| now.in_full())
+        };
+        let lan = "lan:10.0.0.0/24,10.1.0.0/24,fe80::/10";
+        let part = pausing(lan, Some("lan:10.0.0.0/24,fe80::/10"));
+        assert_eq!(met(&part, &part).unwrap(), "this network (10.0.0.0/24, fe80::/10)");
+        assert_eq!(met(&part, &pausing(lan, None)).unwrap(), "this network (10.0.0.0/24, fe80::/10)");
+        assert_eq!(met(&part, &pausing("any", None)).unwrap(), "this network (10.0.0.0/24, fe80::/10)");
+        assert_eq!(met(&part, &pausing("lan:10.1.0.0/24", None)), None);
+        let away = Opening { away: true, let_in: Some(Vec::new()), ..opening("2345", "any", 0) };
+        assert_eq!(met(&away, &part), None);
+        assert!(meet(&away, &part, away.port).unwrap().away);
+        let stay = Opening { stay: true, ..opening("2345", "any", 0) };
+        assert!(!meet(&stay, &part, part.port).unwrap().stay && meet(&stay, &stay, part.port).unwrap().stay);
     }
 
     #[test]

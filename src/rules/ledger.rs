@@ -8,138 +8,17 @@
 //! assert_eq!(ledger.closed().len(), 1);
 //! ```
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::seal::{self, SealError};
 use super::source::Source;
 use crate::port::PortRange;
-use crate::rules::ends::{self, EndKind, EndOfDay, EveningEnd};
+use crate::rules::ends::{self, EndOfDay, EveningEnd};
 use crate::rules::named_port::{LOWEST_PORT, NamedPort, PortName};
+use crate::rules::opening::Followed;
+pub use crate::rules::opening::{LATEST, Opening, Seconds, Visit};
 use crate::rules::order;
-use crate::system::Moment;
-
-/// Seconds since 1970-01-01 UTC.
-pub type Seconds = i64;
-
-/// Of how many boots an opening knows its end: of this one, and while a change is under way of one before.
-const MOST_CLOCKS: usize = 4;
-/// The most bytes in the name of a boot.
-const LONGEST_BOOT: usize = 64;
-
-/// 9999-12-31T23:59:59Z.
-pub const LATEST: Seconds = 253_402_300_799;
-
-/// One range that is open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Opening {
-    /// Part of the rule's label.
-    pub name: PortName,
-    pub port: PortRange,
-    pub from: Source,
-    /// When it closes by itself; `None`: at no set time.
-    pub until: Option<Seconds>,
-    /// The same end by the clock that goes on in sleep and that no user can set, for each boot that it was known in: a wall
-    /// clock that is set back makes no opening last longer.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub clocks: BTreeMap<String, u64>,
-    /// Whether it closes when this Mac restarts.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub restart: bool,
-    /// Where its set time is the evening: whether it may last longer while in session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evening: Option<EveningEnd>,
-    /// The network it was opened on, as root names it; `None` where that is not known. Only equality counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<String>,
-    pub since: Seconds,
-    /// The user who asked for it.
-    pub by: String,
-    /// The number of the user that root saw ask, and who may close it without a password; `None` where that was not
-    /// written down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<u32>,
-}
-
-impl Opening {
-    /// An opening without another end than `until`, on no particular network.
-    pub fn new(port: &NamedPort, from: Source, until: Option<Seconds>, since: Seconds, by: &str) -> Self {
-        let NamedPort { name, range: port } = port.clone();
-        let (clocks, by) = (BTreeMap::new(), by.to_owned());
-        Opening {
-            name,
-            port,
-            from,
-            until,
-            clocks,
-            restart: false,
-            evening: None,
-            network: None,
-            since,
-            by,
-            user: None,
-        }
-    }
-
-    /// The same, as it ends by `kind` when asked for at `now`.
-    pub fn ending(mut self, kind: EndKind, now: &Moment) -> Self {
-        // By both clocks at once: what no clock of this boot knows is taken for older than the boot.
-        self.until.into_iter().for_each(|until| self.end_at(until, now));
-        match kind {
-            EndKind::Time => self,
-            EndKind::Evening => Opening { evening: Some(EveningEnd::Due), ..self },
-            // It is known by the boots that it may last in.
-            EndKind::Restart => {
-                let mut opening = Opening { restart: true, clocks: BTreeMap::new(), ..self };
-                opening.clocks.insert(now.boot.clone(), u64::MAX);
-                opening
-            }
-        }
-    }
-
-    /// What it ends by.
-    pub fn kind(&self) -> EndKind {
-        match self.evening {
-            Some(_) => EndKind::Evening,
-            // A set time may end with this boot beside, where the clock was set back.
-            None if self.restart && self.until.is_none() => EndKind::Restart,
-            None => EndKind::Time,
-        }
-    }
-
-    pub fn named_port(&self) -> NamedPort {
-        NamedPort { name: self.name.clone(), range: self.port }
-    }
-
-    /// Whether it is over by either clock, or by a restart.
-    pub fn is_over(&self, now: &Moment) -> bool {
-        let end = self.clocks.get(&now.boot);
-        let is_over = end.is_some_and(|end| *end <= now.clock) || (self.restart && end.is_none());
-        is_over || self.until.is_some_and(|until| until <= now.time)
-    }
-
-    /// Whether it ends in the evening, and may last longer while in session.
-    pub fn may_last_longer(&self) -> bool {
-        self.evening == Some(EveningEnd::Due)
-    }
-
-    /// Ends at `until`, by both clocks, and by neither later than it would have.
-    fn end_at(&mut self, until: Seconds, now: &Moment) {
-        let left = u64::try_from(until.saturating_sub(now.time)).unwrap_or(0);
-        let end = now.clock.saturating_add(left);
-        self.until = Some(until);
-        // Where the wall clock was set back more is left by it than by the other.
-        self.clocks.entry(now.boot.clone()).and_modify(|known| *known = end.min(*known)).or_insert(end);
-    }
-
-    /// A part of the range, with the rest as it is.
-    pub(super) fn part(&self, range: PortRange) -> Self {
-        let NamedPort { name, range } = self.named_port().part(range);
-        Opening { name, port: range, ..self.clone() }
-    }
-}
+use crate::system::{Moment, NetworkFacts};
 
 /// Whether the closed ports are blocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -261,6 +140,8 @@ pub enum LedgerError {
     Source(PortRange),
     #[error("the end of port {0} lies outside the years 1970 to 9999")]
     Until(PortRange),
+    #[error("the network of port {0} is not one that it can be open for")]
+    Home(PortRange),
 }
 
 impl Ledger {
@@ -311,17 +192,19 @@ impl Ledger {
         most(check_ranges(&openings)?, "open ports", Self::MAX_OPEN)?;
         most(check_ranges(&managed)?, "managed ports", Self::MAX_MANAGED)?;
         let mut hosts = 0;
-        for Opening { port, from, until, clocks, .. } in &self.openings {
+        for opening in &self.openings {
+            let Opening { port, from, .. } = opening;
             if let Some(networks) = from.networks() {
                 if networks.is_empty() || from.too_wide().is_some() {
                     return Err(LedgerError::Source(*port));
                 }
                 hosts += u32::try_from(networks.len()).unwrap_or(u32::MAX);
             }
-            let is_clocked =
-                clocks.len() <= MOST_CLOCKS && clocks.keys().all(|boot| boot.len() <= LONGEST_BOOT);
-            if !is_clocked || until.is_some_and(|until| !(0..=LATEST).contains(&until)) {
+            if !opening.has_bounded_end() {
                 return Err(LedgerError::Until(*port));
+            }
+            if !opening.has_bounded_home() {
+                return Err(LedgerError::Home(*port));
             }
         }
         most(hosts, "hosts", Self::MAX_HOSTS)
@@ -399,6 +282,14 @@ impl Ledger {
         }
     }
 
+    /// Follows this Mac to the networks that it is on now: what is over by that closes. Gives what that was.
+    pub fn follow(&mut self, now: &[NetworkFacts], visit: Visit) -> Vec<Opening> {
+        let is_over = |opening: &mut Opening| opening.follow(now, visit) == Followed::IsOver;
+        let over: Vec<Opening> = self.openings.extract_if(.., is_over).collect();
+        over.iter().for_each(|opening| self.manage(&opening.named_port()));
+        over
+    }
+
     fn close_where(&mut self, over: impl Fn(&Opening) -> bool) -> Vec<Opening> {
         let (expired, open): (Vec<_>, Vec<_>) = self.openings.drain(..).partition(|opening| over(opening));
         self.openings = open;
@@ -435,7 +326,7 @@ impl Ledger {
     }
 
     /// Whether our rules refuse a connection from another machine, `remote`, to `port`: the guard is on, the port is
-    /// ours, and it is not open for that address.
+    /// ours, and it is not open for that address. A pause refuses what is new, and ends no connection, so it does not count.
     pub fn refuses(&self, port: u16, remote: std::net::IpAddr) -> bool {
         if self.guard != Guard::On {
             return false;
@@ -453,13 +344,14 @@ impl Ledger {
         !self.openings.is_empty() || !self.closed().is_empty()
     }
 
-    /// What is true without us: the openings without an end. At boot pf loads our rules by itself, and may do so long after
+    /// What is true without us: the openings without an end, on whatever network. At boot pf loads our rules by itself, and may do so long after
     /// the others are over.
     pub fn at_boot(&self) -> Ledger {
-        let (lasting, ending): (Vec<_>, Vec<_>) =
-            self.openings.iter().cloned().partition(|opening| {
-                opening.until.is_none() && !opening.restart && opening.network.is_none()
-            });
+        let (lasting, ending): (Vec<_>, Vec<_>) = self
+            .openings
+            .iter()
+            .cloned()
+            .partition(|opening| opening.until.is_none() && !opening.restart && opening.stay);
         let mut ledger = Ledger { openings: lasting, ..self.clone() };
         ending.iter().for_each(|opening| ledger.manage(&opening.named_port()));
         ledger
@@ -467,14 +359,17 @@ impl Ledger {
 
     /// What is open in it and not in `other` on the same terms: for the same clients, until the same end.
     pub fn open_beyond(&self, other: &Ledger) -> Vec<MayBeOpen> {
+        // An opening that learns which network it is on is no more open than before.
         let terms = |opening: &Opening| {
-            let Opening { from, until, restart, network, .. } = opening.clone();
-            (from, until, restart, network)
+            (opening.source_now(), opening.until, opening.restart, opening.stay, opening.away)
         };
+        let has_other_home = |one: &Opening, other: &Opening| matches!((&one.home, &other.home), (Some(one), Some(other)) if one != other);
+        let is_same =
+            |one: &Opening, other: &Opening| terms(one) == terms(other) && !has_other_home(one, other);
         let mut beyond = Vec::new();
         for opening in &self.openings {
             let mut left = vec![opening.port];
-            for same in other.openings.iter().filter(|same| terms(same) == terms(opening)) {
+            for same in other.openings.iter().filter(|same| is_same(same, opening)) {
                 left = left.into_iter().flat_map(|range| range.without(same.port)).collect();
             }
             beyond.extend(left.into_iter().map(|range| {
@@ -652,11 +547,12 @@ mod tests {
     #[test]
     fn at_boot_only_what_has_no_end_is_open() {
         let mut ledger = Ledger { guard: Guard::On, ..Ledger::default() };
-        ledger.open(opening("3000", None));
-        ledger.open(opening("4000", Some(5)));
+        ledger.open(Opening { stay: true, ..opening("3000", None) });
+        ledger.open(opening("3500", None));
+        ledger.open(Opening { stay: true, ..opening("4000", Some(5)) });
         let at_boot = ledger.at_boot();
         assert_eq!(at_boot.openings.len(), 1);
-        assert_eq!(ports(&at_boot.closed()), "4000");
+        assert_eq!(ports(&at_boot.closed()), "3500 4000");
     }
 
     #[test]
@@ -693,9 +589,12 @@ mod tests {
         let read: Opening = serde_json::from_str(json).unwrap();
         assert_eq!(read, Opening { since: 1, ..opening("2345", Some(5)) });
         assert_eq!(serde_json::to_string(&read).unwrap(), json);
-        let ends = Opening { restart: true, network: Some("home".into()), ..read };
+        let home = Some(crate::rules::sample::home(1));
+        let ends = Opening { restart: true, home, let_in: Some(Vec::new()), away: true, ..read };
         let json = serde_json::to_string(&ends).unwrap();
-        assert!(json.contains(r#""restart":true,"network":"home""#), "{json}");
+        let home = r#"[{"prefix":"10.1.2.0/24","gateway":"a4:91:b1:00:00:01"}]"#;
+        let words = format!(r#""restart":true,"home":{home},"let_in":[],"away":true,"since""#);
+        assert!(json.contains(&words), "{json}");
         assert_eq!(serde_json::from_str::<Opening>(&json).unwrap(), ends);
     }
 }

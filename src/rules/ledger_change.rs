@@ -203,8 +203,8 @@ impl PortIntent {
     /// Whether both are the same opening, whatever part of it, or none.
     fn opens_like(&self, other: &Self) -> bool {
         let key = |opening: &Option<Opening>| {
-            let Opening { from, until, restart, network, since, by, user, .. } = opening.clone()?;
-            Some((from, until, restart, network, since, by, user))
+            let Opening { from, until, restart, stay, since, by, user, .. } = opening.clone()?;
+            Some((from, until, restart, stay, since, by, user))
         };
         key(&self.opening) == key(&other.opening)
     }

@@ -8,9 +8,12 @@ pub mod end_choice;
 pub mod ends;
 pub mod evening;
 pub mod half;
+pub mod home;
 pub mod ledger;
 pub mod ledger_change;
 pub mod named_port;
+pub mod network_words;
+pub mod opening;
 pub mod openness;
 pub mod order;
 #[cfg(test)]

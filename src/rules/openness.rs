@@ -30,10 +30,10 @@ use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::{Because, Decision, verdict};
 use crate::port::PortRange;
 use crate::rules::anchor::links;
-use crate::rules::half::{covers, pieces};
+use crate::rules::half::pieces;
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::order;
-use crate::rules::source::{Source, is_link_local};
+use crate::rules::source::{Source, covers, is_link_local};
 
 /// Where something is more open than it may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl<'a> Openness<'a> {
 fn excess_of(level: &Openness, bound: &Openness) -> Option<String> {
     match (level, bound) {
         (Openness::Closed, _) | (Openness::Unmanaged, Openness::Unmanaged) => None,
-        (Openness::Unmanaged, Openness::Open(opening)) if opening.from == Source::Any => None,
+        (Openness::Unmanaged, Openness::Open(opening)) if opening.source_now() == Some(Source::Any) => None,
         (Openness::Unmanaged, _) => Some("not managed, and is to be closed".to_owned()),
         (Openness::Open(opening), Openness::Open(bound)) => excess_of_opening(opening, bound),
         (Openness::Open(opening), _) => Some(format!("open for {}, and is not to be", opening.from)),
@@ -98,15 +98,23 @@ fn excess_of_opening(opening: &Opening, bound: &Opening) -> Option<String> {
     if !lies_within(&opening.from, &bound.from) {
         return Some(format!("open for {}, and is to be for {} alone", opening.from, bound.from));
     }
+    match (opening.source_now(), bound.source_now()) {
+        (Some(now), Some(bound)) if lies_within(&now, &bound) => {}
+        (None, _) => {}
+        (Some(now), _) => return Some(format!("open for {now}, and is to pause")),
+    }
+    if opening.stay && !bound.stay {
+        return Some("open on every network".to_owned());
+    }
     let home = |opening: &Opening| match opening.from {
-        Source::Lan { .. } => opening.network.clone(),
+        Source::Lan { .. } => opening.home.clone(),
         _ => None,
     };
     if home(bound).is_some() && home(opening) != home(bound) {
         return Some("open on another network".to_owned());
     }
     let ends_later = bound.until.is_some_and(|end| opening.until.is_none_or(|until| until > end));
-    if ends_later || (bound.restart && !opening.restart) {
+    if ends_later || (bound.restart && !opening.restart) || (bound.away && !opening.away) {
         return Some("open for longer".to_owned());
     }
     None
@@ -174,7 +182,8 @@ fn lets_in(ledger: &Ledger, facts: &InterfaceFacts, port: u16, client: IpAddr) -
     let Some(opening) = ledger.openings.iter().find(|opening| opening.port.contains(port)) else {
         return false;
     };
-    match &opening.from {
+    let Some(from) = opening.source_now() else { return false };
+    match &from {
         Source::Any => true,
         Source::Hosts { hosts } => hosts.iter().any(|host| host.contains(&client)),
         Source::Lan { networks } => {

@@ -112,6 +112,13 @@ pub fn is_link_local(network: &IpNet) -> bool {
     matches!(network, IpNet::V6(six) if six.prefix_len() >= 10 && six.addr().is_unicast_link_local())
 }
 
+/// Whether every address of `inner` is one of `outer`.
+pub fn covers(outer: &[IpNet], inner: &[IpNet]) -> bool {
+    // Joined, an address block lies within the list only if it lies within one of its blocks.
+    let outer = IpNet::aggregate(&outer.to_vec());
+    inner.iter().all(|network| outer.iter().any(|outer| outer.contains(network)))
+}
+
 /// A network as a person writes it: a single host without its prefix length.
 pub fn host_text(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {

@@ -10,6 +10,7 @@ use crate::diagnosis::PortFacts;
 use crate::pf::on_disk::OnDisk;
 use crate::report::ReportFact;
 use crate::rules::ledger::{Changing, Opening, Seconds};
+use crate::system::NetworkFacts;
 
 /// What the Application Firewall does with incoming connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Facts {
     pub blocked: Option<BTreeMap<u16, Attempts>>,
     /// What the ledger has open, which a user can read whatever root saw; `None` where it does not read.
     pub openings: Option<Vec<Opening>>,
+    /// The networks that this Mac is on, as far as this program sees them.
+    pub networks: Vec<NetworkFacts>,
     /// The time zone of this machine, for times of day in words.
     pub zone: TimeZone,
     /// Why the ledger does not read, where it does not: then root closes ports, and opens none.
@@ -83,6 +86,7 @@ impl Facts {
             ports: Vec::new(),
             blocked: None,
             openings: None,
+            networks: Vec::new(),
             zone: TimeZone::UTC,
             ledger_problem: None,
             interrupted: None,

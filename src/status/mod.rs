@@ -6,6 +6,7 @@
 
 mod facts;
 mod firewall;
+mod network;
 mod port;
 #[cfg(test)]
 pub mod sample;
@@ -14,6 +15,7 @@ pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
 pub use firewall::{Firewall, FirewallState};
+pub use network::{NetworkPlace, PortNetwork};
 pub use port::{PortEnd, PortState, PortStatus, explain_way_in};
 
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::facts::{AppFirewall, Attempts, Facts};
+use super::network::PortNetwork;
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
@@ -14,6 +15,7 @@ use crate::rules::ends::{EndKind, EveningEnd};
 use crate::rules::evening;
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
+use crate::rules::network_words::network_words;
 use crate::rules::source::Source;
 
 /// How a port stands: what our rules say, as far as pf is seen to do it. Every front end words this one value.
@@ -53,6 +55,9 @@ pub struct PortStatus {
     /// How it ends, where it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<PortEnd>,
+    /// The network that it is open for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<PortNetwork>,
     /// The program that listens and its addresses, in words; `None` where none does or that is unknown.
     pub listener: Option<String>,
     /// The program that listens, serves, or has lost its listener; `None` where there is none or it is not known.
@@ -224,6 +229,7 @@ fn port_status(
         from: may_be_open.map(|open| &open.from).or(opening.map(|opening| &opening.from)).cloned(),
         until: opening.and_then(|opening| opening.until),
         end: opening.map(|opening| PortEnd::of(opening, facts)),
+        network: opening.map(|opening| PortNetwork::of(opening, &facts.networks)),
         listener: listener(seen),
         program: seen.subject.program.clone(),
         pf,
@@ -276,10 +282,12 @@ fn assess(
 ) -> Assessment {
     let pf = PfSight::of(facts, report, range);
     let opening = opening(facts, report, range);
+    let paused = opening.filter(|opening| opening.is_paused()).map(network_words);
     let subject = Wording {
         near: opening.and_then(near),
         is_open: opening.is_some(),
-        pf_blocks: pf.why(Answer::No),
+        is_paused: paused.is_some(),
+        pf_blocks: paused.or_else(|| pf.why(Answer::No)),
         pf_unknown: pf.why(Answer::Unknown),
         exceptions: exceptions(report, range).iter().map(ToString::to_string).collect(),
         is_interrupted: matches!(pf, PfSight::Interrupted),

@@ -48,11 +48,13 @@ impl Way {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     pub whom: Whom,
+    /// Who is let in just now; `None`: no other machine, while it pauses.
+    pub now: Option<Whom>,
     /// The instant at which it ends, the earliest of several; seconds since 1970.
     pub until: Option<i64>,
     /// Whether its end is known by a clock that no user can set, too.
     pub clocked: bool,
-    /// Its other ends, such as the restart.
+    /// Its other ends, such as the restart, or that this Mac leaves its network.
     pub ends: BTreeSet<String>,
 }
 
@@ -165,7 +167,7 @@ impl Intent {
     /// What pf has to do with a connection from another machine.
     pub fn decision(&self, port: u16, address: IpAddr) -> Wanted {
         let open = self.open.get(&port);
-        if open.is_some_and(|open| open.whom.lets_in(address)) {
+        if open.and_then(|open| open.now.as_ref()).is_some_and(|now| now.lets_in(address)) {
             Wanted::Pass
         } else if self.guard == Guard::On && (open.is_some() || self.managed.contains(&port)) {
             Wanted::Block
@@ -194,6 +196,10 @@ impl Intent {
                 (Some(is), Some(wanted)) if is.whom != wanted.whom => {
                     let (is, wanted) = (words(&is.whom), words(&wanted.whom));
                     return Some(format!("port {port} is open for {is} instead of {wanted}"));
+                }
+                (Some(is), Some(wanted)) if is.now != wanted.now => {
+                    let [is, wanted] = [is, wanted].map(|open| open.now.as_ref().map(words));
+                    return Some(format!("port {port} lets in {is:?} just now instead of {wanted:?}"));
                 }
                 (Some(is), Some(wanted)) if is != wanted => {
                     return Some(format!("port {port} has another end"));
@@ -240,6 +246,8 @@ pub enum Wanted {
 
 fn meet(one: &Open, other: &Open) -> Option<Open> {
     let whom = meet_whom(&one.whom, &other.whom)?;
+    // What pauses in one of them pauses.
+    let now = one.now.as_ref().zip(other.now.as_ref()).and_then(|(one, other)| meet_whom(one, other));
     let until = match (one.until, other.until) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
@@ -249,18 +257,20 @@ fn meet(one: &Open, other: &Open) -> Option<Open> {
     let is_grace = |end: &&String| end.starts_with("evening ");
     let both = one.ends.intersection(&other.ends).filter(is_grace);
     let ends = one.ends.union(&other.ends).filter(|end| !is_grace(end)).chain(both);
-    Some(Open { whom, until, clocked, ends: ends.cloned().collect() })
+    Some(Open { whom, now, until, clocked, ends: ends.cloned().collect() })
 }
 
-/// `any` meets everyone; two networks that are not the same one meet in nothing; lan wins over hosts.
+/// `any` meets everyone; two networks that are known and not the same one meet in nothing; lan wins over hosts.
 fn meet_whom(one: &Whom, other: &Whom) -> Option<Whom> {
     use Whom::{Anyone, Hosts, Lan};
     let met = match (one, other) {
         (Anyone, whom) | (whom, Anyone) => whom.clone(),
         (Hosts(one), Hosts(other)) => Hosts(common(one, other)),
-        (Lan { network: one, .. }, Lan { network: other, .. }) if one != other => return None,
-        (Lan { network, addresses: one }, Lan { addresses: other, .. } | Hosts(other))
-        | (Hosts(other), Lan { network, addresses: one }) => {
+        (Lan { network: Some(one), .. }, Lan { network: Some(other), .. }) if one != other => return None,
+        (Lan { network: one, addresses: ours }, Lan { network: other, addresses: theirs }) => {
+            Lan { network: one.clone().or(other.clone()), addresses: common(ours, theirs) }
+        }
+        (Lan { network, addresses: one }, Hosts(other)) | (Hosts(other), Lan { network, addresses: one }) => {
             Lan { network: network.clone(), addresses: common(one, other) }
         }
     };
@@ -302,22 +312,31 @@ fn words(whom: &Whom) -> String {
 fn open(opening: &Value) -> Result<Open, String> {
     let from = opening.get("from").ok_or("an opening without a source")?;
     let addresses = |key: &str| -> Result<BTreeSet<IpNet>, String> {
-        let list = from.get(key).and_then(Value::as_array).ok_or(format!("a source without {key}"))?;
-        let read = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-        let networks: Option<BTreeSet<IpNet>> = list.iter().map(read).collect();
-        Ok(tidy(networks.ok_or("a source that does not read")?))
+        networks(from.get(key).ok_or(format!("a source without {key}"))?)
     };
     let whom = match text(from, "kind")? {
         "any" => Whom::Anyone,
         "hosts" => Whom::Hosts(addresses("hosts")?),
         "lan" => {
-            let named = opening.get("network").or(from.get("network")).filter(|named| !named.is_null());
-            Whom::Lan { network: named.map(ToString::to_string), addresses: addresses("networks")? }
+            let home = opening.get("home").filter(|home| !home.is_null());
+            Whom::Lan { network: home.map(ToString::to_string), addresses: addresses("networks")? }
         }
         other => return Err(format!("source {other}")),
     };
+    let let_in = opening.get("let_in").filter(|list| !list.is_null()).map(networks).transpose()?;
+    let now = match (let_in, &whom) {
+        (None, whom) => Some(whom.clone()),
+        (Some(none), _) if none.is_empty() => None,
+        (Some(_), Whom::Anyone) => return Err("some of anyone".to_owned()),
+        (Some(addresses), Whom::Hosts(_)) => Some(Whom::Hosts(addresses)),
+        (Some(addresses), Whom::Lan { network, .. }) => {
+            Some(Whom::Lan { network: network.clone(), addresses })
+        }
+    };
     let until = opening.get("until").and_then(Value::as_i64);
-    let ends = ["restart", "evening", "ends"].iter().filter_map(|key| {
+    // Without a word it ends on another network.
+    let leaves = opening.get("stay") != Some(&Value::Bool(true));
+    let ends = ["restart", "evening", "ends", "away"].iter().filter_map(|key| {
         let value = opening.get(*key).filter(|value| !value.is_null() && **value != Value::Bool(false))?;
         Some(format!("{key} {value}"))
     });
@@ -325,7 +344,15 @@ fn open(opening: &Value) -> Result<Open, String> {
     if until.is_some() && !clocked {
         return Err("an opening whose end is known by the wall clock alone".to_owned());
     }
-    Ok(Open { whom, until, clocked, ends: ends.collect() })
+    let ends = ends.chain(leaves.then(|| "leaving".to_owned()));
+    Ok(Open { whom, now, until, clocked, ends: ends.collect() })
+}
+
+fn networks(list: &Value) -> Result<BTreeSet<IpNet>, String> {
+    let read = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
+    let networks: Option<BTreeSet<IpNet>> =
+        list.as_array().ok_or("no list of networks")?.iter().map(read).collect();
+    Ok(tidy(networks.ok_or("a network that does not read")?))
 }
 
 /// The ports of an entry: a number, or `"30000-30100"`.
@@ -365,7 +392,15 @@ pub fn try_laws() -> Result<usize, String> {
         for until in [None, Some(5), Some(9)] {
             for restart in [false, true] {
                 let ends = restart.then(|| "restart".to_owned()).into_iter().collect();
-                ways.push(Some(Open { whom: whom.clone(), until, clocked: until.is_some(), ends }));
+                let open = Open {
+                    whom: whom.clone(),
+                    now: Some(whom.clone()),
+                    until,
+                    clocked: until.is_some(),
+                    ends,
+                };
+                ways.push(Some(Open { now: None, ..open.clone() }));
+                ways.push(Some(open));
             }
         }
     }

@@ -481,7 +481,10 @@ impl Reference {
         if pf.enabled && ledger.guard == Guard::On {
             let lan: IpAddr = [192, 168, 1, 9].into();
             let was_let_in = self.intents.before.decision(2345, lan) == Wanted::Pass;
+            // A pause ends no session.
+            let is_closed = ledger.open.get(&2345).is_none_or(|open| !open.whom.lets_in(lan));
             if was_let_in
+                && is_closed
                 && ledger.decision(2345, lan) == Wanted::Block
                 && pf.states.iter().any(|state| state == SESSION)
             {

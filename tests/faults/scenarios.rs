@@ -27,6 +27,8 @@ pub enum Before {
     OwnSession,
     /// Time goes by: so many seconds were left, and are over.
     Due,
+    /// Wi-Fi reassociates: no router is known.
+    NoNetwork,
     /// The user who opened port 2345 has rung its bell.
     Rung,
     /// The installed helper is of an older version.
@@ -54,7 +56,7 @@ fn go(way: Way) -> Ask {
 
 /// All of them. Those whose request the helper does not have yet are passed over, with a word.
 pub fn all() -> Vec<Scenario> {
-    use Before::{Asked, Due, OlderHelper, OwnSession, Recording, Rung, Session, Shared};
+    use Before::{Asked, Due, NoNetwork, OlderHelper, OwnSession, Recording, Rung, Session, Shared};
     let guarded = || vec![Shared, Asked(guard(true))];
     let with = |asked: Ask| [guarded(), vec![Asked(asked), Session, OwnSession]].concat();
     let two: Ask = Ask::Open { ports: &[("node", 9229)], from: HOSTS, lasts: Some(HOUR), guard: false };
@@ -110,6 +112,7 @@ pub fn all() -> Vec<Scenario> {
             Ask::CloseAll,
         ),
         scenario("due", [with(open(Source::Any, Some(3))), vec![Due]].concat(), Ask::Tick),
+        recovered("pause", [with(open(LAN, Some(HOUR))), vec![NoNetwork]].concat(), Ask::Tick),
         scenario("undo", with(open(LAN, Some(HOUR))), Ask::Undo),
         recovered("clean-up", with(open(LAN, Some(HOUR))), Ask::CleanUp(furnished_conf())),
         scenario("uninstall", with(open(LAN, Some(HOUR))), Ask::Uninstall),

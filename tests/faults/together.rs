@@ -147,7 +147,8 @@ fn effect(ask: &Ask, ports: &BTreeSet<u16>, now: i64) -> (BTreeMap<u16, Option<O
                 Source::Lan(list) => Whom::Lan { network: None, addresses: networks(list) },
             };
             let until = lasts.map(|seconds| now + seconds);
-            let open = Open { whom, until, clocked: until.is_some(), ends: BTreeSet::new() };
+            let now = Some(whom.clone());
+            let open = Open { whom, now, until, clocked: until.is_some(), ends: BTreeSet::new() };
             (ports.iter().map(|(_, port)| (*port, Some(open.clone()))).collect(), None)
         }
         Ask::Close(ports) => (closed(&mut ports.iter().map(|(_, port)| *port)), None),

@@ -175,6 +175,7 @@ pub fn furnish(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Mo
             Before::Session => states.push(SESSION),
             Before::OwnSession => states.push(OWN_SESSION),
             Before::Due => std::thread::sleep(Duration::from_secs(4)),
+            Before::NoNetwork => std::fs::write(lab.join("lab.toml"), "gateways = {}\n")?,
             Before::Rung => work.ring()?,
             Before::OlderHelper => work.make_helper_older()?,
             Before::Recording => work.asked(&Ask::Record, now)?,

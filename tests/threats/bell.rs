@@ -16,8 +16,14 @@ use crate::common::{Lab, request};
 
 fn open(lab: &Lab, port: &str) {
     let ports = vec![NamedPort::unnamed(port.parse().unwrap())];
-    lab.request(&request(Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Time }))
-        .expect(0);
+    lab.request(&request(Operation::Open {
+        ports,
+        from: Source::Any,
+        until: None,
+        ends: EndKind::Time,
+        stay: false,
+    }))
+    .expect(0);
 }
 
 /// A lab with the job and two open ports.

@@ -111,6 +111,7 @@ fn operation(words: &str) -> portcullis::root::request::Operation {
             from: Source::Any,
             until: None,
             ends: EndKind::Time,
+            stay: false,
         },
         other => panic!("{other}"),
     }

@@ -103,6 +103,7 @@ fn threat_04_nothing_planted_is_followed_or_waited_for() {
                 from: Source::Any,
                 until: None,
                 ends: EndKind::Time,
+                stay: false,
             }));
             assert!(began.elapsed() < Duration::from_secs(60), "{path}: {kind} held it up");
             assert!(!said.out.is_empty(), "{path}: {kind}: no answer: {}", said.err);
@@ -147,6 +148,7 @@ fn threat_04_a_race_with_planted_links_leads_no_write_astray() {
                 from: Source::Any,
                 until: None,
                 ends: EndKind::Time,
+                stay: false,
             }));
             assert_eq!(std::fs::read(&target).unwrap(), b"theirs\n", "a link was followed");
         }

@@ -20,8 +20,13 @@ fn whole() -> Request {
     let networks = vec!["192.168.1.0/24".parse().unwrap(), "fe80::/10".parse().unwrap()];
     let until = Some(portcullis::os::now() + 3600);
     let ports = vec![named("dlv", "2345"), named("pair", "7000-7010")];
-    let mut request =
-        request(Operation::Open { ports, from: Source::Lan { networks }, until, ends: EndKind::Time });
+    let mut request = request(Operation::Open {
+        ports,
+        from: Source::Lan { networks },
+        until,
+        ends: EndKind::Time,
+        stay: false,
+    });
     request.close = vec![named("node", "9229")];
     request.managed = vec![named("jdwp", "5005")];
     request.shown = vec![named("dlv", "2345")];
@@ -334,6 +339,7 @@ fn threat_14_a_ledger_does_not_grow_without_bound() {
             from: Source::Any,
             until: None,
             ends: EndKind::Time,
+            stay: false,
         }))
     };
     for first in [20_000, 20_256, 20_512, 20_768] {

@@ -179,7 +179,13 @@ fn threat_03_the_result_is_the_same_in_each_inherited_state() {
         }
         let ports =
             vec![NamedPort { name: "dlv".parse().unwrap(), range: port.to_string().parse().unwrap() }];
-        let request = request(Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Time });
+        let request = request(Operation::Open {
+            ports,
+            from: Source::Any,
+            until: None,
+            ends: EndKind::Time,
+            stay: false,
+        });
         let mut command = Command::new(env!("CARGO_BIN_EXE_helper-lab"));
         command.arg("--lab").arg(lab.path()).args(request.words()).envs(state.environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped());

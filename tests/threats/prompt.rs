@@ -43,7 +43,9 @@ fn any_request(random: &mut Rng) -> Request {
     let from = if random.u64(..2) == 0 { Source::Any } else { Source::Hosts { hosts } };
     let end = (random.u64(..2) == 0).then(|| portcullis::os::now() + 3600);
     let mut request = request(match random.u64(..6) {
-        0 | 1 => Operation::Open { ports: ports(random, 1, 3), from, until: end, ends: EndKind::Time },
+        0 | 1 => {
+            Operation::Open { ports: ports(random, 1, 3), from, until: end, ends: EndKind::Time, stay: false }
+        }
         2 => Operation::Close { ports: ports(random, 1, 3) },
         3 => Operation::CloseAll {},
         4 => Operation::Guard { on: random.u64(..3) > 0 },
@@ -150,7 +152,8 @@ fn threat_13_a_request_of_another_time_or_boot_is_refused() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);
     let ports = vec![NamedPort::unnamed("4321".parse().unwrap())];
-    let fresh = request(Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Time });
+    let fresh =
+        request(Operation::Open { ports, from: Source::Any, until: None, ends: EndKind::Time, stay: false });
     let mut old = fresh.clone();
     old.made.clock -= 121;
     let mut early = fresh.clone();

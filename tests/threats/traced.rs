@@ -70,7 +70,7 @@ fn threat_11_the_helper_opens_no_file_of_a_user() {
     // Not a recording: strace waits for its recorder.
     let requests = [
         Operation::Guard { on: true },
-        Operation::Open { ports: port(), from: Source::Any, until: None, ends: EndKind::Time },
+        Operation::Open { ports: port(), from: Source::Any, until: None, ends: EndKind::Time, stay: false },
         Operation::Status {},
         Operation::Tick {},
         Operation::Close { ports: port() },

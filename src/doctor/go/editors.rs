@@ -19,7 +19,7 @@ fn of_tool(taken: &EditorTool, toolchain: &Toolchain, go: Option<&SelectedGo>) -
         Some(finding(level, editor.name(), what, whence_or(whence, named), next))
     };
     let Some(tool) = tool else {
-        let what = format!("it takes {named} as {}, which is not there", sort.name());
+        let what = format!("it takes {} as {}, which is not there", named.escape_debug(), sort.name());
         return about(Level::Problem, what, &format!("correct {whence}, or take it out"));
     };
     let on_path = match sort {
@@ -48,7 +48,12 @@ fn of_tool(taken: &EditorTool, toolchain: &Toolchain, go: Option<&SelectedGo>) -
                 (Editor::GoLand, _) if whence.is_empty() => {
                     "name another dlv as dlv.path in Help, Edit Custom Properties".to_owned()
                 }
-                _ => remedy::install_delve(toolchain, Some(&selected), Some(tool)),
+                _ => {
+                    let install = remedy::install_delve(toolchain, Some(&selected), Some(tool));
+                    // What is named stays where it is, unless the command writes there.
+                    let stays = !whence.is_empty() && !install.contains("GOBIN=");
+                    if stays { format!("{install}, and take {whence} out") } else { install }
+                }
             };
             about(Level::Problem, what, &next)
         }

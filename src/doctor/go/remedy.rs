@@ -1,5 +1,7 @@
 //! The command that installs a Delve that fits, as far as one can be built here.
 
+use std::path::Path;
+
 use super::compat;
 use super::selection::SelectedGo;
 use crate::doctor::toolchain::{Tool, Toolchain};
@@ -23,12 +25,11 @@ pub fn install_delve(toolchain: &Toolchain, go: Option<&SelectedGo>, unfit: Opti
         return "install a newer Go (https://go.dev/dl): no dlv that fits can be built with this one".into();
     };
     let install = &toolchain.install_folder;
-    let folder =
-        unfit.filter(|tool| tool.choice.is_none()).and_then(|tool| std::path::Path::new(&tool.path).parent());
+    let folder = unfit.filter(|tool| tool.choice.is_none()).and_then(|tool| Path::new(&tool.path).parent());
     let is_elsewhere = folder.is_some_and(|folder| folder != install.path);
     let is_own = unfit.is_some_and(|tool| tool.is_in_own_folder);
     let mut words = variables(toolchain);
-    if let Some(folder) = folder.filter(|_| is_elsewhere && is_own) {
+    if let Some(folder) = folder.filter(|folder| is_elsewhere && is_own && is_plain(folder)) {
         words.push(format!("GOBIN={}", folder.display()));
     }
     words.push(format!("go install github.com/go-delve/delve/cmd/dlv@{version}"));
@@ -47,6 +48,12 @@ pub fn install_delve(toolchain: &Toolchain, go: Option<&SelectedGo>, unfit: Opti
         }
         _ => command,
     }
+}
+
+/// Whether a path may stand in a command that people copy: a project's settings may name it.
+fn is_plain(path: &Path) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte);
+    path.to_str().is_some_and(|path| path.bytes().all(is_plain))
 }
 
 /// What stands before the command, for it to work in spite of Go's variables.

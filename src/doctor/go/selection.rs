@@ -110,7 +110,7 @@ fn asked_of_old_go(local: &GoVersion, files: &GoDirectives) -> Option<Finding> {
     let newer = go.as_ref().filter(|go| *go > local);
     let unread = match (&go, &files.toolchain) {
         (Some(go), _) if !go.is_two_numbers() => Some(format!("`go {go}`")),
-        (_, Some(named)) => Some(format!("`toolchain {named}`")),
+        (_, Some(named)) => Some(format!("`toolchain {}`", named.escape_debug())),
         _ => None,
     };
     if let Some(line) = unread {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::go_files::GoDirectives;
 use super::version::GoVersion;
-use super::version_files::{mise_version, plain, tool_version};
+use super::version_files::{mise_version, plain, tool_version, version_word};
 use super::whereabouts::{Whereabouts, is_executable, text};
 
 /// Which program.
@@ -159,7 +159,7 @@ fn chosen(whereabouts: &Whereabouts<'_>, manager: Manager, root: &Path) -> Optio
             })
             .or_else(|| by_file(root.join("version"), plain).map(shown)),
         Manager::Asdf => by_variable("ASDF_GOLANG_VERSION")
-            .or_else(|| whereabouts.nearest(".tool-versions", tool_version).map(shown))
+            .or_else(|| nearest_of_asdf(whereabouts).map(shown))
             .or_else(|| by_file(whereabouts.home()?.join(".tool-versions"), tool_version).map(shown)),
         Manager::Mise => by_variable("MISE_GO_VERSION")
             .or_else(|| nearest_of_mise(whereabouts).map(shown))
@@ -167,24 +167,45 @@ fn chosen(whereabouts: &Whereabouts<'_>, manager: Manager, root: &Path) -> Optio
     }
 }
 
-/// The nearest of mise's files: of those in one folder the first.
-fn nearest_of_mise(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
-    const NAMES: [&str; 6] = [
-        "mise.local.toml",
-        "mise.toml",
-        ".mise.toml",
-        "mise/config.toml",
-        ".config/mise.toml",
-        ".tool-versions",
-    ];
+/// How a file is read that names a version.
+type VersionReader = fn(&str) -> Option<String>;
+
+/// The nearest of these files that names a version: of those in one folder the first.
+fn nearest_of(whereabouts: &Whereabouts<'_>, files: &[(&str, VersionReader)]) -> Option<(PathBuf, String)> {
     whereabouts.folder.ancestors().find_map(|folder| {
-        NAMES.iter().find_map(|name| {
+        files.iter().find_map(|(name, read)| {
             let file = folder.join(name);
-            let read = if name.ends_with(".toml") { mise_version } else { tool_version };
             let version = read(&text(&file)?)?;
             Some((file, version))
         })
     })
+}
+
+/// asdf reads the files of other managers where its settings say so.
+fn nearest_of_asdf(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
+    let files: [(&str, VersionReader); 2] = [(".tool-versions", tool_version), (".go-version", plain)];
+    let settings = whereabouts.folder_of("ASDF_CONFIG_FILE", ".asdfrc").and_then(|file| text(&file));
+    let says_yes = |line: &str| line.replace(' ', "") == "legacy_version_file=yes";
+    let reads_others = settings.is_some_and(|settings| settings.lines().any(says_yes));
+    nearest_of(whereabouts, files.get(..if reads_others { 2 } else { 1 })?)
+}
+
+fn nearest_of_mise(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
+    let files: [(&str, VersionReader); 7] = [
+        ("mise.local.toml", mise_version),
+        ("mise.toml", mise_version),
+        (".mise.toml", mise_version),
+        ("mise/config.toml", mise_version),
+        (".config/mise.toml", mise_version),
+        (".tool-versions", tool_version),
+        (".go-version", plain),
+    ];
+    // A `.go-version` where the settings list go as a tool whose own file is read.
+    let settings = mise_config(whereabouts).and_then(|file| text(&file)).unwrap_or_default();
+    let mut lines =
+        settings.lines().filter(|line| line.trim().starts_with("idiomatic_version_file_enable_tools"));
+    let reads_others = lines.any(|line| line.contains("\"go\""));
+    nearest_of(whereabouts, files.get(..if reads_others { 7 } else { 6 })?)
 }
 
 fn mise_config(whereabouts: &Whereabouts<'_>) -> Option<PathBuf> {
@@ -194,7 +215,7 @@ fn mise_config(whereabouts: &Whereabouts<'_>) -> Option<PathBuf> {
 
 fn module_version(text: &str) -> Option<String> {
     let GoDirectives { go, toolchain, .. } = GoDirectives::parse(text);
-    toolchain.and_then(|toolchain| Some(toolchain.strip_prefix("go")?.to_owned())).or(go)
+    version_word(&toolchain.filter(|named| named.starts_with("go")).or(go)?)
 }
 
 /// The name of the installed version that is meant: just it, or for goenv and mise the newest that begins so.

@@ -4,8 +4,7 @@
 pub fn plain(text: &str) -> Option<String> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let word = lines.next().and_then(|line| line.split([' ', ':']).next())?;
-    let word = word.strip_prefix("go").unwrap_or(word);
-    (!word.is_empty()).then(|| word.to_owned())
+    version_word(word)
 }
 
 /// The `golang` or `go` of a `.tool-versions`: the first of its versions.
@@ -13,7 +12,7 @@ pub fn tool_version(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let mut words = line.split('#').next()?.split_ascii_whitespace();
         words.next().filter(|tool| ["golang", "go"].contains(tool))?;
-        Some(words.next()?.to_owned())
+        version_word(words.next()?)
     })
 }
 
@@ -24,7 +23,15 @@ pub fn mise_version(text: &str) -> Option<String> {
     let tool = ["go", "golang", "core:go"].iter().find_map(|name| tools.get(name))?;
     let written = tool.as_str().or_else(|| tool.get("version")?.as_str());
     let first = || tool.as_array()?.get(0)?.as_str();
-    written.or_else(first).map(|version| version.strip_prefix("go").unwrap_or(version).to_owned())
+    version_word(written.or_else(first)?)
+}
+
+/// A version that may stand in a command that people copy: the files come with a project, which may be anybody's.
+pub fn version_word(word: &str) -> Option<String> {
+    const LONGEST: usize = 64;
+    let word = word.strip_prefix("go").unwrap_or(word);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+:/".contains(&byte);
+    ((1..=LONGEST).contains(&word.len()) && word.bytes().all(is_plain)).then(|| word.to_owned())
 }
 
 #[cfg(test)]
@@ -37,6 +44,8 @@ mod tests {
         assert_eq!(plain("1.22.3\n"), some("1.22.3"));
         assert_eq!(plain("# why\ngo1.22\n"), some("1.22"));
         assert_eq!(plain("\n"), None);
+        assert_eq!(plain("1.22;curl$IFS"), None);
+        assert_eq!(tool_version("golang 1.22|sh\n"), None);
         assert_eq!(tool_version("nodejs 20\ngolang 1.22.3 system # x\n"), some("1.22.3"));
         assert_eq!(tool_version("#golang 1.22.3\n"), None);
         assert_eq!(mise_version("[tools]\nnode = \"20\"\ngo = \"1.22\"\n"), some("1.22"));
