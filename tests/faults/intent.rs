@@ -158,6 +158,14 @@ impl Intent {
         Intent { open, managed, ..self.clone() }
     }
 
+    /// As a tick leaves it while no network is known: no machine of a network is let in just now.
+    pub fn pausing(&self) -> Intent {
+        let mut paused = self.clone();
+        let near = paused.open.values_mut().filter(|open| matches!(open.whom, Whom::Lan { .. }));
+        near.for_each(|open| open.now = None);
+        paused
+    }
+
     /// With everything closed.
     pub fn all_closed(&self) -> Intent {
         let managed = self.managed.iter().chain(self.open.keys()).copied().collect();

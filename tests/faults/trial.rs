@@ -15,7 +15,9 @@ use crate::helper::{self, Answer, Ask};
 use crate::image::{Entry, Image};
 use crate::inject::{self, Ended, Running};
 use crate::intent::Intent;
-use crate::judge::{Findings, Intents, Moment, OTHERS, OWN_SESSION, Reference, SESSION, Wrong};
+use crate::judge::{
+    Findings, Intents, LAB, Moment, NO_NETWORK, OTHERS, OWN_SESSION, Reference, SESSION, Wrong,
+};
 use crate::pf::STATES;
 use crate::scenarios::{Before, Scenario};
 
@@ -175,7 +177,7 @@ pub fn furnish(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Mo
             Before::Session => states.push(SESSION),
             Before::OwnSession => states.push(OWN_SESSION),
             Before::Due => std::thread::sleep(Duration::from_secs(4)),
-            Before::NoNetwork => std::fs::write(lab.join("lab.toml"), "gateways = {}\n")?,
+            Before::NoNetwork => std::fs::write(lab.join(LAB.trim_start_matches('/')), NO_NETWORK)?,
             Before::Rung => work.ring()?,
             Before::OlderHelper => work.make_helper_older()?,
             Before::Recording => work.asked(&Ask::Record, now)?,

@@ -9,7 +9,13 @@ use portcullis::system::Moment;
 use crate::root::Mac;
 
 pub fn open(port: &str) -> Request {
-    request(Operation::Open { ports: vec![named(port)], from: Source::Any, until: None, ends: EndKind::Time })
+    request(Operation::Open {
+        ports: vec![named(port)],
+        from: Source::Any,
+        until: None,
+        ends: EndKind::Time,
+        stay: false,
+    })
 }
 
 fn named(port: &str) -> NamedPort {
@@ -163,7 +169,8 @@ fn connections_are_told_apart_by_their_addresses() {
         |client: &str| format!("ALL tcp 192.168.1.2:2345 <- {client}:50000       ESTABLISHED:ESTABLISHED\n");
     mac.write(STATES, &format!("{}{}", of("192.168.1.21"), of("192.168.1.20")));
     let from = Source::Hosts { hosts: vec!["192.168.1.20/32".parse().unwrap()] };
-    let narrower = Operation::Open { ports: vec![named("2345")], from, until: None, ends: EndKind::Time };
+    let narrower =
+        Operation::Open { ports: vec![named("2345")], from, until: None, ends: EndKind::Time, stay: false };
     mac.request(&request(narrower)).expect(0);
     assert_eq!(mac.read(STATES), of("192.168.1.20"));
 }
