@@ -275,7 +275,8 @@ fn a_port_that_is_open_for_both_networks_of_this_mac() {
     // A dock: the same network by another interface.
     lab.write(
         "/lab.toml",
-        "networks = []\ninterfaces = { en9 = [\"192.168.1.0/24\"], en7 = [\"172.16.5.0/24\"] }\n",
+        "networks = []\ninterfaces = { en9 = [\"192.168.1.0/24\"], en7 = [\"172.16.5.0/24\"] }\n\
+         gateways = { en9 = \"a4:91:b1:00:00:01\" }\n",
     );
     lab.tick().expect(0);
     check(&lab, &[("in en9 S link:50000 maclink:2345; in en0 S link:50001 maclink:2345", "passed refused")]);

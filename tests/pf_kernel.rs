@@ -440,7 +440,7 @@ fn this_mac_as_the_client_is_judged_on_the_way_out_and_back() {
         ),
         (
             "block in all\npass out all no state\n",
-            "the connection goes out, but the reply is blocked by rule 0",
+            "the connection goes out, but the reply is blocked",
             "opens no state",
         ),
         ("block in all\npass out all\n", "passed by rule 1", ""),
