@@ -32,3 +32,5 @@ mod tick;
 mod undo;
 mod uninstall;
 pub mod words;
+
+pub use live::Live;
