@@ -1,7 +1,6 @@
 //! A Mac in a directory: the app in /Applications, stand-ins at their absolute paths, two users.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
