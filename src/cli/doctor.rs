@@ -79,7 +79,7 @@ fn with_machine(
             .flat_map(|interface| interface.addresses)
             .map(|net| net.addr())
             .collect(),
-        toolchain: toolchain::collect(&toolchain::Whereabouts {
+        toolchain: toolchain::collect(&toolchain::ToolEnvironment {
             folder: here,
             project: &project.folder,
             path: &std::env::var_os("PATH").unwrap_or_default(),
