@@ -13,6 +13,7 @@ mod ledger_ports;
 pub mod names;
 mod opening;
 mod pf_conf;
+mod read_preferences;
 mod request;
 mod source_choice;
 mod undo;
@@ -27,6 +28,7 @@ pub use connection::{Connection, address_for};
 pub use error::AppError;
 pub use evidence::{Beside, Evidence, Observation, of_ledger};
 pub use pf_conf::PfConf;
+pub use read_preferences::{ReadPreferences, preferences_note};
 pub use source_choice::{OpeningTerms, SourceChoice};
 pub use undo::{UndoPreview, UndoableChange};
 
@@ -74,14 +76,6 @@ struct AskedBeside<'a> {
     missing: Vec<Permission>,
     /// What it comes to, where a change is turned back.
     undo: Option<&'a UndoPreview>,
-}
-
-/// The preferences as they were read, or why they do not read.
-pub type ReadPreferences = Result<Preferences, AppError>;
-
-/// The note that goes with a status or a change that did without the preferences.
-pub fn preferences_note(problem: &AppError) -> String {
-    format!("{problem}; until that is mended, ports can be closed and not opened")
 }
 
 impl App {
