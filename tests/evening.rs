@@ -6,7 +6,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use common::{Lab, request};
+use common::{Lab, program, request};
 use portcullis::lab::clocks::SetClocks;
 use portcullis::lab::launchd::{LaunchPace, Launchd, LaunchdError};
 use portcullis::root::job::{self, InstalledJob, JobState};
@@ -58,10 +58,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// Puts a script in front of one of the lab's programs; `real` is what it stands before.
 fn wrap(lab: &Lab, path: &str, real: &str, script: &str) {
-    let place = lab.file(path);
-    std::fs::remove_file(&place).unwrap();
-    std::fs::write(&place, format!("#!/bin/sh\nreal={real}\n{script}\n")).unwrap();
-    set_mode(&place, 0o755);
+    program::script(&lab.file(path), &format!("real={real}\n{script}"));
 }
 
 /// A lab with the guard and the job.
