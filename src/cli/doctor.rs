@@ -67,7 +67,7 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
             .collect(),
         blind_spot,
         processes,
-        toolchain: toolchain::collect(&toolchain::Whereabouts {
+        toolchain: toolchain::collect(&toolchain::ToolEnvironment {
             folder: &here,
             project: &project.folder,
             path: &std::env::var_os("PATH").unwrap_or_default(),
