@@ -49,7 +49,9 @@ use crate::root::audit::{self, AuditLog};
 use crate::root::messages;
 use crate::root::record::Recording;
 use crate::root::request::{GuardAnswer, Operation, Permission};
+use crate::root::tick;
 use crate::rules::ends::EndOfDay;
+use crate::rules::evening;
 use crate::rules::ledger::{Changing, Guard, Ledger, Seconds, Visit};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
@@ -551,12 +553,14 @@ impl App {
         let mut followed = ledger.clone();
         followed.follow(&self.system.network_facts().unwrap_or_default(), Visit::Request);
         let has_left = followed.openings.iter().any(|opening| opening.away);
-        if has_left || request.validate().is_err() || !already::is_so(&request, &ledger, &report, &now) {
+        let is_doubtful = has_left || tick::was_edited(self.system.as_ref()) || request.validate().is_err();
+        if is_doubtful || !already::is_so(&request, &ledger, &report, &now) {
             return Ok(None);
         }
         let message = messages::done(&request, &ledger, &report.notes, &report.pf);
-        let age = now.time.saturating_sub(report.seen);
-        let message = format!("{message}; as root saw it {age} s ago");
+        let seen = evening::time_of_day(report.seen, now.time, &self.system.zone());
+        let age = evening::duration_left(now.time.saturating_sub(report.seen));
+        let message = format!("{message}; as root saw it at {seen}, {age} ago");
         Ok(Some(Response::done(Outcome::Unchanged, message)))
     }
 
