@@ -156,3 +156,7 @@ impl CliCommand {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/one_story/mod.rs"]
+mod one_story;
