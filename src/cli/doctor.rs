@@ -47,8 +47,8 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
     let conf = PfConf::read(app.system(), &mut names::ask);
     Ok(doctor::DoctorFacts {
         useless_lines: conf.as_ref().map(PfConf::useless_lines).unwrap_or_default(),
-        on_disk: conf.and_then(|conf| conf.on_disk(seen.as_ref(), rulesets.as_ref())),
-        daemons: daemons::collect(app.system()),
+        on_disk: conf.as_ref().and_then(|conf| conf.on_disk(seen.as_ref(), rulesets.as_ref())),
+        daemons: daemons::collect(app.system(), conf.as_ref().map(|conf| &conf.loaded.rulesets)),
         sysctl_conf: daemons::sysctl_conf(app.system()),
         rulesets,
         seen,
