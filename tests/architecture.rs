@@ -109,6 +109,32 @@ fn unsafe_code_lives_in_os_only() {
     assert!(files.is_empty(), "unsafe outside src/os/: {files:?}");
 }
 
+/// One meaning for each name.
+#[test]
+fn a_type_name_is_declared_in_one_file() {
+    let mut files: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for file in sources() {
+        for name in code(&file).lines().filter_map(declared_type) {
+            files.entry(name.to_owned()).or_default().insert(file.clone());
+        }
+    }
+    assert!(files.len() > 300, "{} types: is this test reading them right?", files.len());
+    files.retain(|_, places| places.len() > 1);
+    assert!(files.is_empty(), "{files:#?}");
+}
+
+/// The name of the type that a line declares; not of one inside of a function or an `impl`.
+fn declared_type(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("pub").map_or(line, |rest| {
+        let rest =
+            rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(rest, |(_, rest)| rest);
+        rest.trim_start()
+    });
+    let declared = ["struct ", "enum ", "trait ", "type ", "union "].iter();
+    let rest = declared.filter_map(|keyword| line.strip_prefix(keyword)).next()?;
+    rest.split(|c: char| !c.is_alphanumeric()).next()
+}
+
 #[test]
 fn a_use_is_read_in_every_form() {
     let text = "use crate::pf::rule;\nuse crate::{firewall, lab::{self, config}, os};\nlet x = crate::sockets::look();\n";

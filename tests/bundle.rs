@@ -1,6 +1,9 @@
 //! The app's bundle, as far as it can be judged without a Mac: what it says of itself, its icon, its first start by
 //! `make run`, and what it asks of Objective-C by name.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -53,9 +56,10 @@ fn the_icon_has_only_pictures_that_every_macos_reads() {
 
 #[cfg(target_os = "linux")]
 mod make_run {
-    use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
     use std::process::Command;
+
+    use crate::program;
 
     /// A folder of stand-ins for what `make run` calls on a Mac; each call is a line of its `log`.
     fn mac(with: &[(&str, &str)]) -> tempfile::TempDir {
@@ -78,9 +82,8 @@ mod make_run {
         ];
         for (name, script) in programs.iter().chain(with) {
             let path = folder.path().join(name);
-            let says = format!("#!/bin/sh\necho \"{name} $* SDKROOT=$SDKROOT\" >>\"$LOG\"\n{script}\n");
-            std::fs::write(&path, says).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let says = format!("echo \"{name} $* SDKROOT=$SDKROOT\" >>\"$LOG\"\n{script}");
+            program::script(&path, &says);
         }
         folder
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::Lab;
+use common::{Lab, program};
 use portcullis::lab::osascript::PROMPTS_LOG;
 use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
@@ -815,7 +815,7 @@ fn a_waiting_debugger_is_not_harmed() {
 fn without_a_tray_it_says_so_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("portcullis");
-    std::fs::copy(env!("CARGO_BIN_EXE_portcullis"), &alone).unwrap();
+    program::copy(env!("CARGO_BIN_EXE_portcullis"), &alone);
     let output = assert_cmd::Command::new(&alone).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");

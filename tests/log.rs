@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use common::capture::{append, blocked, frame, header};
-use common::{Lab, until};
+use common::{Lab, program, until};
 use portcullis::os::children::{process_exists, read_register};
 use portcullis::root::record::{MAX_BYTES, Recording};
 use portcullis::system::{APPLE_ANCHOR, PFLOG, RECORDING, RECORDING_CHILDREN, System as _};
@@ -390,15 +390,10 @@ fn pflog0_is_known_as_ours_before_it_is_made() {
     let lab = &recorded.0;
     let ifconfig = lab.file("/sbin/ifconfig");
     let real = std::fs::canonicalize(&ifconfig).unwrap();
-    let script = |text: &str| {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::remove_file(&ifconfig).unwrap();
-        std::fs::write(&ifconfig, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&ifconfig, std::fs::Permissions::from_mode(0o755)).unwrap();
-    };
+    let script = |text: &str| program::script(&ifconfig, text);
     // As the stand-in is called by its name, it is found beside.
     let beside = lab.file("/ifconfig");
-    std::fs::copy(&real, &beside).unwrap();
+    program::copy(&real, &beside);
     // The recorder is killed just when pflog0 was made.
     let (at_create, recording) = (lab.file("/at-create"), lab.file(RECORDING));
     let killed = format!(
@@ -454,12 +449,7 @@ fn what_goes_wrong_leaves_nothing_behind() {
     assert!(recorded.ended().contains("does not read"));
     // tcpdump that fails, and one that records something else.
     let tcpdump = lab.file("/usr/sbin/tcpdump");
-    let script = |text: &str| {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::remove_file(&tcpdump).unwrap();
-        std::fs::write(&tcpdump, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&tcpdump, std::fs::Permissions::from_mode(0o755)).unwrap();
-    };
+    let script = |text: &str| program::script(&tcpdump, text);
     script("echo 'tcpdump: pflog0: You do not have permission' >&2; exit 1");
     assert!(lab.portcullis(&["log", "--for", "1h"]).expect(4).err.contains("do not have permission"));
     assert!(!lab.file(PFLOG0).exists());

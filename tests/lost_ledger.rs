@@ -43,14 +43,9 @@ fn what_was_blocked_by_a_guard_that_is_being_switched_off_may_be_open() {
     let lab = Lab::new();
     lab.portcullis(&["guard", "on"]).expect(0);
     // The first load kills the helper after it was made.
-    let place = lab.file("/sbin/pfctl");
-    std::fs::remove_file(&place).unwrap();
-    let script = format!(
-        "#!/bin/sh\n{:?} \"$@\"; code=$?\ncase \" $* \" in *' -f '*) case \" $* \" in *' -n '*) ;; *) kill -9 $PPID;; esac;; esac\nexit $code\n",
-        env!("CARGO_BIN_EXE_pfctl-lab")
+    lab.wrap_pfctl(
+        "$real \"$@\"; code=$?\ncase \" $* \" in *' -f '*) case \" $* \" in *' -n '*) ;; *) kill -9 $PPID;; esac;; esac\nexit $code",
     );
-    std::fs::write(&place, script).unwrap();
-    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     lab.portcullis(&["guard", "off"]);
     let status = lab.portcullis(&["status", "--json"]).json();
     assert_eq!(status["interrupted"], true);

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 
 use common::capture::{append, frame_with};
-use common::{Lab, Said, until};
+use common::{Lab, Said, program, until};
 use portcullis::lab::pflog::PFLOG0;
 use portcullis::system::{PFLOG, RULESETS, STATUS};
 
@@ -148,7 +148,7 @@ fn another_user_finds_no_token() {
     let elsewhere = tempfile::tempdir().unwrap();
     std::fs::set_permissions(elsewhere.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let binary = elsewhere.path().join("portcullis");
-    std::fs::copy(env!("CARGO_BIN_EXE_portcullis"), &binary).unwrap();
+    program::copy(env!("CARGO_BIN_EXE_portcullis"), &binary);
     let binary = binary.display().to_string();
     let run = |arguments: &[&str]| {
         as_nobody(&binary).arg("--lab").arg(lab.path()).args(arguments).output().unwrap()

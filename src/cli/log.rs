@@ -407,11 +407,11 @@ impl CommandOutput for FollowedPacket {
 }
 
 /// The end of a log that was followed: every packet was printed as it came.
-struct Followed {
+struct FollowEnd {
     had_problems: bool,
 }
 
-impl CommandOutput for Followed {
+impl CommandOutput for FollowEnd {
     fn json(&self) -> String {
         String::new()
     }
@@ -435,7 +435,7 @@ fn follow(
     rules: &PacketRules,
     printer: Printer,
     ended: &dyn Fn() -> Option<String>,
-) -> Followed {
+) -> FollowEnd {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // Without it the signal ends us the usual way.
@@ -476,7 +476,7 @@ fn follow(
             },
         }
     }
-    Followed { had_problems }
+    FollowEnd { had_problems }
 }
 
 #[cfg(test)]

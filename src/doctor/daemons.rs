@@ -194,7 +194,7 @@ fn start_file(system: &dyn System, path: String, runner: Runner) -> Option<Daemo
         _ => Vec::new(),
     };
     let (label, script, is_unread) = (String::new(), None, false);
-    (!recipes.is_empty()).then(|| Daemon {
+    (!recipes.is_empty()).then_some(Daemon {
         plist: path,
         label,
         runner,
@@ -289,7 +289,9 @@ fn daemon(
     let is_unread = scripts.iter().any(|script| script.text.is_err());
     let is_about_pf = |text: &str| text.contains("pfctl") || text.contains("net.inet.ip.fw.");
     let mut texts = scripts.iter().filter_map(|script| script.text.as_deref().ok());
-    if !words.iter().any(|word| is_about_pf(word)) && !texts.any(is_about_pf) && !(is_root && is_unread) {
+    let is_told = words.iter().any(|word| is_about_pf(word)) || texts.any(is_about_pf);
+    let is_hole = is_root && is_unread;
+    if !is_told && !is_hole {
         return None;
     }
     let line = words.join(" ");

@@ -576,7 +576,10 @@ mod tests {
         assert!(matches!(launchd.bootstrap(path), Err(LaunchdError::Permissions(_))));
         write(path, plist, 0o644);
         let script = "#!/bin/sh\necho \"$1\" >>\"${0%/*}/ran\"\n( exec >/dev/null 2>&1; sleep 600 & echo $! >\"${0%/*}/left\"; wait ) &\nwhile ! test -s \"${0%/*}/left\"; do :; done\nexit 3\n";
-        write("/job", script, 0o755);
+        // A child writes it: where another test's child holds it open for writing, it cannot be run (`ETXTBSY`).
+        let arguments =
+            ["-c", "cat >\"$0\" && chmod 755 \"$0\"", &directory.path().join("job").display().to_string()];
+        assert!(Program::new("/bin/sh").args(arguments).stdin(script).run().unwrap().success());
         launchd.bootstrap(path).unwrap();
         assert!(matches!(launchd.bootstrap(path), Err(LaunchdError::Loaded(_))));
         launchd.run_due(os::clock(), LaunchPace::Lab).unwrap();

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::rule::{Action, Placed, Rule, Ruleset, SourceLine};
+use super::rule::{Action, SourceLine};
 use super::rulesets::{CallTarget, Rulesets, call_target};
+use super::search::RulesOfKind;
 
 /// An anchor whose rules are never evaluated, or some of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,6 @@ pub struct UncalledAnchor {
     /// Its file could not be read: what it holds is unknown.
     pub unread: bool,
 }
-
-type RulesOfKind = fn(&Ruleset) -> &Vec<Placed<Rule>>;
 
 const KINDS: [(&str, RulesOfKind); 6] = [
     ("scrub-anchor", |ruleset| &ruleset.scrub),

@@ -99,7 +99,7 @@ impl Request {
         if let Some(word) = given.iter().find(|word| !is_plain(word)) {
             return Err(WordsError::Alphabet(shown(word)));
         }
-        let mut words = Words { rest: &given };
+        let mut words = WordReader { rest: &given };
         let request = Request {
             action: action(&mut words)?,
             close: words.ports("--close")?,
@@ -125,11 +125,11 @@ impl Request {
 }
 
 /// The words that are left to read.
-struct Words<'a, 'b> {
+struct WordReader<'a, 'b> {
     rest: &'b [&'a str],
 }
 
-impl<'a> Words<'a, '_> {
+impl<'a> WordReader<'a, '_> {
     fn next(&mut self, what: &'static str) -> Result<&'a str, WordsError> {
         let (first, rest) = self.rest.split_first().ok_or(WordsError::Missing(what))?;
         self.rest = rest;
@@ -181,7 +181,7 @@ const PERMISSIONS: [(&str, Permission); 3] = [
     ("install", Permission::Install),
 ];
 
-fn action(words: &mut Words) -> Result<Operation, WordsError> {
+fn action(words: &mut WordReader) -> Result<Operation, WordsError> {
     Ok(match words.next("what to do")? {
         "open" => Operation::Open {
             ports: ports(words.next("the ports to open")?)?,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod capture;
+pub mod program;
 pub mod variant;
 
 use std::collections::BTreeMap;
@@ -95,12 +96,8 @@ impl Lab {
 
     /// Has a wrapper in front of the lab's pfctl run `script`; `$real` is the lab's own.
     pub fn wrap_pfctl(&self, script: &str) {
-        use std::os::unix::fs::PermissionsExt as _;
-        let place = self.file("/sbin/pfctl");
-        std::fs::remove_file(&place).unwrap();
         let real = env!("CARGO_BIN_EXE_pfctl-lab");
-        std::fs::write(&place, format!("#!/bin/sh\nreal={real}\n{script}\n")).unwrap();
-        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
+        program::script(&self.file("/sbin/pfctl"), &format!("real={real}\n{script}"));
     }
 
     fn command(&self, program: &str) -> assert_cmd::Command {

@@ -136,7 +136,7 @@ impl Home {
         let folder = self.at(&self.folder);
         let path = self.variables.get("PATH").cloned().unwrap_or_default();
         let project = project::collect(&folder);
-        let toolchain = toolchain::collect(&toolchain::Whereabouts {
+        let toolchain = toolchain::collect(&toolchain::ToolEnvironment {
             folder: &folder,
             project: &project.folder,
             path: path.as_ref(),

@@ -37,17 +37,15 @@ mod prompt;
 mod strict;
 mod traced;
 
-use common::Lab;
+use common::{Lab, program};
 
 #[test]
 fn threat_01_a_caller_whose_helper_changed_since_it_was_built_reaches_no_root() {
     let lab = Lab::new();
     lab.portcullis(&["status"]).expect(0);
     // What root copies is not what the app hashed: the reader of the copy sees another file.
-    let place = lab.file("/usr/bin/shasum");
-    std::fs::remove_file(&place).unwrap();
-    std::fs::write(&place, "#!/bin/sh\n/bin/cat >/dev/null; echo \"$(printf '%064d' 0)  -\"\n").unwrap();
-    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let script = "/bin/cat >/dev/null; echo \"$(printf '%064d' 0)  -\"";
+    program::script(&lab.file("/usr/bin/shasum"), script);
     let said = lab.portcullis(&["open", "4321", "--from", "any"]).expect(1);
     assert!(said.err.contains("changed after it was checked"), "{}", said.err);
     assert!(!lab.rules().contains("4321"));

@@ -1,5 +1,6 @@
 //! The command line as Ada types it: the prompt, root's shell, the helper, pf.
 
+use crate::program;
 use crate::root::Mac;
 use crate::sockets::Listener;
 
@@ -129,9 +130,7 @@ fn a_quarantined_app_works_once_it_was_let_through() {
     let place = mac.place(helper);
     // Not in place: the file is one of all tests'.
     let bytes = std::fs::read(&place).unwrap();
-    std::fs::remove_file(&place).unwrap();
-    std::fs::write(&place, bytes).unwrap();
-    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program::write(&place, bytes);
     quarantine(&place);
     mac.portcullis(&["guard", "on"]).expect(0);
     for (copy, code) in [("/bin/cp \"$1\" /tmp/copy", 137), ("/bin/cat \"$1\" > /tmp/copy", 0)] {

@@ -8,5 +8,7 @@ mod faults;
 mod first_start;
 mod helper;
 mod loading;
+#[path = "../../../tests/common/program.rs"]
+mod program;
 mod root;
 mod sockets;

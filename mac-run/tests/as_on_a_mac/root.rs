@@ -1,11 +1,12 @@
 //! A Mac in a directory: the app in /Applications, stand-ins at their absolute paths, two users.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use portcullis::root::request::Request;
+
+use crate::program;
 
 /// `mac-run`, built with these tests.
 const MAC_RUN: &str = env!("CARGO_BIN_EXE_mac-run");
@@ -114,7 +115,7 @@ impl Mac {
         for (link, target) in LINKS {
             std::os::unix::fs::symlink(target, mac.place(link)).unwrap();
         }
-        mac.install_stand_ins(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/stand-ins")), Path::new(""));
+        mac.install_stand_ins();
         mac.link("/private/var/stand-in", Path::new(env!("CARGO_BIN_EXE_stand-in")));
         mac.link("/private/var/cp", Path::new("/bin/cp"));
         for program in SHARED {
@@ -147,17 +148,10 @@ impl Mac {
         std::os::unix::fs::symlink(target, self.place(path)).unwrap();
     }
 
-    fn install_stand_ins(&self, from: &Path, to: &Path) {
-        for entry in std::fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let place = to.join(entry.file_name());
-            if entry.path().is_dir() {
-                std::fs::create_dir_all(self.place(place.to_str().unwrap())).unwrap();
-                self.install_stand_ins(&entry.path(), &place);
-            } else {
-                std::fs::copy(entry.path(), self.place(place.to_str().unwrap())).unwrap();
-            }
-        }
+    /// By a child, for the reason that [`program::write`] gives.
+    fn install_stand_ins(&self) {
+        let from = concat!(env!("CARGO_MANIFEST_DIR"), "/stand-ins/.");
+        assert!(Command::new("/bin/cp").args(["-R", from]).arg(self.root()).status().unwrap().success());
     }
 
     pub fn root(&self) -> &Path {
@@ -187,8 +181,7 @@ impl Mac {
         if !real.exists() {
             std::fs::rename(&place, &real).unwrap();
         }
-        std::fs::write(&place, format!("#!/bin/sh\nreal={path}.real\n{script}\n")).unwrap();
-        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
+        program::script(&place, &format!("real={path}.real\n{script}"));
     }
 
     /// Puts back what [`Mac::wrap`] replaced.

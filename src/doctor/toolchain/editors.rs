@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::environment::{ToolEnvironment, is_executable, text};
 use super::managers::GoProgram;
 use super::program::{self, Tool};
 use super::variables::GoVariables;
-use super::whereabouts::{Whereabouts, is_executable, text};
 
 /// A program that an editor takes, which need not be the first on the PATH.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ impl Editor {
 }
 
 /// What the editors take that are used for the project.
-pub fn collect(whereabouts: &Whereabouts<'_>, variables: &GoVariables) -> Vec<EditorTool> {
-    let project = whereabouts.project;
-    let mut tools = vscode(whereabouts, variables, project);
-    tools.extend(goland(whereabouts, project));
+pub fn collect(environment: &ToolEnvironment<'_>, variables: &GoVariables) -> Vec<EditorTool> {
+    let project = environment.project;
+    let mut tools = vscode(environment, variables, project);
+    tools.extend(goland(environment, project));
     tools
 }
 
@@ -52,12 +52,12 @@ struct Settings {
 }
 
 /// The settings of VS Code, those first that take precedence.
-fn settings(whereabouts: &Whereabouts<'_>, project: &Path) -> Vec<Settings> {
-    let user = if whereabouts.is_mac { "Library/Application Support/Code/User" } else { ".config/Code/User" };
-    let user = whereabouts.home().map(|home| home.join(user).join("settings.json"));
+fn settings(environment: &ToolEnvironment<'_>, project: &Path) -> Vec<Settings> {
+    let user = if environment.is_mac { "Library/Application Support/Code/User" } else { ".config/Code/User" };
+    let user = environment.home().map(|home| home.join(user).join("settings.json"));
     let files = [Some(project.join(".vscode/settings.json")), user];
     let read =
-        |file: PathBuf| Some(Settings { shown: whereabouts.shown(&file), value: jsonc(&text(&file)?)? });
+        |file: PathBuf| Some(Settings { shown: environment.shown(&file), value: jsonc(&text(&file)?)? });
     files.into_iter().flatten().filter_map(read).collect()
 }
 
@@ -71,24 +71,24 @@ fn jsonc(text: &str) -> Option<Value> {
 
 /// VS Code's extension for Go looks for dlv beside what `go install` put there before it looks at the PATH (vscode-go:
 /// extension/src/utils/pathUtils.ts).
-fn vscode(whereabouts: &Whereabouts<'_>, variables: &GoVariables, project: &Path) -> Vec<EditorTool> {
+fn vscode(environment: &ToolEnvironment<'_>, variables: &GoVariables, project: &Path) -> Vec<EditorTool> {
     if !project.join(".vscode").is_dir() {
         return Vec::new();
     }
-    let settings = settings(whereabouts, project);
+    let settings = settings(environment, project);
     let named = |key: &'static str, below: Option<&str>| {
         settings.iter().find_map(|file| {
             let value = file.value.get(key)?;
             let value = below.map_or(Some(value), |below| value.get(below))?.as_str()?;
-            Some((resolved(whereabouts, project, value), format!("{key} in {}", file.shown)))
+            Some((resolved(environment, project, value), format!("{key} in {}", file.shown)))
         })
     };
     let tool = |sort, file: PathBuf, whence: String| EditorTool {
         editor: Editor::VsCode,
         sort,
-        named: whereabouts.shown(&file),
+        named: environment.shown(&file),
         whence,
-        tool: is_executable(&file).then(|| program::tool(whereabouts, &file, sort)).flatten(),
+        tool: is_executable(&file).then(|| program::tool(environment, &file, sort)).flatten(),
     };
     let mut found = Vec::new();
     let absolute = |named: Option<(PathBuf, String)>| named.filter(|(file, _)| file.is_absolute());
@@ -97,7 +97,7 @@ fn vscode(whereabouts: &Whereabouts<'_>, variables: &GoVariables, project: &Path
         go.or_else(|| absolute(named("go.goroot", None)).map(|(root, whence)| (root.join("bin/go"), whence)));
     found.extend(go.map(|(file, whence)| tool(GoProgram::Go, file, whence)));
     let delve =
-        absolute(named("go.alternateTools", Some("dlv"))).or_else(|| launch_delve(whereabouts, project));
+        absolute(named("go.alternateTools", Some("dlv"))).or_else(|| launch_delve(environment, project));
     if let Some((file, whence)) = delve {
         found.push(tool(GoProgram::Delve, file, whence));
         return found;
@@ -108,7 +108,7 @@ fn vscode(whereabouts: &Whereabouts<'_>, variables: &GoVariables, project: &Path
         named("go.toolsGopath", None).map(|(path, _)| vec![path.join("bin")]),
         named("go.gopath", None).map(|(path, _)| vec![path.join("bin")]),
         variables.value("GOPATH").map(gopath),
-        whereabouts.home().map(|home| vec![home.join("go/bin")]),
+        environment.home().map(|home| vec![home.join("go/bin")]),
     ];
     let mut files = folders.into_iter().flatten().flatten().map(|folder| folder.join("dlv"));
     found.extend(
@@ -118,17 +118,17 @@ fn vscode(whereabouts: &Whereabouts<'_>, variables: &GoVariables, project: &Path
 }
 
 /// The `dlvToolPath` of a configuration in launch.json.
-fn launch_delve(whereabouts: &Whereabouts<'_>, project: &Path) -> Option<(PathBuf, String)> {
+fn launch_delve(environment: &ToolEnvironment<'_>, project: &Path) -> Option<(PathBuf, String)> {
     let file = project.join(".vscode/launch.json");
     let launch = jsonc(&text(&file)?)?;
     let entries = launch.get("configurations")?.as_array()?;
     let named = entries.iter().find_map(|entry| entry.get("dlvToolPath")?.as_str())?;
-    Some((resolved(whereabouts, project, named), format!("dlvToolPath in {}", whereabouts.shown(&file))))
+    Some((resolved(environment, project, named), format!("dlvToolPath in {}", environment.shown(&file))))
 }
 
 /// With the variables of VS Code that are known here.
-fn resolved(whereabouts: &Whereabouts<'_>, project: &Path, value: &str) -> PathBuf {
-    let home = whereabouts.home().unwrap_or_default().display().to_string();
+fn resolved(environment: &ToolEnvironment<'_>, project: &Path, value: &str) -> PathBuf {
+    let home = environment.home().unwrap_or_default().display().to_string();
     let folder = project.display().to_string();
     let names = ["${workspaceFolder}", "${workspaceRoot}"];
     let value = names.iter().fold(value.to_owned(), |value, name| value.replace(name, &folder));
@@ -140,19 +140,19 @@ fn resolved(whereabouts: &Whereabouts<'_>, project: &Path, value: &str) -> PathB
 }
 
 /// GoLand takes the dlv that it comes with, unless the property `dlv.path` names another one; go by the project's GOROOT.
-fn goland(whereabouts: &Whereabouts<'_>, project: &Path) -> Vec<EditorTool> {
+fn goland(environment: &ToolEnvironment<'_>, project: &Path) -> Vec<EditorTool> {
     if !project.join(".idea").is_dir() {
         return Vec::new();
     }
     let tool = |sort, file: PathBuf, whence: String| EditorTool {
         editor: Editor::GoLand,
         sort,
-        named: whereabouts.shown(&file),
+        named: environment.shown(&file),
         whence,
-        tool: is_executable(&file).then(|| program::tool(whereabouts, &file, sort)).flatten(),
+        tool: is_executable(&file).then(|| program::tool(environment, &file, sort)).flatten(),
     };
     let goroot = goland_goroot(project).map(|goroot| {
-        let home = whereabouts.home().unwrap_or_default().display().to_string();
+        let home = environment.home().unwrap_or_default().display().to_string();
         let goroot = goroot.replace("$USER_HOME$", &home);
         tool(
             GoProgram::Go,
@@ -160,7 +160,7 @@ fn goland(whereabouts: &Whereabouts<'_>, project: &Path) -> Vec<EditorTool> {
             "the project's GOROOT in .idea/workspace.xml".into(),
         )
     });
-    let delve = property(whereabouts).or_else(|| bundled(whereabouts).map(|file| (file, String::new())));
+    let delve = property(environment).or_else(|| bundled(environment).map(|file| (file, String::new())));
     goroot.into_iter().chain(delve.map(|(file, whence)| tool(GoProgram::Delve, file, whence))).collect()
 }
 
@@ -173,10 +173,10 @@ fn goland_goroot(project: &Path) -> Option<String> {
 }
 
 /// `dlv.path` in the newest GoLand's idea.properties.
-fn property(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
+fn property(environment: &ToolEnvironment<'_>) -> Option<(PathBuf, String)> {
     let settings =
-        if whereabouts.is_mac { "Library/Application Support/JetBrains" } else { ".config/JetBrains" };
-    let settings = whereabouts.home()?.join(settings);
+        if environment.is_mac { "Library/Application Support/JetBrains" } else { ".config/JetBrains" };
+    let settings = environment.home()?.join(settings);
     let names =
         std::fs::read_dir(&settings).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| name.starts_with("GoLand")).collect();
@@ -186,13 +186,13 @@ fn property(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
         let text = text(&file)?;
         let named =
             text.lines().find_map(|line| line.trim().strip_prefix("dlv.path")?.trim().strip_prefix('='));
-        Some((PathBuf::from(named?.trim()), format!("dlv.path in {}", whereabouts.shown(&file))))
+        Some((PathBuf::from(named?.trim()), format!("dlv.path in {}", environment.shown(&file))))
     })
 }
 
-fn bundled(whereabouts: &Whereabouts<'_>) -> Option<PathBuf> {
-    let own = whereabouts.home().map(|home| home.join("Applications/GoLand.app"));
-    let apps = [Some((whereabouts.place)("/Applications/GoLand.app")), own];
+fn bundled(environment: &ToolEnvironment<'_>) -> Option<PathBuf> {
+    let own = environment.home().map(|home| home.join("Applications/GoLand.app"));
+    let apps = [Some((environment.place)("/Applications/GoLand.app")), own];
     let below = ["macarm", "mac"].map(|sort| format!("Contents/plugins/go-plugin/lib/dlv/{sort}/dlv"));
     let mut files = apps.iter().flatten().flat_map(|app| below.iter().map(|below| app.join(below)));
     files.find(|file| is_executable(file))

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::environment::{ToolEnvironment, text};
 use super::variables::GoVariables;
 use super::version_files;
-use super::whereabouts::{Whereabouts, text};
 
 /// What the files at a folder and above it say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,12 +54,12 @@ impl GoDirectives {
     }
 }
 
-pub fn collect(whereabouts: &Whereabouts<'_>, variables: &GoVariables) -> GoFiles {
+pub fn collect(environment: &ToolEnvironment<'_>, variables: &GoVariables) -> GoFiles {
     let parsed =
-        |file: &Path, text: &str| GoDirectives { file: whereabouts.shown(file), ..GoDirectives::parse(text) };
-    let module = whereabouts.nearest("go.mod", |text| Some(text.to_owned()));
+        |file: &Path, text: &str| GoDirectives { file: environment.shown(file), ..GoDirectives::parse(text) };
+    let module = environment.nearest("go.mod", |text| Some(text.to_owned()));
     let workspace = match variables.value("GOWORK") {
-        None | Some("auto") => whereabouts.nearest("go.work", |text| Some(text.to_owned())),
+        None | Some("auto") => environment.nearest("go.work", |text| Some(text.to_owned())),
         Some("off") => None,
         Some(named) => text(Path::new(named)).map(|text| (PathBuf::from(named), text)),
     };
@@ -73,11 +73,11 @@ pub fn collect(whereabouts: &Whereabouts<'_>, variables: &GoVariables) -> GoFile
         uses_module,
         module: module.map(|(file, text)| parsed(&file, &text)),
         workspace: workspace.map(|(file, text)| parsed(&file, &text)),
-        version_file: version_file(whereabouts),
+        version_file: version_file(environment),
     }
 }
 
-fn version_file(whereabouts: &Whereabouts<'_>) -> Option<(String, String)> {
+fn version_file(environment: &ToolEnvironment<'_>) -> Option<(String, String)> {
     type ReadVersion = fn(&str) -> Option<String>;
     const FILES: [(&str, ReadVersion); 4] = [
         (".go-version", version_files::plain),
@@ -85,10 +85,10 @@ fn version_file(whereabouts: &Whereabouts<'_>) -> Option<(String, String)> {
         ("mise.toml", version_files::mise_version),
         (".mise.toml", version_files::mise_version),
     ];
-    let found = FILES.iter().filter_map(|(name, read)| whereabouts.nearest(name, read));
+    let found = FILES.iter().filter_map(|(name, read)| environment.nearest(name, read));
     // The one in the deepest folder.
     let (file, version) = found.max_by_key(|(file, _)| file.components().count())?;
-    Some((whereabouts.shown(&file), version))
+    Some((environment.shown(&file), version))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::environment::{ToolEnvironment, is_executable, text};
 use super::go_files::GoDirectives;
 use super::version::GoVersion;
 use super::version_files::{mise_version, plain, tool_version, version_word};
-use super::whereabouts::{Whereabouts, is_executable, text};
 
 /// Which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +82,11 @@ impl Manager {
     }
 
     /// Which manager's shims are in this folder, and where it keeps its versions.
-    fn of_folder(whereabouts: &Whereabouts<'_>, folder: &Path) -> Option<(Manager, PathBuf)> {
+    fn of_folder(environment: &ToolEnvironment<'_>, folder: &Path) -> Option<(Manager, PathBuf)> {
         let roots = [
-            (Manager::Goenv, whereabouts.folder_of("GOENV_ROOT", ".goenv")),
-            (Manager::Asdf, whereabouts.folder_of("ASDF_DATA_DIR", ".asdf")),
-            (Manager::Mise, whereabouts.folder_of("MISE_DATA_DIR", ".local/share/mise")),
+            (Manager::Goenv, environment.folder_of("GOENV_ROOT", ".goenv")),
+            (Manager::Asdf, environment.folder_of("ASDF_DATA_DIR", ".asdf")),
+            (Manager::Mise, environment.folder_of("MISE_DATA_DIR", ".local/share/mise")),
         ];
         let by_variable = roots.into_iter().find_map(|(manager, root)| {
             let root = root?;
@@ -117,9 +117,9 @@ impl Manager {
 }
 
 /// What the program in this file runs, where it is a shim.
-pub fn shim_target(whereabouts: &Whereabouts<'_>, file: &Path, sort: GoProgram) -> Option<ShimTarget> {
-    let (manager, root) = Manager::of_folder(whereabouts, file.parent()?)?;
-    let Some((version, whence)) = chosen(whereabouts, manager, &root) else {
+pub fn shim_target(environment: &ToolEnvironment<'_>, file: &Path, sort: GoProgram) -> Option<ShimTarget> {
+    let (manager, root) = Manager::of_folder(environment, file.parent()?)?;
+    let Some((version, whence)) = chosen(environment, manager, &root) else {
         return Some(if manager == Manager::Goenv {
             ShimTarget::RestOfPath
         } else {
@@ -134,7 +134,7 @@ pub fn shim_target(whereabouts: &Whereabouts<'_>, file: &Path, sort: GoProgram) 
     let installed = installed(manager, &versions, &choice.version);
     let mut programs = installed
         .into_iter()
-        .flat_map(|version| programs(whereabouts, manager, &root, &version, sort))
+        .flat_map(|version| programs(environment, manager, &root, &version, sort))
         .filter(|program| is_executable(program));
     Some(match programs.next() {
         Some(program) => ShimTarget::Program(program, choice),
@@ -143,27 +143,27 @@ pub fn shim_target(whereabouts: &Whereabouts<'_>, file: &Path, sort: GoProgram) 
 }
 
 /// The version that a manager takes in the folder, and the file or variable that names it.
-fn chosen(whereabouts: &Whereabouts<'_>, manager: Manager, root: &Path) -> Option<(String, String)> {
-    let shown = |(file, version): (PathBuf, String)| (version, whereabouts.shown(&file));
-    let by_variable = |name: &str| Some((plain(&whereabouts.variable(name)?)?, name.to_owned()));
+fn chosen(environment: &ToolEnvironment<'_>, manager: Manager, root: &Path) -> Option<(String, String)> {
+    let shown = |(file, version): (PathBuf, String)| (version, environment.shown(&file));
+    let by_variable = |name: &str| Some((plain(&environment.variable(name)?)?, name.to_owned()));
     let by_file = |file: PathBuf, read: fn(&str) -> Option<String>| {
         let version = read(&text(&file)?)?;
         Some((file, version))
     };
     match manager {
         Manager::Goenv => by_variable("GOENV_VERSION")
-            .or_else(|| whereabouts.nearest(".go-version", plain).map(shown))
+            .or_else(|| environment.nearest(".go-version", plain).map(shown))
             .or_else(|| {
-                let by_module = whereabouts.variable("GOENV_GOMOD_VERSION_ENABLE")? == "1";
-                by_module.then(|| whereabouts.nearest("go.mod", module_version).map(shown))?
+                let by_module = environment.variable("GOENV_GOMOD_VERSION_ENABLE")? == "1";
+                by_module.then(|| environment.nearest("go.mod", module_version).map(shown))?
             })
             .or_else(|| by_file(root.join("version"), plain).map(shown)),
         Manager::Asdf => by_variable("ASDF_GOLANG_VERSION")
-            .or_else(|| nearest_of_asdf(whereabouts).map(shown))
-            .or_else(|| by_file(whereabouts.home()?.join(".tool-versions"), tool_version).map(shown)),
+            .or_else(|| nearest_of_asdf(environment).map(shown))
+            .or_else(|| by_file(environment.home()?.join(".tool-versions"), tool_version).map(shown)),
         Manager::Mise => by_variable("MISE_GO_VERSION")
-            .or_else(|| nearest_of_mise(whereabouts).map(shown))
-            .or_else(|| by_file(mise_config(whereabouts)?, mise_version).map(shown)),
+            .or_else(|| nearest_of_mise(environment).map(shown))
+            .or_else(|| by_file(mise_config(environment)?, mise_version).map(shown)),
     }
 }
 
@@ -171,8 +171,11 @@ fn chosen(whereabouts: &Whereabouts<'_>, manager: Manager, root: &Path) -> Optio
 type VersionReader = fn(&str) -> Option<String>;
 
 /// The nearest of these files that names a version: of those in one folder the first.
-fn nearest_of(whereabouts: &Whereabouts<'_>, files: &[(&str, VersionReader)]) -> Option<(PathBuf, String)> {
-    whereabouts.folder.ancestors().find_map(|folder| {
+fn nearest_of(
+    environment: &ToolEnvironment<'_>,
+    files: &[(&str, VersionReader)],
+) -> Option<(PathBuf, String)> {
+    environment.folder.ancestors().find_map(|folder| {
         files.iter().find_map(|(name, read)| {
             let file = folder.join(name);
             let version = read(&text(&file)?)?;
@@ -182,15 +185,15 @@ fn nearest_of(whereabouts: &Whereabouts<'_>, files: &[(&str, VersionReader)]) ->
 }
 
 /// asdf reads the files of other managers where its settings say so.
-fn nearest_of_asdf(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
+fn nearest_of_asdf(environment: &ToolEnvironment<'_>) -> Option<(PathBuf, String)> {
     let files: [(&str, VersionReader); 2] = [(".tool-versions", tool_version), (".go-version", plain)];
-    let settings = whereabouts.folder_of("ASDF_CONFIG_FILE", ".asdfrc").and_then(|file| text(&file));
+    let settings = environment.folder_of("ASDF_CONFIG_FILE", ".asdfrc").and_then(|file| text(&file));
     let says_yes = |line: &str| line.replace(' ', "") == "legacy_version_file=yes";
     let reads_others = settings.is_some_and(|settings| settings.lines().any(says_yes));
-    nearest_of(whereabouts, files.get(..if reads_others { 2 } else { 1 })?)
+    nearest_of(environment, files.get(..if reads_others { 2 } else { 1 })?)
 }
 
-fn nearest_of_mise(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
+fn nearest_of_mise(environment: &ToolEnvironment<'_>) -> Option<(PathBuf, String)> {
     let files: [(&str, VersionReader); 7] = [
         ("mise.local.toml", mise_version),
         ("mise.toml", mise_version),
@@ -201,16 +204,16 @@ fn nearest_of_mise(whereabouts: &Whereabouts<'_>) -> Option<(PathBuf, String)> {
         (".go-version", plain),
     ];
     // A `.go-version` where the settings list go as a tool whose own file is read.
-    let settings = mise_config(whereabouts).and_then(|file| text(&file)).unwrap_or_default();
+    let settings = mise_config(environment).and_then(|file| text(&file)).unwrap_or_default();
     let mut lines =
         settings.lines().filter(|line| line.trim().starts_with("idiomatic_version_file_enable_tools"));
     let reads_others = lines.any(|line| line.contains("\"go\""));
-    nearest_of(whereabouts, files.get(..if reads_others { 7 } else { 6 })?)
+    nearest_of(environment, files.get(..if reads_others { 7 } else { 6 })?)
 }
 
-fn mise_config(whereabouts: &Whereabouts<'_>) -> Option<PathBuf> {
-    let named = whereabouts.variable("MISE_GLOBAL_CONFIG_FILE").map(PathBuf::from);
-    named.or_else(|| Some(whereabouts.folder_of("XDG_CONFIG_HOME", ".config")?.join("mise/config.toml")))
+fn mise_config(environment: &ToolEnvironment<'_>) -> Option<PathBuf> {
+    let named = environment.variable("MISE_GLOBAL_CONFIG_FILE").map(PathBuf::from);
+    named.or_else(|| Some(environment.folder_of("XDG_CONFIG_HOME", ".config")?.join("mise/config.toml")))
 }
 
 fn module_version(text: &str) -> Option<String> {
@@ -237,7 +240,7 @@ fn installed(manager: Manager, versions: &Path, wanted: &str) -> Option<String> 
 
 /// Where a version has this program.
 fn programs(
-    whereabouts: &Whereabouts<'_>,
+    environment: &ToolEnvironment<'_>,
     manager: Manager,
     root: &Path,
     version: &str,
@@ -249,11 +252,11 @@ fn programs(
         (Manager::Goenv | Manager::Mise, GoProgram::Go) => vec![folder.join("bin").join(name)],
         (Manager::Asdf, GoProgram::Go) => vec![folder.join("go/bin").join(name)],
         (Manager::Goenv, GoProgram::Delve) => {
-            let own = whereabouts
+            let own = environment
                 .folder_of("GOENV_GOPATH_PREFIX", "go")
                 .map(|prefix| prefix.join(version).join("bin/dlv"));
-            let shared = whereabouts.folder_of("GOPATH", "go").map(|gopath| gopath.join("bin/dlv"));
-            let keeps = whereabouts.variable("GOENV_DISABLE_GOPATH").as_deref() != Some("1");
+            let shared = environment.folder_of("GOPATH", "go").map(|gopath| gopath.join("bin/dlv"));
+            let keeps = environment.variable("GOENV_DISABLE_GOPATH").as_deref() != Some("1");
             let gopath = if keeps { own } else { shared };
             gopath.into_iter().chain([folder.join("bin/dlv")]).collect()
         }

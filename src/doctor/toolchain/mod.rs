@@ -2,6 +2,7 @@
 //! it is read; nothing is run.
 
 pub mod editors;
+mod environment;
 pub mod go_files;
 pub mod managers;
 pub mod program;
@@ -9,17 +10,16 @@ pub mod shell;
 pub mod variables;
 pub mod version;
 mod version_files;
-mod whereabouts;
 
 use std::path::{Path, PathBuf};
 
 use editors::EditorTool;
+pub use environment::ToolEnvironment;
 use go_files::GoFiles;
 use managers::GoProgram;
 pub use program::{Cpu, Tool, VersionError};
 use shell::ShellFacts;
 use variables::GoVariables;
-pub use whereabouts::Whereabouts;
 
 /// What is installed, and what chooses among it.
 #[derive(Debug, Default)]
@@ -65,32 +65,32 @@ pub struct InstallFolder {
     pub is_on_path: bool,
 }
 
-pub fn collect(whereabouts: &Whereabouts<'_>) -> Toolchain {
-    let folders = whereabouts.path_folders();
-    let go = program::tools(whereabouts, &folders, GoProgram::Go);
-    let dlv = program::tools(whereabouts, &folders, GoProgram::Delve);
+pub fn collect(environment: &ToolEnvironment<'_>) -> Toolchain {
+    let folders = environment.path_folders();
+    let go = program::tools(environment, &folders, GoProgram::Go);
+    let dlv = program::tools(environment, &folders, GoProgram::Delve);
     let goroot = go.first().and_then(|go| Some(go.program.as_ref()?.parent()?.parent()?.to_owned()));
-    let variables = variables::collect(whereabouts, goroot.as_deref());
-    let install_folder = install_folder(whereabouts, &variables, &folders);
+    let variables = variables::collect(environment, goroot.as_deref());
+    let install_folder = install_folder(environment, &variables, &folders);
     let unlisted = |missing: bool, folders: &[PathBuf], name: &str| {
         let mut files = folders.iter().map(|folder| folder.join(name));
-        let file = files.find(|file| missing && whereabouts::is_executable(file))?;
-        Some(whereabouts.shown(&file))
+        let file = files.find(|file| missing && environment::is_executable(file))?;
+        Some(environment.shown(&file))
     };
     Toolchain {
-        unlisted_go: unlisted(go.is_empty(), &usual_folders_of_go(whereabouts), "go"),
-        unlisted_dlv: unlisted(dlv.is_empty(), &usual_folders_of_delve(whereabouts, &install_folder), "dlv"),
-        goroot: whereabouts
+        unlisted_go: unlisted(go.is_empty(), &usual_folders_of_go(environment), "go"),
+        unlisted_dlv: unlisted(dlv.is_empty(), &usual_folders_of_delve(environment, &install_folder), "dlv"),
+        goroot: environment
             .variable("GOROOT")
             .and_then(|goroot| goroot_problem(Path::new(&goroot), go.first())),
-        path: whereabouts.path.to_string_lossy().into_owned(),
-        files: go_files::collect(whereabouts, &variables),
+        path: environment.path.to_string_lossy().into_owned(),
+        files: go_files::collect(environment, &variables),
         named_go: named_go(&folders),
-        fetched: fetched(whereabouts, &variables),
-        shell: shell::collect(whereabouts),
-        is_finder_path: folders.iter().all(|folder| shell::finder_folders(whereabouts).contains(folder)),
-        editors: editors::collect(whereabouts, &variables),
-        debugserver: debugserver(whereabouts),
+        fetched: fetched(environment, &variables),
+        shell: shell::collect(environment),
+        is_finder_path: folders.iter().all(|folder| shell::finder_folders(environment).contains(folder)),
+        editors: editors::collect(environment, &variables),
+        debugserver: debugserver(environment),
         install_folder,
         variables,
         go,
@@ -98,32 +98,32 @@ pub fn collect(whereabouts: &Whereabouts<'_>) -> Toolchain {
     }
 }
 
-fn usual_folders_of_go(whereabouts: &Whereabouts<'_>) -> Vec<PathBuf> {
+fn usual_folders_of_go(environment: &ToolEnvironment<'_>) -> Vec<PathBuf> {
     let system = ["/usr/local/go/bin", "/opt/homebrew/bin", "/usr/local/bin", "/opt/local/bin"];
     // Where `go install golang.org/dl/…` and the managers put theirs.
     let own = ["sdk/go/bin", ".goenv/shims", ".asdf/shims", ".local/share/mise/shims"];
-    let own = own.iter().filter_map(|below| Some(whereabouts.home()?.join(below)));
-    system.iter().map(|folder| (whereabouts.place)(folder)).chain(own).collect()
+    let own = own.iter().filter_map(|below| Some(environment.home()?.join(below)));
+    system.iter().map(|folder| (environment.place)(folder)).chain(own).collect()
 }
 
-fn usual_folders_of_delve(whereabouts: &Whereabouts<'_>, install: &InstallFolder) -> Vec<PathBuf> {
-    let brew = ["/opt/homebrew/bin", "/usr/local/bin"].map(|folder| (whereabouts.place)(folder));
-    let home = whereabouts.home().map(|home| home.join("go/bin"));
+fn usual_folders_of_delve(environment: &ToolEnvironment<'_>, install: &InstallFolder) -> Vec<PathBuf> {
+    let brew = ["/opt/homebrew/bin", "/usr/local/bin"].map(|folder| (environment.place)(folder));
+    let home = environment.home().map(|home| home.join("go/bin"));
     [install.path.clone()].into_iter().chain(home).chain(brew).collect()
 }
 
 /// By GOBIN, else by the first folder of GOPATH.
 fn install_folder(
-    whereabouts: &Whereabouts<'_>,
+    environment: &ToolEnvironment<'_>,
     variables: &GoVariables,
     folders: &[PathBuf],
 ) -> InstallFolder {
     let gobin = variables.value("GOBIN").map(PathBuf::from);
     let gopath = || variables.value("GOPATH")?.split(':').next().map(|first| Path::new(first).join("bin"));
-    let home = || Some(whereabouts.home()?.join("go/bin"));
+    let home = || Some(environment.home()?.join("go/bin"));
     let path = gobin.or_else(gopath).or_else(home).unwrap_or_default();
     InstallFolder {
-        shown: whereabouts.shown(&path),
+        shown: environment.shown(&path),
         is_on_path: folders.iter().any(|folder| folder.components().eq(path.components())),
         path,
     }
@@ -136,9 +136,9 @@ fn named_go(folders: &[PathBuf]) -> Vec<String> {
 }
 
 /// By the folders in the module cache, such as `golang.org/toolchain@v0.0.1-go1.24.1.darwin-arm64`.
-fn fetched(whereabouts: &Whereabouts<'_>, variables: &GoVariables) -> Vec<String> {
+fn fetched(environment: &ToolEnvironment<'_>, variables: &GoVariables) -> Vec<String> {
     let gopath = || variables.value("GOPATH")?.split(':').next().map(PathBuf::from);
-    let home = || Some(whereabouts.home()?.join("go"));
+    let home = || Some(environment.home()?.join("go"));
     let cache = variables.value("GOMODCACHE").map(PathBuf::from);
     let cache = cache.or_else(|| Some(gopath().or_else(home)?.join("pkg/mod")));
     let entries = cache.and_then(|cache| std::fs::read_dir(cache.join("golang.org")).ok());
@@ -152,11 +152,11 @@ fn fetched(whereabouts: &Whereabouts<'_>, variables: &GoVariables) -> Vec<String
 
 /// Whether macOS's debugserver is there, by which Delve starts programs: it comes with the Command Line Tools and with Xcode
 /// (Delve: pkg/proc/gdbserial/gdbserver.go).
-fn debugserver(whereabouts: &Whereabouts<'_>) -> Option<bool> {
+fn debugserver(environment: &ToolEnvironment<'_>) -> Option<bool> {
     const OF_LLDB: &str = "LLDB.framework/Versions/A/Resources/debugserver";
-    let place = |path| (whereabouts.place)(path);
+    let place = |path| (environment.place)(path);
     // A lab has no macOS.
-    if !whereabouts.is_mac || !place("/System/Library").is_dir() {
+    if !environment.is_mac || !place("/System/Library").is_dir() {
         return None;
     }
     let selected = std::fs::read_link(place("/var/db/xcode_select_link")).ok();

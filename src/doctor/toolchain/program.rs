@@ -3,9 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::environment::{ToolEnvironment, is_executable, text};
 use super::managers::{GoProgram, ManagerChoice, ShimTarget, shim_target};
 use super::version::GoVersion;
-use super::whereabouts::{Whereabouts, is_executable, text};
 use crate::debuggers::build_info::{BuildInfo, build_info};
 use crate::os::{self, PlainFileError, read_plain};
 
@@ -54,14 +54,14 @@ pub enum VersionError {
 }
 
 /// The programs of this sort in these folders, in their order, each file once.
-pub fn tools(whereabouts: &Whereabouts<'_>, folders: &[PathBuf], sort: GoProgram) -> Vec<Tool> {
+pub fn tools(environment: &ToolEnvironment<'_>, folders: &[PathBuf], sort: GoProgram) -> Vec<Tool> {
     const MOST: usize = 8;
     let mut found: Vec<Tool> = Vec::new();
     for file in folders.iter().map(|folder| folder.join(sort.name())).filter(|file| is_executable(file)) {
         // Links to one file are one program.
         let known =
             |tool: &Tool| found.iter().any(|other| tool.program.is_some() && other.program == tool.program);
-        if let Some(tool) = tool(whereabouts, &file, sort).filter(|tool| !known(tool)) {
+        if let Some(tool) = tool(environment, &file, sort).filter(|tool| !known(tool)) {
             found.push(tool);
         }
         if found.len() == MOST {
@@ -72,8 +72,8 @@ pub fn tools(whereabouts: &Whereabouts<'_>, folders: &[PathBuf], sort: GoProgram
 }
 
 /// What the program in this file is; `None` where it is a shim that hands on to the rest of the PATH.
-pub fn tool(whereabouts: &Whereabouts<'_>, file: &Path, sort: GoProgram) -> Option<Tool> {
-    let (program, choice) = match shim_target(whereabouts, file, sort) {
+pub fn tool(environment: &ToolEnvironment<'_>, file: &Path, sort: GoProgram) -> Option<Tool> {
+    let (program, choice) = match shim_target(environment, file, sort) {
         None => (Ok(file.to_owned()), None),
         Some(ShimTarget::RestOfPath) => return None,
         Some(ShimTarget::Program(program, choice)) => (Ok(program), Some(choice)),

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::environment::{ToolEnvironment, is_executable, text};
 use super::managers::GoProgram;
-use super::whereabouts::{Whereabouts, is_executable, text};
 
 /// The PATH of an app that Finder starts, and that of a login shell at first.
 const FINDER_PATH: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
@@ -45,21 +45,21 @@ const VARIABLES: [&str; 7] =
     ["GOROOT", "GOPATH", "GOBIN", "GOTOOLCHAIN", "GO111MODULE", "GOFLAGS", "GOPROXY"];
 
 /// The folders on the PATH of an app that Finder starts.
-pub fn finder_folders(whereabouts: &Whereabouts<'_>) -> Vec<PathBuf> {
-    FINDER_PATH.iter().map(|folder| (whereabouts.place)(folder)).collect()
+pub fn finder_folders(environment: &ToolEnvironment<'_>) -> Vec<PathBuf> {
+    FINDER_PATH.iter().map(|folder| (environment.place)(folder)).collect()
 }
 
-pub fn collect(whereabouts: &Whereabouts<'_>) -> ShellFacts {
-    let shell = whereabouts.variable("SHELL").unwrap_or_else(|| "/bin/zsh".into());
+pub fn collect(environment: &ToolEnvironment<'_>) -> ShellFacts {
+    let shell = environment.variable("SHELL").unwrap_or_else(|| "/bin/zsh".into());
     let name =
         Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let (true, Some(home)) = (["zsh", "bash"].contains(&name.as_str()), whereabouts.home()) else {
+    let (true, Some(home)) = (["zsh", "bash"].contains(&name.as_str()), environment.home()) else {
         return ShellFacts::default();
     };
     let folder =
-        whereabouts.variable("ZDOTDIR").filter(|_| name == "zsh").map_or_else(|| home.clone(), PathBuf::from);
-    let files = files_of(&name, whereabouts, &folder);
-    let mut session = Session::new(whereabouts, &home);
+        environment.variable("ZDOTDIR").filter(|_| name == "zsh").map_or_else(|| home.clone(), PathBuf::from);
+    let files = files_of(&name, environment, &folder);
+    let mut session = ShellReader::new(environment, &home);
     for file in &files {
         if file.ends_with("etc/zprofile") || file.ends_with("etc/profile") {
             session.path_helper();
@@ -69,7 +69,7 @@ pub fn collect(whereabouts: &Whereabouts<'_>) -> ShellFacts {
     let others = [".zprofile", ".zshrc", ".bash_profile", ".bash_login", ".profile", ".bashrc"];
     let unread = others.iter().map(|name| home.join(name)).filter(|file| !session.read.contains(file));
     let unread = unread.filter(|file| !(name == "bash" && file.ends_with(".bashrc"))).flat_map(|file| {
-        let mut session = Session::new(whereabouts, &home);
+        let mut session = ShellReader::new(environment, &home);
         session.run(&file, 0);
         session.tools(GoProgram::Go)
     });
@@ -83,8 +83,8 @@ pub fn collect(whereabouts: &Whereabouts<'_>) -> ShellFacts {
 }
 
 /// The files of an interactive login shell, in their order (zsh(1), bash(1)).
-fn files_of(shell: &str, whereabouts: &Whereabouts<'_>, folder: &Path) -> Vec<PathBuf> {
-    let place = |path| (whereabouts.place)(path);
+fn files_of(shell: &str, environment: &ToolEnvironment<'_>, folder: &Path) -> Vec<PathBuf> {
+    let place = |path| (environment.place)(path);
     if shell == "zsh" {
         let own = |name| folder.join(name);
         return vec![
@@ -103,8 +103,8 @@ fn files_of(shell: &str, whereabouts: &Whereabouts<'_>, folder: &Path) -> Vec<Pa
 }
 
 /// A shell that runs nothing.
-struct Session<'a> {
-    whereabouts: &'a Whereabouts<'a>,
+struct ShellReader<'a> {
+    environment: &'a ToolEnvironment<'a>,
     path: Vec<(PathBuf, String)>,
     /// The value of each variable so far.
     values: BTreeMap<String, String>,
@@ -115,11 +115,11 @@ struct Session<'a> {
 /// Stands for what is not known; in no path.
 const UNKNOWN: char = '\0';
 
-impl<'a> Session<'a> {
-    fn new(whereabouts: &'a Whereabouts<'a>, home: &Path) -> Self {
-        Session {
-            whereabouts,
-            path: finder_folders(whereabouts).into_iter().map(|folder| (folder, String::new())).collect(),
+impl<'a> ShellReader<'a> {
+    fn new(environment: &'a ToolEnvironment<'a>, home: &Path) -> Self {
+        ShellReader {
+            environment,
+            path: finder_folders(environment).into_iter().map(|folder| (folder, String::new())).collect(),
             values: [("HOME".to_owned(), home.display().to_string())].into(),
             set: Vec::new(),
             read: Vec::new(),
@@ -128,17 +128,17 @@ impl<'a> Session<'a> {
 
     /// The folders of /etc/paths and /etc/paths.d first, then what was there (path_helper(8)).
     fn path_helper(&mut self) {
-        let mut files = vec![(self.whereabouts.place)("/etc/paths")];
-        let entries = std::fs::read_dir((self.whereabouts.place)("/etc/paths.d")).into_iter().flatten();
+        let mut files = vec![(self.environment.place)("/etc/paths")];
+        let entries = std::fs::read_dir((self.environment.place)("/etc/paths.d")).into_iter().flatten();
         let mut more: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(64).collect();
         more.sort();
         files.extend(more);
         let mut path = Vec::new();
         for file in files {
             for (number, line) in text(&file).unwrap_or_default().lines().enumerate() {
-                let whence = format!("{}:{}", self.whereabouts.shown(&file), number + 1);
+                let whence = format!("{}:{}", self.environment.shown(&file), number + 1);
                 if line.starts_with('/') {
-                    path.push(((self.whereabouts.place)(line.trim()), whence));
+                    path.push(((self.environment.place)(line.trim()), whence));
                 }
             }
         }
@@ -160,7 +160,7 @@ impl<'a> Session<'a> {
         let Some(text) = text(file).filter(|_| depth <= DEEPEST) else { return };
         self.read.push(file.to_owned());
         for (number, line) in text.lines().enumerate() {
-            let whence = format!("{}:{}", self.whereabouts.shown(file), number + 1);
+            let whence = format!("{}:{}", self.environment.shown(file), number + 1);
             for statement in statements(line) {
                 self.statement(&statement, &whence, depth);
             }
@@ -195,14 +195,14 @@ impl<'a> Session<'a> {
     /// Commands that print what is evaluated.
     fn well_known(&mut self, statement: &str, whence: &str) {
         let below_home =
-            |variable, name: &str| self.whereabouts.folder_of(variable, name).map(|root| root.join("shims"));
+            |variable, name: &str| self.environment.folder_of(variable, name).map(|root| root.join("shims"));
         let folder = match statement {
             _ if statement.contains("goenv init") => below_home("GOENV_ROOT", ".goenv"),
             _ if statement.contains("mise activate") => below_home("MISE_DATA_DIR", ".local/share/mise"),
             _ if statement.contains("brew shellenv") => {
                 let word = statement.split(['(', '`', '"', ' ']).find(|word| word.ends_with("/bin/brew"));
                 let named = word.and_then(|word| word.strip_suffix("/brew"));
-                Some((self.whereabouts.place)(named.unwrap_or("/opt/homebrew/bin")))
+                Some((self.environment.place)(named.unwrap_or("/opt/homebrew/bin")))
             }
             _ => return,
         };
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn a_path_as_the_lines_make_it() {
         let variable = |_: &str| None;
-        let whereabouts = Whereabouts {
+        let environment = ToolEnvironment {
             folder: Path::new("/work"),
             project: Path::new("/work"),
             path: "".as_ref(),
@@ -356,7 +356,7 @@ mod tests {
             place: &|path| path.into(),
             is_mac: true,
         };
-        let mut session = Session::new(&whereabouts, Path::new("/Users/me"));
+        let mut session = ShellReader::new(&environment, Path::new("/Users/me"));
         for line in [
             "export GOPATH=$HOME/code # mine",
             "export PATH=\"$PATH:$(go env GOPATH)/bin\"",
@@ -381,7 +381,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn junk_never_panics(line in "[A-Z=$(){}\"'`:;&|~/ +#a-c]{0,60}") {
-            let whereabouts = Whereabouts {
+            let environment = ToolEnvironment {
                 folder: Path::new("/work"),
             project: Path::new("/work"),
                 path: "".as_ref(),
@@ -389,7 +389,7 @@ mod tests {
                 place: &|path| path.into(),
                 is_mac: true,
             };
-            let mut session = Session::new(&whereabouts, Path::new("/nowhere"));
+            let mut session = ShellReader::new(&environment, Path::new("/nowhere"));
             for statement in statements(&line).iter().chain([&format!("PATH={line}")]) {
                 session.statement(statement, "f:1", 9);
             }

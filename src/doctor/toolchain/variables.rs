@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::whereabouts::{Whereabouts, text};
+use super::environment::{ToolEnvironment, text};
 
 /// Those that are read.
 const NAMES: [&str; 8] =
@@ -49,23 +49,23 @@ impl GoVariables {
 }
 
 /// The variables as the go of this GOROOT takes them.
-pub fn collect(whereabouts: &Whereabouts<'_>, goroot: Option<&Path>) -> GoVariables {
-    let settings = if whereabouts.is_mac {
-        whereabouts.home().map(|home| home.join("Library/Application Support/go/env"))
+pub fn collect(environment: &ToolEnvironment<'_>, goroot: Option<&Path>) -> GoVariables {
+    let settings = if environment.is_mac {
+        environment.home().map(|home| home.join("Library/Application Support/go/env"))
     } else {
-        whereabouts.folder_of("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("go/env"))
+        environment.folder_of("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("go/env"))
     };
-    let user = match whereabouts.variable("GOENV") {
+    let user = match environment.variable("GOENV") {
         Some(off) if off == "off" => None,
         Some(named) => Some(named.into()),
         None => settings,
     };
     let distribution = goroot.map(|goroot| goroot.join("go.env"));
-    let user = user.map(|file| (lines(&file), VariableSource::UserFile(whereabouts.shown(&file))));
+    let user = user.map(|file| (lines(&file), VariableSource::UserFile(environment.shown(&file))));
     let distribution =
-        distribution.map(|file| (lines(&file), VariableSource::Distribution(whereabouts.shown(&file))));
+        distribution.map(|file| (lines(&file), VariableSource::Distribution(environment.shown(&file))));
     let value = |name: &'static str| {
-        let from_environment = whereabouts.variable(name).map(|value| (value, VariableSource::Environment));
+        let from_environment = environment.variable(name).map(|value| (value, VariableSource::Environment));
         let from = |file: &Option<(BTreeMap<String, String>, VariableSource)>| {
             let (values, whence) = file.as_ref()?;
             Some((values.get(name)?.clone(), whence.clone()))

@@ -31,14 +31,14 @@ fn not_plain_text(text: &str) -> Option<&'static str> {
 fn replaced<'t>(path: &str, text: &'t str) -> (Cow<'t, str>, Vec<Problem>) {
     let mut plain = String::with_capacity(text.len());
     let mut found: Vec<(&'static str, Problem)> = Vec::new();
-    let mut inside = Inside::Rule;
+    let mut inside = CharacterPlace::Rule;
     let mut before = '\n';
     for (offset, character) in text.char_indices() {
         let odd = match inside {
             // In comments pfctl reads anything, in names any byte.
-            Inside::Comment => None,
-            Inside::Quotes(_) => odd(character).filter(|odd| odd.is_quote()),
-            Inside::Rule => odd(character),
+            CharacterPlace::Comment => None,
+            CharacterPlace::Quotes(_) => odd(character).filter(|odd| odd.is_quote()),
+            CharacterPlace::Rule => odd(character),
         };
         let meant = match &odd {
             Some(odd) => odd.meant,
@@ -63,19 +63,19 @@ fn replaced<'t>(path: &str, text: &'t str) -> (Cow<'t, str>, Vec<Problem>) {
 
 /// Where in a text a character stands.
 #[derive(Clone, Copy, PartialEq)]
-enum Inside {
+enum CharacterPlace {
     Rule,
     Comment,
     Quotes(char),
 }
 
-impl Inside {
+impl CharacterPlace {
     fn after(self, character: char, before: char) -> Self {
         match (self, character) {
-            (Inside::Rule, '#') => Inside::Comment,
-            (Inside::Rule, '"' | '\'') => Inside::Quotes(character),
-            (Inside::Comment, '\n') if before != '\\' => Inside::Rule,
-            (Inside::Quotes(quote), _) if quote == character => Inside::Rule,
+            (CharacterPlace::Rule, '#') => CharacterPlace::Comment,
+            (CharacterPlace::Rule, '"' | '\'') => CharacterPlace::Quotes(character),
+            (CharacterPlace::Comment, '\n') if before != '\\' => CharacterPlace::Rule,
+            (CharacterPlace::Quotes(quote), _) if quote == character => CharacterPlace::Rule,
             _ => self,
         }
     }

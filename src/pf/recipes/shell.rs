@@ -243,7 +243,7 @@ pub fn inner(words: &[&str]) -> Vec<String> {
         "sh" | "bash" | "zsh" | "dash" | "ksh" => {
             let is_command =
                 |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
-            let at = rest.iter().position(|word| is_command(word));
+            let at = rest.iter().position(is_command);
             at.and_then(|at| rest.get(at + 1)).map(|script| (*script).to_owned()).into_iter().collect()
         }
         "eval" => vec![rest.join(" ")],

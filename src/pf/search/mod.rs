@@ -10,7 +10,7 @@ mod translation;
 use super::packet::Packet;
 use super::rulesets::Rulesets;
 
-pub(super) use state::{SearchEnd, SearchResult};
+pub(super) use state::{RulesOfKind, SearchEnd, SearchResult};
 
 use state::{Search, TaggedBranch};
 

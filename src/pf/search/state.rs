@@ -18,7 +18,7 @@ pub(super) const MAXIMUM_ANCHORS: usize = 64;
 pub(super) const MAXIMUM_TRANSLATIONS: usize = 16;
 
 /// The rules of one kind in a ruleset.
-pub(super) type RulesOfKind = fn(&Ruleset) -> &Vec<Placed<Rule>>;
+pub(in crate::pf) type RulesOfKind = fn(&Ruleset) -> &Vec<Placed<Rule>>;
 
 /// One way in which the search may end.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Who uses Go, and where.
+//! For whom Go is looked for, and where.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -9,9 +9,9 @@ use crate::os::read_plain;
 /// No settings are longer than this.
 const LONGEST_TEXT: u64 = 1 << 20;
 
-/// Who uses Go, and where: all that is looked at besides files.
+/// For whom Go is looked for, and where: all that is looked at besides files.
 #[derive(Clone, Copy)]
-pub struct Whereabouts<'a> {
+pub struct ToolEnvironment<'a> {
     /// The folder that a program is debugged in.
     pub folder: &'a Path,
     /// The folder of the project that it belongs to, which an editor opens.
@@ -26,7 +26,7 @@ pub struct Whereabouts<'a> {
     pub is_mac: bool,
 }
 
-impl Whereabouts<'_> {
+impl ToolEnvironment<'_> {
     /// A variable of the environment that is not empty.
     pub fn variable(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
