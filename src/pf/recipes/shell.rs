@@ -58,8 +58,8 @@ pub fn without_prefix<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
     while let Some((first, rest)) = words.split_first() {
         words = if WORDS.contains(first) || is_assignment(first) {
             rest
-        } else if let Some(runner) = RUNNERS.iter().find(|runner| runner.name == base_name(first)) {
-            runner.behind(rest)
+        } else if let Some(prefix) = PREFIXES.iter().find(|prefix| prefix.name == base_name(first)) {
+            prefix.behind(rest)
         } else {
             break;
         };
@@ -68,7 +68,7 @@ pub fn without_prefix<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
 }
 
 /// A program that runs the program behind it.
-struct Runner {
+struct ProgramPrefix {
     name: &'static str,
     /// The letters of its options that take a value.
     with_value: &'static str,
@@ -76,21 +76,21 @@ struct Runner {
     own_words: usize,
 }
 
-const RUNNERS: [Runner; 11] = [
-    Runner { name: "sudo", with_value: "ugpCDhrtTR", own_words: 0 },
-    Runner { name: "doas", with_value: "uC", own_words: 0 },
-    Runner { name: "env", with_value: "uP", own_words: 0 },
-    Runner { name: "exec", with_value: "a", own_words: 0 },
-    Runner { name: "nohup", with_value: "", own_words: 0 },
-    Runner { name: "command", with_value: "", own_words: 0 },
-    Runner { name: "builtin", with_value: "", own_words: 0 },
-    Runner { name: "nice", with_value: "n", own_words: 0 },
-    Runner { name: "caffeinate", with_value: "tw", own_words: 0 },
-    Runner { name: "timeout", with_value: "sk", own_words: 1 },
-    Runner { name: "gtimeout", with_value: "sk", own_words: 1 },
+const PREFIXES: [ProgramPrefix; 11] = [
+    ProgramPrefix { name: "sudo", with_value: "ugpCDhrtTR", own_words: 0 },
+    ProgramPrefix { name: "doas", with_value: "uC", own_words: 0 },
+    ProgramPrefix { name: "env", with_value: "uP", own_words: 0 },
+    ProgramPrefix { name: "exec", with_value: "a", own_words: 0 },
+    ProgramPrefix { name: "nohup", with_value: "", own_words: 0 },
+    ProgramPrefix { name: "command", with_value: "", own_words: 0 },
+    ProgramPrefix { name: "builtin", with_value: "", own_words: 0 },
+    ProgramPrefix { name: "nice", with_value: "n", own_words: 0 },
+    ProgramPrefix { name: "caffeinate", with_value: "tw", own_words: 0 },
+    ProgramPrefix { name: "timeout", with_value: "sk", own_words: 1 },
+    ProgramPrefix { name: "gtimeout", with_value: "sk", own_words: 1 },
 ];
 
-impl Runner {
+impl ProgramPrefix {
     /// The words behind its options.
     fn behind<'a, 'w>(&self, words: &'a [&'w str]) -> &'a [&'w str] {
         let mut words = words;
