@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use common::{Lab, program, request};
+use portcullis::lab::clocks::SetClocks;
 use portcullis::lab::launchd::{LaunchPace, Launchd, LaunchdError};
 use portcullis::root::job::{self, InstalledJob, JobState};
 use portcullis::root::request::{Operation, Permission, Request};
@@ -15,7 +16,7 @@ use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 use portcullis::system::{
-    AUDIT, BELL, INSTALLED_HELPER, JOB, JOB_LABEL, JOB_PLIST, LEDGER, STATUS, System as _,
+    AUDIT, BELL, INSTALLED_HELPER, JOB, JOB_LABEL, JOB_PLIST, LEDGER, Moment, STATUS, System as _,
 };
 
 fn prompts(lab: &Lab) -> Vec<String> {
@@ -419,4 +420,68 @@ fn launchd_runs_it_every_minute_and_when_it_is_rung() {
     lab.system().files().ring_bell(&portcullis::root::bell::ring()).unwrap();
     at(15);
     assert_eq!(runs(), before + 2, "not within ten seconds");
+}
+
+/// What the clocks of a lab show: so many minutes after nine in the morning, in one boot.
+fn set_clocks(lab: &Lab, minutes: i64) {
+    const NINE: i64 = 1_764_061_200;
+    let clock = (1000 + minutes * 60).unsigned_abs();
+    let moment = Moment { time: NINE + minutes * 60, boot: "a-day".into(), clock };
+    let set = serde_json::to_string(&SetClocks::new(moment, "UTC0")).unwrap();
+    lab.write(portcullis::lab::clocks::FILE, set);
+}
+
+/// launchd looks at the job once, so many minutes after nine.
+fn launchd_at(lab: &Lab, minutes: i64) {
+    set_clocks(lab, minutes);
+    let clock = (1000 + minutes * 60).unsigned_abs();
+    // What would be lost in sleep does not count: in between it has looked all the time.
+    launchd(lab).run_due(clock, LaunchPace::Lab).unwrap();
+}
+
+#[test]
+fn a_day_has_three_prompts() {
+    let lab = Lab::new();
+    set_clocks(&lab, 0);
+    let open =
+        |arguments: &[&str]| lab.portcullis_as_given(&[&["open"], arguments, &["--from", "any"]].concat());
+    open(&["2345", "9229", "--guard", "on"]).expect(0);
+    assert_eq!(prompts(&lab).len(), 1, "{:?}", prompts(&lab));
+    for start in 1..=20 {
+        // The last look is nine minutes old when a debugger starts.
+        launchd_at(&lab, start * 20);
+        set_clocks(&lab, start * 20 + 9);
+        let said = open(&["2345", "--json"]).expect(0).json();
+        assert_eq!(said["outcome"], "unchanged", "start {start}: {said}");
+    }
+    assert_eq!(prompts(&lab).len(), 1, "{:?}", prompts(&lab));
+    open(&["2345", "--until", "19:30"]).expect(0);
+    lab.portcullis(&["close", "9229"]).expect(0);
+    assert_eq!(prompts(&lab).len(), 2, "{:?}", prompts(&lab));
+    assert!(lab.rules().contains("keep state"));
+    // Half past seven in the evening.
+    launchd_at(&lab, 10 * 60 + 30);
+    assert!(!lab.rules().contains("keep state") && ledger(&lab).openings.is_empty());
+    let history = lab.portcullis(&["history"]).expect(0).out;
+    assert!(history.contains("2345 (dlv) is closed: its time is over"), "{history}");
+    // The next morning.
+    launchd_at(&lab, 24 * 60);
+    open(&["2345"]).expect(0);
+    assert_eq!(prompts(&lab).len(), 3, "{:?}", prompts(&lab));
+}
+
+#[test]
+fn one_tick_after_the_bell_its_rules_are_gone() {
+    let lab = ready();
+    lab.request(&open("2345", None)).expect(0);
+    let runs = || launchd(&lab).job(JOB_LABEL).unwrap().runs;
+    let now = portcullis::os::clock();
+    launchd(&lab).run_due(now, LaunchPace::Launchd).unwrap();
+    let before = runs();
+    let files = lab.system().files();
+    let bell = portcullis::root::bell::of_port(portcullis::os::own_uid(), "2345".parse().unwrap());
+    [bell, portcullis::root::bell::ring()].iter().for_each(|bell| files.ring_bell(bell).unwrap());
+    assert!(lab.rules().contains("keep state"));
+    launchd(&lab).run_due(now + 10, LaunchPace::Launchd).unwrap();
+    assert_eq!((runs(), lab.rules().contains("keep state")), (before + 1, false));
 }

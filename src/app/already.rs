@@ -7,8 +7,9 @@ use crate::root::request::{GuardAnswer, Operation, Request};
 use crate::rules::ledger::{Guard, Ledger, Opening, Seconds};
 use crate::system::Moment;
 
-/// A look that is older says too little of now, in seconds: other programs change pf too.
-const FRESH: Seconds = 60;
+/// A look that is older says too little of now, in seconds: other programs change pf too. The job looks anew when ten
+/// minutes have gone by, with the next tick; what is opened at each start of a debugger asks nothing in between.
+const FRESH: Seconds = 11 * 60;
 
 /// Whether the request would change nothing. What is unknown, interrupted, or not as the ledger says is never so: then
 /// root is asked, who looks. `report` is of `ledger`.
@@ -187,7 +188,7 @@ mod tests {
             &|_, report, _| report.pf = PfState::Unknown(String::new()),
             &|_, report, _| report.notes = vec![Note::NotEvaluated { anchor: "x".into() }],
             &|_, report, _| report.notes = vec![Note::TornBlock],
-            &|_, _, now| now.time = 1011,
+            &|_, _, now| now.time = 951 + FRESH,
             &|_, _, now| now.boot = "C".into(),
         ];
         for (index, change) in changes.iter().enumerate() {

@@ -19,7 +19,7 @@ use crate::root::machine::{Failure, Machine, Reached, StepError, timestamp};
 use crate::root::messages;
 use crate::root::plan::{Observed, Plan, needs_file};
 use crate::root::recovery::{is_same, to_half};
-use crate::root::request::Request;
+use crate::root::request::{Operation, Request};
 use crate::root::snapshot::{self, RecordedChange};
 use crate::rules::ledger::{Attachment, Ledger};
 use crate::rules::ledger_change::uncovered;
@@ -173,10 +173,15 @@ fn bring_about(
 
 fn done(journal: &Journal, after: Ledger, reached: Reached) -> Carried {
     let Reached { live, cut, notes } = reached;
-    let message = messages::done(&journal.request, &after, &notes, &live.state)
-        + &messages::followed(&journal.request.action, &journal.before, &after)
+    let Journal { request, before, .. } = journal;
+    let due = match request.action {
+        Operation::Tick {} => messages::came_due(before, &after, &request.made),
+        _ => String::new(),
+    };
+    let message = messages::done(request, &after, &notes, &live.state)
+        + &messages::followed(request, before, &after)
         + &messages::cut(&cut);
-    let response = Response::done(Outcome::Changed, message);
+    let response = Response::done(Outcome::Changed, due + &message);
     Carried { response, seen: Some(Seen { ledger: after, live, notes }) }
 }
 
@@ -196,7 +201,7 @@ fn fall_back(machine: &Machine, journal: &Journal, failure: Failure) -> Carried 
     let is_made = clean_up::is_made(machine, &journal.request.action);
     let response = if is_made && is_same(&half, &journal.after) {
         let message = messages::done(&journal.request, &half, &notes, &live.state)
-            + &messages::followed(&journal.request.action, &journal.before, &half)
+            + &messages::followed(&journal.request, &journal.before, &half)
             + &messages::cut(&cut);
         match failure {
             Failure::Contradiction(_) => {

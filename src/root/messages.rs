@@ -2,15 +2,17 @@
 
 use crate::diagnosis::Answer;
 use crate::os::states::StatesError;
+use crate::port::PortRange;
 use crate::report::{Note, PfState};
 use crate::root::conf_lines;
 use crate::root::request::{Operation, Request};
 use crate::rules::anchor;
-use crate::rules::ends::EndKind;
+use crate::rules::ends::{EndKind, EveningEnd};
 use crate::rules::evening;
 use crate::rules::ledger::{Guard, Ledger, Opening};
 use crate::rules::named_port::NamedPort;
 use crate::rules::network_words::network_words;
+use crate::system::Moment;
 
 /// What was done, in a sentence that does not promise more than it does.
 pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) -> String {
@@ -84,6 +86,48 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
     message
 }
 
+/// What a tick closed and why, and what it gave more time, as the beginning of a message; nothing where it did neither.
+/// [`followed`] says what was closed since its network was left.
+pub fn came_due(before: &Ledger, after: &Ledger, now: &Moment) -> String {
+    let mut said = String::new();
+    let is_open = |port: PortRange| after.openings.iter().any(|opening| opening.port.overlaps(port));
+    let is_closed = |opening: &&Opening| !is_open(opening.port) && !is_left(opening, now);
+    for closed in before.openings.iter().filter(is_closed) {
+        let port = subject(&[closed.named_port()]);
+        let closed_is = if after.guard == Guard::On { "closed" } else { "without a rule of ours now" };
+        said += &format!("{port} {closed_is}: {}; ", why_over(closed, now));
+    }
+    let had_more = |opening: &&Opening| opening.evening == Some(EveningEnd::Extended);
+    for more in after.openings.iter().filter(had_more) {
+        let was_due = |opening: &Opening| opening.port == more.port && opening.may_last_longer();
+        if before.openings.iter().any(was_due) {
+            let port = subject(&[more.named_port()]);
+            said += &format!("{port} open for 30 min more, since a debugger is in session; ");
+        }
+    }
+    said
+}
+
+/// Whether leaving its network is all that an opening can have ended by.
+fn is_left(opening: &Opening, now: &Moment) -> bool {
+    opening.away && !opening.is_over(now)
+}
+
+/// By what an opening is over.
+fn why_over(opening: &Opening, now: &Moment) -> &'static str {
+    let end = opening.clocks.get(&now.boot);
+    match (opening.until, opening.evening) {
+        _ if opening.restart && end.is_none() => "this Mac was restarted",
+        (Some(until), Some(_)) if until <= now.time => "the working day is over",
+        (Some(until), None) if until <= now.time => "its time is over",
+        (Some(_), _) if end.is_some_and(|end| *end <= now.clock) => {
+            "its time is over, though the clock was set back"
+        }
+        (Some(_), _) if end.is_none() => "the clock is behind what it was before the restart",
+        _ => "it is over",
+    }
+}
+
 /// When what was opened ends, and on which networks, behind a blank.
 fn end(request: &Request, ledger: &Ledger) -> String {
     let Operation::Open { ports, ends, .. } = &request.action else { return String::new() };
@@ -103,11 +147,11 @@ fn end(request: &Request, ledger: &Ledger) -> String {
 }
 
 /// What became of openings by the networks that this Mac is on, as the end of a message.
-pub fn followed(action: &Operation, before: &Ledger, after: &Ledger) -> String {
+pub fn followed(request: &Request, before: &Ledger, after: &Ledger) -> String {
     let mut clauses: Vec<(String, Vec<NamedPort>)> = Vec::new();
     for was in &before.openings {
         let is = after.openings.iter().find(|opening| opening.port.overlaps(was.port));
-        let Some(clause) = became(action, was, is) else { continue };
+        let Some(clause) = became(request, was, is) else { continue };
         match clauses.iter_mut().find(|(same, _)| *same == clause) {
             Some((_, ports)) => ports.push(was.named_port()),
             None => clauses.push((clause, vec![was.named_port()])),
@@ -116,10 +160,10 @@ pub fn followed(action: &Operation, before: &Ledger, after: &Ledger) -> String {
     clauses.iter().map(|(clause, ports)| format!("; {} {clause}", subject(ports))).collect()
 }
 
-fn became(action: &Operation, was: &Opening, is: Option<&Opening>) -> Option<String> {
+fn became(request: &Request, was: &Opening, is: Option<&Opening>) -> Option<String> {
     let home = was.home.as_ref().map(ToString::to_string).unwrap_or_default();
     match is {
-        None if was.away && *action == (Operation::Tick {}) => {
+        None if is_left(was, &request.made) && request.action == (Operation::Tick {}) => {
             Some(format!("closed, since this Mac left the network {home}"))
         }
         None => None,
@@ -182,5 +226,49 @@ pub fn cut(cut: &Result<usize, StatesError>) -> String {
         Ok(1) => "; 1 open connection was cut".to_owned(),
         Ok(count) => format!("; {count} open connections were cut"),
         Err(error) => format!("; {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::sample::opening;
+
+    #[test]
+    fn a_tick_says_what_it_closed_and_why() {
+        let now = Moment { time: 100, boot: "B".into(), clock: 10 };
+        let of = |until, evening, boot: &str, restart| {
+            let clocks = std::iter::once((boot.to_owned(), 10)).collect();
+            Opening { until, evening, clocks, restart, ..opening("2345", "any", 1) }
+        };
+        let said = |opening: Opening, guard| {
+            let before = Ledger { openings: vec![opening], guard, ..Ledger::default() };
+            came_due(&before, &Ledger { guard, ..Ledger::default() }, &now)
+        };
+        for (opening, why) in [
+            (of(Some(100), None, "B", false), "its time is over"),
+            (of(Some(90), Some(EveningEnd::Due), "B", false), "the working day is over"),
+            (of(Some(900), None, "B", false), "its time is over, though the clock was set back"),
+            (of(Some(900), None, "A", false), "the clock is behind what it was before the restart"),
+            (of(None, None, "A", true), "this Mac was restarted"),
+        ] {
+            assert_eq!(said(opening, Guard::On), format!("port 2345 (dlv) is closed: {why}; "));
+        }
+        let unguarded = said(of(Some(100), None, "B", false), Guard::Off);
+        assert_eq!(unguarded, "port 2345 (dlv) is without a rule of ours now: its time is over; ");
+    }
+
+    #[test]
+    fn a_tick_says_what_it_gave_more_time() {
+        let now = Moment { time: 100, boot: "B".into(), clock: 10 };
+        let of = |evening| Ledger {
+            openings: vec![Opening { evening: Some(evening), ..opening("2345", "any", 1) }],
+            ..Ledger::default()
+        };
+        let (due, more) = (of(EveningEnd::Due), of(EveningEnd::Extended));
+        let said = "port 2345 (dlv) is open for 30 min more, since a debugger is in session; ";
+        assert_eq!(came_due(&due, &more, &now), said);
+        assert_eq!(came_due(&more, &more, &now), "", "once");
+        assert_eq!(came_due(&due, &due, &now), "");
     }
 }

@@ -28,7 +28,9 @@ pub mod request;
 pub mod snapshot;
 mod stages;
 mod sweep;
-mod tick;
+pub mod tick;
 mod undo;
 mod uninstall;
 pub mod words;
+
+pub use live::Live;

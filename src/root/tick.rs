@@ -160,7 +160,7 @@ fn is_elsewhere(system: &dyn System, ledger: &Ledger) -> bool {
 }
 
 /// Whether pf.conf was edited after the last look was written down.
-fn was_edited(system: &dyn System) -> bool {
+pub fn was_edited(system: &dyn System) -> bool {
     let written = |path: &str| {
         let meta = system.place(path).metadata().ok()?;
         Some((meta.mtime(), meta.mtime_nsec()))

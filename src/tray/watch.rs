@@ -26,6 +26,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// What it costs a process to ask is asked at most so often while nothing is known to have changed.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
+/// A wait stands still while this Mac sleeps. None is longer, so that what ended in sleep shows soon after it.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// A table must be older than this to tell, by comparison, a queue that does not move from one that has just filled.
 const SOME_SECONDS: Duration = Duration::from_secs(2);
 /// pf's log grows packet by packet: it is looked at this often at most.
@@ -95,8 +98,8 @@ impl Looker {
         Looker { app_firewall, on_battery, asked: Instant::now(), earlier: None }
     }
 
-    /// The status now, and when to look again if nothing happens before. What keeps it from being known makes it unknown.
-    fn look(&mut self, app: &App, why: &Signal) -> (Status, Option<Duration>) {
+    /// The status now, and how long to wait for a reason to look again. What keeps it from being known makes it unknown.
+    fn look(&mut self, app: &App, why: &Signal) -> (Status, Duration) {
         if matches!(why, Signal::Changed | Signal::Done(_)) || self.asked.elapsed() >= ASK_AGAIN {
             *self = Looker { earlier: self.earlier.take(), ..Looker::new(app) };
         }
@@ -109,7 +112,7 @@ impl Looker {
             &mut self.app_firewall,
         ) {
             Ok(sight) => sight,
-            Err(error) => return (unknown(app, &error), None),
+            Err(error) => return (unknown(app, &error), LONGEST_WAIT),
         };
         if let Ok(look) = look
             && self.earlier.as_ref().is_none_or(is_old)
@@ -117,9 +120,14 @@ impl Looker {
             self.earlier = Some((Instant::now(), look.table));
         }
         let pause = pause(interest(&status), self.on_battery);
-        let next = [until_stale(&status), until_forgotten(&status), pause].into_iter().flatten().min();
-        (status, next)
+        let wait = wait([until_stale(&status), until_forgotten(&status), pause]);
+        (status, wait)
     }
+}
+
+/// How long to wait where the first of these is to come in time.
+fn wait(until: [Option<Duration>; 3]) -> Duration {
+    until.into_iter().flatten().fold(LONGEST_WAIT, Duration::min)
 }
 
 /// What makes its changes worth a look.
@@ -185,16 +193,12 @@ fn watch(
 
 /// Waits for the next signal, or until the time `left` is over; `None` when every sender is gone. What was logged
 /// is reported after `log_every`, unless something else comes first.
-fn next(signals: &Receiver<Signal>, left: Option<Duration>, log_every: Duration) -> Option<Signal> {
-    let first = match left {
-        None => signals.recv().ok()?,
-        Some(left) => match signals.recv_timeout(left) {
-            Ok(signal) => signal,
-            Err(RecvTimeoutError::Timeout) => return Some(Signal::Time),
-            Err(RecvTimeoutError::Disconnected) => return None,
-        },
+fn next(signals: &Receiver<Signal>, left: Duration, log_every: Duration) -> Option<Signal> {
+    let mut signal = match signals.recv_timeout(left) {
+        Ok(signal) => signal,
+        Err(RecvTimeoutError::Timeout) => return Some(Signal::Time),
+        Err(RecvTimeoutError::Disconnected) => return None,
     };
-    let mut signal = first;
     let told = Instant::now() + log_every;
     while matches!(signal, Signal::Logged) {
         match signals.recv_timeout(told.saturating_duration_since(Instant::now())) {
@@ -345,7 +349,7 @@ mod tests {
     #[test]
     fn waits_for_a_signal_or_until_it_is_too_late_to_trust_what_was_seen() {
         let (signal, signals) = channel();
-        let soon = Some(Duration::from_millis(1));
+        let soon = Duration::from_millis(1);
         assert!(matches!(next(&signals, soon, LOG_EVERY), Some(Signal::Time)), "the time is over");
         for _ in 0..3 {
             signal.send(Signal::Changed).unwrap();
@@ -353,15 +357,23 @@ mod tests {
         signal.send(Signal::Done(Ok(()))).unwrap();
         signal.send(Signal::Changed).unwrap();
         assert!(
-            matches!(next(&signals, None, LOG_EVERY), Some(Signal::Done(Ok(())))),
+            matches!(next(&signals, LONGEST_WAIT, LOG_EVERY), Some(Signal::Done(Ok(())))),
             "the end of an action waits for nothing"
         );
         assert!(
-            matches!(next(&signals, None, LOG_EVERY), Some(Signal::Changed)),
+            matches!(next(&signals, LONGEST_WAIT, LOG_EVERY), Some(Signal::Changed)),
             "what came after it is not lost"
         );
         drop(signal);
-        assert!(next(&signals, None, LOG_EVERY).is_none());
+        assert!(next(&signals, LONGEST_WAIT, LOG_EVERY).is_none());
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_a_minute() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(wait([None, None, None]), LONGEST_WAIT);
+        assert_eq!(wait([seconds(3900), None, seconds(61)]), LONGEST_WAIT);
+        assert_eq!(wait([seconds(3900), seconds(7), seconds(30)]), Duration::from_secs(7));
     }
 
     #[test]
@@ -372,19 +384,19 @@ mod tests {
             signal.send(Signal::Logged).unwrap();
         }
         signal.send(Signal::Done(Ok(()))).unwrap();
-        assert!(matches!(next(&signals, None, never), Some(Signal::Done(Ok(())))));
+        assert!(matches!(next(&signals, LONGEST_WAIT, never), Some(Signal::Done(Ok(())))));
         signal.send(Signal::Logged).unwrap();
         signal.send(Signal::Changed).unwrap();
         signal.send(Signal::Logged).unwrap();
         assert!(
-            matches!(next(&signals, None, never), Some(Signal::Changed)),
+            matches!(next(&signals, LONGEST_WAIT, never), Some(Signal::Changed)),
             "a change settles though pf logs"
         );
         signal.send(Signal::Logged).unwrap();
         signal.send(Signal::Logged).unwrap();
-        assert!(matches!(next(&signals, None, soon), Some(Signal::Logged)));
+        assert!(matches!(next(&signals, LONGEST_WAIT, soon), Some(Signal::Logged)));
         drop(signal);
-        assert!(next(&signals, None, never).is_none(), "both were told as one");
+        assert!(next(&signals, LONGEST_WAIT, never).is_none(), "both were told as one");
     }
 
     #[test]

@@ -18,10 +18,17 @@ pub fn live<S: Subject>(world: &mut World<S>, random: &mut Rng, tell_zone: fn(&m
     let count = 3 + random.u64(..10);
     let mut times: BTreeSet<i64> = (0..count).map(|_| began + random.i64(0..DAY)).collect();
     times.insert(began + DAY);
+    // The night of a daylight-saving change has an evening of its own.
+    let change = world.change_of_offset(began..began + DAY);
+    times.extend(change.map(|change| change - HOUR));
     for time in times {
         world.wait_until(time, &mut |bound| random.u64(..bound));
         world.stay_awake(160);
         world.settle();
+        if change.is_some_and(|change| change - HOUR == time) {
+            world.open(PORTS[0], End::Evening);
+            world.stay_awake(160);
+        }
         happen(world, random, tell_zone);
     }
 }

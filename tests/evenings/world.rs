@@ -1,6 +1,7 @@
 //! The time of a Mac as it really goes on, and all that can happen to its clocks: set, another zone, sleep, a restart.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
@@ -66,6 +67,16 @@ impl<S: Subject> World<S> {
     pub fn now(&self) -> Now<'_> {
         let clock = (self.time - self.started).unsigned_abs();
         Now { wall: self.time + self.ahead, clock, boot: self.boot, zone: &self.zone, day: self.day }
+    }
+
+    /// When the offset of the zone changes within this time, by the wall clock that is right.
+    pub fn change_of_offset(&self, mut times: Range<i64>) -> Option<i64> {
+        let offset = |time: i64| {
+            let time = jiff::Timestamp::from_second(time).expect("within the years");
+            self.zone.to_offset(time)
+        };
+        let before = offset(times.start);
+        times.find(|time| time % 1800 == 0 && offset(*time) != before)
     }
 
     /// Awake for so many seconds.

@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use portcullis::lab::launchd::{LaunchPace, Launchd};
 use portcullis::os::own_uid;
 use portcullis::root::bell;
 use portcullis::root::request::Operation;
@@ -10,7 +12,7 @@ use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
-use portcullis::system::{BELL, LEDGER, System as _};
+use portcullis::system::{BELL, JOB_LABEL, LEDGER, System as _};
 
 use crate::common::{Lab, request};
 
@@ -157,4 +159,57 @@ fn threat_07_a_user_closes_no_port_of_another() {
     let before = asked();
     lab.portcullis(&["close", "--all"]).expect(0);
     assert_eq!((asked(), opened(&lab)), (before + 1, vec![]));
+}
+
+/// Swaps what lies at `place` for another kind of thing, over and over, until `done`.
+fn swap_until(done: &AtomicBool, place: &Path, victim: &Path) {
+    let remove = || std::fs::remove_file(place).or_else(|_| std::fs::remove_dir(place));
+    while !done.load(Ordering::Relaxed) {
+        let kinds: [&dyn Fn() -> std::io::Result<()>; 4] = [
+            &|| symlink(victim, place),
+            &|| std::fs::create_dir(place),
+            &|| std::fs::write(place, "1"),
+            &|| std::fs::hard_link(victim, place),
+        ];
+        for put in kinds {
+            // The tick may have been there first.
+            let _ = (remove(), put());
+        }
+    }
+}
+
+#[test]
+fn threat_07_what_is_swapped_while_a_tick_runs_closes_its_port_at_most() {
+    let lab = ready();
+    let bell = lab.file(&bell::of_port(own_uid(), "2345".parse().unwrap()));
+    let victim = lab.file("/victim");
+    std::fs::write(&victim, "kept").unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| swap_until(&done, &bell, &victim));
+        for _ in 0..6 {
+            tick(&lab);
+            open(&lab, "2345");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(opened(&lab).contains(&"9229".to_owned()) && lab.rules().contains("port = 9229"));
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept");
+}
+
+#[test]
+fn threat_07_a_thousand_rings_while_a_tick_runs_close_nothing_and_start_no_more() {
+    let lab = ready();
+    let files = lab.system().files();
+    let launchd = Launchd::of(lab.path());
+    let runs = || launchd.job(JOB_LABEL).unwrap().runs;
+    let now = portcullis::os::clock();
+    launchd.run_due(now, LaunchPace::Launchd).unwrap();
+    let before = runs();
+    for second in 1..=30 {
+        (0..1000).for_each(|_| files.ring_bell(&bell::ring()).unwrap());
+        launchd.run_due(now + second, LaunchPace::Launchd).unwrap();
+    }
+    assert_eq!(runs(), before + 3, "one in ten seconds");
+    assert_eq!(opened(&lab), ["2345", "9229"]);
 }
