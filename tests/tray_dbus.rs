@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,12 @@ use common::Lab;
 use portcullis::status::Icon;
 use zbus::blocking::{Connection, Proxy, connection, proxy};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
+
+/// What each icon looks like.
+static PICTURES: LazyLock<Vec<(Icon, Vec<u8>)>> = LazyLock::new(|| {
+    let all = [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown];
+    all.into_iter().map(|icon| (icon, icon::rgba(icon).unwrap())).collect()
+});
 
 /// For whatever takes as long as the machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,9 +218,7 @@ impl Tray {
     /// Which icon the panel draws: the picture in the file that it was told of.
     fn icon(&self) -> Option<Icon> {
         let picture = read_picture(&self.icon_file())?;
-        [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown]
-            .into_iter()
-            .find(|icon| icon::rgba(*icon).as_ref() == Some(&picture))
+        PICTURES.iter().find(|(_, drawn)| *drawn == picture).map(|(icon, _)| *icon)
     }
 
     fn icon_file(&self) -> PathBuf {
