@@ -656,6 +656,21 @@ fn a_second_tray_says_where_the_first_is_and_ends() {
 }
 
 #[test]
+fn without_a_panel_it_says_so_in_one_line_and_goes_on() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    desktop.connection.release_name("org.kde.StatusNotifierWatcher").unwrap();
+    let mut tray = Running(desktop.command(&lab).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(tray.0.stderr.take().unwrap()).lines();
+    let said =
+        lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("portcullis: "))).unwrap().unwrap();
+    assert!(
+        said.starts_with("portcullis: no panel shows the icon (no program has the name org.kde."),
+        "{said}"
+    );
+    assert!(tray.0.try_wait().unwrap().is_none(), "it waits for a panel");
+}
+
+#[test]
 fn without_a_display_it_says_so_in_one_line() {
     let lab = Lab::new();
     let run = |display: &[(&str, &str)]| {
