@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,12 @@ use common::Lab;
 use portcullis::status::Icon;
 use zbus::blocking::{Connection, Proxy, connection, proxy};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
+
+/// What each icon looks like.
+static PICTURES: LazyLock<Vec<(Icon, Vec<u8>)>> = LazyLock::new(|| {
+    let all = [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown];
+    all.into_iter().map(|icon| (icon, icon::rgba(icon).unwrap())).collect()
+});
 
 /// For whatever takes as long as the machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,9 +218,7 @@ impl Tray {
     /// Which icon the panel draws: the picture in the file that it was told of.
     fn icon(&self) -> Option<Icon> {
         let picture = read_picture(&self.icon_file())?;
-        [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown]
-            .into_iter()
-            .find(|icon| icon::rgba(*icon).as_ref() == Some(&picture))
+        PICTURES.iter().find(|(_, drawn)| *drawn == picture).map(|(icon, _)| *icon)
     }
 
     fn icon_file(&self) -> PathBuf {
@@ -648,6 +653,21 @@ fn a_second_tray_says_where_the_first_is_and_ends() {
     assert_eq!(desktop.tray(&other).quit(), Some(0), "another lab has one of its own");
     assert_eq!(tray.quit(), Some(0));
     assert_eq!(desktop.tray(&first).quit(), Some(0));
+}
+
+#[test]
+fn without_a_panel_it_says_so_in_one_line_and_goes_on() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    desktop.connection.release_name("org.kde.StatusNotifierWatcher").unwrap();
+    let mut tray = Running(desktop.command(&lab).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(tray.0.stderr.take().unwrap()).lines();
+    let said =
+        lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("portcullis: "))).unwrap().unwrap();
+    assert!(
+        said.starts_with("portcullis: no panel shows the icon (no program has the name org.kde."),
+        "{said}"
+    );
+    assert!(tray.0.try_wait().unwrap().is_none(), "it waits for a panel");
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod error;
 mod event;
 mod icon;
 mod instance;
+#[cfg(target_os = "linux")]
+mod panel;
 mod place;
 mod watch;
 
@@ -98,6 +100,8 @@ fn start(app: App) -> Result<(), TrayError> {
 fn run(app: App) -> Result<(), TrayError> {
     run_launchd(&app);
     tell_of_the_place(&app);
+    #[cfg(target_os = "linux")]
+    panel::tell_of_none();
     // Outlives the icon, whose files are in it.
     let directory = place::icon_directory()?;
     let mut event_loop = {
