@@ -70,11 +70,25 @@ impl ConnectCommand {
 fn this_mac_for(interfaces: &[Interface], client: &str) -> Result<String, AppError> {
     use std::net::ToSocketAddrs as _;
     let typed = client.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    if typed.is_none() && !is_machine_name(client) {
+        return Err(AppError::NoMachine { client: client.chars().take(80).collect() });
+    }
     // A name that does not resolve is of some network; the first address stands for all.
     let resolved = || (client, 0).to_socket_addrs().ok()?.next().map(|address| address.ip());
     let at = typed.or_else(resolved).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let address = address_for(interfaces, at).map(|address| address.to_string());
     address.ok_or_else(|| AppError::NoAddress { client: client.chars().take(80).collect() })
+}
+
+/// Whether a text can be the name of a machine: labels of letters, digits and hyphens, the last of which is no number, so that
+/// no address with a slip in it is one (RFC 1123, 2.1).
+fn is_machine_name(text: &str) -> bool {
+    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    let is_label =
+        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || "-_".contains(c));
+    text.len() <= 253
+        && labels.clone().all(is_label)
+        && labels.next_back().is_some_and(|last| last.chars().any(|c| !c.is_ascii_digit()))
 }
 
 /// The one port that was typed for `command`.

@@ -26,7 +26,7 @@ use port::count;
 use summary::Summary;
 
 /// The state of all ports, as the icon shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Icon {
     /// Every port is closed.
