@@ -348,7 +348,7 @@ mod tests {
         .collect();
         insta::assert_snapshot!(words.join("\n"), @r"
         [x] 2345  dlv — open for anyone
-        [x] 2345  dlv — open for this network
+        [x] 2345  dlv — open for 10.0.0.0/8
         [x] 2345  dlv — open for 10.0.0.5 and 2 more
         [x] 2345  dlv — open, yet another rule blocks it
         [x] 2345  dlv — open for anyone, and pf is off

@@ -18,25 +18,13 @@ pub use firewall::{Firewall, FirewallState, GuardEffect};
 pub use network::{NetworkPlace, PortNetwork};
 pub use port::{PortEnd, PortState, PortStatus, explain_way_in};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::pf::on_disk::OnDisk;
 use crate::report::Note;
 use port::count;
+pub use summary::Icon;
 use summary::Summary;
-
-/// The state of all ports, as the icon shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Icon {
-    /// Every port is closed.
-    Closed,
-    /// At least one port can be reached from outside.
-    Open,
-    /// pf is off: nothing is filtered.
-    Off,
-    Unknown,
-}
 
 /// What every front end shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -319,7 +319,8 @@ fn assess(
     seen: &PortFacts,
 ) -> Assessment {
     // Of a range some ports may be open: what is said of one in use is its own.
-    let range = PortRange::single(seen.port).filter(|_| seen.is_in_use()).unwrap_or(range);
+    let own = PortRange::single(seen.port).filter(|_| seen.is_in_use() && range.contains(seen.port));
+    let range = own.unwrap_or(range);
     let pf = PfSight::of(facts, report, range);
     let opening = opening(facts, report, range);
     let paused = opening.filter(|opening| opening.is_paused()).map(network_words);

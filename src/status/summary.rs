@@ -1,10 +1,25 @@
 //! The whole status in one sentence, and the icon that goes with it. Another language is another file with the same
 //! functions.
 
+use serde::{Deserialize, Serialize};
+
 use super::firewall::{Firewall, FirewallState};
 use super::port::{PortState, PortStatus, count};
-use super::{Icon, wording};
+use super::wording;
 use crate::diagnosis::Answer;
+
+/// The state of all ports, as the icon shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Icon {
+    /// Every port is closed.
+    Closed,
+    /// At least one port can be reached from outside.
+    Open,
+    /// pf is off: nothing is filtered.
+    Off,
+    Unknown,
+}
 
 /// The ports by how they stand.
 pub(super) struct Summary<'a> {
