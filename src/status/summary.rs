@@ -158,9 +158,9 @@ impl<'a> Summary<'a> {
 
 /// The sentence with as many names as there is room for.
 fn fitting(sentence: impl Fn(usize) -> String) -> String {
-    let mut shorter = (0..=4).rev().map(sentence);
+    let mut shorter = (0..=4).rev().map(&sentence);
     let is_short = |text: &String| text.chars().count() <= LONGEST;
-    shorter.find(is_short).unwrap_or_else(|| shorter.last().unwrap_or_default())
+    shorter.find(is_short).unwrap_or_else(|| sentence(0))
 }
 
 /// `1 port is open: 2345 (dlv)`, `8 ports are open: 2345-2350 (dlv), 9229 (node), 9333`; `None` for none.
