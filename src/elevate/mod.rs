@@ -9,6 +9,7 @@
 //! runs the copy only where the hash is the one of the file that was checked.
 
 mod handover;
+pub mod notification;
 pub mod place;
 pub mod prompt;
 pub mod question;

@@ -30,11 +30,12 @@ use error::TrayError;
 use event::Event;
 use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
+use portcullis::elevate::notification;
 use portcullis::elevate::place::RestrictedPlace;
 use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::os::cancel::Cancellation;
-use portcullis::status::Status;
+use portcullis::status::{Status, news};
 use portcullis::system::LAUNCHCTL;
 use watch::Watcher;
 
@@ -205,9 +206,9 @@ impl TraySession {
                 Some(action) => self.begin(action),
                 None => {}
             },
-            Event::Seen(status) => self.status = status,
+            Event::Seen(status) => self.take(status),
             Event::Done(result, status) => {
-                self.status = status;
+                self.take(status);
                 self.state.waiting = None;
                 self.state.failure = match result {
                     Ok(()) | Err(AppError::Elevate(ElevateError::Cancelled)) => None,
@@ -225,6 +226,15 @@ impl TraySession {
         self.rows = rows(&self.status, &self.state);
         self.tray.show(&self.status, &self.rows);
         Next::Wait
+    }
+
+    /// Takes what was seen last, and tells the user what came about by itself.
+    fn take(&mut self, status: Status) {
+        if let Some(text) = news(&self.status, &status) {
+            let app = self.app.clone();
+            std::thread::spawn(move || notification::show(app.system(), &text));
+        }
+        self.status = status;
     }
 
     /// Starts a worker: what listens is read anew, and another program takes the text.
