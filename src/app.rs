@@ -6,12 +6,14 @@ mod clean_up;
 mod connecting;
 mod connection;
 mod error;
+mod evidence;
 mod guard_question;
 mod job;
 mod ledger_ports;
 pub mod names;
 mod opening;
 mod pf_conf;
+mod read_preferences;
 mod request;
 mod source_choice;
 mod undo;
@@ -22,22 +24,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use clean_up::CleanUpPreview;
-pub use connection::Connection;
+pub use connection::{Connection, address_for};
 pub use error::AppError;
+pub use evidence::{Beside, Evidence, Observation, of_ledger};
 pub use pf_conf::PfConf;
+pub use read_preferences::{ReadPreferences, preferences_note};
 pub use source_choice::{OpeningTerms, SourceChoice};
 pub use undo::{UndoPreview, UndoableChange};
 
-use crate::debuggers::port_view::PortView;
 use crate::debuggers::scan::{self, Scan, WatchedPort};
-use crate::diagnosis::PortFacts;
 use crate::elevate::prompt::{self, PromptFacts};
-use crate::elevate::{self, question, quote};
+use crate::elevate::{self, question};
 use crate::firewall::app::{self as app_firewall, AppFirewallCache};
 use crate::menu::MenuAction;
 use crate::os;
 use crate::os::cancel::Cancellation;
-use crate::pf::on_disk::OnDisk;
+use crate::pf::lookup::AskName;
 use crate::pflog;
 use crate::port::PortRange;
 use crate::prefs::Preferences;
@@ -54,7 +56,7 @@ use crate::rules::ledger::{Changing, Guard, Ledger, Seconds, Visit};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
-use crate::status::{Attempts, Facts, Status};
+use crate::status::{Attempts, Status};
 use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
 use request::composed;
@@ -76,23 +78,6 @@ struct AskedBeside<'a> {
     missing: Vec<Permission>,
     /// What it comes to, where a change is turned back.
     undo: Option<&'a UndoPreview>,
-}
-
-/// The preferences as they were read, or why they do not read.
-pub type ReadPreferences = Result<Preferences, AppError>;
-
-/// The note that goes with a status or a change that did without the preferences.
-pub fn preferences_note(problem: &AppError) -> String {
-    format!("{problem}; until that is mended, ports can be closed and not opened")
-}
-
-/// One look at everything.
-#[derive(Debug)]
-pub struct Observation {
-    pub facts: Facts,
-    pub status: Status,
-    /// The sockets behind it, or why they could not be read.
-    pub look: Result<Scan, SocketsError>,
 }
 
 impl App {
@@ -176,44 +161,52 @@ impl App {
         look: impl FnOnce(&[WatchedPort]) -> Result<Scan, SocketsError>,
         app_firewall: &mut AppFirewallCache,
     ) -> Result<Observation, AppError> {
+        let evidence = self.evidence(&mut names::ask_without_network)?;
+        Ok(self.observe_by(evidence, preferences, more, look, app_firewall))
+    }
+
+    /// The same, where the evidence was read before.
+    pub fn observe_by(
+        &self,
+        evidence: Evidence,
+        preferences: &ReadPreferences,
+        more: &[PortRange],
+        look: impl FnOnce(&[WatchedPort]) -> Result<Scan, SocketsError>,
+        app_firewall: &mut AppFirewallCache,
+    ) -> Observation {
+        let look = look(&evidence.watched(preferences, more));
+        let beside = Beside { look, blocked: self.blocked(evidence.now) };
+        let state = app_firewall.state.clone();
+        let mut blocks = |program: &Path| app_firewall.blocks(program);
+        let mut observed = Observation::of(evidence, preferences, beside, state, &mut blocks);
+        let openings = observed.facts.openings.as_deref().unwrap_or_default();
+        observed.status.notes.extend(self.job.note(self.system(), openings));
+        observed
+    }
+
+    /// Reads what every front end is made from, but for the sockets. `ask` asks this Mac for the names in /etc/pf.conf.
+    pub fn evidence(&self, ask: &mut AskName<'_>) -> Result<Evidence, AppError> {
         let report = self.report();
-        let ports = match preferences {
-            Ok(preferences) => preferences.shown(),
-            Err(_) => LedgerPorts::of(self.ledger(), &report).shown(),
+        let (now, boot) = (self.system.now(), self.system.boot_id()?);
+        let rulesets = match report.usable(now, &boot) {
+            Ok(report) => self.rulesets(report),
+            Err(_) => Err(AppError::RulesNotSeen),
         };
         let ledger = self.ledger();
-        let openings = match (&ledger, &report) {
-            (Some(ledger), _) => ledger.openings.clone(),
-            (None, ReportFact::Read(report)) => report.openings.clone(),
-            _ => Vec::new(),
-        };
-        let shown = ports.iter().map(|port| WatchedPort { range: port.port, debugger: port.debugger });
-        let others = openings.iter().map(|opening| opening.port).chain(more.iter().copied());
-        let watched: Vec<WatchedPort> = shown.chain(others.map(WatchedPort::from)).collect();
-        let look = look(&watched);
-        let (now, boot) = (self.system.now(), self.system.boot_id()?);
-        let facts = Facts {
+        Ok(Evidence {
             lab: self.system.lab().map(|dir| dir.display().to_string()),
             now,
-            on_disk: self.on_disk(report.usable(now, &boot).ok()),
             boot,
-            report,
-            seen: look.as_ref().map(|look| seen(look, app_firewall)).map_err(ToString::to_string),
-            app_firewall: app_firewall.state.clone(),
-            ports,
-            blocked: self.blocked(now),
-            ledger_problem: self.ledger_problem(),
-            openings: ledger.as_ref().map(|ledger| ledger.openings.clone()),
-            networks: self.system.network_facts().unwrap_or_default(),
             zone: self.system.zone(),
-            interrupted: ledger.and_then(|ledger| interrupted(ledger, now)),
-        };
-        let mut status = Status::of(&facts);
-        status.notes.extend(self.job.note(self.system(), facts.openings.as_deref().unwrap_or_default()));
-        if let Err(problem) = preferences {
-            status.notes.insert(0, preferences_note(problem));
-        }
-        Ok(Observation { status, facts, look })
+            interrupted: ledger.clone().and_then(|ledger| interrupted(ledger, now)),
+            ledger,
+            ledger_problem: self.ledger_problem(),
+            report,
+            rulesets,
+            conf: PfConf::read(self.system(), ask),
+            interfaces: self.system.interfaces().unwrap_or_default(),
+            networks: self.system.network_facts().unwrap_or_default(),
+        })
     }
 
     /// What root last saw, where it is of the ledger.
@@ -225,11 +218,7 @@ impl App {
             Err(error) => ReportFact::Unreadable(error.to_string()),
             Ok(Some(bytes)) => ReportFact::read(&bytes),
         };
-        match ledger {
-            // A change that is under way shows when it is done, or as interrupted.
-            Some(ledger) if ledger.changing.is_none() => fact.held_to(&ledger),
-            _ => fact,
-        }
+        of_ledger(fact, ledger.as_ref())
     }
 
     /// All that pf held when root looked. Errors: this user may not read it; it is not of the look that `report` is of.
@@ -240,12 +229,6 @@ impl App {
         };
         let rulesets: RulesetsReport = serde_json::from_slice(&bytes).map_err(AppError::InvalidRules)?;
         if rulesets.belongs_to(report) { Ok(rulesets) } else { Err(AppError::RulesNotSeen) }
-    }
-
-    /// How /etc/pf.conf is not what pf holds, as far as root saw that and this user may read it.
-    fn on_disk(&self, seen: Option<&Report>) -> Option<OnDisk> {
-        let rulesets = seen.and_then(|seen| self.rulesets(seen).ok());
-        PfConf::read(self.system(), &mut names::ask_without_network)?.on_disk(seen, rulesets.as_ref())
     }
 
     /// Whether the Application Firewall's stealth mode is on; `None`: it could not be asked.
@@ -646,20 +629,4 @@ fn interrupted(ledger: Ledger, now: Seconds) -> Option<Changing> {
 fn is_interrupted(changing: &Changing, now: Seconds) -> bool {
     const LONGEST: Seconds = 60;
     now.saturating_sub(changing.since) > LONGEST || !os::process_exists(changing.pid)
-}
-
-/// The ports as they were seen. The Application Firewall is asked only about what other machines can address.
-fn seen(look: &Scan, app_firewall: &mut AppFirewallCache) -> Vec<PortFacts> {
-    let of_view = |view: &PortView| {
-        let mut seen = view.seen();
-        if seen.is_outside()
-            && let Some(path) = view.process.as_ref().and_then(|process| process.path.as_deref())
-        {
-            seen.is_blocked = app_firewall.blocks(path);
-            // What is not text cannot be typed either.
-            seen.subject.program_file = path.to_str().map(quote::sh);
-        }
-        seen
-    };
-    look.views.iter().map(of_view).collect()
 }

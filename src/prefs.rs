@@ -64,7 +64,7 @@ pub enum PreferencesError {
     Text { line: usize, column: usize, key: Option<String>, message: String },
     #[error("the preferences hold a value that cannot be: {0}")]
     Value(#[from] PreferenceProblem),
-    #[error("there is no preference \"{0}\": known are {known}", known = Preferences::KEYS.join(", "))]
+    #[error("there is no preference \"{0}\": known are {known}, and end-of-day, which root keeps", known = Preferences::KEYS.join(", "))]
     Key(String),
 }
 

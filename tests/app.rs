@@ -8,7 +8,7 @@ use common::Lab;
 use common::variant::Variant;
 use portcullis::app::{App, AppError};
 use portcullis::menu::{MenuAction, MenuState, action_of, rows};
-use portcullis::system::HelperLaunch;
+use portcullis::system::{HelperLaunch, JOB};
 
 /// A lab whose helper lies where cargo puts the programs, one folder above this test.
 fn lab_of_this_test(lab: &Lab) -> Variant {
@@ -57,4 +57,21 @@ fn a_click_closes_whatever_the_preferences_say() {
     assert_eq!(lab.rules(), "");
     let refused = app.carry_out(&MenuAction::Guard(true)).unwrap_err();
     assert!(matches!(refused, AppError::Preferences { .. }), "{refused}");
+}
+
+#[test]
+fn that_the_job_was_installed_is_known_at_once() {
+    let lab = Lab::new();
+    lab.portcullis(&["open", "2345", "--for", "1h"]).expect(0);
+    let app = App::new(Arc::new(lab.system())).unwrap();
+    let doubts = || {
+        let status = app.status(&app.preferences()).unwrap();
+        status.notes.iter().any(|note| note.starts_with("nothing closes by itself"))
+    };
+    let (record, away) = (lab.file(JOB), lab.file("/away"));
+    assert!(!doubts());
+    std::fs::rename(&record, &away).unwrap();
+    assert!(doubts());
+    std::fs::rename(&away, &record).unwrap();
+    assert!(!doubts(), "what was true before the installation is not said after it");
 }

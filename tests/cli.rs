@@ -812,6 +812,12 @@ fn a_waiting_debugger_is_not_harmed() {
 }
 
 #[test]
+fn json_without_a_command_is_bad_usage() {
+    let said = Lab::new().portcullis(&["--json"]).expect(2);
+    assert!(said.err.contains("such as `portcullis status --json`"), "{}", said.err);
+}
+
+#[test]
 fn without_a_tray_it_says_so_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("portcullis");

@@ -42,6 +42,11 @@ fn an_editor_elsewhere_is_given_the_address_of_this_mac_on_its_network() {
     }
     let named = text(&["--client", "10.1.2.3", "--host", "mymac.local"]);
     assert!(named.contains("mymac.local:12345"), "{named}");
+    assert!(text(&["--client", "build-box.corp"]).contains("\"debugPort\": "));
+    for slip in ["999.1.1.1", "10.1.2", "fe80::zz", "ada@build-box", "a b", ""] {
+        let refused = lab.portcullis(&["connect", port, "--client", slip]).expect(2).err;
+        assert!(refused.contains("is neither an address nor the name of a machine"), "{slip}: {refused}");
+    }
     lab.write("/lab.toml", "networks = []\n");
     let refused = lab.portcullis(&["connect", port, "--client", "10.1.2.3"]).expect(1).err;
     assert!(refused.contains("no address of this Mac is known by which 10.1.2.3 could find it"), "{refused}");

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,12 @@ use portcullis::status::Icon;
 use portcullis::system::LEDGER;
 use zbus::blocking::{Connection, Proxy, connection, proxy};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
+
+/// What each icon looks like.
+static PICTURES: LazyLock<Vec<(Icon, Vec<u8>)>> = LazyLock::new(|| {
+    let all = [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown];
+    all.into_iter().map(|icon| (icon, icon::rgba(icon).unwrap())).collect()
+});
 
 /// For whatever takes as long as the machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -102,10 +109,10 @@ impl Desktop {
         Desktop { bus, display, connection, announced, home, _programs: [dbus, xvfb] }
     }
 
-    /// Starts the tray in this lab, and waits until it is in the panel.
-    fn tray(&self, lab: &Lab) -> Tray {
+    fn command(&self, lab: &Lab) -> Command {
         let home = self.home.path();
-        let child = Command::new(env!("CARGO_BIN_EXE_portcullis-tray"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-tray"));
+        command
             // What a Mac gives an app at its first start.
             .arg("-psn_0_12345")
             .arg("--lab")
@@ -120,10 +127,13 @@ impl Desktop {
             .env("XDG_RUNTIME_DIR", home.join("runtime"))
             .env("TMPDIR", home.join("temporary"))
             .env("USER", "ada")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let child = Running(child);
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the tray in this lab, and waits until it is in the panel.
+    fn tray(&self, lab: &Lab) -> Tray {
+        let child = Running(self.command(lab).spawn().unwrap());
         let (sender, path) = self.announced.recv_timeout(PATIENCE).expect("no icon announced itself");
         let item = self.proxy(&sender, path, "org.kde.StatusNotifierItem");
         let menu: OwnedObjectPath = item.get_property("Menu").unwrap();
@@ -210,9 +220,7 @@ impl Tray {
     /// Which icon the panel draws: the picture in the file that it was told of.
     fn icon(&self) -> Option<Icon> {
         let picture = read_picture(&self.icon_file())?;
-        [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown]
-            .into_iter()
-            .find(|icon| icon::rgba(*icon).as_ref() == Some(&picture))
+        PICTURES.iter().find(|(_, drawn)| *drawn == picture).map(|(icon, _)| *icon)
     }
 
     fn icon_file(&self) -> PathBuf {
@@ -247,8 +255,13 @@ impl Tray {
     }
 
     /// Clicks Quit and gives the exit status.
-    fn quit(mut self) -> Option<i32> {
+    fn quit(self) -> Option<i32> {
         self.click("Quit");
+        self.exit_status()
+    }
+
+    /// Waits for its end.
+    fn exit_status(mut self) -> Option<i32> {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.0.try_wait().unwrap() {
@@ -377,7 +390,10 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
     let rows = tray.rows();
     // What somebody listens with on the machine that runs the test may be read all the while.
     let cancels = |row: &Row| row.label == "Cancel Request";
-    let waits = |row: &Row| !row.enabled || row.label.is_empty() || !row.rows.is_empty() || cancels(row);
+    let quits = |row: &Row| row.label == "Quit Portcullis";
+    let waits = |row: &Row| {
+        !row.enabled || row.label.is_empty() || !row.rows.is_empty() || cancels(row) || quits(row)
+    };
     assert!(rows.iter().all(waits), "{rows:?}");
     assert_eq!(tray.row("2345").unwrap().checked, Some(false), "not open before it is");
     // A panel may send the click of a row that turned grey under the pointer.
@@ -408,8 +424,8 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
     assert!(tray.row("Failed: ").is_none(), "it is over: {:?}", tray.rows());
 }
 
-/// Ends the stand-in for the prompt of this lab, as a crash of the real one would.
-fn end_prompt(lab: &Lab) {
+/// The process of the stand-in for the prompt of this lab.
+fn prompt(lab: &Lab) -> Option<String> {
     let lab = lab.path().to_str().unwrap();
     let is_prompt = |pid: &str| {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -419,8 +435,12 @@ fn end_prompt(lab: &Lab) {
     };
     let processes = std::fs::read_dir("/proc").unwrap();
     let names = processes.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
-    let pid = names.filter(|name| name.parse::<u32>().is_ok()).find(|pid| is_prompt(pid)).expect("no prompt");
-    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    names.filter(|name| name.parse::<u32>().is_ok()).find(|pid| is_prompt(pid))
+}
+
+/// Ends the stand-in for the prompt of this lab, as a crash of the real one would.
+fn end_prompt(lab: &Lab) {
+    assert!(Command::new("kill").arg(prompt(lab).expect("no prompt")).status().unwrap().success());
 }
 
 #[test]
@@ -628,7 +648,10 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
         assert_eq!(unchanging(&lab), before);
         let goland = lab.portcullis_on(&desktop.display, &["connect", &port.to_string(), "--copy", "goland"]);
         assert!(goland.expect(0).out.contains("copied the settings for GoLand"));
-        assert!(clipboard(&desktop).unwrap().contains("GoLand does not speak"));
+        // The command has ended; the program that serves the clipboard takes it over a moment later.
+        tray.until(PATIENCE, "GoLand's are on it", |_| {
+            clipboard(&desktop).is_some_and(|text| text.contains("GoLand does not speak"))
+        });
     } else {
         println!("skipped: there is no xclip here");
     }
@@ -665,6 +688,61 @@ fn quit_leaves_nothing_behind() {
     assert!(tray.icon_file().starts_with(desktop.home.path().join("runtime")), "{:?}", tray.icon_file());
     assert_eq!(tray.quit(), Some(0));
     assert_eq!(desktop.left_over(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_prompt_ends_with_the_tray_and_nothing_is_left_or_opened() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    set_prompt(&lab, "hang");
+    for how in ["Quit", "TERM", "INT", "HUP"] {
+        let tray = desktop.tray(&lab);
+        let tree = unchanging(&lab);
+        tray.click("2345  dlv");
+        tray.until(PATIENCE, "the prompt waits", |_| prompt(&lab).is_some());
+        let status = match how {
+            "Quit" => tray.quit(),
+            signal => {
+                let pid = tray.child.0.id().to_string();
+                assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+                tray.exit_status()
+            }
+        };
+        assert_eq!((status, prompt(&lab)), (Some(0), None), "{how}");
+        assert_eq!(desktop.left_over(), Vec::<PathBuf>::new(), "{how}");
+        assert_eq!(unchanging(&lab), tree, "{how}");
+    }
+}
+
+#[test]
+fn a_second_tray_says_where_the_first_is_and_ends() {
+    let (desktop, first, other) = (Desktop::new(), lab("on"), lab("on"));
+    let tray = desktop.tray(&first);
+    let output = desktop.command(&first).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let runs = format!(
+        "portcullis: Portcullis runs already (process {}): its icon is in the panel",
+        tray.child.0.id()
+    );
+    assert_eq!((output.status.code(), said.lines().count()), (Some(0), 1), "{said}");
+    assert!(said.starts_with(&runs), "{said}");
+    assert_eq!(desktop.tray(&other).quit(), Some(0), "another lab has one of its own");
+    assert_eq!(tray.quit(), Some(0));
+    assert_eq!(desktop.tray(&first).quit(), Some(0));
+}
+
+#[test]
+fn without_a_panel_it_says_so_in_one_line_and_goes_on() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    desktop.connection.release_name("org.kde.StatusNotifierWatcher").unwrap();
+    let mut tray = Running(desktop.command(&lab).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(tray.0.stderr.take().unwrap()).lines();
+    let said =
+        lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("portcullis: "))).unwrap().unwrap();
+    assert!(
+        said.starts_with("portcullis: no panel shows the icon (no program has the name org.kde."),
+        "{said}"
+    );
+    assert!(tray.0.try_wait().unwrap().is_none(), "it waits for a panel");
 }
 
 #[test]

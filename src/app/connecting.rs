@@ -1,9 +1,7 @@
 //! Looks at a port for those who are to connect to it.
 
-use std::net::IpAddr;
-
-use super::connection::{Connection, named_elsewhere};
-use super::{App, AppError, Observation, ReadPreferences};
+use super::connection::Connection;
+use super::{App, AppError, ReadPreferences};
 use crate::debuggers::scan;
 use crate::debuggers::settings::{self, Setting};
 use crate::os;
@@ -20,40 +18,9 @@ impl App {
         host: Option<&str>,
         preferences: &ReadPreferences,
     ) -> Result<Connection, AppError> {
-        let unknown = || AppError::NoDebugger { port };
-        let single = PortRange::single(port).ok_or_else(unknown)?;
-        let Observation { facts, status, look } =
-            self.observe(preferences, &[single], scan::look_well, &mut self.app_firewall())?;
-        // Root's verdict is on the range that is shown.
-        let mut shown = status.ports.iter().map(|port| port.port);
-        let range = shown.find(|range| range.contains(port)).unwrap_or(single);
-        let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
-        let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
-        let said = facts.assess(range, seen);
-        let settings = view.settings_or_expected(host);
-        let program = seen.subject.program().to_owned();
-        match (&view.process, &view.server) {
-            _ if !settings.is_empty() => Ok(Connection {
-                view,
-                said,
-                settings,
-                addresses: named_elsewhere(&self.system.interfaces().unwrap_or_default()),
-            }),
-            (Some(_), Some(_)) => Err(AppError::NoSettings { port, program }),
-            (Some(_), None) => Err(AppError::OtherProgram { port, program }),
-            (None, _) => Err(unknown()),
-        }
-    }
-
-    /// The address of this Mac that a client at `client` reaches it by: that of the network which they share, else the first
-    /// of its family; `None` where there is none, or where they cannot be read.
-    pub fn address_for(&self, client: IpAddr) -> Option<IpAddr> {
-        let interfaces = self.system.interfaces().unwrap_or_default();
-        let mut nets = interfaces.iter().flat_map(|interface| &interface.addresses);
-        let shared = nets.find(|net| net.contains(&client)).map(|net| net.addr());
-        shared.or_else(|| {
-            named_elsewhere(&interfaces).into_iter().find(|own| own.is_ipv4() == client.is_ipv4())
-        })
+        let single = PortRange::single(port).ok_or(AppError::NoDebugger { port })?;
+        let observed = self.observe(preferences, &[single], scan::look_well, &mut self.app_firewall())?;
+        Connection::of(observed, single, host)
     }
 
     /// Puts the setting for `client` (empty: the commonest) on the clipboard; gives what was copied.

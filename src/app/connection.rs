@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::{AppError, Observation};
 use crate::debuggers::port_view::PortView;
 use crate::debuggers::settings::Setting;
 use crate::diagnosis::Assessment;
 use crate::os::Interface;
+use crate::port::PortRange;
 
 /// How to connect to a port.
 #[derive(Debug)]
@@ -17,6 +19,42 @@ pub struct Connection {
     pub settings: Vec<Setting>,
     /// The addresses by which other machines find this Mac, IPv4 first; those of one link apart.
     pub addresses: Vec<IpAddr>,
+}
+
+impl Connection {
+    /// How to connect to one port, by what was seen. `host` is this Mac as another machine names it, where the client is
+    /// there; else the client is on this Mac.
+    ///
+    /// Errors: the sockets could not be read; no debugger is there that is known, nor could be.
+    pub fn of(observed: Observation, single: PortRange, host: Option<&str>) -> Result<Self, AppError> {
+        let Observation { evidence, facts, status, look } = observed;
+        let port = single.first();
+        let unknown = || AppError::NoDebugger { port };
+        // Root's verdict is on the range that is shown.
+        let mut shown = status.ports.iter().map(|port| port.port);
+        let range = shown.find(|range| range.contains(port)).unwrap_or(single);
+        let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
+        let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
+        let said = facts.assess(range, seen);
+        let settings = view.settings_or_expected(host);
+        let program = seen.subject.program().to_owned();
+        match (&view.process, &view.server) {
+            _ if !settings.is_empty() => {
+                Ok(Connection { view, said, settings, addresses: named_elsewhere(&evidence.interfaces) })
+            }
+            (Some(_), Some(_)) => Err(AppError::NoSettings { port, program }),
+            (Some(_), None) => Err(AppError::OtherProgram { port, program }),
+            (None, _) => Err(unknown()),
+        }
+    }
+}
+
+/// The address that a client at `client` reaches a Mac with these interfaces by: that of the network which they share, else
+/// the first of its family; `None` where there is none.
+pub fn address_for(interfaces: &[Interface], client: IpAddr) -> Option<IpAddr> {
+    let mut nets = interfaces.iter().flat_map(|interface| &interface.addresses);
+    let shared = nets.find(|net| net.contains(&client)).map(|net| net.addr());
+    shared.or_else(|| named_elsewhere(interfaces).into_iter().find(|own| own.is_ipv4() == client.is_ipv4()))
 }
 
 /// The addresses that machines of other links can name, IPv4 first.

@@ -92,6 +92,8 @@ pub enum AppError {
     OtherProgram { port: u16, program: String },
     #[error("{program} listens on port {port}, and no settings to connect to it are known")]
     NoSettings { port: u16, program: String },
+    #[error("\"{}\" is neither an address nor the name of a machine", client.escape_debug())]
+    NoMachine { client: String },
     #[error("no address of this Mac is known by which {client} could find it: give one with --host")]
     NoAddress { client: String },
     #[error("no settings are known for \"{}\": use one of {known}", client.escape_debug())]
@@ -138,7 +140,10 @@ impl AppError {
     pub fn exit_status(&self) -> u8 {
         match self {
             AppError::Ports(_) | AppError::NameNeedsPreferences { .. } => 2,
-            AppError::Source(_) | AppError::MixedSource(_) | AppError::NoClient { .. } => 2,
+            AppError::Source(_)
+            | AppError::MixedSource(_)
+            | AppError::NoClient { .. }
+            | AppError::NoMachine { .. } => 2,
             AppError::NotYours { .. } | AppError::GuardIsOn => 2,
             AppError::End(_) | AppError::EndOfDay(_) => 2,
             AppError::Preferences { .. } | AppError::ReadPreferences { .. } | AppError::SetPreference(_) => 2,

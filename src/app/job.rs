@@ -1,14 +1,16 @@
 //! What is to be said of root's own job, which closes in time what is open.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::root::job::{self, JobState};
 use crate::rules::ledger::Opening;
-use crate::system::System;
+use crate::system::{JOB, System};
 
 /// For how long an answer counts: launchd is asked by a program of its own.
 const LASTS: Duration = Duration::from_secs(60);
+/// For how long a doubt counts: the answer may have come while the job was being installed.
+const DOUBT_LASTS: Duration = Duration::from_secs(5);
 
 /// The last answer; a tray asks every few seconds.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,8 @@ pub(super) struct JobCache(Arc<Mutex<Option<KnownJob>>>);
 #[derive(Clone, Debug)]
 struct KnownJob {
     asked: Instant,
+    /// When it was last installed, or taken away.
+    written: Option<SystemTime>,
     /// Why nothing closes by itself; `None`: it does.
     missing: Option<String>,
     is_installed: bool,
@@ -38,10 +42,17 @@ impl JobCache {
 
     fn known(&self, system: &dyn System) -> KnownJob {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match last.as_ref().filter(|last| last.asked.elapsed() < LASTS) {
+        let written = std::fs::metadata(system.place(JOB)).and_then(|record| record.modified()).ok();
+        match last.as_ref().filter(|last| last.written == written && last.asked.elapsed() < last.lasts()) {
             Some(known) => known.clone(),
-            None => last.insert(ask(system)).clone(),
+            None => last.insert(ask(system, written)).clone(),
         }
+    }
+}
+
+impl KnownJob {
+    fn lasts(&self) -> Duration {
+        if self.missing.is_some() { DOUBT_LASTS } else { LASTS }
     }
 }
 
@@ -49,7 +60,7 @@ fn ends_by_itself(opening: &Opening) -> bool {
     opening.until.is_some() || opening.restart || !opening.stay
 }
 
-fn ask(system: &dyn System) -> KnownJob {
+fn ask(system: &dyn System, written: Option<SystemTime>) -> KnownJob {
     let (missing, is_installed) = match job::state(system) {
         JobState::Ready(_) => (None, true),
         JobState::NotInstalled => {
@@ -64,5 +75,5 @@ fn ask(system: &dyn System) -> KnownJob {
     };
     let missing = missing
         .map(|because| format!("nothing closes by itself: {because}; `portcullis install` installs it anew"));
-    KnownJob { asked: Instant::now(), missing, is_installed }
+    KnownJob { asked: Instant::now(), written, missing, is_installed }
 }

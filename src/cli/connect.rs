@@ -8,11 +8,14 @@ use super::context::Context;
 use super::error::CommandError;
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, AppError, Connection};
+use portcullis::app::{App, AppError, Connection, Observation, address_for};
 use portcullis::debuggers::debugger::{Inside, Probe};
+use portcullis::debuggers::scan;
 use portcullis::debuggers::settings::Setting;
 use portcullis::diagnosis::{Answer, Reachability};
+use portcullis::os::Interface;
 use portcullis::pf::origin::PerOrigin;
+use portcullis::port::PortRange;
 use portcullis::prefs::Preferences;
 
 #[derive(Debug, clap::Args)]
@@ -39,26 +42,53 @@ impl ConnectCommand {
     fn connect(self, app: &App) -> Run {
         let preferences = app.preferences()?;
         let port = one_port("connect", &self.port, &preferences)?;
-        let host = match self.host {
-            None if self.client != "here" => Some(this_mac_for(app, &self.client)?),
-            given => given,
+        let single = PortRange::single(port).ok_or(AppError::NoDebugger { port })?;
+        let app_firewall = &mut app.app_firewall();
+        let observed = app.observe(&Ok(preferences), &[single], scan::look_well, app_firewall)?;
+        let mut output = self.by_observation(observed, single)?;
+        let copied = self.copy.map(|client| app.copy_setting(&output.connection, &client));
+        output.copied = copied.transpose()?;
+        Ok(Box::new(output))
+    }
+
+    /// How to connect to one port, by what was seen.
+    pub fn by_observation(
+        &self,
+        observed: Observation,
+        port: PortRange,
+    ) -> Result<ConnectOutput, CommandError> {
+        let host = match &self.host {
+            None if self.client != "here" => Some(this_mac_for(&observed.evidence.interfaces, &self.client)?),
+            given => given.clone(),
         };
-        let connection = app.connection(port, host.as_deref(), &Ok(preferences))?;
-        let copied = self.copy.map(|client| app.copy_setting(&connection, &client)).transpose()?;
-        let is_here = host.is_none();
-        Ok(Box::new(ConnectOutput { port, connection, copied, is_here }))
+        let connection = Connection::of(observed, port, host.as_deref())?;
+        Ok(ConnectOutput { port: port.first(), connection, copied: None, is_here: host.is_none() })
     }
 }
 
 /// This Mac's address, as the machine `client` reaches it.
-fn this_mac_for(app: &App, client: &str) -> Result<String, AppError> {
+fn this_mac_for(interfaces: &[Interface], client: &str) -> Result<String, AppError> {
     use std::net::ToSocketAddrs as _;
     let typed = client.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    if typed.is_none() && !is_machine_name(client) {
+        return Err(AppError::NoMachine { client: client.chars().take(80).collect() });
+    }
     // A name that does not resolve is of some network; the first address stands for all.
     let resolved = || (client, 0).to_socket_addrs().ok()?.next().map(|address| address.ip());
     let at = typed.or_else(resolved).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let address = app.address_for(at).map(|address| address.to_string());
+    let address = address_for(interfaces, at).map(|address| address.to_string());
     address.ok_or_else(|| AppError::NoAddress { client: client.chars().take(80).collect() })
+}
+
+/// Whether a text can be the name of a machine: labels of letters, digits and hyphens, the last of which is no number, so that
+/// no address with a slip in it is one (RFC 1123, 2.1).
+fn is_machine_name(text: &str) -> bool {
+    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    let is_label =
+        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || "-_".contains(c));
+    text.len() <= 253
+        && labels.clone().all(is_label)
+        && labels.next_back().is_some_and(|last| last.chars().any(|c| !c.is_ascii_digit()))
 }
 
 /// The one port that was typed for `command`.
@@ -71,7 +101,7 @@ pub fn one_port(command: &'static str, text: &str, preferences: &Preferences) ->
     })
 }
 
-struct ConnectOutput {
+pub struct ConnectOutput {
     port: u16,
     connection: Connection,
     copied: Option<Setting>,

@@ -1,11 +1,12 @@
 //! `portcullis doctor`
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::context::Context;
-use super::error::CommandError;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, PfConf, names};
+use portcullis::app::{App, Observation, PfConf, names};
 use portcullis::debuggers::debugger::Server;
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::scan;
@@ -22,53 +23,64 @@ pub struct DoctorCommand {}
 
 impl DoctorCommand {
     pub fn run(self, context: &Context) -> Run {
-        let facts = facts(&context.app()?)?;
-        let findings = doctor::examine(&facts);
-        Ok(Box::new(DoctorOutput { findings, ports: facts.ports }))
+        let app = context.app()?;
+        let here = std::env::current_dir().unwrap_or_default();
+        let project = project::collect(&here);
+        let evidence = app.evidence(&mut names::ask)?;
+        let (preferences, watched) = (Ok(app.preferences()?), watched(&project));
+        let observed =
+            app.observe_by(evidence, &preferences, &watched, scan::look_well, &mut app.app_firewall());
+        Ok(Box::new(DoctorOutput::of(with_machine(&app, &here, project, facts(observed)))))
     }
 }
 
-fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
-    let here = std::env::current_dir().unwrap_or_default();
-    let project = project::collect(&here);
-    let observed =
-        app.observe(&Ok(app.preferences()?), &watched(&project), scan::look_well, &mut app.app_firewall())?;
-    let (ports, processes, blind_spot) = match observed.look {
+/// What the report is made from, as far as every front end knows it.
+pub fn facts(observed: Observation) -> doctor::DoctorFacts {
+    let Observation { evidence, facts, status, look } = observed;
+    let (ports, processes, blind_spot) = match look {
         Ok(look) => {
-            let ports =
-                look.views.into_iter().filter_map(|view| report_on(&observed.facts, &observed.status, view));
+            let ports = look.views.into_iter().filter_map(|view| report_on(&facts, &status, view));
             (ports.collect(), look.processes, look.table.blind_spot)
         }
         Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
     };
+    doctor::DoctorFacts {
+        useless_lines: evidence.conf.as_ref().map(PfConf::useless_lines).unwrap_or_default(),
+        on_disk: evidence.on_disk(),
+        seen: evidence.seen().cloned(),
+        rulesets: evidence.rulesets.ok(),
+        let_in: let_in(&status),
+        notes: status.notes,
+        ledger_problem: facts.ledger_problem,
+        interrupted: status.interrupted,
+        firewall: Some(status.firewall),
+        app_firewall: Some(facts.app_firewall),
+        ports,
+        blind_spot,
+        processes,
+        ..doctor::DoctorFacts::default()
+    }
+}
+
+/// What this machine shows beside that: jobs, tools, the project in the folder `here`.
+fn with_machine(
+    app: &App,
+    here: &Path,
+    project: project::Project,
+    facts: doctor::DoctorFacts,
+) -> doctor::DoctorFacts {
     let interfaces = os::interfaces().unwrap_or_default();
-    let seen = observed.facts.report.usable(os::now(), &observed.facts.boot).ok().cloned();
-    let rulesets = seen.as_ref().and_then(|seen| app.rulesets(seen).ok());
-    let conf = PfConf::read(app.system(), &mut names::ask);
-    Ok(doctor::DoctorFacts {
-        useless_lines: conf.as_ref().map(PfConf::useless_lines).unwrap_or_default(),
-        on_disk: conf.and_then(|conf| conf.on_disk(seen.as_ref(), rulesets.as_ref())),
+    doctor::DoctorFacts {
         daemons: daemons::collect(app.system()),
         sysctl_conf: daemons::sysctl_conf(app.system()),
-        rulesets,
-        seen,
-        let_in: let_in(&observed.status),
-        notes: observed.status.notes,
-        ledger_problem: observed.facts.ledger_problem,
-        interrupted: observed.status.interrupted,
-        firewall: Some(observed.status.firewall),
-        app_firewall: Some(observed.facts.app_firewall),
         stealth_mode: app.stealth_mode(),
-        ports,
         addresses: interfaces
             .into_iter()
             .flat_map(|interface| interface.addresses)
             .map(|net| net.addr())
             .collect(),
-        blind_spot,
-        processes,
         toolchain: toolchain::collect(&toolchain::ToolEnvironment {
-            folder: &here,
+            folder: here,
             project: &project.folder,
             path: &std::env::var_os("PATH").unwrap_or_default(),
             variable: &|name| std::env::var(name).ok(),
@@ -79,7 +91,8 @@ fn facts(app: &App) -> Result<doctor::DoctorFacts, CommandError> {
         macos: doctor::macos_version(),
         apple_silicon: doctor::apple_silicon(),
         developer_tools: doctor::developer_tools(),
-    })
+        ..facts
+    }
 }
 
 fn let_in(status: &Status) -> Vec<NamedPort> {
@@ -87,7 +100,7 @@ fn let_in(status: &Status) -> Vec<NamedPort> {
     let_in.map(PortStatus::named_port).collect()
 }
 
-struct DoctorOutput {
+pub struct DoctorOutput {
     findings: Vec<Finding>,
     ports: Vec<doctor::ExaminedPort>,
 }
@@ -101,6 +114,10 @@ struct DoctorJson<'a> {
 }
 
 impl DoctorOutput {
+    pub fn of(facts: doctor::DoctorFacts) -> Self {
+        DoctorOutput { findings: doctor::examine(&facts), ports: facts.ports }
+    }
+
     fn is_ok(&self) -> bool {
         !self.findings.iter().any(|finding| finding.level == Level::Problem)
     }

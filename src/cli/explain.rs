@@ -10,7 +10,8 @@ use super::error::CommandError;
 use super::files::{ConfFile, IncludedFiles};
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, AppError, PfConf, names};
+use portcullis::app::{AppError, Evidence, ReadPreferences, names};
+use portcullis::firewall;
 use portcullis::pf::criteria::Family;
 use portcullis::pf::explain::{ClientHost, Explanation, Query, ask, ask_outgoing};
 use portcullis::pf::load::Listing;
@@ -22,7 +23,6 @@ use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, RulesetsReport};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::status::wording::duration;
-use portcullis::{firewall, os};
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
 that root last saw (`portcullis status --check` has root look).";
@@ -139,7 +139,7 @@ impl ExplainCommand {
         match &self.rules {
             ExplainedRules::Seen => {
                 let app = context.app()?;
-                interruption::told(&app, || self.explain_seen(&app))
+                self.explain_seen(&app.evidence(&mut names::ask)?, app.preferences())
             }
             ExplainedRules::File(conf) => self.explain_file(conf),
         }
@@ -178,16 +178,22 @@ impl ExplainCommand {
         Ok(Box::new(output))
     }
 
-    fn explain_seen(&self, app: &App) -> Run {
-        let port = self.asked_port(&app.preferences()?)?;
-        let fact = app.report();
+    /// What is said of the rules that root last saw.
+    pub fn explain_seen(&self, evidence: &Evidence, preferences: ReadPreferences) -> Run {
+        let is_interrupted = evidence.interrupted.is_some();
+        interruption::told_of(is_interrupted, || self.by_evidence(evidence, &preferences?))
+    }
+
+    fn by_evidence(&self, evidence: &Evidence, preferences: &Preferences) -> Run {
+        let port = self.asked_port(preferences)?;
         let unasked = |verdict, sentence, because: String| -> Run {
             Ok(Box::new(UnaskedOutput::new(verdict, sentence, &because)))
         };
-        let loaded_now =
-            |rulesets: RulesetsReport| loaded(&rulesets).with_interfaces(firewall::interfaces(app.system()));
-        let in_doubt = self.is_in_doubt(app, port.first);
-        let report = match fact.usable(os::now(), &os::boot_id().map_err(AppError::from)?) {
+        let loaded_now = |rulesets: &RulesetsReport| {
+            loaded(rulesets).with_interfaces(firewall::interface_facts(&evidence.interfaces))
+        };
+        let in_doubt = self.is_in_doubt(evidence, port.first);
+        let report = match evidence.report.usable(evidence.now, &evidence.boot) {
             Ok(report) => report,
             Err(because) => {
                 let sentence = format!(
@@ -209,7 +215,7 @@ impl ExplainCommand {
                 );
                 let output = UnaskedOutput::new(Decision::Pass, sentence, "pf is off");
                 // A change is held to what pf would do, and this is where its failure sends the person.
-                let rules = app.rulesets(report).ok().map(loaded_now);
+                let rules = evidence.rulesets.as_ref().ok().map(loaded_now);
                 let would = rules.map(|rules| self.answer(&rules, port, Vec::new(), Vec::new()));
                 let notes = would.map(|would| format!("were pf on: {}", would.explanation.sentence));
                 return Ok(Box::new(UnaskedOutput { notes: notes.into_iter().collect(), ..output }));
@@ -220,7 +226,7 @@ impl ExplainCommand {
                 return unasked(Decision::Unknown, sentence, because);
             }
         }
-        let rulesets = match app.rulesets(report) {
+        let rulesets = match &evidence.rulesets {
             Ok(rulesets) => rulesets,
             Err(because) => {
                 let sentence = format!(
@@ -229,10 +235,9 @@ impl ExplainCommand {
                 return unasked(Decision::Unknown, sentence, because.to_string());
             }
         };
-        let on_disk = PfConf::read(app.system(), &mut names::ask)
-            .and_then(|conf| conf.on_disk(Some(report), Some(&rulesets)));
+        let on_disk = evidence.on_disk();
         let loaded = loaded_now(rulesets);
-        let age = duration(os::now().saturating_sub(report.seen));
+        let age = duration(evidence.now.saturating_sub(report.seen));
         let mut notes = vec![format!("by the rules that root saw {age} ago")];
         notes.extend(on_disk.map(|on_disk| format!("{on_disk}; {}", on_disk.next_step())));
         let mut output = self.answer(&loaded, port, notes, Vec::new());
@@ -243,10 +248,10 @@ impl ExplainCommand {
     }
 
     /// Whether a change that was interrupted may have left the port open to this client: to this Mac it always is.
-    fn is_in_doubt(&self, app: &App, port: u16) -> bool {
+    fn is_in_doubt(&self, evidence: &Evidence, port: u16) -> bool {
         let is_from_outside = self.to.is_none() && self.client.from != ClientHost::Loopback;
-        let open = app.interrupted().map(|changing| changing.open).unwrap_or_default();
-        is_from_outside && open.iter().any(|open| open.port.contains(port))
+        let mut open = evidence.interrupted.iter().flat_map(|changing| &changing.open);
+        is_from_outside && open.any(|open| open.port.contains(port))
     }
 
     /// The port that is asked about: of several the first, which a note says.

@@ -7,7 +7,12 @@ use portcullis::app::App;
 
 /// The run of a command on `app`, with the word of a change that was interrupted before.
 pub fn told(app: &App, run: impl FnOnce() -> Run) -> Run {
-    if app.interrupted().is_none() {
+    told_of(app.interrupted().is_some(), run)
+}
+
+/// The same, where it is known whether there is one.
+pub fn told_of(is_interrupted: bool, run: impl FnOnce() -> Run) -> Run {
+    if !is_interrupted {
         return run();
     }
     match run() {

@@ -43,6 +43,7 @@ mod uninstall;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use context::Context;
@@ -126,6 +127,11 @@ pub fn main() -> ExitCode {
     let context = Context { lab, printer };
     match command {
         Some(command) => printer.finish(command.run(&context)),
+        None if json => {
+            let says = "--json is for a command, such as `portcullis status --json`; without a command the tray starts";
+            let _ = CliArguments::command().error(ErrorKind::MissingSubcommand, says).print();
+            ExitCode::from(2)
+        }
         None => tray::start(context.lab.as_deref()),
     }
 }

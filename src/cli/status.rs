@@ -31,12 +31,12 @@ impl StatusCommand {
 }
 
 #[derive(Serialize)]
-struct StatusOutput {
+pub struct StatusOutput {
     /// What root did beside looking: it undid a change that was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    changed: Option<String>,
+    pub changed: Option<String>,
     #[serde(flatten)]
-    status: Status,
+    pub status: Status,
 }
 
 impl CommandOutput for StatusOutput {

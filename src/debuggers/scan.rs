@@ -39,15 +39,27 @@ pub struct Scan {
 pub fn look(watched: &[WatchedPort], earlier: Option<&SocketTable>) -> Result<Scan, SocketsError> {
     let ranges: Vec<PortRange> = watched.iter().map(|watched| watched.range).collect();
     let table = sockets::read(&ranges)?;
-    let processes = sockets::processes(may_linger)?;
-    let used = table.listeners.iter().chain(&table.connections).map(|socket| socket.local.port());
-    let used = used.filter(|port| ranges.iter().any(|range| range.contains(*port)));
-    let mut ports: Vec<u16> = ranges.iter().filter_map(|range| range.as_single()).chain(used).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    let view = |port| PortView::of(expectation(watched, port), &table, earlier, &processes);
-    let views = ports.into_iter().map(view).collect();
-    Ok(Scan { table, processes, views })
+    Ok(Scan::of(watched, table, earlier, sockets::processes(may_linger)?))
+}
+
+impl Scan {
+    /// What the table shows of the `watched` ports; as [`look`] reads it.
+    pub fn of(
+        watched: &[WatchedPort],
+        table: SocketTable,
+        earlier: Option<&SocketTable>,
+        processes: Vec<Process>,
+    ) -> Self {
+        let ranges = || watched.iter().map(|watched| watched.range);
+        let used = table.listeners.iter().chain(&table.connections).map(|socket| socket.local.port());
+        let used = used.filter(|port| ranges().any(|range| range.contains(*port)));
+        let mut ports: Vec<u16> = ranges().filter_map(|range| range.as_single()).chain(used).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let view = |port| PortView::of(expectation(watched, port), &table, earlier, &processes);
+        let views = ports.into_iter().map(view).collect();
+        Scan { table, processes, views }
+    }
 }
 
 fn expectation(watched: &[WatchedPort], port: u16) -> PortExpectation {

@@ -8,6 +8,7 @@
 //! signature and its run. Therefore root first copies it into a fresh directory of its own, hashes *the copy*, and
 //! runs the copy only where the hash is the one of the file that was checked.
 
+pub mod alert;
 mod handover;
 pub mod notification;
 pub mod place;

@@ -3,8 +3,8 @@
 
 use std::path::{Component, Path};
 
-use super::quote;
-use crate::system::{PATIENCE, System};
+use super::alert;
+use crate::system::System;
 
 /// A place from which root may not be allowed to read the helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,18 +69,11 @@ const NEXT_STEP: &str =
 /// Says so in a dialog, and comes back when that was answered, or after two minutes. Where no dialog can be shown nothing is
 /// said: ports open and close all the same, by way of a copy of the helper that root may read.
 pub fn tell(system: &dyn System, place: RestrictedPlace) {
-    let dialog = system.program("/usr/bin/osascript").args(["-e", &script(place)]);
-    let _ = dialog.timeout(PATIENCE).ending_with_us().run();
+    alert::show(system, place.sentence(), &message());
 }
 
-/// The AppleScript of the dialog.
-fn script(place: RestrictedPlace) -> String {
-    let message = format!("macOS may keep root from reading it there. {NEXT_STEP}.");
-    format!(
-        "display alert {} message {} buttons {{\"OK\"}}",
-        quote::applescript(place.sentence()),
-        quote::applescript(&message)
-    )
+fn message() -> String {
+    format!("macOS may keep root from reading it there. {NEXT_STEP}.")
 }
 
 #[cfg(test)]
@@ -114,7 +107,8 @@ mod tests {
             RestrictedPlace::Documents,
             RestrictedPlace::Desktop,
         ] {
-            let alert = crate::lab::osascript::Alert::parse(&script(place)).unwrap();
+            let alert =
+                crate::lab::osascript::Alert::parse(&alert::script(place.sentence(), &message())).unwrap();
             assert_eq!(alert.title, place.sentence());
             assert!(alert.message.contains("move Portcullis.app to /Applications"), "{alert:?}");
             assert_eq!(alert.buttons, ["OK"]);

@@ -10,14 +10,20 @@ pub mod read;
 pub use pfctl::{Pfctl, PfctlError, Rules};
 pub use read::Reference;
 
+use crate::os::Interface;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::system::System;
 
 /// The interfaces that verdicts are for; none where they cannot be read, which leaves verdicts unknown.
 pub fn interfaces(system: &dyn System) -> Vec<InterfaceFacts> {
-    let found = system.interfaces().unwrap_or_default();
-    found
-        .into_iter()
-        .map(|interface| InterfaceFacts { name: interface.name, addresses: interface.addresses })
-        .collect()
+    interface_facts(&system.interfaces().unwrap_or_default())
+}
+
+/// The interfaces as verdicts take them.
+pub fn interface_facts(found: &[Interface]) -> Vec<InterfaceFacts> {
+    let facts = |interface: &Interface| InterfaceFacts {
+        name: interface.name.clone(),
+        addresses: interface.addresses.clone(),
+    };
+    found.iter().map(facts).collect()
 }

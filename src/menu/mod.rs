@@ -43,7 +43,7 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
     if let Some(failure) = &state.failure {
         below.extend(paragraph("failure", &words::failure(failure), 3));
     }
-    let quit = waiting_row(state, "quit", RowKind::Button, words::QUIT, MenuAction::Quit);
+    let quit = action_row("quit", RowKind::Button, words::QUIT.to_owned(), MenuAction::Quit);
     let end = vec![separator("above-quit"), quit];
 
     // Ports come before notes where there is no room for both, and what is open or in use before what is not.
@@ -75,8 +75,7 @@ fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
     [guard, close_all, waiting_row(state, "check", RowKind::Button, words::CHECK, MenuAction::Check)]
 }
 
-/// A row that says that it waits while its action does, and cannot be clicked while any action waits. That holds for Quit
-/// too: the outcome of a prompt could not be shown any more, and Cancel Request is a click away.
+/// A row that says that it waits while its action does, and cannot be clicked while any action waits.
 fn waiting_row(state: &MenuState, id: &str, kind: RowKind, text: &str, action: MenuAction) -> MenuRow {
     let text = match &state.waiting {
         Some(waiting) if *waiting == action => format!("{text} — {}", words::waiting(waiting)),
@@ -256,7 +255,7 @@ mod tests {
             Check Now  (grey)
             Cancel Request
         ---
-            Quit Portcullis  (grey)
+            Quit Portcullis
         ");
         insta::assert_snapshot!(waiting(MenuAction::Guard(false)), @r"
         All debug ports are closed  (grey)
@@ -270,7 +269,7 @@ mod tests {
             Check Now  (grey)
             Cancel Request
         ---
-            Quit Portcullis  (grey)
+            Quit Portcullis
         ");
     }
 

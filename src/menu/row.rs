@@ -36,7 +36,7 @@ pub enum MenuAction {
     },
     /// Take the administrator prompt away.
     Cancel,
-    /// End the app; what is open stays open.
+    /// End the app, and the prompt that waits with it; what is open stays open.
     Quit,
 }
 

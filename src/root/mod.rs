@@ -32,3 +32,5 @@ pub mod tick;
 mod undo;
 mod uninstall;
 pub mod words;
+
+pub use live::Live;

@@ -28,7 +28,7 @@ use crate::report::{Note, PfState, Report};
 use port::count;
 
 /// The state of all ports, as the icon shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Icon {
     /// Every port is closed.

@@ -7,6 +7,8 @@ use portcullis::status::Status;
 pub enum Event {
     /// The row of this id was clicked.
     Clicked(String),
+    /// The app is asked to end: by a signal, as at the logout.
+    End,
     /// The status is another one now.
     Seen(Status),
     /// An action came to its end, and this is the status after it.

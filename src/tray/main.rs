@@ -8,13 +8,18 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod draw;
+mod ending;
 mod error;
 mod event;
 mod icon;
+mod instance;
+#[cfg(target_os = "linux")]
+mod panel;
 mod place;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,6 +33,7 @@ use tray_icon::menu::MenuEvent;
 use draw::Tray;
 use error::TrayError;
 use event::Event;
+use instance::Instance;
 use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
 use portcullis::elevate::notification;
@@ -51,7 +57,7 @@ fn main() -> ExitCode {
     };
     let app = lab::choose(directory.as_deref()).map_err(AppError::from).and_then(App::new);
     let shown = match app {
-        Ok(app) => run(app).map_err(|error| error.to_string()),
+        Ok(app) => start(app).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     match shown {
@@ -75,11 +81,28 @@ fn read_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Optio
     }
 }
 
+/// Shows the tray, or where the one is that runs already.
+fn start(app: App) -> Result<(), TrayError> {
+    place::check()?;
+    match Instance::of(&app) {
+        Instance::Only(_held) => run(app),
+        Instance::Another(process) => {
+            eprintln!("portcullis: {}", instance::running(process));
+            // Opened in the Finder, it has no terminal to say so in.
+            if cfg!(target_os = "macos") && !std::io::stderr().is_terminal() {
+                instance::show_where(&app);
+            }
+            Ok(())
+        }
+    }
+}
+
 /// Shows the tray until Quit is clicked. To be called on the main thread.
 fn run(app: App) -> Result<(), TrayError> {
-    place::check()?;
     run_launchd(&app);
     tell_of_the_place(&app);
+    #[cfg(target_os = "linux")]
+    panel::tell_of_none();
     // Outlives the icon, whose files are in it.
     let directory = place::icon_directory()?;
     let mut event_loop = {
@@ -94,7 +117,8 @@ fn run(app: App) -> Result<(), TrayError> {
         event_loop.set_activate_ignoring_other_apps(false);
     }
     let proxy = event_loop.create_proxy();
-    let clicks = proxy.clone();
+    let (clicks, ends) = (proxy.clone(), proxy.clone());
+    ending::on_signals(move || send(&ends, Event::End));
     MenuEvent::set_event_handler(Some(move |event: MenuEvent| send(&clicks, Event::Clicked(event.id.0))));
 
     let mut session: Option<TraySession> = None;
@@ -117,6 +141,11 @@ fn run(app: App) -> Result<(), TrayError> {
                 if next == Next::Quit {
                     *control_flow = ControlFlow::Exit;
                 }
+            }
+            // On a Mac, the app was opened once more.
+            LoopEvent::Reopen { .. } => {
+                let app = app.clone();
+                std::thread::spawn(move || instance::show_where(&app));
             }
             // The icon goes before the loop, whatever ends the loop.
             LoopEvent::LoopDestroyed => session = None,
@@ -164,6 +193,8 @@ struct TraySession {
     state: MenuState,
     /// Takes the prompt of the action that waits away.
     cancellation: Cancellation,
+    /// Whether the app ends as soon as the action that waits has come to its end.
+    is_ending: bool,
     /// As they are shown.
     rows: Vec<MenuRow>,
     tray: Tray,
@@ -193,7 +224,7 @@ impl TraySession {
             }
         }));
         let (app, proxy, cancellation) = (app.clone(), proxy.clone(), Cancellation::default());
-        Ok(TraySession { app, proxy, watcher, status, state, cancellation, rows, tray })
+        Ok(TraySession { app, proxy, watcher, status, state, cancellation, is_ending: false, rows, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
@@ -202,11 +233,13 @@ impl TraySession {
             Event::Clicked(id) => match action_of(&self.rows, &id).cloned() {
                 Some(MenuAction::Copy { port, client }) => self.copy(port, client),
                 Some(MenuAction::Cancel) => self.cancellation.cancel(),
-                Some(MenuAction::Quit) => return Next::Quit,
+                Some(MenuAction::Quit) => return self.end(),
                 Some(action) => self.begin(action),
                 None => {}
             },
+            Event::End => return self.end(),
             Event::Seen(status) => self.take(status),
+            Event::Done(..) if self.is_ending => return Next::Quit,
             Event::Done(result, status) => {
                 self.take(status);
                 self.state.waiting = None;
@@ -235,6 +268,17 @@ impl TraySession {
             std::thread::spawn(move || notification::show(app.system(), &text));
         }
         self.status = status;
+    }
+
+    /// Ends at once where no action waits, or where it was asked twice; else takes the prompt away and waits for what becomes
+    /// of the action: root may be at work already.
+    fn end(&mut self) -> Next {
+        if self.state.waiting.is_none() || self.is_ending {
+            return Next::Quit;
+        }
+        self.cancellation.cancel();
+        self.is_ending = true;
+        Next::Wait
     }
 
     /// Starts a worker: what listens is read anew, and another program takes the text.
