@@ -7,7 +7,7 @@
 mod facts;
 mod firewall;
 mod network;
-mod news;
+pub mod news;
 mod port;
 #[cfg(test)]
 pub mod sample;
@@ -17,7 +17,6 @@ pub mod wording;
 pub use facts::{AppFirewall, Attempts, Facts};
 pub use firewall::{Firewall, FirewallState};
 pub use network::{NetworkPlace, PortNetwork};
-pub use news::news;
 pub use port::{PortEnd, PortState, PortStatus, explain_way_in};
 
 use serde::{Deserialize, Serialize};

@@ -41,7 +41,8 @@ use portcullis::elevate::place::RestrictedPlace;
 use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::os::cancel::Cancellation;
-use portcullis::status::{Status, news};
+use portcullis::status::Status;
+use portcullis::status::news::news;
 use portcullis::system::LAUNCHCTL;
 use watch::Watcher;
 
