@@ -28,12 +28,12 @@ impl CleanUpPreview {
     pub(super) fn of(system: &dyn System) -> Self {
         let conf = PfConf::read(system, &mut names::ask_without_network);
         let sha256 = conf.as_ref().map(|conf| hash::of_bytes(conf.text.as_bytes())).unwrap_or_default();
+        let mut daemons = daemons::collect(system, conf.as_ref().map(|conf| &conf.loaded.rulesets)).about_pf;
         let mut lines = conf.map(|conf| conf.useless_lines()).unwrap_or_default();
         // A line that no request can carry is for a person to take out.
         lines.retain(|line| carried(line).is_some_and(|one| conf_lines::validate(&sha256, &[one]).is_ok()));
         let more = lines.len().saturating_sub(ConfLine::MOST);
         lines.truncate(ConfLine::MOST);
-        let mut daemons = daemons::collect(system).about_pf;
         daemons.retain(|daemon| !daemon.recipes.is_empty() || !daemon.open.is_empty());
         CleanUpPreview { lines, more, daemons, settings: daemons::sysctl_conf(system), sha256 }
     }

@@ -30,7 +30,10 @@ impl DoctorCommand {
         let (preferences, watched) = (Ok(app.preferences()?), watched(&project));
         let observed =
             app.observe_by(evidence, &preferences, &watched, scan::look_well, &mut app.app_firewall());
-        Ok(Box::new(DoctorOutput::of(with_machine(&app, &here, project, facts(observed)))))
+        let conf = observed.evidence.conf.as_ref().map(|conf| &conf.loaded.rulesets);
+        let daemons = daemons::collect(app.system(), conf);
+        let facts = doctor::DoctorFacts { daemons, ..facts(observed) };
+        Ok(Box::new(DoctorOutput::of(with_machine(&app, &here, project, facts))))
     }
 }
 
@@ -71,7 +74,6 @@ fn with_machine(
 ) -> doctor::DoctorFacts {
     let interfaces = os::interfaces().unwrap_or_default();
     doctor::DoctorFacts {
-        daemons: daemons::collect(app.system()),
         sysctl_conf: daemons::sysctl_conf(app.system()),
         stealth_mode: app.stealth_mode(),
         addresses: interfaces

@@ -6,8 +6,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::binary_plist::BinaryPlist;
+use super::scripts::{self, Script};
 use crate::os::{self, PlainFileError};
-use crate::pf::recipes::{FoundRecipe, of_command, of_script};
+use crate::pf::recipes::{FoundRecipe, of_command, of_script, uncalled_loads};
+use crate::pf::rulesets::Rulesets;
 use crate::system::System;
 
 const DAEMONS: &str = "/Library/LaunchDaemons";
@@ -16,8 +18,6 @@ const AGENTS: &str = "/Library/LaunchAgents";
 const OWN_AGENTS: &str = "Library/LaunchAgents";
 /// Settings that old recipes write.
 pub const SYSCTL_CONF: &str = "/etc/sysctl.conf";
-/// More than any such file has, in bytes.
-const LARGEST: u64 = 1024 * 1024;
 
 /// Who runs a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,12 @@ pub enum Runner {
     EachUser,
     /// This user, at every login.
     ThisUser,
+    /// Root, by cron(8) or periodic(8).
+    Schedule,
+    /// Each shell that begins.
+    Shell,
+    /// Old versions of macOS alone.
+    Never,
 }
 
 /// One job that is about pf.
@@ -45,6 +51,8 @@ pub struct Daemon {
     pub recipes: Vec<(String, FoundRecipe)>,
     /// What others than root can change of what root runs: the file or folder, and how.
     pub open: Vec<(String, String)>,
+    /// Root reads no file of another user: what the script does is unknown.
+    pub is_unread: bool,
 }
 
 impl Daemon {
@@ -59,10 +67,17 @@ impl Daemon {
         }
     }
 
-    /// The command that ends the job and takes its plist away.
+    /// The command that ends the job and takes its plist away, or opens the file at its line.
     pub fn removal(&self) -> String {
         let (label, plist) = (word(&self.label), word(&self.plist));
+        let line = self.recipes.first().map_or(1, |(_, found)| found.line);
         match self.runner {
+            Runner::Schedule | Runner::Shell | Runner::Never if self.plist.starts_with("/etc/") => {
+                format!("sudo nano +{line} {plist}")
+            }
+            Runner::Schedule => "sudo crontab -e -u root".to_owned(),
+            Runner::Shell => format!("nano +{line} {plist}"),
+            Runner::Never => format!("sudo rm {plist}"),
             Runner::Root => format!("sudo launchctl bootout system/{label}; sudo rm {plist}"),
             Runner::EachUser => format!("launchctl bootout gui/$(id -u)/{label}; sudo rm {plist}"),
             Runner::ThisUser => format!("launchctl bootout gui/$(id -u)/{label}; rm {plist}"),
@@ -77,6 +92,17 @@ impl Daemon {
             Runner::EachUser => ("each user runs", "at every login"),
             Runner::ThisUser if self.is_root => ("root runs, for you by sudo,", "at every login"),
             Runner::ThisUser => ("you run", "at every login"),
+            Runner::Schedule => ("root runs", "at set times"),
+            Runner::Shell => ("each new shell runs", "line by line"),
+            Runner::Never => ("macOS runs", "no more since 10.10"),
+        }
+    }
+
+    /// What its removal takes away.
+    pub fn is_rid_of(&self) -> &'static str {
+        match self.runner {
+            Runner::Root | Runner::EachUser | Runner::ThisUser => "be rid of the job",
+            Runner::Schedule | Runner::Shell | Runner::Never => "take the line out",
         }
     }
 }
@@ -87,7 +113,7 @@ fn word(text: &str) -> String {
     if text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// The jobs of launchd, as far as they are about pf.
+/// The jobs of launchd and what else runs by itself, as far as they are about pf.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Daemons {
     /// By the names of their plists, those that root runs first.
@@ -96,10 +122,10 @@ pub struct Daemons {
     pub unread: Vec<String>,
 }
 
-/// The jobs of this Mac, and of this user.
-pub fn collect(system: &dyn System) -> Daemons {
+/// The jobs of this Mac, and of this user. `conf` is /etc/pf.conf, where it can be read.
+pub fn collect(system: &dyn System, conf: Option<&Rulesets>) -> Daemons {
     let home = std::env::home_dir().filter(|home| home.is_absolute());
-    let own = home.map(|home| home.join(OWN_AGENTS).display().to_string());
+    let own = home.as_ref().map(|home| home.join(OWN_AGENTS).display().to_string());
     let folders = [
         (Some(DAEMONS.to_owned()), Runner::Root),
         (Some(AGENTS.to_owned()), Runner::EachUser),
@@ -110,23 +136,117 @@ pub fn collect(system: &dyn System) -> Daemons {
         for name in plists(system, folder) {
             let path = format!("{folder}/{name}");
             match job_file(system, &path) {
-                Ok(job) => found.about_pf.extend(daemon(system, &path, job, runner)),
+                Ok(job) => found.about_pf.extend(daemon(system, conf, &path, job, runner)),
                 // launchd runs no job that it cannot read either, but it may read what this user may not.
                 Err(Unread::Gone) => {}
                 Err(Unread::Closed) => found.unread.push(path),
             }
         }
     }
+    found.about_pf.extend(start_files(system, home.as_deref()));
     found
+}
+
+/// The files besides launchd's jobs whose commands run by themselves.
+fn start_files(system: &dyn System, home: Option<&Path>) -> Vec<Daemon> {
+    let own = |name: &&str| Some((home?.join(name).display().to_string(), Runner::Shell));
+    let known = |(path, runner): &(&str, Runner)| ((*path).to_owned(), *runner);
+    let periodic = ["daily", "weekly", "monthly"].iter().flat_map(|folder| {
+        let folder = format!("/etc/periodic/{folder}");
+        names(system, &folder).into_iter().map(move |name| (format!("{folder}/{name}"), Runner::Schedule))
+    });
+    let files = START_FILES.iter().map(known).chain(periodic).chain(OWN_START_FILES.iter().filter_map(own));
+    files.filter_map(|(path, runner)| start_file(system, path, runner)).collect()
+}
+
+const START_FILES: [(&str, Runner); 10] = [
+    (CRONTAB, Runner::Schedule),
+    ("/var/at/tabs/root", Runner::Schedule),
+    ("/etc/rc.local", Runner::Never),
+    ("/Library/StartupItems/PF/PF", Runner::Never),
+    ("/etc/zshenv", Runner::Shell),
+    ("/etc/zprofile", Runner::Shell),
+    ("/etc/zshrc", Runner::Shell),
+    ("/etc/zlogin", Runner::Shell),
+    ("/etc/profile", Runner::Shell),
+    ("/etc/bashrc", Runner::Shell),
+];
+/// Below a user's home.
+const OWN_START_FILES: [&str; 7] =
+    [".zshenv", ".zprofile", ".zshrc", ".zlogin", ".profile", ".bash_profile", ".bashrc"];
+const CRONTAB: &str = "/etc/crontab";
+
+fn start_file(system: &dyn System, path: String, runner: Runner) -> Option<Daemon> {
+    let text = scripts::text(system, &path)?;
+    let commands = match runner {
+        Runner::Shell => outside_functions(&text),
+        _ if path.starts_with("/etc/periodic/") || runner == Runner::Never => text,
+        _ => without_times(&text, path == CRONTAB),
+    };
+    let recipes: Vec<(String, FoundRecipe)> =
+        of_script(&commands).into_iter().map(|found| (path.clone(), found)).collect();
+    let is_root = match runner {
+        Runner::Shell => recipes.iter().all(|(_, found)| found.text.contains("sudo")),
+        _ => true,
+    };
+    let open = match runner {
+        Runner::Schedule => others_can_change(system, &path, None),
+        _ => Vec::new(),
+    };
+    let (label, script, is_unread) = (String::new(), None, false);
+    (!recipes.is_empty()).then_some(Daemon {
+        plist: path,
+        label,
+        runner,
+        is_root,
+        script,
+        recipes,
+        open,
+        is_unread,
+    })
+}
+
+/// A crontab's commands, each in its line. In the system's own the user stands before the command.
+fn without_times(text: &str, has_user: bool) -> String {
+    let command = |line: &str| {
+        let first = line.trim_start().chars().next();
+        let times = match first {
+            Some('@') => 1,
+            Some('*' | '0'..='9') => 5,
+            _ => return String::new(),
+        };
+        let words: Vec<&str> = line.split_whitespace().skip(times + usize::from(has_user)).collect();
+        words.join(" ")
+    };
+    text.lines().map(|line| command(line) + "\n").collect()
+}
+
+/// The lines that a shell runs when it reads them.
+fn outside_functions(text: &str) -> String {
+    let mut depth = 0_usize;
+    let mut shown = |line: &str| {
+        let count = |brace: char| line.chars().filter(|one| *one == brace).count();
+        let is_outside = depth == 0 && !line.contains("() {") && !line.contains("(){");
+        depth = (depth + count('{')).saturating_sub(count('}'));
+        if is_outside { line.to_owned() + "\n" } else { "\n".to_owned() }
+    };
+    text.lines().map(&mut shown).collect()
 }
 
 /// The names of the property lists in a folder, in order.
 fn plists(system: &dyn System, folder: &str) -> Vec<String> {
+    let mut names = names(system, folder);
+    names.retain(|name| name.ends_with(".plist"));
+    names
+}
+
+/// The names in a folder, in order.
+fn names(system: &dyn System, folder: &str) -> Vec<String> {
     /// More than any folder has.
     const MOST: usize = 2_000;
     let entries = std::fs::read_dir(system.place(folder)).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".plist")).take(MOST).collect();
+    let mut names: Vec<String> = names.take(MOST).collect();
     names.sort();
     names
 }
@@ -140,7 +260,7 @@ enum Unread {
 }
 
 fn job_file(system: &dyn System, path: &str) -> Result<(String, Vec<String>), Unread> {
-    match bytes(system, path) {
+    match scripts::bytes(system, path) {
         Ok(bytes) => {
             job(&bytes).ok_or(if BinaryPlist::is_meant(&bytes) { Unread::Closed } else { Unread::Gone })
         }
@@ -154,28 +274,24 @@ fn job_file(system: &dyn System, path: &str) -> Result<(String, Vec<String>), Un
 
 /// What of /etc/sysctl.conf is of a firewall that is gone.
 pub fn sysctl_conf(system: &dyn System) -> Vec<FoundRecipe> {
-    text(system, SYSCTL_CONF).map(|text| of_script(&text)).unwrap_or_default()
+    scripts::text(system, SYSCTL_CONF).map(|text| of_script(&text)).unwrap_or_default()
 }
 
 fn daemon(
     system: &dyn System,
+    conf: Option<&Rulesets>,
     plist: &str,
     (label, words): (String, Vec<String>),
     runner: Runner,
 ) -> Option<Daemon> {
     let is_root = runner == Runner::Root || words.first().is_some_and(|first| first.ends_with("sudo"));
-    // A program, or what a shell is to run.
-    let of_shell =
-        |index: usize| words.get(index.wrapping_sub(1)).is_some_and(|before| before.ends_with("sh"));
-    let absolute = words.iter().enumerate().filter(|(_, word)| word.starts_with('/'));
-    let script = absolute
-        .filter_map(|(index, word)| Some((index, word.clone(), text(system, word)?)))
-        .find(|(index, _, text)| text.starts_with("#!") || of_shell(*index))
-        .map(|(_, word, text)| (word, text));
+    let scripts = scripts::of_job(system, &words);
+    let is_unread = scripts.iter().any(|script| script.text.is_err());
     let is_about_pf = |text: &str| text.contains("pfctl") || text.contains("net.inet.ip.fw.");
-    if !words.iter().any(|word| is_about_pf(word))
-        && !script.as_ref().is_some_and(|(_, text)| is_about_pf(text))
-    {
+    let mut texts = scripts.iter().filter_map(|script| script.text.as_deref().ok());
+    let is_told = words.iter().any(|word| is_about_pf(word)) || texts.any(is_about_pf);
+    let is_hole = is_root && is_unread;
+    if !is_told && !is_hole {
         return None;
     }
     let line = words.join(" ");
@@ -186,26 +302,21 @@ fn daemon(
     let owner = (runner == Runner::ThisUser).then(os::own_uid);
     let mut open = others_can_change(system, plist, owner);
     let owner = owner.filter(|_| !is_root);
-    if let Some((path, text)) = &script {
-        recipes.extend(of_script(text).into_iter().map(|found| (path.clone(), found)));
-        open.extend(
-            others_can_change(system, path, owner)
-                .into_iter()
-                .filter(|one| !open.contains(one))
-                .collect::<Vec<_>>(),
-        );
+    let mut is_called = |path: &str| conf.is_none_or(|conf| conf.calls(path));
+    recipes.extend(uncalled_loads(&line, &mut is_called).into_iter().map(|found| (plist.to_owned(), found)));
+    for Script { path, text } in &scripts {
+        let mut ways = others_can_change(system, path, owner);
+        match text {
+            Ok(text) => {
+                let found = of_script(text).into_iter().chain(uncalled_loads(text, &mut is_called));
+                recipes.extend(found.map(|found| (path.clone(), found)));
+            }
+            Err(user) => ways.insert(0, (path.clone(), format!("it belongs to {user}, not to root"))),
+        }
+        open.extend(ways.into_iter().filter(|one| !open.contains(one)).collect::<Vec<_>>());
     }
-    let (plist, script) = (plist.to_owned(), script.map(|(path, _)| path));
-    Some(Daemon { plist, label, runner, is_root, script, recipes, open })
-}
-
-fn text(system: &dyn System, path: &str) -> Option<String> {
-    String::from_utf8(bytes(system, path).ok()?).ok()
-}
-
-/// A plain file that is not too large.
-fn bytes(system: &dyn System, path: &str) -> Result<Vec<u8>, PlainFileError> {
-    os::read_plain(&system.place(path), LARGEST)
+    let script = scripts.into_iter().next().map(|script| script.path);
+    Some(Daemon { plist: plist.to_owned(), label, runner, is_root, script, recipes, open, is_unread })
 }
 
 /// The label of a job and the words that it runs, from its property list: in XML, or binary.

@@ -19,6 +19,7 @@ mod pf;
 mod ports;
 pub mod project;
 mod recipes;
+mod scripts;
 mod system;
 mod tasks;
 pub mod toolchain;

@@ -26,7 +26,11 @@ fn changeable(daemon: &Daemon) -> Vec<Finding> {
     let runs = daemon.script.as_ref().unwrap_or(&daemon.plist);
     let (who, when) = daemon.run_by();
     let what = format!("{who} {} {when}, and others can change what it does: {how}", shortened(runs));
-    let evidence = if path == runs { daemon.plist.clone() } else { format!("{path}, on the way to {runs}") };
+    let mut evidence =
+        if path == runs { daemon.plist.clone() } else { format!("{path}, on the way to {runs}") };
+    if daemon.is_unread {
+        evidence += "; the script was not read, since another user can change it: that is the hole";
+    }
     vec![finding(Level::Problem, "pf", what, &evidence, &format!("`{}`", daemon.closing()))]
 }
 
@@ -36,7 +40,7 @@ fn of_daemon(daemon: &Daemon) -> Vec<Finding> {
         let fails = if daemon.is_root { "" } else { "; without sudo it fails, since only root may use pf" };
         let what = format!("{}, which {who} {when}: {}{fails}", shortened(file), recipe.really());
         let evidence = format!("line {line}: `{}`", shortened(text));
-        let next = format!("{}; or be rid of the job: `{}`", recipe.instead(), daemon.removal());
+        let next = format!("{}; or {}: `{}`", recipe.instead(), daemon.is_rid_of(), daemon.removal());
         finding(Level::Advice, "pf", what, &evidence, &next)
     });
     found.collect()

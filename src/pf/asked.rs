@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::criteria::{Address, Compare, InterfaceAddress, OwnerMatch, Peer, PortMatch};
+use super::criteria::{Address, Compare, InterfaceAddress, OwnerMatch, PortMatch};
 use super::load::LoadedConf;
 use super::lookup::{AskName, NameAnswer, SystemName};
 use super::names::services;
@@ -82,11 +82,14 @@ fn of_rule(rule: &Rule) -> Vec<SystemName> {
     let ends = [&rule.source, &rule.destination];
     let addresses = ends.map(|peer| &peer.address).into_iter().chain(pool).chain(hops);
     let mut found: Vec<SystemName> = addresses.filter_map(of_address).collect();
-    for Peer { port, .. } in ends {
-        if let Some(PortMatch::Service(text)) = port {
-            let unknown = |word: &&str| services::service(word).is_none();
-            found.extend(words(text).filter(unknown).map(|word| SystemName::Service(word.to_owned())));
-        }
+    let written = ends.into_iter().filter_map(|peer| match &peer.port {
+        Some(PortMatch::Service(text)) => Some(text),
+        _ => None,
+    });
+    let led_to = rule.redirect.iter().filter_map(|redirect| redirect.service.as_ref());
+    for text in written.chain(led_to) {
+        let unknown = |word: &&str| services::service(word).is_none();
+        found.extend(words(text).filter(unknown).map(|word| SystemName::Service(word.to_owned())));
     }
     if let Some(OwnerMatch::Name(text)) = &rule.user {
         found.extend(words(text).map(|word| SystemName::User(word.to_owned())));
@@ -123,15 +126,24 @@ fn rules_mut(ruleset: &mut Ruleset) -> impl Iterator<Item = &mut Rule> {
 
 /// Puts numbers in the place of the names that have one.
 fn resolve(rule: &mut Rule, number: &impl Fn(SystemName) -> Option<u32>) {
+    let port = |word: &str| {
+        let known = services::service(word).or_else(|| u16::try_from(c_number(word)?).ok());
+        known.or_else(|| u16::try_from(number(SystemName::Service(word.to_owned()))?).ok())
+    };
     for peer in [&mut rule.source, &mut rule.destination] {
         let Some(PortMatch::Service(text)) = &peer.port else { continue };
-        let port = |word: &str| {
-            let known = services::service(word).or_else(|| u16::try_from(c_number(word)?).ok());
-            known.or_else(|| u16::try_from(number(SystemName::Service(word.to_owned()))?).ok())
-        };
         if let Some(condition) = condition(text, &port) {
             peer.port = Some(PortMatch::Number(condition));
         }
+    }
+    let width = match rule.destination.port {
+        Some(PortMatch::Number(Compare::Range(first, last))) => last.saturating_sub(first),
+        _ => 0,
+    };
+    if let Some(redirect) = &mut rule.redirect
+        && let Some(ports) = redirect.service.as_deref().and_then(|text| redirected(text, width, &port))
+    {
+        (redirect.ports, redirect.service) = (ports, None);
     }
     let owner = |owner: &mut Option<OwnerMatch>, of: fn(String) -> SystemName| {
         let Some(OwnerMatch::Name(text)) = owner else { return };
@@ -142,6 +154,15 @@ fn resolve(rule: &mut Rule, number: &impl Fn(SystemName) -> Option<u32>) {
     };
     owner(&mut rule.user, SystemName::User);
     owner(&mut rule.group, SystemName::Group);
+}
+
+/// The ports behind `->` as they are written, with the numbers of their services. `width` is how much the rule's own range
+/// has beside its first port.
+fn redirected(text: &str, width: u16, number: &impl Fn(&str) -> Option<u16>) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once(':').unwrap_or((text, text));
+    let first = number(first)?;
+    let last = if last == "*" { first.saturating_add(width) } else { number(last)? };
+    Some((first, if last == first { 0 } else { last }))
 }
 
 /// A condition as it is written, with the numbers of its words; `None` where one has none.
@@ -202,7 +223,8 @@ mod tests {
 
     #[test]
     fn what_a_system_knows_is_loaded_by_number() {
-        let text = "pass in proto tcp to port { web, 22, ssh:web, > web }\npass out proto tcp user { _web, != _web, 0 >< _web }\n\
+        let text = "rdr on en0 proto tcp to port 80:89 -> 10.0.0.1 port web:*\nrdr on en0 proto tcp to port 90 -> 10.0.0.1 port web\n\
+                    pass in proto tcp to port { web, 22, ssh:web, > web }\npass out proto tcp user { _web, != _web, 0 >< _web }\n\
                     pass out proto tcp group staff2\npass out to known.example\n";
         let conf = loaded(text).with_names(&mut |name| match name {
             SystemName::Service(name) if name == "web" => NameAnswer::Number(8080),
@@ -214,8 +236,16 @@ mod tests {
         let problems: Vec<String> = conf.refusals(false).iter().map(|one| one.message.clone()).collect();
         assert_eq!(problems, ["this Mac does not know the group staff2, so pfctl refuses the file"]);
         let printed = conf.rulesets.anchor("").unwrap().to_string();
-        for part in ["port = 8080", "port 22:8080", "port > 8080", "user = 70", "user != 70", "user 0 >< 70"]
-        {
+        for part in [
+            "-> 10.0.0.1 port 8080:8089",
+            "-> 10.0.0.1 port 8080\n",
+            "port = 8080",
+            "port 22:8080",
+            "port > 8080",
+            "user = 70",
+            "user != 70",
+            "user 0 >< 70",
+        ] {
             assert!(printed.contains(part), "{part}: {printed}");
         }
     }

@@ -146,6 +146,8 @@ pub struct Redirect {
     pub addresses: Vec<Address>,
     /// The first and last port in host order; 0 where the port is kept.
     pub ports: (u16, u16),
+    /// The ports as they are written, where they name a service whose number is not known; then `ports` says nothing.
+    pub service: Option<Box<str>>,
     pub pool: Pool,
     /// The source port is kept.
     pub static_port: bool,

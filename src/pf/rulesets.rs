@@ -235,6 +235,16 @@ pub(super) fn call_target(anchor: &str, path: &str) -> CallTarget {
     }
 }
 
+impl Rulesets {
+    /// Whether a rule calls the anchor at `path`, wherever the rule stands.
+    pub fn calls(&self, path: &str) -> bool {
+        path.is_empty()
+            || self
+                .anchor_paths()
+                .any(|anchor| self.anchor(anchor).is_some_and(|ruleset| calls_anchor(anchor, ruleset, path)))
+    }
+}
+
 /// Whether a rule of `ruleset`, which stands in `anchor`, calls the anchor at `path`.
 pub fn calls_anchor(anchor: &str, ruleset: &Ruleset, path: &str) -> bool {
     let rules = ruleset.listed_rules().chain(ruleset.listed_nat());

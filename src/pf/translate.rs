@@ -47,9 +47,10 @@ fn comes_from_target(
     redirect: &Redirect,
     packet: &Packet,
 ) -> Matches {
-    let port = match redirect.ports.0 {
-        0 => return Matches::No,
-        port => Some(PortMatch::Number(Compare::Equal(port))),
+    let port = match (&redirect.service, redirect.ports.0) {
+        (Some(service), _) => Some(PortMatch::Service(format!("= {service}").into())),
+        (None, 0) => return Matches::No,
+        (None, port) => Some(PortMatch::Number(Compare::Equal(port))),
     };
     let mut turned = turned(rule);
     let mut found = redirect.addresses.iter().map(|address| {
@@ -88,7 +89,10 @@ pub(super) fn translated(loaded: &Rulesets, rule: &Rule, packet: &Packet) -> Pac
         }
         (Action::Rdr { .. }, Direction::In) => {
             changed.destination = address;
-            changed.destination_port = redirected_port(rule, redirect.ports, packet.destination_port);
+            changed.destination_port = match redirect.service {
+                Some(_) => None,
+                None => redirected_port(rule, redirect.ports, packet.destination_port),
+            };
         }
         (Action::Nat64 { .. }, _) => {
             // The IPv4 address is part of the IPv6 address, behind a prefix that the rule does not give.

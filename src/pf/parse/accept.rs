@@ -87,7 +87,8 @@ fn rdr_problem(rule: &Rule) -> Option<&'static str> {
         if rule.destination.port.is_some() {
             return Some("dst port only applies to tcp/udp");
         }
-        if rule.redirect.as_ref().is_some_and(|redirect| redirect.ports.0 != 0) {
+        if rule.redirect.as_ref().is_some_and(|redirect| redirect.ports.0 != 0 || redirect.service.is_some())
+        {
             return Some("rpool port only applies to tcp/udp");
         }
     }

@@ -132,6 +132,7 @@ fn binat_problem(
     if let Some(target) = targets.pop() {
         rule.redirect = Some(Box::new(Redirect {
             addresses: vec![target.address],
+            service: None,
             ports: (0, 0),
             pool: Pool::default(),
             static_port: false,

@@ -312,9 +312,7 @@ impl Parser<'_, '_, '_> {
             _ => {
                 let text = self.string("a probability")?;
                 let (digits, scale) = text.strip_suffix('%').map_or((&*text, 1.0), |digits| (digits, 0.01));
-                // pfctl reads it with strtod(3).
-                let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-                digits.parse::<f64>().ok().filter(|_| plain).map(|value| value * scale)
+                c_float(digits).map(|value| value * scale)
             }
         };
         match fraction.and_then(scaled) {
@@ -343,9 +341,68 @@ impl Parser<'_, '_, '_> {
     }
 }
 
+/// A number as strtod(3) reads it, which pfctl asks: nothing is zero, and a hexadecimal one has a power of two behind its `p`.
+fn c_float(text: &str) -> Option<f64> {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let value = match unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        Some(digits) => hexadecimal(digits)?,
+        None if text.is_empty() => 0.0,
+        None if unsigned.starts_with(['+', '-']) => return None,
+        // A number that is none is kept by pfctl as the least chance.
+        None if unsigned.eq_ignore_ascii_case("nan") => 0.0,
+        None => unsigned.parse().ok()?,
+    };
+    Some(if text.starts_with('-') { -value } else { value })
+}
+
+/// `1p-1`, `.8`, `8.` behind `0x`
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (digits, power) = text.split_once(['p', 'P']).unwrap_or((text, "0"));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    let value = |sum: f64, digit: char| Some(sum * 16.0 + f64::from(digit.to_digit(16)?));
+    let value = whole.chars().chain(part.chars()).try_fold(0.0, value)?;
+    let power: i32 = power.parse().ok()?;
+    let places = i32::try_from(part.len()).ok()?;
+    // More places or powers than a number has end in zero or in no number of a chance.
+    Some(value * 2.0_f64.powi(power.saturating_sub(places.saturating_mul(4))))
+}
+
 /// A fraction of one as pf keeps it.
 fn scaled(fraction: f64) -> Option<u32> {
     let value = (fraction * f64::from(u32::MAX) + 0.5).floor();
     // In range, so the conversion is exact.
     (0.0..=f64::from(u32::MAX)).contains(&value).then_some(value as u32).map(|value| value.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::c_float;
+
+    #[test]
+    fn numbers_are_read_as_strtod_reads_them() {
+        for (text, wanted) in [
+            ("0.5", 0.5),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("5e-1", 0.5),
+            (" +0.5", 0.5),
+            ("0x1p-1", 0.5),
+            ("0x.8", 0.5),
+            ("0X8P-4", 0.5),
+            ("-0x0", 0.0),
+            ("", 0.0),
+            ("nan", 0.0),
+        ] {
+            assert_eq!(c_float(text), Some(wanted), "{text}");
+        }
+        for text in [".", "e1", "1e", "0x", "0x1p", "0x.p1", "0xg", "--1", "+-1", "1_0", "half"] {
+            assert_eq!(c_float(text), None, "{text}");
+        }
+        assert_eq!(c_float("inf"), Some(f64::INFINITY));
+        let _ = c_float(&format!("0x{}p-99999", "f".repeat(400)));
+    }
 }

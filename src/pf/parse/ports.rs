@@ -87,24 +87,27 @@ impl Parser<'_, '_, '_> {
         }
     }
 
-    /// The port or ports behind `->`: the first, and the last (`None`: as many as the rule's own range has).
-    pub(super) fn redirect_ports(&mut self) -> Read<(u16, Option<u16>)> {
+    /// The port or ports behind `->`.
+    pub(super) fn redirect_ports(&mut self) -> Read<RedirectPorts> {
         let at = self.lexeme.at;
+        let numbers = |first, last| RedirectPorts { first, last, service: None };
         if let LexemeKind::Number(value) = self.lexeme.kind {
             self.bump();
-            return Ok((self.port_number(value, at)?, Some(0)));
+            return Ok(numbers(self.port_number(value, at)?, Some(0)));
         }
         let text = self.string("a port")?;
         let (first, last) = text.split_once(':').map_or((&*text, None), |(first, last)| (first, Some(last)));
-        let known = |parser: &mut Self, name: &str| match parser.service(name, at)? {
-            PortSpec::Number(port) => Ok(port),
-            PortSpec::Service(name) => Err(parser.wrong(at, &format!("unknown port {name}"))),
+        let last = match last {
+            Some("*") => None,
+            Some(last) => Some(self.service(last, at)?),
+            None => Some(PortSpec::Number(0)),
         };
-        let first = known(self, first)?;
-        Ok(match last {
-            None => (first, Some(0)),
-            Some("*") => (first, None),
-            Some(last) => (first, Some(known(self, last)?).map(|last| if last == first { 0 } else { last })),
+        Ok(match (self.service(first, at)?, last) {
+            (PortSpec::Number(first), None) => numbers(first, None),
+            (PortSpec::Number(first), Some(PortSpec::Number(last))) => {
+                numbers(first, Some(if last == first { 0 } else { last }))
+            }
+            _ => RedirectPorts { service: Some(text), ..numbers(0, Some(0)) },
         })
     }
 
@@ -130,6 +133,16 @@ impl Parser<'_, '_, '_> {
         }
         Ok(PortSpec::Service(Box::from(name)))
     }
+}
+
+/// Where a translation leads, by its ports.
+#[derive(Default)]
+pub(super) struct RedirectPorts {
+    pub first: u16,
+    /// `None`: as many as the rule's own range has.
+    pub last: Option<u16>,
+    /// The text, where a service in it is not known by its number.
+    pub service: Option<Box<str>>,
 }
 
 /// An operator in front of a number.

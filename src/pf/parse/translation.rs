@@ -8,6 +8,7 @@ use super::hosts::Host;
 use super::kernel::{Order, Parser, Read};
 use super::lexer::{LexemeKind, Position};
 use super::lists::{Lists, RuleList};
+use super::ports::RedirectPorts;
 
 /// The ports that nat gives out by default; other systems have 50001 to 65535.
 const NAT_PORTS: (u16, u16) = (32768, 49151);
@@ -88,6 +89,7 @@ impl Parser<'_, '_, '_> {
         let mut redirect = Redirect {
             addresses: Vec::new(),
             ports: (0, 0),
+            service: None,
             pool: Pool::default(),
             static_port: false,
             extmap: None,
@@ -127,7 +129,9 @@ impl Parser<'_, '_, '_> {
         if hosts.is_empty() {
             return Err(self.wrong(start, "no translation address with matching address family found."));
         }
-        let (first, last) = ports.unwrap_or((0, Some(0)));
+        let none = RedirectPorts { last: Some(0), ..RedirectPorts::default() };
+        let RedirectPorts { first, last, service } = ports.unwrap_or(none);
+        redirect.service = service;
         let nat = matches!(rule.action, Action::Nat { .. } | Action::Nat64 { .. });
         let last = match (last, lists.destination_ports.first()) {
             (Some(last), _) => last,
@@ -167,8 +171,7 @@ impl Parser<'_, '_, '_> {
 /// The part behind `->`.
 struct TranslationTarget {
     hosts: Vec<Host>,
-    /// The first port, and the last; see [`Parser::redirect_ports`].
-    ports: Option<(u16, Option<u16>)>,
+    ports: Option<RedirectPorts>,
     extfilter: Option<External>,
     redirect: Redirect,
 }

@@ -217,6 +217,9 @@ pub(super) fn print_redirect(f: &mut Formatter<'_>, rule: &Rule, redirect: &Redi
             write!(f, " port {first}:{last}")?;
         }
     }
+    if let Some(service) = &redirect.service {
+        write!(f, " port {service}")?;
+    }
     print_pool(f, &redirect.pool)?;
     if redirect.static_port {
         f.write_str(" static-port")?;

@@ -13,4 +13,4 @@ mod recipe;
 pub mod shell;
 
 pub use conf::{UselessLine, Uselessness, useless_lines, without_lines};
-pub use recipe::{FoundRecipe, Recipe, is_command, of_command, of_script};
+pub use recipe::{FoundRecipe, Recipe, is_command, of_command, of_script, uncalled_loads};
