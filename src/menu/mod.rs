@@ -431,9 +431,10 @@ mod tests {
         assert_eq!(clicked(&closed, "close-all"), None, "it is grey");
         assert_eq!(clicked(&opened, "close-all"), Some(MenuAction::CloseAll));
         let waiting = MenuState { waiting: Some(MenuAction::CloseAll), failure: None };
-        for id in ["port:2345", "guard", "close-all", "check", "quit"] {
+        for id in ["port:2345", "guard", "close-all", "check"] {
             assert_eq!(action_of(&rows(&opened, &waiting), id), None, "{id} while a prompt is up");
         }
+        assert_eq!(action_of(&rows(&opened, &waiting), "quit"), Some(&MenuAction::Quit));
         assert_eq!(action_of(&rows(&opened, &waiting), "cancel"), Some(&MenuAction::Cancel));
         assert_eq!(clicked(&opened, "cancel"), None);
     }
