@@ -4,7 +4,7 @@ use super::row::MenuAction;
 use super::text::one_line;
 use crate::diagnosis::{Answer, Reachability};
 use crate::rules::ends::EndKind;
-use crate::status::{FirewallState, GuardEffect, PortState, PortStatus, Status};
+use crate::status::{FirewallState, GuardEffect, NetworkPlace, PortNetwork, PortState, PortStatus, Status};
 
 pub(super) const LAB: &str = "Lab: nothing on this machine is changed";
 pub(super) const GUARD: &str = "Guard Closed Ports";
@@ -105,8 +105,12 @@ fn state(status: &Status, port: &PortStatus) -> String {
             let word = if port.is_in_part() { "paused in part" } else { "paused" };
             match not_seen {
                 Some(not_seen) => format!("{word}, {not_seen}"),
-                None => format!("{word}: not on its network"),
+                None => format!("{word}: not on {}", its_network(port)),
             }
+        }
+        (PortState::Open, _) if is_about_to_pause(port) => {
+            let part = if port.is_in_part() { " in part" } else { "" };
+            format!("about to pause{part}: not on {}", its_network(port))
         }
         (PortState::Open, FirewallState::Enabled) => match port.outside() {
             Answer::No => format!("{word}, yet another rule blocks it"),
@@ -146,6 +150,18 @@ fn end(port: &PortStatus) -> String {
         (None, EndKind::Restart) => " until the restart".to_owned(),
         (None, _) => String::new(),
     }
+}
+
+fn is_about_to_pause(port: &PortStatus) -> bool {
+    let is_left =
+        |network: &PortNetwork| !network.paused && !network.stay && network.place == NetworkPlace::Another;
+    port.network.as_ref().is_some_and(is_left)
+}
+
+/// By the first of its prefixes: a row is short.
+fn its_network(port: &PortStatus) -> &str {
+    let name = port.network.as_ref().and_then(|network| network.name.as_deref()?.split(',').next());
+    name.unwrap_or("its network")
 }
 
 fn source(port: &PortStatus) -> String {

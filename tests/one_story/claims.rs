@@ -611,9 +611,9 @@ fn read_row(text: &str) -> Option<Row> {
     let begins = |words: &[&str]| words.iter().any(|word| text.starts_with(word));
     Some(match () {
         () if begins(&["may be open"]) => Row::MayBeOpen,
-        () if begins(&["open in part", "paused in part"]) => Row::InPart,
+        () if begins(&["open in part", "paused in part", "about to pause in part"]) => Row::InPart,
         () if begins(&["paused"]) => Row::Paused,
-        () if begins(&["open"]) => Row::Open,
+        () if begins(&["open", "about to pause"]) => Row::Open,
         () if begins(&["closed in our rules, yet let in", "let in"]) => Row::LetIn,
         () if begins(&["closed"]) => Row::Closed,
         () if begins(&["not protected"]) => Row::NotProtected,
