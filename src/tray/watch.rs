@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::event::Event;
 use portcullis::app::{App, AppError, Observation};
@@ -280,14 +280,17 @@ impl Directories {
     ) -> notify::Result<Self> {
         let names: Vec<OsString> =
             files.iter().flat_map(|file| file.iter()).map(|name| name.to_owned()).collect();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let handler = move |event: notify::Result<notify::Event>| {
             // An error, such as a queue that ran over, may hide a change.
             match event {
                 Ok(event) if concerns(&event, &names) => changed(&event.paths),
                 Ok(_) => {}
                 Err(_) => changed(&[]),
             }
-        })?;
+        };
+        // That another program reads a file is not to wake us.
+        let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+        let watcher = RecommendedWatcher::new(handler, Config::default().with_event_kinds(kinds))?;
         Ok(Directories { watcher, reach, watched: Vec::new() })
     }
 
