@@ -551,8 +551,8 @@ impl App {
         let request = composed(action, now.clone(), Some(&ledger), preferences, self.pf_is_enabled(), answer);
         // Where no tick has seen yet that this Mac has left a network, root is asked.
         let mut followed = ledger.clone();
-        followed.follow(&self.system.network_facts().unwrap_or_default(), Visit::Request);
-        let has_left = followed.openings.iter().any(|opening| opening.away);
+        let over = followed.follow(&self.system.network_facts().unwrap_or_default(), Visit::Tick);
+        let has_left = !over.is_empty() || followed.openings.iter().any(|opening| opening.away);
         let is_doubtful = has_left || tick::was_edited(self.system.as_ref()) || request.validate().is_err();
         if is_doubtful || !already::is_so(&request, &ledger, &report, &now) {
             return Ok(None);

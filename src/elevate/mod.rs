@@ -10,6 +10,7 @@
 
 pub mod alert;
 mod handover;
+pub mod notification;
 pub mod place;
 pub mod prompt;
 pub mod question;

@@ -33,6 +33,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 pub const PROMPTS_LOG: &str = "/private/var/log/prompts.log";
 /// As [`PROMPTS_LOG`], of the dialogs for which no rights are asked.
 pub const DIALOGS_LOG: &str = "/private/var/log/dialogs.log";
+/// As [`DIALOGS_LOG`], of the notifications.
+pub const NOTIFICATIONS_LOG: &str = "/private/var/log/notifications.log";
 
 const USAGE: &str = "usage: osascript-lab [--lab DIR] -e 'do shell script \"...\" ...'";
 
@@ -144,6 +146,28 @@ impl Alert {
             DialogReply::NoGui => failure("No user interaction allowed.", -1713),
             DialogReply::Hang => return None,
         })
+    }
+}
+
+/// One `display notification` with a title.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banner {
+    pub text: String,
+    pub title: String,
+}
+
+impl Banner {
+    /// Errors: as of [`Statement::parse`].
+    pub fn parse(script: &str) -> Result<Self, SyntaxError> {
+        let mut words = ScriptWords { script, rest: script.trim_end() };
+        words.expect(&["display", "notification"])?;
+        let text = words.text()?;
+        words.expect(&["with", "title"])?;
+        let title = words.text()?;
+        match words.word()? {
+            None => Ok(Banner { text, title }),
+            Some(_) => Err(words.error("Expected end of line, etc. but found identifier.", -2741)),
+        }
     }
 }
 
@@ -327,6 +351,14 @@ pub fn run(directory: &Path, config: &LabConfig, script: &str) -> Option<PromptA
         stdout: String::new(),
         stderr: format!("{place}: execution error: {message} ({number})\n"),
     };
+    if script.trim_start().starts_with("display notification") {
+        let shown = Banner::parse(script).map(|banner| write_down_banner(directory, &banner));
+        return Some(match shown {
+            Ok(Ok(())) => PromptAnswer { code: 0, stdout: String::new(), stderr: String::new() },
+            Ok(Err(error)) => failure(&error.to_string(), -10000),
+            Err(error) => misread(error),
+        });
+    }
     if script.trim_start().starts_with("display") {
         return match Alert::parse(script) {
             Ok(alert) => match write_down_alert(directory, &alert, config.dialog) {
@@ -402,6 +434,12 @@ fn write_down_alert(directory: &Path, alert: &Alert, answer: DialogReply) -> Res
     let line =
         serde_json::json!({ "title": title, "message": message, "buttons": buttons, "answer": answer });
     Files::lab(directory).append_line(DIALOGS_LOG, &line.to_string())
+}
+
+fn write_down_banner(directory: &Path, banner: &Banner) -> Result<(), FileError> {
+    let Banner { text, title } = banner;
+    let line = serde_json::json!({ "title": title, "text": text });
+    Files::lab(directory).append_line(NOTIFICATIONS_LOG, &line.to_string())
 }
 
 /// The program `osascript-lab`: its arguments (without its own name) in, its exit code out.

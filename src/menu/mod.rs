@@ -91,7 +91,7 @@ mod tests {
     use crate::diagnosis::{Answer, Bind, PortFacts};
     use crate::port::PortRange;
     use crate::report::{ForeignPlace, Note, PfState, PfVerdict, Report, sample as report_sample};
-    use crate::rules::ledger::{Changing, MayBeOpen};
+    use crate::rules::ledger::{Changing, MayBeOpen, Opening};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
     use crate::status::{Attempts, Facts, sample};
@@ -354,6 +354,43 @@ mod tests {
     }
 
     #[test]
+    fn an_open_port_names_its_network_where_this_mac_is_on_another() {
+        use crate::rules::sample::{home, opening};
+        use crate::system::NetworkFacts;
+        let on = |router: u8| NetworkFacts {
+            interface: "en0".into(),
+            prefixes: vec!["10.1.2.0/24".parse().unwrap()],
+            gateway: format!("a4:91:b1:00:00:0{router}").parse().ok(),
+        };
+        let any = Opening { home: Some(home(1)), ..opening("2345", "any", 0) };
+        let paused = Opening { let_in: Some(Vec::new()), ..any.clone() };
+        let rows: Vec<String> = [
+            (any.clone(), vec![on(1)]),
+            (any.clone(), vec![on(2)]),
+            (Opening { stay: true, ..any }, vec![on(2)]),
+            (Opening { away: true, ..paused.clone() }, vec![on(2)]),
+            (paused, vec![]),
+        ]
+        .into_iter()
+        .map(|(opening, networks)| {
+            dlv_row(&status(|facts, report| {
+                report.set(verdict(Answer::Yes));
+                report.openings = vec![opening];
+                facts.networks = networks;
+            }))
+        })
+        .collect();
+        assert!(rows.iter().all(|row| row.chars().count() <= "[x] ".len() + 52), "{rows:?}");
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        [x] 2345  dlv — open for anyone
+        [x] 2345  dlv — about to pause: not on 10.1.2.0/24
+        [x] 2345  dlv — open for anyone
+        [x] 2345  dlv — paused: not on 10.1.2.0/24
+        [x] 2345  dlv — paused: not on 10.1.2.0/24
+        ");
+    }
+
+    #[test]
     fn a_program_cannot_write_rows_by_its_name() {
         let named = |name: &str| {
             let status = status(|facts, _| listening(facts, name, "127.0.0.1", Bind::Loopback));
@@ -394,9 +431,10 @@ mod tests {
         assert_eq!(clicked(&closed, "close-all"), None, "it is grey");
         assert_eq!(clicked(&opened, "close-all"), Some(MenuAction::CloseAll));
         let waiting = MenuState { waiting: Some(MenuAction::CloseAll), failure: None };
-        for id in ["port:2345", "guard", "close-all", "check", "quit"] {
+        for id in ["port:2345", "guard", "close-all", "check"] {
             assert_eq!(action_of(&rows(&opened, &waiting), id), None, "{id} while a prompt is up");
         }
+        assert_eq!(action_of(&rows(&opened, &waiting), "quit"), Some(&MenuAction::Quit));
         assert_eq!(action_of(&rows(&opened, &waiting), "cancel"), Some(&MenuAction::Cancel));
         assert_eq!(clicked(&opened, "cancel"), None);
     }

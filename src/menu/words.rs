@@ -4,7 +4,7 @@ use super::row::MenuAction;
 use super::text::one_line;
 use crate::diagnosis::{Answer, Reachability};
 use crate::rules::ends::EndKind;
-use crate::status::{FirewallState, PortState, PortStatus, Status};
+use crate::status::{FirewallState, NetworkPlace, PortNetwork, PortState, PortStatus, Status};
 
 pub(super) const LAB: &str = "Lab: nothing on this machine is changed";
 pub(super) const GUARD: &str = "Guard Closed Ports";
@@ -90,9 +90,8 @@ fn situation(port: &PortStatus) -> Option<&'static str> {
 }
 
 fn state(status: &Status, port: &PortStatus) -> String {
-    let is_paused = port.network.as_ref().is_some_and(|network| network.paused);
     match (port.state, status.firewall.state) {
-        (PortState::Open, _) if is_paused => "paused: not on its network".to_owned(),
+        (PortState::Open, _) if is_off_its_network(port) => off_its_network(port),
         (PortState::MayBeOpen, _) => "may be open: a change was interrupted".to_owned(),
         (PortState::Unknown, _) => "not known".to_owned(),
         (PortState::Open, FirewallState::Enabled) => match port.outside() {
@@ -122,6 +121,21 @@ fn end(port: &PortStatus) -> String {
         (None, EndKind::Restart) => " until the restart".to_owned(),
         (None, _) => String::new(),
     }
+}
+
+fn is_off_its_network(port: &PortStatus) -> bool {
+    let is_off =
+        |network: &PortNetwork| network.paused || !network.stay && network.place == NetworkPlace::Another;
+    port.network.as_ref().is_some_and(is_off)
+}
+
+/// By the first of its prefixes: a row is short.
+fn off_its_network(port: &PortStatus) -> String {
+    let network = port.network.as_ref();
+    let name =
+        network.and_then(|network| network.name.as_deref()?.split(',').next()).unwrap_or("its network");
+    let state = if network.is_some_and(|network| network.paused) { "paused" } else { "about to pause" };
+    format!("{state}: not on {name}")
 }
 
 fn source(port: &PortStatus) -> String {

@@ -75,6 +75,9 @@ fn openings_of(ledger: &Ledger, user: u32) -> impl Iterator<Item = &Opening> {
 
 /// Makes the bells of what is open, and takes away those of what is not. Without the job nothing would hear them. A bell that
 /// is there stays as it is, rung or not.
+///
+/// Errors: of the first that could not be taken away or made, such as one with a flag of its owner's that keeps it; the others
+/// are.
 pub fn set_up(files: &Files, ledger: &Ledger) -> Result<(), FileError> {
     let mut wanted: Vec<(String, u32, u32)> = Vec::new();
     if files.mode(JOB)?.is_some() {
@@ -85,18 +88,20 @@ pub fn set_up(files: &Files, ledger: &Ledger) -> Result<(), FileError> {
                 .extend(openings_of(ledger, user).map(|opening| (of_port(user, opening.port), user, 0o600)));
         }
     }
+    let mut done = Ok(());
     for name in files.list(BELL)? {
         let path = format!("{BELL}/{name}");
         if !wanted.iter().any(|(wanted, ..)| *wanted == path) {
-            files.remove_bell(&path)?;
+            done = done.and(files.remove_bell(&path));
         }
     }
     for (path, owner, mode) in wanted {
-        if files.look_at_bell(&path)? == BellFile::Missing {
-            files.put_bell(&path, owner, mode)?;
-        }
+        done = done.and(match files.look_at_bell(&path) {
+            Ok(BellFile::Missing) => files.put_bell(&path, owner, mode),
+            there => there.map(|_| ()),
+        });
     }
-    renew_ring(files)
+    done.and(renew_ring(files))
 }
 
 /// Puts a new file in the place of what launchd watches, where that is worn out.

@@ -74,7 +74,7 @@ impl EndChoice {
     /// `18:30`, `tomorrow 09:00`, `2026-11-29 12:00`, `evening`, `restart`.
     pub fn parse_until(text: &str) -> Result<Self, EndChoiceError> {
         let invalid = || EndChoiceError::Time(shortened(text));
-        let time = |text: &str| text.trim().parse::<Time>().map_err(|_| invalid());
+        let time = |text: &str| clock(text.trim()).ok_or_else(invalid);
         match text.trim() {
             "evening" => Ok(EndChoice::Evening),
             "restart" => Ok(EndChoice::Restart),
@@ -113,6 +113,14 @@ impl EndChoice {
             EndChoice::Restart => (None, EndKind::Restart),
             EndChoice::Keep => (None, EndKind::Time),
         })
+    }
+}
+
+/// A time of day, `9:00` and `09:00` alike.
+fn clock(text: &str) -> Option<Time> {
+    match text.find(':') {
+        Some(1) => format!("0{text}").parse().ok(),
+        _ => text.parse().ok(),
     }
 }
 
@@ -160,6 +168,7 @@ mod tests {
             |text: &str| ends(EndChoice::parse_until(text).unwrap()).map(|(until, _)| until.unwrap() - NOON);
         assert_eq!(at("18:30"), Ok(6 * 3600 + 1800));
         assert_eq!(at("tomorrow 09:00"), Ok(21 * 3600));
+        assert_eq!(at("tomorrow 9:00"), Ok(21 * 3600));
         assert_eq!(at("2025-11-27 12:00"), Ok(48 * 3600));
         assert_eq!(at("evening"), Ok(6 * 3600 + 1800));
         assert_eq!(
@@ -167,7 +176,7 @@ mod tests {
             "11:59 is past already: give a later time, or \"tomorrow 11:59\""
         );
         assert!(at("12:00").is_err());
-        for text in ["", "25:00", "noon", "tomorrow", "yesterday 10:00", "keep", "90m"] {
+        for text in ["", "25:00", "+9:00", ":30", "9", "noon", "tomorrow", "yesterday 10:00", "keep", "90m"] {
             assert!(EndChoice::parse_until(text).is_err(), "{text}");
         }
     }

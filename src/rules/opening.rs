@@ -182,15 +182,16 @@ impl Opening {
             (self.let_in, self.away) = (None, false);
             return Followed::Stays;
         };
-        match home.place(now) {
-            Whereabouts::Another if self.away && visit == Visit::Tick => return Followed::IsOver,
-            Whereabouts::Another => self.away = true,
-            Whereabouts::Here => self.away = false,
+        let place = home.place(now);
+        match (place, visit) {
+            (Whereabouts::Another, Visit::Tick) if self.away => return Followed::IsOver,
+            (Whereabouts::Another, Visit::Tick) => self.away = true,
+            (Whereabouts::Here, _) => self.away = false,
             // It is neither forgotten nor counted.
-            Whereabouts::Unknown => {}
+            (Whereabouts::Another, Visit::Request) | (Whereabouts::Unknown, _) => {}
         }
         self.let_in = match &self.from {
-            _ if self.away => Some(Vec::new()),
+            _ if self.away || place == Whereabouts::Another => Some(Vec::new()),
             Source::Lan { networks } => {
                 let present = home.present(networks, now);
                 (present != *networks).then_some(present)

@@ -7,6 +7,7 @@
 mod facts;
 mod firewall;
 mod network;
+pub mod news;
 mod port;
 #[cfg(test)]
 pub mod sample;

@@ -76,6 +76,9 @@ fn words(opening: &Opening, place: NetworkPlace, interface: Option<&str>) -> Str
     };
     match place {
         _ if opening.stay => format!("opened on the network {home}, and open on others too"),
+        NetworkPlace::Another if opening.is_paused() && !opening.away => {
+            format!("paused: this Mac is on another network than {home}")
+        }
         _ if opening.is_paused() => network_words(opening),
         _ if opening.let_in.is_some() => {
             let there = let_in_words(opening);

@@ -36,11 +36,13 @@ use event::Event;
 use instance::Instance;
 use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
+use portcullis::elevate::notification;
 use portcullis::elevate::place::RestrictedPlace;
 use portcullis::lab;
 use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
 use portcullis::os::cancel::Cancellation;
 use portcullis::status::Status;
+use portcullis::status::news::news;
 use portcullis::system::LAUNCHCTL;
 use watch::Watcher;
 
@@ -237,10 +239,10 @@ impl TraySession {
                 None => {}
             },
             Event::End => return self.end(),
-            Event::Seen(status) => self.status = status,
+            Event::Seen(status) => self.take(status),
             Event::Done(..) if self.is_ending => return Next::Quit,
             Event::Done(result, status) => {
-                self.status = status;
+                self.take(status);
                 self.state.waiting = None;
                 self.state.failure = match result {
                     Ok(()) | Err(AppError::Elevate(ElevateError::Cancelled)) => None,
@@ -258,6 +260,15 @@ impl TraySession {
         self.rows = rows(&self.status, &self.state);
         self.tray.show(&self.status, &self.rows);
         Next::Wait
+    }
+
+    /// Takes what was seen last, and tells the user what came about by itself.
+    fn take(&mut self, status: Status) {
+        if let Some(text) = news(&self.status, &status) {
+            let app = self.app.clone();
+            std::thread::spawn(move || notification::show(app.system(), &text));
+        }
+        self.status = status;
     }
 
     /// Ends at once where no action waits, or where it was asked twice; else takes the prompt away and waits for what becomes

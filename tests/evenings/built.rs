@@ -8,8 +8,9 @@ use portcullis::os::own_uid;
 use portcullis::system::{BELL, JOB_LABEL, Moment};
 
 use crate::common::{Lab, Said};
-use crate::oracle::{End, Now};
+use crate::oracle::{End, From, Network, Now, Terms};
 use crate::subject::Subject;
+use crate::world::Place;
 
 pub struct BuiltMac {
     lab: Lab,
@@ -64,15 +65,20 @@ impl BuiltMac {
 }
 
 impl Subject for BuiltMac {
-    fn open(&mut self, port: u16, end: End, until: Option<i64>, now: &Now) {
+    fn open(&mut self, port: u16, terms: Terms, until: Option<i64>, now: &Now) {
         let until = until.map(|until| jiff::Timestamp::from_second(until).expect("within the years"));
         let until = until.map_or_else(String::new, |until| format!(" --until {until}"));
-        let ends = match end {
+        let ends = match terms.end {
             End::At(_) | End::Keep => "",
             End::Evening => " --ends evening",
             End::Restart => " --ends restart",
         };
-        self.request(&format!("open {port} --from any{until}{ends}"), now);
+        let from = match terms.from {
+            From::Anyone => "any",
+            From::Network => "lan:192.168.1.0/24",
+        };
+        let stay = if terms.stay { " --stay yes" } else { "" };
+        self.request(&format!("open {port} --from {from}{until}{ends}{stay}"), now);
     }
 
     fn close(&mut self, port: u16, now: &Now) {
@@ -102,6 +108,28 @@ impl Subject for BuiltMac {
             format!("ALL tcp 192.168.1.2:{port} <- 192.168.1.9:50000       ESTABLISHED:ESTABLISHED\n")
         };
         self.lab.write("/private/var/pf/states", ports.iter().map(state).collect::<String>());
+    }
+
+    fn set_place(&mut self, place: Place) {
+        let (prefix, router) = match place.network {
+            Network::Unknown if !place.has_address => (None, None),
+            Network::Unknown => (Some("192.168.1.0/24"), None),
+            Network::Known { prefix: 0, router } => (Some("192.168.1.0/24"), Some(router)),
+            Network::Known { router, .. } => (Some("10.0.0.0/16"), Some(router)),
+        };
+        let prefix = prefix.map_or_else(String::new, |prefix| format!("\"{prefix}\""));
+        let router = router.map_or("unknown".to_owned(), |router| format!("a4:91:b1:00:00:0{router}"));
+        let (interface, own, mut others) = match place.is_docked {
+            true => ("en7", String::new(), vec![format!("en7 = [{prefix}]")]),
+            false => ("en0", prefix, Vec::new()),
+        };
+        others.extend(place.has_vpn.then(|| "utun4 = [\"10.8.0.0/24\"]".to_owned()));
+        others.extend(place.has_container.then(|| "bridge100 = [\"192.168.64.0/24\"]".to_owned()));
+        let text = format!(
+            "networks = [{own}]\ninterfaces = {{ {} }}\ngateways = {{ {interface} = \"{router}\" }}\n",
+            others.join(", ")
+        );
+        self.lab.write(portcullis::lab::config::FILE, text);
     }
 
     fn poll(&mut self, now: &Now) -> bool {

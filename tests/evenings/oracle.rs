@@ -2,8 +2,11 @@
 //! the crate is used here.
 //!
 //! Each opening is a promise with two times. From the first on it may be closed: an end of it was reached by some clock, or
-//! somebody asked. From the second on it must be, within [`LATEST`] seconds awake. They differ only where the text leaves
+//! a user asked. From the second on it must be, within [`LATEST`] seconds awake. They differ only where the text leaves
 //! room: how far a look at pf may lie back, and that a change is noticed by the next tick.
+//!
+//! Beside them a port may pause, and must: while this Mac is seen on another network, and for clients of the network while
+//! none is known. A pause is no end: where this Mac is back, so is the port.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +32,42 @@ pub struct Now<'a> {
     pub zone: &'a TimeZone,
     /// The end of day, in minutes after midnight.
     pub day: u16,
+    pub network: Network,
+}
+
+/// The network that this Mac is on, by its own hardware: what a VPN, a dock or a container adds is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// No address yet, or a router of which nothing is known: before DHCP, while Wi-Fi reassociates.
+    Unknown,
+    Known {
+        prefix: u8,
+        router: u8,
+    },
+}
+
+/// Who is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    Anyone,
+    /// Clients on the network that it is opened on.
+    Network,
+}
+
+/// How a port is asked to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub end: End,
+    pub from: From,
+    /// Whether it stays open on other networks.
+    pub stay: bool,
+}
+
+/// What looks at pf, and does what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    Tick,
+    Request,
 }
 
 /// When an opening is to end, as it is asked for.
@@ -52,6 +91,14 @@ pub struct Wrongs {
 #[derive(Clone, Debug)]
 struct Promise {
     end: End,
+    from: From,
+    stay: bool,
+    /// The network that it was opened on, or else the first that was known after that.
+    home: Option<Network>,
+    /// The ticks that saw this Mac on another network since it was last seen at home.
+    ticks_away: u8,
+    may_be_paused: bool,
+    must_be_paused: bool,
     /// The end by the wall clock, and by the one that goes on in sleep, which counts in one boot.
     wall: Option<i64>,
     clock: Option<u64>,
@@ -99,7 +146,8 @@ pub fn evening(now: &Now) -> i64 {
 
 impl Oracle {
     /// A port was opened, or opened again.
-    pub fn opened(&mut self, port: u16, end: End, now: &Now) {
+    pub fn opened(&mut self, port: u16, terms: Terms, now: &Now) {
+        let Terms { end, from, stay } = terms;
         let wall = match end {
             End::At(wall) => Some(wall),
             End::Evening => Some(evening(now)),
@@ -109,6 +157,7 @@ impl Oracle {
         if let Some(there) = self.promises.get(&port)
             && !there.is_doomed
             && !there.had_more
+            && there.is_for(terms, now)
             && there.wall == wall
             && std::mem::discriminant(&there.end) == std::mem::discriminant(&end)
             && !there.was_set_back
@@ -122,6 +171,12 @@ impl Oracle {
         let was_set_back = same.is_some_and(|there| there.was_set_back);
         let promise = Promise {
             end,
+            from,
+            stay,
+            home: Some(now.network).filter(|network| *network != Network::Unknown),
+            ticks_away: 0,
+            may_be_paused: false,
+            must_be_paused: false,
             wall,
             clock,
             boot: now.boot,
@@ -167,6 +222,7 @@ impl Oracle {
                 promise.earliest_clock = promise.earliest_clock.map(|clock| clock.min(now.clock + left));
             }
             promise.notice_boot(now);
+            promise.may_be_paused |= promise.is_to_pause(now);
             if promise.is_over(now) && promise.end == End::Evening && !promise.had_more {
                 let gets_more = !promise.is_doomed && in_session.contains(port);
                 if gets_more {
@@ -180,9 +236,10 @@ impl Oracle {
     }
 
     /// A tick has ended, or a request was carried out: now every change is noticed.
-    pub fn looked(&mut self, now: &Now) {
+    pub fn looked(&mut self, now: &Now, look: Look) {
         self.awaits_first_tick = false;
         for promise in self.promises.values_mut() {
+            promise.follow(now, look);
             promise.latest = promise.latest.max(now.wall);
             promise.seen = now.wall;
             if promise.end == End::Evening && !promise.had_more {
@@ -214,7 +271,14 @@ impl Oracle {
                 self.wrongs.late += 1;
                 self.told.push(format!("late: {port} at {when}: {promise:?}"));
             }
-            if is_open || (self.awaits_first_tick && !promise.may_be_closed) {
+            if is_open && promise.must_be_paused && !promise.is_late {
+                promise.is_late = true;
+                self.wrongs.late += 1;
+                self.told.push(format!("late: {port} does not pause at {when}: {promise:?}"));
+            }
+            // What pauses is known to be closed for good only when it has to be.
+            let may_come_back = promise.may_be_paused && !promise.must_be_closed;
+            if is_open || may_come_back || (self.awaits_first_tick && !promise.may_be_closed) {
                 continue;
             }
             gone.push(*port);
@@ -232,6 +296,11 @@ impl Oracle {
         }
         self.revived.retain(|port| open.contains(port));
         gone
+    }
+
+    /// Whether a port is promised, closed or paused as it may be.
+    pub fn knows(&self, port: u16) -> bool {
+        self.promises.contains_key(&port)
     }
 
     /// This Mac was asleep: launchd has lost what it was to start meanwhile, and begins a minute anew.
@@ -256,6 +325,42 @@ impl Oracle {
 }
 
 impl Promise {
+    /// Whether it is for these clients, on this network.
+    fn is_for(&self, terms: Terms, now: &Now) -> bool {
+        let is_on_it = self.stay || self.home == Some(now.network);
+        self.from == terms.from && self.stay == terms.stay && is_on_it
+    }
+
+    fn is_elsewhere(&self, now: &Now) -> bool {
+        let is_another = self.home.is_some_and(|home| home != now.network);
+        is_another && now.network != Network::Unknown && !self.stay
+    }
+
+    /// Whether a look has it pause: on another network everything does, on none that is known what is for one.
+    fn is_to_pause(&self, now: &Now) -> bool {
+        let is_for_a_network = self.from == From::Network && !self.stay;
+        self.is_elsewhere(now) || (is_for_a_network && now.network == Network::Unknown)
+    }
+
+    /// At the first tick on another network it pauses, at the second it is over. Unknown is not another.
+    fn follow(&mut self, now: &Now, look: Look) {
+        let is_here = self.home == Some(now.network) || self.stay;
+        self.must_be_paused = self.is_to_pause(now);
+        if is_here {
+            (self.ticks_away, self.may_be_paused) = (0, false);
+        }
+        if self.home.is_none() && now.network != Network::Unknown {
+            (self.home, self.may_be_paused) = (Some(now.network), false);
+        }
+        if self.is_elsewhere(now) && look == Look::Tick {
+            self.ticks_away += 1;
+            if self.ticks_away == 2 {
+                (self.is_doomed, self.may_be_closed, self.must_be_closed) = (true, true, true);
+                self.over_for = LATEST + 1;
+            }
+        }
+    }
+
     /// By whichever clock comes first.
     fn is_over(&self, now: &Now) -> bool {
         let by_clock = self.boot == now.boot && self.clock.is_some_and(|clock| clock <= now.clock);

@@ -6,18 +6,22 @@ use portcullis::port::PortRange;
 use portcullis::rules::due::{Clocks, come_due};
 use portcullis::rules::ends::{EndKind, EndOfDay};
 use portcullis::rules::evening::evening;
-use portcullis::rules::ledger::{Guard, Ledger, Opening};
+use portcullis::rules::home::Home;
+use portcullis::rules::ledger::{Guard, Ledger, Opening, Visit};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
-use portcullis::system::Moment;
+use portcullis::system::{Gateway, Moment, NetworkFacts};
 
-use crate::oracle::{End, Now};
+use crate::oracle::{End, From, Network, Now, Terms};
 use crate::subject::Subject;
+use crate::world::Place;
 
 /// Seconds between two firings; one that is passed in sleep is lost.
 const INTERVAL: u64 = 60;
 /// Looked at less often, the machine has slept.
 const SLEPT: u64 = 5;
+/// The prefixes of the networks that there are.
+const PREFIXES: [&str; 2] = ["192.168.1.0/24", "10.0.0.0/16"];
 /// How old a look may be.
 const FRESH: i64 = 600;
 
@@ -31,6 +35,7 @@ pub struct PureMac {
     is_loaded: bool,
     next_firing: u64,
     polled: u64,
+    networks: Vec<NetworkFacts>,
 }
 
 impl PureMac {
@@ -45,10 +50,16 @@ impl PureMac {
             is_loaded: false,
             next_firing: 0,
             polled: 0,
+            networks: Vec::new(),
         }
     }
 
     /// What each request does first, and a tick alone.
+    fn begin(&mut self, now: &Now, visit: Visit) {
+        self.expire(now);
+        self.ledger.follow(&self.networks, visit);
+    }
+
     fn expire(&mut self, now: &Now) {
         let (moment, evening) = (moment(now), self.evening(now));
         let sessions = &self.sessions;
@@ -62,10 +73,20 @@ impl PureMac {
         evening(now.wall, self.ledger.end_of_day.unwrap_or_default(), now.zone).until
     }
 
-    fn request(&mut self, now: &Now, change: impl FnOnce(&mut Ledger, &Moment)) {
-        std::mem::take(&mut self.rung).into_iter().for_each(|port| self.ledger.close(&named(port)));
-        self.expire(now);
-        change(&mut self.ledger, &moment(now));
+    fn request(
+        &mut self,
+        now: &Now,
+        visit: Visit,
+        change: impl FnOnce(&mut Ledger, &Moment, &[NetworkFacts]),
+    ) {
+        // A bell is a request of its own.
+        let rung = std::mem::take(&mut self.rung);
+        if !rung.is_empty() {
+            self.begin(now, Visit::Request);
+            rung.into_iter().for_each(|port| self.ledger.close(&named(port)));
+        }
+        self.begin(now, visit);
+        change(&mut self.ledger, &moment(now), &self.networks);
         self.expire(now);
         // Its states are dropped with it.
         let open = |port: &u16| self.ledger.openings.iter().any(|opening| opening.port.contains(*port));
@@ -81,28 +102,46 @@ impl PureMac {
             opening.may_last_longer() && opening.until.is_some_and(|until| until > evening)
         };
         let is_over = self.ledger.openings.iter().any(|opening| opening.is_over(&moment));
-        is_over || self.ledger.openings.iter().any(is_earlier) || !is_fresh || !self.rung.is_empty()
+        let mut followed = self.ledger.clone();
+        followed.follow(&self.networks, Visit::Tick);
+        let is_elsewhere = followed != self.ledger;
+        is_over
+            || is_elsewhere
+            || self.ledger.openings.iter().any(is_earlier)
+            || !is_fresh
+            || !self.rung.is_empty()
     }
 }
 
 impl Subject for PureMac {
-    fn open(&mut self, port: u16, end: End, until: Option<i64>, now: &Now) {
-        let kind = match end {
+    fn open(&mut self, port: u16, terms: Terms, until: Option<i64>, now: &Now) {
+        let kind = match terms.end {
             End::At(_) | End::Keep => EndKind::Time,
             End::Evening => EndKind::Evening,
             End::Restart => EndKind::Restart,
         };
-        self.request(now, |ledger, moment| {
-            let there = ledger.openings.iter().find(|opening| opening.port == named(port).range);
-            if !there.is_some_and(|there| there.until == until && there.kind() == kind) {
-                let opening = Opening::new(&named(port), Source::Any, until, moment.time, "ada");
-                ledger.open(opening.ending(kind, moment));
+        let from = match terms.from {
+            From::Anyone => Source::Any,
+            From::Network => Source::Lan { networks: vec![PREFIXES[0].parse().expect("a network")] },
+        };
+        self.request(now, Visit::Request, |ledger, moment, networks| {
+            let is_same = |opening: &&Opening| {
+                let is_for = opening.from == from && opening.stay == terms.stay && !opening.is_paused();
+                opening.port == named(port).range && is_for
+            };
+            let same = ledger.openings.iter().find(is_same);
+            if !same.is_some_and(|same| same.until == until && same.kind() == kind) {
+                let home = Home::of(networks).or(same.and_then(|same| same.home.clone()));
+                let opening = Opening::new(&named(port), from, until, moment.time, "ada");
+                let opening = Opening { home, stay: terms.stay, ..opening.ending(kind, moment) };
+                ledger.open(opening);
             }
+            ledger.follow(networks, Visit::Request);
         });
     }
 
     fn close(&mut self, port: u16, now: &Now) {
-        self.request(now, |ledger, _| ledger.close(&named(port)));
+        self.request(now, Visit::Request, |ledger, _, _| ledger.close(&named(port)));
     }
 
     fn ring(&mut self, port: u16) {
@@ -112,7 +151,7 @@ impl Subject for PureMac {
     fn set_end_of_day(&mut self, now: &Now) {
         let day: EndOfDay =
             format!("{:02}:{:02}", now.day / 60, now.day % 60).parse().expect("an end of day");
-        self.request(now, |ledger, _| ledger.end_of_day = Some(day));
+        self.request(now, Visit::Request, |ledger, _, _| ledger.end_of_day = Some(day));
     }
 
     fn restart(&mut self) {
@@ -122,6 +161,26 @@ impl Subject for PureMac {
 
     fn set_sessions(&mut self, ports: &BTreeSet<u16>) {
         self.sessions.clone_from(ports);
+    }
+
+    fn set_place(&mut self, place: Place) {
+        let facts = |interface: &str, prefix: &str, gateway| NetworkFacts {
+            interface: interface.to_owned(),
+            prefixes: vec![prefix.parse().expect("a network")],
+            gateway,
+        };
+        let interface = if place.is_docked { "en7" } else { "en0" };
+        let own = match place.network {
+            Network::Unknown => place.has_address.then(|| facts(interface, PREFIXES[0], None)),
+            Network::Known { prefix, router } => {
+                let router = format!("a4:91:b1:00:00:0{router}").parse().ok();
+                Some(facts(interface, PREFIXES[usize::from(prefix)], router))
+            }
+        };
+        // A tunnel's network is none of the hardware's.
+        let container =
+            place.has_container.then(|| facts("bridge100", "192.168.64.0/24", Some(Gateway::ThisMac)));
+        self.networks = own.into_iter().chain(container).collect();
     }
 
     fn poll(&mut self, now: &Now) -> bool {
@@ -137,14 +196,17 @@ impl Subject for PureMac {
             }
         }
         if self.is_due(now) {
-            self.request(now, |_, _| ());
+            self.request(now, Visit::Tick, |_, _, _| ());
         }
         true
     }
 
     fn open_ports(&mut self) -> BTreeSet<u16> {
         match self.is_loaded {
-            true => self.ledger.openings.iter().map(|opening| opening.port.first()).collect(),
+            true => {
+                let openings = self.ledger.openings.iter().filter(|opening| !opening.is_paused());
+                openings.map(|opening| opening.port.first()).collect()
+            }
             false => BTreeSet::new(),
         }
     }

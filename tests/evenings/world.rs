@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
-use crate::oracle::{End, Now, Oracle, evening};
+use crate::oracle::{End, Look, Network, Now, Oracle, Terms, evening};
 use crate::subject::Subject;
 
 /// launchd's stand-in looks this often while awake, in seconds.
@@ -28,6 +28,26 @@ pub enum Waiting {
     Asleep,
 }
 
+/// Where a Mac is, with all that a program sees of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub network: Network,
+    /// On its second interface.
+    pub is_docked: bool,
+    pub has_vpn: bool,
+    /// A virtual machine with a network of its own, on which this Mac is the router.
+    pub has_container: bool,
+    /// Where no router is known: whether there is an address.
+    pub has_address: bool,
+}
+
+pub const HOME: Network = Network::Known { prefix: 0, router: 0 };
+
+impl Place {
+    const AT_HOME: Place =
+        Place { network: HOME, is_docked: false, has_vpn: false, has_container: false, has_address: true };
+}
+
 /// One Mac under the oracle's eyes.
 pub struct World<S> {
     pub mac: S,
@@ -40,6 +60,7 @@ pub struct World<S> {
     boot: u32,
     zone: TimeZone,
     day: u16,
+    pub place: Place,
     pub sessions: BTreeSet<u16>,
     pub waiting: Waiting,
     pub ticks: u64,
@@ -48,16 +69,20 @@ pub struct World<S> {
 impl<S: Subject> World<S> {
     pub fn new(time: i64, zone: &str, waiting: Waiting, mac: impl FnOnce(&Now) -> S) -> Self {
         let zone = TimeZone::posix(zone).expect("a zone");
-        let now = Now { wall: time, clock: 1000, boot: 1, zone: &zone, day: 18 * 60 + 30 };
+        let (day, place) = (18 * 60 + 30, Place::AT_HOME);
+        let mut mac =
+            mac(&Now { wall: time, clock: 1000, boot: 1, zone: &zone, day, network: place.network });
+        mac.set_place(place);
         World {
-            mac: mac(&now),
+            mac,
             oracle: Oracle::default(),
             time,
             ahead: 0,
             started: time - 1000,
             boot: 1,
             zone,
-            day: 18 * 60 + 30,
+            day,
+            place,
             sessions: BTreeSet::new(),
             waiting,
             ticks: 0,
@@ -66,7 +91,8 @@ impl<S: Subject> World<S> {
 
     pub fn now(&self) -> Now<'_> {
         let clock = (self.time - self.started).unsigned_abs();
-        Now { wall: self.time + self.ahead, clock, boot: self.boot, zone: &self.zone, day: self.day }
+        let (wall, network) = (self.time + self.ahead, self.place.network);
+        Now { wall, clock, boot: self.boot, zone: &self.zone, day: self.day, network }
     }
 
     /// When the offset of the zone changes within this time, by the wall clock that is right.
@@ -90,11 +116,12 @@ impl<S: Subject> World<S> {
     fn look(&mut self, awake: u64) {
         let World { mac, oracle, sessions, zone, .. } = self;
         let clock = (self.time - self.started).unsigned_abs();
-        let now = Now { wall: self.time + self.ahead, clock, boot: self.boot, zone, day: self.day };
+        let (wall, network) = (self.time + self.ahead, self.place.network);
+        let now = Now { wall, clock, boot: self.boot, zone, day: self.day, network };
         oracle.passed(&now, awake, sessions);
         if mac.poll(&now) {
             self.ticks += 1;
-            oracle.looked(&now);
+            oracle.looked(&now, Look::Tick);
         }
         self.judge();
     }
@@ -155,24 +182,27 @@ impl<S: Subject> World<S> {
     fn request(&mut self, request: impl FnOnce(&mut S, &mut Oracle, &Now)) {
         let World { mac, oracle, sessions, zone, .. } = self;
         let clock = (self.time - self.started).unsigned_abs();
-        let now = Now { wall: self.time + self.ahead, clock, boot: self.boot, zone, day: self.day };
+        let (wall, network) = (self.time + self.ahead, self.place.network);
+        let now = Now { wall, clock, boot: self.boot, zone, day: self.day, network };
         oracle.passed(&now, 0, sessions);
-        oracle.looked(&now);
+        oracle.looked(&now, Look::Request);
         request(mac, oracle, &now);
-        oracle.looked(&now);
+        oracle.looked(&now, Look::Request);
         self.judge();
     }
 
-    pub fn open(&mut self, port: u16, end: End) {
+    pub fn open(&mut self, port: u16, terms: Terms) {
         self.request(|mac, oracle, now| {
-            let until = match end {
+            let until = match terms.end {
                 End::At(until) => Some(until),
                 End::Evening => Some(evening(now)),
                 End::Restart | End::Keep => None,
             };
-            mac.open(port, end, until, now);
-            oracle.opened(port, end, now);
+            mac.open(port, terms, until, now);
+            oracle.opened(port, terms, now);
         });
+        // What was closed while it paused had its states dropped.
+        self.mac.set_sessions(&self.sessions);
     }
 
     pub fn close(&mut self, port: u16) {
@@ -196,6 +226,11 @@ impl<S: Subject> World<S> {
     pub fn set_zone(&mut self, zone: &str, tell: impl FnOnce(&mut S)) {
         self.zone = TimeZone::posix(zone).expect("a zone");
         tell(&mut self.mac);
+    }
+
+    pub fn go(&mut self, place: Place) {
+        self.place = place;
+        self.mac.set_place(place);
     }
 
     pub fn set_session(&mut self, port: u16, is_on: bool) {

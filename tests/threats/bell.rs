@@ -1,7 +1,8 @@
 //! Row 7: the bell can close and nothing else, whatever its user makes of it. Rows 6 and 17 are in `tests/evening.rs`.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis::lab::launchd::{LaunchPace, Launchd};
@@ -51,7 +52,7 @@ fn tick(lab: &Lab) {
 }
 
 fn make_pipe(path: &Path) {
-    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 fn make_huge(path: &Path) {
@@ -212,4 +213,102 @@ fn threat_07_a_thousand_rings_while_a_tick_runs_close_nothing_and_start_no_more(
     }
     assert_eq!(runs(), before + 3, "one in ten seconds");
     assert_eq!(opened(&lab), ["2345", "9229"]);
+}
+
+/// A file that nothing changes, root included, until this goes (chattr(1); a user's `chflags uchg` of a Mac's).
+struct Immutable(PathBuf);
+
+impl Immutable {
+    /// `None`: this file system has no such flag, or it takes root.
+    fn new(place: &Path) -> Option<Self> {
+        let flagged = Command::new("chattr").arg("+i").arg(place).output();
+        flagged.is_ok_and(|output| output.status.success()).then(|| Immutable(place.to_owned()))
+    }
+}
+
+impl Drop for Immutable {
+    fn drop(&mut self) {
+        let _ = Command::new("chattr").arg("-i").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn threat_07_a_bell_that_cannot_be_taken_away_closes_its_port_and_keeps_no_other_from_its_bell() {
+    let lab = ready();
+    let bell = |port: &str| lab.file(&bell::of_port(own_uid(), port.parse().unwrap()));
+    std::fs::write(bell("2345"), "1").unwrap();
+    let Some(immutable) = Immutable::new(&bell("2345")) else {
+        println!("skipped: nothing can be made immutable here");
+        return;
+    };
+    for _ in 0..2 {
+        tick(&lab);
+        assert_eq!(opened(&lab), ["9229"]);
+        assert!(!lab.rules().contains("port = 2345 flags any keep state"));
+    }
+    open(&lab, "5005");
+    assert_eq!(opened(&lab), ["5005", "9229"]);
+    assert!(bell("5005").is_file() && bell("9229").is_file() && bell("2345").is_file());
+    drop(immutable);
+    tick(&lab);
+    assert_eq!(opened(&lab), ["5005", "9229"]);
+}
+
+#[test]
+fn threat_07_a_volume_over_the_bells_hides_them_and_closes_at_most_what_is_rung_for() {
+    let lab = ready();
+    let (folder, own) = (lab.file(BELL), own_uid());
+    let helper = env!("CARGO_BIN_EXE_helper-lab");
+    // Only root can mount there, and of what it puts there the ports that it opened can be closed.
+    let script = format!(
+        "mount -t tmpfs none '{0}' || exit 77; '{helper}' --lab '{1}' tick && : >'{0}/junk' && echo 1 >'{0}/{own}.2345' && \
+         '{helper}' --lab '{1}' tick",
+        folder.display(),
+        lab.path().display()
+    );
+    let ran = Command::new("unshare").args(["-m", "sh", "-c", &script]).output();
+    match ran {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8(output.stdout).unwrap();
+            let first = said.lines().next().unwrap_or_default();
+            assert!(first.contains("nothing was changed"), "{said}");
+            assert_eq!(opened(&lab), ["9229"]);
+            assert!(lab.rules().contains("block return"));
+        }
+        other => println!("skipped: nothing can be mounted here: {other:?}"),
+    }
+}
+
+#[test]
+fn threat_07_another_user_can_ring_and_nothing_else() {
+    let lab = ready();
+    std::fs::set_permissions(lab.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (folder, own) = (lab.file(BELL), own_uid());
+    let as_other = |command: &str| {
+        let script = format!("cd '{}' && {command}", folder.display());
+        let mut other = Command::new("setpriv");
+        other.args(["--reuid", "501", "--regid", "501", "--clear-groups", "sh", "-c", &script]);
+        other.output().is_ok_and(|output| output.status.success())
+    };
+    if own != 0 || !as_other("true") {
+        println!("skipped: there is no other user here");
+        return;
+    }
+    for command in [
+        format!("echo 1 >>{own}.2345"),
+        format!("echo 1 >>{own}.all"),
+        format!("rm -f {own}.2345"),
+        format!("ln {own}.2345 ../again"),
+        format!("mv {own}.2345 {own}.9229"),
+        "ln -s /etc/passwd 501.9229".to_owned(),
+        "mkdir 501.all".to_owned(),
+        "rm -f ring".to_owned(),
+        "chmod 600 ring".to_owned(),
+    ] {
+        assert!(!as_other(&command), "{command}");
+    }
+    assert!(as_other("echo 1 >>ring") && as_other("truncate -s 1G ring"));
+    tick(&lab);
+    assert_eq!(opened(&lab), ["2345", "9229"]);
+    assert_eq!(lab.file(&bell::ring()).metadata().unwrap().len(), 0);
 }
