@@ -20,7 +20,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use common::Lab;
+use portcullis::rules::ledger::Ledger;
 use portcullis::status::Icon;
+use portcullis::system::LEDGER;
 use zbus::blocking::{Connection, Proxy, connection, proxy};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
 
@@ -308,6 +310,12 @@ fn lab(guard: &str) -> Lab {
     lab
 }
 
+/// As root does it: a reader sees the old file or the new one.
+fn put(lab: &Lab, path: &str, bytes: &[u8]) {
+    lab.write("/private/var/root/new", bytes);
+    std::fs::rename(lab.file("/private/var/root/new"), lab.file(path)).unwrap();
+}
+
 fn set_prompt(lab: &Lab, answer: &str) {
     lab.write("lab.toml", format!("prompt = \"{answer}\"\nnetworks = [\"192.168.1.0/24\"]\n"));
 }
@@ -498,6 +506,75 @@ fn guard_and_close_all() {
 }
 
 #[test]
+fn what_is_open_for_three_seconds_closes_and_shows_it_by_itself() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    lab.portcullis(&["open", "2345", "--from", "any", "--for", "3s"]).expect(0);
+    let asked = prompts(&lab);
+    tray.until(PATIENCE, "it is closed, and shows it", |tray| {
+        !lab.rules().contains("keep state")
+            && tray.icon() == Some(Icon::Closed)
+            && tray.row("2345  dlv — closed").is_some_and(|row| row.checked == Some(false))
+    });
+    let history = lab.portcullis(&["history"]).expect(0).out;
+    assert!(history.contains("2345 (dlv) is closed: its time is over"), "{history}");
+    assert_eq!(prompts(&lab), asked, "nothing was asked");
+}
+
+#[test]
+fn closing_asks_for_nothing_unless_the_job_is_gone() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    let open = |port: &str| {
+        lab.portcullis(&["open", port, "--from", "any"]).expect(0);
+        tray.until_checked(port, true);
+        prompts(&lab)
+    };
+    for row in ["2345", "Close All"] {
+        let asked = open("2345");
+        tray.click(row);
+        tray.until_checked("2345", false);
+        tray.until_icon(Icon::Closed);
+        assert_eq!(prompts(&lab), asked, "{row}");
+    }
+    let asked = open("2345");
+    let bootout = Command::new(env!("CARGO_BIN_EXE_launchctl-lab"))
+        .arg("--lab")
+        .arg(lab.path())
+        .args(["bootout", "system/dev.portcullis.helper"])
+        .status();
+    assert!(bootout.unwrap().success());
+    tray.click("2345");
+    tray.until_checked("2345", false);
+    tray.until_icon(Icon::Closed);
+    assert_eq!(prompts(&lab), asked + 1);
+}
+
+#[test]
+fn an_evening_that_is_put_off_is_a_notification() {
+    use portcullis::lab::osascript::NOTIFICATIONS_LOG;
+    use portcullis::lab::store::STATES;
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    lab.portcullis(&["open", "2345", "--from", "any", "--until", "evening"]).expect(0);
+    tray.until_checked("2345", true);
+    lab.write(STATES, "ALL tcp 192.168.1.2:2345 <- 192.168.1.9:50006       ESTABLISHED:ESTABLISHED\n");
+    // Its evening is now.
+    let mut ledger = Ledger::parse(&lab.read(LEDGER)).unwrap();
+    let opening = &mut ledger.openings[0];
+    let left = opening.until.unwrap() - portcullis::os::now();
+    opening.until = Some(portcullis::os::now());
+    opening.clocks.values_mut().for_each(|end| *end -= left.unsigned_abs());
+    put(&lab, LEDGER, &ledger.file().unwrap());
+    tray.until(PATIENCE, "it has 30 minutes more", |tray| {
+        tray.row("2345").is_some_and(|row| row.label.contains("30 min more"))
+    });
+    tray.until(PATIENCE, "that is told", |_| lab.file(NOTIFICATIONS_LOG).exists());
+    let told = String::from_utf8(lab.read(NOTIFICATIONS_LOG)).unwrap();
+    assert!(told.contains("2345 (dlv) stays open until") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
 fn what_was_seen_before_a_restart_is_not_shown_as_now() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let tray = desktop.tray(&lab);
@@ -505,9 +582,7 @@ fn what_was_seen_before_a_restart_is_not_shown_as_now() {
     let path = portcullis::system::STATUS;
     let mut report: serde_json::Value = serde_json::from_slice(&lab.read(path)).unwrap();
     report["boot"] = "another".into();
-    // As root does it: a reader sees the old file or the new one.
-    lab.write("/private/var/root/status.json", report.to_string());
-    std::fs::rename(lab.file("/private/var/root/status.json"), lab.file(path)).unwrap();
+    put(&lab, path, report.to_string().as_bytes());
     tray.until(PROMPTLY, "the icon is unknown", |tray| tray.icon() == Some(Icon::Unknown));
     // The menu's changes reach the panel one by one.
     tray.until(PATIENCE, "no port is known", |tray| tray.row("2345  dlv — not known").is_some());

@@ -53,6 +53,8 @@ impl CheckCommand {
         checked.note_names(&conf.unasked);
         checked.take_surprises(&conf.rulesets);
         checked.take_settings(&path, &text, &conf);
+        // The process ends with this command: thousands of rules are not freed one by one before.
+        std::mem::forget(conf);
         Ok(Box::new(checked.output(self.file, files)))
     }
 }

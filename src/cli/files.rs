@@ -92,7 +92,7 @@ impl IncludedFiles {
 
 /// The text of a file: bytes that are not UTF-8 are replaced.
 pub fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfReadError> {

@@ -3,13 +3,17 @@
 //!
 //! Cases with `control` guard against overdoing it: they were right before too. With `PORTCULLIS_BASE` another build is asked
 //! the same, and the cases that it gets wrong are counted: the command line that it names, `pfctl-lab` beside it, and for
-//! verdicts `base_verdict` (see there) below it, or else `explain`, where that can ask for the packet.
+//! verdicts `base_verdict` (see there) below it, or else `explain`, where that can ask for the packet. `PORTCULLIS_CASES`
+//! names one of the files, `servers` say, to try those alone.
+
+mod namespace;
 
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use namespace::{Namespaces, quoted};
 use portcullis::pf::criteria::{Direction, Family};
 use portcullis::pf::interfaces::InterfaceFacts;
 use portcullis::pf::packet::{Packet, PacketSocket, SYN, TCP};
@@ -20,6 +24,7 @@ use serde_json::Value;
 #[test]
 fn every_case_is_right() {
     let other = std::env::var("PORTCULLIS_BASE").ok();
+    let only = std::env::var("PORTCULLIS_CASES").ok();
     let (mut count, mut right, mut there) = (0, 0, OtherBuild::default());
     let mut wrong = Vec::new();
     for (file, judge) in [
@@ -28,7 +33,15 @@ fn every_case_is_right() {
         ("prints", print_is_right),
         ("explains", explain_is_right),
         ("doctors", doctor_is_right),
+        ("servers", server_is_right),
     ] {
+        if only.as_ref().is_some_and(|only| only != file) {
+            continue;
+        }
+        if file == "servers" && NAMESPACES.is_none() {
+            println!("servers: not tried, since this user may have no namespace");
+            continue;
+        }
         for case in cases(file) {
             count += 1;
             match judge(env!("CARGO_BIN_EXE_portcullis"), &case) {
@@ -278,6 +291,48 @@ fn doctor_is_right(program: &str, case: &Value) -> Result<(), String> {
         case["run"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     let (code, out) = run("portcullis", &arguments);
     judge(case, code.filter(|_| !case["exit"].is_null()), &out)
+}
+
+static NAMESPACES: std::sync::LazyLock<Option<Namespaces>> = std::sync::LazyLock::new(Namespaces::new);
+
+/// What a command says beside the servers of a case, after its steps, in a lab whose Mac may be elsewhere by then.
+fn server_is_right(program: &str, case: &Value) -> Result<(), String> {
+    let namespaces = NAMESPACES.as_ref().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let lab = folder.path().join("lab");
+    let line = |words: &[&str]| {
+        let program = Path::new(program).with_file_name(words[0]);
+        let program = [program.to_str().unwrap(), "--lab", lab.to_str().unwrap()];
+        let words: Vec<String> = program.iter().chain(&words[1..]).map(|word| quoted(word)).collect();
+        words.join(" ")
+    };
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let mut lines = vec![line(&["portcullis", "ports"]) + " >/dev/null 2>&1"];
+    for step in case["steps"].as_array().into_iter().flatten() {
+        let words = texts(&step["run"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let input = quoted(step["input"].as_str().unwrap_or_default());
+        lines.push(format!("printf '%s\\n' {input} | {} >/dev/null 2>&1", line(&words)));
+    }
+    for (key, value) in case["lab"].as_object().into_iter().flatten() {
+        let (file, value) = (lab.join("lab.toml"), value.as_str().unwrap());
+        let (sed, file) =
+            (quoted(&format!("s|^{key} = .*|{key} = {value}|")), quoted(file.to_str().unwrap()));
+        lines.push(format!("/bin/sed -i {sed} {file}"));
+    }
+    for (name, text) in case["project"].as_object().into_iter().flatten() {
+        let place = folder.path().join(name);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, text.as_str().unwrap()).unwrap();
+    }
+    let words = texts(&case["run"]);
+    let words: Vec<&str> = std::iter::once("portcullis").chain(words.iter().map(String::as_str)).collect();
+    lines.push(format!("exec {} </dev/null 2>&1", line(&words)));
+    let output = namespaces.run(folder.path(), &case["listeners"], &lines);
+    let said = String::from_utf8_lossy(&output.stdout);
+    judge(case, output.status.code().filter(|_| !case["exit"].is_null()), &said)
 }
 
 fn judge(case: &Value, code: Option<i32>, out: &str) -> Result<(), String> {

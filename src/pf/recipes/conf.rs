@@ -60,8 +60,12 @@ impl fmt::Display for Uselessness {
 /// The lines of the file `path` without effect, each a whole statement, in their order. `conf` is the file as it was loaded
 /// from this text.
 pub fn useless_lines(path: &str, text: &str, conf: &LoadedConf) -> Vec<UselessLine> {
-    let uncalled = conf.rulesets.uncalled();
     let mut found = Vec::new();
+    // A file may have many thousand lines, nearly all of them rules.
+    if !MARKS.iter().any(|mark| text.contains(mark)) {
+        return found;
+    }
+    let uncalled = conf.rulesets.uncalled();
     let mut goes_on = false;
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
@@ -76,6 +80,9 @@ pub fn useless_lines(path: &str, text: &str, conf: &LoadedConf) -> Vec<UselessLi
     found
 }
 
+/// What a line without effect has in it: a load, or a program's or setting's name.
+const MARKS: [&str; 4] = ["load", "ctl", "ipfw", "net.inet"];
+
 fn uselessness(
     path: &str,
     number: usize,
@@ -83,11 +90,10 @@ fn uselessness(
     conf: &LoadedConf,
     uncalled: &[UncalledAnchor],
 ) -> Option<Uselessness> {
-    // A file may have many thousand lines, nearly all of them rules.
-    let first = line.split_whitespace().next()?;
-    if first != "load" && !["ctl", "ipfw", "net.inet"].iter().any(|part| line.contains(part)) {
+    if !MARKS.iter().any(|mark| line.contains(mark)) {
         return None;
     }
+    let first = line.split_whitespace().next()?;
     let is_here = |problem: &Problem| &*problem.path == path && problem.line == number;
     if is_command(line) && conf.problems.iter().any(is_here) {
         let commands = shell::commands(line);
