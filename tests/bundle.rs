@@ -64,8 +64,8 @@ mod make_run {
     /// A folder of stand-ins for what `make run` calls on a Mac; each call is a line of its `log`.
     fn mac(with: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let built = r#"while [ $# -gt 0 ]; do case $1 in --bin) bin=$2;; --target) target=$2;; esac; shift; done
-            mkdir -p "$CARGO_TARGET_DIR/$target/release"; echo "$bin" >"$CARGO_TARGET_DIR/$target/release/$bin""#;
+        let built = r#"while [ $# -gt 0 ]; do case $1 in --bin) bin=$2;; --target) target=$2;; --profile) profile=$2;; esac; shift; done
+            mkdir -p "$CARGO_TARGET_DIR/$target/$profile"; echo "$bin" >"$CARGO_TARGET_DIR/$target/$profile/$bin""#;
         let programs = [
             ("uname", "echo Darwin"),
             ("xcode-select", "echo /Applications/Xcode.app/Contents/Developer"),

@@ -4,11 +4,26 @@ use std::borrow::Cow;
 use std::fmt::{self, Formatter};
 
 /// Whether a byte may stand inside a bare word.
+#[inline]
 pub(crate) fn in_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || (byte.is_ascii_punctuation()
-            && !matches!(byte, b'(' | b')' | b'{' | b'}' | b'<' | b'>' | b'!' | b'=' | b'/' | b'#' | b','))
+    IN_WORD[byte as usize]
 }
+
+/// It is asked of every byte of a file.
+const IN_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || (byte.is_ascii_punctuation()
+                && !matches!(
+                    byte,
+                    b'(' | b')' | b'{' | b'}' | b'<' | b'>' | b'!' | b'=' | b'/' | b'#' | b','
+                ));
+        byte += 1;
+    }
+    table
+};
 
 /// Whether `text` reads back as one bare word that is not reserved.
 pub(crate) fn is_plain_word(text: &str) -> bool {

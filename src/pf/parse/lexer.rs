@@ -373,13 +373,13 @@ impl<'a> Lexer<'a> {
                         return self.bad("the word is too long".to_owned(), start);
                     }
                 }
+                // pfctl takes it, and prints it so that it does not read back.
+                if word.contains('\\') {
+                    return self.bad("a backslash stands inside of a word".to_owned(), start);
+                }
                 Cow::Owned(word)
             }
         };
-        // pfctl takes it, and prints it so that it does not read back.
-        if text.contains('\\') {
-            return self.bad("a backslash stands inside of a word".to_owned(), start);
-        }
         let kind = if is_keyword(&text) { LexemeKind::Keyword } else { LexemeKind::Word };
         Lexeme { kind, text, at: self.place(start) }
     }
