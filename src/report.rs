@@ -34,6 +34,10 @@ pub struct Report {
     pub pf: PfState,
     /// How many hold pf enabled, ours among them; `None` where it could not be read.
     pub references: Option<usize>,
+    /// Whether the guard's hold is among them; `None` where that could not be read.
+    pub is_held: Option<bool>,
+    /// The interfaces of hardware that had an address then: rules of others may hold on some of them alone.
+    pub links: Vec<String>,
     pub guard: Guard,
     /// The way our rules are evaluated, where there are rules of ours.
     pub way: Option<Attachment>,
@@ -177,7 +181,7 @@ pub struct LoadedRules {
 
 impl Report {
     /// The version that this program writes and reads.
-    pub const VERSION: u32 = 5;
+    pub const VERSION: u32 = 6;
 }
 
 impl RulesetsReport {

@@ -442,7 +442,7 @@ fn no_face_says_closed_where_pf_lets_others_in() {
     assert!(text.contains("guard on, yet pf lets other machines in"), "{text}");
     let doctor = lab.portcullis(&["doctor"]).expect(1).out;
     assert!(doctor.contains("our rules close 9229 (node), and pf lets other machines in"), "{doctor}");
-    assert!(doctor.contains("do: see which rule lets them in: `portcullis explain 9229`"), "{doctor}");
+    assert!(doctor.contains("do: see which rule lets others in: `portcullis explain 9229`"), "{doctor}");
     assert!(
         lab.portcullis(&["explain", "9229"])
             .expect(0)

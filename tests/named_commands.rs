@@ -57,7 +57,7 @@ fn a_client_that_a_rule_of_others_names_is_asked_about() {
     let node = ports.find(|port| port["port"] == 9229).unwrap();
     assert_eq!(node["next"], format!("see which rule lets others in: {explain}"));
     let doctor = lab.portcullis(&["doctor"]).expect(1).out;
-    assert!(doctor.contains(&format!("do: see which rule lets them in: {explain}")), "{doctor}");
+    assert!(doctor.contains(&format!("do: see which rule lets others in: {explain}")), "{doctor}");
     lab.portcullis(&["explain", "9229", "--from", "203.0.113.2"]).expect(0);
     others("block in quick proto tcp from 203.0.113.0/24 to any port 9229");
     lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);

@@ -125,6 +125,8 @@ mod tests {
             PfVerdict { port: port.parse().unwrap(), origins }
         };
         Report {
+            is_held: Some(true),
+            links: vec![],
             version: Report::VERSION,
             seen: 950,
             boot: "B".into(),

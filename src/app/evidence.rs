@@ -12,6 +12,7 @@ use crate::debuggers::ports::DebugPort;
 use crate::debuggers::scan::{Scan, WatchedPort};
 use crate::diagnosis::PortFacts;
 use crate::elevate::quote;
+use crate::firewall::{interface_facts, links};
 use crate::os::Interface;
 use crate::pf::on_disk::OnDisk;
 use crate::port::PortRange;
@@ -124,6 +125,7 @@ impl Observation {
             ledger_problem: evidence.ledger_problem.clone(),
             openings: evidence.ledger.as_ref().map(|ledger| ledger.openings.clone()),
             networks: evidence.networks.clone(),
+            links: links(&interface_facts(&evidence.interfaces)),
             zone: evidence.zone.clone(),
             interrupted: evidence.interrupted.clone(),
         };

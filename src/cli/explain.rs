@@ -239,7 +239,7 @@ impl ExplainCommand {
         let loaded = loaded_now(rulesets);
         let age = duration(evidence.now.saturating_sub(report.seen));
         let mut notes = vec![format!("by the rules that root saw {age} ago")];
-        notes.extend(on_disk.map(|on_disk| format!("{on_disk}; {}", on_disk.next_step())));
+        notes.extend(on_disk.map(|on_disk| on_disk.with_next_step()));
         let mut output = self.answer(&loaded, port, notes, Vec::new());
         if in_doubt {
             output.is_in_doubt();

@@ -92,6 +92,10 @@ fn port_lines(port: &PortStatus, not_seen: Option<&str>) -> String {
     let state = match port.state {
         PortState::Open if port.is_paused() && port.is_in_part() => "paused in part",
         PortState::Open if port.is_paused() => "paused",
+        PortState::Open if port.is_open_although_paused() && port.is_in_part() => {
+            "open in part although it pauses"
+        }
+        PortState::Open if port.is_open_although_paused() => "open although it pauses",
         PortState::Open if port.is_in_part() => "open in part",
         PortState::Open => "open",
         PortState::LetIn => "closed in our rules, yet let in",
@@ -120,8 +124,8 @@ fn port_lines(port: &PortStatus, not_seen: Option<&str>) -> String {
     };
     let range = port.port.to_string();
     let name = if port.named_port().has_name() { port.name.as_str() } else { "" };
-    let not_seen = match (port.state, not_seen) {
-        (PortState::Open, Some(not_seen)) => format!(", {not_seen}"),
+    let not_seen = match port.state {
+        PortState::Open => not_seen.or(port.doubt()).map_or_else(String::new, |doubt| format!(", {doubt}")),
         _ => String::new(),
     };
     let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{why}{not_seen}{found}\n");
@@ -130,7 +134,7 @@ fn port_lines(port: &PortStatus, not_seen: Option<&str>) -> String {
     let is_of_interest = matches!(port.state, PortState::Open | PortState::LetIn | PortState::MayBeOpen);
     if port.situation != Reachability::NoListener || is_of_interest {
         text += &format!("              {}\n", port.because);
-        if port.situation != Reachability::Reachable {
+        if port.situation != Reachability::Reachable || port.needs_mending() {
             text += &format!("              next: {}\n", port.next);
         }
     }

@@ -40,6 +40,8 @@ pub struct Wording {
     pub is_open: bool,
     /// Whether they let other machines in again only on its network.
     pub is_paused: bool,
+    /// Whether they let in the machines of another network than this Mac is on.
+    pub is_elsewhere: bool,
     /// Why pf blocks it, where it does.
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
@@ -234,9 +236,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
                 _ => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
         }
-        Reachability::BlockedByPf if subject.is_paused => {
-            format!("open it for the network that this Mac is on now: `portcullis open {port}`")
-        }
+        Reachability::BlockedByPf if subject.is_paused => open_here(port),
         Reachability::BlockedByPf if subject.is_open => format!("see which rule blocks it: `portcullis explain {port}`"),
         Reachability::BlockedByPf => format!("open it for this network: `portcullis open {port} --from lan`"),
         Reachability::BlockedByAppFirewall => match situation.app_firewall {
@@ -254,6 +254,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             Some(Reachability::BlockedByPf) if subject.is_interrupted => {
                 "undo that change: `portcullis repair`".to_owned()
             }
+            Some(Reachability::BlockedByPf) if subject.is_elsewhere => open_here(port),
             Some(Reachability::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
             Some(Reachability::BlockedByAppFirewall) => {
                 "see whether the program is allowed in System Settings, Network, Firewall, Options".to_owned()
@@ -308,6 +309,10 @@ fn start_step(subject: &Wording) -> String {
     }
 }
 
+fn open_here(port: &str) -> String {
+    format!("open it for the network that this Mac is on now: `portcullis open {port}`")
+}
+
 fn tunnel(port: &str) -> String {
     format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@THIS-MAC`")
 }
@@ -359,6 +364,7 @@ mod tests {
             behind: None,
             is_open: true,
             is_paused: false,
+            is_elsewhere: false,
             pf_blocks: Some("our guard blocks it".into()),
             pf_unknown: Some("pf has not been looked at yet".into()),
             exceptions: Vec::new(),

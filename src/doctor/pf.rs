@@ -11,7 +11,7 @@ use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
 use crate::status::wording::unusable_ledger;
-use crate::status::{AppFirewall, Firewall, FirewallState, explain_way_in};
+use crate::status::{AppFirewall, FirewallState, way_back};
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
@@ -31,30 +31,24 @@ pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
         finding(Level::Problem, "pf", what, "the ledger", "undo it: `portcullis repair`")
     });
     let pf = finding(level, "pf", what, &firewall.because, next);
-    interrupted.into_iter().chain(let_in(facts, firewall)).chain([pf]).collect()
+    interrupted.into_iter().chain(let_in(facts)).chain([pf]).collect()
 }
 
 /// The ports that are not closed although our rules close them.
-fn let_in(facts: &DoctorFacts, firewall: &Firewall) -> Option<Finding> {
+fn let_in(facts: &DoctorFacts) -> Option<Finding> {
     let first = facts.let_in.first()?;
     let ports = facts.let_in.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let what = format!("our rules close {ports}, and pf lets other machines in");
     let verdict = facts.seen.as_ref()?.verdicts.iter().find(|verdict| verdict.port == first.range);
     let why = verdict.and_then(|verdict| verdict.why(Answer::Yes)).map(ToString::to_string);
-    let next = match firewall.state {
-        FirewallState::Disabled => "have pf enabled again: `portcullis guard on`".to_owned(),
-        _ => {
-            let way_in = facts.seen.as_ref().map(|seen| explain_way_in(seen, first.range));
-            format!("see which rule lets them in: {}", way_in.unwrap_or_default())
-        }
-    };
+    let next = facts.seen.as_ref().map(|seen| way_back(seen, first.range)).unwrap_or_default();
     Some(finding(Level::Problem, "pf", what, &why.unwrap_or_default(), &next))
 }
 
 /// Whether our rules are there and evaluated, and which rules are there besides.
 pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
     // What is said of /etc/pf.conf has a finding of its own.
-    let of_conf = facts.on_disk.as_ref().map(ToString::to_string);
+    let of_conf = facts.on_disk.as_ref().map(OnDisk::with_next_step);
     let notes = facts.notes.iter().filter(|note| of_conf.as_ref() != Some(note));
     let notes = notes.map(|note| of_note(facts, note));
     let of_report = facts.seen.iter().zip(&facts.rulesets).flat_map(|(seen, loaded)| {

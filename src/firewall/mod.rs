@@ -10,6 +10,8 @@ pub mod read;
 pub use pfctl::{Pfctl, PfctlError, Rules};
 pub use read::Reference;
 
+use std::net::IpAddr;
+
 use crate::os::Interface;
 use crate::pf::interfaces::InterfaceFacts;
 use crate::system::{System, is_hardware};
@@ -28,4 +30,17 @@ pub fn interface_facts(found: &[Interface]) -> Vec<InterfaceFacts> {
     let (hardware, others): (Vec<&Interface>, Vec<&Interface>) =
         found.iter().partition(|interface| is_hardware(&interface.name));
     hardware.into_iter().chain(others).map(facts).collect()
+}
+
+/// The interfaces of hardware that have an address of a network, in the order of their names.
+pub fn links(interfaces: &[InterfaceFacts]) -> Vec<String> {
+    let is_link_local = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    let has_address = |facts: &&InterfaceFacts| facts.addresses.iter().any(|own| !is_link_local(own.addr()));
+    let hardware = interfaces.iter().filter(|facts| is_hardware(&facts.name)).filter(has_address);
+    let mut names: Vec<String> = hardware.map(|facts| facts.name.clone()).collect();
+    names.sort();
+    names
 }

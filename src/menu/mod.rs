@@ -65,8 +65,8 @@ fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
     let is_on = status.firewall.guard == Some(Guard::On);
     let kind = RowKind::Check { checked: is_on };
     let text = match status.firewall.guard_effect {
-        GuardEffect::Holds | GuardEffect::Off | GuardEffect::Unseen => words::GUARD,
-        GuardEffect::Doubtful => words::IN_DOUBT,
+        GuardEffect::Holds | GuardEffect::Off => words::GUARD,
+        GuardEffect::Unseen | GuardEffect::Doubtful => words::IN_DOUBT,
         GuardEffect::PfOff | GuardEffect::Uncalled | GuardEffect::Gone | GuardEffect::Overruled => {
             words::NO_EFFECT
         }
@@ -314,7 +314,7 @@ mod tests {
         [ ] 9229  node — not known
         [ ] 5678  debugpy — not known
         ---
-        [ ] Guard Closed Ports
+        [ ] Guard Closed Ports — not known
             Close All
             Check Now
         who listens is not known: no permission  (grey)
@@ -348,7 +348,7 @@ mod tests {
         .collect();
         insta::assert_snapshot!(words.join("\n"), @r"
         [x] 2345  dlv — open for anyone
-        [x] 2345  dlv — open for 10.0.0.0/8
+        [x] 2345  dlv — open for 10.0.0.0/8, who gets in is not known
         [x] 2345  dlv — open for 10.0.0.5 and 2 more
         [x] 2345  dlv — open, yet another rule blocks it
         [x] 2345  dlv — open for anyone, and pf is off

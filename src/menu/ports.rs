@@ -71,7 +71,7 @@ pub(super) fn connect_row(status: &Status) -> Option<MenuRow> {
 /// What stands in the way, what to do, and what can be copied.
 fn connect_rows(number: u16, port: &PortStatus) -> Vec<MenuRow> {
     let mut rows = paragraph(&format!("because:{number}"), &port.because, 5);
-    if port.situation != Reachability::Reachable {
+    if port.situation != Reachability::Reachable || port.needs_mending() {
         rows.push(separator(&format!("above-next:{number}")));
         rows.extend(paragraph(&format!("next:{number}"), &words::next(&port.next), 5));
     }

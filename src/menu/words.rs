@@ -8,7 +8,7 @@ use crate::status::{FirewallState, GuardEffect, NetworkPlace, PortNetwork, PortS
 
 pub(super) const LAB: &str = "Lab: nothing on this machine is changed";
 pub(super) const GUARD: &str = "Guard Closed Ports";
-/// The guard is on, and whether it blocks is not known.
+/// Whether the guard is on, or whether it blocks, is not known.
 pub(super) const IN_DOUBT: &str = "Guard Closed Ports — not known";
 /// The guard is on, and blocks nothing.
 pub(super) const NO_EFFECT: &str = "Guard Closed Ports — without effect";
@@ -96,8 +96,10 @@ fn situation(port: &PortStatus) -> Option<&'static str> {
 }
 
 fn state(status: &Status, port: &PortStatus) -> String {
-    let word = if port.is_in_part() { "open in part" } else { "open" };
-    let open = || format!("{word} for {}{}{}", source(port), end(port), others(port));
+    let part = if port.is_in_part() { " in part" } else { "" };
+    let although = if port.is_open_although_paused() { " although it pauses" } else { "" };
+    let word = format!("open{part}{although}");
+    let open = || format!("{word}{}{}{}", source(port), end(port), others(port));
     let not_seen = status.firewall.not_seen.as_ref();
     match (port.state, status.firewall.state) {
         (PortState::MayBeOpen, _) => "may be open: a change was interrupted".to_owned(),
@@ -105,16 +107,15 @@ fn state(status: &Status, port: &PortStatus) -> String {
             let word = if port.is_in_part() { "paused in part" } else { "paused" };
             match not_seen {
                 Some(not_seen) => format!("{word}, {not_seen}"),
-                None => format!("{word}: not on {}", its_network(port)),
+                None => format!("{word}: not on {}{}", its_network(port), doubt(port)),
             }
         }
         (PortState::Open, _) if is_about_to_pause(port) => {
-            let part = if port.is_in_part() { " in part" } else { "" };
             format!("about to pause{part}: not on {}", its_network(port))
         }
         (PortState::Open, FirewallState::Enabled) => match port.outside() {
             Answer::No => format!("{word}, yet another rule blocks it"),
-            _ => open(),
+            _ => open() + &doubt(port),
         },
         (PortState::Open, FirewallState::Disabled) => format!("{}, and pf is off", open()),
         (PortState::Open, FirewallState::Unknown) => match not_seen {
@@ -141,6 +142,11 @@ fn others(port: &PortStatus) -> &'static str {
     if port.lets_others_in() { ", others not kept out" } else { "" }
 }
 
+/// What is not known of who gets in.
+fn doubt(port: &PortStatus) -> String {
+    port.doubt().map_or_else(String::new, |doubt| format!(", {doubt}"))
+}
+
 /// How long is left is left out: a row is not to change each minute.
 fn end(port: &PortStatus) -> String {
     let Some(end) = &port.end else { return String::new() };
@@ -165,5 +171,5 @@ fn its_network(port: &PortStatus) -> &str {
 }
 
 fn source(port: &PortStatus) -> String {
-    port.for_whom(1).unwrap_or_else(|| "this network".to_owned())
+    port.for_whom(1).map_or_else(String::new, |whom| format!(" for {whom}"))
 }

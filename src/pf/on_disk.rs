@@ -37,8 +37,7 @@ impl fmt::Display for OnDisk {
                 write!(f, "/etc/pf.conf is not what is loaded: only in the file, line {line}: {rule}")
             }
             OnDisk::AppleUncalled { .. } => f.write_str(
-                "the main ruleset that is loaded does not call com.apple/* any more: AirDrop, Internet Sharing and rules of \
-                 ours below it have no effect",
+                "com.apple/* is no longer called: AirDrop, Internet Sharing and our rules below it have no effect",
             ),
             OnDisk::Reset { anchor } => write!(
                 f,
@@ -50,6 +49,11 @@ impl fmt::Display for OnDisk {
 }
 
 impl OnDisk {
+    /// What is wrong, and what to do about it, where both are said in one place.
+    pub fn with_next_step(&self) -> String {
+        format!("{self}; {}", self.next_step())
+    }
+
     /// What to do about it.
     pub fn next_step(&self) -> String {
         let step = match self {
@@ -149,7 +153,7 @@ mod tests {
         assert!(broken.contains("does not read: at the next start pf loads nothing"), "{broken}");
         let gone =
             found(stock, "", "rdr pass inet proto tcp from any to any port = 80 -> 127.0.0.1 port 8080\n");
-        assert!(gone.unwrap().contains("does not call com.apple/* any more: AirDrop"));
+        assert!(gone.unwrap().contains("com.apple/* is no longer called: AirDrop"));
         // Nothing is loaded yet.
         assert_eq!(found(&edited, "", ""), None);
     }

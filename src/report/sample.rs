@@ -17,6 +17,8 @@ pub fn all_closed(managed: Vec<NamedPort>) -> Report {
         boot: "boot".into(),
         pf: PfState::Enabled,
         references: Some(1),
+        is_held: Some(true),
+        links: vec![],
         guard: Guard::On,
         way: Some(Attachment::Apple),
         openings: vec![],

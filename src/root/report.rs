@@ -1,6 +1,7 @@
 //! What root saw, for the user's programs to read: pf's state, our ports, and pf's verdict on each.
 
 use crate::diagnosis::Answer;
+use crate::firewall::links;
 use crate::os::{FileError, Files, hash};
 use crate::pf::explain::{CombinedVerdict, NearNetwork, answers};
 use crate::pf::grounds::Grounds;
@@ -51,6 +52,8 @@ pub fn report(
         boot: boot.to_owned(),
         pf: live.state.clone(),
         references: live.references(),
+        is_held: live.tokens.as_ref().map(|_| live.holds(ledger.token.as_ref(), boot)),
+        links: links(interfaces),
         guard: ledger.guard,
         way: ledger.way,
         openings: ledger.openings.clone(),

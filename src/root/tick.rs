@@ -130,6 +130,7 @@ fn rest(system: &dyn System) -> Result<Rest, FileError> {
             if says_enough(&report, &ledger, &moment.boot, now)
                 && (is_evaluated(&report) || moment.clock > EARLY)
                 && !was_edited(system)
+                && is_connected_alike(system, &report)
                 && wants_the_same(system, &report, &ledger)? =>
         {
             sweep(&files);
@@ -166,6 +167,11 @@ pub fn was_edited(system: &dyn System) -> bool {
         Some((meta.mtime(), meta.mtime_nsec()))
     };
     written(PF_CONF) > written(STATUS)
+}
+
+/// Whether this Mac has the interfaces that pf was asked about: rules of others may hold on some of them alone.
+fn is_connected_alike(system: &dyn System, report: &Report) -> bool {
+    report.links == firewall::links(&firewall::interfaces(system))
 }
 
 /// Whether the ledger comes to the rules that it came to when pf was looked at: on other interfaces it comes to others.

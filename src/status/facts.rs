@@ -63,6 +63,8 @@ pub struct Facts {
     pub openings: Option<Vec<Opening>>,
     /// The networks that this Mac is on, as far as this program sees them.
     pub networks: Vec<NetworkFacts>,
+    /// The interfaces of hardware that have an address.
+    pub links: Vec<String>,
     /// The time zone of this machine, for times of day in words.
     pub zone: TimeZone,
     /// Why the ledger does not read, where it does not: then root closes ports, and opens none.
@@ -87,6 +89,7 @@ impl Facts {
             blocked: None,
             openings: None,
             networks: Vec::new(),
+            links: Vec::new(),
             zone: TimeZone::UTC,
             ledger_problem: None,
             interrupted: None,

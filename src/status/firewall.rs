@@ -73,6 +73,20 @@ impl GuardEffect {
     }
 }
 
+impl GuardEffect {
+    /// What to do where our rules are without effect, and are to have it again.
+    pub fn remedy(self) -> Option<&'static str> {
+        match self {
+            GuardEffect::PfOff => Some("have pf enabled again: `portcullis guard on`"),
+            GuardEffect::Uncalled => Some(
+                "have pf call our rules again: `sudo pfctl -f /etc/pf.conf`; it takes away what another program loaded",
+            ),
+            GuardEffect::Gone => Some("have pf hold our rules again: `portcullis guard on`"),
+            _ => None,
+        }
+    }
+}
+
 /// Whether pf filters, as far as root's report tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -131,12 +145,15 @@ fn not_seen(facts: &Facts) -> String {
 
 fn held_by(report: &Report) -> String {
     match (report.guard, report.references) {
+        (Guard::On, Some(1..)) if report.is_held == Some(false) => {
+            "pf is on, held by others alone".to_owned()
+        }
         (_, None) => "pf is on; who holds it is not known".to_owned(),
+        (_, Some(0)) => "pf is on; it was enabled for good".to_owned(),
         (Guard::On, Some(1)) => "pf is on, held by the guard alone".to_owned(),
         (Guard::On, Some(count)) => {
             format!("pf is on, held by the guard and {} more", count.saturating_sub(1))
         }
-        (_, Some(0)) => "pf is on; it was enabled for good".to_owned(),
         (_, Some(count)) => format!("pf is on, held by {count}"),
     }
 }

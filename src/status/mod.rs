@@ -17,12 +17,13 @@ pub mod wording;
 pub use facts::{AppFirewall, Attempts, Facts};
 pub use firewall::{Firewall, FirewallState, GuardEffect};
 pub use network::{NetworkPlace, PortNetwork};
-pub use port::{PortEnd, PortState, PortStatus, explain_way_in};
+pub use port::{PortEnd, PortState, PortStatus, way_back};
 
 use serde::Serialize;
 
 use crate::pf::on_disk::OnDisk;
-use crate::report::Note;
+use crate::report::{Note, PfState, Report, Unusable};
+use crate::rules::ledger::Guard;
 use port::count;
 pub use summary::Icon;
 use summary::Summary;
@@ -62,23 +63,33 @@ impl Status {
             _ => false,
         };
         let open = count(ports.iter().filter(counts));
-        let mut notes = wording::notes(report.iter().flat_map(|report| &report.notes));
-        if let Some(because) = &facts.ledger_problem {
-            notes.insert(0, wording::unusable_ledger(because));
-        }
-        // A main ruleset that does not call our anchor is not the file's: that is said once.
-        let is_said = |note: &Note| matches!(note, Note::NotEvaluated { .. });
-        let is_said = report.iter().any(|report| report.notes.iter().any(is_said));
-        let is_news = |on_disk: &&OnDisk| {
-            !(is_said && matches!(on_disk, OnDisk::NotLoaded { .. } | OnDisk::AppleUncalled { .. }))
-        };
-        notes.extend(facts.on_disk.as_ref().filter(is_news).map(ToString::to_string));
-        if let Err(because) = &facts.seen {
-            notes.push(format!("who listens is not known: {because}"));
-        }
+        let notes = notes(facts, &report);
         let lab = facts.lab.clone();
         Status { version: 1, lab, icon, open, sentence, firewall, ports, notes, interrupted }
     }
+}
+
+/// What is to be said beside the ports.
+fn notes(facts: &Facts, report: &Result<&Report, Unusable>) -> Vec<String> {
+    let of_report = || report.iter().flat_map(|report| &report.notes);
+    let is_uncalled = |note: &&Note| matches!(note, Note::NotEvaluated { .. });
+    // A main ruleset that does not call our anchor is said once, with what is there instead where that is known.
+    let (is_said, is_apples) = match &facts.on_disk {
+        Some(OnDisk::NotLoaded { .. }) => (of_report().any(|note| is_uncalled(&note)), false),
+        on_disk => (false, matches!(on_disk, Some(OnDisk::AppleUncalled { .. }))),
+    };
+    let ledger = facts.ledger_problem.as_ref().map(|because| wording::unusable_ledger(because));
+    let of_root = wording::notes(of_report().filter(|note| !(is_apples && is_uncalled(note))));
+    let is_hold_taken = report.as_ref().is_ok_and(|report| is_hold_taken(report));
+    let hold = is_hold_taken.then(|| wording::HOLD_TAKEN.to_owned());
+    let on_disk = facts.on_disk.as_ref().filter(|_| !is_said).map(OnDisk::with_next_step);
+    let sockets = facts.seen.as_ref().err().map(|because| format!("who listens is not known: {because}"));
+    ledger.into_iter().chain(of_root).chain(hold).chain(on_disk).chain(sockets).collect()
+}
+
+/// Whether others have taken the guard's hold on pf, which is on by theirs.
+fn is_hold_taken(report: &Report) -> bool {
+    report.guard == Guard::On && report.pf == PfState::Enabled && report.is_held == Some(false)
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::facts::{AppFirewall, Attempts, Facts};
 use super::firewall::GuardEffect;
 use super::network::PortNetwork;
+use super::wording;
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
-use crate::report::{Note, PfState, PfVerdict, Report, Unusable};
+use crate::report::{Note, OriginVerdict, PfState, PfVerdict, Reason, Report, Unusable};
 use crate::rules::ends::{EndKind, EveningEnd};
 use crate::rules::evening;
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
@@ -147,9 +148,11 @@ impl PortStatus {
         NamedPort { name: self.name.clone(), range: self.port }
     }
 
-    /// Who it is open for, in words, of at most `most` networks: "this network" is one that this Mac is on.
+    /// Who it is open for, in words, of at most `most` networks: "this network" is one that this Mac is on. `None` too
+    /// where its own rule lets none of them in just now.
     pub fn for_whom(&self, most: usize) -> Option<String> {
         match self.from.as_ref()? {
+            _ if self.is_open_although_paused() => None,
             Source::Lan { networks } if self.is_elsewhere => {
                 let routed = networks.iter().filter(|network| !is_link_local(network)).copied();
                 Some(Source::Hosts { hosts: routed.collect() }.in_words(most))
@@ -168,9 +171,37 @@ impl PortStatus {
         self.network.as_ref().is_some_and(|network| network.paused) && self.outside() != Answer::Yes
     }
 
+    /// Whether other machines get in that our rules do not let in, or would not if the guard were on.
+    pub fn needs_mending(&self) -> bool {
+        match self.state {
+            PortState::LetIn | PortState::MayBeOpen => true,
+            PortState::Unmanaged => self.outside() == Answer::Yes,
+            PortState::Open => self.lets_others_in(),
+            PortState::Closed | PortState::Unknown => false,
+        }
+    }
+
+    /// Whether its own rule lets no other machine in just now, and pf does all the same.
+    pub fn is_open_although_paused(&self) -> bool {
+        self.network.as_ref().is_some_and(|network| network.paused) && !self.is_paused()
+    }
+
     /// Whether it is open for some, and pf is seen to let anyone in.
     pub fn lets_others_in(&self) -> bool {
         self.pf.anyone == Answer::Yes && self.from.as_ref().is_some_and(|from| *from != Source::Any)
+    }
+
+    /// What is not known of who gets in to a port that is open, as a clause, although pf was looked at.
+    pub fn doubt(&self) -> Option<&'static str> {
+        match (self.state, self.outside(), &self.from) {
+            (PortState::Open, Answer::Unknown, _) => Some(wording::WHO_IS_NOT_KNOWN),
+            (PortState::Open, Answer::Yes, Some(Source::Lan { .. } | Source::Hosts { .. }))
+                if self.pf.anyone == Answer::Unknown =>
+            {
+                Some(wording::OTHERS_NOT_KNOWN)
+            }
+            _ => None,
+        }
     }
 
     /// Whether pf lets another machine in.
@@ -325,22 +356,29 @@ fn assess(
     let opening = opening(facts, report, range);
     let paused = opening.filter(|opening| opening.is_paused()).map(network_words);
     let subject = Wording {
-        near: opening.and_then(near),
+        near: opening.filter(|opening| !opening.is_paused()).and_then(near),
         is_open: opening.is_some() && paused.is_none(),
         is_paused: paused.is_some(),
         pf_blocks: paused.or_else(|| pf.why(Answer::No)),
         pf_unknown: pf.why(Answer::Unknown),
         exceptions: exceptions(report, range).iter().map(ToString::to_string).collect(),
         is_interrupted: matches!(pf, PfSight::Interrupted),
+        is_elsewhere: matches!(pf, PfSight::Moved(_)) && !facts.networks.is_empty(),
         ..seen.subject.clone()
     };
     let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
     let said = Assessment::of(&seen.situation(pf.families(), app_firewall), &subject);
-    match remedy(state(facts, report, range), report, range) {
+    let state = state(facts, report, range);
+    let is_exposed = state == PortState::Unmanaged && subject.runs_code && said.reach.anyone == Answer::Yes;
+    let protect = is_exposed.then(|| PROTECT.to_owned());
+    match remedy(state, report, range).or(protect) {
         Some(next_step) => Assessment { next_step, ..said },
         None => said,
     }
 }
+
+/// A debugger listens for every machine, and nothing is in its clients' way.
+const PROTECT: &str = "keep other machines out: `portcullis guard on`";
 
 /// The Application Firewall in the terms of the judgement. Only "blocked" is to be trusted in what it says of a program.
 pub(super) fn application_of(state: &AppFirewall, is_blocked: bool) -> AppFirewallEffect {
@@ -392,23 +430,20 @@ fn exceptions(report: &Result<&Report, Unusable>, range: PortRange) -> Vec<PortE
 fn remedy(state: PortState, report: &Result<&Report, Unusable>, range: PortRange) -> Option<String> {
     match (state, report) {
         (PortState::MayBeOpen, _) => Some("undo that change: `portcullis repair`".to_owned()),
-        (PortState::LetIn | PortState::Open, Ok(report)) => match GuardEffect::of(report) {
-            GuardEffect::PfOff => Some("have pf enabled again: `portcullis guard on`".to_owned()),
-            GuardEffect::Uncalled => {
-                Some("have pf call our rules again: `sudo pfctl -f /etc/pf.conf`".to_owned())
-            }
-            GuardEffect::Gone => Some("have pf hold our rules again: `portcullis guard on`".to_owned()),
-            _ if state == PortState::LetIn => {
-                Some(format!("see which rule lets others in: {}", explain_way_in(report, range)))
-            }
-            _ => None,
-        },
+        (PortState::LetIn, Ok(report)) => Some(way_back(report, range)),
+        (PortState::Open, Ok(report)) => GuardEffect::of(report).remedy().map(str::to_owned),
         _ => None,
     }
 }
 
+/// What to do where pf lets other machines in that our rules keep out.
+pub fn way_back(report: &Report, range: PortRange) -> String {
+    let way_in = || format!("see which rule lets others in: {}", explain_way_in(report, range));
+    GuardEffect::of(report).remedy().map_or_else(way_in, str::to_owned)
+}
+
 /// The command that shows which rule lets other machines in: asked about a client that it does let in.
-pub fn explain_way_in(report: &Report, range: PortRange) -> String {
+fn explain_way_in(report: &Report, range: PortRange) -> String {
     let verdict = report.verdicts.iter().find(|verdict| verdict.port == range).map(PfVerdict::answers);
     let lets_in = |answer: fn(PerOrigin<Answer>) -> Answer| verdict.map(answer) == Some(Answer::Yes);
     if lets_in(|pf| pf.network) {
@@ -484,9 +519,12 @@ enum PfSight<'a> {
     Verdict(&'a PfVerdict),
     /// The same; and the network that it is on this Mac has left since.
     Moved(&'a PfVerdict),
+    /// The same; and this Mac is connected by other interfaces since, on which rules of others may do otherwise.
+    Plugged(&'a PfVerdict),
 }
 
-const MOVED: &str = "this Mac is on another network than when root looked";
+const PLUGGED: &str = "this Mac is connected by another interface than when root looked";
+const MOVED: &str = "this Mac is on another network than it is open for";
 
 impl<'a> PfSight<'a> {
     fn of(facts: &Facts, report: &'a Result<&Report, Unusable>, port: PortRange) -> Self {
@@ -510,7 +548,11 @@ impl<'a> PfSight<'a> {
         // Machines of another network fare as those that no rule names do.
         let source = opening.and_then(Opening::source_now);
         let is_elsewhere = source.is_some_and(|source| is_elsewhere(&source, &facts.networks));
-        if is_elsewhere && network != anyone { PfSight::Moved(verdict) } else { PfSight::Verdict(verdict) }
+        match () {
+            () if is_elsewhere && network != anyone => PfSight::Moved(verdict),
+            () if report.links != facts.links => PfSight::Plugged(verdict),
+            () => PfSight::Verdict(verdict),
+        }
     }
 
     fn families(&self) -> PerOrigin<Both<Answer>> {
@@ -518,6 +560,12 @@ impl<'a> PfSight<'a> {
             PfSight::Verdict(verdict) => verdict.families(),
             PfSight::Moved(verdict) => {
                 PerOrigin { network: Both::same(Answer::Unknown), ..verdict.families() }
+            }
+            PfSight::Plugged(verdict) => {
+                let families = |origin: &OriginVerdict| Some(origin.families).filter(|_| is_ours(origin));
+                let told = verdict.origins.as_ref().map(families);
+                let told = told.map(|families| families.unwrap_or(Both::same(Answer::Unknown)));
+                PerOrigin { loopback: verdict.families().loopback, ..told }
             }
             _ => self.answers().map(Both::same),
         }
@@ -531,6 +579,11 @@ impl<'a> PfSight<'a> {
             PfSight::Off => PerOrigin::same(Answer::Yes),
             PfSight::Verdict(verdict) => verdict.answers(),
             PfSight::Moved(verdict) => PerOrigin { network: Answer::Unknown, ..verdict.answers() },
+            PfSight::Plugged(verdict) => {
+                let told = verdict.origins.as_ref();
+                let told = told.map(|origin| if is_ours(origin) { origin.answer } else { Answer::Unknown });
+                PerOrigin { loopback: verdict.answers().loopback, ..told }
+            }
         }
     }
 
@@ -543,10 +596,16 @@ impl<'a> PfSight<'a> {
                 Some("root has not looked at this port yet".to_owned())
             }
             (PfSight::Moved(_), Answer::Unknown) => Some(MOVED.to_owned()),
-            (PfSight::Verdict(verdict) | PfSight::Moved(verdict), answer) => {
+            (PfSight::Plugged(_), Answer::Unknown) => Some(PLUGGED.to_owned()),
+            (PfSight::Verdict(verdict) | PfSight::Moved(verdict) | PfSight::Plugged(verdict), answer) => {
                 verdict.why(answer).map(ToString::to_string)
             }
             _ => None,
         }
     }
+}
+
+/// Whether it is by our rules, which hold on every interface.
+fn is_ours(verdict: &OriginVerdict) -> bool {
+    matches!(verdict.reason, Reason::OurRule | Reason::OurGuard)
 }

@@ -69,7 +69,10 @@ impl<'a> Summary<'a> {
         let is_known = self.firewall.state == FirewallState::Enabled;
         let has_open = !self.open.is_empty() || !self.paused.is_empty() && !is_known;
         match self.firewall.state {
-            _ if self.is_interrupted && !has_open => (Icon::Unknown, wording::INTERRUPTED.to_owned()),
+            // What is let in is known, whatever a change may have left open beside it.
+            _ if self.is_interrupted && !has_open && self.let_in.is_empty() => {
+                (Icon::Unknown, fitting(|most| self.interrupted(most)))
+            }
             FirewallState::Disabled if !self.is_interrupted => (Icon::Off, self.pf_off().to_owned()),
             FirewallState::Unknown if !has_open => {
                 (Icon::Unknown, format!("Not known: {}", self.firewall.because))
@@ -80,6 +83,12 @@ impl<'a> Summary<'a> {
             _ if !self.unknown.is_empty() => (Icon::Unknown, fitting(|most| self.not_known(most))),
             _ => (Icon::Closed, self.closed()),
         }
+    }
+
+    /// A change was not finished, and no machine is known to get in to a port.
+    fn interrupted(&self, most: usize) -> String {
+        let first = std::iter::once(wording::INTERRUPTED.to_owned());
+        first.chain(self.open_for_none(most)).collect::<Vec<_>>().join("; ")
     }
 
     /// It is not known who gets in to some port, and no machine is known to get in to another.

@@ -10,6 +10,14 @@ use crate::rules::ledger::{Attachment, Seconds};
 /// The whole status while a change is not finished.
 pub const INTERRUPTED: &str = "Not known: a change was interrupted";
 
+/// Of a port that is open.
+pub const WHO_IS_NOT_KNOWN: &str = "who gets in is not known";
+/// Of a port that is open for some.
+pub const OTHERS_NOT_KNOWN: &str = "others perhaps not kept out";
+
+/// Nothing keeps pf on but what others hold.
+pub const HOLD_TAKEN: &str = "our hold on pf was taken, so pf goes off when others let go of it: turn the guard on again (`portcullis guard on`)";
+
 pub fn unusable_ledger(because: &str) -> String {
     format!(
         "the ledger of what is open cannot be used ({because}), so nothing is opened: `portcullis close --all` begins a new one"

@@ -318,7 +318,7 @@ fn a_main_ruleset_that_lost_apples_anchors_is_a_problem() {
     let said = lab.portcullis(&["doctor"]).expect(1).out;
     assert!(
         said.contains(
-            "does not call com.apple/* any more: AirDrop, Internet Sharing and rules of ours below it"
+            "com.apple/* is no longer called: AirDrop, Internet Sharing and our rules below it have no effect"
         ),
         "{said}"
     );

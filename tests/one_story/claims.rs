@@ -28,6 +28,7 @@ pub fn judged(prepared: &Prepared, faces: &Faces, files: &Files) -> (Vec<Lie>, u
     judge.icon();
     judge.counts();
     judge.guard();
+    judge.damage();
     for port in faces.status.json["ports"].as_array().unwrap() {
         judge.port(port);
     }
@@ -195,8 +196,28 @@ impl Judge<'_> {
         let row = self.faces.menu.iter().find(|row| row.id == "guard").unwrap().clone();
         let is_on = row.kind == RowKind::Check { checked: true };
         let is_told = ["without effect", "not known"].iter().any(|word| row.text.contains(word));
+        let is_seen = self.world.is_look_usable() || row.text.contains("not known");
+        self.check("the menu's guard", is_seen, || format!("{} {line}", row.text));
         let says_it_holds = is_on && !is_told;
         self.check("the menu's guard", !says_it_holds || holds, || format!("{} {line}", row.text));
+    }
+
+    /// What others did to pf is named, with what mends it.
+    fn damage(&mut self) {
+        if !self.world.is_look_usable() || self.world.pf != PfState::Enabled {
+            return;
+        }
+        let (world, ledger) = (self.world, self.world.ledger());
+        let notes = self.faces.status.json["notes"].to_string();
+        let has = |words: &str| notes.contains(words);
+        let is_uncalled = !world.calls_us() && ledger.way.is_some();
+        self.check("damage: not called", !is_uncalled || has("`sudo pfctl -f /etc/pf.conf`"), || {
+            notes.clone()
+        });
+        let is_taken = ledger.guard == Guard::On && !world.is_held;
+        self.check("damage: our hold", has("our hold on pf was taken") == is_taken, || notes.clone());
+        let is_held = self.faces.status.text.contains("held by the guard");
+        self.check("damage: our hold", !(is_taken && is_held), || self.faces.status.text.clone());
     }
 
     fn port(&mut self, port: &Value) {
@@ -221,8 +242,12 @@ impl Judge<'_> {
         self.mark(menu.as_ref(), row, &said);
         self.known_open(range, row, &said);
         self.row_by_explain(range, row, &format!("{line} {menu_text}"), &said);
+        self.this_network(range, &format!("{line} {menu_text}"), &said);
         self.reach(range, port, &said);
-        self.next_step(range, port);
+        // Of a range that is open in parts what is said of a port in use is its own.
+        let about = port["about"].as_u64().and_then(|about| PortRange::single(u16::try_from(about).ok()?));
+        let is_in_use = port["in_use"] == true;
+        self.next_step(about.filter(|_| is_in_use).unwrap_or(range), port);
     }
 
     /// What may be open has its mark, and a click closes it; nothing else has one.
@@ -294,21 +319,29 @@ impl Judge<'_> {
         let port = range.first();
         let outside = self.outside(port);
         let what = || format!("explain {outside:?}, {said}");
+        let is_doubted = text.contains("who gets in is not known");
+        let is_here = self.world.opening(range).is_none_or(|opening| self.is_of_this_network(&opening));
+        let has_doubt = self.is_moved() || !is_here || outside.contains(&Verdict::Unknown);
+        self.check("doubted where it is in doubt", !is_doubted || has_doubt, || what());
         match row {
             Row::Closed => self.check("closed", !outside.contains(&Verdict::Pass), what),
+            Row::Paused if is_doubted => {}
             Row::Paused => self.check("paused", !outside.contains(&Verdict::Pass), what),
             Row::LetIn if !self.is_moved() && !text.contains("some") => {
                 let by_name = self.faces.status.json["ports"].to_string().contains("exceptions");
                 self.check("let in", outside.contains(&Verdict::Pass) || by_name, what);
             }
             Row::Open
-                if self.world.pf == PfState::Enabled && !text.contains("yet another rule blocks it") =>
+                if self.world.pf == PfState::Enabled
+                    && !is_doubted
+                    && !text.contains("yet another rule blocks it") =>
             {
                 let Some(opening) = self.world.opening(range) else { return };
                 let named = match &opening.from {
                     Source::Any => self.verdict(port, "anyone"),
                     Source::Lan { .. } if text.contains("this network") => outside[0],
                     Source::Lan { .. } => return,
+                    Source::Hosts { .. } if opening.is_paused() => return,
                     Source::Hosts { hosts } => self.verdict(port, &hosts[0].addr().to_string()),
                 };
                 self.check("open for whom explain lets in", named != Verdict::Block, || {
@@ -320,6 +353,24 @@ impl Judge<'_> {
             }
             _ => {}
         }
+    }
+
+    /// "This network" is one that this Mac is on.
+    fn this_network(&mut self, range: PortRange, text: &str, said: &str) {
+        let is_here = self.world.opening(range).is_none_or(|opening| self.is_of_this_network(&opening));
+        self.check("this network is this one", !text.contains(" for this network") || is_here, || {
+            said.to_owned()
+        });
+    }
+
+    /// Whether this Mac is on a network that the port is open for, where it is open for networks.
+    fn is_of_this_network(&self, opening: &Opening) -> bool {
+        let Source::Lan { networks } = &opening.from else { return true };
+        let here = self.world.here.interfaces();
+        let is_on = |network: &ipnet::IpNet| {
+            here.iter().flat_map(|one| &one.addresses).any(|own| network.contains(&own.addr()))
+        };
+        networks.iter().filter(|network| network.addr().is_ipv4()).any(is_on)
     }
 
     fn is_skip_unread(&self) -> bool {
@@ -372,9 +423,10 @@ impl Judge<'_> {
             && self.world.interrupted.is_none()
     }
 
-    /// "This network" of a port that is open for chosen hosts is those.
+    /// "This network" of a port that is open for chosen hosts is those, unless it pauses.
     fn client_of(&self, range: PortRange, origin: &str) -> String {
-        match self.world.opening(range).map(|opening| opening.from) {
+        let opening = self.world.opening(range).filter(|opening| !opening.is_paused());
+        match opening.map(|opening| opening.from) {
             Some(Source::Hosts { hosts }) if origin == "network" => hosts[0].addr().to_string(),
             _ => origin.to_owned(),
         }
@@ -432,7 +484,8 @@ impl Judge<'_> {
         let is_told = next.contains("listens on every address");
         self.check("start it for this Mac alone", is_open || !everywhere || is_told || is_there, said);
         let opens = next.contains("`portcullis open");
-        self.check("no opening of what is open", !(is_open && opens), said);
+        let is_here = opening.as_ref().is_none_or(|opening| self.is_of_this_network(opening));
+        self.check("no opening of what is open", !(is_open && opens && is_here), said);
         // Another rule, or the guard, is what is to be looked at where nothing is open.
         let may_be = self.world.interrupted.is_some();
         let looks = next.contains("status --check");

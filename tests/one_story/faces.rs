@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Parser as _;
-use portcullis::app::Evidence;
+use portcullis::app::{Evidence, Observation};
 use portcullis::menu::{MenuRow, MenuState, RowKind, rows};
 use portcullis::port::PortRange;
 use portcullis::status::{PortStatus, Status};
@@ -34,8 +34,18 @@ pub struct Faces {
 
 impl Faces {
     pub fn of(prepared: &Prepared) -> Self {
+        Faces::with(prepared, &|_| ())
+    }
+
+    /// The same, where the status that every face words is `changed`.
+    pub fn with(prepared: &Prepared, changed: &dyn Fn(&mut Status)) -> Self {
+        let observe = || {
+            let mut observed = prepared.observe();
+            changed(&mut observed.status);
+            observed
+        };
         let world = prepared.world;
-        let (shown, evidence) = (prepared.observe().status, prepared.evidence());
+        let (shown, evidence) = (observe().status, prepared.evidence());
         let menu = rows(&shown, &MenuState::default());
         let asked: Vec<(PortRange, u16)> = shown.ports.iter().map(|port| (port.port, asked(port))).collect();
         let (mut explain, mut connect) = (BTreeMap::new(), BTreeMap::new());
@@ -50,12 +60,12 @@ impl Faces {
             }
             for port in world.listeners.iter().map(|found| found.port).chain([2345]) {
                 for client in ["here", NEAR_HOST] {
-                    connect.insert((port, client), connected(prepared, port, client));
+                    connect.insert((port, client), connected(observe(), port, client));
                 }
             }
         }
         let doctor = world.has_preferences.then(|| {
-            let facts = doctor::facts(prepared.observe());
+            let facts = doctor::facts(observe());
             said(&doctor::DoctorOutput::of(facts))
         });
         Faces { status: said(&status_output(shown)), menu, doctor, explain, connect }
@@ -110,12 +120,12 @@ pub fn explained(world: &World, evidence: &Evidence, port: u16, client: &str) ->
     said_of(command.explain_seen(evidence, world.preferences()))
 }
 
-fn connected(prepared: &Prepared, port: u16, client: &str) -> Result<Said, String> {
+fn connected(observed: Observation, port: u16, client: &str) -> Result<Said, String> {
     let CliCommand::Connect(command) = typed(&["connect", &port.to_string(), "--client", client]) else {
         unreachable!()
     };
     let run: Result<connect::ConnectOutput, _> =
-        command.by_observation(prepared.observe(), PortRange::single(port).unwrap());
+        command.by_observation(observed, PortRange::single(port).unwrap());
     run.map(|output| said(&output)).map_err(|error| error.to_string())
 }
 

@@ -88,6 +88,11 @@ fn met() -> Vec<(&'static str, World)> {
         ("pf was switched off, one open", opened(|world| world.pf = PfState::Disabled)),
         ("another program loaded pf anew", opened(|world| world.main = Main::PassesAll)),
         ("our rules are gone", opened(|world| world.ours = Ours::Flushed)),
+        (
+            "another program loaded pf anew, the guard is off",
+            World { guard: Guard::Off, main: Main::PassesAll, ..World::quiet() },
+        ),
+        ("another program took our hold on pf", World { is_held: false, ..World::quiet() }),
         ("a VPN blocks the port", opened(|world| world.others = vec![VPN_BLOCKS])),
         ("a VPN lets node in", World { others: vec![VPN_PASSES], ..World::quiet() }),
         ("a kill switch", opened(|world| world.others = vec![KILL_SWITCH])),

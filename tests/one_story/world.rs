@@ -22,7 +22,7 @@ use portcullis::root::{Live, report};
 use portcullis::rules::anchor;
 use portcullis::rules::ends::EveningEnd;
 use portcullis::rules::home::Home;
-use portcullis::rules::ledger::{Attachment, Changing, Guard, Ledger, MayBeOpen, Opening, Visit};
+use portcullis::rules::ledger::{Attachment, Changing, Guard, Ledger, MayBeOpen, Opening, PfToken, Visit};
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 use portcullis::sockets::{Process, Socket, SocketOwner, SocketTable, SocketsError, TcpState};
@@ -52,6 +52,8 @@ pub struct World {
     pub pf: PfState,
     pub main: Main,
     pub ours: Ours,
+    /// Whether pf still counts the guard's hold.
+    pub is_held: bool,
     /// Rules of others: the anchor, and its rules.
     pub others: Vec<(&'static str, &'static str)>,
     pub skip: Skip,
@@ -293,6 +295,7 @@ impl World {
             pf: PfState::Enabled,
             main: Main::Stock,
             ours: Ours::Loaded,
+            is_held: true,
             others: vec![],
             skip: Skip::Loopback,
             may_read_rules: true,
@@ -307,7 +310,13 @@ impl World {
         }
     }
 
-    pub fn random(random: &mut Rng) -> Self {
+    /// One of the worlds that come of a seed.
+    pub fn of(number: u64, seed: u64) -> Self {
+        let mixed = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(seed);
+        World::random(&mut Rng::with_seed(mixed))
+    }
+
+    fn random(random: &mut Rng) -> Self {
         use Place::{Docked, Home, NoRouter, Offline, Other, Twin, WithTunnel};
         let places = [Docked, WithTunnel, Other, Twin, NoRouter, Offline];
         let then = mostly(random, 25, Home, &places);
@@ -380,6 +389,7 @@ impl World {
                 world.listeners.push(listener);
             }
         }
+        world.is_held = random.u32(..100) < 94;
         world
     }
 
@@ -401,6 +411,7 @@ impl World {
             pid: 0,
             open: vec![MayBeOpen { name: port.name.clone(), port: port.range, from: Source::Any }],
         });
+        let token = PfToken { number: if self.is_held { 1 } else { 2 }, boot: "boot".into() };
         let has_rules = self.guard == Guard::On || !openings.is_empty();
         let way = has_rules.then_some(Attachment::Apple);
         Ledger {
@@ -409,6 +420,7 @@ impl World {
             managed: self.managed.clone(),
             way,
             changing,
+            token: (self.guard == Guard::On).then_some(token),
             ..Ledger::default()
         }
     }
@@ -460,7 +472,7 @@ impl World {
             && matches!(self.main, Main::Stock | Main::BlocksAfter | Main::BlocksBefore)
     }
 
-    fn calls_us(&self) -> bool {
+    pub fn calls_us(&self) -> bool {
         matches!(self.main, Main::Stock | Main::BlocksAfter | Main::BlocksBefore)
     }
 
@@ -687,6 +699,10 @@ impl Listener {
             Bound::Loopback | Bound::LoopbackSix | Bound::Nowhere => "127.0.0.1",
         };
         let line = match self.program {
+            // The one that stays behind without its listener.
+            Program::Debugger if self.bound() == Bound::Nowhere => {
+                format!("/Users/ada/go/bin/dlv exec ./app --headless --listen={host}:{port}")
+            }
             Program::Debugger if port == 9229 => {
                 format!("/usr/local/bin/node --inspect={host}:{port} app.js")
             }
