@@ -1,43 +1,99 @@
 //! The menu as a value: rows, and what a click on one asks for.
 
+use std::net::IpAddr;
+
+use super::facts::StoppableProcess;
 use super::text::plain;
+use crate::rules::end_choice::EndChoice;
+use crate::rules::ends::EndOfDay;
 use crate::rules::named_port::NamedPort;
 
-/// No menu has more rows than this: ports and notes that find no room are counted in one row.
+/// No menu has more rows than this, lines apart.
 pub const MOST_ROWS: usize = 20;
 
-/// What the menu shows that is not in the status.
+/// What the menu shows of the tray's own doings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MenuState {
     /// The action that waits for permission: there is one prompt at a time.
     pub waiting: Option<MenuAction>,
-    /// Why the last action failed, until another succeeds.
-    pub failure: Option<String>,
+    /// What failed last, until it is read or another action succeeds.
+    pub failure: Option<MenuFailure>,
+    /// The row whose text is on the clipboard, until something else happens.
+    pub copied: Option<String>,
+}
+
+/// An action that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MenuFailure {
+    /// `None`: nothing was clicked.
+    pub action: Option<MenuAction>,
+    /// Why, in full.
+    pub because: String,
 }
 
 /// What a click asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MenuAction {
-    /// Open for the source in the preferences.
-    Open(NamedPort),
+    /// Open.
+    Open(NamedPort, OpenTerms),
     Close(NamedPort),
     CloseAll,
+    /// Open several as the preferences say.
+    Reopen(Vec<NamedPort>),
+    /// Turn back the change of this number.
+    Undo(u32),
     /// Switch the guard on or off.
     Guard(bool),
     /// Have root look at pf.
     Check,
     /// Have root undo a change that was interrupted.
     Repair,
+    /// Have root install the part that closes ports in time.
+    Install,
+    /// Have root set when the working day ends.
+    EndOfDay(EndOfDay),
+    /// Have root take away all that it has put on this Mac.
+    Uninstall,
+    /// End a program, after a question.
+    Stop(StoppableProcess),
+    /// Set a preference.
+    Prefer { key: &'static str, value: &'static str },
+    /// Open the file of the preferences.
+    OpenPreferences,
     /// Put the settings to connect to a port on the clipboard.
     Copy {
         port: u16,
         /// The client that they are for, such as `VS Code`.
         client: String,
+        /// Whether that client is on another machine.
+        elsewhere: bool,
     },
+    /// Put this on the clipboard.
+    CopyText(String),
+    /// Say this in a dialog.
+    Say { title: String, text: String },
+    /// Say in a dialog what failed, and forget it.
+    SayFailure,
     /// Take the administrator prompt away.
     Cancel,
     /// End the app, and the prompt that waits with it; what is open stays open.
     Quit,
+}
+
+/// For whom and until when a click opens a port. `None`: as it is where it is open, else as the preferences say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenTerms {
+    pub from: Option<OpenFor>,
+    pub end: Option<EndChoice>,
+}
+
+/// For whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenFor {
+    Network,
+    Anyone,
+    /// This one, beside those that it is open for.
+    Also(IpAddr),
 }
 
 /// One row of the menu.
@@ -52,7 +108,7 @@ pub struct MenuRow {
     pub enabled: bool,
     /// What a click asks for; `None` where the row only says something.
     pub action: Option<MenuAction>,
-    /// The rows of a [`RowKind::Menu`]; at most [`MOST_ROWS`].
+    /// The rows of a [`RowKind::Menu`]; at most [`MOST_ROWS`], lines apart.
     pub rows: Vec<MenuRow>,
 }
 
@@ -77,6 +133,35 @@ pub fn action_of<'a>(rows: &'a [MenuRow], id: &str) -> Option<&'a MenuAction> {
     here.or_else(|| rows.iter().find_map(|row| action_of(&row.rows, id)))
 }
 
+impl MenuAction {
+    /// Whether root is asked, so that a prompt may come up: there is one at a time.
+    pub fn asks_root(&self) -> bool {
+        match self {
+            MenuAction::Open(..)
+            | MenuAction::Close(_)
+            | MenuAction::CloseAll
+            | MenuAction::Reopen(_)
+            | MenuAction::Undo(_)
+            | MenuAction::Guard(_)
+            | MenuAction::Check
+            | MenuAction::Repair
+            | MenuAction::Install
+            | MenuAction::EndOfDay(_)
+            | MenuAction::Uninstall
+            // It asks by a dialog of its own.
+            | MenuAction::Stop(_) => true,
+            MenuAction::Prefer { .. }
+            | MenuAction::OpenPreferences
+            | MenuAction::Copy { .. }
+            | MenuAction::CopyText(_)
+            | MenuAction::Say { .. }
+            | MenuAction::SayFailure
+            | MenuAction::Cancel
+            | MenuAction::Quit => false,
+        }
+    }
+}
+
 pub(super) fn text_row(id: &str, text: impl Into<String>) -> MenuRow {
     let (kind, rows) = (RowKind::Text, Vec::new());
     MenuRow { id: id.to_owned(), kind, text: text.into(), enabled: false, action: None, rows }
@@ -86,40 +171,44 @@ pub(super) fn separator(id: &str) -> MenuRow {
     MenuRow { kind: RowKind::Separator, ..text_row(id, "") }
 }
 
-pub(super) fn menu_row(id: &str, text: String, rows: Vec<MenuRow>) -> MenuRow {
-    MenuRow { kind: RowKind::Menu, enabled: true, rows, ..text_row(id, text) }
+/// A menu without rows is grey.
+pub(super) fn menu_row(id: &str, text: impl Into<String>, rows: Vec<MenuRow>) -> MenuRow {
+    MenuRow { kind: RowKind::Menu, enabled: rows.iter().any(|row| row.enabled), rows, ..text_row(id, text) }
 }
 
-pub(super) fn action_row(id: &str, kind: RowKind, text: String, action: MenuAction) -> MenuRow {
-    MenuRow { kind, enabled: true, action: Some(action), ..text_row(id, text) }
+/// A row that says so when its text was copied, and is grey where it has no action, or asks root while another does.
+pub(super) fn action_row(
+    state: &MenuState,
+    id: &str,
+    kind: RowKind,
+    text: impl Into<String>,
+    action: Option<MenuAction>,
+) -> MenuRow {
+    let text = if state.copied.as_deref() == Some(id) { super::words::COPIED.to_owned() } else { text.into() };
+    let waits = |action: &MenuAction| action.asks_root() && state.waiting.is_some();
+    let enabled = action.as_ref().is_some_and(|action| !waits(action));
+    MenuRow { kind, enabled, action, ..text_row(id, text) }
 }
 
 /// How many characters a row of running text holds: a menu is as wide as its widest row.
-const WIDTH: usize = 64;
+pub(super) const WIDTH: usize = 64;
 
-/// Running text over at most `most` rows; what does not fit ends in `…`.
-pub(super) fn paragraph(id: &str, text: &str, most: usize) -> Vec<MenuRow> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        // A path or a number may be longer than a row.
-        for piece in word.chars().map(plain).collect::<Vec<_>>().chunks(WIDTH) {
-            if length > 0 && length + 1 + piece.len() > WIDTH {
-                lines.push(String::new());
-                length = 0;
-            }
-            if let Some(line) = lines.last_mut() {
-                let gap = (length > 0).then_some(' ');
-                line.extend(gap.iter().chain(piece));
-                length += gap.iter().len() + piece.len();
-            }
-        }
+/// Running text in exactly two rows, as equal as they can be; the second is empty where one is enough.
+pub(super) fn two_rows(id: &str, text: &str) -> [MenuRow; 2] {
+    let text: String = text.chars().map(plain).collect();
+    let (first, second) = halves(&text);
+    [text_row(&format!("{id}:0"), first), text_row(&format!("{id}:1"), second)]
+}
+
+/// The text in two, where it is too long for one row: at the space that is nearest to the middle.
+fn halves(text: &str) -> (String, String) {
+    let length = text.chars().count();
+    if length <= WIDTH {
+        return (text.to_owned(), String::new());
     }
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(line) = lines.last_mut() {
-            line.push('…');
-        }
-    }
-    lines.into_iter().enumerate().map(|(number, line)| text_row(&format!("{id}:{number}"), line)).collect()
+    let spaces = text.char_indices().enumerate().filter(|(_, (_, c))| *c == ' ');
+    let middle = spaces.min_by_key(|(place, _)| place.abs_diff(length / 2)).map(|(_, (byte, _))| byte);
+    let (first, second) = middle.map_or((text, ""), |byte| text.split_at(byte));
+    let cut = |text: &str| text.trim().chars().take(WIDTH + 20).collect();
+    (cut(first), cut(second))
 }
