@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{App, AppError, Observation, ReadPreferences, undo};
+use super::{App, AppError, Observation, ReadPreferences};
 use crate::menu::{LastChange, MenuDoubt, MenuFacts, MenuOffers, NewOpenings, StoppableProcess};
 use crate::os;
 use crate::port::PortRange;
@@ -167,8 +167,11 @@ fn last_time(lines: &[AuditLine], today: Seconds) -> Vec<NamedPort> {
 }
 
 fn start_of_day(now: Seconds, zone: &TimeZone) -> Seconds {
-    let today = Timestamp::from_second(now).ok().map(|now| now.to_zoned(zone.clone()));
-    today.and_then(|today| today.start_of_day().ok()).map_or(now, |start| start.timestamp().as_second())
+    let start = Timestamp::from_second(now).ok().and_then(|now| {
+        let today = zone.to_datetime(now).date();
+        zone.to_ambiguous_timestamp(today.at(0, 0, 0, 0)).compatible().ok()
+    });
+    start.map_or(now, |start| start.as_second())
 }
 
 #[cfg(test)]

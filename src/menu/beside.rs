@@ -1,7 +1,8 @@
 //! The menus of the settings and of the help.
 
 use super::facts::MenuFacts;
-use super::row::{MenuAction, MenuRow, MenuState, RowKind, action_row, menu_row, separator};
+use super::make::{action_row, menu_row, separator};
+use super::row::{MenuAction, MenuRow, MenuState, RowKind};
 use super::words;
 use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndOfDay;
@@ -49,14 +50,11 @@ fn new_openings(facts: &MenuFacts, state: &MenuState) -> Vec<MenuRow> {
 }
 
 pub(super) fn help(facts: &MenuFacts, state: &MenuState) -> MenuRow {
-    let button =
-        |id: &str, text: &str, action| action_row(state, id, RowKind::Button, text, Some(action));
+    let button = |id: &str, text: &str, action| action_row(state, id, RowKind::Button, text, Some(action));
     let command = |text: &str| MenuAction::CopyText(text.to_owned());
     let notes = &facts.status.notes;
-    let beside = (!notes.is_empty()).then(|| MenuAction::Say {
-        title: words::SEEN_TITLE.to_owned(),
-        text: notes.join("\n\n"),
-    });
+    let beside = (!notes.is_empty())
+        .then(|| MenuAction::Say { title: words::SEEN_TITLE.to_owned(), text: notes.join("\n\n") });
     let beside_text = if beside.is_some() { words::SEEN_BESIDE } else { words::NOTHING_BESIDE };
     let about = MenuAction::Say {
         title: words::ABOUT.to_owned(),

@@ -2,11 +2,9 @@
 
 use super::facts::MenuFacts;
 use super::layout::{MenuLayout, PlacedPort};
-use super::ports::{is_open, of_placed};
-use super::row::{
-    MenuAction, MenuRow, MenuState, OpenFor, OpenTerms, RowKind, action_row, menu_row, separator, text_row,
-    two_rows,
-};
+use super::make::{action_row, menu_row, separator, text_row};
+use super::ports::{can_let_in, is_open, of_placed};
+use super::row::{MenuAction, MenuRow, MenuState, OpenFor, OpenTerms, RowKind};
 use super::words::{self, step};
 use crate::diagnosis::Reachability;
 use crate::rules::end_choice::EndChoice;
@@ -19,7 +17,11 @@ pub(super) fn details(facts: &MenuFacts, state: &MenuState, layout: &MenuLayout)
         let named = words::named(&placed.port, &placed.title);
         menu_row(&format!("details:{}", placed.port.range), named, rows)
     };
-    menu_row("details", words::DETAILS, layout.ports.iter().take(super::row::MOST_ROWS).map(of_port).collect())
+    menu_row(
+        "details",
+        words::DETAILS,
+        layout.ports.iter().take(super::row::MOST_ROWS).map(of_port).collect(),
+    )
 }
 
 struct PortDetails<'a> {
@@ -32,8 +34,7 @@ impl PortDetails<'_> {
     fn rows(&self) -> Vec<MenuRow> {
         let port = of_placed(&self.facts.status, self.placed);
         let says = port.map_or(String::new(), |port| words::sentence(&self.facts.status, port));
-        let mut rows = two_rows(&self.id("says"), &says).to_vec();
-        rows.push(self.next_row(port));
+        let mut rows = vec![text_row(&self.id("says"), says), self.next_row(port)];
         rows.push(text_row(&self.id("listens"), port.map_or(words::NO_LISTENER.to_owned(), words::listener)));
         rows.push(separator(&self.id("above-ends")));
         rows.extend(self.end_rows());
@@ -83,8 +84,7 @@ impl PortDetails<'_> {
             let action = Some(self.open(OpenTerms { from: Some(from), end: None }));
             action_row(self.state, &self.id(row), RowKind::Check { checked }, text, action)
         };
-        let attempts = port.and_then(|port| port.blocked.as_ref());
-        let let_in = attempts.filter(|_| from != Some(&Source::Any)).map(|attempts| {
+        let let_in = port.and_then(can_let_in).map(|attempts| {
             let terms = OpenTerms { from: Some(OpenFor::Also(attempts.last_from)), end: None };
             (words::let_in_one(attempts), self.open(terms))
         });
@@ -134,7 +134,8 @@ fn next_step(
     // Where the step is a command, it is the one that the command line gives.
     let copy = |text: &'static str| match command_in(&port.next) {
         Some(command) => (text, Some(MenuAction::CopyText(command.to_owned()))),
-        None => (step::RESTART, None),
+        None if text == step::START => (step::START_BY_HAND, None),
+        None => (step::DOCTOR, Some(MenuAction::CopyText("portcullis doctor".to_owned()))),
     };
     let is_told = matches!(port.state, PortState::Open | PortState::LetIn);
     match (port.state, status.firewall.guard_effect) {
@@ -147,6 +148,7 @@ fn next_step(
         _ => {}
     }
     match port.situation {
+        Reachability::NoListener if port.state == PortState::Unknown => (step::LOOK, Some(MenuAction::Check)),
         Reachability::NoListener => copy(step::START),
         Reachability::LoopbackOnly => copy(step::TUNNEL),
         Reachability::BlockedByPf if port.is_paused() => (step::OPEN_HERE, Some(open())),

@@ -1,10 +1,10 @@
 //! What the menu is made from.
 
+use crate::port::PortRange;
 use crate::prefs::Preferences;
 use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndOfDay;
 use crate::rules::named_port::NamedPort;
-use crate::port::PortRange;
 use crate::status::Status;
 
 /// One look, and what the menu offers beside it.

@@ -1,5 +1,6 @@
 //! Which port has which row. A port keeps its row for as long as the menu lives: a menu whose rows move is clicked wrongly.
 
+use super::words::TITLE;
 use crate::port::PortRange;
 use crate::rules::named_port::NamedPort;
 use crate::status::{PortState, PortStatus, Status};
@@ -45,7 +46,8 @@ impl MenuLayout {
 
     /// Gives a row to each port that has none. Only another list in the preferences moves what is there.
     pub fn follow(&mut self, status: &Status) {
-        let is_same = |listed: &[PortStatus]| listed.iter().map(|port| port.port).eq(self.listed.iter().copied());
+        let is_same =
+            |listed: &[PortStatus]| listed.iter().map(|port| port.port).eq(self.listed.iter().copied());
         if !listed(status).is_none_or(is_same) {
             *self = MenuLayout::of(status);
             return;
@@ -95,8 +97,16 @@ fn is_urgent(port: &PortStatus) -> bool {
 /// `Delve` of `Delve (Go)`; of a port without title its name, where it has one.
 fn title(port: &PortStatus) -> String {
     match port.title.split(" (").next().filter(|title| !title.is_empty()) {
-        Some(title) => title.to_owned(),
+        Some(title) => whole_words(title),
         None if port.named_port().has_name() => port.name.to_string(),
         None => String::new(),
     }
+}
+
+/// The first words of a title that is long: `Node.js` of `Node.js inspector`.
+fn whole_words(title: &str) -> String {
+    let fits = |text: &&str| text.chars().count() <= TITLE;
+    let ends = title.char_indices().filter(|(_, c)| *c == ' ').map(|(at, _)| at).chain([title.len()]);
+    let starts: Vec<&str> = ends.filter_map(|end| title.get(..end)).filter(fits).collect();
+    starts.last().map_or(title, |text| *text).to_owned()
 }

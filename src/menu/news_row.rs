@@ -1,9 +1,10 @@
 //! The row below the state: the one thing that is worth a word now, and what a click does about it.
 
 use super::facts::{MenuDoubt, MenuFacts};
-use super::row::{MenuAction, MenuRow, MenuState, OpenFor, OpenTerms, RowKind, action_row};
+use super::make::action_row;
+use super::ports::can_let_in;
+use super::row::{MenuAction, MenuRow, MenuState, OpenFor, OpenTerms, RowKind};
 use super::words;
-use crate::rules::source::Source;
 use crate::status::PortStatus;
 
 /// A prompt that waits comes before a failure, that before what is useful, and that before what changed last.
@@ -40,9 +41,9 @@ pub(super) fn news_row(facts: &MenuFacts, state: &MenuState) -> MenuRow {
 
 const ID: &str = "news";
 
-/// Who was blocked on a port that is not open for anyone, to be let in.
+/// Who was blocked on a port, to be let in.
 fn let_in(port: &PortStatus) -> Option<(String, MenuAction)> {
-    let attempts = port.blocked.as_ref().filter(|_| port.from != Some(Source::Any))?;
+    let attempts = can_let_in(port)?;
     let terms = OpenTerms { from: Some(OpenFor::Also(attempts.last_from)), end: None };
     Some((words::blocked(port, attempts), MenuAction::Open(port.named_port(), terms)))
 }

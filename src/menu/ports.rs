@@ -2,9 +2,10 @@
 
 use super::facts::MenuFacts;
 use super::layout::{MenuLayout, PORTS_IN_SIGHT, PlacedPort};
-use super::row::{MenuAction, MenuRow, MenuState, OpenTerms, RowKind, action_row, menu_row, text_row};
+use super::make::{action_row, menu_row, text_row};
+use super::row::{MenuAction, MenuRow, MenuState, OpenTerms, RowKind};
 use super::words;
-use crate::status::{PortState, PortStatus, Status};
+use crate::status::{Attempts, PortState, PortStatus, Status};
 
 /// The ports in the menu itself, and the menu of the others.
 pub(super) fn port_rows(facts: &MenuFacts, state: &MenuState, layout: &MenuLayout) -> Vec<MenuRow> {
@@ -47,4 +48,16 @@ pub(super) fn of_placed<'a>(status: &'a Status, placed: &PlacedPort) -> Option<&
 
 pub(super) fn is_open(port: &PortStatus) -> bool {
     matches!(port.state, PortState::Open | PortState::MayBeOpen)
+}
+
+/// Whether the last one that was blocked is not let in now, as far as the port's source tells.
+pub(super) fn can_let_in(port: &PortStatus) -> Option<&Attempts> {
+    let attempts = port.blocked.as_ref()?;
+    let is_let_in = match &port.from {
+        Some(from) => {
+            from.networks().is_none_or(|all| all.iter().any(|net| net.contains(&attempts.last_from)))
+        }
+        None => false,
+    };
+    (!is_let_in).then_some(attempts)
 }

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::facts::StoppableProcess;
-use super::text::plain;
 use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndOfDay;
 use crate::rules::named_port::NamedPort;
@@ -57,7 +56,10 @@ pub enum MenuAction {
     /// End a program, after a question.
     Stop(StoppableProcess),
     /// Set a preference.
-    Prefer { key: &'static str, value: &'static str },
+    Prefer {
+        key: &'static str,
+        value: &'static str,
+    },
     /// Open the file of the preferences.
     OpenPreferences,
     /// Put the settings to connect to a port on the clipboard.
@@ -71,7 +73,10 @@ pub enum MenuAction {
     /// Put this on the clipboard.
     CopyText(String),
     /// Say this in a dialog.
-    Say { title: String, text: String },
+    Say {
+        title: String,
+        text: String,
+    },
     /// Say in a dialog what failed, and forget it.
     SayFailure,
     /// Take the administrator prompt away.
@@ -162,53 +167,5 @@ impl MenuAction {
     }
 }
 
-pub(super) fn text_row(id: &str, text: impl Into<String>) -> MenuRow {
-    let (kind, rows) = (RowKind::Text, Vec::new());
-    MenuRow { id: id.to_owned(), kind, text: text.into(), enabled: false, action: None, rows }
-}
-
-pub(super) fn separator(id: &str) -> MenuRow {
-    MenuRow { kind: RowKind::Separator, ..text_row(id, "") }
-}
-
-/// A menu without rows is grey.
-pub(super) fn menu_row(id: &str, text: impl Into<String>, rows: Vec<MenuRow>) -> MenuRow {
-    MenuRow { kind: RowKind::Menu, enabled: rows.iter().any(|row| row.enabled), rows, ..text_row(id, text) }
-}
-
-/// A row that says so when its text was copied, and is grey where it has no action, or asks root while another does.
-pub(super) fn action_row(
-    state: &MenuState,
-    id: &str,
-    kind: RowKind,
-    text: impl Into<String>,
-    action: Option<MenuAction>,
-) -> MenuRow {
-    let text = if state.copied.as_deref() == Some(id) { super::words::COPIED.to_owned() } else { text.into() };
-    let waits = |action: &MenuAction| action.asks_root() && state.waiting.is_some();
-    let enabled = action.as_ref().is_some_and(|action| !waits(action));
-    MenuRow { kind, enabled, action, ..text_row(id, text) }
-}
-
 /// How many characters a row of running text holds: a menu is as wide as its widest row.
 pub(super) const WIDTH: usize = 64;
-
-/// Running text in exactly two rows, as equal as they can be; the second is empty where one is enough.
-pub(super) fn two_rows(id: &str, text: &str) -> [MenuRow; 2] {
-    let text: String = text.chars().map(plain).collect();
-    let (first, second) = halves(&text);
-    [text_row(&format!("{id}:0"), first), text_row(&format!("{id}:1"), second)]
-}
-
-/// The text in two, where it is too long for one row: at the space that is nearest to the middle.
-fn halves(text: &str) -> (String, String) {
-    let length = text.chars().count();
-    if length <= WIDTH {
-        return (text.to_owned(), String::new());
-    }
-    let spaces = text.char_indices().enumerate().filter(|(_, (_, c))| *c == ' ');
-    let middle = spaces.min_by_key(|(place, _)| place.abs_diff(length / 2)).map(|(_, (byte, _))| byte);
-    let (first, second) = middle.map_or((text, ""), |byte| text.split_at(byte));
-    let cut = |text: &str| text.trim().chars().take(WIDTH + 20).collect();
-    (cut(first), cut(second))
-}

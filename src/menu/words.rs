@@ -11,6 +11,7 @@ use crate::port::PortRange;
 use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndKind;
 use crate::rules::named_port::NamedPort;
+use crate::rules::source::Source;
 use crate::status::{
     Attempts, FirewallState, GuardEffect, Icon, NetworkPlace, PortNetwork, PortState, PortStatus, Status,
 };
@@ -27,11 +28,8 @@ pub(super) const NOTHING_TO_UNDO: &str = "Nothing to Undo";
 pub(super) const SETTINGS: &str = "Settings";
 pub(super) const NEW_OPENINGS: &str = "New Openings";
 pub(super) const END_OF_DAY: &str = "End of Day";
-pub(super) const OPEN_PREFERENCES: &str = if cfg!(target_os = "macos") {
-    "Open Preferences"
-} else {
-    "Preferences: Copy Where They Are"
-};
+pub(super) const OPEN_PREFERENCES: &str =
+    if cfg!(target_os = "macos") { "Open Preferences" } else { "Preferences: Copy Where They Are" };
 pub(super) const HELP: &str = "Help";
 pub(super) const LOOK_AGAIN: &str = "Look Again…";
 pub(super) const SEEN_BESIDE: &str = "What Else Was Seen…";
@@ -66,26 +64,32 @@ pub(super) fn headline(status: &Status) -> String {
         [one] => return format!("Anyone can reach {} on port {}", program(one), number(one)),
         many => return format!("Anyone can reach debuggers on {} ports", many.len()),
     }
-    let open: Vec<&PortStatus> = status
-        .ports
-        .iter()
-        .filter(|port| port.state == PortState::Open && !port.is_in_part())
-        .collect();
+    let open: Vec<&PortStatus> =
+        status.ports.iter().filter(|port| port.state == PortState::Open && !port.is_in_part()).collect();
     let not_seen = status.firewall.not_seen.as_deref();
     match status.icon {
-        Icon::Closed if open.is_empty() => "All debug ports are closed".to_owned(),
+        Icon::Closed if open.is_empty() => {
+            match status.ports.iter().all(|port| port.state == PortState::Closed) {
+                true => "All debug ports are closed".to_owned(),
+                false => "No other machine gets in: another rule keeps them out".to_owned(),
+            }
+        }
         Icon::Closed => format!("No other machine gets in, although {}", are_open(&open)),
         Icon::Off if open.is_empty() => "Ports are not protected: the firewall is off".to_owned(),
         Icon::Off => format!("{}, and the firewall is off", are_open(&open)),
         Icon::Unknown if status.interrupted => "Not known: a change was interrupted".to_owned(),
-        Icon::Unknown if status.firewall.seen.is_none() => "Ports are not protected yet".to_owned(),
-        Icon::Unknown => match not_seen {
-            Some(not_seen) => format!("Not known: {not_seen}"),
+        Icon::Unknown if status.firewall.is_stock => "Ports are not protected yet".to_owned(),
+        Icon::Unknown => match not_seen.and_then(|not_seen| not_seen.strip_prefix("not ")) {
+            Some(not_seen) => format!("Not {not_seen}"),
             None => "Not known: who reaches some ports".to_owned(),
         },
         Icon::Open if !open.is_empty() => {
             let after = not_seen.map(|not_seen| format!(", {not_seen}")).unwrap_or_default();
-            format!("{}{}{after}", are_open(&open), for_whom(&open))
+            let whole = format!("{}{}{after}", are_open(&open), for_whom(&open));
+            match whole.chars().count() {
+                ..=WIDTH => whole,
+                _ => format!("{}{after}", are_open(&open)),
+            }
         }
         Icon::Open => let_in(status),
     }
@@ -94,7 +98,8 @@ pub(super) fn headline(status: &Status) -> String {
 /// What is let in, or not protected, while nothing is open.
 fn let_in(status: &Status) -> String {
     let of = |state: PortState| {
-        let ports = status.ports.iter().filter(move |port| port.state == state && port.outside() == Answer::Yes);
+        let ports =
+            status.ports.iter().filter(move |port| port.state == state && port.outside() == Answer::Yes);
         ports.collect::<Vec<_>>()
     };
     match (of(PortState::LetIn).as_slice(), of(PortState::Unmanaged).as_slice()) {
@@ -125,7 +130,7 @@ fn for_whom(ports: &[&PortStatus]) -> String {
 
 /// `dlv` of `dlv dap (4711)`.
 fn program(port: &PortStatus) -> String {
-    const MOST: usize = 16;
+    const MOST: usize = 14;
     let name = port.program.as_deref().unwrap_or("a program");
     one_line(name.split(" (").next().unwrap_or(name), MOST)
 }
@@ -238,27 +243,44 @@ pub(super) fn more(count: usize) -> String {
 
 /// `2345  Delve`; the number alone of a port without a name.
 pub(super) fn named(port: &NamedPort, title: &str) -> String {
-    if title.is_empty() { port.range.to_string() } else { format!("{}  {}", port.range, one_line(title, 16)) }
+    if title.is_empty() {
+        port.range.to_string()
+    } else {
+        format!("{}  {}", port.range, one_line(title, TITLE))
+    }
 }
+
+/// The most characters of a port's title.
+pub(super) const TITLE: usize = 15;
 
 /// The most characters of a port's row.
 pub const PORT_WIDTH: usize = 52;
 
 /// A port's row: the most of what a person wants to know now that finds room.
 pub(super) fn port(status: &Status, port: &PortStatus, named: &str) -> String {
-    let [whole, short] = states(status, port);
-    let mut found: Vec<String> = on_port(port).into_iter().collect();
-    found.extend(port.blocked.as_ref().map(|attempts| format!("{} was blocked", attempts.last_from)));
-    let with = |state: &str, found: &[String]| {
+    let [whole, short, least] = states(status, port);
+    let blocked = port.blocked.as_ref().map(|attempts| format!("{} was blocked", attempts.last_from));
+    let (found, found_short) = on_port(port).unzip();
+    let both: Vec<String> = found.iter().chain(&blocked).cloned().collect();
+    let found: Vec<String> = found.or(blocked).into_iter().collect();
+    let found_short: Vec<String> = found_short.map(str::to_owned).into_iter().collect();
+    let nothing = Vec::new();
+    let mut choices = vec![
+        (&whole, &both),
+        (&short, &both),
+        (&whole, &found),
+        (&short, &found),
+        (&whole, &found_short),
+        (&short, &found_short),
+    ];
+    choices.extend((!found_short.is_empty()).then_some((&least, &found_short)));
+    choices.push((&short, &nothing));
+    let mut texts = choices.into_iter().map(|(state, found)| {
         let rest: String = found.iter().map(|found| format!(" · {found}")).collect();
         format!("{named} — {state}{rest}")
-    };
-    let first = found.get(..1).unwrap_or_default();
-    let mut choices = [with(&whole, &found), with(&short, &found), with(&whole, first), with(&short, first)]
-        .into_iter()
-        .chain([with(&whole, &[])]);
+    });
     let fits = |text: &String| text.chars().count() <= PORT_WIDTH;
-    choices.find(fits).unwrap_or_else(|| with(&short, &[]).chars().take(PORT_WIDTH).collect())
+    texts.find(fits).unwrap_or_else(|| format!("{named} — {least}").chars().take(PORT_WIDTH).collect())
 }
 
 /// A port that was shown and is not known any more.
@@ -270,78 +292,96 @@ pub(super) fn waits(named: &str, action: &MenuAction) -> String {
     format!("{named} — {}", waiting(action))
 }
 
-/// Who is there, and what becomes of its clients; nothing where no debugger is there.
-fn on_port(port: &PortStatus) -> Option<String> {
+/// Who is there, and what becomes of its clients, in full and in short; nothing where no debugger is there.
+fn on_port(port: &PortStatus) -> Option<(String, &'static str)> {
     let program = program(port);
     Some(match port.situation {
         _ if !port.in_use => return None,
-        _ if port.exposed => format!("anyone can reach {program}"),
+        _ if port.exposed && port.from.is_none() => (format!("anyone reaches {program}"), "anyone gets in"),
         Reachability::NoListener => return None,
-        Reachability::Bricked => format!("{program} lost its listener"),
-        Reachability::InSession => format!("{program} in session"),
-        Reachability::Wedged => format!("{program} is stuck"),
-        Reachability::Forwarded => format!("{program} forwards it"),
-        Reachability::BlockedEverywhere => format!("{program} blocked for this Mac too"),
-        Reachability::WrongFamily => format!("{program} on IPv6 only"),
-        Reachability::LoopbackOnly => format!("{program} on this Mac only"),
+        Reachability::Bricked => (format!("{program} lost its listener"), "no listener"),
+        Reachability::InSession => (format!("{program} in session"), "in session"),
+        Reachability::Wedged => (format!("{program} is stuck"), "stuck"),
+        Reachability::Forwarded => (format!("{program} forwards it"), "forwarded"),
+        Reachability::BlockedEverywhere => {
+            (format!("{program} blocked for this Mac too"), "blocked here too")
+        }
+        Reachability::WrongFamily => (format!("{program} on IPv6 only"), "IPv6 only"),
+        Reachability::LoopbackOnly => (format!("{program} on this Mac only"), "this Mac only"),
         // That a closed port is closed was said.
-        Reachability::BlockedByPf if port.state == PortState::Closed => format!("{program} listens"),
-        Reachability::BlockedByPf => format!("{program} is blocked"),
-        Reachability::BlockedByAppFirewall => format!("macOS blocks {program}"),
-        Reachability::Unknown => format!("{program} listens"),
-        Reachability::Reachable => format!("{program} waits"),
+        Reachability::BlockedByPf if port.state == PortState::Closed => {
+            (format!("{program} listens"), "listens")
+        }
+        Reachability::BlockedByPf => (format!("{program} is blocked"), "blocked"),
+        Reachability::BlockedByAppFirewall => (format!("macOS blocks {program}"), "macOS blocks it"),
+        Reachability::Unknown => (format!("{program} listens"), "listens"),
+        Reachability::Reachable => (format!("{program} waits"), "waits"),
     })
 }
 
-/// How the port stands, in full and in short.
-fn states(status: &Status, port: &PortStatus) -> [String; 2] {
-    let both = |text: &str| [text.to_owned(), text.to_owned()];
+/// How the port stands: in full, in short, and in a word or two.
+fn states(status: &Status, port: &PortStatus) -> [String; 3] {
+    let one = |text: &str| [text, text, text].map(str::to_owned);
+    let two = |whole: String, short: &str| [whole, short.to_owned(), short.to_owned()];
     let word = if port.is_in_part() { "open in part" } else { "open" };
-    let open = || {
+    let open = |rest: &str| {
         let (end, others) = (end(port), if port.lets_others_in() { ", others not kept out" } else { "" });
-        let whom = source(port);
-        let short = if whom == "this network" { String::new() } else { format!(" for {whom}") };
-        [format!("{word} for {whom}{end}{others}"), format!("{word}{short}{end}")]
+        let whom = match source(port).as_str() {
+            "this network" => String::new(),
+            whom => format!(" for {whom}"),
+        };
+        // That anyone gets in is never left out.
+        let least = if port.from == Some(Source::Any) { whom.as_str() } else { "" };
+        [
+            format!("{word} for {}{end}{others}{rest}", source(port)),
+            format!("{word}{whom}{end}{rest}"),
+            format!("{word}{least}{rest}"),
+        ]
     };
-    let and = |[whole, short]: [String; 2], rest: &str| [format!("{whole}{rest}"), format!("{short}{rest}")];
     let not_seen = status.firewall.not_seen.as_ref();
     match (port.state, status.firewall.state) {
-        (PortState::MayBeOpen, _) => ["may be open: a change was interrupted".to_owned(), "may be open".to_owned()],
+        (PortState::MayBeOpen, _) => two("may be open: a change was interrupted".to_owned(), "may be open"),
         (PortState::Open, _) if port.is_paused() => {
             let word = if port.is_in_part() { "paused in part" } else { "paused" };
             let whole = match not_seen {
                 Some(not_seen) => format!("{word}, {not_seen}"),
                 None => format!("{word}: not on {}", its_network(port)),
             };
-            [whole, word.to_owned()]
+            two(whole, word)
         }
         (PortState::Open, _) if is_about_to_pause(port) => {
             let part = if port.is_in_part() { " in part" } else { "" };
-            [format!("about to pause{part}: not on {}", its_network(port)), format!("about to pause{part}")]
+            two(
+                format!("about to pause{part}: not on {}", its_network(port)),
+                &format!("about to pause{part}"),
+            )
         }
         (PortState::Open, FirewallState::Enabled) => match port.outside() {
-            Answer::No => [format!("{word}, yet another rule blocks it"), format!("{word}, yet blocked")],
-            _ => open(),
+            Answer::No => two(format!("{word}, yet another rule blocks it"), &format!("{word}, yet blocked")),
+            _ => open(""),
         },
-        (PortState::Open, FirewallState::Disabled) => and(open(), ", firewall off"),
+        (PortState::Open, FirewallState::Disabled) => open(", firewall off"),
         (PortState::Open, FirewallState::Unknown) => {
-            let not_seen = not_seen.map_or("not known", String::as_str);
-            [format!("{}, {not_seen}", open()[1]), format!("{word}, {not_seen}")]
+            open(&format!(", {}", not_seen.map_or("not known", String::as_str)))
         }
-        (PortState::Closed, _) => both("closed"),
-        (PortState::LetIn, FirewallState::Disabled) => both("let in: the firewall is off"),
+        (PortState::Closed, _) => one("closed"),
+        (PortState::LetIn, FirewallState::Disabled) => {
+            two("let in: the firewall is off".to_owned(), "let in, firewall off")
+        }
         (PortState::LetIn, _) => match status.firewall.guard_effect {
-            GuardEffect::Uncalled | GuardEffect::Gone => both("let in: not protected now"),
-            _ => both("let in by another rule"),
+            GuardEffect::Uncalled | GuardEffect::Gone => one("let in: not protected now"),
+            _ => one("let in by another rule"),
         },
-        (PortState::Unmanaged, FirewallState::Disabled) => both("not protected"),
+        (PortState::Unmanaged, FirewallState::Disabled) => one("not protected"),
         (PortState::Unmanaged, _) => match port.outside() {
             Answer::No => {
-                ["not protected, another rule blocks it".to_owned(), "not protected, yet blocked".to_owned()]
+                two("not protected, another rule blocks it".to_owned(), "not protected, yet blocked")
             }
-            _ => both("not protected"),
+            _ => one("not protected"),
         },
-        (PortState::Unknown, _) => both("not known"),
+        // What was never looked at is as it is on a stock Mac.
+        (PortState::Unknown, _) if status.firewall.is_stock => one("not protected yet"),
+        (PortState::Unknown, _) => one("not known"),
     }
 }
 
@@ -349,7 +389,7 @@ fn states(status: &Status, port: &PortStatus) -> [String; 2] {
 fn end(port: &PortStatus) -> String {
     let Some(end) = &port.end else { return String::new() };
     match (&end.clock, end.kind) {
-        (Some(clock), _) if end.lengthened => format!(" until {clock}, 30 min more"),
+        (Some(clock), _) if end.lengthened => format!(" until {clock} (+30 min)"),
         (Some(clock), _) => format!(" until {clock}"),
         (None, EndKind::Restart) => " until the restart".to_owned(),
         (None, _) => String::new(),
@@ -372,47 +412,60 @@ fn source(port: &PortStatus) -> String {
     port.for_whom(1).unwrap_or_else(|| "this network".to_owned())
 }
 
-/// What is to be said of one port, as a sentence.
+/// What is to be said of one port, as a sentence of at most [`WIDTH`] characters or a few more.
 pub(super) fn sentence(status: &Status, port: &PortStatus) -> String {
-    let name = one_line(port.program.as_deref().unwrap_or("a program"), 40);
-    let text = match port.situation {
-        _ if port.exposed => format!("{name} can be reached by anyone, who can run code as you"),
-        Reachability::NoListener => format!("no program listens on port {}", port.port),
-        Reachability::Bricked => {
-            format!("{name} runs, but listens no longer: something connected and left")
-        }
-        Reachability::InSession => format!("{name} is in session with a client"),
-        Reachability::Wedged => format!("{name} listens, but lets no client in any more"),
-        Reachability::Forwarded => format!("{name} forwards the port; what is behind it was not looked at"),
-        Reachability::BlockedEverywhere => format!("the firewall blocks {name} for this Mac too"),
-        Reachability::WrongFamily => format!("{name} listens on IPv6 only: clients of IPv4 do not find it"),
+    let name = program(port);
+    let whom = match source(port).as_str() {
+        "this network" => "machines of this network".to_owned(),
+        whom => whom.to_owned(),
+    };
+    match port.situation {
+        _ if port.exposed => format!("Anyone can reach {name}, and run code as you"),
+        Reachability::NoListener => without_listener(status, port),
+        Reachability::Unknown if !port.in_use => without_listener(status, port),
+        Reachability::Bricked => format!("Something connected to {name} and left: it listens no longer"),
+        Reachability::InSession => format!("In session: {name} serves a client"),
+        Reachability::Wedged => format!("Stuck: {name} listens, but lets no client in any more"),
+        Reachability::Forwarded => format!("Forwarded by {name}: what is behind it was not looked at"),
+        Reachability::BlockedEverywhere => format!("The firewall blocks {name} for this Mac too"),
+        Reachability::WrongFamily => format!("IPv6 only: clients that use IPv4 do not find {name}"),
         Reachability::LoopbackOnly => {
-            format!("{name} listens on this Mac only: other machines cannot reach it, open or closed")
+            format!("Only this Mac reaches {name}: it listens for no other machine")
         }
         Reachability::BlockedByPf if port.is_paused() => {
-            format!("{name} listens, and the port is paused: this Mac is on another network")
+            format!("Paused: this Mac is on another network, so none reaches {name}")
         }
         Reachability::BlockedByPf if port.state == PortState::Open => {
-            format!("{name} listens, and another rule of the firewall keeps other machines out")
+            format!("Another rule of the firewall keeps other machines from {name}")
         }
-        Reachability::BlockedByPf => format!("{name} listens, and other machines are kept out"),
+        Reachability::BlockedByPf => format!("Closed: other machines are kept from {name}"),
         Reachability::BlockedByAppFirewall => {
-            format!("{name} listens, and the firewall of macOS blocks it (System Settings, Network)")
+            format!("The firewall in System Settings, Network, blocks {name}")
         }
-        Reachability::Unknown if status.firewall.seen.is_none() => {
-            format!("whether other machines reach {name} is not known: nothing is protected yet")
+        Reachability::Unknown if status.firewall.is_stock => {
+            format!("Not protected yet: other machines may reach {name}")
         }
-        Reachability::Unknown => format!("whether other machines reach {name} is not known"),
-        Reachability::Reachable => match port.reachable.anyone {
-            Answer::Yes => format!("{name} can be reached by anyone"),
-            _ => format!("{name} can be reached from {}", source(port)),
-        },
-    };
-    let first = text.chars().take(1).flat_map(char::to_uppercase);
-    match port.program {
-        // A program's name is written as it is.
-        Some(_) if text.starts_with(&name) => text,
-        _ => first.chain(text.chars().skip(1)).collect(),
+        Reachability::Unknown => format!("Whether other machines reach {name} is not known"),
+        Reachability::Reachable => format!("{name} waits, and can be reached by {whom}"),
+    }
+}
+
+fn without_listener(status: &Status, port: &PortStatus) -> String {
+    match (port.state, port.outside()) {
+        (PortState::Open, _) => {
+            let [_, state, _] = states(status, port);
+            let first = state.chars().take(1).flat_map(char::to_uppercase);
+            format!("{}: nothing listens yet", first.chain(state.chars().skip(1)).collect::<String>())
+        }
+        (PortState::MayBeOpen, _) => "A change was interrupted: the port may be open".to_owned(),
+        (PortState::Closed, _) => "Closed: other machines are kept out".to_owned(),
+        (PortState::LetIn, _) => "Other machines get in, although the port is to be closed".to_owned(),
+        (PortState::Unmanaged, Answer::No) => "Not protected, but another rule keeps others out".to_owned(),
+        (PortState::Unmanaged, _) => "Not protected: other machines reach what starts here".to_owned(),
+        (PortState::Unknown, _) if status.firewall.is_stock => {
+            "Not protected yet: other machines reach what starts here".to_owned()
+        }
+        (PortState::Unknown, _) => "Whether other machines get in is not known".to_owned(),
     }
 }
 
@@ -438,10 +491,13 @@ pub(super) mod step {
     pub const OPTION: &str = "Next: Copy the Option to Start It With";
     pub const OTHER: &str = "Next: Copy the Command That Helps";
     pub const RESTART: &str = "Next: stop it, and start it again";
+    pub const START_BY_HAND: &str = "Next: start the debugger";
+    pub const DOCTOR: &str = "Next: Copy the Command That Looks at Everything";
 }
 
 pub(super) fn let_in_one(attempts: &Attempts) -> String {
-    let times = if attempts.attempts == 1 { "once".to_owned() } else { format!("{} times", attempts.attempts) };
+    let times =
+        if attempts.attempts == 1 { "once".to_owned() } else { format!("{} times", attempts.attempts) };
     format!("Let In {} (blocked {times})…", attempts.last_from)
 }
 
@@ -455,7 +511,7 @@ pub(super) fn until(end: EndChoice, end_of_day: &str) -> String {
         EndChoice::Evening => format!("Until the End of the Day ({end_of_day})"),
         EndChoice::Restart => "Until Restart".to_owned(),
         EndChoice::Keep => "Until I Close It".to_owned(),
-        EndChoice::For(seconds) if seconds == 3600 => "For 1 Hour".to_owned(),
+        EndChoice::For(3600) => "For 1 Hour".to_owned(),
         EndChoice::For(seconds) => format!("For {} Hours", seconds / 3600),
         EndChoice::At(..) => "Until a Time of Day".to_owned(),
     }

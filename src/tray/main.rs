@@ -36,10 +36,10 @@ use event::Event;
 use instance::Instance;
 use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
+use portcullis::elevate::alert;
 use portcullis::elevate::notification;
 use portcullis::elevate::place::RestrictedPlace;
 use portcullis::lab;
-use portcullis::elevate::alert;
 use portcullis::menu::{
     FAILED, MenuAction, MenuFacts, MenuFailure, MenuLayout, MenuRow, MenuState, action_of, rows,
 };

@@ -181,7 +181,9 @@ fn watch(
         match why {
             Signal::Done(result) => report(Event::Done(result, Box::new(facts))),
             // Whatever wakes the loop closes a menu that is open on macOS (tao#1324): the same again is not sent.
-            Signal::Changed | Signal::Time | Signal::Logged if before != shown => report(Event::Seen(Box::new(facts))),
+            Signal::Changed | Signal::Time | Signal::Logged if before != shown => {
+                report(Event::Seen(Box::new(facts)))
+            }
             Signal::Changed | Signal::Time | Signal::Logged => {}
         }
         match next(signals, left, LOG_EVERY) {

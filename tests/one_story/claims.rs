@@ -100,12 +100,13 @@ impl Judge<'_> {
             "closed" => has(&["All debug ports are closed", "No other machine gets in"]),
             "off" => has(&["the firewall is off"]),
             "open" => has(&["open", "paused", "get in", "not protected"]) && !menu.starts_with("Not known"),
-            _ => has(&["Not known", "not protected yet"]),
+            _ => has(&["Not known", "Not seen", "Not looked", "not protected yet"]),
         };
         let said = || format!("menu {menu:?}, {icon}, {sentence:?}");
         self.check("the menu's headline", fits, said);
         let is_all = |text: &str| text.contains("All debug ports are closed");
-        self.check("the menu's headline", is_all(&menu) <= (icon == "closed"), said);
+        let are_closed = self.rows().iter().all(|(_, row)| *row == Row::Closed);
+        self.check("the menu's headline", are_closed || !is_all(&menu), said);
         self.check("the menu's headline is short", menu.chars().count() <= 64, said);
     }
 
@@ -630,6 +631,7 @@ fn read_row(text: &str) -> Option<Row> {
         () if begins(&["open", "about to pause"]) => Row::Open,
         () if begins(&["closed in our rules, yet let in", "let in"]) => Row::LetIn,
         () if begins(&["closed"]) => Row::Closed,
+        () if begins(&["not protected yet"]) => Row::Unknown,
         () if begins(&["not protected"]) => Row::NotProtected,
         () if begins(&["unknown", "not known"]) => Row::Unknown,
         () => return None,
