@@ -68,6 +68,8 @@ pub struct App {
     preferences_file: PathBuf,
     cancellation: Cancellation,
     job: job::JobCache,
+    /// Shows a text to the person at our terminal.
+    say: Option<fn(&str)>,
 }
 
 /// What is known before root is asked.
@@ -89,12 +91,18 @@ impl App {
             preferences_file,
             cancellation: Cancellation::default(),
             job: job::JobCache::default(),
+            say: None,
         })
     }
 
     /// The same app, whose requests end with `cancellation`: their prompts are taken away.
     pub fn until(&self, cancellation: &Cancellation) -> Self {
         App { cancellation: cancellation.clone(), ..self.clone() }
+    }
+
+    /// The same app for a person who sits at the terminal that it was started at, and reads there what `say` is given.
+    pub fn at_terminal(self, say: fn(&str)) -> Self {
+        App { say: Some(say), ..self }
     }
 
     /// What this app works on.
@@ -518,7 +526,7 @@ impl App {
                 back: undo.map(|preview| preview.back.ledger.clone()),
                 ledger,
             };
-            let response = elevate::ask(self.system(), &request, &facts, &self.cancellation)?;
+            let response = elevate::ask(self.system(), &request, &facts, self.say, &self.cancellation)?;
             if response.missing.is_empty() {
                 return Ok(response);
             }
