@@ -57,7 +57,7 @@ use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Status};
-use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
+use crate::system::{ANCHOR_FILE, APP_PROGRAMS, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
 use request::composed;
 
@@ -444,6 +444,16 @@ impl App {
     /// Has root install the part that closes ports in time.
     pub fn install(&self) -> Result<Response, AppError> {
         self.ask(Operation::Install {}, None)
+    }
+
+    /// Has terminals find the command line. Errors: the app lies elsewhere than root lets them look.
+    pub fn install_command(&self) -> Result<Response, AppError> {
+        let own = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
+        let is_there = own.parent() == Some(Path::new(APP_PROGRAMS));
+        if self.system.lab().is_none() && !is_there {
+            return Err(AppError::AppElsewhere { own });
+        }
+        self.ask(Operation::InstallCommand {}, None)
     }
 
     /// What `clean-up` would do.
