@@ -20,13 +20,13 @@ mod words;
 pub use row::{MOST_ROWS, MenuAction, MenuRow, MenuState, RowKind, action_of};
 
 use crate::rules::ledger::Guard;
-use crate::status::{PortState, Status};
+use crate::status::{GuardEffect, PortState, Status};
 use ports::{blocked_rows, connect_row, port_row, ports_that_fit};
 use row::{action_row, paragraph, separator, text_row};
 
 /// The rows, top to bottom: at most [`MOST_ROWS`] in each menu, every id once.
 pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
-    let mut above = paragraph("header", &status.sentence, 2);
+    let mut above = paragraph("header", &status.sentence, 3);
     above.extend(status.lab.is_some().then(|| text_row("lab", words::LAB)));
     above.push(separator("above-ports"));
 
@@ -64,7 +64,14 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
 fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
     let is_on = status.firewall.guard == Some(Guard::On);
     let kind = RowKind::Check { checked: is_on };
-    let guard = waiting_row(state, "guard", kind, words::GUARD, MenuAction::Guard(!is_on));
+    let text = match status.firewall.guard_effect {
+        GuardEffect::Holds | GuardEffect::Off | GuardEffect::Unseen => words::GUARD,
+        GuardEffect::Doubtful => words::IN_DOUBT,
+        GuardEffect::PfOff | GuardEffect::Uncalled | GuardEffect::Gone | GuardEffect::Overruled => {
+            words::NO_EFFECT
+        }
+    };
+    let guard = waiting_row(state, "guard", kind, text, MenuAction::Guard(!is_on));
     let close_all = waiting_row(state, "close-all", RowKind::Button, words::CLOSE_ALL, MenuAction::CloseAll);
     let closable = status
         .ports
@@ -341,13 +348,13 @@ mod tests {
         .collect();
         insta::assert_snapshot!(words.join("\n"), @r"
         [x] 2345  dlv — open for anyone
-        [x] 2345  dlv — open for this network
+        [x] 2345  dlv — open for 10.0.0.0/8
         [x] 2345  dlv — open for 10.0.0.5 and 2 more
         [x] 2345  dlv — open, yet another rule blocks it
         [x] 2345  dlv — open for anyone, and pf is off
-        [ ] 2345  dlv — not filtered
+        [ ] 2345  dlv — let in: pf is off
         [ ] 2345  dlv — not known
-        [ ] 2345  dlv — unmanaged
+        [ ] 2345  dlv — not protected, another rule blocks it
         [ ] 2345  dlv — let in by another rule
         [ ] 2345  dlv — not known
         ");
@@ -374,7 +381,7 @@ mod tests {
         .into_iter()
         .map(|(opening, networks)| {
             dlv_row(&status(|facts, report| {
-                report.set(verdict(Answer::Yes));
+                report.set(verdict(if opening.is_paused() { Answer::No } else { Answer::Yes }));
                 report.openings = vec![opening];
                 facts.networks = networks;
             }))
