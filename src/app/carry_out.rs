@@ -48,6 +48,9 @@ impl App {
             MenuAction::Install => {
                 self.install()?;
             }
+            MenuAction::InstallCommandLine => {
+                self.install_command()?;
+            }
             MenuAction::EndOfDay(at) => {
                 self.set_end_of_day(*at)?;
             }

@@ -68,7 +68,7 @@ pub(super) fn help(facts: &MenuFacts, state: &MenuState) -> MenuRow {
         button("explain", words::EXPLAIN, command("portcullis explain")),
         button("history", words::HISTORY, command("portcullis history")),
         separator("above-remove"),
-        button("command-line", words::COMMAND_LINE, command(words::INSTALL_COMMAND)),
+        button("command-line", words::COMMAND_LINE, MenuAction::InstallCommandLine),
         button("remove", words::REMOVE, MenuAction::Uninstall),
         separator("above-about"),
         button("about", words::ABOUT, about),

@@ -324,7 +324,7 @@ mod tests {
               |     Explain: Copy the Command
               |     History: Copy the Command
               | ---
-              |     Command Line Tool: Copy the Command That Installs It
+              |     Install Command Line Tool…
               |     Remove Portcullis…
               | ---
               |     About Portcullis

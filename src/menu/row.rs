@@ -49,6 +49,8 @@ pub enum MenuAction {
     Repair,
     /// Have root install the part that closes ports in time.
     Install,
+    /// Have root see to it that terminals find the command line.
+    InstallCommandLine,
     /// Have root set when the working day ends.
     EndOfDay(EndOfDay),
     /// Have root take away all that it has put on this Mac.
@@ -151,6 +153,7 @@ impl MenuAction {
             | MenuAction::Check
             | MenuAction::Repair
             | MenuAction::Install
+            | MenuAction::InstallCommandLine
             | MenuAction::EndOfDay(_)
             | MenuAction::Uninstall
             // It asks by a dialog of its own.

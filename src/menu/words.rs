@@ -37,7 +37,7 @@ pub(super) const NOTHING_BESIDE: &str = "Nothing Else Was Seen";
 pub(super) const DOCTOR: &str = "Doctor: Copy the Command";
 pub(super) const EXPLAIN: &str = "Explain: Copy the Command";
 pub(super) const HISTORY: &str = "History: Copy the Command";
-pub(super) const COMMAND_LINE: &str = "Command Line Tool: Copy the Command That Installs It";
+pub(super) const COMMAND_LINE: &str = "Install Command Line Tool…";
 pub(super) const REMOVE: &str = "Remove Portcullis…";
 pub(super) const ABOUT: &str = "About Portcullis";
 pub(super) const QUIT: &str = "Quit Portcullis";
@@ -530,6 +530,3 @@ pub(super) fn about(version: &str) -> String {
 /// The title of the dialog of notes.
 pub(super) const SEEN_TITLE: &str = "What else was seen";
 pub(super) const LAB: &str = "in a lab: nothing on this machine is changed";
-/// A link to the program in the app, for a shell.
-pub(super) const INSTALL_COMMAND: &str =
-    "sudo ln -sf /Applications/Portcullis.app/Contents/MacOS/portcullis /usr/local/bin/portcullis";
