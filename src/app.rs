@@ -14,6 +14,7 @@ mod ledger_ports;
 mod menu_facts;
 pub mod names;
 mod opening;
+pub mod own_command;
 mod pf_conf;
 mod read_preferences;
 mod request;
