@@ -2,6 +2,7 @@
 
 mod already;
 mod bell;
+mod carry_out;
 mod clean_up;
 mod connecting;
 mod connection;
@@ -10,8 +11,10 @@ mod evidence;
 mod guard_question;
 mod job;
 mod ledger_ports;
+mod menu_facts;
 pub mod names;
 mod opening;
+pub mod own_command;
 mod pf_conf;
 mod read_preferences;
 mod request;
@@ -36,7 +39,6 @@ use crate::debuggers::scan::{self, Scan, WatchedPort};
 use crate::elevate::prompt::{self, PromptFacts};
 use crate::elevate::{self, question};
 use crate::firewall::app::{self as app_firewall, AppFirewallCache};
-use crate::menu::MenuAction;
 use crate::os;
 use crate::os::cancel::Cancellation;
 use crate::pf::lookup::AskName;
@@ -57,7 +59,7 @@ use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Status};
-use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
+use crate::system::{ANCHOR_FILE, APP_PROGRAMS, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
 use request::composed;
 
@@ -68,6 +70,9 @@ pub struct App {
     preferences_file: PathBuf,
     cancellation: Cancellation,
     job: job::JobCache,
+    audit: menu_facts::AuditCache,
+    /// Shows a text to the person at our terminal.
+    say: Option<fn(&str)>,
 }
 
 /// What is known before root is asked.
@@ -89,12 +94,19 @@ impl App {
             preferences_file,
             cancellation: Cancellation::default(),
             job: job::JobCache::default(),
+            audit: menu_facts::AuditCache::default(),
+            say: None,
         })
     }
 
     /// The same app, whose requests end with `cancellation`: their prompts are taken away.
     pub fn until(&self, cancellation: &Cancellation) -> Self {
         App { cancellation: cancellation.clone(), ..self.clone() }
+    }
+
+    /// The same app for a person who sits at the terminal that it was started at, and reads there what `say` is given.
+    pub fn at_terminal(self, say: fn(&str)) -> Self {
+        App { say: Some(say), ..self }
     }
 
     /// What this app works on.
@@ -355,40 +367,6 @@ impl App {
         self.ask(Operation::Tick {}, None)
     }
 
-    /// Does what a click asks root for. Copying and quitting are the tray's own: they do nothing here.
-    pub fn carry_out(&self, action: &MenuAction) -> Result<(), AppError> {
-        let preferences = self.preferences();
-        let readable = preferences.as_ref().ok();
-        match action {
-            MenuAction::Open(port) => {
-                let preferences = preferences?;
-                let from = self.source(&SourceChoice::parse([preferences.from.as_str()])?)?;
-                let terms = OpeningTerms { from, end: preferences.end(), stay: false };
-                self.open(std::slice::from_ref(port), terms, None, &preferences)?;
-            }
-            MenuAction::Close(port) => {
-                self.close(std::slice::from_ref(port), readable)?;
-            }
-            MenuAction::CloseAll => {
-                self.close_all(readable)?;
-            }
-            MenuAction::Guard(true) => {
-                self.guard_on(&preferences?)?;
-            }
-            MenuAction::Guard(false) => {
-                self.guard_off(readable)?;
-            }
-            MenuAction::Check => {
-                self.check(readable)?;
-            }
-            MenuAction::Repair => {
-                self.repair()?;
-            }
-            MenuAction::Copy { .. } | MenuAction::Cancel | MenuAction::Quit => {}
-        }
-        Ok(())
-    }
-
     /// Has root record what pf logs, for so many minutes from now on.
     pub fn record_log(&self, minutes: u16) -> Result<Response, AppError> {
         self.ask(Operation::Log { minutes }, None)
@@ -436,6 +414,16 @@ impl App {
     /// Has root install the part that closes ports in time.
     pub fn install(&self) -> Result<Response, AppError> {
         self.ask(Operation::Install {}, None)
+    }
+
+    /// Has terminals find the command line. Errors: the app lies elsewhere than root lets them look.
+    pub fn install_command(&self) -> Result<Response, AppError> {
+        let own = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
+        let is_there = own.parent() == Some(Path::new(APP_PROGRAMS));
+        if self.system.lab().is_none() && !is_there {
+            return Err(AppError::AppElsewhere { own });
+        }
+        self.ask(Operation::InstallCommand {}, None)
     }
 
     /// What `clean-up` would do.
@@ -518,7 +506,7 @@ impl App {
                 back: undo.map(|preview| preview.back.ledger.clone()),
                 ledger,
             };
-            let response = elevate::ask(self.system(), &request, &facts, &self.cancellation)?;
+            let response = elevate::ask(self.system(), &request, &facts, self.say, &self.cancellation)?;
             if response.missing.is_empty() {
                 return Ok(response);
             }

@@ -47,6 +47,9 @@ pub struct Status {
     /// Whether a change was begun and not finished: `repair` undoes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+    /// How many of the ports, the first ones, are those that the preferences list; `None` where these do not read.
+    #[serde(skip)]
+    pub listed: Option<usize>,
 }
 
 impl Status {
@@ -65,7 +68,8 @@ impl Status {
         let open = count(ports.iter().filter(counts));
         let notes = notes(facts, &report);
         let lab = facts.lab.clone();
-        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes, interrupted }
+        let listed = Some(facts.ports.len());
+        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes, interrupted, listed }
     }
 }
 
@@ -84,7 +88,9 @@ fn notes(facts: &Facts, report: &Result<&Report, Unusable>) -> Vec<String> {
     let hold = is_hold_taken.then(|| wording::HOLD_TAKEN.to_owned());
     let on_disk = facts.on_disk.as_ref().filter(|_| !is_said).map(OnDisk::with_next_step);
     let sockets = facts.seen.as_ref().err().map(|because| format!("who listens is not known: {because}"));
-    ledger.into_iter().chain(of_root).chain(hold).chain(on_disk).chain(sockets).collect()
+    let told = facts.seen.iter().flatten().filter_map(|port| port.subject.told_in_vain.as_ref());
+    let told = told.map(|told| format!("{}; {}", told.what, told.next));
+    ledger.into_iter().chain(of_root).chain(hold).chain(on_disk).chain(told).chain(sockets).collect()
 }
 
 /// Whether others have taken the guard's hold on pf, which is on by theirs.
