@@ -368,7 +368,9 @@ fn states(status: &Status, port: &PortStatus) -> [String; 3] {
         },
         (PortState::Open, FirewallState::Disabled) => open(", firewall off"),
         (PortState::Open, FirewallState::Unknown) => {
-            open(&format!(", {}", not_seen.map_or("not known", String::as_str)))
+            let [whole, short, _] = open(&format!(", {}", not_seen.map_or("not known", String::as_str)));
+            let [.., least] = open(", not seen now");
+            [whole, short, least]
         }
         (PortState::Closed, _) => one("closed"),
         (PortState::LetIn, FirewallState::Disabled) => {
