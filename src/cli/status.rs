@@ -7,7 +7,6 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::root::answer::Outcome;
 use portcullis::rules::anchor::sessions_outlive_closing;
-use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::Guard;
 use portcullis::status::{FirewallState, Icon, PortState, PortStatus, Status};
 
@@ -107,8 +106,7 @@ fn port_lines(port: &PortStatus) -> String {
         _ => "",
     };
     let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));
-    let ends = port.end.as_ref().filter(|end| end.left.is_some() || end.kind == EndKind::Restart);
-    let until = ends.map_or(String::new(), |end| format!(" {}", end.words));
+    let until = port.end.as_ref().map_or(String::new(), |end| format!(" {}", end.words));
     let found = match (port.situation, &port.listener) {
         (Reachability::NoListener, _) => ", nothing listens".to_owned(),
         (_, listener) => listener.as_ref().map_or(String::new(), |listener| format!(", {listener}")),

@@ -380,14 +380,50 @@ mod tests {
             }))
         })
         .collect();
-        assert!(rows.iter().all(|row| row.chars().count() <= "[x] ".len() + 52), "{rows:?}");
+        assert!(rows.iter().all(|row| is_short(row)), "{rows:?}");
         insta::assert_snapshot!(rows.join("\n"), @r"
-        [x] 2345  dlv — open for anyone
+        [x] 2345  dlv — open for anyone while on 10.1.2.0/24
         [x] 2345  dlv — about to pause: not on 10.1.2.0/24
         [x] 2345  dlv — open for anyone
         [x] 2345  dlv — paused: not on 10.1.2.0/24
         [x] 2345  dlv — paused: not on 10.1.2.0/24
         ");
+    }
+
+    #[test]
+    fn what_ends_at_no_set_time_says_that_it_ends_with_its_network() {
+        use crate::rules::sample::{home, opening};
+        let mut rows = Vec::new();
+        for from in ["any", "lan:10.1.2.0/24", "hosts:10.0.0.5"] {
+            for (restart, stay) in [(false, false), (true, false), (false, true), (true, true)] {
+                let home = Some(home(1));
+                let opening = Opening { home, restart, stay, ..opening("2345", from, 0) };
+                rows.push(dlv_row(&status(|_, report| {
+                    report.set(verdict(Answer::Yes));
+                    report.openings = vec![opening];
+                })));
+            }
+        }
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        [x] 2345  dlv — open for anyone while on 10.1.2.0/24
+        [x] 2345  dlv — open for anyone until restart or leaving
+        [x] 2345  dlv — open for anyone
+        [x] 2345  dlv — open for anyone until the restart
+        [x] 2345  dlv — open on this network only
+        [x] 2345  dlv — open on this network only, until restart
+        [x] 2345  dlv — open for this network
+        [x] 2345  dlv — open for this network until the restart
+        [x] 2345  dlv — open for 10.0.0.5 while on 10.1.2.0/24
+        [x] 2345  dlv — open for 10.0.0.5 until restart or leaving
+        [x] 2345  dlv — open for 10.0.0.5
+        [x] 2345  dlv — open for 10.0.0.5 until the restart
+        ");
+        assert!(rows.iter().filter(|row| !row.contains("10.0.0.5")).all(|row| is_short(row)), "{rows:?}");
+    }
+
+    /// A menu is narrow, beside the mark and where no addresses of hosts are named.
+    fn is_short(row: &str) -> bool {
+        row.chars().count() <= "[x] ".len() + 52
     }
 
     #[test]

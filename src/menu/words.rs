@@ -4,6 +4,7 @@ use super::row::MenuAction;
 use super::text::one_line;
 use crate::diagnosis::{Answer, Reachability};
 use crate::rules::ends::EndKind;
+use crate::rules::source::Source;
 use crate::status::{FirewallState, NetworkPlace, PortNetwork, PortState, PortStatus, Status};
 
 pub(super) const LAB: &str = "Lab: nothing on this machine is changed";
@@ -96,14 +97,10 @@ fn state(status: &Status, port: &PortStatus) -> String {
         (PortState::Unknown, _) => "not known".to_owned(),
         (PortState::Open, FirewallState::Enabled) => match port.outside() {
             Answer::No => "open, yet another rule blocks it".to_owned(),
-            _ => format!("open for {}{}", source(port), end(port)),
+            _ => open(port),
         },
-        (PortState::Open, FirewallState::Disabled) => {
-            format!("open for {}{}, and pf is off", source(port), end(port))
-        }
-        (PortState::Open, FirewallState::Unknown) => {
-            format!("open for {}{}, not looked at since", source(port), end(port))
-        }
+        (PortState::Open, FirewallState::Disabled) => format!("{}, and pf is off", open(port)),
+        (PortState::Open, FirewallState::Unknown) => format!("{}, not looked at since", open(port)),
         (PortState::Closed, FirewallState::Enabled) => "closed".to_owned(),
         (PortState::LetIn, FirewallState::Enabled) => "let in by another rule".to_owned(),
         (PortState::Unmanaged, FirewallState::Enabled) => "unmanaged".to_owned(),
@@ -112,15 +109,32 @@ fn state(status: &Status, port: &PortStatus) -> String {
     }
 }
 
-/// How long is left is left out: a row is not to change each minute.
-fn end(port: &PortStatus) -> String {
-    let Some(end) = &port.end else { return String::new() };
-    match (&end.clock, end.kind) {
-        (Some(clock), _) if end.lengthened => format!(" until {clock}, 30 min more"),
-        (Some(clock), _) => format!(" until {clock}"),
-        (None, EndKind::Restart) => " until the restart".to_owned(),
-        (None, _) => String::new(),
+/// For whom, and by what it ends. How long is left is left out: a row is not to change each minute. Without a set time it ends
+/// with its network, too.
+fn open(port: &PortStatus) -> String {
+    let source = source(port);
+    let network = port.network.as_ref().filter(|network| !network.stay).and_then(first_prefix);
+    let is_for_network = matches!(port.from, Some(Source::Lan { .. }));
+    let end = port.end.as_ref();
+    match (end.and_then(|end| end.clock.as_deref()), end.map(|end| end.kind), network) {
+        (Some(clock), ..) if end.is_some_and(|end| end.lengthened) => {
+            format!("open for {source} until {clock}, 30 min more")
+        }
+        (Some(clock), ..) => format!("open for {source} until {clock}"),
+        (None, Some(EndKind::Restart), None) => format!("open for {source} until the restart"),
+        (None, Some(EndKind::Restart), Some(_)) if is_for_network => {
+            format!("open on {source} only, until restart")
+        }
+        (None, Some(EndKind::Restart), Some(_)) => format!("open for {source} until restart or leaving"),
+        (None, _, Some(_)) if is_for_network => format!("open on {source} only"),
+        (None, Some(_), Some(network)) => format!("open for {source} while on {network}"),
+        (None, ..) => format!("open for {source}"),
     }
+}
+
+/// A row is short.
+fn first_prefix(network: &PortNetwork) -> Option<&str> {
+    network.name.as_deref()?.split(',').next()
 }
 
 fn is_off_its_network(port: &PortStatus) -> bool {
@@ -129,11 +143,9 @@ fn is_off_its_network(port: &PortStatus) -> bool {
     port.network.as_ref().is_some_and(is_off)
 }
 
-/// By the first of its prefixes: a row is short.
 fn off_its_network(port: &PortStatus) -> String {
     let network = port.network.as_ref();
-    let name =
-        network.and_then(|network| network.name.as_deref()?.split(',').next()).unwrap_or("its network");
+    let name = network.and_then(first_prefix).unwrap_or("its network");
     let state = if network.is_some_and(|network| network.paused) { "paused" } else { "about to pause" };
     format!("{state}: not on {name}")
 }

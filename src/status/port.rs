@@ -15,7 +15,7 @@ use crate::rules::ends::{EndKind, EveningEnd};
 use crate::rules::evening;
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
-use crate::rules::network_words::network_words;
+use crate::rules::network_words::{ends_with, network_words};
 use crate::rules::source::Source;
 
 /// How a port stands: what our rules say, as far as pf is seen to do it. Every front end words this one value.
@@ -103,12 +103,20 @@ pub struct PortEnd {
 impl PortEnd {
     fn of(opening: &Opening, facts: &Facts) -> Self {
         let (now, zone) = (facts.now, &facts.zone);
+        let mut words =
+            evening::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned());
+        // With a set time that is not what it is likely to end by, and its network has a line of its own.
+        if opening.until.is_none()
+            && let Some(network) = ends_with(opening)
+        {
+            words += &format!(", or when this Mac leaves {network}");
+        }
         PortEnd {
             kind: opening.kind(),
             left: opening.until.map(|until| until.saturating_sub(now).max(0)),
             lengthened: opening.evening == Some(EveningEnd::Extended),
             clock: opening.until.map(|until| evening::time_of_day(until, now, zone)),
-            words: evening::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned()),
+            words,
         }
     }
 }
