@@ -68,6 +68,9 @@ impl Checked {
     /// A file that this machine does not have is not a mistake of the file that names it.
     fn note_unread(&mut self, conf: &LoadedConf, follows_loads: bool) {
         for Problem { path, line, message, fault, .. } in &conf.problems {
+            if self.does_not_read(path, *line) {
+                continue;
+            }
             let cure = match fault {
                 Fault::Load if follows_loads => continue,
                 Fault::Load => "; --anchors names the folder that stands for /etc/pf.anchors",
@@ -78,6 +81,12 @@ impl Checked {
         }
         let unsure = conf.doubts.iter().filter(|doubt| doubt.fault == Fault::Unsure);
         self.notes.extend(unsure.map(|doubt| format!("{}:{}: {}", doubt.path, doubt.line, doubt.message)));
+    }
+
+    /// A line whose own words do not read says nothing yet of the file that it loads.
+    fn does_not_read(&self, path: &str, line: usize) -> bool {
+        let mut own = self.problems.iter().filter(|problem| &*problem.path == path && problem.line == line);
+        own.any(|problem| matches!(problem.fault, Fault::Syntax | Fault::Meaning))
     }
 
     /// Says what to write, where a line has a usual slip.
@@ -118,6 +127,7 @@ impl Checked {
             let calls: Vec<String> = needs.iter().map(|word| format!("`{word} \"{path}\"`")).collect();
             let calls = calls.join(" and ");
             let message = match (unread, has.as_slice()) {
+                (true, _) if self.does_not_read(&place.path, place.line) => continue,
                 (true, _) => {
                     self.notes.push(format!(
                         "{place}: anchor {path} is loaded, but no rule calls it: rules in its file are never evaluated; \

@@ -359,33 +359,79 @@ fn others_can_change(system: &dyn System, path: &str, owner: Option<u32>) -> Vec
     let judged = parts.iter().filter_map(|part| {
         let shown = part.display().to_string();
         let meta = std::fs::metadata(system.place(&shown)).ok()?;
-        Some((shown, way_in(&meta, owner, system.lab().is_some())?))
+        Some((shown, Access::of(&meta).way_in(owner, system.lab().is_some())?))
     });
     judged.collect()
 }
 
-/// How others than root can change a file, or what lies in a folder. A lab is its user's, and no group of it says anything.
-fn way_in(meta: &Metadata, owner: Option<u32>, in_lab: bool) -> Option<String> {
-    /// The groups wheel and admin, whose members can become root.
-    const ADMINISTRATORS: [u32; 2] = [0, 80];
-    let mode = meta.mode() & 0o7777;
-    // In a sticky folder each takes away only what is his own.
-    let is_sticky = meta.is_dir() && mode & 0o1000 != 0;
-    if mode & 0o002 != 0 && !is_sticky {
-        return Some(format!("every user can write to it (mode {mode:04o})"));
+/// What the permissions of a file or a folder are made of.
+#[derive(Clone, Copy)]
+struct Access {
+    uid: u32,
+    gid: u32,
+    /// The lower twelve bits.
+    mode: u32,
+    is_folder: bool,
+}
+
+impl Access {
+    fn of(meta: &Metadata) -> Self {
+        Access { uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777, is_folder: meta.is_dir() }
     }
-    if in_lab {
-        return None;
+
+    /// How others than root, and than `owner`, can change it, or what lies in it. A lab is its user's, and no group of it
+    /// says anything.
+    fn way_in(self, owner: Option<u32>, in_lab: bool) -> Option<String> {
+        /// The groups wheel and admin, whose members can become root.
+        const ADMINISTRATORS: [u32; 2] = [0, 80];
+        let mode = self.mode;
+        // In a sticky folder each takes away only what is his own.
+        let is_sticky = self.is_folder && mode & 0o1000 != 0;
+        if mode & 0o002 != 0 && !is_sticky {
+            return Some(format!("every user can write to it (mode {mode:04o})"));
+        }
+        if in_lab {
+            return None;
+        }
+        if self.uid != 0 && Some(self.uid) != owner {
+            return Some(format!("it belongs to {}, not to root", crate::os::user_of(self.uid)));
+        }
+        let is_open = mode & 0o020 != 0 && !is_sticky && !ADMINISTRATORS.contains(&self.gid);
+        is_open.then(|| format!("its group can write to it (mode {mode:04o})"))
     }
-    if meta.uid() != 0 && Some(meta.uid()) != owner {
-        return Some(format!("it belongs to {}, not to root", crate::os::user_of(meta.uid())));
-    }
-    let is_open = mode & 0o020 != 0 && !is_sticky && !ADMINISTRATORS.contains(&meta.gid());
-    is_open.then(|| format!("its group can write to it (mode {mode:04o})"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Access;
+
+    #[test]
+    fn a_script_is_a_hole_where_others_than_root_can_change_it() {
+        let (file, folder) = (false, true);
+        for (uid, gid, mode, is_folder, owner, in_lab, said) in [
+            (0, 0, 0o755, file, None, false, None),
+            // Administrators can become root anyway; so can the group wheel.
+            (0, 80, 0o775, file, None, false, None),
+            (0, 0, 0o664, file, None, false, None),
+            (0, 20, 0o775, file, None, false, Some("its group can write to it (mode 0775)")),
+            (0, 0, 0o757, file, None, false, Some("every user can write to it (mode 0757)")),
+            (4242, 20, 0o755, file, None, false, Some("it belongs to uid 4242, not to root")),
+            // What a user runs for themselves is theirs, and not another's.
+            (4242, 20, 0o755, file, Some(4242), false, None),
+            (4242, 20, 0o755, file, Some(4243), false, Some("it belongs to uid 4242, not to root")),
+            (4242, 20, 0o775, file, Some(4242), false, Some("its group can write to it (mode 0775)")),
+            // From a sticky folder, as /tmp is one, nothing of root's can be taken away.
+            (0, 0, 0o1777, folder, None, false, None),
+            (0, 0, 0o1777, file, None, false, Some("every user can write to it (mode 1777)")),
+            (4242, 20, 0o1777, folder, None, false, Some("it belongs to uid 4242, not to root")),
+            (4242, 4242, 0o775, file, None, true, None),
+            (4242, 4242, 0o777, folder, None, true, Some("every user can write to it (mode 0777)")),
+        ] {
+            let access = Access { uid, gid, mode, is_folder };
+            let found = access.way_in(owner, in_lab);
+            assert_eq!(found.as_deref(), said, "{uid}:{gid} {mode:o}, owner {owner:?}, in a lab {in_lab}");
+        }
+    }
 
     #[test]
     fn a_job_is_read_from_its_property_list() {

@@ -11,7 +11,7 @@ pub struct BootError {
 /// A text that is the same until the machine restarts: `kern.bootsessionuuid` on macOS (XNU,
 /// bsd/kern/kern_sysctl.c), `boot_id` of random(4) on Linux. Does not move with the clock.
 #[cfg(target_os = "macos")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "no crate in use reads a value of sysctl by its name")]
 pub fn boot_id() -> Result<String, BootError> {
     let mut buffer = [0u8; 64];
     let mut length = buffer.len();

@@ -1,4 +1,4 @@
-//! For whom Go is looked for, and where.
+//! The user, the folder and the settings that Go is looked for with.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use crate::os::read_plain;
 /// No settings are longer than this.
 const LONGEST_TEXT: u64 = 1 << 20;
 
-/// For whom Go is looked for, and where: all that is looked at besides files.
+/// The user, the folder and the settings that Go is looked for with: all that is looked at besides files.
 #[derive(Clone, Copy)]
 pub struct ToolEnvironment<'a> {
     /// The folder that a program is debugged in.

@@ -24,6 +24,11 @@ fn not_plain_text(text: &str) -> Option<&'static str> {
             "this is RTF, not plain text: in TextEdit choose Format > Make Plain Text, then save it again",
         );
     }
+    if text.contains('\r') && !text.contains('\n') {
+        return Some(
+            "its lines end in CR alone, as on Macs before OS X: `tr '\\r' '\\n' < FILE` writes it with LF",
+        );
+    }
     let utf_16 = text.starts_with("\u{fffd}\u{fffd}") || text.get(..200).unwrap_or(text).contains('\0');
     utf_16.then_some("this is UTF-16: save it as UTF-8, `iconv -f UTF-16 -t UTF-8 FILE`")
 }
@@ -174,7 +179,7 @@ mod tests {
         for fine in ["# “comment” \u{a0}\npass\n", "pass label \"é ，\"\n"] {
             assert!(matches!(plain("f", fine), (Cow::Borrowed(_), problems) if problems.is_empty()));
         }
-        for whole in ["{\\rtf1\\ansi pass in}\n", "\u{fffd}\u{fffd}p\0a\0"] {
+        for whole in ["{\\rtf1\\ansi pass in}\n", "\u{fffd}\u{fffd}p\0a\0", "pass in\rblock in al\r"] {
             assert_eq!(plain("f", whole).1.len(), 1);
         }
     }

@@ -3,7 +3,6 @@
 //! It knows no grammar: each production stands in a file of its own, named in the grammar of [`super`].
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::pf::interfaces::InterfaceFacts;
@@ -11,7 +10,7 @@ use crate::pf::preamble::{BlockPolicy, StatePolicy};
 use crate::pf::rule::{Placed, SourceLine, TextKind};
 
 use super::advice::advised;
-use super::lexer::{Lexeme, LexemeKind, Lexer, Position};
+use super::lexer::{Lexeme, LexemeKind, Lexer, Macros, Position};
 use super::problem::{Fault, Problem};
 
 pub(super) const MAXIMUM_MACRO: usize = 64 << 10;
@@ -63,7 +62,7 @@ pub type ReadFile<'a> = dyn FnMut(&str) -> Result<String, Box<dyn std::error::Er
 pub(super) struct Shared<'i> {
     pub(super) include: &'i mut ReadFile<'i>,
     pub(super) interfaces: &'i [InterfaceFacts],
-    pub(super) macros: HashMap<String, Rc<str>>,
+    pub(super) macros: Macros,
     /// Where each macro is defined, as a problem of its value is placed.
     pub(super) macro_places: HashMap<String, Problem>,
     /// The queues that an earlier definition has as children.
@@ -105,7 +104,7 @@ impl<'i> Shared<'i> {
         Shared {
             include,
             interfaces,
-            macros: HashMap::new(),
+            macros: Macros::new(),
             macro_places: HashMap::new(),
             queues: HashSet::new(),
             queues_are_known: true,
@@ -311,6 +310,10 @@ impl<'a, 's, 'i> Parser<'a, 's, 'i> {
     }
 
     pub(super) fn note(&mut self, at: Position, message: String, fault: Fault) -> Rejected {
+        // Its problem is noted where it is set.
+        if self.lexeme.kind == LexemeKind::UnreadMacro {
+            return Rejected;
+        }
         self.shared.work += self.lexer.line(at).len();
         let problem = self.problem(at, message, fault);
         // A macro that is used many times is wrong once.

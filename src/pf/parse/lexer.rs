@@ -40,6 +40,8 @@ pub(crate) enum LexemeKind {
     End,
     /// Not a lexeme; its text is why. The lexer stands at the end of the line.
     Bad,
+    /// A macro whose own line did not read, which is a problem there. The lexer stands at the end of the line.
+    UnreadMacro,
 }
 
 /// One lexeme and where it begins.
@@ -75,9 +77,13 @@ impl Lexeme<'_> {
             LexemeKind::Newline => "the end of the line".to_owned(),
             LexemeKind::End => "the end of the file".to_owned(),
             LexemeKind::Bad => self.text.to_string(),
+            LexemeKind::UnreadMacro => "a macro that did not read".to_owned(),
         }
     }
 }
+
+/// The values of macros by name; `None`: the line that sets it did not read.
+pub(crate) type Macros = HashMap<String, Option<Rc<str>>>;
 
 /// A place in a text: the byte, the line from 1, and where that line begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +142,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next lexeme. A macro's name is looked up in `macros`.
-    pub(crate) fn next(&mut self, macros: &HashMap<String, Rc<str>>) -> Lexeme<'a> {
+    pub(crate) fn next(&mut self, macros: &Macros) -> Lexeme<'a> {
         loop {
             let start = self.cursor;
             let Some(byte) = self.read() else { return self.lexeme(LexemeKind::End, "", start) };
@@ -153,11 +159,15 @@ impl<'a> Lexer<'a> {
                 b'$' if start.in_macro.is_none() => {
                     let name = self.name();
                     match macros.get(&name) {
-                        Some(value) if self.put_in_place + value.len() > MAXIMUM_PUT_IN_PLACE => {
+                        Some(None) => {
+                            self.skip_line();
+                            return self.lexeme(LexemeKind::UnreadMacro, "", start);
+                        }
+                        Some(Some(value)) if self.put_in_place + value.len() > MAXIMUM_PUT_IN_PLACE => {
                             return self
                                 .bad("the values of the macros are too long together".to_owned(), start);
                         }
-                        Some(value) => {
+                        Some(Some(value)) => {
                             self.put_in_place += value.len();
                             self.macro_value = Rc::clone(value);
                             self.macro_at = start.at;
@@ -409,8 +419,8 @@ mod tests {
 
     fn lexemes(text: &str) -> Vec<String> {
         let macros = HashMap::from([
-            ("ext_if".to_owned(), Rc::from("en0")),
-            ("list".to_owned(), Rc::from("{ a, b }")),
+            ("ext_if".to_owned(), Some(Rc::from("en0"))),
+            ("list".to_owned(), Some(Rc::from("{ a, b }"))),
         ]);
         let mut lexer = Lexer::new(text);
         let mut found = Vec::new();

@@ -24,10 +24,12 @@ impl<'a> Parser<'a, '_, '_> {
             return Err(self.note(name.at, advised(message, &name), Fault::Syntax));
         }
         let value_at = self.lexeme.at;
-        let value = self.macro_value(&name)?;
+        let value = self.macro_value(&name).inspect_err(|_| {
+            self.shared.macros.insert(name.text.to_string(), None);
+        })?;
         let place = self.problem(value_at, String::new(), Fault::Syntax);
         self.shared.macro_places.insert(name.text.to_string(), place);
-        self.shared.macros.insert(name.text.to_string(), Rc::from(value.as_str()));
+        self.shared.macros.insert(name.text.to_string(), Some(Rc::from(value.as_str())));
         ruleset.preamble.push(self.placed(name.at, Preamble::Macro(name.text.to_string(), value)));
         Ok(())
     }

@@ -12,7 +12,10 @@ pub(super) fn translated(line: &str) -> Option<(String, String)> {
         "-A" | "-I" => ("this is iptables, a firewall of Linux", iptables(words)?.line()),
         "ufw" => ("this is ufw, a firewall of Linux", ufw(rest)?.line()),
         "firewall-cmd" => ("this is firewalld, a firewall of Linux", firewalld(rest)?.line()),
-        "ipfw" => ("this is ipfw, which macOS has no more", ipfw(rest)?.line()),
+        "ipfw" => ("this is ipfw, which macOS has no more", ipfw(rest.strip_prefix(&["add"])?)?.line()),
+        "add" => ("this is ipfw, which macOS has no more", ipfw(rest)?.line()),
+        // As `ipfw list` prints its rules.
+        _ if is_number(first) => ("this is ipfw, which macOS has no more", ipfw(words)?.line()),
         "nft" => ("this is nftables, a firewall of Linux", nftables(rest)?.line()),
         _ if is_command(line) => return Some((of_shell(words), format!("# {line}"))),
         _ => return None,
@@ -33,6 +36,7 @@ fn of_shell(words: &[&str]) -> String {
 #[derive(Default)]
 struct Meaning {
     action: &'static str,
+    /// `in`, `out`, or nothing for both.
     direction: &'static str,
     interface: Option<String>,
     protocol: Option<String>,
@@ -45,7 +49,8 @@ struct Meaning {
 impl Meaning {
     fn line(self) -> String {
         let Meaning { action, direction, interface, protocol, from, from_port, to, to_port } = self;
-        let mut line = format!("{action} {direction}");
+        let head = if direction.is_empty() { action.to_owned() } else { format!("{action} {direction}") };
+        let mut line = head.clone();
         if let Some(interface) = interface {
             line += &format!(" on {interface}");
         }
@@ -63,7 +68,7 @@ impl Meaning {
                 line += &format!(" port {}", ports(&port));
             }
         }
-        if line == format!("{action} {direction}") {
+        if line == head {
             line += " all";
         }
         line
@@ -155,22 +160,31 @@ fn firewalld(words: &[&str]) -> Option<Meaning> {
     Some(meaning)
 }
 
+/// ipfw's `me` is `self`.
+fn this_mac(host: String) -> String {
+    if host == "me" { "self".to_owned() } else { host }
+}
+
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `100 allow tcp from any to any dst-port 2345 in`, the number left out or not. Without `in` or `out` it is for both.
 fn ipfw(words: &[&str]) -> Option<Meaning> {
-    let words = words.strip_prefix(&["add"])?;
-    let number = words.first().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = words.first().is_some_and(|word| is_number(word));
     let mut words = words.iter().skip(usize::from(number));
-    let mut meaning = Meaning { action: action(words.next()?)?, direction: "in", ..Meaning::default() };
+    let mut meaning = Meaning { action: action(words.next()?)?, ..Meaning::default() };
     meaning.protocol =
         words.next().map(|name| (*name).to_owned()).filter(|name| !matches!(name.as_str(), "ip" | "all"));
     let mut behind_to = false;
     while let Some(word) = words.next() {
         let mut value = || words.next().map(|value| (*value).to_owned());
         match *word {
-            "from" => meaning.from = value(),
-            "to" => (meaning.to, behind_to) = (value(), true),
+            "from" => meaning.from = value().map(this_mac),
+            "to" => (meaning.to, behind_to) = (value().map(this_mac), true),
             "dst-port" => meaning.to_port = value(),
             "src-port" => meaning.from_port = value(),
-            "in" => {}
+            "in" => meaning.direction = "in",
             "out" => meaning.direction = "out",
             "via" | "recv" | "xmit" => meaning.interface = value(),
             "keep-state" | "setup" | "established" => {}

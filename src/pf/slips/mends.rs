@@ -19,11 +19,12 @@ pub(super) const MENDS: &[(&str, Mend)] = &[
     ("a macro's name stands behind `$` alone", statements::macro_in_braces),
     ("it is `set NAME VALUE`, in pf's words", statements::option),
     ("a table's name stands in angle brackets, and its addresses in braces", statements::table),
-    ("a file's path and an anchor's name stand in quotes", load_in_quotes),
+    ("a file's path and an anchor's name stand in quotes", names_in_quotes),
     ("`load anchor` needs `from` and the file", load_without_file),
     ("it is `load anchor \"name\" from \"file\"`, and other names stand in quotes too", statements::anchor),
     ("`in` or `out` stands before `quick`", statements::anchor_order),
     ("a list needs braces, and in a macro quotes around them", macro_value),
+    ("a macro's value that is more than letters, digits and dots stands in quotes", macro_in_quotes),
     ("pf's words are `pass` and `block`", action),
     ("a redirection is an `rdr` with `->`", statements::redirection),
     (
@@ -108,12 +109,15 @@ fn lower_case(words: &[String]) -> Option<Words> {
     Some(words.iter().map(lower).collect())
 }
 
-fn load_in_quotes(words: &[String]) -> Option<Words> {
-    if words.first()? != "load" || words.get(1)? != "anchor" {
-        return None;
-    }
+fn names_in_quotes(words: &[String]) -> Option<Words> {
+    let is_name = |index: usize| match words.first().map(String::as_str) {
+        Some("load") => index >= 2 && words.get(1).is_some_and(|word| word == "anchor"),
+        Some("table") => words.get(index.wrapping_sub(1)).is_some_and(|before| before == "file"),
+        Some("include") => index == 1,
+        _ => false,
+    };
     let quoted = |(index, word): (usize, &String)| {
-        let plain = index < 2 || word == "from" || word.starts_with(['"', '\'', '#']);
+        let plain = !is_name(index) || word == "from" || word.starts_with(['"', '\'', '#', '{']);
         if plain { word.clone() } else { format!("\"{word}\"") }
     };
     Some(words.iter().enumerate().map(quoted).collect())
@@ -140,6 +144,13 @@ fn macro_value(words: &[String]) -> Option<Words> {
         return None;
     }
     Some(replaced(words, 2, words.len(), [format!("\"{{ {} }}\"", items.join(", "))]))
+}
+
+/// `net = 10.0.0.0/8`
+fn macro_in_quotes(words: &[String]) -> Option<Words> {
+    let [name, equals, value] = words else { return None };
+    let is_bare = !value.starts_with(['"', '\'', '{', '$']);
+    (equals == "=" && is_bare).then(|| vec![name.clone(), equals.clone(), format!("\"{value}\"")])
 }
 
 fn action(words: &[String]) -> Option<Words> {
