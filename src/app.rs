@@ -57,7 +57,7 @@ use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 use crate::sockets::SocketsError;
 use crate::status::{Attempts, Status};
-use crate::system::{ANCHOR_FILE, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
+use crate::system::{ANCHOR_FILE, APP_PROGRAMS, JOURNAL, LEDGER, PFLOG, RULESETS, STATUS, System};
 use ledger_ports::LedgerPorts;
 use request::composed;
 
@@ -68,6 +68,8 @@ pub struct App {
     preferences_file: PathBuf,
     cancellation: Cancellation,
     job: job::JobCache,
+    /// Shows a text to the person at our terminal.
+    say: Option<fn(&str)>,
 }
 
 /// What is known before root is asked.
@@ -89,12 +91,18 @@ impl App {
             preferences_file,
             cancellation: Cancellation::default(),
             job: job::JobCache::default(),
+            say: None,
         })
     }
 
     /// The same app, whose requests end with `cancellation`: their prompts are taken away.
     pub fn until(&self, cancellation: &Cancellation) -> Self {
         App { cancellation: cancellation.clone(), ..self.clone() }
+    }
+
+    /// The same app for a person who sits at the terminal that it was started at, and reads there what `say` is given.
+    pub fn at_terminal(self, say: fn(&str)) -> Self {
+        App { say: Some(say), ..self }
     }
 
     /// What this app works on.
@@ -438,6 +446,16 @@ impl App {
         self.ask(Operation::Install {}, None)
     }
 
+    /// Has terminals find the command line. Errors: the app lies elsewhere than root lets them look.
+    pub fn install_command(&self) -> Result<Response, AppError> {
+        let own = std::env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
+        let is_there = own.parent() == Some(Path::new(APP_PROGRAMS));
+        if self.system.lab().is_none() && !is_there {
+            return Err(AppError::AppElsewhere { own });
+        }
+        self.ask(Operation::InstallCommand {}, None)
+    }
+
     /// What `clean-up` would do.
     pub fn clean_up_preview(&self) -> CleanUpPreview {
         CleanUpPreview::of(self.system())
@@ -518,7 +536,7 @@ impl App {
                 back: undo.map(|preview| preview.back.ledger.clone()),
                 ledger,
             };
-            let response = elevate::ask(self.system(), &request, &facts, &self.cancellation)?;
+            let response = elevate::ask(self.system(), &request, &facts, self.say, &self.cancellation)?;
             if response.missing.is_empty() {
                 return Ok(response);
             }

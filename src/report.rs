@@ -285,6 +285,11 @@ impl PfVerdict {
         Answer::any([self.origins.network.answer, self.origins.anyone.answer])
     }
 
+    /// Why other machines fare as they do.
+    pub fn outside_reasons(&self) -> [&Reason; 2] {
+        [&self.origins.network.reason, &self.origins.anyone.reason]
+    }
+
     /// Why some origin's answer is this one: other machines first.
     pub fn why(&self, answer: Answer) -> Option<&Reason> {
         let PerOrigin { loopback, network, anyone } = &self.origins;

@@ -87,6 +87,11 @@ pub const JOB: &str = "/Library/Application Support/Portcullis/job.json";
 /// launchd's command line.
 pub const LAUNCHCTL: &str = "/bin/launchctl";
 
+/// Where the app lies once it is installed: the folder of its programs.
+pub const APP_PROGRAMS: &str = "/Applications/Portcullis.app/Contents/MacOS";
+/// What has login shells find the command line there (path_helper(8)).
+pub const PATHS_FILE: &str = "/etc/paths.d/dev.portcullis";
+
 /// How long a prompt stays: as long as root takes the request that stands behind it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 

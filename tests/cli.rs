@@ -568,7 +568,7 @@ fn no_face_says_closed_where_others_flushed_our_rules() {
     let said = lab.portcullis(&["status", "--check"]).expect(0).out;
     assert!(!said.contains("are blocked from other machines") && !said.contains(" closed, "), "{said}");
     assert!(
-        said.contains("closed in our rules, yet let in") && said.contains("pf lets other machines in"),
+        said.contains("closed in our rules, yet let in") && said.contains("guard on, and without effect"),
         "{said}"
     );
     assert!(said.contains("  ! "), "{said}");
@@ -583,7 +583,7 @@ fn what_is_open_is_known_whatever_root_saw() {
     let opened = lab.read(STATUS);
     let shown = |what: &str| {
         let status = lab.portcullis(&["status", "--json"]).expect(0).json();
-        assert_eq!((&status["icon"], &status["open"]), (&"unknown".into(), &1.into()), "{what}: {status:#}");
+        assert_eq!((&status["icon"], &status["open"]), (&"open".into(), &1.into()), "{what}: {status:#}");
         let port = port(&status, 2345);
         assert_eq!((&port["state"], &port["from"]), (&"open".into(), &"any".into()), "{what}");
         assert_eq!(port["pf"]["network"], "unknown", "{what}");

@@ -16,7 +16,7 @@ use portcullis::rules::ledger::Ledger;
 use portcullis::rules::named_port::NamedPort;
 use portcullis::rules::source::Source;
 use portcullis::system::{
-    AUDIT, BELL, INSTALLED_HELPER, JOB, JOB_LABEL, JOB_PLIST, LEDGER, Moment, STATUS, System as _,
+    AUDIT, BELL, INSTALLED_HELPER, JOB, JOB_LABEL, JOB_PLIST, LEDGER, Moment, PATHS_FILE, STATUS, System as _,
 };
 
 fn prompts(lab: &Lab) -> Vec<String> {
@@ -128,6 +128,35 @@ fn it_can_be_installed_first_and_goes_with_everything_else() {
         assert!(!lab.file(path).exists(), "{path}");
     }
     assert!(matches!(launchd(&lab).job(JOB_LABEL), Err(LaunchdError::NotLoaded(_))));
+}
+
+#[test]
+fn terminals_find_the_command_by_one_prompt_and_no_more_after_an_uninstallation() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    let before = lab.tree();
+    lab.portcullis(&["install", "--command-line"]).expect(0);
+    assert_eq!(
+        prompts(&lab),
+        ["Portcullis wants to have terminals find portcullis, by /etc/paths.d/dev.portcullis."]
+    );
+    assert_eq!(lab.read(PATHS_FILE), b"/Applications/Portcullis.app/Contents/MacOS\n");
+    assert_eq!(mode(&lab.file(PATHS_FILE)), 0o644);
+    assert!(!lab.file(INSTALLED_HELPER).exists(), "more than was asked for");
+    let again = lab.portcullis(&["install", "--command-line", "--json"]).expect(0).json();
+    assert_eq!(again["outcome"], "unchanged");
+    // What lies in its place is no reason to fail, and goes.
+    std::fs::remove_file(lab.file(PATHS_FILE)).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", lab.file(PATHS_FILE)).unwrap();
+    lab.portcullis(&["install", "--command-line"]).expect(0);
+    assert_eq!(lab.read(PATHS_FILE), b"/Applications/Portcullis.app/Contents/MacOS\n");
+    let dry = lab.portcullis(&["uninstall", "--dry-run"]).expect(0).out;
+    assert!(dry.contains(PATHS_FILE), "{dry}");
+    lab.portcullis(&["uninstall"]).expect(0);
+    let left = |tree: &std::collections::BTreeMap<_, _>| {
+        tree.keys().filter(|path: &&std::path::PathBuf| path.starts_with("etc")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(left(&lab.tree()), left(&before));
 }
 
 #[test]

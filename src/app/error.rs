@@ -13,7 +13,7 @@ use crate::rules::end_choice::EndChoiceError;
 use crate::rules::ends::EndOfDayError;
 use crate::rules::named_port::PortsError;
 use crate::sockets::SocketsError;
-use crate::system::SystemError;
+use crate::system::{APP_PROGRAMS, SystemError};
 
 /// Every message says what became of the system: where it says nothing, the system is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,11 @@ pub enum AppError {
     ReadPreferences { path: PathBuf, source: std::io::Error },
     #[error("cannot write the preferences: {source} ({})", path.display())]
     WritePreferences { path: PathBuf, source: std::io::Error },
+    /// Only the app in its usual place is found by terminals.
+    #[error(
+        "terminals are to find portcullis in {APP_PROGRAMS}, and this one is {}: move Portcullis.app to /Applications with the Finder, and ask again; nothing was changed", own.display()
+    )]
+    AppElsewhere { own: PathBuf },
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
     NotSeen(Unusable),

@@ -31,6 +31,7 @@ pub(super) fn composed(
             | Operation::StopLog {}
             | Operation::Undo { .. }
             | Operation::Install {}
+            | Operation::InstallCommand {}
             | Operation::EndOfDay { .. }
             | Operation::CleanUp { .. }
             | Operation::Uninstall { .. }

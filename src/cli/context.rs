@@ -1,5 +1,6 @@
 //! What every command is given.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use super::output::Printer;
@@ -18,6 +19,12 @@ impl Context {
     pub fn app(&self) -> Result<App, AppError> {
         let system = lab::choose(self.lab.as_deref())?;
         lab::catch_up(system.as_ref());
-        App::new(system)
+        let app = App::new(system)?;
+        Ok(if std::io::stdin().is_terminal() { app.at_terminal(say) } else { app })
     }
+}
+
+/// On standard error, since standard output is the command's answer.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -204,6 +204,7 @@ fn changed(old: &Ledger, shown: Vec<NamedPort>, operation: &Operation) -> Ledger
         | Operation::CleanUp { .. }
         | Operation::Uninstall { .. }
         | Operation::Install {}
+        | Operation::InstallCommand {}
         | Operation::EndOfDay { .. }
         | Operation::Tick {} => {}
     }

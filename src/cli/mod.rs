@@ -162,3 +162,7 @@ impl CliCommand {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/one_story/mod.rs"]
+mod one_story;

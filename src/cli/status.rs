@@ -7,8 +7,7 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::root::answer::Outcome;
 use portcullis::rules::anchor::sessions_outlive_closing;
-use portcullis::rules::ledger::Guard;
-use portcullis::status::{FirewallState, Icon, PortState, PortStatus, Status};
+use portcullis::status::{GuardEffect, Icon, PortState, PortStatus, Status};
 
 #[derive(Debug, clap::Args)]
 pub struct StatusCommand {
@@ -56,56 +55,62 @@ impl CommandOutput for StatusOutput {
         text += &format!("{mark} {}{lab}\n", status.sentence);
         if status.interrupted {
             text += "    Undo it: portcullis repair\n";
-        } else if status.icon == Icon::Unknown {
+        } else if status.icon == Icon::Unknown || status.firewall.not_seen.is_some() {
             text += "    Look now: portcullis status --check\n";
         }
-        let guard = match status.firewall.guard {
-            Some(Guard::On) if status.firewall.state == FirewallState::Disabled => {
-                "on, yet pf was switched off since: `portcullis guard on` has it enabled again"
-            }
-            Some(Guard::On) if status.ports.iter().any(|port| port.state == PortState::LetIn) => {
-                "on, yet pf lets other machines in to ports that our rules close"
-            }
-            Some(Guard::On) => "on: closed ports are blocked from other machines",
-            Some(Guard::Off | Guard::Unset) => {
-                "off: a closed port is left to this Mac's own policy (`portcullis guard on`)"
-            }
-            None => "not known",
-        };
+        let guard = guard(status);
         // The sentence has it where it is all that is known.
         if !status.sentence.ends_with(&status.firewall.because) && status.icon != Icon::Off {
             text += &format!("    {}\n", status.firewall.because);
         }
         text += &format!("    guard {guard}\n");
-        text.extend(status.ports.iter().map(port_lines));
+        text.extend(status.ports.iter().map(|port| port_lines(port, status.firewall.not_seen.as_deref())));
         text.extend(status.notes.iter().map(|note| format!("  ! {note}\n")));
         text
     }
 }
 
-fn is_paused(port: &PortStatus) -> bool {
-    port.network.as_ref().is_some_and(|network| network.paused)
+/// What the guard comes to, after `guard`.
+fn guard(status: &Status) -> &'static str {
+    match status.firewall.guard_effect {
+        GuardEffect::Unseen => "not known",
+        GuardEffect::Off => "off: a closed port is left to this Mac's own policy (`portcullis guard on`)",
+        GuardEffect::PfOff => "on, yet pf was switched off since: `portcullis guard on` has it enabled again",
+        GuardEffect::Uncalled => "on, and without effect: pf does not call our rules",
+        GuardEffect::Gone => "on, and without effect: our rules are gone (`portcullis guard on`)",
+        GuardEffect::Overruled => "on, and without effect: rules of others decide before ours",
+        GuardEffect::Doubtful => "on; whether it blocks is not known",
+        GuardEffect::Holds if status.ports.iter().any(|port| port.state == PortState::LetIn) => {
+            "on, yet pf lets other machines in to ports that our rules close"
+        }
+        GuardEffect::Holds => "on: closed ports are blocked from other machines",
+    }
 }
 
-fn port_lines(port: &PortStatus) -> String {
+fn port_lines(port: &PortStatus, not_seen: Option<&str>) -> String {
     let state = match port.state {
+        PortState::Open if port.is_paused() && port.is_in_part() => "paused in part",
+        PortState::Open if port.is_paused() => "paused",
+        PortState::Open if port.is_in_part() => "open in part",
         PortState::Open => "open",
         PortState::LetIn => "closed in our rules, yet let in",
         PortState::Closed => "closed",
-        PortState::Unmanaged => "unmanaged",
+        PortState::Unmanaged => "not protected",
         PortState::Unknown => "unknown",
         PortState::MayBeOpen => "may be open",
     };
     let why = match port.state {
         PortState::MayBeOpen => ": a change was interrupted",
-        PortState::Open if is_paused(port) => ", paused",
+        PortState::Open if port.is_paused() => "",
         PortState::Open if port.outside() == Answer::No => ", yet another rule blocks it",
+        PortState::Open if port.lets_others_in() => ", others not kept out",
+        PortState::Unmanaged if port.outside() == Answer::No => ", another rule blocks it",
         PortState::Closed if port.in_use && sessions_outlive_closing(port.port.last()) => {
             ": sessions go on until they end"
         }
         _ => "",
     };
-    let from = port.from.as_ref().map_or(String::new(), |from| format!(" for {}", from.in_words(3)));
+    let from = port.for_whom(3).map_or(String::new(), |whom| format!(" for {whom}"));
     let until = port.end.as_ref().map_or(String::new(), |end| format!(" {}", end.words));
     let found = match (port.situation, &port.listener) {
         (Reachability::NoListener, _) => ", nothing listens".to_owned(),
@@ -113,7 +118,11 @@ fn port_lines(port: &PortStatus) -> String {
     };
     let range = port.port.to_string();
     let name = if port.named_port().has_name() { port.name.as_str() } else { "" };
-    let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{why}{found}\n");
+    let not_seen = match (port.state, not_seen) {
+        (PortState::Open, Some(not_seen)) => format!(", {not_seen}"),
+        _ => String::new(),
+    };
+    let mut text = format!("  {range:<11} {name:<10} {state}{from}{until}{why}{not_seen}{found}\n");
     text.extend(port.network.iter().map(|network| format!("              {}\n", network.words)));
     // An idle port is of interest only where it lets others in.
     let is_of_interest = matches!(port.state, PortState::Open | PortState::LetIn | PortState::MayBeOpen);

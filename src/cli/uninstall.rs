@@ -12,7 +12,7 @@ use portcullis::app::{App, AppError};
 use portcullis::report::ReportFact;
 use portcullis::rules::conf;
 use portcullis::rules::ledger::Guard;
-use portcullis::system::{ANCHOR_FILE, INSTALLED_HELPER, JOB_PLIST, LOGS, PF_CONF, STATE_DIR};
+use portcullis::system::{ANCHOR_FILE, INSTALLED_HELPER, JOB_PLIST, LOGS, PATHS_FILE, PF_CONF, STATE_DIR};
 
 #[derive(Debug, clap::Args)]
 pub struct UninstallCommand {
@@ -62,7 +62,7 @@ impl UninstallPreview {
         let closes = openings.iter().map(|opening| opening.named_port().to_string()).collect();
         let guard = guard == Guard::On;
         let shown = |path: &Path| path.exists().then(|| path.display().to_string());
-        let removed = [ANCHOR_FILE, JOB_PLIST, INSTALLED_HELPER, STATE_DIR]
+        let removed = [ANCHOR_FILE, JOB_PLIST, INSTALLED_HELPER, PATHS_FILE, STATE_DIR]
             .into_iter()
             .chain((!keep_logs).then_some(LOGS));
         let kept = keep_logs.then(|| app.system().place(LOGS));

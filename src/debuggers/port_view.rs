@@ -203,6 +203,7 @@ impl PortView {
                 .map(|server| server.mode.behind)
                 .filter(|step| !step.is_empty())
                 .map(str::to_owned),
+            is_other: server.is_none() && self.process.as_ref().and_then(programs::role).is_some(),
             start: self.expected.debugger().map(|debugger| debugger.start_commands(port)),
             ..Wording::default()
         }

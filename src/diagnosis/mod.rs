@@ -67,7 +67,7 @@ impl Assessment {
         Assessment {
             state,
             reach: situation.reach(),
-            sentence: wording::sentence(situation, subject),
+            sentence: wording::brief_sentence(situation, subject),
             next_step: wording::next_step(situation, subject),
             causes: causes.into_iter().map(|cause| wording::cause(cause, situation, subject)).collect(),
         }

@@ -30,6 +30,8 @@ pub struct Wording {
     pub near: Option<String>,
     /// Whether a client of the program can run code: it is a debugger.
     pub runs_code: bool,
+    /// Whether the program is known not to be a debugger.
+    pub is_other: bool,
     /// The program's file, as a word of a shell.
     pub program_file: Option<String>,
     /// Where to look, and for what, where the program forwards the port.
@@ -72,6 +74,26 @@ impl Wording {
     fn client(&self) -> &str {
         self.client.as_deref().unwrap_or("an unknown client")
     }
+}
+
+/// The most characters of a sentence that is read at a glance.
+const LONGEST: usize = 160;
+
+/// [`sentence`], without the reasons, and then without the exceptions, where it would be long: `explain` has them.
+pub fn brief_sentence(situation: &Situation, subject: &Wording) -> String {
+    let is_long = |text: &String| text.chars().count() > LONGEST;
+    let whole = sentence(situation, subject);
+    if !is_long(&whole) {
+        return whole;
+    }
+    let bare = Wording { pf_blocks: None, pf_unknown: None, ..subject.clone() };
+    let without_reasons = sentence(situation, &bare);
+    if !is_long(&without_reasons) || subject.exceptions.is_empty() {
+        return without_reasons;
+    }
+    let exceptions =
+        vec![format!("rules of others name some clients (`portcullis explain {}`)", subject.port)];
+    sentence(situation, &Wording { exceptions, ..bare })
 }
 
 /// The state as one sentence, without the full stop.
@@ -178,6 +200,9 @@ pub fn cause(cause: Cause, situation: &Situation, subject: &Wording) -> String {
 pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     let port = &subject.port;
     let first = situation.causes().first().copied();
+    if subject.is_other {
+        return format!("start the debugger on another port, or stop what has port {port}");
+    }
     match situation.state() {
         Reachability::NoListener => start_step(subject),
         Reachability::Bricked => {
@@ -202,10 +227,11 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
         Reachability::LoopbackOnly => {
             let tunnel = tunnel(port);
             match &subject.listen_everywhere {
-                Some(option) => {
-                    format!("on this Mac, connect to it as it is; for another machine restart it with `{option}`, or use {tunnel}")
+                // Where it is not open, more addresses to listen on help no client.
+                Some(option) if subject.is_open => {
+                    format!("on this Mac, connect to it as it is; elsewhere restart it with `{option}`, or use {tunnel}")
                 }
-                None => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
+                _ => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
         }
         Reachability::BlockedByPf if subject.is_paused => {
@@ -328,6 +354,7 @@ mod tests {
             }),
             near: Some("192.168.1.20".into()),
             runs_code: true,
+            is_other: false,
             program_file: None,
             behind: None,
             is_open: true,

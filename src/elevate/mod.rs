@@ -17,6 +17,7 @@ pub mod question;
 pub mod quote;
 mod shell;
 pub mod signature;
+mod sudo;
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,9 @@ pub enum ElevateError {
         "you are not an administrator of this Mac, and none signed in: nothing was changed; ask one, or have one type their name at the prompt"
     )]
     NotAdministrator,
+    /// sudo started nothing.
+    #[error("sudo did not let root be asked: {0}; nothing was changed")]
+    Sudo(String),
     /// There is nowhere to show a prompt.
     #[error(
         "no prompt can be shown here (ssh, or no user is logged in at the screen): nothing was changed; run instead, within {max} s: {command}", max = Request::MAX_AGE
@@ -89,17 +93,24 @@ pub enum ElevateError {
 
 /// Carries out one request as root: asks for permission, runs the helper, gives its answer. Blocks until the person has
 /// answered, or `cancellation` is cancelled. A caller who is root is not asked; the helper is checked and copied all the
-/// same.
+/// same. `say` shows a text to a person who sits at our terminal: there sudo asks, where Touch ID answers for it.
 pub fn ask(
     system: &dyn System,
     request: &Request,
     facts: &PromptFacts,
+    say: Option<fn(&str)>,
     cancellation: &Cancellation,
 ) -> Result<Response, ElevateError> {
     request.validate()?;
     let launch = system.helper();
     let helper = helper_path(launch.name)?;
     let digest = checked_digest(&launch, &helper)?;
+    let say = say.filter(|_| launch.needs_prompt);
+    if let Some((say, sudo)) = say.and_then(|say| Some((say, sudo::program(system, &helper)?))) {
+        say(&prompt::describe(request, facts));
+        let output = run(system, sudo.args(request.words()), &launch, cancellation)?;
+        return sudo::read_outcome(output);
+    }
     let requirement = match signature::PIN {
         signature::Pin::Team(team) if launch.is_pinned => Some(signature::requirement(team)?),
         _ => None,
@@ -116,29 +127,32 @@ pub fn ask(
     };
     let arguments = arguments(&launch, request);
     let command = shell::command(&checked, &arguments);
-    let program = if launch.needs_prompt {
-        let script = script(&command, &prompt::describe(request, facts));
-        system.program("/usr/bin/osascript").args(["-e", &script]).ending_with_us()
-    } else {
-        Program::new("/bin/sh").args(["-c", &command])
-    };
-    let before = system.files().read(LEDGER).ok();
-    let output = match program.timeout(launch.patience).until(cancellation).run() {
-        Ok(output) => output,
-        Err(ProcessError::TimedOut { .. } | ProcessError::Cancelled { .. })
-            if before.is_some() && system.files().read(LEDGER).ok() == before =>
-        {
-            return Err(ElevateError::NotAnswered);
-        }
-        Err(ProcessError::TimedOut { .. } | ProcessError::Cancelled { .. }) => {
-            return Err(ElevateError::TimedOut);
-        }
-        Err(error) => return Err(ElevateError::Unclear(error.into())),
-    };
     if !launch.needs_prompt {
-        return read_directly(output);
+        let shell = Program::new("/bin/sh").args(["-c", &command]);
+        return read_directly(run(system, shell, &launch, cancellation)?);
     }
+    let script = script(&command, &prompt::describe(request, facts));
+    let osascript = system.program("/usr/bin/osascript").args(["-e", &script]).ending_with_us();
+    let output = run(system, osascript, &launch, cancellation)?;
     read_outcome(output.code, &output.stdout, &output.stderr, || by_hand(system, &helper, &arguments))
+}
+
+/// Runs what starts the helper, as long as a person may think.
+fn run(
+    system: &dyn System,
+    program: Program,
+    launch: &HelperLaunch,
+    cancellation: &Cancellation,
+) -> Result<Output, ElevateError> {
+    let before = system.files().read(LEDGER).ok();
+    match program.timeout(launch.patience).until(cancellation).run() {
+        Ok(output) => Ok(output),
+        Err(ProcessError::TimedOut { .. } | ProcessError::Cancelled { .. }) => {
+            let is_same = before.is_some() && system.files().read(LEDGER).ok() == before;
+            Err(if is_same { ElevateError::NotAnswered } else { ElevateError::TimedOut })
+        }
+        Err(error) => Err(ElevateError::Unclear(error.into())),
+    }
 }
 
 /// Whether a request that opens would install the helper beside this program as root's own copy.

@@ -8,6 +8,7 @@ use crate::rules::ledger::{Changing, Guard, Ledger, Opening, Seconds};
 use crate::rules::ledger_change::uncovered;
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
+use crate::system::PATHS_FILE;
 
 /// What the prompt knows beside the request, as the user can read it: it says more truly what the request allows, and
 /// allows nothing.
@@ -110,6 +111,7 @@ fn actions(request: &Request, facts: &PromptFacts) -> Vec<String> {
         Operation::StopLog {} => "stop recording what the firewall logs".to_owned(),
         Operation::Status {} => "look at the firewall".to_owned(),
         Operation::Install {} => Permission::Install.in_words().to_owned(),
+        Operation::InstallCommand {} => format!("have terminals find portcullis, by {PATHS_FILE}"),
         Operation::EndOfDay { at } => {
             format!("end the working day at {at}, and what is open until the evening no later")
         }

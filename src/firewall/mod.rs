@@ -12,18 +12,20 @@ pub use read::Reference;
 
 use crate::os::Interface;
 use crate::pf::interfaces::InterfaceFacts;
-use crate::system::System;
+use crate::system::{System, is_hardware};
 
 /// The interfaces that verdicts are for; none where they cannot be read, which leaves verdicts unknown.
 pub fn interfaces(system: &dyn System) -> Vec<InterfaceFacts> {
     interface_facts(&system.interfaces().unwrap_or_default())
 }
 
-/// The interfaces as verdicts take them.
+/// The interfaces as verdicts take them: hardware first, since a tunnel to one peer is not the network that is meant.
 pub fn interface_facts(found: &[Interface]) -> Vec<InterfaceFacts> {
     let facts = |interface: &Interface| InterfaceFacts {
         name: interface.name.clone(),
         addresses: interface.addresses.clone(),
     };
-    found.iter().map(facts).collect()
+    let (hardware, others): (Vec<&Interface>, Vec<&Interface>) =
+        found.iter().partition(|interface| is_hardware(&interface.name));
+    hardware.into_iter().chain(others).map(facts).collect()
 }

@@ -20,13 +20,13 @@ mod words;
 pub use row::{MOST_ROWS, MenuAction, MenuRow, MenuState, RowKind, action_of};
 
 use crate::rules::ledger::Guard;
-use crate::status::{PortState, Status};
+use crate::status::{GuardEffect, PortState, Status};
 use ports::{blocked_rows, connect_row, port_row, ports_that_fit};
 use row::{action_row, paragraph, separator, text_row};
 
 /// The rows, top to bottom: at most [`MOST_ROWS`] in each menu, every id once.
 pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
-    let mut above = paragraph("header", &status.sentence, 2);
+    let mut above = paragraph("header", &status.sentence, 3);
     above.extend(status.lab.is_some().then(|| text_row("lab", words::LAB)));
     above.push(separator("above-ports"));
 
@@ -64,7 +64,14 @@ pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
 fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
     let is_on = status.firewall.guard == Some(Guard::On);
     let kind = RowKind::Check { checked: is_on };
-    let guard = waiting_row(state, "guard", kind, words::GUARD, MenuAction::Guard(!is_on));
+    let text = match status.firewall.guard_effect {
+        GuardEffect::Holds | GuardEffect::Off | GuardEffect::Unseen => words::GUARD,
+        GuardEffect::Doubtful => words::IN_DOUBT,
+        GuardEffect::PfOff | GuardEffect::Uncalled | GuardEffect::Gone | GuardEffect::Overruled => {
+            words::NO_EFFECT
+        }
+    };
+    let guard = waiting_row(state, "guard", kind, text, MenuAction::Guard(!is_on));
     let close_all = waiting_row(state, "close-all", RowKind::Button, words::CLOSE_ALL, MenuAction::CloseAll);
     let closable = status
         .ports
@@ -95,6 +102,7 @@ mod tests {
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
     use crate::status::{Attempts, Facts, sample};
+    use crate::system::NetworkFacts;
 
     /// The menu as a person reads it.
     fn drawn(rows: &[MenuRow]) -> String {
@@ -341,27 +349,30 @@ mod tests {
         .collect();
         insta::assert_snapshot!(words.join("\n"), @r"
         [x] 2345  dlv — open for anyone
-        [x] 2345  dlv — open for this network
+        [x] 2345  dlv — open for 10.0.0.0/8
         [x] 2345  dlv — open for 10.0.0.5 and 2 more
         [x] 2345  dlv — open, yet another rule blocks it
         [x] 2345  dlv — open for anyone, and pf is off
-        [ ] 2345  dlv — not filtered
+        [ ] 2345  dlv — let in: pf is off
         [ ] 2345  dlv — not known
-        [ ] 2345  dlv — unmanaged
+        [ ] 2345  dlv — not protected, another rule blocks it
         [ ] 2345  dlv — let in by another rule
         [ ] 2345  dlv — not known
         ");
     }
 
-    #[test]
-    fn an_open_port_names_its_network_where_this_mac_is_on_another() {
-        use crate::rules::sample::{home, opening};
-        use crate::system::NetworkFacts;
-        let on = |router: u8| NetworkFacts {
+    /// On a network behind this router.
+    fn on(router: u8) -> NetworkFacts {
+        NetworkFacts {
             interface: "en0".into(),
             prefixes: vec!["10.1.2.0/24".parse().unwrap()],
             gateway: format!("a4:91:b1:00:00:0{router}").parse().ok(),
-        };
+        }
+    }
+
+    #[test]
+    fn an_open_port_names_its_network_where_this_mac_is_on_another() {
+        use crate::rules::sample::{home, opening};
         let any = Opening { home: Some(home(1)), ..opening("2345", "any", 0) };
         let paused = Opening { let_in: Some(Vec::new()), ..any.clone() };
         let rows: Vec<String> = [
@@ -374,7 +385,7 @@ mod tests {
         .into_iter()
         .map(|(opening, networks)| {
             dlv_row(&status(|facts, report| {
-                report.set(verdict(Answer::Yes));
+                report.set(verdict(if opening.is_paused() { Answer::No } else { Answer::Yes }));
                 report.openings = vec![opening];
                 facts.networks = networks;
             }))
@@ -398,9 +409,10 @@ mod tests {
             for (restart, stay) in [(false, false), (true, false), (false, true), (true, true)] {
                 let home = Some(home(1));
                 let opening = Opening { home, restart, stay, ..opening("2345", from, 0) };
-                rows.push(dlv_row(&status(|_, report| {
+                rows.push(dlv_row(&status(|facts, report| {
                     report.set(verdict(Answer::Yes));
                     report.openings = vec![opening];
+                    facts.networks = vec![on(1)];
                 })));
             }
         }

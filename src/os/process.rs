@@ -44,6 +44,7 @@ pub struct Program {
     output_limit: usize,
     cancellation: Option<Cancellation>,
     ends_with_us: bool,
+    is_at_our_terminal: bool,
 }
 
 /// Runs "$@" until it ends, or until standard input does: its other end is held by us alone, and the kernel closes it
@@ -66,6 +67,7 @@ impl Program {
             output_limit: OUTPUT_LIMIT,
             cancellation: None,
             ends_with_us: false,
+            is_at_our_terminal: false,
         }
     }
 
@@ -102,6 +104,13 @@ impl Program {
     /// Has it end with this process, even where this one is killed. It reads nothing.
     pub fn ending_with_us(mut self) -> Self {
         self.ends_with_us = true;
+        self
+    }
+
+    /// Leaves it in this process's group, so that it may ask at the terminal that this one was started at. After a time-out
+    /// it alone is killed.
+    pub fn at_our_terminal(mut self) -> Self {
+        self.is_at_our_terminal = true;
         self
     }
 
@@ -173,10 +182,12 @@ impl Program {
             .env_clear()
             .envs(ENVIRONMENT)
             .current_dir("/")
-            .process_group(0)
             .stdin(if has_pipe { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if !self.is_at_our_terminal {
+            command.process_group(0);
+        }
         children::enlist(&mut command);
         command.spawn()
     }

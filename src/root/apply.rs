@@ -24,7 +24,9 @@ use crate::root::request::{GuardAnswer, Operation, Permission, Request, RequestE
 use crate::root::stages::{StageError, StagedChange, change_in_stages};
 use crate::root::sweep::clear_the_way;
 use crate::root::undo::{self, UndoError, UndoRequest};
-use crate::root::{alone, bell, clean_up, conf_lines, job, journal, messages, record, recovery, uninstall};
+use crate::root::{
+    alone, bell, clean_up, command_line, conf_lines, job, journal, messages, record, recovery, uninstall,
+};
 use crate::rules::ends::EndKind;
 use crate::rules::home::Home;
 use crate::rules::ledger::{Guard, Ledger, LedgerError, Opening, Visit};
@@ -351,6 +353,10 @@ fn carry_out(machine: &Machine, request: &Request) -> Result<Carried, Refusal> {
             let seen = look(machine, live, old)?;
             Ok(Carried { response: job::answer(machine.system), seen: Some(seen) })
         }
+        Operation::InstallCommand {} => {
+            let seen = look(machine, live, old)?;
+            Ok(Carried { response: command_line::answer(&machine.files), seen: Some(seen) })
+        }
         Operation::Status {} => {
             let seen = look(machine, live, old)?;
             let response = Response::done(Outcome::Unchanged, "looked at pf; nothing was changed");
@@ -511,7 +517,7 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         }
         Operation::Guard { on: true } | Operation::Undo { .. } | Operation::CleanUp { .. } => {}
         Operation::Status {} | Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => {}
-        Operation::Install {} | Operation::EndOfDay { .. } => {}
+        Operation::Install {} | Operation::InstallCommand {} | Operation::EndOfDay { .. } => {}
     }
     if new.guard == Guard::Off {
         // Nothing is ours to close any more: the next guard begins with what is shown then.

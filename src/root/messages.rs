@@ -66,6 +66,7 @@ pub fn done(request: &Request, ledger: &Ledger, notes: &[Note], pf: &PfState) ->
             "looked at pf; nothing was changed".to_owned()
         }
         Operation::Install {} => "the part that closes ports in time is installed".to_owned(),
+        Operation::InstallCommand {} => "terminals find portcullis".to_owned(),
         Operation::EndOfDay { at } => {
             format!("the working day ends at {at}, and what is open until the evening no later")
         }
@@ -212,6 +213,7 @@ pub fn wanted(operation: &Operation) -> String {
         }
         Operation::Uninstall { .. } => "close everything before Portcullis goes".to_owned(),
         Operation::Install {} => "install the part that closes ports in time".to_owned(),
+        Operation::InstallCommand {} => "have terminals find portcullis".to_owned(),
         Operation::EndOfDay { at } => format!("end the working day at {at}"),
         Operation::Status {} | Operation::Log { .. } | Operation::StopLog {} | Operation::Tick {} => {
             "close what is over and put pf where it was last asked to be".to_owned()

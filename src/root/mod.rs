@@ -7,6 +7,7 @@ pub mod bell;
 pub mod caller;
 mod change;
 mod clean_up;
+mod command_line;
 pub mod conf_lines;
 mod exceptions;
 mod foreign;

@@ -116,10 +116,19 @@ pub fn shown_last(tree: &Files) -> Vec<NamedPort> {
     ranges.map(|range| NamedPort { name: PortName::of_number(range), range }).collect()
 }
 
-/// The ranges that are shown: what is open, and what is managed.
+/// The ranges that are shown: what is open, what is managed, and of a range that is open in part the rest, of which the
+/// whole says nothing.
 fn ranges(ledger: &Ledger) -> Vec<PortRange> {
     let open = ledger.openings.iter().map(|Opening { port, .. }| *port);
+    let rest = |range: PortRange| {
+        let mut left = vec![range];
+        for opening in &ledger.openings {
+            left = left.into_iter().flat_map(|range| range.without(opening.port)).collect();
+        }
+        left
+    };
     let managed = ledger.managed.iter().map(|managed| managed.range);
+    let managed = managed.flat_map(|range| rest(range).into_iter().chain([range]));
     let mut ranges: Vec<PortRange> = open.chain(managed).collect();
     order::sort(&mut ranges);
     ranges.dedup();

@@ -148,6 +148,8 @@ pub enum Operation {
     },
     /// Install the part that closes ports in time, and nothing else.
     Install {},
+    /// Have terminals find the command line.
+    InstallCommand {},
     /// Set when the working day ends.
     EndOfDay {
         /// From now on.
@@ -343,7 +345,7 @@ impl Operation {
             Operation::Tick {} | Operation::Log { .. } | Operation::StopLog {} => false,
             Operation::Uninstall { .. } => true,
             Operation::Undo { .. } | Operation::CleanUp { .. } => false,
-            Operation::Install {} | Operation::EndOfDay { .. } => false,
+            Operation::Install {} | Operation::InstallCommand {} | Operation::EndOfDay { .. } => false,
         }
     }
 
@@ -364,7 +366,7 @@ impl Operation {
             }
             Operation::CleanUp { sha256, lines } => Ok(conf_lines::validate(sha256, lines)?),
             Operation::Log { .. } | Operation::StopLog {} | Operation::Uninstall { .. } => Ok(()),
-            Operation::Install {} | Operation::EndOfDay { .. } => Ok(()),
+            Operation::Install {} | Operation::InstallCommand {} | Operation::EndOfDay { .. } => Ok(()),
             Operation::Guard { .. } | Operation::CloseAll {} | Operation::Status {} | Operation::Tick {} => {
                 Ok(())
             }

@@ -4,8 +4,8 @@ use crate::os::{Expected, FileError, Files};
 use crate::root::audit;
 use crate::system::{
     ANCHOR_FILE, AUDIT, AUDIT_LOCK, BELL, INSTALLED_HELPER, JOB_PLIST, JOURNAL_CHILDREN, OLDER_AUDITS,
-    PF_CONF, RECORDING_CHANGE_LOCK, RECORDING_CHILDREN, RECORDING_LOCK, RULESETS, SNAPSHOT_NUMBER, SNAPSHOTS,
-    STATE_DIR, STATUS,
+    PATHS_FILE, PF_CONF, RECORDING_CHANGE_LOCK, RECORDING_CHILDREN, RECORDING_LOCK, RULESETS,
+    SNAPSHOT_NUMBER, SNAPSHOTS, STATE_DIR, STATUS,
 };
 
 /// Files of ours in which nothing stands that a request goes by; what cannot be used as one of them gives way.
@@ -44,9 +44,14 @@ pub fn sweep(files: &Files) {
 fn sweep_temporary(files: &Files) -> Result<(), FileError> {
     files.sweep(STATE_DIR, &[])?;
     files.sweep(BELL, &[])?;
-    for (file, is_ours_alone) in
-        [(AUDIT, true), (ANCHOR_FILE, false), (PF_CONF, false), (INSTALLED_HELPER, false), (JOB_PLIST, false)]
-    {
+    for (file, is_ours_alone) in [
+        (AUDIT, true),
+        (ANCHOR_FILE, false),
+        (PF_CONF, false),
+        (INSTALLED_HELPER, false),
+        (JOB_PLIST, false),
+        (PATHS_FILE, false),
+    ] {
         let (folder, name) = file.rsplit_once('/').unwrap_or_default();
         files.sweep(folder, if is_ours_alone { &[] } else { std::slice::from_ref(&name) })?;
     }

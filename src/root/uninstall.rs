@@ -7,6 +7,7 @@ use crate::firewall::{Pfctl, PfctlError, Rules};
 use crate::os::hash;
 use crate::os::{BootError, FileError, Files};
 use crate::root::answer::{Outcome, Response};
+use crate::root::command_line;
 use crate::root::job::{self, JobError};
 use crate::root::record::{self, RecordError};
 use crate::root::snapshot::{self, SnapshotError};
@@ -43,9 +44,10 @@ pub enum UninstallError {
 type Stage = (&'static str, fn(&Uninstallation) -> Result<(), UninstallError>);
 
 /// In this order; what fails ends it, and asking again goes on from there.
-const STAGES: [Stage; 5] = [
+const STAGES: [Stage; 6] = [
     // First: a tick that waits for us is ended, and none begins.
     ("the part that closes ports in time", |it| Ok(job::remove(it.system)?)),
+    ("the entry in /etc/paths.d", |it| Ok(command_line::remove(&it.files)?)),
     ("the recording of pf's log", |it| it.end_recording()),
     ("the bell", |it| it.empty(BELL)),
     ("the logs", |it| if it.keep_logs { Ok(()) } else { it.empty(LOGS) }),

@@ -204,6 +204,7 @@ fn action(words: &mut WordReader) -> Result<Operation, WordsError> {
             unblocks: words.ports("--unblock")?,
         },
         "install" => Operation::Install {},
+        "install-command" => Operation::InstallCommand {},
         "end-of-day" => Operation::EndOfDay { at: words.next("the time of day")?.parse()? },
         "clean-up" => Operation::CleanUp {
             sha256: words.next("the SHA-256 of /etc/pf.conf")?.to_owned(),
@@ -243,6 +244,7 @@ fn action_words(action: &Operation) -> Vec<String> {
             all
         }
         Operation::Install {} => words(&["install"]),
+        Operation::InstallCommand {} => words(&["install-command"]),
         Operation::EndOfDay { at } => words(&["end-of-day", &at.to_string()]),
         Operation::CleanUp { sha256, lines } => {
             let lines: Vec<String> = lines.iter().map(ConfLine::word).collect();
@@ -402,6 +404,7 @@ mod tests {
             "log 60",
             "stop-log",
             "install",
+            "install-command",
             "clean-up ababababababababababababababababababababababababababababababcdef 13:load=20anchor=20=22x=22=20from=20=22/x=22,14:sudo=20pfctl=20-e",
             "tick",
         ] {

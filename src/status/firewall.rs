@@ -3,7 +3,9 @@
 use serde::{Serialize, Serializer};
 
 use super::facts::Facts;
-use crate::report::{PfState, Report, ReportFact, Unusable};
+use crate::diagnosis::Answer;
+use crate::report::{Note, PfState, PfVerdict, Reason, Report, ReportFact, Unusable};
+use crate::rules::evening::time_of_day;
 use crate::rules::ledger::{Attachment, Guard, Seconds};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +22,55 @@ pub struct Firewall {
     pub seen: Option<Seconds>,
     /// How many seconds ago that was.
     pub age: Option<Seconds>,
+    /// What the guard comes to.
+    #[serde(skip)]
+    pub guard_effect: GuardEffect,
+    /// That what root saw does not speak of now, as a clause; `None` where it does.
+    #[serde(skip)]
+    pub not_seen: Option<String>,
+}
+
+/// What the guard comes to, as far as it is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuardEffect {
+    /// Whether it is on is not known.
+    Unseen,
+    Off,
+    /// What is closed is blocked.
+    Holds,
+    /// pf is off.
+    PfOff,
+    /// The main ruleset does not call our rules.
+    Uncalled,
+    /// Our rules are called, and are not there.
+    Gone,
+    /// No verdict is by our rules: those of others decide.
+    Overruled,
+    /// It is not known what pf does.
+    Doubtful,
+}
+
+impl GuardEffect {
+    /// By what root saw.
+    pub fn of(report: &Report) -> Self {
+        let is_uncalled = report.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+        let reasons = || report.verdicts.iter().flat_map(|verdict| verdict.outside_reasons());
+        let is_ours = |reason: &Reason| matches!(reason, Reason::OurGuard | Reason::OurRule);
+        let is_by_none =
+            |reason: &Reason| matches!(reason, Reason::Rules { grounds } if grounds.rule().is_none());
+        let is_unknown = |verdict: &PfVerdict| verdict.outside() == Answer::Unknown;
+        match (&report.pf, report.guard) {
+            (_, Guard::Off | Guard::Unset) => GuardEffect::Off,
+            (PfState::Disabled, Guard::On) => GuardEffect::PfOff,
+            _ if is_uncalled => GuardEffect::Uncalled,
+            _ if reasons().any(is_ours) => GuardEffect::Holds,
+            (PfState::Unknown(_), _) => GuardEffect::Doubtful,
+            _ if reasons().any(is_by_none) => GuardEffect::Gone,
+            _ if report.verdicts.iter().any(is_unknown) => GuardEffect::Doubtful,
+            _ if report.verdicts.is_empty() => GuardEffect::Holds,
+            _ => GuardEffect::Overruled,
+        }
+    }
 }
 
 /// Whether pf filters, as far as root's report tells.
@@ -58,10 +109,23 @@ pub(super) fn firewall(facts: &Facts, report: &Result<&Report, Unusable>) -> Fir
     Firewall {
         state,
         because,
+        guard_effect: report.as_ref().map_or(GuardEffect::Unseen, |report| GuardEffect::of(report)),
+        not_seen: report.is_err().then(|| not_seen(facts)),
         guard: report.as_ref().ok().map(|report| report.guard),
         way: report.as_ref().ok().and_then(|report| report.way),
         seen,
         age: seen.map(|seen| facts.now.saturating_sub(seen)),
+    }
+}
+
+/// `not seen since 14:02`
+fn not_seen(facts: &Facts) -> String {
+    match &facts.report {
+        ReportFact::Read(report) if report.seen <= facts.now => {
+            format!("not seen since {}", time_of_day(report.seen, facts.now, &facts.zone))
+        }
+        ReportFact::Outdated => "not looked at since the last change".to_owned(),
+        _ => "not looked at yet".to_owned(),
     }
 }
 

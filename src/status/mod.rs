@@ -15,29 +15,17 @@ mod summary;
 pub mod wording;
 
 pub use facts::{AppFirewall, Attempts, Facts};
-pub use firewall::{Firewall, FirewallState};
+pub use firewall::{Firewall, FirewallState, GuardEffect};
 pub use network::{NetworkPlace, PortNetwork};
 pub use port::{PortEnd, PortState, PortStatus, explain_way_in};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::diagnosis::Answer;
 use crate::pf::on_disk::OnDisk;
-use crate::report::{Note, PfState, Report};
+use crate::report::Note;
 use port::count;
-
-/// The state of all ports, as the icon shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Icon {
-    /// Every port is closed.
-    Closed,
-    /// At least one port can be reached from outside.
-    Open,
-    /// pf is off: nothing is filtered.
-    Off,
-    Unknown,
-}
+pub use summary::Icon;
+use summary::Summary;
 
 /// What every front end shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +35,7 @@ pub struct Status {
     /// The lab's directory, where this is a lab.
     pub lab: Option<String>,
     pub icon: Icon,
-    /// How many ports are open, or let other machines in.
+    /// How many ports are open, or let in although our rules close them; what is not protected is not counted.
     pub open: usize,
     /// The state as a sentence: the menu's first row, the icon's tooltip.
     pub sentence: String,
@@ -66,34 +54,14 @@ impl Status {
         let report = facts.report.usable(facts.now, &facts.boot);
         let firewall = firewall::firewall(facts, &report);
         let ports = port::ports(facts, &report);
-        let exposed = || ports.iter().filter(|port| port.outside() != Answer::No);
-        let unsure = ports.iter().find(|port| port.outside() == Answer::Unknown);
         let interrupted = facts.interrupted.is_some();
-        let icon = match report {
-            _ if interrupted => Icon::Unknown,
-            Err(_) => Icon::Unknown,
-            Ok(Report { pf: PfState::Unknown(_), .. }) => Icon::Unknown,
-            Ok(Report { pf: PfState::Disabled, .. }) => Icon::Off,
-            Ok(_) if unsure.is_some() => Icon::Unknown,
-            Ok(_) if exposed().next().is_none() => Icon::Closed,
-            Ok(_) => Icon::Open,
+        let (icon, sentence) = Summary::of(&ports, &firewall, interrupted).in_words();
+        let counts = |port: &&PortStatus| match port.state {
+            PortState::Open => !port.is_in_part(),
+            PortState::LetIn => icon == Icon::Open,
+            _ => false,
         };
-        let opened = count(ports.iter().filter(|port| port.state == PortState::Open));
-        let open = if icon == Icon::Open { count(exposed()) } else { opened };
-        let sentence = match icon {
-            Icon::Closed if opened > 0 => summary::open_for_none(&ports),
-            Icon::Closed => "All debug ports are closed".to_owned(),
-            Icon::Open => summary::exposed(&ports),
-            Icon::Off if opened > 0 => "pf is off: it filters nothing, open or closed".to_owned(),
-            Icon::Off => "pf is off: it filters nothing".to_owned(),
-            Icon::Unknown if interrupted => wording::INTERRUPTED.to_owned(),
-            Icon::Unknown => match (&report, unsure) {
-                (Ok(Report { pf: PfState::Enabled, .. }), Some(port)) => {
-                    format!("Not known: who reaches port {}", port.named_port())
-                }
-                _ => format!("Not known: {}", firewall.because),
-            },
-        };
+        let open = count(ports.iter().filter(counts));
         let mut notes = wording::notes(report.iter().flat_map(|report| &report.notes));
         if let Some(because) = &facts.ledger_problem {
             notes.insert(0, wording::unusable_ledger(because));
@@ -118,10 +86,10 @@ mod tests {
     use super::port::{application_of, attempts_on};
     use super::*;
     use crate::debuggers::ports::{DebugPort, usual_ports};
-    use crate::diagnosis::{AppFirewallEffect, Bind, PortFacts, Presence, Reachability};
+    use crate::diagnosis::{Answer, AppFirewallEffect, Bind, PortFacts, Presence, Reachability};
     use crate::pf::origin::Both;
     use crate::port::PortRange;
-    use crate::report::{PfVerdict, ReportFact, STALE_AFTER, sample as report_sample};
+    use crate::report::{PfState, PfVerdict, Report, ReportFact, STALE_AFTER, sample as report_sample};
     use crate::rules::ledger::{Changing, MayBeOpen};
     use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
@@ -183,11 +151,11 @@ mod tests {
         });
         let states: Vec<PortState> = status.ports.iter().map(|port| port.state).collect();
         assert_eq!(states, [PortState::Open, PortState::Open, PortState::LetIn, PortState::Unmanaged]);
-        assert_eq!(status.open, 8, "2345 to 2350, 9229, 5678");
+        assert_eq!(status.open, 7, "2345 to 2350, 9229");
         assert_eq!(
             status.sentence,
             "6 ports are open: 2345-2350 (dlv), 2347 (one); 1 port is let in although our rules close it: \
-             9229 (node); 1 port is not protected: 5678 (debugpy)"
+             9229 (node); not protected: 5678 (debugpy)"
         );
     }
 

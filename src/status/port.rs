@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::facts::{AppFirewall, Attempts, Facts};
+use super::firewall::GuardEffect;
 use super::network::PortNetwork;
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
@@ -16,7 +18,8 @@ use crate::rules::evening;
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::network_words::{ends_with, network_words};
-use crate::rules::source::Source;
+use crate::rules::source::{Source, is_link_local};
+use crate::system::NetworkFacts;
 
 /// How a port stands: what our rules say, as far as pf is seen to do it. Every front end words this one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +87,11 @@ pub struct PortStatus {
     pub connect: Vec<String>,
     /// Of the last hour; `None` where there was none, or they were not recorded.
     pub blocked: Option<Attempts>,
+    #[serde(skip)]
+    is_in_part: bool,
+    /// Whether the network that it is open for is none that this Mac is on.
+    #[serde(skip)]
+    is_elsewhere: bool,
 }
 
 /// How an opening ends.
@@ -147,6 +155,32 @@ impl PortStatus {
         NamedPort { name: self.name.clone(), range: self.port }
     }
 
+    /// Who it is open for, in words, of at most `most` networks: "this network" is one that this Mac is on.
+    pub fn for_whom(&self, most: usize) -> Option<String> {
+        match self.from.as_ref()? {
+            Source::Lan { networks } if self.is_elsewhere => {
+                let routed = networks.iter().filter(|network| !is_link_local(network)).copied();
+                Some(Source::Hosts { hosts: routed.collect() }.in_words(most))
+            }
+            from => Some(from.in_words(most)),
+        }
+    }
+
+    /// Whether only some of its ports are open, each of which is another port of the status.
+    pub fn is_in_part(&self) -> bool {
+        self.is_in_part
+    }
+
+    /// Whether it is open, and lets no other machine in just now.
+    pub fn is_paused(&self) -> bool {
+        self.network.as_ref().is_some_and(|network| network.paused) && self.outside() != Answer::Yes
+    }
+
+    /// Whether it is open for some, and pf is seen to let anyone in.
+    pub fn lets_others_in(&self) -> bool {
+        self.pf.anyone == Answer::Yes && self.from.as_ref().is_some_and(|from| *from != Source::Any)
+    }
+
     /// Whether pf lets another machine in.
     pub fn outside(&self) -> Answer {
         outside(self.pf, &self.exceptions)
@@ -193,19 +227,7 @@ fn port_status(
     let may_be_open = may_be_open(facts, port);
     let pf = PfSight::of(facts, report, port).answers();
     let exceptions = exceptions(report, port);
-    let state = match (report, opening) {
-        _ if may_be_open.is_some() => PortState::MayBeOpen,
-        (_, Some(_)) => PortState::Open,
-        (Err(_), None) => PortState::Unknown,
-        (Ok(report), None) if report.guard == Guard::On && is_managed(report, port) => {
-            match outside(pf, &exceptions) {
-                Answer::No => PortState::Closed,
-                Answer::Yes => PortState::LetIn,
-                Answer::Unknown => PortState::Unknown,
-            }
-        }
-        (Ok(_), None) => PortState::Unmanaged,
-    };
+    let state = state(facts, report, port);
     let is_range = port.as_single().is_none();
     let used = facts.seen.iter().flatten().filter(|seen| port.contains(seen.port));
     let used: Vec<&PortFacts> = used.filter(|seen| !is_range || seen.is_in_use()).collect();
@@ -225,9 +247,6 @@ fn port_status(
     let telling =
         said.into_iter().min_by_key(|(_, said)| MOST_TELLING.iter().position(|state| *state == said.state));
     let (seen, said) = telling.unwrap_or_else(|| (&absent, assess(facts, report, port, &absent)));
-    let pf_state = report.as_ref().ok().map(|report| &report.pf);
-    let way_in = report.as_ref().ok().map(|report| explain_way_in(report, port)).unwrap_or_default();
-    let remedy = remedy(state, pf_state, &way_in);
     let others = used.len().saturating_sub(1);
     PortStatus {
         port,
@@ -250,11 +269,30 @@ fn port_status(
             1 => format!("{}; 1 more port of {port} is in use", said.sentence),
             _ => format!("{}; {others} more ports of {port} are in use", said.sentence),
         },
-        next: remedy.unwrap_or(said.next_step),
+        next: said.next_step,
         causes: said.causes,
         in_use: seen.is_in_use(),
         connect: seen.clients.clone(),
         blocked: facts.blocked.as_ref().and_then(|blocked| attempts_on(blocked, port)),
+        is_elsewhere: opening.is_some_and(|opening| is_elsewhere(&opening.from, &facts.networks)),
+        is_in_part: opening.is_some_and(|opening| !port.without(opening.port).is_empty()),
+    }
+}
+
+fn state(facts: &Facts, report: &Result<&Report, Unusable>, port: PortRange) -> PortState {
+    let is_ours = |report: &Report| report.guard == Guard::On && is_managed(report, port);
+    match (report, opening(facts, report, port)) {
+        _ if may_be_open(facts, port).is_some() => PortState::MayBeOpen,
+        (_, Some(_)) => PortState::Open,
+        (Err(_), None) | (Ok(Report { pf: PfState::Unknown(_), .. }), None) => PortState::Unknown,
+        (Ok(report), None) if is_ours(report) => {
+            match outside(PfSight::of(facts, &Ok(report), port).answers(), &exceptions(&Ok(report), port)) {
+                Answer::No => PortState::Closed,
+                Answer::Yes => PortState::LetIn,
+                Answer::Unknown => PortState::Unknown,
+            }
+        }
+        (Ok(_), None) => PortState::Unmanaged,
     }
 }
 
@@ -288,12 +326,15 @@ fn assess(
     range: PortRange,
     seen: &PortFacts,
 ) -> Assessment {
+    // Of a range some ports may be open: what is said of one in use is its own.
+    let own = PortRange::single(seen.port).filter(|_| seen.is_in_use() && range.contains(seen.port));
+    let range = own.unwrap_or(range);
     let pf = PfSight::of(facts, report, range);
     let opening = opening(facts, report, range);
     let paused = opening.filter(|opening| opening.is_paused()).map(network_words);
     let subject = Wording {
         near: opening.and_then(near),
-        is_open: opening.is_some(),
+        is_open: opening.is_some() && paused.is_none(),
         is_paused: paused.is_some(),
         pf_blocks: paused.or_else(|| pf.why(Answer::No)),
         pf_unknown: pf.why(Answer::Unknown),
@@ -302,7 +343,11 @@ fn assess(
         ..seen.subject.clone()
     };
     let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
-    Assessment::of(&seen.situation(pf.families(), app_firewall), &subject)
+    let said = Assessment::of(&seen.situation(pf.families(), app_firewall), &subject);
+    match remedy(state(facts, report, range), report, range) {
+        Some(next_step) => Assessment { next_step, ..said },
+        None => said,
+    }
 }
 
 /// The Application Firewall in the terms of the judgement. Only "blocked" is to be trusted in what it says of a program.
@@ -352,13 +397,20 @@ fn exceptions(report: &Result<&Report, Unusable>, range: PortRange) -> Vec<PortE
 }
 
 /// What to do about a port that is not as our rules say, before anything else.
-fn remedy(state: PortState, pf: Option<&PfState>, way_in: &str) -> Option<String> {
-    match (state, pf) {
+fn remedy(state: PortState, report: &Result<&Report, Unusable>, range: PortRange) -> Option<String> {
+    match (state, report) {
         (PortState::MayBeOpen, _) => Some("undo that change: `portcullis repair`".to_owned()),
-        (PortState::LetIn, Some(PfState::Disabled)) => {
-            Some("have pf enabled again: `portcullis guard on`".to_owned())
-        }
-        (PortState::LetIn, _) => Some(format!("see which rule lets others in: {way_in}")),
+        (PortState::LetIn | PortState::Open, Ok(report)) => match GuardEffect::of(report) {
+            GuardEffect::PfOff => Some("have pf enabled again: `portcullis guard on`".to_owned()),
+            GuardEffect::Uncalled => {
+                Some("have pf call our rules again: `sudo pfctl -f /etc/pf.conf`".to_owned())
+            }
+            GuardEffect::Gone => Some("have pf hold our rules again: `portcullis guard on`".to_owned()),
+            _ if state == PortState::LetIn => {
+                Some(format!("see which rule lets others in: {}", explain_way_in(report, range)))
+            }
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -420,6 +472,15 @@ fn is_managed(report: &Report, port: PortRange) -> bool {
     left.is_empty()
 }
 
+/// Whether these are networks none of which this Mac is on.
+fn is_elsewhere(source: &Source, now: &[NetworkFacts]) -> bool {
+    let Source::Lan { networks } = source else { return false };
+    let overlap = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
+    let is_here =
+        |network: &IpNet| now.iter().flat_map(|facts| &facts.prefixes).any(|own| overlap(network, own));
+    !networks.iter().any(is_here)
+}
+
 /// What is known of pf for one range.
 enum PfSight<'a> {
     /// Nothing: a change of this port was interrupted, and what root saw is from before or from midway.
@@ -429,7 +490,11 @@ enum PfSight<'a> {
     Off,
     NotLookedAt,
     Verdict(&'a PfVerdict),
+    /// The same; and the network that it is on this Mac has left since.
+    Moved(&'a PfVerdict),
 }
+
+const MOVED: &str = "this Mac is on another network than when root looked";
 
 impl<'a> PfSight<'a> {
     fn of(facts: &Facts, report: &'a Result<&Report, Unusable>, port: PortRange) -> Self {
@@ -443,13 +508,25 @@ impl<'a> PfSight<'a> {
         };
         // What holds for a whole range holds for a part of it.
         let exact = report.verdicts.iter().find(|verdict| verdict.port == port);
-        let around = || report.verdicts.iter().find(|verdict| port.without(verdict.port).is_empty());
-        exact.or_else(around).map_or(PfSight::NotLookedAt, PfSight::Verdict)
+        let around = || {
+            let around = report.verdicts.iter().filter(|verdict| port.without(verdict.port).is_empty());
+            around.min_by_key(|verdict| verdict.port.count())
+        };
+        let Some(verdict) = exact.or_else(around) else { return PfSight::NotLookedAt };
+        let PerOrigin { network, anyone, .. } = verdict.answers();
+        let opening = report.openings.iter().find(|opening| opening.port.overlaps(port));
+        // Machines of another network fare as those that no rule names do.
+        let source = opening.and_then(Opening::source_now);
+        let is_elsewhere = source.is_some_and(|source| is_elsewhere(&source, &facts.networks));
+        if is_elsewhere && network != anyone { PfSight::Moved(verdict) } else { PfSight::Verdict(verdict) }
     }
 
     fn families(&self) -> PerOrigin<Both<Answer>> {
         match self {
             PfSight::Verdict(verdict) => verdict.families(),
+            PfSight::Moved(verdict) => {
+                PerOrigin { network: Both::same(Answer::Unknown), ..verdict.families() }
+            }
             _ => self.answers().map(Both::same),
         }
     }
@@ -461,6 +538,7 @@ impl<'a> PfSight<'a> {
             }
             PfSight::Off => PerOrigin::same(Answer::Yes),
             PfSight::Verdict(verdict) => verdict.answers(),
+            PfSight::Moved(verdict) => PerOrigin { network: Answer::Unknown, ..verdict.answers() },
         }
     }
 
@@ -472,7 +550,10 @@ impl<'a> PfSight<'a> {
             (PfSight::NotLookedAt, Answer::Unknown) => {
                 Some("root has not looked at this port yet".to_owned())
             }
-            (PfSight::Verdict(verdict), answer) => verdict.why(answer).map(ToString::to_string),
+            (PfSight::Moved(_), Answer::Unknown) => Some(MOVED.to_owned()),
+            (PfSight::Verdict(verdict) | PfSight::Moved(verdict), answer) => {
+                verdict.why(answer).map(ToString::to_string)
+            }
             _ => None,
         }
     }

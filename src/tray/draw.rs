@@ -147,7 +147,7 @@ struct RowTexts {
 
 impl RowTexts {
     fn of(status: &Status) -> Self {
-        let title = (status.icon == Icon::Open).then(|| status.open.to_string());
+        let title = (status.icon == Icon::Open && status.open > 0).then(|| status.open.to_string());
         RowTexts { title, tooltip: status.sentence.clone() }
     }
 

@@ -50,6 +50,7 @@ impl Commands {
             &["snapshots"],
             &["undo", "--dry-run"],
             &["install"],
+            &["install", "--command-line"],
             &["clean-up", "--dry-run"],
             &["uninstall", "--dry-run"],
             &["check", &conf],
