@@ -12,6 +12,7 @@ mod job;
 mod ledger_ports;
 pub mod names;
 mod opening;
+pub mod own_command;
 mod pf_conf;
 mod read_preferences;
 mod request;

@@ -115,7 +115,7 @@ impl LogCommand {
                 ChangeOutput::without_status(context.app()?.record_log(minutes)?)
             }
             LogCommand::ShowFile(file, filter) => show_file(&file, &filter),
-            LogCommand::FollowFile(file, filter) => follow_file(&file, &filter, context.printer),
+            LogCommand::FollowFile(file, filter) => follow_file(&file, &filter, &context.printer),
             LogCommand::ShowRecording(filter) => {
                 let app = context.app()?;
                 interruption::told(&app, || show_recording(&app, &filter))
@@ -126,7 +126,7 @@ impl LogCommand {
                 if app.interrupted().is_some() {
                     context.printer.note(INTERRUPTED);
                 }
-                follow_recording(&app, minutes, &filter, context.printer)
+                follow_recording(&app, minutes, &filter, &context.printer)
             }
         }
     }
@@ -138,7 +138,7 @@ fn show_file(file: &Path, filter: &LogFilter) -> Run {
     Ok(Box::new(LogOutput::of(reader.map_err(unreadable(file))?, filter.port, &rules, None)))
 }
 
-fn follow_file(file: &Path, filter: &LogFilter, printer: Printer) -> Run {
+fn follow_file(file: &Path, filter: &LogFilter, printer: &Printer) -> Run {
     let rules = PacketRules::for_file(filter)?;
     std::fs::File::open(file).map_err(PflogError::from).map_err(unreadable(file))?;
     Ok(Box::new(follow(file, filter.port, &rules, printer, &|| None)))
@@ -164,7 +164,7 @@ fn show_recording(app: &App, filter: &LogFilter) -> Run {
     Ok(Box::new(LogOutput::of(reader, filter.port, &rules, recording)))
 }
 
-fn follow_recording(app: &App, minutes: Option<u16>, filter: &LogFilter, printer: Printer) -> Run {
+fn follow_recording(app: &App, minutes: Option<u16>, filter: &LogFilter, printer: &Printer) -> Run {
     let goes_on = || app.recording().is_some_and(|(_, goes_on)| goes_on);
     if let Some(minutes) = minutes.or_else(|| (!goes_on()).then_some(AN_HOUR)) {
         // Standard output has packets alone.
@@ -433,7 +433,7 @@ fn follow(
     file: &Path,
     port: Option<u16>,
     rules: &PacketRules,
-    printer: Printer,
+    printer: &Printer,
     ended: &dyn Fn() -> Option<String>,
 ) -> FollowEnd {
     let interrupted = Arc::new(AtomicBool::new(false));

@@ -123,10 +123,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let printer = if json { Printer::Json } else { Printer::Text };
+    let printer = if json { Printer::Json } else { Printer::Text(lab.clone()) };
     let context = Context { lab, printer };
     match command {
-        Some(command) => printer.finish(command.run(&context)),
+        Some(command) => context.printer.finish(command.run(&context)),
         None if json => {
             let says = "--json is for a command, such as `portcullis status --json`; without a command the tray starts";
             let _ = CliArguments::command().error(ErrorKind::MissingSubcommand, says).print();

@@ -1,11 +1,13 @@
 //! What a command gives, and the one place that prints it: text for a person, JSON for a program.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::error::CommandError;
+use portcullis::app::own_command::OwnCommand;
 use portcullis::root::answer::Outcome;
 use portcullis::status::Status;
 
@@ -25,15 +27,16 @@ pub trait CommandOutput {
 pub type Run = Result<Box<dyn CommandOutput>, CommandError>;
 
 /// In which form a command's output is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Printer {
-    Text,
+    /// At a terminal the commands that it names are written so that they can be typed there, with the lab that was named.
+    Text(Option<PathBuf>),
     Json,
 }
 
 impl Printer {
     /// Prints what a command came to; gives its exit status.
-    pub fn finish(self, run: Run) -> ExitCode {
+    pub fn finish(&self, run: Run) -> ExitCode {
         match run {
             Ok(output) => {
                 // A reader that went away (`| head`) is no reason to fail.
@@ -48,9 +51,11 @@ impl Printer {
     }
 
     /// Prints to standard output. A command that goes on prints its entries one by one. Errors: the reader went away.
-    pub fn print(self, output: &dyn CommandOutput) -> std::io::Result<()> {
+    pub fn print(&self, output: &dyn CommandOutput) -> std::io::Result<()> {
         let printed = match self {
-            Printer::Text => plain(&output.text()),
+            Printer::Text(lab) => {
+                typeable(lab.as_deref(), std::io::stdout().is_terminal(), &plain(&output.text()))
+            }
             Printer::Json => output.json(),
         };
         let mut stdout = std::io::stdout().lock();
@@ -58,14 +63,18 @@ impl Printer {
     }
 
     /// Says something beside the output, to standard error.
-    pub fn note(self, text: impl std::fmt::Display) {
-        let _ = writeln!(std::io::stderr(), "portcullis: {}", plain(&text.to_string()));
+    pub fn note(&self, text: impl std::fmt::Display) {
+        let mut text = plain(&text.to_string());
+        if let Printer::Text(lab) = self {
+            text = typeable(lab.as_deref(), std::io::stderr().is_terminal(), &text);
+        }
+        let _ = writeln!(std::io::stderr(), "portcullis: {text}");
     }
 
     /// As text to standard error, as JSON to standard output.
-    fn fail(self, error: &CommandError) {
+    fn fail(&self, error: &CommandError) {
         match self {
-            Printer::Text => self.note(error),
+            Printer::Text(_) => self.note(error),
             Printer::Json => {
                 let message = error.to_string();
                 let outcome = error.outcome();
@@ -74,6 +83,10 @@ impl Printer {
             }
         }
     }
+}
+
+fn typeable(lab: Option<&Path>, is_terminal: bool, text: &str) -> String {
+    if is_terminal { OwnCommand::here(lab).in_text(text) } else { text.to_owned() }
 }
 
 /// Without what a terminal obeys: a message may hold what another program said.
