@@ -383,13 +383,14 @@ mod tests {
         ledger.managed.iter().flat_map(|managed| managed.range.first()..=managed.range.last()).collect()
     }
 
-    /// Openings port by port: how a range is cut makes no difference.
+    /// Openings port by port: how a range is cut makes no difference, nor whether a host is named that lies in a network.
     fn by_port(ledger: &Ledger) -> Vec<(u16, Opening)> {
         let each = |opening: &Opening| {
             let opening = opening.clone();
             (opening.port.first()..=opening.port.last()).map(move |port| {
                 let single = PortRange::single(port).unwrap();
-                (port, Opening { port: single, ..opening.clone() })
+                let let_in = opening.let_in.as_ref().map(IpNet::aggregate);
+                (port, Opening { port: single, let_in, ..opening.clone() })
             })
         };
         ledger.openings.iter().flat_map(each).collect()

@@ -111,14 +111,13 @@ pub struct PortEnd {
 impl PortEnd {
     fn of(opening: &Opening, facts: &Facts) -> Self {
         let (now, zone) = (facts.now, &facts.zone);
-        let mut words =
-            evening::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned());
         // With a set time that is not what it is likely to end by, and its network has a line of its own.
-        if opening.until.is_none()
-            && let Some(network) = ends_with(opening)
-        {
-            words += &format!(", or when this Mac leaves {network}");
-        }
+        let network = ends_with(opening).filter(|_| opening.until.is_none());
+        let words = match (network, evening::in_words(opening, now, zone)) {
+            (Some(network), Some(restart)) => format!("{restart} or leaves {network}"),
+            (Some(network), None) => format!("until this Mac leaves {network}"),
+            (None, words) => words.unwrap_or_else(|| "until it is closed".to_owned()),
+        };
         PortEnd {
             kind: opening.kind(),
             left: opening.until.map(|until| until.saturating_sub(now).max(0)),
