@@ -148,7 +148,9 @@ fuzz() {
 debuggers() {
     is_mac && return
     local package python=$PWD/target/tools/python
-    for package in strace delve golang-go nodejs default-jdk-headless gdbserver gdb lldb ruby socat python3-venv; do
+    # dropbear-bin is an SSH server that runs only where it is started.
+    for package in strace delve golang-go nodejs default-jdk-headless gdbserver gdb lldb ruby socat python3-venv iproute2 \
+        openssh-client dropbear-bin; do
         { have "$(command_of "$package")" || packages "$package"; } || say "setup: $package is not to be had"
     done
     [ -x "$python/bin/python" ] && return
@@ -168,6 +170,9 @@ command_of() {
     nodejs) echo node ;;
     default-jdk-headless) echo java ;;
     lldb) echo lldb-server ;;
+    iproute2) echo ip ;;
+    openssh-client) echo ssh ;;
+    dropbear-bin) echo dropbear ;;
     python3-venv) echo nothing-tells ;;
     *) echo "$1" ;;
     esac

@@ -52,6 +52,12 @@ is_mac && least=0
 env PORTCULLIS_DEBUGGERS_SECONDS="${PORTCULLIS_DEBUGGERS_SECONDS:-3}" PORTCULLIS_DEBUGGERS_LEAST="$least" \
     cargo test --locked --test debuggers
 
+section "Next steps: what is said to do, done with real servers"
+# A Mac has no network namespaces.
+least=${PORTCULLIS_NEXT_STEPS_LEAST:-15}
+is_mac && least=0
+env PORTCULLIS_NEXT_STEPS_LEAST="$least" cargo test --locked --no-default-features --test next_steps
+
 section "Tests, without the tray: units, examples, command line, helper, the debuggers once more and quickly"
 cargo test --locked --no-default-features
 

@@ -207,6 +207,8 @@ impl CommandOutput for ConnectOutput {
         text += &self.check_from_there();
         let traps = self.connection.view.server.iter().flat_map(|server| &server.traps);
         text += &traps.map(|trap| format!("\nnote: {}; {}\n", trap.what, trap.cure)).collect::<String>();
+        let told = self.connection.view.told_in_vain.as_ref();
+        text += &told.map_or(String::new(), |told| format!("\nnote: {}; {}\n", told.what, told.next));
         if let Some(Setting { client, how, .. }) = &self.copied {
             text += &format!("\ncopied the settings for {client}: {how}\n");
         }

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::command_line::CommandLine;
-use super::debugger::{Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, UsualPort};
+use super::debugger::{
+    Debugger, EditorClient, Harm, Listen, ListenOn, Mode, Probe, Server, Silence, UsualPort,
+};
 use super::launch::LaunchMatch;
 use super::settings::{ConnectTarget, Setting};
 use super::wire::ask_devtools;
@@ -35,6 +37,8 @@ pub static DEVTOOLS: Mode = Mode {
     takes_many: Answer::Yes,
     probe: Probe::Harmless(ask_devtools),
     has_other_listeners: true,
+    silence: Some(Silence { programs: &MEASURED, is_own: is_browser, cause: own_profile }),
+    listen_option: |on, port| (on == ListenOn::Loopback).then(|| format!("--remote-debugging-port={port}")),
     settings,
     ..Mode::UNKNOWN
 };
@@ -58,28 +62,42 @@ fn start(on: ListenOn, port: u16) -> Option<String> {
         .then(|| format!("{program} --remote-debugging-port={port} --user-data-dir=/tmp/debugged-chrome"))
 }
 
+/// Chrome and what is made of it; others that take the same option need not answer as it does.
+const MEASURED: [&str; 18] = [
+    "chrome",
+    "google-chrome",
+    "google-chrome-stable",
+    "google chrome",
+    "google chrome beta",
+    "google chrome canary",
+    "google chrome for testing",
+    "chromium",
+    "chromium-browser",
+    "chromium-headless-shell",
+    "chromium-shell",
+    "chrome-headless-shell",
+    "headless_shell",
+    "msedge",
+    "microsoft-edge",
+    "microsoft edge",
+    "brave browser",
+    "electron",
+];
+
+/// Its children are handed its options.
+fn is_browser(line: &CommandLine<'_>) -> bool {
+    line.value(&["--type"]).is_none()
+}
+
+/// The profile that one browses with is not debugged since Chrome 136.
+fn own_profile(line: &CommandLine<'_>, port: u16) -> Option<(&'static str, String)> {
+    let is_own = line.value(&["--user-data-dir"]).is_some();
+    let command = start(ListenOn::Loopback, port).filter(|_| !is_own)?;
+    let why = "since version 136 Chrome ignores that for the profile that one browses with";
+    Some((why, format!("start one with a profile of its own: `{command}`")))
+}
+
 fn recognise(line: &CommandLine<'_>) -> Option<Server> {
-    /// Chrome and what is made of it; others that take the same option need not answer as it does.
-    const MEASURED: [&str; 18] = [
-        "chrome",
-        "google-chrome",
-        "google-chrome-stable",
-        "google chrome",
-        "google chrome beta",
-        "google chrome canary",
-        "google chrome for testing",
-        "chromium",
-        "chromium-browser",
-        "chromium-headless-shell",
-        "chromium-shell",
-        "chrome-headless-shell",
-        "headless_shell",
-        "msedge",
-        "microsoft-edge",
-        "microsoft edge",
-        "brave browser",
-        "electron",
-    ];
     // Its child processes have the option too, and listen on nothing.
     let port: u16 = line.value(&["--remote-debugging-port"])?.parse().ok()?;
     let host = line.value(&["--remote-debugging-address"]).unwrap_or("127.0.0.1");

@@ -150,6 +150,8 @@ pub struct Mode {
     pub has_other_listeners: bool,
     /// How it may live on without its listener, where it may.
     pub lingering: Option<Lingering>,
+    /// How it may run without listening where it was told to, where it may.
+    pub silence: Option<Silence>,
     /// The option that makes it listen there on this port, where it has one.
     pub listen_option: fn(ListenOn, u16) -> Option<String>,
     /// How clients connect to it, the commonest first.
@@ -177,6 +179,17 @@ pub struct Lingering {
     pub is_starting: fn(server: &Process, all: &[Process]) -> bool,
 }
 
+/// How a server may run on where it could not listen: one of node that finds its port taken says so in one line, and runs.
+#[derive(Clone, Copy)]
+pub struct Silence {
+    /// The short names of its process.
+    pub programs: &'static [&'static str],
+    /// Whether a process with this command line listens itself, and leaves that to no child.
+    pub is_own: fn(&CommandLine<'_>) -> bool,
+    /// Why it does not listen where no other process has its port, and what to do, as a next step.
+    pub cause: fn(&CommandLine<'_>, u16) -> Option<(&'static str, String)>,
+}
+
 impl Mode {
     /// A mode of which nothing is known.
     pub const UNKNOWN: Mode = Mode {
@@ -191,6 +204,7 @@ impl Mode {
         probe: Probe::Refused("it may be harmed by a connection"),
         has_other_listeners: false,
         lingering: None,
+        silence: None,
         listen_option: |_, _| None,
         settings: |_| Vec::new(),
         version: |_| None,

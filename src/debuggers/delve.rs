@@ -113,6 +113,20 @@ static CONTINUE_WITHOUT_MULTICLIENT: Trap = Trap {
     cure: "add `--accept-multiclient`",
 };
 
+static NO_SUCH_FLAG: Trap = Trap {
+    id: "continue-on-start",
+    effect: TrapEffect::Defeats,
+    what: "dlv has no `--continue-on-start`, and ends at once",
+    cure: "write `--continue --accept-multiclient` instead",
+};
+
+static LOG_OUTPUT_WITHOUT_LOG: Trap = Trap {
+    id: "log-output-without-log",
+    effect: TrapEffect::Defeats,
+    what: "`--log-output` without `--log` has dlv end at once",
+    cure: "add `--log`, or take `--log-output` out",
+};
+
 /// VS Code, Go: attach, mode remote.
 pub static REMOTE_ATTACH: EditorClient = EditorClient {
     does: "it attaches to a headless dlv",
@@ -236,6 +250,12 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     }
     if line.switch("--continue") && !many {
         traps.push(&CONTINUE_WITHOUT_MULTICLIENT);
+    }
+    if line.own.iter().any(|argument| argument.split('=').next() == Some("--continue-on-start")) {
+        traps.push(&NO_SUCH_FLAG);
+    }
+    if line.value(&["--log-output"]).is_some_and(|output| !output.is_empty()) && !line.switch("--log") {
+        traps.push(&LOG_OUTPUT_WITHOUT_LOG);
     }
     let mode = match (dap, headless, many) {
         (true, _, _) => &DAP,

@@ -18,6 +18,7 @@ pub mod probe;
 pub mod programs;
 pub mod scan;
 pub mod settings;
+mod silent;
 pub mod watch;
 pub mod wire;
 
@@ -37,7 +38,7 @@ pub mod node;
 pub mod rdbg;
 pub mod xdebug;
 
-use debugger::{Debugger, Lingering, Mode};
+use debugger::{Debugger, Lingering, Mode, Silence};
 
 /// Every debugger. The ports of those that have a usual one are shown in this order.
 pub static ALL: [&Debugger; 20] = [
@@ -84,11 +85,14 @@ pub fn modes() -> impl Iterator<Item = &'static Mode> {
     ALL.into_iter().flat_map(|debugger| debugger.modes).copied()
 }
 
-/// Whether a process of this short name may be a debugger that has lost its listener, or shows that one has not begun to
+/// Whether a process of this short name may be a debugger that has lost its listener or never had one, or shows that one has not begun to
 /// listen yet: no socket leads to these.
 pub fn may_linger(process_name: &str) -> bool {
-    let of_mode = |Lingering { programs, .. }: &Lingering| command_line::is_named(process_name, programs);
-    modes().filter_map(|mode| mode.lingering.as_ref()).any(of_mode)
+    let lingering = |mode: &Mode| mode.lingering.map_or(&[][..], |Lingering { programs, .. }| programs);
+    let silent = |mode: &Mode| mode.silence.map_or(&[][..], |Silence { programs, .. }| programs);
+    modes()
+        .flat_map(|mode| [lingering(mode), silent(mode)])
+        .any(|programs| command_line::is_named(process_name, programs))
 }
 
 #[cfg(test)]

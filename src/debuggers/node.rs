@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::command_line::CommandLine;
-use super::debugger::{Debugger, EditorClient, Harm, Inside, Listen, Mode, Probe, Server, UsualPort};
+use super::debugger::{
+    Debugger, EditorClient, Harm, Inside, Listen, Mode, Probe, Server, Silence, UsualPort,
+};
 use super::settings::{ConnectTarget, Setting};
 use super::wire::ask_devtools;
 use crate::diagnosis::Answer;
@@ -40,6 +42,14 @@ pub static INSPECTOR: Mode = Mode {
     takes_many: Answer::Yes,
     probe: Probe::Harmless(ask_devtools),
     has_other_listeners: true,
+    silence: Some(Silence {
+        programs: &["node", "nodejs"],
+        is_own: inspects_itself,
+        cause: |_, _| {
+            let step = "stop it and start it again: it tries once, as it starts".to_owned();
+            Some(("another had the port when it started, or its program gave it up", step))
+        },
+    }),
     listen_option: |on, port| Some(format!("--inspect={}:{port}", on.host("0.0.0.0"))),
     settings,
     ..Mode::UNKNOWN
@@ -115,6 +125,12 @@ fn recognise(line: &CommandLine<'_>) -> Option<Server> {
     }
     // Started by SIGUSR1, from inside, or by variables that may not be read: only the port speaks.
     (is_node && line.is_expected).then(|| Server::guessed(&INSPECTOR))
+}
+
+/// With these, a child of the process is inspected.
+fn inspects_itself(line: &CommandLine<'_>) -> bool {
+    let is_parent = |option: &str| option.starts_with("--watch") || option.starts_with("--test");
+    !line.own.iter().any(|option| is_parent(option))
 }
 
 pub fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {

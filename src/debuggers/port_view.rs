@@ -15,7 +15,8 @@ use super::command_line::CommandLine;
 use super::debugger::{Debugger, Inside, ListenOn, Mode, Server};
 use super::programs;
 use super::settings::{ConnectTarget, Setting};
-use crate::diagnosis::wording::Wording;
+use super::silent::told_in_vain;
+use crate::diagnosis::wording::{ToldInVain, Wording};
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::sockets::{Process, Socket, SocketTable};
@@ -35,6 +36,8 @@ pub struct PortView {
     pub clients: Vec<String>,
     /// The debugger that is expected on the port.
     expected: PortExpectation,
+    /// The debugger that was told to listen here and does not, where there is one.
+    pub told_in_vain: Option<ToldInVain>,
     presence: Presence,
     queue: Queue,
 }
@@ -76,7 +79,21 @@ impl PortView {
         let clients = sessions.iter().map(|session| client_of(table, session)).collect();
         let queue = queue(&listeners, earlier, port);
         let process = owner.cloned();
-        PortView { port, server, process, clients, expected, presence, queue, listeners, sessions }
+        let there: Vec<&Socket> = listeners.iter().chain(&sessions).collect();
+        let is_blind = listeners.is_empty() && table.blind_spot.is_some();
+        let told_in_vain = if is_blind { None } else { told_in_vain(port, &there, processes) };
+        PortView {
+            port,
+            server,
+            process,
+            clients,
+            expected,
+            told_in_vain,
+            presence,
+            queue,
+            listeners,
+            sessions,
+        }
     }
 
     /// What is to be said of it, with what pf and the Application Firewall do.
@@ -204,6 +221,7 @@ impl PortView {
                 .filter(|step| !step.is_empty())
                 .map(str::to_owned),
             is_other: server.is_none() && self.process.as_ref().and_then(programs::role).is_some(),
+            told_in_vain: self.told_in_vain.clone(),
             start: self.expected.debugger().map(|debugger| debugger.start_commands(port)),
             ..Wording::default()
         }

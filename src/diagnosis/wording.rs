@@ -48,6 +48,18 @@ pub struct Wording {
     pub exceptions: Vec<String>,
     /// Whether that is because a change was interrupted.
     pub is_interrupted: bool,
+    /// The debugger that was told to listen there and does not, where there is one.
+    pub told_in_vain: Option<ToldInVain>,
+}
+
+/// A debugger that was told to listen on a port and runs without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldInVain {
+    /// That it does not listen, and why, as a sentence.
+    pub what: String,
+    pub next: String,
+    /// Whether another process has the port.
+    pub is_taken: bool,
 }
 
 /// The commands that start a debugger on a port.
@@ -363,6 +375,7 @@ mod tests {
             pf_unknown: Some("pf has not been looked at yet".into()),
             exceptions: Vec::new(),
             is_interrupted: false,
+            told_in_vain: None,
         }
     }
 

@@ -5,6 +5,7 @@ use super::finding::{Finding, Level, finding, shortened};
 use super::tasks::DlvTask;
 use crate::debuggers::classify::{classify, classify_process};
 use crate::debuggers::debugger::{Trap, TrapEffect};
+use crate::debuggers::port_view::PortView;
 use crate::diagnosis::Reachability;
 use crate::sockets::Process;
 
@@ -54,7 +55,15 @@ pub fn ports(facts: &DoctorFacts) -> Vec<Finding> {
         let what = format!("nothing listens on {}", unused.join(", "));
         finding(Level::Fine, "ports", what, "the socket table", "")
     });
-    used.into_iter().map(of_port).chain(unused).chain(blind).collect()
+    let in_vain = facts.ports.iter().filter_map(|port| told_in_vain(&port.view));
+    used.into_iter().map(of_port).chain(in_vain).chain(unused).chain(blind).collect()
+}
+
+/// A debugger without its port: a problem, unless it is one of several that were told the same.
+fn told_in_vain(view: &PortView) -> Option<Finding> {
+    let told = view.told_in_vain.as_ref()?;
+    let level = if told.is_taken { Level::Advice } else { Level::Problem };
+    Some(finding(level, &format!("port {}", view.port), told.what.clone(), "its command line", &told.next))
 }
 
 pub fn traps(facts: &DoctorFacts) -> Vec<Finding> {

@@ -127,6 +127,23 @@ impl LabConfig {
         text.and_then(|text| Self::parse(&text)).map_err(|source| LabError::Settings { path, source })
     }
 
+    /// Takes a program out of those that the Application Firewall blocks, in the file in the lab's directory. Errors: as
+    /// [`LabConfig::read`], and a file that cannot be written.
+    pub fn unblock(directory: &Path, program: &Path) -> Result<(), LabError> {
+        let path = Files::lab(directory).place(FILE);
+        let changed = || -> Result<(), SettingsError> {
+            let text = std::fs::read_to_string(&path).map_err(SettingsError::Read)?;
+            let mut document: toml_edit::DocumentMut = text.parse().map_err(toml_edit::de::Error::from)?;
+            let blocked =
+                document.get_mut("application_firewall_blocks").and_then(|item| item.as_array_mut());
+            blocked.into_iter().for_each(|list| {
+                list.retain(|item| item.as_str().map(Path::new) != Some(program));
+            });
+            std::fs::write(&path, document.to_string()).map_err(SettingsError::Read)
+        };
+        changed().map_err(|source| LabError::Settings { path: path.clone(), source })
+    }
+
     /// The interfaces of the pretended Mac, loopback apart: en0 on `networks`, then the others, on each network with the
     /// first address of it.
     pub fn interfaces(&self) -> Vec<Interface> {

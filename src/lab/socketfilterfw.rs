@@ -33,6 +33,12 @@ enum SocketFilterError {
 
 fn run(arguments: &mut Vec<OsString>) -> Result<String, SocketFilterError> {
     let directory = take_directory(arguments)?;
+    if let [option, program] = arguments.as_slice()
+        && option == "--unblockapp"
+    {
+        LabConfig::unblock(&directory, Path::new(program))?;
+        return Ok("Incoming connection to the application is permitted".to_owned());
+    }
     answer(&LabConfig::read(&directory)?, arguments)
 }
 

@@ -73,6 +73,8 @@ impl Status {
             !(is_said && matches!(on_disk, OnDisk::NotLoaded { .. } | OnDisk::AppleUncalled { .. }))
         };
         notes.extend(facts.on_disk.as_ref().filter(is_news).map(ToString::to_string));
+        let told = facts.seen.iter().flatten().filter_map(|port| port.subject.told_in_vain.as_ref());
+        notes.extend(told.map(|told| format!("{}; {}", told.what, told.next)));
         if let Err(because) = &facts.seen {
             notes.push(format!("who listens is not known: {because}"));
         }

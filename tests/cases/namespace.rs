@@ -53,18 +53,25 @@ impl Namespaces {
         let text = |name: &str| listener[name].as_str().unwrap();
         let program = folder.join("bin").join(text("name"));
         std::fs::create_dir_all(folder.join("bin")).unwrap();
-        let place = std::fs::hard_link(&self.listener, &program);
-        place.or_else(|_| std::fs::copy(&self.listener, &program).map(drop)).unwrap();
+        // Another of the same name runs the same file.
+        if !program.exists() {
+            let place = std::fs::hard_link(&self.listener, &program);
+            place.or_else(|_| std::fs::copy(&self.listener, &program).map(drop)).unwrap();
+        }
         let address = text("address");
-        let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+        let place = match address {
+            // It runs, and listens nowhere.
+            "" => String::new(),
+            six if six.contains(':') => format!("[{six}]:{}", listener["port"]),
+            four => format!("{four}:{}", listener["port"]),
+        };
         let set = listener["env"].as_object().into_iter().flatten();
         let set: Vec<String> =
             set.map(|(name, value)| format!("{name}={}", quoted(value.as_str().unwrap()))).collect();
         let words = listener["argv"].as_array().into_iter().flatten();
         let words: Vec<String> = words.map(|word| quoted(word.as_str().unwrap())).collect();
         format!(
-            "LISTEN={address}:{} {} {} {} >ready & read -r line <ready",
-            listener["port"],
+            "LISTEN={place} {} {} {} >ready & read -r line <ready",
             set.join(" "),
             quoted(program.to_str().unwrap()),
             words.join(" ")
