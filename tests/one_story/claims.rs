@@ -336,7 +336,9 @@ impl Judge<'_> {
         let what = || format!("explain {outside:?}, {said}");
         let is_doubted = text.contains("who gets in is not known");
         let is_here = self.world.opening(range).is_none_or(|opening| self.is_of_this_network(&opening));
-        let has_doubt = self.is_moved() || !is_here || outside.contains(&Verdict::Unknown);
+        let near = self.verdict(port, &self.client_of(range, "network"));
+        let is_unknown = outside.contains(&Verdict::Unknown) || near == Verdict::Unknown;
+        let has_doubt = self.is_moved() || !is_here || is_unknown;
         self.check("doubted where it is in doubt", !is_doubted || has_doubt, || what());
         match row {
             Row::Closed => self.check("closed", !outside.contains(&Verdict::Pass), what),
