@@ -319,6 +319,9 @@ fn on_port(port: &PortStatus) -> Option<(String, &'static str)> {
     })
 }
 
+/// The most characters of what has room in every row of a port.
+const BRIEF: usize = 22;
+
 /// How the port stands: in full, in short, and in a word or two.
 fn states(status: &Status, port: &PortStatus) -> [String; 3] {
     let one = |text: &str| [text, text, text].map(str::to_owned);
@@ -370,7 +373,9 @@ fn states(status: &Status, port: &PortStatus) -> [String; 3] {
         (PortState::Open, FirewallState::Disabled) => open(", firewall off"),
         (PortState::Open, FirewallState::Unknown) => {
             let [whole, short, _] = open(&format!(", {}", not_seen.map_or("not known", String::as_str)));
-            let [.., least] = open(", not seen now");
+            let is_brief = |not_seen: &&String| not_seen.chars().count() <= BRIEF;
+            let brief = not_seen.filter(is_brief).map_or("not seen now", String::as_str);
+            let [.., least] = open(&format!(", {brief}"));
             [whole, short, least]
         }
         (PortState::Closed, _) => one("closed"),
