@@ -336,7 +336,10 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     let port = open_port(&lab);
     let tray = desktop.tray(&lab);
     let of_port = format!("{port} — ");
-    assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for anyone"));
+    assert_eq!(
+        tray.row(&of_port).unwrap().label,
+        format!("{of_port}open for anyone until leaving 192.168.1.0/24")
+    );
 
     let listen = format!("--listen=127.0.0.1:{port}");
     let mut dlv = Command::new("dlv");
@@ -383,7 +386,9 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     drop(dlv);
     tray.until(PATIENCE, "it is seen to be gone", |tray| {
         tray.clients(port).is_empty()
-            && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for anyone"))
+            && tray
+                .row(&of_port)
+                .is_some_and(|row| row.label.ends_with("open for anyone until leaving 192.168.1.0/24"))
     });
 }
 

@@ -17,7 +17,7 @@ use crate::rules::ends::{EndKind, EveningEnd};
 use crate::rules::evening;
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
-use crate::rules::network_words::network_words;
+use crate::rules::network_words::{ends_with, network_words};
 use crate::rules::source::{Source, is_link_local};
 use crate::system::NetworkFacts;
 
@@ -115,12 +115,19 @@ pub struct PortEnd {
 impl PortEnd {
     fn of(opening: &Opening, facts: &Facts) -> Self {
         let (now, zone) = (facts.now, &facts.zone);
+        // With a set time that is not what it is likely to end by, and its network has a line of its own.
+        let network = ends_with(opening).filter(|_| opening.until.is_none());
+        let words = match (network, evening::in_words(opening, now, zone)) {
+            (Some(network), Some(restart)) => format!("{restart} or leaves {network}"),
+            (Some(network), None) => format!("until this Mac leaves {network}"),
+            (None, words) => words.unwrap_or_else(|| "until it is closed".to_owned()),
+        };
         PortEnd {
             kind: opening.kind(),
             left: opening.until.map(|until| until.saturating_sub(now).max(0)),
             lengthened: opening.evening == Some(EveningEnd::Extended),
             clock: opening.until.map(|until| evening::time_of_day(until, now, zone)),
-            words: evening::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned()),
+            words,
         }
     }
 }
