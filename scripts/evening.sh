@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make evening`: sets up, then lives through two years beside the oracle. The last line is
+# `make evening`: sets up, then lives through two years beside the oracle, after it has seen what is planted. The last line is
 # `days N, ticks T, late 0, revived 0, cut 0`; otherwise it ends with 1.
 #
 #   EVENING_SEED=N     other days than the usual ones

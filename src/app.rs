@@ -2,6 +2,7 @@
 
 mod already;
 mod bell;
+mod carry_out;
 mod clean_up;
 mod connecting;
 mod connection;
@@ -10,6 +11,7 @@ mod evidence;
 mod guard_question;
 mod job;
 mod ledger_ports;
+mod menu_facts;
 pub mod names;
 mod opening;
 pub mod own_command;
@@ -37,7 +39,6 @@ use crate::debuggers::scan::{self, Scan, WatchedPort};
 use crate::elevate::prompt::{self, PromptFacts};
 use crate::elevate::{self, question};
 use crate::firewall::app::{self as app_firewall, AppFirewallCache};
-use crate::menu::MenuAction;
 use crate::os;
 use crate::os::cancel::Cancellation;
 use crate::pf::lookup::AskName;
@@ -69,6 +70,7 @@ pub struct App {
     preferences_file: PathBuf,
     cancellation: Cancellation,
     job: job::JobCache,
+    audit: menu_facts::AuditCache,
     /// Shows a text to the person at our terminal.
     say: Option<fn(&str)>,
 }
@@ -92,6 +94,7 @@ impl App {
             preferences_file,
             cancellation: Cancellation::default(),
             job: job::JobCache::default(),
+            audit: menu_facts::AuditCache::default(),
             say: None,
         })
     }
@@ -370,40 +373,6 @@ impl App {
     /// Has root undo a change that was interrupted; it also closes what is over, as it does by itself.
     pub fn repair(&self) -> Result<Response, AppError> {
         self.ask(Operation::Tick {}, None)
-    }
-
-    /// Does what a click asks root for. Copying and quitting are the tray's own: they do nothing here.
-    pub fn carry_out(&self, action: &MenuAction) -> Result<(), AppError> {
-        let preferences = self.preferences();
-        let readable = preferences.as_ref().ok();
-        match action {
-            MenuAction::Open(port) => {
-                let preferences = preferences?;
-                let from = self.source(&SourceChoice::parse([preferences.from.as_str()])?)?;
-                let terms = OpeningTerms { from, end: preferences.end(), stay: false };
-                self.open(std::slice::from_ref(port), terms, None, &preferences)?;
-            }
-            MenuAction::Close(port) => {
-                self.close(std::slice::from_ref(port), readable)?;
-            }
-            MenuAction::CloseAll => {
-                self.close_all(readable)?;
-            }
-            MenuAction::Guard(true) => {
-                self.guard_on(&preferences?)?;
-            }
-            MenuAction::Guard(false) => {
-                self.guard_off(readable)?;
-            }
-            MenuAction::Check => {
-                self.check(readable)?;
-            }
-            MenuAction::Repair => {
-                self.repair()?;
-            }
-            MenuAction::Copy { .. } | MenuAction::Cancel | MenuAction::Quit => {}
-        }
-        Ok(())
     }
 
     /// Has root record what pf logs, for so many minutes from now on.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use common::Lab;
 use common::variant::Variant;
 use portcullis::app::{App, AppError};
-use portcullis::menu::{MenuAction, MenuState, action_of, rows};
+use portcullis::debuggers::scan;
+use portcullis::menu::{MenuAction, MenuLayout, MenuRow, MenuState, action_of, rows};
 use portcullis::system::{HelperLaunch, JOB};
 
 /// A lab whose helper lies where cargo puts the programs, one folder above this test.
@@ -18,11 +19,17 @@ fn lab_of_this_test(lab: &Lab) -> Variant {
     Variant { helper, ..variant }
 }
 
+/// The menu now.
+fn menu(app: &App) -> Vec<MenuRow> {
+    let preferences = app.preferences();
+    let observed = app.observe(&preferences, &[], scan::look_well, &mut app.app_firewall()).unwrap();
+    let facts = app.menu_facts(&observed, &preferences);
+    rows(&facts, &MenuState::default(), &MenuLayout::of(&facts.status))
+}
+
 /// What a click on the row `id` does, and whether there is such a row.
 fn click(app: &App, id: &str) -> Option<Result<(), AppError>> {
-    let status = app.status(&app.preferences()).unwrap();
-    let rows = rows(&status, &MenuState::default());
-    Some(app.carry_out(action_of(&rows, id)?))
+    Some(app.carry_out(action_of(&menu(app), id)?))
 }
 
 #[test]
@@ -40,10 +47,7 @@ fn a_click_closes_whatever_the_preferences_say() {
     assert_eq!(open(), 3);
 
     std::fs::write(app.preferences_file(), "show = 5").unwrap();
-    let status = app.status(&app.preferences()).unwrap();
-    let row =
-        rows(&status, &MenuState::default()).into_iter().find(|row| row.text.contains("line 1, column 8"));
-    assert!(row.is_some(), "the menu says where the mistake is, in its first row on it");
+    assert_eq!(menu(&app)[1].text, "The preferences do not read: line 1, column 8");
     click(&app, "port:2345").unwrap().unwrap();
     assert_eq!(open(), 2);
     // A click that opens says what is wrong.
@@ -57,6 +61,42 @@ fn a_click_closes_whatever_the_preferences_say() {
     assert_eq!(lab.rules(), "");
     let refused = app.carry_out(&MenuAction::Guard(true)).unwrap_err();
     assert!(matches!(refused, AppError::Preferences { .. }), "{refused}");
+}
+
+#[test]
+fn the_details_of_a_port_open_it_otherwise_and_undo_turns_that_back() {
+    use portcullis::rules::source::Source;
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let app = App::new(Arc::new(lab_of_this_test(&lab))).unwrap();
+    let opening = || app.ledger().unwrap().openings.first().cloned();
+    let click = |id: &str| click(&app, id).unwrap().unwrap();
+    click("anyone:2345");
+    assert_eq!(opening().unwrap().from, Source::Any);
+    assert_eq!(menu(&app)[1].text.split(" at ").next(), Some("Opened 2345"));
+    click("hour:2345");
+    let an_hour = opening().unwrap();
+    assert_eq!(an_hour.from, Source::Any, "it stays open for those that it was");
+    assert!(an_hour.until.unwrap() - portcullis::os::now() <= 3600);
+    click("undo");
+    assert!(opening().unwrap().until != an_hour.until);
+    click("close-all");
+    assert_eq!(opening(), None);
+    app.set_preference("from", "10.0.0.5").unwrap();
+    click("port:2345");
+    let also = MenuAction::Open(
+        "2345".parse().map(portcullis::rules::named_port::NamedPort::unnamed).unwrap(),
+        portcullis::menu::OpenTerms {
+            from: Some(portcullis::menu::OpenFor::Also("10.0.0.7".parse().unwrap())),
+            end: None,
+        },
+    );
+    app.carry_out(&also).unwrap();
+    assert_eq!(opening().unwrap().from.to_string(), "10.0.0.5,10.0.0.7");
+    click("for:2h");
+    assert!(app.preferences().unwrap().lasts == "2h");
+    click("day:20:00");
+    assert_eq!(app.end_of_day().to_string(), "20:00");
 }
 
 #[test]

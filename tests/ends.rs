@@ -84,6 +84,7 @@ fn an_end_that_cannot_be_is_refused_before_any_prompt() {
     for (arguments, says) in [
         (&["--for", "a while"][..], "is not a duration"),
         (&["--for", "0m"], "is not a duration"),
+        (&["--for", "-5m"], "give a time ahead"),
         (&["--until", "noon"], "is not a time"),
         (&["--until", "2020-01-01 12:00"], "is past already"),
         (&["--until", "2099-01-01 12:00"], "31 days"),

@@ -133,7 +133,6 @@ fn what_stays_open_where_this_mac_goes() {
             lab.helper(&["tick"]).expect(0);
             row(place);
         }
-        lab.portcullis(&["close", "9003"]).expect(0);
     }
     println!("{table}");
     insta::assert_snapshot!(table, @r"
@@ -147,16 +146,16 @@ fn what_stays_open_where_this_mac_goes() {
     TUN proxy (any) | on | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
     TUN proxy (any) | off | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
     Wi-Fi reassociates (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
-    Wi-Fi reassociates (lan) | 1 min | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
-    Wi-Fi reassociates (lan) | 2 min | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
-    Wi-Fi reassociates (lan) | 3 min | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
+    Wi-Fi reassociates (lan) | 1 min | nobody | paused: this Mac is not seen on its network (192.168.1.0/24) at the moment
+    Wi-Fi reassociates (lan) | 2 min | nobody | paused: this Mac is not seen on its network (192.168.1.0/24) at the moment
+    Wi-Fi reassociates (lan) | 3 min | nobody | paused: this Mac is not seen on its network (192.168.1.0/24) at the moment
     Wi-Fi reassociates (lan) | back | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
     Wi-Fi reassociates (any) | opened | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
     Wi-Fi reassociates (any) | 1 min | anyone | for the network 192.168.1.0/24, which is not known to be there at the moment
     Wi-Fi reassociates (any) | back | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
     DHCP is late (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
-    DHCP is late (lan) | no address | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
-    DHCP is late (lan) | no router | nobody | paused: its network (192.168.1.0/24) is not known to be there at the moment
+    DHCP is late (lan) | no address | nobody | paused: this Mac is not seen on its network (192.168.1.0/24) at the moment
+    DHCP is late (lan) | no router | nobody | paused: this Mac is not seen on its network (192.168.1.0/24) at the moment
     DHCP is late (lan) | there | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
     same prefix (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
     same prefix (lan) | 1st tick | nobody | paused: this Mac is on another network, and the port closes at the next minute
@@ -183,7 +182,7 @@ fn what_stays_open_where_this_mac_goes() {
     hot spot (--stay) | 2nd tick | 192.168.1.0/24 | opened on the network 192.168.1.0/24, and open on others too
     IPv6 only (lan) | opened | 2001:db8::/64 | for the network 2001:db8::/64 on en0, which this Mac is on now
     IPv6 only (lan) | the same | 2001:db8::/64 | for the network 2001:db8::/64 on en0, which this Mac is on now
-    IPv6 only (lan) | no address | nobody | paused: its network (2001:db8::/64) is not known to be there at the moment
+    IPv6 only (lan) | no address | nobody | paused: this Mac is not seen on its network (2001:db8::/64) at the moment
     IPv6 only (lan) | back | 2001:db8::/64 | for the network 2001:db8::/64 on en0, which this Mac is on now
     IPv6 only (any) | opened | anyone | for the network 2001:db8::/64 on en0, which this Mac is on now
     IPv6 only (any) | another prefix | anyone | for the network 2001:db8::/64, which this Mac is on now
@@ -223,7 +222,7 @@ fn a_pause_ends_no_session_and_the_end_does() {
     let said = message(&lab);
     assert!(
         said.ends_with(
-            "; port 2345 (dlv) is paused: its network (192.168.1.0/24) is not known to be there at the moment"
+            "; port 2345 (dlv) is paused: this Mac is not seen on its network (192.168.1.0/24) at the moment"
         ),
         "{said}"
     );

@@ -34,6 +34,8 @@ static PICTURES: LazyLock<Vec<(Icon, Vec<u8>)>> = LazyLock::new(|| {
 
 /// For whatever takes as long as the machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);
+const CANCEL: &str = "Waiting for permission: Cancel Request";
+const GUARD: &str = "Keep Debug Ports Closed";
 /// Within this a change made elsewhere must show.
 const PROMPTLY: Duration = Duration::from_secs(1);
 
@@ -189,19 +191,29 @@ impl Tray {
         }
     }
 
-    /// The row that begins so.
+    /// The row that begins so: of the menu itself, or else of a menu in it.
     fn row(&self, beginning: &str) -> Option<Row> {
-        self.rows().into_iter().find(|row| row.label.starts_with(beginning))
+        let rows = self.rows();
+        let is_it = |row: &&Row| row.label.starts_with(beginning);
+        let below = || rows.iter().flat_map(|row| &row.rows).filter(|row| row.rows.is_empty()).find(is_it);
+        rows.iter().find(is_it).or_else(below).cloned()
     }
 
-    /// The menu to connect to this port. Where another is in use on the machine that runs the test, there is a menu of
-    /// menus.
-    fn connect(&self, port: u16) -> Option<Row> {
+    /// The menu of this port below Details.
+    fn details(&self, port: u16) -> Vec<Row> {
         let rows = self.rows();
-        let below = rows.iter().filter(|row| row.label == "Connect").flat_map(|row| &row.rows);
-        let (alone, among) = (format!("Connect to {port}"), format!("{port}  "));
-        let mut menus = rows.iter().chain(below).filter(|row| !row.rows.is_empty());
-        menus.find(|row| row.label == alone || row.label.starts_with(&among)).cloned()
+        let details = rows.iter().find(|row| row.label == "Details");
+        let of_port = details.and_then(|details| {
+            details.rows.iter().find(|row| row.label.split(' ').next() == Some(&port.to_string()))
+        });
+        of_port.map(|row| row.rows.clone()).unwrap_or_default()
+    }
+
+    /// The clients in it for whom there are settings on this Mac.
+    fn clients(&self, port: u16) -> Vec<Row> {
+        let details = self.details(port);
+        let copy = details.iter().find(|row| row.label == "Copy Settings for This Mac");
+        copy.map(|row| row.rows.iter().filter(|row| row.enabled).cloned().collect()).unwrap_or_default()
     }
 
     /// Clicks the row that begins so, as soon as a person can: a grey row takes no click.
@@ -341,21 +353,21 @@ fn a_click_opens_the_port_and_another_closes_it() {
     assert_eq!(tray.row("Close All").map(|row| row.enabled), Some(false));
     let closed_file = tray.icon_file();
 
-    tray.click("2345  dlv");
+    tray.click("2345  Delve");
     tray.until_icon(Icon::Open);
-    tray.until_checked("2345  dlv", true);
-    assert_eq!(tray.rows()[0].label, "1 port is open: 2345 (dlv)");
+    tray.until_checked("2345  Delve", true);
+    assert_eq!(tray.rows()[0].label, "1 port is open for this network");
     // Somebody may listen there on the machine that runs the test, and is then named behind it.
-    assert!(tray.row("2345  dlv — open for this network").is_some(), "{:?}", tray.rows());
+    assert!(tray.row("2345  Delve — open for this network").is_some(), "{:?}", tray.rows());
     assert_ne!(tray.icon_file(), closed_file);
     let rules = lab.rules();
     let passes =
         |line: &str| line.starts_with("pass in") && line.contains("port = 2345 flags any keep state");
     assert!(rules.lines().any(passes), "{rules}");
 
-    tray.click("2345  dlv");
+    tray.click("2345  Delve");
     tray.until_icon(Icon::Closed);
-    tray.until_checked("2345  dlv", false);
+    tray.until_checked("2345  Delve", false);
     let rules = lab.rules();
     assert!(!rules.lines().any(passes), "{rules}");
 }
@@ -367,10 +379,10 @@ fn a_cancelled_prompt_changes_nothing_and_puts_the_mark_back() {
     let tray = desktop.tray(&lab);
     let (tree, rows, asked) = (unchanging(&lab), tray.rows(), prompts(&lab));
 
-    tray.click("2345  dlv");
+    tray.click("2345  Delve");
     tray.until(PATIENCE, "the prompt was shown", |_| prompts(&lab) > asked);
-    tray.until_checked("2345  dlv", false);
-    assert!(tray.row("2345  dlv — closed").is_some(), "{:?}", tray.rows());
+    tray.until_checked("2345  Delve", false);
+    assert!(tray.row("2345  Delve — closed").is_some(), "{:?}", tray.rows());
     assert_eq!(tray.icon(), Some(Icon::Closed));
     assert_eq!(unchanging(&lab), tree);
     assert_eq!(tray.rows().len(), rows.len(), "a person who cancels needs no telling: {:?}", tray.rows());
@@ -383,18 +395,22 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
     let tray = desktop.tray(&lab);
     let asked = prompts(&lab);
 
-    tray.click("2345  dlv");
+    tray.click("2345  Delve");
     tray.until(PATIENCE, "the prompt waits", |tray| {
-        prompts(&lab) > asked && tray.row("2345  dlv — waiting for permission…").is_some()
+        prompts(&lab) > asked && tray.row("2345  Delve — waiting for permission").is_some()
     });
     let rows = tray.rows();
-    // What somebody listens with on the machine that runs the test may be read all the while.
-    let cancels = |row: &Row| row.label == "Cancel Request";
-    let quits = |row: &Row| row.label == "Quit Portcullis";
-    let waits = |row: &Row| {
-        !row.enabled || row.label.is_empty() || !row.rows.is_empty() || cancels(row) || quits(row)
-    };
-    assert!(rows.iter().all(waits), "{rows:?}");
+    // What needs no root works all the while.
+    let works: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.enabled && row.rows.is_empty() && !row.label.is_empty())
+        .map(|row| &*row.label)
+        .collect();
+    assert_eq!(
+        works,
+        ["All debug ports are closed", "Waiting for permission: Cancel Request", "Quit Portcullis"],
+        "{rows:?}"
+    );
     assert_eq!(tray.row("2345").unwrap().checked, Some(false), "not open before it is");
     // A panel may send the click of a row that turned grey under the pointer.
     tray.send_click(&tray.row("9229").unwrap());
@@ -404,23 +420,23 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
 
     end_prompt(&lab);
     tray.until(PATIENCE, "the failure is said", |tray| tray.row("Failed: ").is_some());
-    tray.until_checked("2345  dlv — closed", false);
+    tray.until_checked("2345  Delve — closed", false);
     assert_eq!(prompts(&lab), asked + 1, "one prompt at a time");
 
     let tree = unchanging(&lab);
-    tray.click("2345  dlv");
+    tray.click("2345  Delve");
     tray.until(PATIENCE, "the prompt waits", |_| prompts(&lab) == asked + 2);
-    tray.until(PATIENCE, "it can be cancelled", |tray| tray.row("Cancel Request").is_some());
-    tray.click("Cancel Request");
-    tray.until_checked("2345  dlv — closed", false);
+    tray.until(PATIENCE, "it can be cancelled", |tray| tray.row(CANCEL).is_some());
+    tray.click(CANCEL);
+    tray.until_checked("2345  Delve — closed", false);
     tray.until(PATIENCE, "nothing is left of it", |tray| {
-        tray.row("Cancel Request").is_none() && tray.row("Failed: ").is_none()
+        tray.row(CANCEL).is_none() && tray.row("Failed: ").is_none()
     });
     assert_eq!(unchanging(&lab), tree);
 
     set_prompt(&lab, "allow");
-    tray.click("2345  dlv");
-    tray.until_checked("2345  dlv — open", true);
+    tray.click("2345  Delve");
+    tray.until_checked("2345  Delve — open", true);
     assert!(tray.row("Failed: ").is_none(), "it is over: {:?}", tray.rows());
 }
 
@@ -454,7 +470,7 @@ fn what_the_command_line_changes_shows_within_a_second() {
     lab.portcullis(&["open", "9229", "--from", "10.0.0.5"]).expect(0);
     let took = tray.until(PROMPTLY, "the open port shows", |tray| {
         tray.icon() == Some(Icon::Open)
-            && tray.row("9229  node — open for 10.0.0.5").is_some_and(|row| row.checked == Some(true))
+            && tray.row("9229  Node.js — open for 10.0.0.5").is_some_and(|row| row.checked == Some(true))
     });
     eprintln!("shown after {took:?}");
     lab.portcullis(&["close", "9229"]).expect(0);
@@ -471,25 +487,31 @@ fn who_was_blocked_shows_soon() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let tray = desktop.tray(&lab);
     lab.portcullis(&["log", "--for", "10m"]).expect(0);
-    let shows = |beginning: &str| {
-        tray.until(PATIENCE, beginning, |tray| tray.row(beginning).is_some());
+    let shows = |times: &str| {
+        tray.until(PATIENCE, times, |tray| {
+            let details = tray.details(2345);
+            details
+                .iter()
+                .any(|row| row.label.starts_with("Let In ") && row.label.contains(times) && row.enabled)
+        });
     };
-    for (from_port, says) in [(50_000, "2345: 1 attempt blocked"), (50_001, "2345: 2 attempts blocked")] {
+    for (from_port, says) in [(50_000, "(blocked once)"), (50_001, "(blocked 2 times)")] {
         append(&lab.file(portcullis::lab::pflog::PFLOG0), &blocked(0, from_port, 2345));
         shows(says);
     }
     lab.portcullis(&["log", "--stop"]).expect(0);
-    shows("2345: 2 attempts blocked");
+    shows("(blocked 2 times)");
+    assert!(tray.rows()[1].label.ends_with(" was blocked on 2345: Let In…"), "{:?}", tray.rows());
 }
 
 #[test]
 fn guard_and_close_all() {
     let (desktop, lab) = (Desktop::new(), lab("off"));
     let tray = desktop.tray(&lab);
-    assert_eq!(tray.row("Guard").unwrap().checked, Some(false));
-    tray.click("Guard");
+    assert_eq!(tray.row(GUARD).unwrap().checked, Some(false));
+    tray.click(GUARD);
     tray.until_icon(Icon::Closed);
-    tray.until_checked("Guard", true);
+    tray.until_checked(GUARD, true);
     for port in ["2345", "9229"] {
         tray.click(port);
         tray.until_checked(port, true);
@@ -514,7 +536,7 @@ fn what_is_open_for_three_seconds_closes_and_shows_it_by_itself() {
     tray.until(PATIENCE, "it is closed, and shows it", |tray| {
         !lab.rules().contains("keep state")
             && tray.icon() == Some(Icon::Closed)
-            && tray.row("2345  dlv — closed").is_some_and(|row| row.checked == Some(false))
+            && tray.row("2345  Delve — closed").is_some_and(|row| row.checked == Some(false))
     });
     let history = lab.portcullis(&["history"]).expect(0).out;
     assert!(history.contains("2345 (dlv) is closed: its time is over"), "{history}");
@@ -567,7 +589,7 @@ fn an_evening_that_is_put_off_is_a_notification() {
     opening.clocks.values_mut().for_each(|end| *end -= left.unsigned_abs());
     put(&lab, LEDGER, &ledger.file().unwrap());
     tray.until(PATIENCE, "it has 30 minutes more", |tray| {
-        tray.row("2345").is_some_and(|row| row.label.contains("30 min more"))
+        tray.row("2345").is_some_and(|row| row.label.contains("(+30 min)"))
     });
     tray.until(PATIENCE, "that is told", |_| lab.file(NOTIFICATIONS_LOG).exists());
     let told = String::from_utf8(lab.read(NOTIFICATIONS_LOG)).unwrap();
@@ -585,9 +607,9 @@ fn what_was_seen_before_a_restart_is_not_shown_as_now() {
     put(&lab, path, report.to_string().as_bytes());
     tray.until(PROMPTLY, "the icon is unknown", |tray| tray.icon() == Some(Icon::Unknown));
     // The menu's changes reach the panel one by one.
-    tray.until(PATIENCE, "no port is known", |tray| tray.row("2345  dlv — not known").is_some());
-    assert_eq!(tray.rows()[0].label, "Not known: this Mac was restarted since pf was last looked at");
-    tray.click("Check Now");
+    tray.until(PATIENCE, "no port is known", |tray| tray.row("2345  Delve — not known").is_some());
+    tray.until(PATIENCE, "the headline says so", |tray| tray.rows()[0].label.starts_with("Not seen since "));
+    tray.click("Look Again…");
     tray.until_icon(Icon::Closed);
 }
 
@@ -625,25 +647,24 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     // Nothing tells that a program listens: it is looked at every few seconds, since the port is open.
     tray.until(PATIENCE, "the debugger is seen", |tray| {
         let row = tray.row(&of_port);
-        row.is_some_and(|row| row.label.contains("dlv dap (") && row.label.ends_with("this Mac only"))
+        row.is_some_and(|row| row.label.ends_with("this Mac only"))
     });
-    tray.until(PATIENCE, "there is a menu for it", |tray| tray.connect(port).is_some());
-    let menu = tray.connect(port).unwrap().rows;
-    let labels: Vec<&str> = menu.iter().map(|row| row.label.as_str()).collect();
-    let text = labels.join(" ");
-    assert!(text.contains("listens on 127.0.0.1 only: other machines cannot reach it"), "{text}");
-    assert!(text.contains("Next: on this Mac, connect to it as it is"), "{text}");
-    for client in ["VS Code", "GoLand", "SSH"] {
-        assert!(labels.contains(&format!("Copy Settings for {client}").as_str()), "{labels:?}");
-    }
+    tray.until(PATIENCE, "there are settings for it", |tray| !tray.clients(port).is_empty());
+    let details = tray.details(port);
+    assert!(details[0].label.ends_with("it listens for no other machine"), "{details:?}");
+    assert_eq!(details[1].label, "Next: Copy the Tunnel for Another Machine");
+    assert!(details.iter().any(|row| row.label.starts_with("Stop dlv (") && row.enabled), "{details:?}");
+    let clients = tray.clients(port);
+    let labels: Vec<&str> = clients.iter().map(|row| row.label.as_str()).collect();
+    assert!(labels.starts_with(&["VS Code", "GoLand"]) && labels.contains(&"SSH"), "{labels:?}");
 
     if Command::new("xclip").arg("-version").output().is_ok() {
         let before = unchanging(&lab);
-        let copy = menu.iter().find(|row| row.label == "Copy Settings for VS Code").unwrap();
-        tray.send_click(copy);
+        tray.send_click(&clients[0]);
         tray.until(PATIENCE, "the settings are on the clipboard", |_| {
             clipboard(&desktop).is_some_and(|text| text.contains(&format!("\"port\": {port}")))
         });
+        tray.until(PATIENCE, "its row says so", |tray| tray.clients(port)[0].label == "Copied");
         assert!(tray.row("Failed: ").is_none(), "{:?}", tray.rows());
         assert_eq!(unchanging(&lab), before);
         let goland = lab.portcullis_on(&desktop.display, &["connect", &port.to_string(), "--copy", "goland"]);
@@ -659,7 +680,7 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     assert!(dlv.0.try_wait().unwrap().is_none(), "the debugger was harmed");
     drop(dlv);
     tray.until(PATIENCE, "it is seen to be gone", |tray| {
-        tray.connect(port).is_none()
+        tray.clients(port).is_empty()
             && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for anyone"))
     });
 }
@@ -676,7 +697,7 @@ fn a_server_that_accepts_nobody_is_told_from_one_that_has_just_been_called() {
         row.is_some_and(|row| row.label.contains(what))
     };
     assert!(says(&tray, "this Mac only"), "a queue may have filled just now: {:?}", tray.rows());
-    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "accepts no client any more"));
+    tray.until(PATIENCE, "its queue does not move", |tray| says(tray, "stuck"));
     drop(deaf);
 }
 
@@ -697,7 +718,7 @@ fn the_prompt_ends_with_the_tray_and_nothing_is_left_or_opened() {
     for how in ["Quit", "TERM", "INT", "HUP"] {
         let tray = desktop.tray(&lab);
         let tree = unchanging(&lab);
-        tray.click("2345  dlv");
+        tray.click("2345  Delve");
         tray.until(PATIENCE, "the prompt waits", |_| prompt(&lab).is_some());
         let status = match how {
             "Quit" => tray.quit(),

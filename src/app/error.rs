@@ -107,6 +107,10 @@ pub enum AppError {
         /// The clients that there are settings for, with commas between them.
         known: String,
     },
+    #[error(
+        "process {pid} was not stopped: it does not listen on port {port} any more, or serves a client now"
+    )]
+    NotStopped { port: u16, pid: u32 },
     #[error(transparent)]
     Clipboard(#[from] ClipboardError),
     /// More is missing than what was missing before.

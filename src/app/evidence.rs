@@ -130,6 +130,7 @@ impl Observation {
         let mut status = Status::of(&facts);
         if let Err(problem) = preferences {
             status.notes.insert(0, preferences_note(problem));
+            status.listed = None;
         }
         Observation { evidence, facts, status, look }
     }

@@ -19,7 +19,7 @@ pub struct OpenCommand {
     #[arg(long, value_name = "SOURCE", num_args = 1..)]
     from: Vec<String>,
     /// For how long, such as 90m, 2h or 1h30m [default: as preferred]
-    #[arg(long = "for", value_name = "TIME")]
+    #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true)]
     lasts: Option<String>,
     /// Until when: 18:30, "tomorrow 09:00", evening (the end of the working day) or restart
     #[arg(long, value_name = "TIME", conflicts_with = "lasts")]

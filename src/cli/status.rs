@@ -7,7 +7,6 @@ use super::output::{CommandOutput, Run, pretty};
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::root::answer::Outcome;
 use portcullis::rules::anchor::sessions_outlive_closing;
-use portcullis::rules::ends::EndKind;
 use portcullis::status::{GuardEffect, Icon, PortState, PortStatus, Status};
 
 #[derive(Debug, clap::Args)]
@@ -112,8 +111,7 @@ fn port_lines(port: &PortStatus, not_seen: Option<&str>) -> String {
         _ => "",
     };
     let from = port.for_whom(3).map_or(String::new(), |whom| format!(" for {whom}"));
-    let ends = port.end.as_ref().filter(|end| end.left.is_some() || end.kind == EndKind::Restart);
-    let until = ends.map_or(String::new(), |end| format!(" {}", end.words));
+    let until = port.end.as_ref().map_or(String::new(), |end| format!(" {}", end.words));
     let found = match (port.situation, &port.listener) {
         (Reachability::NoListener, _) => ", nothing listens".to_owned(),
         (_, listener) => listener.as_ref().map_or(String::new(), |listener| format!(", {listener}")),

@@ -1,94 +1,97 @@
-//! What the menu shows, computed from the status: rows, and the action behind each. Pure.
+//! What the menu shows, computed from one look: rows, and the action behind each. Pure.
 //!
 //! ```
-//! use portcullis::menu::{MenuState, RowKind, rows};
+//! use portcullis::menu::{MenuFacts, MenuLayout, MenuOffers, MenuState, RowKind, rows};
 //! use portcullis::report::ReportFact;
 //! use portcullis::status::{Facts, Status};
 //! let ports = portcullis::debuggers::ports::usual_ports();
-//! let facts = Facts { ports, ..Facts::unseen(0, ReportFact::Missing) };
-//! let rows = rows(&Status::of(&facts), &MenuState::default());
-//! assert_eq!(rows[0].text, "Not known: pf has not been looked at yet");
-//! assert_eq!(rows[2].text, "2345  dlv — not known");
-//! assert_eq!(rows[2].kind, RowKind::Check { checked: false });
+//! let status = Status::of(&Facts { ports, ..Facts::unseen(0, ReportFact::Missing) });
+//! let facts = MenuFacts { status, offers: MenuOffers::default() };
+//! let rows = rows(&facts, &MenuState::default(), &MenuLayout::of(&facts.status));
+//! assert_eq!(rows[0].text, "Ports are not protected yet");
+//! assert_eq!(rows[3].text, "2345  Delve — not protected yet");
+//! assert_eq!(rows[3].kind, RowKind::Check { checked: false });
 //! ```
+//!
+//! The skeleton is fixed: while the menu lives every row stays where it is and changes its text alone, since on Linux nothing
+//! tells when a menu closes. What has nothing to say is grey in its place. [`MenuLayout`] says which port has which row.
 
+mod beside;
+mod details;
+mod facts;
+mod layout;
+mod make;
+mod news_row;
 mod ports;
 mod row;
 mod text;
 mod words;
 
-pub use row::{MOST_ROWS, MenuAction, MenuRow, MenuState, RowKind, action_of};
+pub use facts::{LastChange, MenuDoubt, MenuFacts, MenuOffers, NewOpenings, StoppableProcess};
+pub use layout::MenuLayout;
+pub use row::{
+    MOST_ROWS, MenuAction, MenuFailure, MenuRow, MenuState, OpenFor, OpenTerms, RowKind, action_of,
+};
+pub use words::{FAILED, PORT_WIDTH};
 
 use crate::rules::ledger::Guard;
-use crate::status::{GuardEffect, PortState, Status};
-use ports::{blocked_rows, connect_row, port_row, ports_that_fit};
-use row::{action_row, paragraph, separator, text_row};
+use crate::rules::named_port::NamedPort;
+use crate::status::PortState;
+use make::{action_row, separator};
 
-/// The rows, top to bottom: at most [`MOST_ROWS`] in each menu, every id once.
-pub fn rows(status: &Status, state: &MenuState) -> Vec<MenuRow> {
-    let mut above = paragraph("header", &status.sentence, 3);
-    above.extend(status.lab.is_some().then(|| text_row("lab", words::LAB)));
-    above.push(separator("above-ports"));
-
-    let mut below = vec![separator("above-actions")];
-    below.extend(connect_row(status));
-    below.extend(
-        status
-            .interrupted
-            .then(|| waiting_row(state, "repair", RowKind::Button, words::REPAIR, MenuAction::Repair)),
-    );
-    below.extend(actions_on_all(status, state));
-    let cancel = || action_row("cancel", RowKind::Button, words::CANCEL.to_owned(), MenuAction::Cancel);
-    below.extend(state.waiting.is_some().then(cancel));
-    if let Some(failure) = &state.failure {
-        below.extend(paragraph("failure", &words::failure(failure), 3));
-    }
-    let quit = action_row("quit", RowKind::Button, words::QUIT.to_owned(), MenuAction::Quit);
-    let end = vec![separator("above-quit"), quit];
-
-    // Ports come before notes where there is no room for both, and what is open or in use before what is not.
-    let room = MOST_ROWS - (above.len() + below.len() + end.len()).min(MOST_ROWS);
-    let ports = ports_that_fit(&status.ports, room);
-    let mut middle: Vec<MenuRow> = ports.iter().map(|port| port_row(status, state, port)).collect();
-    if ports.len() < status.ports.len() {
-        middle.push(text_row("more", words::more(status.ports.len() - ports.len())));
-    }
-    let notes = status.notes.iter().enumerate();
-    let notes = notes.flat_map(|(number, note)| paragraph(&format!("note:{number}"), note, 2));
-    below.extend(blocked_rows(status).chain(notes).take(room - middle.len().min(room)));
-
-    [above, middle, below, end].concat()
+/// The rows, top to bottom: every id once, and the same ones for as long as `layout` follows the same menu.
+pub fn rows(facts: &MenuFacts, state: &MenuState, layout: &MenuLayout) -> Vec<MenuRow> {
+    let headline = words::headline(&facts.status);
+    let copy = MenuAction::CopyText(headline.clone());
+    let mut rows = vec![
+        action_row(state, "header", RowKind::Button, headline, Some(copy)),
+        news_row::news_row(facts, state),
+        separator("above-ports"),
+    ];
+    rows.extend(ports::port_rows(facts, state, layout));
+    rows.push(details::details(facts, state, layout));
+    rows.push(separator("above-actions"));
+    rows.extend(actions_on_all(facts, state));
+    rows.push(separator("above-guard"));
+    rows.push(guard_row(facts, state));
+    rows.push(separator("above-settings"));
+    rows.push(beside::settings(facts, state));
+    rows.push(beside::help(facts, state));
+    rows.push(action_row(state, "quit", RowKind::Button, words::QUIT, Some(MenuAction::Quit)));
+    rows
 }
 
-/// The guard, Close All and Check Now.
-fn actions_on_all(status: &Status, state: &MenuState) -> [MenuRow; 3] {
-    let is_on = status.firewall.guard == Some(Guard::On);
+/// Close All, the ports of last time, and the last change turned back.
+fn actions_on_all(facts: &MenuFacts, state: &MenuState) -> [MenuRow; 3] {
+    let MenuFacts { status, offers } = facts;
+    let may_close = [PortState::Open, PortState::MayBeOpen, PortState::Unknown];
+    let closable = status.interrupted || status.ports.iter().any(|port| may_close.contains(&port.state));
+    let closes = closable.then_some(MenuAction::CloseAll);
+    let is_open = |port: &NamedPort| {
+        status.ports.iter().any(|shown| shown.port == port.range && shown.state == PortState::Open)
+    };
+    let again = Some(&offers.last_time).filter(|ports| !ports.iter().all(is_open));
+    let (again_text, again) = match again {
+        Some(ports) => (words::again(ports), Some(MenuAction::Reopen(ports.clone()))),
+        None => (words::NOTHING_AGAIN.to_owned(), None),
+    };
+    let undo = offers.undo.as_ref().and_then(|change| Some((words::undo(change), change.number?)));
+    let (undo_text, undo) = match undo {
+        Some((text, number)) => (text, Some(MenuAction::Undo(number))),
+        None => (words::NOTHING_TO_UNDO.to_owned(), None),
+    };
+    [
+        action_row(state, "close-all", RowKind::Button, words::CLOSE_ALL, closes),
+        action_row(state, "again", RowKind::Button, again_text, again),
+        action_row(state, "undo", RowKind::Button, undo_text, undo),
+    ]
+}
+
+fn guard_row(facts: &MenuFacts, state: &MenuState) -> MenuRow {
+    let is_on = facts.status.firewall.guard == Some(Guard::On);
     let kind = RowKind::Check { checked: is_on };
-    let text = match status.firewall.guard_effect {
-        GuardEffect::Holds | GuardEffect::Off | GuardEffect::Unseen => words::GUARD,
-        GuardEffect::Doubtful => words::IN_DOUBT,
-        GuardEffect::PfOff | GuardEffect::Uncalled | GuardEffect::Gone | GuardEffect::Overruled => {
-            words::NO_EFFECT
-        }
-    };
-    let guard = waiting_row(state, "guard", kind, text, MenuAction::Guard(!is_on));
-    let close_all = waiting_row(state, "close-all", RowKind::Button, words::CLOSE_ALL, MenuAction::CloseAll);
-    let closable = status
-        .ports
-        .iter()
-        .any(|port| matches!(port.state, PortState::Open | PortState::MayBeOpen | PortState::Unknown));
-    let closable = closable || status.interrupted;
-    let close_all = MenuRow { enabled: close_all.enabled && closable, ..close_all };
-    [guard, close_all, waiting_row(state, "check", RowKind::Button, words::CHECK, MenuAction::Check)]
-}
-
-/// A row that says that it waits while its action does, and cannot be clicked while any action waits.
-fn waiting_row(state: &MenuState, id: &str, kind: RowKind, text: &str, action: MenuAction) -> MenuRow {
-    let text = match &state.waiting {
-        Some(waiting) if *waiting == action => format!("{text} — {}", words::waiting(waiting)),
-        _ => text.to_owned(),
-    };
-    MenuRow { enabled: state.waiting.is_none(), ..action_row(id, kind, text, action) }
+    let text = words::guard(facts.status.firewall.guard_effect);
+    action_row(state, "guard", kind, text, Some(MenuAction::Guard(!is_on)))
 }
 
 #[cfg(test)]
@@ -97,11 +100,11 @@ mod tests {
     use crate::debuggers::ports::{DebugPort, usual_ports};
     use crate::diagnosis::{Answer, Bind, PortFacts};
     use crate::port::PortRange;
-    use crate::report::{ForeignPlace, Note, PfState, PfVerdict, Report, sample as report_sample};
+    use crate::report::{PfState, PfVerdict, Report, ReportFact, sample as report_sample};
+    use crate::rules::end_choice::EndChoice;
     use crate::rules::ledger::{Changing, MayBeOpen, Opening};
-    use crate::rules::named_port::NamedPort;
     use crate::rules::source::Source;
-    use crate::status::{Attempts, Facts, sample};
+    use crate::status::{Attempts, Facts, Status, sample};
 
     /// The menu as a person reads it.
     fn drawn(rows: &[MenuRow]) -> String {
@@ -145,218 +148,385 @@ mod tests {
         report.open(&dlv(), from);
     }
 
-    fn note(anchor: &str) -> Note {
-        Note::ForeignRule { place: ForeignPlace::Anchor(anchor.into()), port: 2345 }
-    }
-
     fn dlv() -> NamedPort {
         NamedPort { name: "dlv".parse().unwrap(), range: range("2345") }
-    }
-
-    fn clicked(status: &Status, id: &str) -> Option<MenuAction> {
-        action_of(&rows(status, &MenuState::default()), id).cloned()
     }
 
     fn hosts(list: &[&str]) -> Source {
         Source::Hosts { hosts: list.iter().map(|host| host.parse().unwrap()).collect() }
     }
 
-    fn dlv_row(status: &Status) -> String {
-        rows(status, &MenuState::default())
-            .into_iter()
-            .find(|row| row.id == "port:2345")
-            .map(|row| drawn(&[row]))
-            .unwrap()
+    fn facts(status: &Status) -> MenuFacts {
+        let offers = MenuOffers {
+            new_openings: Some(NewOpenings { from: "lan".to_owned(), end: EndChoice::Evening }),
+            ..MenuOffers::default()
+        };
+        MenuFacts { status: status.clone(), offers }
+    }
+
+    fn menu(status: &Status, state: &MenuState) -> Vec<MenuRow> {
+        rows(&facts(status), state, &MenuLayout::of(status))
+    }
+
+    fn found<'a>(rows: &'a [MenuRow], id: &str) -> Option<&'a MenuRow> {
+        rows.iter().find_map(|row| if row.id == id { Some(row) } else { found(&row.rows, id) })
+    }
+
+    fn clicked(status: &Status, id: &str) -> Option<MenuAction> {
+        action_of(&menu(status, &MenuState::default()), id).cloned()
+    }
+
+    /// One row as it is drawn, without what is below it.
+    fn row(status: &Status, id: &str) -> String {
+        let rows = menu(status, &MenuState::default());
+        drawn(&[MenuRow { rows: Vec::new(), ..found(&rows, id).unwrap().clone() }])
+    }
+
+    fn waiting(action: MenuAction) -> MenuState {
+        MenuState { waiting: Some(action), ..MenuState::default() }
+    }
+
+    fn attempts(attempts: u64) -> Attempts {
+        Attempts { attempts, last_from: "192.168.1.20".parse().unwrap(), last: 1000 }
+    }
+
+    /// Many ways in which things may stand.
+    fn situations() -> Vec<Status> {
+        let one = |change: &dyn Fn(&mut Facts, &mut Report)| status(change);
+        let mut all = vec![
+            one(&|_, _| ()),
+            one(&|_, report| open(report, Source::Any)),
+            one(&|_, report| open(report, Source::Lan { networks: vec!["10.0.0.0/8".parse().unwrap()] })),
+            one(&|_, report| open(report, hosts(&["10.0.0.5/32", "10.0.0.6/32"]))),
+            one(&|_, report| report.pf = PfState::Disabled),
+            one(&|_, report| report.pf = PfState::Unknown("?".into())),
+            one(&|_, report| report.guard = Guard::Off),
+            one(&|_, report| report.guard = Guard::Unset),
+            one(&|_, report| report.set(verdict(Answer::Yes))),
+            one(&|_, report| report.set(verdict(Answer::Unknown))),
+            one(&|facts, report| {
+                open(report, Source::Any);
+                facts.boot = "other".into();
+            }),
+            one(&|facts, _| facts.boot = "other".into()),
+            one(&|facts, _| facts.blocked = Some([(2345, attempts(3))].into())),
+            one(&|facts, _| {
+                let open = MayBeOpen { name: dlv().name, port: dlv().range, from: Source::Any };
+                facts.interrupted = Some(Changing { since: 0, pid: 7, open: vec![open] });
+            }),
+            Status::of(&Facts { ports: usual_ports(), ..Facts::unseen(0, ReportFact::Missing) }),
+        ];
+        for (address, bind) in [("127.0.0.1", Bind::Loopback), ("every address", Bind::Every)] {
+            for (pf, is_open) in
+                [(PfState::Enabled, true), (PfState::Enabled, false), (PfState::Disabled, false)]
+            {
+                all.push(one(&|facts, report| {
+                    listening(facts, "dlv dap (7)", address, bind);
+                    report.pf = pf.clone();
+                    if is_open {
+                        open(report, Source::Any);
+                    }
+                }));
+            }
+        }
+        all
     }
 
     #[test]
     fn all_closed() {
-        let status = status(|_, _| ());
-        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
-        All debug ports are closed  (grey)
+        insta::assert_snapshot!(drawn(&menu(&status(|_, _| ()), &MenuState::default())), @r"
+            All debug ports are closed
+            Nothing has changed yet
         ---
-        [ ] 2345  dlv — closed
-        [ ] 9229  node — closed
+        [ ] 2345  Delve — closed
+        [ ] 9229  Node.js — closed
         [ ] 5678  debugpy — closed
+          > More Ports  (grey)
+          > Details
+              |   > 2345  Delve
+              |       | Closed: other machines are kept out  (grey)
+              |       |     Next: start the debugger  (grey)
+              |       | No program listens  (grey)
+              |       | ---
+              |       |     Open for 1 Hour…
+              |       |     Open for 2 Hours…
+              |       |     Open Until Restart…
+              |       |     Open Until I Close It…
+              |       | ---
+              |       | [ ] For This Network…
+              |       |     No one was blocked  (grey)
+              |       | [ ] For Anyone (can run code as you)…
+              |       | ---
+              |       |   > Copy Settings for This Mac  (grey)
+              |       |   > Copy Settings for Another Machine  (grey)
+              |       |     Nothing to Stop  (grey)
+              |   > 9229  Node.js
+              |       | Closed: other machines are kept out  (grey)
+              |       |     Next: start the debugger  (grey)
+              |       | No program listens  (grey)
+              |       | ---
+              |       |     Open for 1 Hour…
+              |       |     Open for 2 Hours…
+              |       |     Open Until Restart…
+              |       |     Open Until I Close It…
+              |       | ---
+              |       | [ ] For This Network…
+              |       |     No one was blocked  (grey)
+              |       | [ ] For Anyone (can run code as you)…
+              |       | ---
+              |       |   > Copy Settings for This Mac  (grey)
+              |       |   > Copy Settings for Another Machine  (grey)
+              |       |     Nothing to Stop  (grey)
+              |   > 5678  debugpy
+              |       | Closed: other machines are kept out  (grey)
+              |       |     Next: start the debugger  (grey)
+              |       | No program listens  (grey)
+              |       | ---
+              |       |     Open for 1 Hour…
+              |       |     Open for 2 Hours…
+              |       |     Open Until Restart…
+              |       |     Open Until I Close It…
+              |       | ---
+              |       | [ ] For This Network…
+              |       |     No one was blocked  (grey)
+              |       | [ ] For Anyone (can run code as you)…
+              |       | ---
+              |       |   > Copy Settings for This Mac  (grey)
+              |       |   > Copy Settings for Another Machine  (grey)
+              |       |     Nothing to Stop  (grey)
         ---
-        [x] Guard Closed Ports
             Close All  (grey)
-            Check Now
+            Nothing to Open Again  (grey)
+            Nothing to Undo  (grey)
         ---
+        [x] Keep Debug Ports Closed…
+        ---
+          > Settings
+              |   > New Openings
+              |       | [x] For This Network
+              |       | [ ] For Anyone (can run code as you)
+              |       | ---
+              |       | [x] Until the End of the Day (18:30)
+              |       | [ ] For 2 Hours
+              |       | [ ] Until Restart
+              |       | [ ] Until I Close It
+              |   > End of Day
+              |       | [ ] 17:30…
+              |       | [x] 18:30…
+              |       | [ ] 20:00…
+              |       | [ ] 21:30…
+              |     Preferences: Copy Where They Are
+          > Help
+              |     Look Again…
+              |     Nothing Else Was Seen  (grey)
+              | ---
+              |     Doctor: Copy the Command
+              |     Explain: Copy the Command
+              |     History: Copy the Command
+              | ---
+              |     Install Command Line Tool…
+              |     Remove Portcullis…
+              | ---
+              |     About Portcullis
             Quit Portcullis
         ");
     }
 
     #[test]
-    fn one_open_in_a_lab_with_its_listener() {
+    fn one_is_open_and_its_debugger_waits() {
         let status = status(|facts, report| {
             open(report, hosts(&["192.168.1.0/24"]));
-            facts.lab = Some("/tmp/lab".into());
-            listening(facts, "dlv dap (7)", "127.0.0.1", Bind::Loopback);
-            report.notes = vec![note("com.golang.dlv")];
+            listening(facts, "dlv dap (7)", "every address", Bind::Every);
+            facts.blocked = Some([(2345, attempts(3))].into());
         });
-        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
-        1 port is open: 2345 (dlv)  (grey)
-        Lab: nothing on this machine is changed  (grey)
+        let mut facts = facts(&status);
+        let opened = LastChange {
+            number: Some(7),
+            clock: "14:02".into(),
+            opened: vec![range("2345")],
+            ..LastChange::default()
+        };
+        facts.offers.undo = Some(opened.clone());
+        facts.offers.last_change = Some(opened);
+        facts.offers.last_time =
+            vec![dlv(), NamedPort { name: "node".parse().unwrap(), range: range("9229") }];
+        facts.offers.stoppable = vec![StoppableProcess { port: 2345, pid: 7, name: "dlv".into() }];
+        let rows = rows(&facts, &MenuState::default(), &MenuLayout::of(&status));
+        let top: Vec<MenuRow> = rows.iter().map(|row| MenuRow { rows: Vec::new(), ..row.clone() }).collect();
+        insta::assert_snapshot!(drawn(&top), @r"
+            1 port is open for 192.168.1.0/24
+            Opened 2345 at 14:02
         ---
-        [x] 2345  dlv — open for 192.168.1.0/24 · dlv dap (7), this Mac only
-        [ ] 9229  node — closed
+        [x] 2345  Delve — open for 192.168.1.0/24 · waits
+        [ ] 9229  Node.js — closed
         [ ] 5678  debugpy — closed
+          > More Ports  (grey)
+          > Details
         ---
-          > Connect to 2345
-              | dlv dap (7) listens on 127.0.0.1 only: other machines cannot  (grey)
-              | reach it, whatever pf does  (grey)
-              | ---
-              | Next: on this Mac, connect to it as it is; for another machine  (grey)
-              | use an SSH tunnel: `ssh -L 2345:127.0.0.1:2345 USER@THIS-MAC`  (grey)
-              | ---
-              |     Copy Settings for VS Code
-              |     Copy Settings for GoLand
-        [x] Guard Closed Ports
             Close All
-            Check Now
-        the anchor com.golang.dlv has a rule for port 2345 that is not  (grey)
-        ours: it is left alone  (grey)
+            Open as Last Time: 2345, 9229…
+            Undo Opened 2345…
         ---
+        [x] Keep Debug Ports Closed…
+        ---
+          > Settings
+          > Help
             Quit Portcullis
         ");
+        insta::assert_snapshot!(drawn(&found(&rows, "details:2345").unwrap().rows), @r"
+        dlv dap waits, and can be reached by 192.168.1.0/24  (grey)
+            Next: Copy the Settings to Connect
+        Listens: dlv dap (7) on every address  (grey)
+        ---
+            Open for 1 Hour…
+            Open for 2 Hours…
+            Open Until Restart…
+            Open Until I Close It…
+        ---
+        [ ] For This Network…
+            No one was blocked  (grey)
+        [ ] For Anyone (can run code as you)…
+        ---
+          > Copy Settings for This Mac
+              |     VS Code
+              |     GoLand
+          > Copy Settings for Another Machine
+              |     VS Code
+              |     GoLand
+            Stop dlv (7)…
+        ");
+        assert_eq!(action_of(&rows, "undo"), Some(&MenuAction::Undo(7)));
+        assert_eq!(action_of(&rows, "again"), Some(&MenuAction::Reopen(facts.offers.last_time.clone())));
     }
 
     #[test]
-    fn a_change_that_was_interrupted_is_not_closed_and_can_be_repaired() {
-        let status = status(|facts, _| {
+    fn the_news_row_says_what_matters_most() {
+        let blocked = status(|facts, _| facts.blocked = Some([(2345, attempts(3))].into()));
+        let interrupted = status(|facts, _| {
             let open = MayBeOpen { name: dlv().name, port: dlv().range, from: Source::Any };
             facts.interrupted = Some(Changing { since: 0, pid: 7, open: vec![open] });
         });
-        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
-        Not known: a change was interrupted  (grey)
-        ---
-        [x] 2345  dlv — may be open: a change was interrupted
-        [ ] 9229  node — closed
-        [ ] 5678  debugpy — closed
-        ---
-            Repair…
-        [x] Guard Closed Ports
-            Close All
-            Check Now
-        ---
-            Quit Portcullis
-        ");
-        assert_eq!(clicked(&status, "port:2345"), Some(MenuAction::Close(dlv())));
-        assert_eq!(clicked(&status, "repair"), Some(MenuAction::Repair));
-    }
-
-    #[test]
-    fn waiting_for_permission() {
-        let status = status(|_, _| ());
-        let waiting = |action| drawn(&rows(&status, &MenuState { waiting: Some(action), failure: None }));
-        insta::assert_snapshot!(waiting(MenuAction::Open(dlv())), @r"
-        All debug ports are closed  (grey)
-        ---
-        [ ] 2345  dlv — waiting for permission…  (grey)
-        [ ] 9229  node — closed  (grey)
-        [ ] 5678  debugpy — closed  (grey)
-        ---
-        [x] Guard Closed Ports  (grey)
-            Close All  (grey)
-            Check Now  (grey)
-            Cancel Request
-        ---
-            Quit Portcullis
-        ");
-        insta::assert_snapshot!(waiting(MenuAction::Guard(false)), @r"
-        All debug ports are closed  (grey)
-        ---
-        [ ] 2345  dlv — closed  (grey)
-        [ ] 9229  node — closed  (grey)
-        [ ] 5678  debugpy — closed  (grey)
-        ---
-        [x] Guard Closed Ports — waiting for permission…  (grey)
-            Close All  (grey)
-            Check Now  (grey)
-            Cancel Request
-        ---
-            Quit Portcullis
-        ");
-    }
-
-    #[test]
-    fn a_failure_is_said_in_full() {
-        let failure = Some("cannot load the anchor: pfctl says \"syntax error\"; everything was put back as it was, try again".into());
-        let status = status(|_, _| ());
-        insta::assert_snapshot!(drawn(&rows(&status, &MenuState { waiting: None, failure })), @r#"
-        All debug ports are closed  (grey)
-        ---
-        [ ] 2345  dlv — closed
-        [ ] 9229  node — closed
-        [ ] 5678  debugpy — closed
-        ---
-        [x] Guard Closed Ports
-            Close All  (grey)
-            Check Now
-        Failed: cannot load the anchor: pfctl says "syntax error";  (grey)
-        everything was put back as it was, try again  (grey)
-        ---
-            Quit Portcullis
+        let failure = MenuFailure { action: Some(MenuAction::CloseAll), because: "pfctl says no".into() };
+        let failed = MenuState { failure: Some(failure), ..MenuState::default() };
+        let mut said = Vec::new();
+        let mut say = |facts: &MenuFacts, state: &MenuState| {
+            let rows = rows(facts, state, &MenuLayout::of(&facts.status));
+            said.push(format!("{} {:?}", drawn(&rows[1..2]).trim(), action_of(&rows, "news")));
+        };
+        say(&facts(&blocked), &waiting(MenuAction::Guard(true)));
+        say(&facts(&blocked), &failed);
+        say(&facts(&interrupted), &MenuState::default());
+        let mut doubted = facts(&blocked);
+        doubted.offers.is_first_run = true;
+        for doubt in [
+            MenuDoubt::Preferences("line 1, column 8".into()),
+            MenuDoubt::Ledger,
+            MenuDoubt::NothingClosesByItself,
+        ] {
+            doubted.offers.doubt = Some(doubt);
+            say(&doubted, &MenuState::default());
+        }
+        doubted.offers.doubt = None;
+        say(&doubted, &MenuState::default());
+        say(&facts(&blocked), &MenuState::default());
+        say(&facts(&status(|_, _| ())), &MenuState::default());
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        Waiting for permission: Cancel Request Some(Cancel)
+        Failed: the ports were not closed. See Why… Some(SayFailure)
+        A change was interrupted: Repair… Some(Repair)
+        The preferences do not read: line 1, column 8 Some(OpenPreferences)
+        What is open does not read: Close All Some(CloseAll)
+        Nothing closes by itself: Mend It… Some(Install)
+        Protect the Debug Ports… Some(Guard(true))
+        192.168.1.20 was blocked on 2345: Let In… Some(Open(NamedPort { name: PortName("dlv"), range: PortRange { first: 2345, last: 2345 } }, OpenTerms { from: Some(Also(192.168.1.20)), end: None }))
+        Nothing has changed yet Some(CopyText("Nothing has changed yet"))
         "#);
     }
 
     #[test]
-    fn not_known_is_neither_closed_nor_open() {
-        let status = status(|facts, _| {
-            facts.boot = "other".into();
-            facts.seen = Err("no permission".into());
-        });
-        insta::assert_snapshot!(drawn(&rows(&status, &MenuState::default())), @r"
-        Not known: this Mac was restarted since pf was last looked at  (grey)
-        ---
-        [ ] 2345  dlv — not known
-        [ ] 9229  node — not known
-        [ ] 5678  debugpy — not known
-        ---
-        [ ] Guard Closed Ports
-            Close All
-            Check Now
-        who listens is not known: no permission  (grey)
-        ---
-            Quit Portcullis
+    fn every_state_of_a_port_has_its_words() {
+        let words: Vec<String> = situations().iter().map(|status| row(status, "port:2345")).collect();
+        insta::assert_snapshot!(words.join("\n"), @r"
+        [ ] 2345  Delve — closed
+        [x] 2345  Delve — open for anyone
+        [x] 2345  Delve — open for 10.0.0.0/8
+        [x] 2345  Delve — open for 10.0.0.5 and 1 more
+        [ ] 2345  Delve — let in: the firewall is off
+        [ ] 2345  Delve — not known
+        [ ] 2345  Delve — not protected, another rule blocks it
+        [ ] 2345  Delve — not protected, another rule blocks it
+        [ ] 2345  Delve — let in by another rule
+        [ ] 2345  Delve — not known
+        [ ] 2345  Delve — not known
+        [ ] 2345  Delve — not known
+        [ ] 2345  Delve — closed · 192.168.1.20 was blocked
+        [x] 2345  Delve — may be open: a change was interrupted
+        [ ] 2345  Delve — not protected yet
+        [x] 2345  Delve — open for anyone · this Mac only
+        [ ] 2345  Delve — closed · dlv dap on this Mac only
+        [ ] 2345  Delve — let in, firewall off · this Mac only
+        [x] 2345  Delve — open for anyone · dlv dap waits
+        [ ] 2345  Delve — closed · dlv dap listens
+        [ ] 2345  Delve — let in, firewall off · anyone gets in
         ");
     }
 
     #[test]
-    fn every_state_of_a_port_has_its_words() {
-        let words: Vec<String> = [
-            status(|_, report| open(report, Source::Any)),
-            status(|_, report| open(report, Source::Lan { networks: vec!["10.0.0.0/8".parse().unwrap()] })),
-            status(|_, report| open(report, hosts(&["10.0.0.5/32", "10.0.0.6/32", "10.0.0.7/32"]))),
-            status(|_, report| {
-                open(report, Source::Any);
-                report.set(verdict(Answer::No));
-            }),
-            status(|_, report| {
-                open(report, Source::Any);
-                report.pf = PfState::Disabled;
-            }),
-            status(|_, report| report.pf = PfState::Disabled),
-            status(|_, report| report.pf = PfState::Unknown("?".into())),
-            status(|_, report| report.guard = Guard::Off),
-            status(|_, report| report.set(verdict(Answer::Yes))),
-            status(|_, report| report.set(verdict(Answer::Unknown))),
-        ]
-        .iter()
-        .map(dlv_row)
-        .collect();
+    fn every_state_has_its_headline() {
+        let words: Vec<String> = situations().iter().map(|status| row(status, "header")).collect();
         insta::assert_snapshot!(words.join("\n"), @r"
-        [x] 2345  dlv — open for anyone
-        [x] 2345  dlv — open for 10.0.0.0/8
-        [x] 2345  dlv — open for 10.0.0.5 and 2 more
-        [x] 2345  dlv — open, yet another rule blocks it
-        [x] 2345  dlv — open for anyone, and pf is off
-        [ ] 2345  dlv — let in: pf is off
-        [ ] 2345  dlv — not known
-        [ ] 2345  dlv — not protected, another rule blocks it
-        [ ] 2345  dlv — let in by another rule
-        [ ] 2345  dlv — not known
+        All debug ports are closed
+        1 port is open for anyone
+        1 port is open for 10.0.0.0/8
+        1 port is open for 10.0.0.5 and 1 more
+        Ports are not protected: the firewall is off
+        Not known: who reaches some ports
+        No other machine gets in: another rule keeps them out
+        No other machine gets in: another rule keeps them out
+        Other machines get in to 2345, which is to be closed
+        Not known: who reaches some ports
+        Not seen since 00:16
+        Not seen since 00:16
+        All debug ports are closed
+        Not known: a change was interrupted
+        Ports are not protected yet
+        1 port is open for anyone
+        All debug ports are closed
+        Ports are not protected: the firewall is off
+        1 port is open for anyone
+        All debug ports are closed
+        Anyone can reach dlv dap on port 2345
+        ");
+    }
+
+    #[test]
+    fn every_port_has_its_next_step() {
+        let words: Vec<String> = situations()
+            .iter()
+            .map(|status| format!("{} / {}", row(status, "says:2345"), row(status, "next:2345").trim()))
+            .collect();
+        insta::assert_snapshot!(words.join("\n"), @r"
+        Closed: other machines are kept out  (grey) / Next: start the debugger  (grey)
+        Open for anyone: nothing listens yet  (grey) / Next: start the debugger  (grey)
+        Open for 10.0.0.0/8: nothing listens yet  (grey) / Next: start the debugger  (grey)
+        Open for 10.0.0.5 and 1 more: nothing listens yet  (grey) / Next: start the debugger  (grey)
+        Other machines get in, although the port is to be closed  (grey) / Next: Protect the Debug Ports…
+        Whether other machines get in is not known  (grey) / Next: Look Again…
+        Not protected, but another rule keeps others out  (grey) / Next: start the debugger  (grey)
+        Not protected, but another rule keeps others out  (grey) / Next: start the debugger  (grey)
+        Other machines get in, although the port is to be closed  (grey) / Next: Copy the Command That Says Why
+        Whether other machines get in is not known  (grey) / Next: Look Again…
+        Whether other machines get in is not known  (grey) / Next: Look Again…
+        Whether other machines get in is not known  (grey) / Next: Look Again…
+        Closed: other machines are kept out  (grey) / Next: start the debugger  (grey)
+        A change was interrupted: the port may be open  (grey) / Next: Repair…
+        Not protected yet: other machines reach what starts here  (grey) / Next: Look Again…
+        Only this Mac reaches dlv dap: it listens for no other machine  (grey) / Next: Copy the Tunnel for Another Machine
+        Only this Mac reaches dlv dap: it listens for no other machine  (grey) / Next: Copy the Tunnel for Another Machine
+        Only this Mac reaches dlv dap: it listens for no other machine  (grey) / Next: Protect the Debug Ports…
+        dlv dap waits, and can be reached by anyone  (grey) / Next: Copy the Settings to Connect
+        Closed: other machines are kept from dlv dap  (grey) / Next: Open for Other Machines…
+        Anyone can reach dlv dap, and run code as you  (grey) / Next: Protect the Debug Ports…
         ");
     }
 
@@ -380,20 +550,20 @@ mod tests {
         ]
         .into_iter()
         .map(|(opening, networks)| {
-            dlv_row(&status(|facts, report| {
+            let status = status(|facts, report| {
                 report.set(verdict(if opening.is_paused() { Answer::No } else { Answer::Yes }));
                 report.openings = vec![opening];
                 facts.networks = networks;
-            }))
+            });
+            row(&status, "port:2345")
         })
         .collect();
-        assert!(rows.iter().all(|row| row.chars().count() <= "[x] ".len() + 52), "{rows:?}");
         insta::assert_snapshot!(rows.join("\n"), @r"
-        [x] 2345  dlv — open for anyone
-        [x] 2345  dlv — about to pause: not on 10.1.2.0/24
-        [x] 2345  dlv — open for anyone
-        [x] 2345  dlv — paused: not on 10.1.2.0/24
-        [x] 2345  dlv — paused: not on 10.1.2.0/24
+        [x] 2345  Delve — open for anyone
+        [x] 2345  Delve — about to pause: not on 10.1.2.0/24
+        [x] 2345  Delve — open for anyone
+        [x] 2345  Delve — paused: not on 10.1.2.0/24
+        [x] 2345  Delve — paused: not on 10.1.2.0/24
         ");
     }
 
@@ -401,35 +571,21 @@ mod tests {
     fn a_program_cannot_write_rows_by_its_name() {
         let named = |name: &str| {
             let status = status(|facts, _| listening(facts, name, "127.0.0.1", Bind::Loopback));
-            let menu = drawn(&rows(&status, &MenuState::default()));
+            let menu = drawn(&menu(&status, &MenuState::default()));
             assert!(!menu.contains('\u{202e}'), "{menu}");
-            assert!(menu.lines().all(|line| line.chars().count() < 90), "{menu}");
-            dlv_row(&status)
+            assert!(menu.lines().all(|line| line.chars().count() < 110), "{menu}");
+            row(&status, "port:2345")
         };
-        assert_eq!(named("a\nb\u{202e}c"), "[ ] 2345  dlv — closed · a?b?c, this Mac only");
-        let long = format!("[ ] 2345  dlv — closed · {}…, this Mac only", "x".repeat(32));
+        assert_eq!(named("a\nb\u{202e}c"), "[ ] 2345  Delve — closed · a?b?c on this Mac only");
+        let long = "[ ] 2345  Delve — closed · this Mac only";
         assert_eq!(named(&"x".repeat(300)), long);
-    }
-
-    #[test]
-    fn who_was_blocked_has_a_row() {
-        let last_from = "192.168.1.20".parse().unwrap();
-        let status = status(|facts, _| {
-            let attempts = |attempts| Attempts { attempts, last_from, last: 1000 };
-            facts.blocked = Some([(2345, attempts(3)), (9229, attempts(1)), (22, attempts(9))].into());
-        });
-        let drawn = drawn(&rows(&status, &MenuState::default()));
-        assert!(drawn.contains("\n2345: 3 attempts blocked in the last hour, last from"), "{drawn}");
-        assert!(drawn.contains("\n192.168.1.20  (grey)\n"), "{drawn}");
-        assert!(drawn.contains("\n9229: 1 attempt blocked in the last hour, from 192.168.1.20  (grey)\n"));
-        assert!(!drawn.contains("9 attempts"), "a port that is not shown");
     }
 
     #[test]
     fn a_click_does_what_the_row_says() {
         let closed = status(|_, _| ());
         let opened = status(|_, report| open(report, Source::Any));
-        assert_eq!(clicked(&closed, "port:2345"), Some(MenuAction::Open(dlv())));
+        assert_eq!(clicked(&closed, "port:2345"), Some(MenuAction::Open(dlv(), OpenTerms::default())));
         assert_eq!(clicked(&opened, "port:2345"), Some(MenuAction::Close(dlv())));
         assert_eq!(clicked(&opened, "port:1"), None);
         assert_eq!(clicked(&closed, "guard"), Some(MenuAction::Guard(false)));
@@ -437,131 +593,152 @@ mod tests {
         assert_eq!(clicked(&unset, "guard"), Some(MenuAction::Guard(true)));
         assert_eq!(clicked(&closed, "close-all"), None, "it is grey");
         assert_eq!(clicked(&opened, "close-all"), Some(MenuAction::CloseAll));
-        let waiting = MenuState { waiting: Some(MenuAction::CloseAll), failure: None };
-        for id in ["port:2345", "guard", "close-all", "check"] {
-            assert_eq!(action_of(&rows(&opened, &waiting), id), None, "{id} while a prompt is up");
-        }
-        assert_eq!(action_of(&rows(&opened, &waiting), "quit"), Some(&MenuAction::Quit));
-        assert_eq!(action_of(&rows(&opened, &waiting), "cancel"), Some(&MenuAction::Cancel));
-        assert_eq!(clicked(&opened, "cancel"), None);
+        let an_hour = OpenTerms { from: None, end: Some(EndChoice::For(3600)) };
+        assert_eq!(clicked(&closed, "hour:2345"), Some(MenuAction::Open(dlv(), an_hour)));
     }
 
     #[test]
-    fn what_is_on_a_port_can_be_read_and_its_settings_copied() {
-        let used = status(|facts, _| listening(facts, "dlv dap (7)", "every address", Bind::Every));
-        let copy = |client: &str| Some(MenuAction::Copy { port: 2345, client: client.to_owned() });
-        assert_eq!(clicked(&used, "copy:2345:GoLand"), copy("GoLand"));
-        assert_eq!(clicked(&used, "copy:2345:emacs"), None);
-        assert_eq!(clicked(&used, "copy:9229:GoLand"), None);
-        assert_eq!(clicked(&status(|_, _| ()), "copy:2345:GoLand"), None, "it is gone");
-        let waiting = MenuState { waiting: Some(MenuAction::Check), failure: None };
-        for state in [MenuState::default(), waiting] {
-            let rows = rows(&used, &state);
-            let menu = rows.iter().find(|row| row.kind == RowKind::Menu).unwrap();
-            assert_eq!((menu.id.as_str(), menu.enabled), ("connect:2345", true));
-            for row in &menu.rows {
-                assert_eq!(action_of(&rows, &row.id).is_some(), row.enabled, "{row:?}");
-            }
-        }
-        insta::assert_snapshot!(drawn(&rows(&used, &MenuState::default())), @r"
-        All debug ports are closed  (grey)
-        ---
-        [ ] 2345  dlv — closed · dlv dap (7), listens
-        [ ] 9229  node — closed
-        [ ] 5678  debugpy — closed
-        ---
-          > Connect to 2345
-              | pf blocks port 2345 from other machines (our guard blocks it)  (grey)
-              | ---
-              | Next: open it for this network: `portcullis open 2345 --from  (grey)
-              | lan`  (grey)
-              | ---
-              |     Copy Settings for VS Code
-              |     Copy Settings for GoLand
-        [x] Guard Closed Ports
-            Close All  (grey)
-            Check Now
-        ---
-            Quit Portcullis
-        ");
-        let two = status(|facts, _| {
+    fn while_a_prompt_is_up_what_needs_no_root_works() {
+        let used = status(|facts, report| {
+            open(report, Source::Any);
             listening(facts, "dlv dap (7)", "every address", Bind::Every);
-            facts.seen.as_mut().unwrap()[1] =
-                PortFacts::listening(9229, "node (8)", "127.0.0.1", Bind::Loopback);
         });
-        insta::assert_snapshot!(drawn(&rows(&two, &MenuState::default())), @r"
-        All debug ports are closed  (grey)
-        ---
-        [ ] 2345  dlv — closed · dlv dap (7), listens
-        [ ] 9229  node — closed · node (8), this Mac only
-        [ ] 5678  debugpy — closed
-        ---
-          > Connect
-              |   > 2345  dlv dap (7)
-              |       | pf blocks port 2345 from other machines (our guard blocks it)  (grey)
-              |       | ---
-              |       | Next: open it for this network: `portcullis open 2345 --from  (grey)
-              |       | lan`  (grey)
-              |       | ---
-              |       |     Copy Settings for VS Code
-              |       |     Copy Settings for GoLand
-              |   > 9229  node (8)
-              |       | node (8) listens on 127.0.0.1 only: other machines cannot reach  (grey)
-              |       | it, whatever pf does  (grey)
-              |       | ---
-              |       | Next: on this Mac, connect to it as it is; for another machine  (grey)
-              |       | use an SSH tunnel: `ssh -L 9229:127.0.0.1:9229 USER@THIS-MAC`  (grey)
-        [x] Guard Closed Ports
-            Close All  (grey)
-            Check Now
-        ---
-            Quit Portcullis
-        ");
+        let rows = menu(&used, &waiting(MenuAction::CloseAll));
+        for id in ["port:2345", "guard", "close-all", "check", "hour:2345", "remove"] {
+            assert_eq!(action_of(&rows, id), None, "{id} while a prompt is up");
+        }
+        assert_eq!(action_of(&rows, "quit"), Some(&MenuAction::Quit));
+        assert_eq!(action_of(&rows, "news"), Some(&MenuAction::Cancel));
+        let settings = MenuAction::Copy { port: 2345, client: "GoLand".to_owned(), elsewhere: false };
+        assert_eq!(action_of(&rows, "copy-here-1:2345"), Some(&settings));
+        for id in ["about", "doctor", "for:2h", "header", "copy-elsewhere-0:2345"] {
+            assert!(action_of(&rows, id).is_some(), "{id}");
+        }
     }
 
-    /// So many ports, each third in use, the last one open; and many notes.
-    fn crowded(count: usize) -> Status {
-        let numbered = |number: usize| {
-            let name = format!("own-{number}").parse().unwrap();
-            DebugPort { name, port: range(&(30_000 + number).to_string()), ..usual_ports().remove(0) }
-        };
-        let used = |number: u16| {
-            let seen = PortFacts::listening(number, &"x".repeat(100), "127.0.0.1", Bind::Loopback);
-            PortFacts { clients: (0..30).map(|client| format!("client {client}")).collect(), ..seen }
-        };
-        sample::status((1..=count).map(numbered).collect(), |facts, report| {
-            facts.lab = Some("/tmp/lab".into());
-            for seen in facts.seen.iter_mut().flatten().filter(|seen| seen.port % 3 == 0) {
-                *seen = used(seen.port);
+    #[test]
+    fn what_was_copied_says_so_in_its_place() {
+        let state = MenuState { copied: Some("doctor".to_owned()), ..MenuState::default() };
+        let rows = menu(&status(|_, _| ()), &state);
+        assert_eq!(found(&rows, "doctor").unwrap().text, "Copied");
+        assert_ne!(found(&rows, "history").unwrap().text, "Copied");
+    }
+
+    /// The ids from top to bottom, those of menus within menus too.
+    fn ids(rows: &[MenuRow]) -> Vec<String> {
+        rows.iter().flat_map(|row| [vec![row.id.clone()], ids(&row.rows)].concat()).collect()
+    }
+
+    #[test]
+    fn no_row_comes_goes_or_moves_while_things_change() {
+        let mut states = vec![MenuState::default(), waiting(MenuAction::Check)];
+        let failure = MenuFailure { action: None, because: "x".repeat(500) };
+        states.push(MenuState { failure: Some(failure), ..MenuState::default() });
+        let all: Vec<Status> = situations().into_iter().filter(|status| status.ports.len() == 3).collect();
+        let mut layout = MenuLayout::of(&all[0]);
+        all.iter().for_each(|status| layout.follow(status));
+        let first = ids(&rows(&facts(&all[0]), &states[0], &layout));
+        for status in &all {
+            for state in &states {
+                layout.follow(status);
+                assert_eq!(ids(&rows(&facts(status), state, &layout)), first, "{}", status.sentence);
             }
-            if let Some(last) = report.managed.last().cloned() {
-                report.open(&last, Source::Any);
-            }
-            let note = |number| note(&format!("note {number} {}", "long ".repeat(40)));
-            report.notes = (0..30).map(note).collect();
-        })
+        }
+    }
+
+    #[test]
+    fn a_port_that_comes_is_added_at_the_end_and_stays() {
+        let before = status(|_, _| ());
+        let other = NamedPort { name: "x".parse().unwrap(), range: range("4000") };
+        let with = status(|_, report| report.open(&other, Source::Any));
+        let mut layout = MenuLayout::of(&before);
+        let old = ids(&rows(&facts(&before), &MenuState::default(), &layout));
+        layout.follow(&with);
+        let new = ids(&rows(&facts(&with), &MenuState::default(), &layout));
+        let kept: Vec<&String> = new.iter().filter(|id| old.contains(id)).collect();
+        assert_eq!(kept, old.iter().collect::<Vec<_>>());
+        assert!(new.contains(&"port:4000".to_owned()));
+        layout.follow(&before);
+        let rows = rows(&facts(&before), &MenuState::default(), &layout);
+        assert_eq!(ids(&rows), new);
+        assert_eq!(drawn(&[found(&rows, "port:4000").unwrap().clone()]), "[ ] 4000  x — not known  (grey)");
+        let unreadable = Status { listed: None, ports: Vec::new(), ..before };
+        layout.follow(&unreadable);
+        assert_eq!(ids(&super::rows(&facts(&unreadable), &MenuState::default(), &layout)), new);
+        let fewer = sample::status(usual_ports()[..2].to_vec(), |_, _| ());
+        layout.follow(&fewer);
+        assert_eq!(layout, MenuLayout::of(&fewer), "another list in the preferences is another menu");
     }
 
     #[test]
     fn a_menu_is_never_long_and_open_ports_are_never_left_out() {
-        for count in [0, 5, 9, 10, 11, 40] {
-            for failure in [None, Some("word ".repeat(200)), Some("x".repeat(500))] {
-                let last = format!("{}", 30_000 + count);
-                let status = crowded(count);
-                let rows = rows(&status, &MenuState { waiting: None, failure });
-                let mut ids = std::collections::BTreeSet::new();
+        for count in [0, 5, 9, 25, 26, 200] {
+            let numbered = |number: usize| {
+                let name = format!("own-{number}").parse().unwrap();
+                DebugPort { name, port: range(&(30_000 + number).to_string()), ..usual_ports().remove(0) }
+            };
+            let ports: Vec<DebugPort> = (1..=count).map(numbered).collect();
+            let idle = sample::status(ports.clone(), |_, _| ());
+            let last_open = sample::status(ports, |facts, report| {
+                let clients = (0..30).map(|client| format!("client {client}")).collect();
+                if let Some(seen) = facts.seen.iter_mut().flatten().next() {
+                    let long = PortFacts::listening(seen.port, &"x".repeat(100), "127.0.0.1", Bind::Loopback);
+                    *seen = PortFacts { clients, ..long };
+                }
+                if let Some(last) = report.managed.last().cloned() {
+                    report.open(&last, Source::Any);
+                }
+            });
+            let mut layout = MenuLayout::of(&idle);
+            layout.follow(&last_open);
+            for layout in [layout, MenuLayout::of(&last_open)] {
+                let rows = rows(&facts(&last_open), &MenuState::default(), &layout);
+                let mut each = std::collections::BTreeSet::new();
+                assert!(ids(&rows).into_iter().all(|id| each.insert(id)), "every id once");
                 let mut menus = vec![&rows];
                 while let Some(menu) = menus.pop() {
-                    assert!(menu.len() <= MOST_ROWS, "{count}: {}", drawn(menu));
-                    assert!(
-                        menu.iter().all(|row| ids.insert(row.id.as_str())),
-                        "every id once: {}",
-                        drawn(menu)
-                    );
+                    let lines = menu.iter().filter(|row| row.kind == RowKind::Separator).count();
+                    assert!(menu.len() - lines <= MOST_ROWS, "{count}: {}", drawn(menu));
                     menus.extend(menu.iter().map(|row| &row.rows).filter(|rows| !rows.is_empty()));
                 }
-                assert_eq!(ids.contains(format!("port:{last}").as_str()), count > 0, "{}", drawn(&rows));
-                assert!(rows.iter().all(|row| row.text.chars().count() <= 90), "{}", drawn(&rows));
+                let last = format!("port:{}", 30_000 + count);
+                assert_eq!(found(&rows, &last).is_some(), count > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn no_row_speaks_the_language_of_packet_filters() {
+        let foreign =
+            ["pf", "guard", "unmanaged", "filtered", "anchor", "ledger", "ruleset", "helper", "root"];
+        for status in situations() {
+            for state in [MenuState::default(), waiting(MenuAction::Check)] {
+                let mut menus = vec![menu(&status, &state)];
+                while let Some(rows) = menus.pop() {
+                    for row in rows {
+                        let mut words = row.text.split(|c: char| !c.is_alphanumeric());
+                        assert!(
+                            !words.any(|word| foreign.contains(&word.to_lowercase().as_str())),
+                            "{}",
+                            row.text
+                        );
+                        assert!(
+                            !row.id.starts_with("port:") || row.text.chars().count() <= PORT_WIDTH,
+                            "{}",
+                            row.text
+                        );
+                        assert!(row.text.chars().count() <= 84, "{}", row.text);
+                        menus.push(row.rows);
+                    }
+                }
+            }
+        }
+        // Every text that stands in the file of words, whether a situation above has it or not.
+        let source = include_str!("words.rs");
+        for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for text in line.split('"').skip(1).step_by(2) {
+                let mut words = text.split(|c: char| !c.is_alphanumeric());
+                assert!(!words.any(|word| foreign.contains(&word.to_lowercase().as_str())), "{text}");
             }
         }
     }

@@ -1,88 +1,63 @@
 //! The rows of ports.
 
-use super::row::{
-    MOST_ROWS, MenuAction, MenuRow, MenuState, RowKind, action_row, menu_row, paragraph, separator,
-};
+use super::facts::MenuFacts;
+use super::layout::{MenuLayout, PORTS_IN_SIGHT, PlacedPort};
+use super::make::{action_row, menu_row, text_row};
+use super::row::{MenuAction, MenuRow, MenuState, OpenTerms, RowKind};
 use super::words;
-use crate::diagnosis::Reachability;
-use crate::status::{PortState, PortStatus, Status};
+use crate::status::{Attempts, PortState, PortStatus, Status};
 
-/// The ports that `room` rows can show, one row kept for the number of those left out.
-pub(super) fn ports_that_fit(ports: &[PortStatus], room: usize) -> Vec<&PortStatus> {
-    if ports.len() <= room {
-        return ports.iter().collect();
+/// The ports in the menu itself, and the menu of the others.
+pub(super) fn port_rows(facts: &MenuFacts, state: &MenuState, layout: &MenuLayout) -> Vec<MenuRow> {
+    let mut rows: Vec<MenuRow> =
+        layout.ports.iter().map(|placed| port_row(&facts.status, state, placed)).collect();
+    let mut more = rows.split_off(rows.len().min(PORTS_IN_SIGHT));
+    if layout.left_out > 0 {
+        more.push(text_row("left-out", words::more(layout.left_out)));
     }
-    let rank = |port: &PortStatus| match (port.state, port.in_use) {
-        (PortState::Open | PortState::MayBeOpen, _) => 0,
-        (_, true) => 1,
-        (_, false) => 2,
-    };
-    let mut places: Vec<(usize, &PortStatus)> = ports.iter().enumerate().collect();
-    places.sort_by_key(|(_, port)| rank(port));
-    places.truncate(room.saturating_sub(1));
-    places.sort_by_key(|(place, _)| *place);
-    places.into_iter().map(|(_, port)| port).collect()
+    rows.push(menu_row("more-ports", words::MORE_PORTS, more));
+    rows
 }
 
 /// A port that is open, or may be, closes; any other opens.
-pub(super) fn port_row(status: &Status, state: &MenuState, port: &PortStatus) -> MenuRow {
-    let action = match port.state {
-        PortState::Open | PortState::MayBeOpen => MenuAction::Close(port.named_port()),
-        PortState::Closed | PortState::LetIn | PortState::Unmanaged | PortState::Unknown => {
-            MenuAction::Open(port.named_port())
+fn port_row(status: &Status, state: &MenuState, placed: &PlacedPort) -> MenuRow {
+    let id = format!("port:{}", placed.port.range);
+    let named = words::named(&placed.port, &placed.title);
+    let Some(port) = of_placed(status, placed) else {
+        let kind = RowKind::Check { checked: false };
+        return action_row(state, &id, kind, words::gone(&named), None);
+    };
+    let checked = is_open(port);
+    let action = match checked {
+        true => MenuAction::Close(port.named_port()),
+        false => MenuAction::Open(port.named_port(), OpenTerms::default()),
+    };
+    let text = match &state.waiting {
+        Some(waiting @ (MenuAction::Open(of, _) | MenuAction::Close(of))) if of.range == port.port => {
+            words::waits(&named, waiting)
         }
+        _ => words::port(status, port, &named),
     };
-    let waits = match &state.waiting {
-        Some(MenuAction::Open(waiting) | MenuAction::Close(waiting)) => waiting.range == port.port,
-        _ => false,
-    };
-    let waiting = state.waiting.as_ref().filter(|_| waits);
-    let says = waiting.map_or_else(|| words::port(status, port), |action| words::waiting(action).to_owned());
-    let checked = matches!(port.state, PortState::Open | PortState::MayBeOpen);
-    let kind = RowKind::Check { checked };
-    let text = format!("{} — {says}", words::named(port));
-    let row = action_row(&format!("port:{}", port.port), kind, text, action);
-    MenuRow { enabled: state.waiting.is_none(), ..row }
+    action_row(state, &id, RowKind::Check { checked }, text, Some(action))
 }
 
-/// The attempts that were blocked in the last hour, port by port.
-pub(super) fn blocked_rows(status: &Status) -> impl Iterator<Item = MenuRow> {
-    let blocked = status.ports.iter().filter_map(|port| Some((port.port, port.blocked.as_ref()?)));
-    blocked
-        .flat_map(|(port, attempts)| paragraph(&format!("blocked:{port}"), &format!("{port}: {attempts}"), 2))
+/// How the port of a row stands; `None` where it is shown no more.
+pub(super) fn of_placed<'a>(status: &'a Status, placed: &PlacedPort) -> Option<&'a PortStatus> {
+    status.ports.iter().find(|port| port.port == placed.port.range)
 }
 
-/// What is said of the ports in use, and the settings to connect to them: a menu for the one, or a menu of menus, so that
-/// it takes one row however many there are.
-pub(super) fn connect_row(status: &Status) -> Option<MenuRow> {
-    let of_port = |(number, port): (u16, &PortStatus), text: String| {
-        menu_row(&format!("connect:{number}"), text, connect_rows(number, port))
+pub(super) fn is_open(port: &PortStatus) -> bool {
+    matches!(port.state, PortState::Open | PortState::MayBeOpen)
+}
+
+/// Whether the last one that was blocked is not let in now, as far as the port's source tells.
+pub(super) fn can_let_in(port: &PortStatus) -> Option<&Attempts> {
+    let attempts = port.blocked.as_ref()?;
+    let is_let_in = match &port.from {
+        Some(from) => {
+            from.networks().is_none_or(|all| all.iter().any(|net| net.contains(&attempts.last_from)))
+        }
+        None => false,
     };
-    let in_use = status.ports.iter().filter(|port| port.in_use);
-    let numbered = in_use.filter_map(|port| Some((port.about?, port)));
-    let mut all: Vec<(u16, &PortStatus)> = numbered.take(MOST_ROWS).collect();
-    if all.len() > 1 {
-        let rows = all.into_iter().map(|port| of_port(port, words::used(port.0, port.1))).collect();
-        return Some(menu_row("connect", words::CONNECT.to_owned(), rows));
-    }
-    all.pop().map(|port| of_port(port, words::connect(port.0)))
-}
-
-/// What stands in the way, what to do, and what can be copied.
-fn connect_rows(number: u16, port: &PortStatus) -> Vec<MenuRow> {
-    let mut rows = paragraph(&format!("because:{number}"), &port.because, 5);
-    if port.situation != Reachability::Reachable {
-        rows.push(separator(&format!("above-next:{number}")));
-        rows.extend(paragraph(&format!("next:{number}"), &words::next(&port.next), 5));
-    }
-    if !port.connect.is_empty() {
-        rows.push(separator(&format!("above-copy:{number}")));
-    }
-    let room = MOST_ROWS - rows.len();
-    rows.extend(port.connect.iter().take(room).map(|client| {
-        let action = MenuAction::Copy { port: number, client: client.clone() };
-        // It asks for no permission, so it waits for none.
-        action_row(&format!("copy:{number}:{client}"), RowKind::Button, words::copy(client), action)
-    }));
-    rows
+    (!is_let_in).then_some(attempts)
 }

@@ -1,43 +1,106 @@
 //! The menu as a value: rows, and what a click on one asks for.
 
-use super::text::plain;
+use std::net::IpAddr;
+
+use super::facts::StoppableProcess;
+use crate::rules::end_choice::EndChoice;
+use crate::rules::ends::EndOfDay;
 use crate::rules::named_port::NamedPort;
 
-/// No menu has more rows than this: ports and notes that find no room are counted in one row.
+/// No menu has more rows than this, lines apart.
 pub const MOST_ROWS: usize = 20;
 
-/// What the menu shows that is not in the status.
+/// What the menu shows of the tray's own doings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MenuState {
     /// The action that waits for permission: there is one prompt at a time.
     pub waiting: Option<MenuAction>,
-    /// Why the last action failed, until another succeeds.
-    pub failure: Option<String>,
+    /// What failed last, until it is read or another action succeeds.
+    pub failure: Option<MenuFailure>,
+    /// The row whose text is on the clipboard, until something else happens.
+    pub copied: Option<String>,
+}
+
+/// An action that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MenuFailure {
+    /// `None`: nothing was clicked.
+    pub action: Option<MenuAction>,
+    /// Why, in full.
+    pub because: String,
 }
 
 /// What a click asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MenuAction {
-    /// Open for the source in the preferences.
-    Open(NamedPort),
+    /// Open.
+    Open(NamedPort, OpenTerms),
     Close(NamedPort),
     CloseAll,
+    /// Open several as the preferences say.
+    Reopen(Vec<NamedPort>),
+    /// Turn back the change of this number.
+    Undo(u32),
     /// Switch the guard on or off.
     Guard(bool),
     /// Have root look at pf.
     Check,
     /// Have root undo a change that was interrupted.
     Repair,
+    /// Have root install the part that closes ports in time.
+    Install,
+    /// Have root see to it that terminals find the command line.
+    InstallCommandLine,
+    /// Have root set when the working day ends.
+    EndOfDay(EndOfDay),
+    /// Have root take away all that it has put on this Mac.
+    Uninstall,
+    /// End a program, after a question.
+    Stop(StoppableProcess),
+    /// Set a preference.
+    Prefer {
+        key: &'static str,
+        value: &'static str,
+    },
+    /// Open the file of the preferences.
+    OpenPreferences,
     /// Put the settings to connect to a port on the clipboard.
     Copy {
         port: u16,
         /// The client that they are for, such as `VS Code`.
         client: String,
+        /// Whether that client is on another machine.
+        elsewhere: bool,
     },
+    /// Put this on the clipboard.
+    CopyText(String),
+    /// Say this in a dialog.
+    Say {
+        title: String,
+        text: String,
+    },
+    /// Say in a dialog what failed, and forget it.
+    SayFailure,
     /// Take the administrator prompt away.
     Cancel,
     /// End the app, and the prompt that waits with it; what is open stays open.
     Quit,
+}
+
+/// For whom and until when a click opens a port. `None`: as it is where it is open, else as the preferences say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenTerms {
+    pub from: Option<OpenFor>,
+    pub end: Option<EndChoice>,
+}
+
+/// For whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenFor {
+    Network,
+    Anyone,
+    /// This one, beside those that it is open for.
+    Also(IpAddr),
 }
 
 /// One row of the menu.
@@ -52,7 +115,7 @@ pub struct MenuRow {
     pub enabled: bool,
     /// What a click asks for; `None` where the row only says something.
     pub action: Option<MenuAction>,
-    /// The rows of a [`RowKind::Menu`]; at most [`MOST_ROWS`].
+    /// The rows of a [`RowKind::Menu`]; at most [`MOST_ROWS`], lines apart.
     pub rows: Vec<MenuRow>,
 }
 
@@ -77,49 +140,35 @@ pub fn action_of<'a>(rows: &'a [MenuRow], id: &str) -> Option<&'a MenuAction> {
     here.or_else(|| rows.iter().find_map(|row| action_of(&row.rows, id)))
 }
 
-pub(super) fn text_row(id: &str, text: impl Into<String>) -> MenuRow {
-    let (kind, rows) = (RowKind::Text, Vec::new());
-    MenuRow { id: id.to_owned(), kind, text: text.into(), enabled: false, action: None, rows }
-}
-
-pub(super) fn separator(id: &str) -> MenuRow {
-    MenuRow { kind: RowKind::Separator, ..text_row(id, "") }
-}
-
-pub(super) fn menu_row(id: &str, text: String, rows: Vec<MenuRow>) -> MenuRow {
-    MenuRow { kind: RowKind::Menu, enabled: true, rows, ..text_row(id, text) }
-}
-
-pub(super) fn action_row(id: &str, kind: RowKind, text: String, action: MenuAction) -> MenuRow {
-    MenuRow { kind, enabled: true, action: Some(action), ..text_row(id, text) }
+impl MenuAction {
+    /// Whether root is asked, so that a prompt may come up: there is one at a time.
+    pub fn asks_root(&self) -> bool {
+        match self {
+            MenuAction::Open(..)
+            | MenuAction::Close(_)
+            | MenuAction::CloseAll
+            | MenuAction::Reopen(_)
+            | MenuAction::Undo(_)
+            | MenuAction::Guard(_)
+            | MenuAction::Check
+            | MenuAction::Repair
+            | MenuAction::Install
+            | MenuAction::InstallCommandLine
+            | MenuAction::EndOfDay(_)
+            | MenuAction::Uninstall
+            // It asks by a dialog of its own.
+            | MenuAction::Stop(_) => true,
+            MenuAction::Prefer { .. }
+            | MenuAction::OpenPreferences
+            | MenuAction::Copy { .. }
+            | MenuAction::CopyText(_)
+            | MenuAction::Say { .. }
+            | MenuAction::SayFailure
+            | MenuAction::Cancel
+            | MenuAction::Quit => false,
+        }
+    }
 }
 
 /// How many characters a row of running text holds: a menu is as wide as its widest row.
-const WIDTH: usize = 64;
-
-/// Running text over at most `most` rows; what does not fit ends in `…`.
-pub(super) fn paragraph(id: &str, text: &str, most: usize) -> Vec<MenuRow> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        // A path or a number may be longer than a row.
-        for piece in word.chars().map(plain).collect::<Vec<_>>().chunks(WIDTH) {
-            if length > 0 && length + 1 + piece.len() > WIDTH {
-                lines.push(String::new());
-                length = 0;
-            }
-            if let Some(line) = lines.last_mut() {
-                let gap = (length > 0).then_some(' ');
-                line.extend(gap.iter().chain(piece));
-                length += gap.iter().len() + piece.len();
-            }
-        }
-    }
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(line) = lines.last_mut() {
-            line.push('…');
-        }
-    }
-    lines.into_iter().enumerate().map(|(number, line)| text_row(&format!("{id}:{number}"), line)).collect()
-}
+pub(super) const WIDTH: usize = 64;

@@ -1,10 +1,9 @@
 //! Text of others in a row of the menu.
 
-/// A program names itself, so its name may be long, or hold what would make a row read otherwise.
-pub(super) fn one_line(text: &str) -> String {
-    const MOST: usize = 32;
-    let line: String = text.chars().take(MOST).map(plain).collect();
-    if text.chars().nth(MOST).is_some() { format!("{line}…") } else { line }
+/// A program names itself, so its name may be long, or hold what would make a row read otherwise. It is cut after `most`
+/// characters, without a mark: `…` in a menu means that a click asks something.
+pub(super) fn one_line(text: &str, most: usize) -> String {
+    text.chars().take(most).map(plain).collect::<String>().trim_end().to_owned()
 }
 
 /// The letter itself, or `?` for one that moves others or takes no room.

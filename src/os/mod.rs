@@ -75,6 +75,13 @@ pub fn let_go_of_stdout() -> std::io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(nowhere)?)
 }
 
+/// Asks a process of the user's own to end (TERM). Errors: there is none of that number, or it is another's.
+pub fn end_process(pid: u32) -> std::io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = pid.ok_or(std::io::ErrorKind::NotFound)?;
+    Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
+}
+
 /// The number of this process's group, which is that of the process that leads it; 0 where that one is outside of a
 /// container that this one is in, for which rustix has no value.
 #[expect(unsafe_code, reason = "a C function")]

@@ -312,9 +312,13 @@ impl Files {
         make: Option<u32>,
     ) -> Result<Option<OwnedFd>, FileError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty());
+        let open = || match name {
+            bell::FOLDER => bell::open_on_volume(parent, name, flags),
+            _ => rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty()),
+        };
         let directory = match (open(), make) {
-            (Err(Errno::NOENT), None) => return Ok(None),
+            // What a volume hides is not there for us.
+            (Err(Errno::NOENT | Errno::XDEV), None) => return Ok(None),
             (Err(Errno::NOENT), Some(mode)) => {
                 match rustix::fs::mkdirat(parent.as_fd(), name, Mode::from_raw_mode(mode as _)) {
                     Ok(()) | Err(Errno::EXIST) => open(),

@@ -283,7 +283,7 @@ fn without_recovery(machine: &Machine, request: &Request, unrecovered: Unrecover
         return Carried { response: refused(&message), seen: None };
     };
     let mut half = interrupted.half();
-    machine.expire(&mut half);
+    machine.come_due(&mut half);
     let stuck = format!("a change was interrupted, and is not undone yet: {because}");
     if !request.action.closes() {
         return damaged(format!("{stuck}; {}", change::command(&half, &interrupted)));
@@ -479,8 +479,7 @@ fn desired(machine: &Machine, old: &Ledger, pf: &PfState, request: &Request) -> 
         new.end_of_day = Some(at);
     }
     // Whatever is asked, what is over is closed first.
-    machine.lengthen(&mut new);
-    machine.expire(&mut new);
+    machine.come_due(&mut new);
     machine.follow(&mut new, &request.action);
     request.close.iter().for_each(|port| new.close(port));
     match &request.action {

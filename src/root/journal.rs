@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::os::children::{ProcessId, Register, read_register};
 use crate::os::{FileError, Files};
 use crate::root::request::Request;
-use crate::rules::half::half;
+use crate::rules::half::half_of_change;
 use crate::rules::ledger::{Changing, Ledger, LedgerError, Seconds};
 use crate::rules::seal::{self, SealError};
 use crate::system::{JOURNAL, JOURNAL_CHILDREN};
@@ -130,7 +130,7 @@ impl Journal {
     /// What both ledgers allow. Where one of them has no rules it has no way to load them either; then the way is that of
     /// the other.
     pub fn half(&self) -> Ledger {
-        let mut half = half(&self.before, &self.after);
+        let mut half = half_of_change(&self.before, &self.after);
         half.way = if half.needs_rules() { self.before.way.or(self.after.way) } else { None };
         half
     }

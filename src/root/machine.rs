@@ -96,6 +96,12 @@ pub struct Reached {
 }
 
 impl Machine<'_> {
+    /// Lengthens what is to be lengthened in `ledger`, and closes what is over.
+    pub fn come_due(&self, ledger: &mut Ledger) {
+        self.lengthen(ledger);
+        self.expire(ledger);
+    }
+
     /// Closes what is over in `ledger`, by whichever clock that comes first; what is open still is over by both from then on.
     pub fn expire(&self, ledger: &mut Ledger) {
         let now = Moment { time: self.now, boot: self.boot.clone(), clock: self.clock };
@@ -105,12 +111,14 @@ impl Machine<'_> {
 
     /// Gives what is in session when its evening has come its 30 minutes more. Who is on this Mac itself is not cut off by a
     /// closing, and needs none.
-    pub fn lengthen(&self, ledger: &mut Ledger) {
+    fn lengthen(&self, ledger: &mut Ledger) {
         let now = Moment { time: self.now, boot: self.boot.clone(), clock: self.clock };
         if !ledger.openings.iter().any(|opening| opening.may_last_longer() && opening.is_over(&now)) {
             return;
         }
-        let connections = self.system.connections().unwrap_or_default();
+        // A closing would cut a session off: what cannot be read is read once more, and then nothing is known to be there.
+        let connections = self.system.connections().or_else(|_| self.system.connections());
+        let connections = connections.unwrap_or_default();
         let comes_in =
             |connection: &&TrackedConnection| connection.is_inbound && !connection.remote.ip().is_loopback();
         let used: Vec<u16> = connections.iter().filter(comes_in).map(|one| one.local.port()).collect();

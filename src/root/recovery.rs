@@ -104,7 +104,7 @@ fn try_to_recover(machine: &Machine, request: &Request) -> Result<Option<Recover
     let (journal, _register) =
         take_up(machine, journal.clone()).map_err(|error| stuck(Some(&journal), error))?;
     let mut half = journal.half();
-    machine.expire(&mut half);
+    machine.come_due(&mut half);
     // A closing goes on without what it does not allow.
     let missing =
         if request.action.closes() { Vec::new() } else { missing(machine, &journal, &half, request) };

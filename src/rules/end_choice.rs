@@ -40,6 +40,8 @@ pub enum EndDay {
 pub enum EndChoiceError {
     #[error("\"{}\" is not a duration: write hours, minutes and seconds, such as 2h, 90m or 1h30m", .0.escape_debug())]
     Duration(String),
+    #[error("\"{}\" lies back: give a time ahead, such as 2h, 90m or 1h30m", .0.escape_debug())]
+    Back(String),
     #[error(
         "\"{}\" is not a time: use 18:30, \"tomorrow 09:00\", \"2026-11-29 12:00\", evening or restart", .0.escape_debug()
     )]
@@ -62,6 +64,9 @@ impl EndChoice {
     pub fn parse_for(text: &str) -> Result<Self, EndChoiceError> {
         let invalid = || EndChoiceError::Duration(shortened(text));
         let (mut total, mut rest): (Seconds, &str) = (0, text.trim());
+        if rest.strip_prefix('-').is_some_and(|ahead| Self::parse_for(ahead).is_ok()) {
+            return Err(EndChoiceError::Back(shortened(rest)));
+        }
         for (unit, seconds) in [('h', 3600), ('m', 60), ('s', 1)] {
             let Some((number, behind)) = rest.split_once(unit) else { continue };
             let number: u32 = number.trim().parse().map_err(|_| invalid())?;
@@ -160,6 +165,8 @@ mod tests {
         for text in ["", "90", "m", "2d", "-2h", "0s", "30m2h", "1.5h", "2h garbage", "99999999999h"] {
             assert!(EndChoice::parse_for(text).is_err(), "{text}");
         }
+        let back = EndChoice::parse_for("-5m").unwrap_err();
+        assert_eq!(back.to_string(), "\"-5m\" lies back: give a time ahead, such as 2h, 90m or 1h30m");
     }
 
     #[test]

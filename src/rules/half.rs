@@ -47,6 +47,19 @@ pub fn half(before: &Ledger, after: &Ledger) -> Ledger {
     half
 }
 
+/// [`half`] of a change, in which what was being given its 30 minutes more is still to be given them: until then a port in
+/// session at its evening is neither cut off by what interrupts that nor open for longer.
+pub fn half_of_change(before: &Ledger, after: &Ledger) -> Ledger {
+    let mut half = half(before, after);
+    for opening in &mut half.openings {
+        let sides = opening_of(before, opening.port).zip(opening_of(after, opening.port));
+        if let Some((was, _)) = sides.filter(|(was, is)| was.is_lengthened_by(is)) {
+            opening.evening = was.evening;
+        }
+    }
+    half
+}
+
 fn ports_open(ledger: &Ledger) -> impl Iterator<Item = PortRange> {
     ledger.openings.iter().map(|opening| opening.port)
 }
@@ -201,6 +214,7 @@ fn meet_networks(ours: &[IpNet], theirs: &[IpNet]) -> Vec<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::ends::{EveningEnd, MORE};
     use crate::rules::ledger::{Attachment, Guard, PfToken};
     use crate::rules::openness::excess;
     use crate::rules::sample::{self, ledgers, opening, source};
@@ -289,6 +303,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_being_given_more_time_is_still_to_be_given_it() {
+        let evening = |evening, until| {
+            let mut ledger = open(&[]);
+            ledger.open(Opening {
+                evening: Some(evening),
+                until: Some(until),
+                ..opening("2345-2350", "any", 1)
+            });
+            ledger
+        };
+        let before = evening(EveningEnd::Due, 50);
+        let after = evening(EveningEnd::Extended, 50 + MORE);
+        assert_eq!(half_of_change(&before, &after).openings, before.openings);
+        assert_eq!(half(&before, &after).openings[0].evening, None);
+        // What is opened anew meanwhile has an end of its own.
+        for other in [evening(EveningEnd::Extended, 90), evening(EveningEnd::Extended, 50 + 2 * MORE)] {
+            assert_eq!(half_of_change(&before, &other).openings[0].evening, None);
+        }
+        // A part that is closed by the same request is closed.
+        let mut part = after.clone();
+        part.close(&NamedPort { name: "dlv".parse().unwrap(), range: "2347".parse().unwrap() });
+        let half = half_of_change(&before, &part);
+        let open: Vec<_> = half.openings.iter().map(|open| (open.port.to_string(), open.evening)).collect();
+        let due = Some(EveningEnd::Due);
+        assert_eq!(open, [("2345-2346".to_owned(), due), ("2348-2350".to_owned(), due)]);
+    }
+
+    #[test]
     fn lan_openings_of_two_networks_meet_to_nothing() {
         let on = |home: Option<u8>, from: &str| Opening {
             home: home.map(sample::home),
@@ -341,13 +383,14 @@ mod tests {
         ledger.managed.iter().flat_map(|managed| managed.range.first()..=managed.range.last()).collect()
     }
 
-    /// Openings port by port: how a range is cut makes no difference.
+    /// Openings port by port: how a range is cut makes no difference, nor whether a host is named that lies in a network.
     fn by_port(ledger: &Ledger) -> Vec<(u16, Opening)> {
         let each = |opening: &Opening| {
             let opening = opening.clone();
             (opening.port.first()..=opening.port.last()).map(move |port| {
                 let single = PortRange::single(port).unwrap();
-                (port, Opening { port: single, ..opening.clone() })
+                let let_in = opening.let_in.as_ref().map(IpNet::aggregate);
+                (port, Opening { port: single, let_in, ..opening.clone() })
             })
         };
         ledger.openings.iter().flat_map(each).collect()

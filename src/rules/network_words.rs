@@ -22,7 +22,7 @@ pub fn network_words(opening: &Opening) -> String {
         }
         (_, None) => "on the first network that is known".to_owned(),
         (Some(networks), Some(home)) if networks.is_empty() => {
-            format!("paused: its network ({home}) is not known to be there at the moment")
+            format!("paused: this Mac is not seen on its network ({home}) at the moment")
         }
         (Some(_), Some(_)) => {
             let there = let_in_words(opening);
@@ -31,6 +31,11 @@ pub fn network_words(opening: &Opening) -> String {
         (None, Some(_)) if matches!(opening.from, Source::Lan { .. }) => "while this Mac is on it".to_owned(),
         (None, Some(home)) => format!("while this Mac is on the network {home}"),
     }
+}
+
+/// The network whose leaving ends it; `None` where that does not, or where the network is not known yet.
+pub fn ends_with(opening: &Opening) -> Option<String> {
+    opening.home.as_ref().filter(|_| !opening.stay).map(ToString::to_string)
 }
 
 /// What of its network is let in now, link-local clients apart: they come with it.
@@ -60,7 +65,7 @@ mod tests {
             ),
             (
                 Opening { let_in: Some(Vec::new()), ..lan.clone() },
-                "paused: its network (10.1.2.0/24) is not known to be there at the moment",
+                "paused: this Mac is not seen on its network (10.1.2.0/24) at the moment",
             ),
             (
                 Opening { let_in: Some(Vec::new()), away: true, ..any },
@@ -70,5 +75,13 @@ mod tests {
         ] {
             assert_eq!(network_words(&opening), words);
         }
+    }
+
+    #[test]
+    fn an_opening_ends_with_its_network_once_that_is_known() {
+        let known = Opening { home: Some(home(1)), ..opening("2345", "any", 0) };
+        assert_eq!(ends_with(&known).unwrap(), "10.1.2.0/24");
+        assert_eq!(ends_with(&Opening { stay: true, ..known }), None);
+        assert_eq!(ends_with(&opening("2345", "any", 0)), None);
     }
 }

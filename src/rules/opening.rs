@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::port::PortRange;
-use crate::rules::ends::{EndKind, EveningEnd};
+use crate::rules::ends::{self, EndKind, EveningEnd};
 use crate::rules::home::{Home, Whereabouts};
 use crate::rules::named_port::{NamedPort, PortName};
 use crate::rules::source::{Source, covers};
@@ -143,6 +143,12 @@ impl Opening {
     /// Whether it ends in the evening, and may last longer while in session.
     pub fn may_last_longer(&self) -> bool {
         self.evening == Some(EveningEnd::Due)
+    }
+
+    /// Whether `after` is the same with 30 minutes more, since it was in session when its evening came.
+    pub(super) fn is_lengthened_by(&self, after: &Opening) -> bool {
+        let longer = self.until.map(|until| until.saturating_add(ends::MORE));
+        self.may_last_longer() && after.evening == Some(EveningEnd::Extended) && after.until == longer
     }
 
     /// Ends at `until`, by both clocks, and by neither later than it would have.

@@ -28,6 +28,9 @@ pub struct Firewall {
     /// That what root saw does not speak of now, as a clause; `None` where it does.
     #[serde(skip)]
     pub not_seen: Option<String>,
+    /// Whether nothing of ours was ever on this Mac, as far as that is seen: it is a stock one.
+    #[serde(skip)]
+    pub is_stock: bool,
 }
 
 /// What the guard comes to, as far as it is seen.
@@ -111,6 +114,9 @@ pub(super) fn firewall(facts: &Facts, report: &Result<&Report, Unusable>) -> Fir
         because,
         guard_effect: report.as_ref().map_or(GuardEffect::Unseen, |report| GuardEffect::of(report)),
         not_seen: report.is_err().then(|| not_seen(facts)),
+        is_stock: facts.report == ReportFact::Missing
+            && facts.openings.is_none()
+            && facts.ledger_problem.is_none(),
         guard: report.as_ref().ok().map(|report| report.guard),
         way: report.as_ref().ok().and_then(|report| report.way),
         seen,

@@ -46,6 +46,9 @@ pub struct Status {
     /// Whether a change was begun and not finished: `repair` undoes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+    /// How many of the ports, the first ones, are those that the preferences list; `None` where these do not read.
+    #[serde(skip)]
+    pub listed: Option<usize>,
 }
 
 impl Status {
@@ -79,7 +82,8 @@ impl Status {
             notes.push(format!("who listens is not known: {because}"));
         }
         let lab = facts.lab.clone();
-        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes, interrupted }
+        let listed = Some(facts.ports.len());
+        Status { version: 1, lab, icon, open, sentence, firewall, ports, notes, interrupted, listed }
     }
 }
 

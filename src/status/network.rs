@@ -131,7 +131,7 @@ mod tests {
         Another paused: this Mac is on another network, and the port closes at the next minute
         Another opened on the network 10.1.2.0/24, and open on others too
         Here for the network 10.1.2.0/24, which this Mac is on now
-        Unknown paused: its network (10.1.2.0/24) is not known to be there at the moment
+        Unknown paused: this Mac is not seen on its network (10.1.2.0/24) at the moment
         Unknown open on the first network that is known
         ");
     }

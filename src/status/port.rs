@@ -12,12 +12,12 @@ use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::port::PortRange;
-use crate::report::{Note, PfState, PfVerdict, Report, Unusable};
+use crate::report::{Note, PfState, PfVerdict, Report, ReportFact, Unusable};
 use crate::rules::ends::{EndKind, EveningEnd};
 use crate::rules::evening;
 use crate::rules::ledger::{Guard, MayBeOpen, Opening, Seconds};
 use crate::rules::named_port::{NamedPort, PortName};
-use crate::rules::network_words::network_words;
+use crate::rules::network_words::{ends_with, network_words};
 use crate::rules::source::{Source, is_link_local};
 use crate::system::NetworkFacts;
 
@@ -87,6 +87,10 @@ pub struct PortStatus {
     pub connect: Vec<String>,
     /// Of the last hour; `None` where there was none, or they were not recorded.
     pub blocked: Option<Attempts>,
+    /// Whether a debugger there can be reached by anyone, or may be: pf lets anyone in or was never looked at, the debugger
+    /// listens for other machines, and the Application Firewall is not seen to block it.
+    #[serde(skip)]
+    pub exposed: bool,
     #[serde(skip)]
     is_in_part: bool,
     /// Whether the network that it is open for is none that this Mac is on.
@@ -111,12 +115,19 @@ pub struct PortEnd {
 impl PortEnd {
     fn of(opening: &Opening, facts: &Facts) -> Self {
         let (now, zone) = (facts.now, &facts.zone);
+        // With a set time that is not what it is likely to end by, and its network has a line of its own.
+        let network = ends_with(opening).filter(|_| opening.until.is_none());
+        let words = match (network, evening::in_words(opening, now, zone)) {
+            (Some(network), Some(restart)) => format!("{restart} or leaves {network}"),
+            (Some(network), None) => format!("until this Mac leaves {network}"),
+            (None, words) => words.unwrap_or_else(|| "until it is closed".to_owned()),
+        };
         PortEnd {
             kind: opening.kind(),
             left: opening.until.map(|until| until.saturating_sub(now).max(0)),
             lengthened: opening.evening == Some(EveningEnd::Extended),
             clock: opening.until.map(|until| evening::time_of_day(until, now, zone)),
-            words: evening::in_words(opening, now, zone).unwrap_or_else(|| "until it is closed".to_owned()),
+            words,
         }
     }
 }
@@ -240,6 +251,7 @@ fn port_status(
         said.into_iter().min_by_key(|(_, said)| MOST_TELLING.iter().position(|state| *state == said.state));
     let (seen, said) = telling.unwrap_or_else(|| (&absent, assess(facts, report, port, &absent)));
     let others = used.len().saturating_sub(1);
+    let exposed = used.iter().any(|seen| is_exposed(facts, seen, pf));
     PortStatus {
         port,
         name,
@@ -264,11 +276,20 @@ fn port_status(
         next: said.next_step,
         causes: said.causes,
         in_use: seen.is_in_use(),
+        exposed,
         connect: seen.clients.clone(),
         blocked: facts.blocked.as_ref().and_then(|blocked| attempts_on(blocked, port)),
         is_elsewhere: opening.is_some_and(|opening| is_elsewhere(&opening.from, &facts.networks)),
         is_in_part: opening.is_some_and(|opening| !port.without(opening.port).is_empty()),
     }
+}
+
+fn is_exposed(facts: &Facts, seen: &PortFacts, pf: PerOrigin<Answer>) -> bool {
+    let was_never_looked_at = matches!(facts.report, ReportFact::Missing);
+    let is_blocked = seen.is_blocked || facts.app_firewall == AppFirewall::BlockAll;
+    let lets_in = pf.anyone == Answer::Yes || was_never_looked_at;
+    let listens = seen.presence == Presence::Listens && seen.is_outside() && !seen.subject.is_other;
+    lets_in && listens && !is_blocked
 }
 
 fn state(facts: &Facts, report: &Result<&Report, Unusable>, port: PortRange) -> PortState {

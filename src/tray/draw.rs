@@ -230,7 +230,12 @@ impl DrawnItem {
                     item.set_checked(checked);
                 }
             }
-            DrawnItem::Menu(_, rows) => rows.show(&row.rows),
+            DrawnItem::Menu(menu, rows) => {
+                if menu.is_enabled() != row.enabled {
+                    menu.set_enabled(row.enabled);
+                }
+                rows.show(&row.rows);
+            }
             DrawnItem::Separator(_) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What happens to the tray.
 
 use portcullis::app::AppError;
-use portcullis::status::Status;
+use portcullis::menu::{MenuAction, MenuFacts};
 
 #[derive(Debug)]
 pub enum Event {
@@ -9,12 +9,12 @@ pub enum Event {
     Clicked(String),
     /// The app is asked to end: by a signal, as at the logout.
     End,
-    /// The status is another one now.
-    Seen(Status),
-    /// An action came to its end, and this is the status after it.
-    Done(Result<(), AppError>, Status),
-    /// Settings are on the clipboard, or are not.
-    Copied(Result<(), AppError>),
+    /// There is something else to show.
+    Seen(Box<MenuFacts>),
+    /// An action came to its end, and this is what there is after it.
+    Done(Result<(), AppError>, Box<MenuFacts>),
+    /// An action that no root is asked for came to its end.
+    DoneBeside(MenuAction, String, Result<(), AppError>),
     /// Changes made elsewhere will not show by themselves; says why.
     Blind(String),
 }

@@ -36,12 +36,14 @@ use event::Event;
 use instance::Instance;
 use portcullis::app::{App, AppError};
 use portcullis::elevate::ElevateError;
+use portcullis::elevate::alert;
 use portcullis::elevate::notification;
 use portcullis::elevate::place::RestrictedPlace;
 use portcullis::lab;
-use portcullis::menu::{MenuAction, MenuRow, MenuState, action_of, rows};
+use portcullis::menu::{
+    FAILED, MenuAction, MenuFacts, MenuFailure, MenuLayout, MenuRow, MenuState, action_of, rows,
+};
 use portcullis::os::cancel::Cancellation;
-use portcullis::status::Status;
 use portcullis::status::news::news;
 use portcullis::system::LAUNCHCTL;
 use watch::Watcher;
@@ -190,8 +192,9 @@ struct TraySession {
     app: App,
     proxy: EventLoopProxy<Event>,
     watcher: Watcher,
-    status: Status,
+    facts: MenuFacts,
     state: MenuState,
+    layout: MenuLayout,
     /// Takes the prompt of the action that waits away.
     cancellation: Cancellation,
     /// Whether the app ends as soon as the action that waits has come to its end.
@@ -207,11 +210,11 @@ impl TraySession {
         proxy: &EventLoopProxy<Event>,
         directory: &std::path::Path,
     ) -> Result<Self, TrayError> {
-        let status = watch::first_look(app);
-        let state = MenuState::default();
-        let rows = rows(&status, &state);
-        let tray = Tray::new(&status, &rows, directory)?;
-        let watcher = Watcher::start(app.clone(), status.clone(), {
+        let facts = watch::first_look(app);
+        let (state, layout) = (MenuState::default(), MenuLayout::of(&facts.status));
+        let rows = rows(&facts, &state, &layout);
+        let tray = Tray::new(&facts.status, &rows, directory)?;
+        let watcher = Watcher::start(app.clone(), facts.clone(), {
             let proxy = proxy.clone();
             move |event| send(&proxy, event)
         });
@@ -225,50 +228,74 @@ impl TraySession {
             }
         }));
         let (app, proxy, cancellation) = (app.clone(), proxy.clone(), Cancellation::default());
-        Ok(TraySession { app, proxy, watcher, status, state, cancellation, is_ending: false, rows, tray })
+        let is_ending = false;
+        Ok(TraySession { app, proxy, watcher, facts, state, layout, cancellation, is_ending, rows, tray })
     }
 
     fn handle(&mut self, event: Event) -> Next {
         match event {
             // A panel may send the click of a row that turned grey under the pointer: that one has no action.
             Event::Clicked(id) => match action_of(&self.rows, &id).cloned() {
-                Some(MenuAction::Copy { port, client }) => self.copy(port, client),
                 Some(MenuAction::Cancel) => self.cancellation.cancel(),
                 Some(MenuAction::Quit) => return self.end(),
-                Some(action) => self.begin(action),
+                Some(MenuAction::SayFailure) => self.say_failure(),
+                Some(action) if action.asks_root() => self.begin(action),
+                Some(action) => self.begin_beside(id, action),
                 None => {}
             },
             Event::End => return self.end(),
-            Event::Seen(status) => self.take(status),
+            Event::Seen(facts) => self.take(*facts),
             Event::Done(..) if self.is_ending => return Next::Quit,
-            Event::Done(result, status) => {
-                self.take(status);
-                self.state.waiting = None;
-                self.state.failure = match result {
-                    Ok(()) | Err(AppError::Elevate(ElevateError::Cancelled)) => None,
-                    // It was taken away by a click, before root began.
-                    Err(AppError::Elevate(ElevateError::NotAnswered)) if self.cancellation.is_cancelled() => {
-                        None
-                    }
-                    Err(error) => Some(error.to_string()),
-                };
-            }
-            Event::Copied(result) => self.state.failure = result.err().map(|error| error.to_string()),
-            Event::Blind(because) => self.state.failure = Some(because),
+            Event::Done(result, facts) => self.done(result, *facts),
+            Event::DoneBeside(action, id, result) => self.done_beside(action, id, result),
+            Event::Blind(because) => self.state.failure = Some(MenuFailure { action: None, because }),
         }
+        self.layout.follow(&self.facts.status);
         // A check row has toggled itself when its click arrives; this puts the mark back until the status says so.
-        self.rows = rows(&self.status, &self.state);
-        self.tray.show(&self.status, &self.rows);
+        self.rows = rows(&self.facts, &self.state, &self.layout);
+        self.tray.show(&self.facts.status, &self.rows);
         Next::Wait
     }
 
     /// Takes what was seen last, and tells the user what came about by itself.
-    fn take(&mut self, status: Status) {
-        if let Some(text) = news(&self.status, &status) {
+    fn take(&mut self, facts: MenuFacts) {
+        if let Some(text) = news(&self.facts.status, &facts.status) {
             let app = self.app.clone();
             std::thread::spawn(move || notification::show(app.system(), &text));
         }
-        self.status = status;
+        self.facts = facts;
+        self.state.copied = None;
+    }
+
+    fn done(&mut self, result: Result<(), AppError>, facts: MenuFacts) {
+        self.take(facts);
+        let action = self.state.waiting.take();
+        self.state.failure = match result {
+            Ok(()) | Err(AppError::Elevate(ElevateError::Cancelled)) => None,
+            // It was taken away by a click, before root began.
+            Err(AppError::Elevate(ElevateError::NotAnswered)) if self.cancellation.is_cancelled() => None,
+            Err(error) => Some(MenuFailure { action, because: error.to_string() }),
+        };
+    }
+
+    /// What was copied is said in its row; what failed before is not over by that.
+    fn done_beside(&mut self, action: MenuAction, id: String, result: Result<(), AppError>) {
+        match result {
+            Ok(()) => {
+                let copies = matches!(action, MenuAction::Copy { .. } | MenuAction::CopyText(_));
+                self.state.copied = copies.then_some(id);
+            }
+            Err(error) => {
+                self.state.failure = Some(MenuFailure { action: Some(action), because: error.to_string() });
+            }
+        }
+    }
+
+    /// In a dialog, in full; it is forgotten then.
+    fn say_failure(&mut self) {
+        let Some(failure) = self.state.failure.take() else { return };
+        let app = self.app.clone();
+        std::thread::spawn(move || alert::show(app.system(), FAILED, &failure.because));
     }
 
     /// Ends at once where no action waits, or where it was asked twice; else takes the prompt away and waits for what becomes
@@ -282,20 +309,20 @@ impl TraySession {
         Next::Wait
     }
 
-    /// Starts a worker: what listens is read anew, and another program takes the text.
-    fn copy(&self, port: u16, client: String) {
+    /// Starts a worker for what asks no root: another program takes a text, a dialog waits to be read. It waits for no prompt.
+    fn begin_beside(&mut self, id: String, action: MenuAction) {
+        self.state.copied = None;
         let (app, proxy) = (self.app.clone(), self.proxy.clone());
         std::thread::spawn(move || {
-            let copied = app
-                .connection(port, None, &app.preferences())
-                .and_then(|found| app.copy_setting(&found, &client));
-            send(&proxy, Event::Copied(copied.map(|_| ())));
+            let result = app.carry_out(&action);
+            send(&proxy, Event::DoneBeside(action, id, result));
         });
     }
 
     /// Starts a worker: the prompt may take minutes.
     fn begin(&mut self, action: MenuAction) {
         self.state.waiting = Some(action.clone());
+        self.state.copied = None;
         self.cancellation = Cancellation::default();
         let (app, watcher) = (self.app.until(&self.cancellation), self.watcher.clone());
         std::thread::spawn(move || watcher.done(app.carry_out(&action)));

@@ -10,11 +10,11 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Config, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::event::Event;
-use portcullis::app::{App, AppError, Observation};
+use portcullis::app::{App, AppError};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::watch::{Interest, on_battery, pause};
 use portcullis::firewall::app::AppFirewallCache;
-use portcullis::menu::{MenuRow, MenuState, rows};
+use portcullis::menu::{MenuFacts, MenuLayout, MenuOffers, MenuRow, MenuState, rows};
 use portcullis::os;
 use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
@@ -56,7 +56,7 @@ impl Watcher {
     /// Starts the thread: `report` gets every status that shows otherwise than the one before, `shown` at first.
     ///
     /// Only this thread looks from then on. Were there two, what one saw earlier could be told later.
-    pub fn start(app: App, shown: Status, report: impl Fn(Event) + Send + 'static) -> Self {
+    pub fn start(app: App, shown: MenuFacts, report: impl Fn(Event) + Send + 'static) -> Self {
         let (signal, signals) = channel();
         let changed = signal.clone();
         std::thread::spawn(move || watch(&app, shown, &report, changed, &signals));
@@ -79,8 +79,8 @@ impl Watcher {
     }
 }
 
-/// The status now.
-pub fn first_look(app: &App) -> Status {
+/// What the menu shows now.
+pub fn first_look(app: &App) -> MenuFacts {
     Looker::new(app).look(app, &Signal::Changed).0
 }
 
@@ -98,30 +98,28 @@ impl Looker {
         Looker { app_firewall, on_battery, asked: Instant::now(), earlier: None }
     }
 
-    /// The status now, and how long to wait for a reason to look again. What keeps it from being known makes it unknown.
-    fn look(&mut self, app: &App, why: &Signal) -> (Status, Duration) {
+    /// What there is now, and how long to wait for a reason to look again. What keeps it from being known makes it unknown.
+    fn look(&mut self, app: &App, why: &Signal) -> (MenuFacts, Duration) {
         if matches!(why, Signal::Changed | Signal::Done(_)) || self.asked.elapsed() >= ASK_AGAIN {
             *self = Looker { earlier: self.earlier.take(), ..Looker::new(app) };
         }
         let is_old = |earlier: &(Instant, SocketTable)| earlier.0.elapsed() >= SOME_SECONDS;
         let old = self.earlier.as_ref().filter(|earlier| is_old(earlier)).map(|(_, table)| table);
-        let Observation { status, look, .. } = match app.observe(
-            &app.preferences(),
-            &[],
-            |ports| scan::look(ports, old),
-            &mut self.app_firewall,
-        ) {
-            Ok(sight) => sight,
+        let preferences = app.preferences();
+        let look = |ports: &[_]| scan::look(ports, old);
+        let observed = match app.observe(&preferences, &[], look, &mut self.app_firewall) {
+            Ok(observed) => observed,
             Err(error) => return (unknown(app, &error), LONGEST_WAIT),
         };
-        if let Ok(look) = look
+        let facts = app.menu_facts(&observed, &preferences);
+        if let Ok(look) = observed.look
             && self.earlier.as_ref().is_none_or(is_old)
         {
             self.earlier = Some((Instant::now(), look.table));
         }
-        let pause = pause(interest(&status), self.on_battery);
-        let wait = wait([until_stale(&status), until_forgotten(&status), pause]);
-        (status, wait)
+        let pause = pause(interest(&facts.status), self.on_battery);
+        let wait = wait([until_stale(&facts.status), until_forgotten(&facts.status), pause]);
+        (facts, wait)
     }
 }
 
@@ -138,15 +136,17 @@ fn interest(status: &Status) -> Interest {
     }
 }
 
-fn unknown(app: &App, error: &AppError) -> Status {
+fn unknown(app: &App, error: &AppError) -> MenuFacts {
     let lab = app.system().lab().map(|directory| directory.display().to_string());
     let report = ReportFact::Unreadable(error.to_string());
-    Status::of(&Facts { lab, ..Facts::unseen(os::now(), report) })
+    let status = Status::of(&Facts { lab, ..Facts::unseen(os::now(), report) });
+    // Which ports the preferences list is not known: each keeps its row.
+    MenuFacts { status: Status { listed: None, ..status }, offers: MenuOffers::default() }
 }
 
 fn watch(
     app: &App,
-    shown: Status,
+    shown: MenuFacts,
     report: &impl Fn(Event),
     changed: Sender<Signal>,
     signals: &Receiver<Signal>,
@@ -176,12 +176,14 @@ fn watch(
         {
             report(blind(&error));
         }
-        let (status, left) = looker.look(app, &why);
-        let before = std::mem::replace(&mut shown, appearance(&status));
+        let (facts, left) = looker.look(app, &why);
+        let before = std::mem::replace(&mut shown, appearance(&facts));
         match why {
-            Signal::Done(result) => report(Event::Done(result, status)),
+            Signal::Done(result) => report(Event::Done(result, Box::new(facts))),
             // Whatever wakes the loop closes a menu that is open on macOS (tao#1324): the same again is not sent.
-            Signal::Changed | Signal::Time | Signal::Logged if before != shown => report(Event::Seen(status)),
+            Signal::Changed | Signal::Time | Signal::Logged if before != shown => {
+                report(Event::Seen(Box::new(facts)))
+            }
             Signal::Changed | Signal::Time | Signal::Logged => {}
         }
         match next(signals, left, LOG_EVERY) {
@@ -221,9 +223,9 @@ fn blind(error: &notify::Error) -> Event {
     Event::Blind(format!("changes made elsewhere show only after Check Now: {error}"))
 }
 
-/// What of a status can be seen. Its age cannot, so that time alone changes nothing that is shown.
-fn appearance(status: &Status) -> (Icon, Vec<MenuRow>) {
-    (status.icon, rows(status, &MenuState::default()))
+/// What of a look can be seen. Its age cannot, so that time alone changes nothing that is shown.
+fn appearance(facts: &MenuFacts) -> (Icon, Vec<MenuRow>) {
+    (facts.status.icon, rows(facts, &MenuState::default(), &MenuLayout::of(&facts.status)))
 }
 
 /// How long until what root saw is too old to go by, if it is not yet.

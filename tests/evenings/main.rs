@@ -5,6 +5,8 @@
 //! built helper in a lab, started by launchd's stand-in (`built`), for some of them and at least [`BUILT_TICKS`] ticks, where
 //! what counts is what the lab's pf has loaded.
 //!
+//! Before that faults are planted in the first, which the oracle has to see.
+//!
 //! The last line is `days N, ticks T, late 0, revived 0, cut 0`; otherwise it ends with 1. `EVENING=all` lives through all
 //! of it, `EVENING_SEED=N` through other days.
 
@@ -24,7 +26,7 @@ use built::BuiltMac;
 use days::live;
 use fastrand::Rng;
 use oracle::Wrongs;
-use pure::PureMac;
+use pure::{Planted, PureMac};
 use subject::Subject;
 use world::{Waiting, World, ZONES};
 
@@ -32,6 +34,8 @@ use world::{Waiting, World, ZONES};
 const BUILT_TICKS: u64 = 2000;
 /// 2026-01-01.
 const BEGIN: i64 = 1_767_225_600;
+/// Within how many days what is planted has to be seen.
+const PLANTED_DAYS: i64 = 365;
 const DAY: i64 = 24 * 3600;
 
 /// How much is lived through.
@@ -59,6 +63,10 @@ fn main() -> ExitCode {
         true => Extent { pure_days: 730, built_ticks: BUILT_TICKS },
         false => Extent { pure_days: 20, built_ticks: 20 },
     };
+    if let Some(unseen) = Planted::ALL.into_iter().find(|planted| !is_seen(*planted, seed)) {
+        println!("planted, and not seen: {unseen:?}");
+        return ExitCode::FAILURE;
+    }
     let mut total = Total::default();
     let mut random = Rng::with_seed(seed);
     let mut pure = World::new(BEGIN, ZONES[0], Waiting::Awake, |_| PureMac::new());
@@ -74,6 +82,21 @@ fn main() -> ExitCode {
     let Wrongs { late, revived, cut } = total.wrongs;
     println!("days {}, ticks {}, late {late}, revived {revived}, cut {cut}", total.days, total.ticks);
     if total.wrongs == Wrongs::default() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether the oracle sees what is wrong with a Mac on purpose.
+fn is_seen(planted: Planted, seed: u64) -> bool {
+    let mut random = Rng::with_seed(seed);
+    let mut world = World::new(BEGIN, ZONES[0], Waiting::Awake, |_| PureMac::with(planted));
+    for day in 1..=PLANTED_DAYS {
+        live(&mut world, &mut random, |_, _| ());
+        let Wrongs { late, revived, cut } = world.oracle.wrongs;
+        if late + revived + cut > 0 {
+            println!("planted {planted:?}: seen on day {day}: late {late}, revived {revived}, cut {cut}");
+            return true;
+        }
+    }
+    false
 }
 
 /// Labs around each change of daylight saving, a few days each, until there were enough ticks.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::tz::TimeZone;
 use portcullis::port::PortRange;
 use portcullis::rules::due::{Clocks, come_due};
-use portcullis::rules::ends::{EndKind, EndOfDay};
+use portcullis::rules::ends::{EndKind, EndOfDay, EveningEnd};
 use portcullis::rules::evening::evening;
 use portcullis::rules::home::Home;
 use portcullis::rules::ledger::{Guard, Ledger, Opening, Visit};
@@ -36,6 +37,29 @@ pub struct PureMac {
     next_firing: u64,
     polled: u64,
     networks: Vec<NetworkFacts>,
+    planted: Option<Planted>,
+    /// Of [`Planted::LateLeaving`]: the networks that are not noticed yet, and for how many ticks.
+    unnoticed: (Vec<NetworkFacts>, u32),
+    /// Of [`Planted::MoreTwice`]: what was given more a second time.
+    given_twice: BTreeSet<u16>,
+}
+
+/// What is wrong with a Mac on purpose: the oracle has to see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// The end of day is by the offset that the zone has in January.
+    JanuaryOffset,
+    /// Each boot is taken for the first.
+    ForgottenRestart,
+    /// What was in session at its evening gets 30 minutes more twice.
+    MoreTwice,
+    /// Another network is noticed at the fourth tick on it.
+    LateLeaving,
+}
+
+impl Planted {
+    pub const ALL: [Planted; 4] =
+        [Planted::JanuaryOffset, Planted::ForgottenRestart, Planted::MoreTwice, Planted::LateLeaving];
 }
 
 impl PureMac {
@@ -51,17 +75,52 @@ impl PureMac {
             next_firing: 0,
             polled: 0,
             networks: Vec::new(),
+            planted: None,
+            unnoticed: (Vec::new(), 0),
+            given_twice: nothing(),
+        }
+    }
+
+    pub fn with(planted: Planted) -> Self {
+        PureMac { planted: Some(planted), ..PureMac::new() }
+    }
+
+    /// Now, as this Mac takes it to be.
+    fn moment(&self, now: &Now) -> Moment {
+        let boot = if self.planted == Some(Planted::ForgottenRestart) { 1 } else { now.boot };
+        Moment { time: now.wall, boot: boot.to_string(), clock: now.clock }
+    }
+
+    fn notice_networks(&mut self, visit: Visit) {
+        let (networks, ticks) = &mut self.unnoticed;
+        *ticks += u32::from(visit == Visit::Tick);
+        if self.planted != Some(Planted::LateLeaving) || *ticks >= 4 {
+            self.networks.clone_from(networks);
+        }
+    }
+
+    fn give_more_again(&mut self, now: &Moment) {
+        for opening in self.ledger.openings.iter_mut().filter(|opening| opening.is_over(now)) {
+            let port = opening.port.first();
+            let is_used = opening.evening == Some(EveningEnd::Extended) && self.sessions.contains(&port);
+            if is_used && self.given_twice.insert(port) {
+                opening.evening = Some(EveningEnd::Due);
+            }
         }
     }
 
     /// What each request does first, and a tick alone.
     fn begin(&mut self, now: &Now, visit: Visit) {
+        self.notice_networks(visit);
         self.expire(now);
         self.ledger.follow(&self.networks, visit);
     }
 
     fn expire(&mut self, now: &Now) {
-        let (moment, evening) = (moment(now), self.evening(now));
+        let (moment, evening) = (self.moment(now), self.evening(now));
+        if self.planted == Some(Planted::MoreTwice) {
+            self.give_more_again(&moment);
+        }
         let sessions = &self.sessions;
         self.ledger
             .lengthen_evenings(&moment, |range: PortRange| sessions.iter().any(|port| range.contains(*port)));
@@ -70,7 +129,13 @@ impl PureMac {
     }
 
     fn evening(&self, now: &Now) -> i64 {
-        evening(now.wall, self.ledger.end_of_day.unwrap_or_default(), now.zone).until
+        let day = self.ledger.end_of_day.unwrap_or_default();
+        let january =
+            now.zone.to_offset(jiff::Timestamp::from_second(crate::BEGIN).expect("within the years"));
+        match self.planted {
+            Some(Planted::JanuaryOffset) => evening(now.wall, day, &TimeZone::fixed(january)).until,
+            _ => evening(now.wall, day, now.zone).until,
+        }
     }
 
     fn request(
@@ -86,7 +151,8 @@ impl PureMac {
             rung.into_iter().for_each(|port| self.ledger.close(&named(port)));
         }
         self.begin(now, visit);
-        change(&mut self.ledger, &moment(now), &self.networks);
+        let moment = self.moment(now);
+        change(&mut self.ledger, &moment, &self.networks);
         self.expire(now);
         // Its states are dropped with it.
         let open = |port: &u16| self.ledger.openings.iter().any(|opening| opening.port.contains(*port));
@@ -95,7 +161,7 @@ impl PureMac {
     }
 
     fn is_due(&self, now: &Now) -> bool {
-        let (moment, evening) = (moment(now), self.evening(now));
+        let (moment, evening) = (self.moment(now), self.evening(now));
         let is_fresh =
             self.seen.is_some_and(|(boot, seen)| boot == now.boot && (0..FRESH).contains(&(now.wall - seen)));
         let is_earlier = |opening: &Opening| {
@@ -103,7 +169,7 @@ impl PureMac {
         };
         let is_over = self.ledger.openings.iter().any(|opening| opening.is_over(&moment));
         let mut followed = self.ledger.clone();
-        followed.follow(&self.networks, Visit::Tick);
+        followed.follow(&self.unnoticed.0, Visit::Tick);
         let is_elsewhere = followed != self.ledger;
         is_over
             || is_elsewhere
@@ -120,6 +186,11 @@ impl Subject for PureMac {
             End::Evening => EndKind::Evening,
             End::Restart => EndKind::Restart,
         };
+        let until = match terms.end {
+            End::Evening if self.planted == Some(Planted::JanuaryOffset) => Some(self.evening(now)),
+            _ => until,
+        };
+        self.given_twice.remove(&port);
         let from = match terms.from {
             From::Anyone => Source::Any,
             From::Network => Source::Lan { networks: vec![PREFIXES[0].parse().expect("a network")] },
@@ -180,7 +251,7 @@ impl Subject for PureMac {
         // A tunnel's network is none of the hardware's.
         let container =
             place.has_container.then(|| facts("bridge100", "192.168.64.0/24", Some(Gateway::ThisMac)));
-        self.networks = own.into_iter().chain(container).collect();
+        self.unnoticed = (own.into_iter().chain(container).collect(), 0);
     }
 
     fn poll(&mut self, now: &Now) -> bool {
@@ -214,8 +285,4 @@ impl Subject for PureMac {
 
 fn named(port: u16) -> NamedPort {
     NamedPort::unnamed(port.to_string().parse().expect("a port"))
-}
-
-fn moment(now: &Now) -> Moment {
-    Moment { time: now.wall, boot: now.boot.to_string(), clock: now.clock }
 }

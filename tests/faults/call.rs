@@ -33,6 +33,9 @@ const fn at(folder: u8, name: u8) -> Kind {
     Kind::Path { folder: Some(folder), name }
 }
 
+/// The flags of what is opened to be written to.
+pub const WRITES: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC).unsigned_abs();
+
 /// The calls that are held up.
 pub const HELD_UP: &[(i64, &str, Kind)] = &[
     (libc::SYS_write, "write", Kind::Write),
@@ -42,7 +45,7 @@ pub const HELD_UP: &[(i64, &str, Kind)] = &[
     (libc::SYS_pwritev2, "pwritev2", Kind::Descriptor),
     (libc::SYS_sendfile, "sendfile", Kind::Descriptor),
     (libc::SYS_openat, "open", Kind::Open { folder: Some(0), name: 1, flags: 2 }),
-    (libc::SYS_openat2, "openat2", at(0, 1)),
+    (libc::SYS_openat2, "open", at(0, 1)),
     (libc::SYS_renameat, "rename", at(2, 3)),
     (libc::SYS_renameat2, "rename", at(2, 3)),
     (libc::SYS_linkat, "link", at(2, 3)),
@@ -124,11 +127,15 @@ pub fn program(task: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{task}/exe")).ok()
 }
 
-/// Reads a call. `None`: it makes a thread, which is nothing to hold up, or who makes it has ended.
+/// Reads a call. `None`: it makes a thread or opens what it only reads, which is nothing to hold up, or who makes it has ended.
 pub fn read(trapped: &Trapped) -> Option<Call> {
     let &(_, name, kind) = HELD_UP.iter().find(|(number, ..)| *number == trapped.number)?;
     let task = trapped.task;
     let argument = |index: u8| trapped.arguments.get(usize::from(index)).copied().unwrap_or_default();
+    // openat2(2) has its flags in memory, first thing.
+    if trapped.number == libc::SYS_openat2 && word(task, argument(2))? & u64::from(WRITES) == 0 {
+        return None;
+    }
     let path = |folder: Option<u8>, name: u8| {
         let folder = folder.map_or(libc::AT_FDCWD, |index| argument(index) as i32);
         in_folder(task, folder, &text(task, argument(name))?)

@@ -414,7 +414,7 @@ impl Director {
                     _ if name == "pf" => Doing::Ioctl,
                     _ if name == "pipe" || name == "answer" => Doing::Tell,
                     (_, What::Bytes { length, .. }) => Doing::Write { long: *length > 1 },
-                    ("open" | "openat2" | "creat", _) => Doing::Open,
+                    ("open" | "creat", _) => Doing::Open,
                     ("fsync" | "fdatasync" | "syncfs", _) => Doing::Sync,
                     ("unlink" | "rmdir" | "chmod" | "chown" | "utimens" | "removexattr", _) => Doing::Change,
                     _ => Doing::Make,

@@ -19,6 +19,8 @@ pub enum Ask {
         /// Whether the guard goes on in the same request.
         guard: bool,
     },
+    /// Opens a port until the evening, which comes so many seconds from now.
+    OpenUntilEvening((&'static str, u16), Source, i64),
     Close(&'static [(&'static str, u16)]),
     /// Closes the first and opens the second for anyone, in one request.
     CloseAndOpen((&'static str, u16), (&'static str, u16)),
@@ -103,16 +105,16 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
         }
         Ask::Open { ports, from, lasts, guard: guards } => {
             guard = *guards;
-            let from = match from {
-                Source::Any => "any".to_owned(),
-                Source::Lan(networks) => format!("lan:{}", networks.join(",")),
-                Source::Hosts(hosts) => format!("hosts:{}", hosts.join(",")),
-            };
-            let mut words = vec!["open".to_owned(), named(ports), "--from".to_owned(), from];
+            let mut words = vec!["open".to_owned(), named(ports), "--from".to_owned(), source(*from)];
             if let Some(seconds) = lasts {
                 words.extend(["--until".to_owned(), time(now + seconds)?]);
             }
             words
+        }
+        Ask::OpenUntilEvening(port, from, lasts) => {
+            let words = ["open", &named(&[*port]), "--from", &source(*from)].map(str::to_owned);
+            let ends = ["--until", &time(now + lasts)?, "--ends", "evening"].map(str::to_owned);
+            [words, ends].concat()
         }
         Ask::CloseAndOpen(closed, opened) => {
             close = Some(named(&[*closed]));
@@ -151,6 +153,14 @@ fn request(ask: &Ask, asker: &str, now: i64) -> Option<Vec<String>> {
         words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
     }
     Some(words)
+}
+
+fn source(from: Source) -> String {
+    match from {
+        Source::Any => "any".to_owned(),
+        Source::Lan(networks) => format!("lan:{}", networks.join(",")),
+        Source::Hosts(hosts) => format!("hosts:{}", hosts.join(",")),
+    }
 }
 
 /// What the helper says that it did.

@@ -205,11 +205,10 @@ fn filter() -> Vec<sock_filter> {
             call::Kind::Open { flags, .. } => {
                 // The low half of an argument, on a little-endian machine.
                 let argument = 16 + 8 * u32::from(flags);
-                let writes = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
                 program.extend([
                     line(IS, 0, 4, number),
                     line(LOAD, 0, 0, argument),
-                    line(HAS, 0, 1, writes.unsigned_abs()),
+                    line(HAS, 0, 1, call::WRITES),
                     line(RETURN, 0, 0, libc::SECCOMP_RET_USER_NOTIF),
                     line(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
                 ]);

@@ -58,6 +58,22 @@ pub struct Open {
     pub ends: BTreeSet<String>,
 }
 
+fn evening(word: &str) -> String {
+    format!("evening \"{word}\"")
+}
+
+impl Open {
+    /// With 30 minutes more; `None`: it does not end in the evening, or had them.
+    fn lengthened(&self) -> Option<Open> {
+        let mut longer = self.clone();
+        longer.ends.remove(&evening("due")).then(|| {
+            longer.ends.insert(evening("extended"));
+            longer.until = longer.until.map(|until| until + 1800);
+            longer
+        })
+    }
+}
+
 /// For whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
@@ -141,7 +157,15 @@ impl Intent {
 
     /// What both allow, port by port; guard, way and token are those of `self`, the ledger before.
     pub fn half(&self, after: &Intent) -> Intent {
-        let both = |(port, before): (&u16, &Open)| Some((*port, meet(before, after.open.get(port)?)?));
+        let both = |(port, before): (&u16, &Open)| {
+            let after = after.open.get(port)?;
+            let mut met = meet(before, after)?;
+            // What was being given 30 minutes more is still to be given them.
+            if before.lengthened() == Some(after.clone()) {
+                met.ends.insert(evening("due"));
+            }
+            Some((*port, met))
+        };
         let open: BTreeMap<u16, Open> = self.open.iter().filter_map(both).collect();
         let opened = self.open.keys().chain(after.open.keys());
         let lost = opened.filter(|port| !open.contains_key(port));
@@ -156,6 +180,18 @@ impl Intent {
             self.open.clone().into_iter().partition(|(_, open)| open.until.is_some_and(|until| until <= now));
         let managed = self.managed.iter().chain(over.keys()).copied().collect();
         Intent { open, managed, ..self.clone() }
+    }
+
+    /// With 30 minutes more for what ends in the evening and is over at `now`, once: another machine is connected to it.
+    pub fn lengthened(&self, now: i64) -> Intent {
+        let mut longer = self.clone();
+        for open in longer.open.values_mut() {
+            let is_over = open.until.is_some_and(|until| until <= now);
+            if let Some(lengthened) = open.lengthened().filter(|_| is_over) {
+                *open = lengthened;
+            }
+        }
+        longer
     }
 
     /// As a tick leaves it while no network is known: no machine of a network is let in just now.

@@ -54,6 +54,8 @@ pub const WRONGS: [(Wrong, &str); 5] = [
 pub const LAB: &str = "/lab.toml";
 /// Those of one in which no network is known.
 pub const NO_NETWORK: &[u8] = b"gateways = {}\n";
+/// Those of one on another network than those before.
+pub const OTHER_NETWORK: &[u8] = b"gateways = { en0 = \"a4:91:b1:00:00:02\" }\n";
 
 /// What was found wrong, each with a sentence.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +104,11 @@ impl Moment {
     /// Whether a change is under way.
     pub fn has_journal(&self) -> bool {
         self.image.0.contains_key(JOURNAL)
+    }
+
+    /// Whether another machine is connected to our port.
+    pub fn has_session(&self) -> bool {
+        self.pf.as_ref().is_ok_and(|pf| pf.states.iter().any(|state| state == SESSION))
     }
 
     /// What counts as changed or not: intent, our rules, tokens, connections, our files.

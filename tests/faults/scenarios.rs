@@ -29,6 +29,8 @@ pub enum Before {
     Due,
     /// Wi-Fi reassociates: no router is known.
     NoNetwork,
+    /// This Mac is on a network with another router.
+    OtherNetwork,
     /// The user who opened port 2345 has rung its bell.
     Rung,
     /// The installed helper is of an older version.
@@ -56,9 +58,12 @@ fn go(way: Way) -> Ask {
 
 /// All of them. Those whose request the helper does not have yet are passed over, with a word.
 pub fn all() -> Vec<Scenario> {
-    use Before::{Asked, Due, NoNetwork, OlderHelper, OwnSession, Recording, Rung, Session, Shared};
+    use Before::{
+        Asked, Due, NoNetwork, OlderHelper, OtherNetwork, OwnSession, Recording, Rung, Session, Shared,
+    };
     let guarded = || vec![Shared, Asked(guard(true))];
     let with = |asked: Ask| [guarded(), vec![Asked(asked), Session, OwnSession]].concat();
+    let evening = || Asked(Ask::OpenUntilEvening(DLV[0], LAN, 3));
     let two: Ask = Ask::Open { ports: &[("node", 9229)], from: HOSTS, lasts: Some(HOUR), guard: false };
     let scenario = |name, before, ask| Scenario { name, before, ask, recovery: false };
     let recovered = |name, before, ask| Scenario { name, before, ask, recovery: true };
@@ -113,6 +118,15 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario("due", [with(open(Source::Any, Some(3))), vec![Due]].concat(), Ask::Tick),
         recovered("pause", [with(open(LAN, Some(HOUR))), vec![NoNetwork]].concat(), Ask::Tick),
+        // Nobody is on it: it ends with the day. With a session it gets 30 minutes more.
+        recovered("evening", [guarded(), vec![evening(), OwnSession, Due]].concat(), Ask::Tick),
+        recovered("lengthen", [guarded(), vec![evening(), Session, OwnSession, Due]].concat(), Ask::Tick),
+        // It is the second tick there.
+        recovered(
+            "leave",
+            [with(open(LAN, Some(HOUR))), vec![OtherNetwork, Asked(Ask::Tick)]].concat(),
+            Ask::Tick,
+        ),
         scenario("undo", with(open(LAN, Some(HOUR))), Ask::Undo),
         recovered("clean-up", with(open(LAN, Some(HOUR))), Ask::CleanUp(furnished_conf())),
         scenario("uninstall", with(open(LAN, Some(HOUR))), Ask::Uninstall),

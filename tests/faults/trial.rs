@@ -16,7 +16,7 @@ use crate::image::{Entry, Image};
 use crate::inject::{self, Ended, Running};
 use crate::intent::Intent;
 use crate::judge::{
-    Findings, Intents, LAB, Moment, NO_NETWORK, OTHERS, OWN_SESSION, Reference, SESSION, Wrong,
+    Findings, Intents, LAB, Moment, NO_NETWORK, OTHER_NETWORK, OTHERS, OWN_SESSION, Reference, SESSION, Wrong,
 };
 use crate::pf::STATES;
 use crate::scenarios::{Before, Scenario};
@@ -178,9 +178,14 @@ pub fn furnish(work: &Workplace, scenario: &Scenario, now: i64) -> io::Result<Mo
             Before::OwnSession => states.push(OWN_SESSION),
             Before::Due => std::thread::sleep(Duration::from_secs(4)),
             Before::NoNetwork => std::fs::write(lab.join(LAB.trim_start_matches('/')), NO_NETWORK)?,
+            Before::OtherNetwork => {
+                std::fs::write(lab.join(LAB.trim_start_matches('/')), OTHER_NETWORK)?;
+            }
             Before::Rung => work.ring()?,
             Before::OlderHelper => work.make_helper_older()?,
             Before::Recording => work.asked(&Ask::Record, now)?,
+            // It comes soon after it was asked for, however long it took to come here.
+            Before::Asked(ask @ Ask::OpenUntilEvening(..)) => work.asked(ask, crate::run::now())?,
             Before::Asked(ask) => work.asked(ask, now)?,
         }
     }
@@ -325,8 +330,8 @@ fn prepare_from(
         clean: Findings::default(),
         known: Mutex::default(),
     };
-    // What was rung for is closed sooner or later, however often a helper is killed.
-    if *ask == Ask::TickByBell {
+    // What was rung for is closed sooner or later, however often a helper is killed; so is what was left.
+    if *ask == Ask::TickByBell || prepared.start.image.file(LAB) == Some(OTHER_NETWORK) {
         prepared.end = Some(prepared.reference.intents.after.clone());
     }
     let nothing = (Site { call: "nothing".to_owned(), nth: 1 }, Fault::Kill);
@@ -453,16 +458,21 @@ impl Prepared {
         }
         // Whoever is killed, or cannot write its answer, gives none.
         let silent = fault.kills() && hit.ended.code.is_none() || site.call.ends_with("=answer");
-        let asked = self.end.as_ref().unwrap_or(&self.reference.intents.after);
+        // What is over by now is closed, whatever was asked; but for a debugger in session in the evening.
+        let now = crate::run::now();
+        let by_now = |due: &Intent| {
+            let longer = moment.has_session().then(|| due.lengthened(now));
+            longer.as_ref().unwrap_or(due).less_due(now)
+        };
+        let end = self.end.as_ref().map(by_now);
+        let asked = end.as_ref().unwrap_or(&self.reference.intents.after);
         let due = if silent {
             self.reference.due(moment).clone()
         } else {
             let answer = Answer::read(&hit.ended.stdout, hit.ended.code);
             self.reference.answer(&self.start, asked, moment, &answer, found)
         };
-        let due = self.end.clone().unwrap_or(due);
-        // What is over by now is closed, whatever was asked.
-        due.less_due(crate::run::now())
+        end.unwrap_or_else(|| by_now(&due))
     }
 
     /// What both continuations make of a lab in which nothing goes on any more; the same labs are tried once.

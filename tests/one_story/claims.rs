@@ -1,7 +1,7 @@
 //! What must hold of everything that is printed of one world, written from the text and not from the code.
 
 use portcullis::app::Evidence;
-use portcullis::menu::{MenuRow, RowKind};
+use portcullis::menu::{MenuRow, PORT_WIDTH, RowKind};
 use portcullis::port::PortRange;
 use portcullis::report::PfState;
 use portcullis::rules::ledger::{Guard, Opening};
@@ -86,14 +86,28 @@ impl Judge<'_> {
         self.faces.status.json["sentence"].as_str().unwrap()
     }
 
-    /// The same sentence stands first in text, JSON and menu.
+    /// The same sentence stands first in text and JSON; the menu's headline is of the same state.
     fn one_sentence(&mut self) {
         let sentence = self.sentence().to_owned();
         let first = self.faces.status.text.lines().next().unwrap_or_default();
         let first = first.split_once("] ").map_or("", |(_, rest)| rest).to_owned();
         self.check("one sentence", first == sentence, || format!("text {first:?}, JSON {sentence:?}"));
-        let menu = self.faces.menu_paragraph("header");
-        self.check("one sentence", menu == sentence, || format!("menu {menu:?}, JSON {sentence:?}"));
+        let menu = self.faces.menu[0].text.clone();
+        let icon = self.faces.status.json["icon"].as_str().unwrap().to_owned();
+        let has = |words: &[&str]| words.iter().any(|word| menu.contains(word));
+        let fits = match icon.as_str() {
+            _ if menu.starts_with("Anyone can reach") => icon != "closed",
+            "closed" => has(&["All debug ports are closed", "No other machine gets in"]),
+            "off" => has(&["the firewall is off"]),
+            "open" => has(&["open", "paused", "get in", "not protected"]) && !menu.starts_with("Not known"),
+            _ => has(&["Not known", "Not seen", "Not looked", "not protected yet"]),
+        };
+        let said = || format!("menu {menu:?}, {icon}, {sentence:?}");
+        self.check("the menu's headline", fits, said);
+        let is_all = |text: &str| text.contains("All debug ports are closed");
+        let are_closed = self.rows().iter().all(|(_, row)| *row == Row::Closed);
+        self.check("the menu's headline", are_closed || !is_all(&menu), said);
+        self.check("the menu's headline is short", menu.chars().count() <= 64, said);
     }
 
     /// Icon, mark, sentence and rows say one thing.
@@ -208,6 +222,7 @@ impl Judge<'_> {
         let said = format!("{range}: {line:?}, {menu_text:?}, {}", port["state"]);
         self.check("each port has its row", text_row.is_some() && menu_row.is_some(), || said.clone());
         let (Some(row), Some(of_menu)) = (text_row, menu_row) else { return };
+        self.check("a port's row is short", menu_text.chars().count() <= PORT_WIDTH, || said.clone());
         self.check("rows of text and menu", row == of_menu, || format!("{row:?} {of_menu:?} {said}"));
         let fits = match port["state"].as_str().unwrap() {
             "open" => matches!(row, Row::Open | Row::InPart | Row::Paused),
@@ -616,6 +631,7 @@ fn read_row(text: &str) -> Option<Row> {
         () if begins(&["open", "about to pause"]) => Row::Open,
         () if begins(&["closed in our rules, yet let in", "let in"]) => Row::LetIn,
         () if begins(&["closed"]) => Row::Closed,
+        () if begins(&["not protected yet"]) => Row::Unknown,
         () if begins(&["not protected"]) => Row::NotProtected,
         () if begins(&["unknown", "not known"]) => Row::Unknown,
         () => return None,

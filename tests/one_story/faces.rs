@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Parser as _;
 use portcullis::app::Evidence;
-use portcullis::menu::{MenuRow, MenuState, RowKind, rows};
+use portcullis::menu::{MenuFacts, MenuLayout, MenuOffers, MenuRow, MenuState, RowKind, rows};
 use portcullis::port::PortRange;
 use portcullis::status::{PortStatus, Status};
 use serde_json::Value;
@@ -36,7 +36,8 @@ impl Faces {
     pub fn of(prepared: &Prepared) -> Self {
         let world = prepared.world;
         let (shown, evidence) = (prepared.observe().status, prepared.evidence());
-        let menu = rows(&shown, &MenuState::default());
+        let menu_facts = MenuFacts { status: shown.clone(), offers: MenuOffers::default() };
+        let menu = rows(&menu_facts, &MenuState::default(), &MenuLayout::of(&shown));
         let asked: Vec<(PortRange, u16)> = shown.ports.iter().map(|port| (port.port, asked(port))).collect();
         let (mut explain, mut connect) = (BTreeMap::new(), BTreeMap::new());
         if world.has_preferences {
@@ -63,12 +64,8 @@ impl Faces {
 
     /// The port rows of the menu, by the range that they are for.
     pub fn menu_row(&self, range: &str) -> Option<&MenuRow> {
-        self.menu.iter().find(|row| row.id == format!("port:{range}"))
-    }
-
-    /// The rows of one paragraph of the menu, as running text.
-    pub fn menu_paragraph(&self, id: &str) -> String {
-        paragraph(&self.menu, id)
+        let rows = self.menu.iter().flat_map(|row| std::iter::once(row).chain(&row.rows));
+        rows.into_iter().find(|row| row.id == format!("port:{range}"))
     }
 
     /// Every text of the menu.
@@ -117,16 +114,6 @@ fn connected(prepared: &Prepared, port: u16, client: &str) -> Result<Said, Strin
     let run: Result<connect::ConnectOutput, _> =
         command.by_observation(prepared.observe(), PortRange::single(port).unwrap());
     run.map(|output| said(&output)).map_err(|error| error.to_string())
-}
-
-fn paragraph(rows: &[MenuRow], id: &str) -> String {
-    let lines = rows.iter().filter(|row| {
-        row.id
-            .strip_prefix(id)
-            .and_then(|rest| rest.strip_prefix(':'))
-            .is_some_and(|rest| rest.parse::<u8>().is_ok())
-    });
-    lines.map(|row| row.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// The menu as a person reads it.

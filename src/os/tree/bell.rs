@@ -14,6 +14,9 @@ use rustix::io::Errno;
 
 use super::{FileError, Files, temporary_name, write_beside};
 
+/// The folder that bells lie in, by whatever path.
+pub(super) const FOLDER: &str = "bell";
+
 /// How a bell is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BellFile {
@@ -33,10 +36,10 @@ impl Files {
         let place = self.place(path);
         let Some((directory, name)) = self.walk(path, None)? else { return Ok(BellFile::Missing) };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty()) {
+        let file = match open_on_volume(&directory, name, flags) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(BellFile::Missing),
-            Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(BellFile::Other),
+            Err(Errno::LOOP | Errno::MLINK | Errno::NXIO | Errno::XDEV) => return Ok(BellFile::Other),
             Err(error) => return Err(FileError::system("look at", &place, error)),
         };
         let meta = file.metadata().map_err(|error| FileError::system("look at", &place, error))?;
@@ -90,10 +93,27 @@ impl Files {
         let no_bell = || FileError::system("ring", &place, Errno::NOENT);
         let (directory, name) = self.walk(path, None)?.ok_or_else(no_bell)?;
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty())
+        let file = open_on_volume(&directory, name, flags)
             .map_err(|error| FileError::system("ring", &place, error))?;
         File::from(file).write_all(b"1").map_err(|error| FileError::system("ring", &place, error))
     }
+}
+
+/// As openat(2), but what is mounted there is not entered: a volume may never answer, and who waits for it closes nothing. On
+/// a Mac only root can mount on what is root's, and nothing can be mounted on a file.
+#[cfg(target_os = "linux")]
+pub(super) fn open_on_volume(directory: &OwnedFd, name: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    use rustix::fs::{ResolveFlags, openat2};
+    match openat2(directory, name, flags, Mode::empty(), ResolveFlags::NO_XDEV) {
+        // Older than Linux 5.6, or kept from it.
+        Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(directory, name, flags, Mode::empty()),
+        opened => opened,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open_on_volume(directory: &OwnedFd, name: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(directory, name, flags, Mode::empty())
 }
 
 fn take_away(directory: &OwnedFd, name: &str, place: &Path) -> std::io::Result<()> {
