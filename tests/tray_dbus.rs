@@ -1,319 +1,24 @@
 //! The main job, end to end and by hand: the real tray in a lab, its real menu clicked over D-Bus.
 //!
-//! Each test is a desktop of its own: a session bus, a screen (Xvfb), and this process as the panel. The panel holds
-//! the name `org.kde.StatusNotifierWatcher`, to which the icon announces itself; it reads the icon from the file that
-//! the icon names, and the menu by `com.canonical.dbusmenu`. Nothing of the app is replaced: a click goes through the
+//! Each test is a desktop of its own. Nothing of the app is replaced: a click goes through the
 //! prompt's stand-in to the real helper, and pfctl-lab shows what came of it.
 #![cfg(target_os = "linux")]
 
 mod common;
-/// The pictures as the program draws them.
-#[path = "../src/tray/icon.rs"]
-mod icon;
+mod desktop;
 
-use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use common::Lab;
+use desktop::{Desktop, PATIENCE, PROMPTLY, Running, Tray, clipboard};
 use portcullis::rules::ledger::Ledger;
-use portcullis::status::Icon;
+use portcullis::status::{EmblemMark, Icon, Risk};
 use portcullis::system::LEDGER;
-use zbus::blocking::{Connection, Proxy, connection, proxy};
-use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
 
-/// What each icon looks like.
-static PICTURES: LazyLock<Vec<(Icon, Vec<u8>)>> = LazyLock::new(|| {
-    let all = [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown];
-    all.into_iter().map(|icon| (icon, icon::rgba(icon).unwrap())).collect()
-});
-
-/// For whatever takes as long as the machine takes.
-const PATIENCE: Duration = Duration::from_secs(20);
 const CANCEL: &str = "Waiting for permission: Cancel Request";
 const GUARD: &str = "Keep Debug Ports Closed";
-/// Within this a change made elsewhere must show.
-const PROMPTLY: Duration = Duration::from_secs(1);
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts a program that prints where it is to be found on its first line.
-fn start(program: &str, arguments: &[&str]) -> (Running, String) {
-    let mut command = Command::new(program);
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (Running(child), line.trim().to_owned())
-}
-
-/// The panel's side of the announcement: passes on who announced, and by which path.
-struct Announcements(Sender<(String, String)>);
-
-#[zbus::interface(name = "org.kde.StatusNotifierWatcher")]
-impl Announcements {
-    fn register_status_notifier_item(&self, path: String, #[zbus(header)] header: zbus::message::Header<'_>) {
-        let sender = header.sender().map(ToString::to_string).unwrap_or_default();
-        let _ = self.0.send((sender, path));
-    }
-    #[zbus(property)]
-    fn is_status_notifier_host_registered(&self) -> bool {
-        true
-    }
-    #[zbus(property)]
-    fn registered_status_notifier_items(&self) -> Vec<String> {
-        Vec::new()
-    }
-    #[zbus(property)]
-    fn protocol_version(&self) -> i32 {
-        0
-    }
-}
-
-/// A bus, a screen, and a panel.
-struct Desktop {
-    bus: String,
-    display: String,
-    connection: Connection,
-    announced: Receiver<(String, String)>,
-    home: tempfile::TempDir,
-    _programs: [Running; 2],
-}
-
-impl Desktop {
-    fn new() -> Self {
-        let (dbus, bus) = start("dbus-daemon", &["--session", "--nofork", "--print-address=1"]);
-        let screen = ["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"];
-        let (xvfb, display) = start("Xvfb", &screen);
-        let (sender, announced) = channel();
-        let connection = connection::Builder::address(bus.as_str())
-            .and_then(|builder| builder.serve_at("/StatusNotifierWatcher", Announcements(sender)))
-            .and_then(|builder| builder.name("org.kde.StatusNotifierWatcher"))
-            .and_then(|builder| builder.build())
-            .unwrap();
-        let home = tempfile::tempdir().unwrap();
-        for directory in ["runtime", "temporary"] {
-            std::fs::create_dir(home.path().join(directory)).unwrap();
-        }
-        let display = format!(":{display}");
-        Desktop { bus, display, connection, announced, home, _programs: [dbus, xvfb] }
-    }
-
-    fn command(&self, lab: &Lab) -> Command {
-        let home = self.home.path();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis-tray"));
-        command
-            // What a Mac gives an app at its first start.
-            .arg("-psn_0_12345")
-            .arg("--lab")
-            .arg(lab.path())
-            .env("DBUS_SESSION_BUS_ADDRESS", &self.bus)
-            .env("DISPLAY", &self.display)
-            .env_remove("WAYLAND_DISPLAY")
-            .env("GDK_BACKEND", "x11")
-            .env("NO_AT_BRIDGE", "1")
-            .env("GSETTINGS_BACKEND", "memory")
-            .env("HOME", home)
-            .env("XDG_RUNTIME_DIR", home.join("runtime"))
-            .env("TMPDIR", home.join("temporary"))
-            .env("USER", "ada")
-            .stdin(Stdio::null());
-        command
-    }
-
-    /// Starts the tray in this lab, and waits until it is in the panel.
-    fn tray(&self, lab: &Lab) -> Tray {
-        let child = Running(self.command(lab).spawn().unwrap());
-        let (sender, path) = self.announced.recv_timeout(PATIENCE).expect("no icon announced itself");
-        let item = self.proxy(&sender, path, "org.kde.StatusNotifierItem");
-        let menu: OwnedObjectPath = item.get_property("Menu").unwrap();
-        let menu = self.proxy(&sender, menu.to_string(), "com.canonical.dbusmenu");
-        let tray = Tray { child, item, menu };
-        tray.until(PATIENCE, "the menu is there", |tray| tray.row("Quit Portcullis").is_some());
-        tray
-    }
-
-    fn proxy(&self, owner: &str, path: String, interface: &'static str) -> Proxy<'static> {
-        proxy::Builder::new(&self.connection)
-            .destination(owner.to_owned())
-            .and_then(|builder| builder.path(path))
-            .and_then(|builder| builder.interface(interface))
-            // Icons announce changes by signals of their own, so that cached properties would stay for ever.
-            .and_then(|builder| builder.cache_properties(zbus::proxy::CacheProperties::No).build())
-            .unwrap()
-    }
-
-    /// What the tray left in the places for files that pass.
-    fn left_over(&self) -> Vec<PathBuf> {
-        let inside = |directory: &str| std::fs::read_dir(self.home.path().join(directory)).unwrap();
-        inside("runtime").chain(inside("temporary")).map(|entry| entry.unwrap().path()).collect()
-    }
-}
-
-/// A row as the panel draws it.
-#[derive(Clone, Debug)]
-struct Row {
-    number: i32,
-    label: String,
-    enabled: bool,
-    checked: Option<bool>,
-    /// The menu behind it.
-    rows: Vec<Row>,
-}
-
-/// The icon in the panel.
-struct Tray {
-    child: Running,
-    item: Proxy<'static>,
-    menu: Proxy<'static>,
-}
-
-impl Tray {
-    fn rows(&self) -> Vec<Row> {
-        type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
-        let everything = (0i32, -1i32, Vec::<&str>::new());
-        // The icon announces itself before its menu can be asked: no menu yet is no rows.
-        match self.menu.call::<_, _, (u32, Layout)>("GetLayout", &everything) {
-            Ok((_, (_, _, children))) => children.into_iter().map(row).collect(),
-            Err(_) => Vec::new(),
-        }
-    }
-
-    /// The row that begins so: of the menu itself, or else of a menu in it.
-    fn row(&self, beginning: &str) -> Option<Row> {
-        let rows = self.rows();
-        let is_it = |row: &&Row| row.label.starts_with(beginning);
-        let below = || rows.iter().flat_map(|row| &row.rows).filter(|row| row.rows.is_empty()).find(is_it);
-        rows.iter().find(is_it).or_else(below).cloned()
-    }
-
-    /// The menu of this port below Details.
-    fn details(&self, port: u16) -> Vec<Row> {
-        let rows = self.rows();
-        let details = rows.iter().find(|row| row.label == "Details");
-        let of_port = details.and_then(|details| {
-            details.rows.iter().find(|row| row.label.split(' ').next() == Some(&port.to_string()))
-        });
-        of_port.map(|row| row.rows.clone()).unwrap_or_default()
-    }
-
-    /// The clients in it for whom there are settings on this Mac.
-    fn clients(&self, port: u16) -> Vec<Row> {
-        let details = self.details(port);
-        let copy = details.iter().find(|row| row.label == "Copy Settings for This Mac");
-        copy.map(|row| row.rows.iter().filter(|row| row.enabled).cloned().collect()).unwrap_or_default()
-    }
-
-    /// Clicks the row that begins so, as soon as a person can: a grey row takes no click.
-    fn click(&self, beginning: &str) {
-        self.until(PATIENCE, &format!("{beginning:?} can be clicked"), |tray| {
-            tray.row(beginning).is_some_and(|row| row.enabled)
-        });
-        self.send_click(&self.row(beginning).unwrap());
-    }
-
-    fn send_click(&self, row: &Row) {
-        // No answer is waited for: Quit leaves nobody to give one.
-        self.menu.call_noreply("Event", &(row.number, "clicked", Value::from(0i32), 0u32)).unwrap();
-    }
-
-    /// Which icon the panel draws: the picture in the file that it was told of.
-    fn icon(&self) -> Option<Icon> {
-        let picture = read_picture(&self.icon_file())?;
-        PICTURES.iter().find(|(_, drawn)| *drawn == picture).map(|(icon, _)| *icon)
-    }
-
-    fn icon_file(&self) -> PathBuf {
-        PathBuf::from(self.item.get_property::<String>("IconName").unwrap())
-    }
-
-    /// Waits until this holds, and gives how long that took.
-    fn until(&self, patience: Duration, what: &str, holds: impl Fn(&Tray) -> bool) -> Duration {
-        let begin = Instant::now();
-        while !holds(self) {
-            let rows: Vec<String> = self.rows().iter().map(|row| format!("\n  {row:?}")).collect();
-            assert!(
-                begin.elapsed() < patience,
-                "not within {patience:?}: {what}; {:?}{}",
-                self.icon(),
-                rows.concat()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        begin.elapsed()
-    }
-
-    fn until_icon(&self, icon: Icon) {
-        self.until(PATIENCE, &format!("the icon is {icon:?}"), |tray| tray.icon() == Some(icon));
-    }
-
-    /// Waits until the row that begins so can be clicked and has, or has not, its check mark.
-    fn until_checked(&self, beginning: &str, checked: bool) {
-        self.until(PATIENCE, &format!("{beginning:?} is checked: {checked}"), |tray| {
-            tray.row(beginning).is_some_and(|row| row.enabled && row.checked == Some(checked))
-        });
-    }
-
-    /// Clicks Quit and gives the exit status.
-    fn quit(self) -> Option<i32> {
-        self.click("Quit");
-        self.exit_status()
-    }
-
-    /// Waits for its end.
-    fn exit_status(mut self) -> Option<i32> {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.0.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(begin.elapsed() < PATIENCE, "Quit does not quit");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-fn row(value: OwnedValue) -> Row {
-    let fields = Structure::try_from(value).unwrap().into_fields();
-    let [number, properties, below] = <[Value<'_>; 3]>::try_from(fields).unwrap();
-    let below: Vec<OwnedValue> = Vec::try_from(below).unwrap();
-    let properties = HashMap::<String, OwnedValue>::try_from(properties).unwrap();
-    let number_of = |key: &str| properties.get(key).and_then(|value| i32::try_from(value).ok());
-    let has_mark =
-        properties.get("toggle-type").and_then(|value| <&str>::try_from(value).ok()) == Some("checkmark");
-    Row {
-        number: number.try_into().unwrap(),
-        label: properties
-            .get("label")
-            .and_then(|value| <&str>::try_from(value).ok())
-            .unwrap_or("")
-            .to_owned(),
-        enabled: properties.get("enabled").and_then(|value| bool::try_from(value).ok()).unwrap_or(true),
-        checked: has_mark.then(|| number_of("toggle-state") == Some(1)),
-        rows: below.into_iter().map(row).collect(),
-    }
-}
-
-/// The pixels of a PNG as straight RGBA; `None` while it is being replaced.
-fn read_picture(path: &Path) -> Option<Vec<u8>> {
-    let file = BufReader::new(std::fs::File::open(path).ok()?);
-    let mut reader = png::Decoder::new(file).read_info().ok()?;
-    let mut pixels = vec![0; reader.output_buffer_size()?];
-    reader.next_frame(&mut pixels).ok()?;
-    Some(pixels)
-}
 
 /// A lab in which root has looked once, and the guard is as given.
 fn lab(guard: &str) -> Lab {
@@ -355,6 +60,9 @@ fn a_click_opens_the_port_and_another_closes_it() {
 
     tray.click("2345  Delve");
     tray.until_icon(Icon::Open);
+    let is_counted =
+        |tray: &Tray| tray.emblem().is_some_and(|emblem| (emblem.risk, emblem.count) == (Risk::Some, 1));
+    tray.until(PATIENCE, "it is orange, and counts one", is_counted);
     tray.until_checked("2345  Delve", true);
     assert_eq!(tray.rows()[0].label, "1 port is open for this network");
     // Somebody may listen there on the machine that runs the test, and is then named behind it.
@@ -399,6 +107,8 @@ fn while_a_prompt_waits_so_does_the_menu_and_a_failure_is_said() {
     tray.until(PATIENCE, "the prompt waits", |tray| {
         prompts(&lab) > asked && tray.row("2345  Delve — waiting for permission").is_some()
     });
+    let waits = |tray: &Tray| tray.emblem().is_some_and(|emblem| emblem.mark == Some(EmblemMark::Waiting));
+    tray.until(PATIENCE, "the icon says so too", waits);
     let rows = tray.rows();
     // What needs no root works all the while.
     let works: Vec<&str> = rows
@@ -620,21 +330,16 @@ fn open_port(lab: &Lab) -> u16 {
     port
 }
 
-/// What the clipboard of this display holds; `None` where nobody serves one.
-fn clipboard(desktop: &Desktop) -> Option<String> {
-    let mut xclip = Command::new("xclip");
-    xclip.args(["-selection", "clipboard", "-o"]).env("DISPLAY", &desktop.display);
-    let output = xclip.output().unwrap();
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
-}
-
 #[test]
 fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let port = open_port(&lab);
     let tray = desktop.tray(&lab);
     let of_port = format!("{port} — ");
-    assert_eq!(tray.row(&of_port).unwrap().label, format!("{of_port}open for anyone"));
+    assert_eq!(
+        tray.row(&of_port).unwrap().label,
+        format!("{of_port}open for anyone until leaving 192.168.1.0/24")
+    );
 
     let listen = format!("--listen=127.0.0.1:{port}");
     let mut dlv = Command::new("dlv");
@@ -681,7 +386,9 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
     drop(dlv);
     tray.until(PATIENCE, "it is seen to be gone", |tray| {
         tray.clients(port).is_empty()
-            && tray.row(&of_port).is_some_and(|row| row.label.ends_with("open for anyone"))
+            && tray
+                .row(&of_port)
+                .is_some_and(|row| row.label.ends_with("open for anyone until leaving 192.168.1.0/24"))
     });
 }
 

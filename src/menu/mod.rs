@@ -105,6 +105,7 @@ mod tests {
     use crate::rules::ledger::{Changing, MayBeOpen, Opening};
     use crate::rules::source::Source;
     use crate::status::{Attempts, Facts, Status, sample};
+    use crate::system::NetworkFacts;
 
     /// The menu as a person reads it.
     fn drawn(rows: &[MenuRow]) -> String {
@@ -530,15 +531,50 @@ mod tests {
         ");
     }
 
-    #[test]
-    fn an_open_port_names_its_network_where_this_mac_is_on_another() {
-        use crate::rules::sample::{home, opening};
-        use crate::system::NetworkFacts;
-        let on = |router: u8| NetworkFacts {
+    /// On a network behind this router.
+    fn on(router: u8) -> NetworkFacts {
+        NetworkFacts {
             interface: "en0".into(),
             prefixes: vec!["10.1.2.0/24".parse().unwrap()],
             gateway: format!("a4:91:b1:00:00:0{router}").parse().ok(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_ends_at_no_set_time_says_that_it_ends_with_its_network() {
+        use crate::rules::sample::{home, opening};
+        let mut rows = Vec::new();
+        for from in ["any", "lan:10.1.2.0/24", "hosts:10.0.0.5"] {
+            for (restart, stay) in [(false, false), (true, false), (false, true), (true, true)] {
+                let home = Some(home(1));
+                let opening = Opening { home, restart, stay, ..opening("2345", from, 0) };
+                let status = status(|facts, report| {
+                    report.set(verdict(Answer::Yes));
+                    report.openings = vec![opening];
+                    facts.networks = vec![on(1)];
+                });
+                rows.push(row(&status, "port:2345"));
+            }
+        }
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        [x] 2345  Delve — open for anyone until you leave
+        [x] 2345  Delve — open for anyone until restart or leave
+        [x] 2345  Delve — open for anyone
+        [x] 2345  Delve — open for anyone until the restart
+        [x] 2345  Delve — open until you leave
+        [x] 2345  Delve — open until restart or leave
+        [x] 2345  Delve — open for this network
+        [x] 2345  Delve — open until the restart
+        [x] 2345  Delve — open for 10.0.0.5 until you leave
+        [x] 2345  Delve — open
+        [x] 2345  Delve — open for 10.0.0.5
+        [x] 2345  Delve — open for 10.0.0.5 until the restart
+        ");
+    }
+
+    #[test]
+    fn an_open_port_names_its_network_where_this_mac_is_on_another() {
+        use crate::rules::sample::{home, opening};
         let any = Opening { home: Some(home(1)), ..opening("2345", "any", 0) };
         let paused = Opening { let_in: Some(Vec::new()), ..any.clone() };
         let rows: Vec<String> = [
@@ -559,7 +595,7 @@ mod tests {
         })
         .collect();
         insta::assert_snapshot!(rows.join("\n"), @r"
-        [x] 2345  Delve — open for anyone
+        [x] 2345  Delve — open for anyone until you leave
         [x] 2345  Delve — about to pause: not on 10.1.2.0/24
         [x] 2345  Delve — open for anyone
         [x] 2345  Delve — paused: not on 10.1.2.0/24

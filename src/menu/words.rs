@@ -325,7 +325,8 @@ fn states(status: &Status, port: &PortStatus) -> [String; 3] {
     let two = |whole: String, short: &str| [whole, short.to_owned(), short.to_owned()];
     let word = if port.is_in_part() { "open in part" } else { "open" };
     let open = |rest: &str| {
-        let (end, others) = (end(port), if port.lets_others_in() { ", others not kept out" } else { "" });
+        let ([end, short_end], others) =
+            (ends(port), if port.lets_others_in() { ", others not kept out" } else { "" });
         let whom = match source(port).as_str() {
             "this network" => String::new(),
             whom => format!(" for {whom}"),
@@ -334,7 +335,7 @@ fn states(status: &Status, port: &PortStatus) -> [String; 3] {
         let least = if port.from == Some(Source::Any) { whom.as_str() } else { "" };
         [
             format!("{word} for {}{end}{others}{rest}", source(port)),
-            format!("{word}{whom}{end}{rest}"),
+            format!("{word}{whom}{short_end}{rest}"),
             format!("{word}{least}{rest}"),
         ]
     };
@@ -385,14 +386,21 @@ fn states(status: &Status, port: &PortStatus) -> [String; 3] {
     }
 }
 
-/// How long is left is left out: a row is not to change each minute.
-fn end(port: &PortStatus) -> String {
-    let Some(end) = &port.end else { return String::new() };
-    match (&end.clock, end.kind) {
-        (Some(clock), _) if end.lengthened => format!(" until {clock} (+30 min)"),
-        (Some(clock), _) => format!(" until {clock}"),
-        (None, EndKind::Restart) => " until the restart".to_owned(),
-        (None, _) => String::new(),
+/// By what it ends, in full and in short. How long is left is left out: a row is not to change each minute. Without a set time
+/// it is the leaving of its network, too.
+fn ends(port: &PortStatus) -> [String; 2] {
+    let both = |text: String| [text.clone(), text];
+    let Some(end) = &port.end else { return both(String::new()) };
+    let network = port.network.as_ref().filter(|network| !network.stay).and_then(first_prefix);
+    match (&end.clock, end.kind, network) {
+        (Some(clock), ..) if end.lengthened => both(format!(" until {clock} (+30 min)")),
+        (Some(clock), ..) => both(format!(" until {clock}")),
+        (None, EndKind::Restart, None) => both(" until the restart".to_owned()),
+        (None, EndKind::Restart, Some(network)) => {
+            [format!(" until restart or leaving {network}"), " until restart or leave".to_owned()]
+        }
+        (None, _, Some(network)) => [format!(" until leaving {network}"), " until you leave".to_owned()],
+        (None, _, None) => both(String::new()),
     }
 }
 
@@ -402,10 +410,13 @@ fn is_about_to_pause(port: &PortStatus) -> bool {
     port.network.as_ref().is_some_and(is_left)
 }
 
-/// By the first of its prefixes: a row is short.
 fn its_network(port: &PortStatus) -> &str {
-    let name = port.network.as_ref().and_then(|network| network.name.as_deref()?.split(',').next());
-    name.unwrap_or("its network")
+    port.network.as_ref().and_then(first_prefix).unwrap_or("its network")
+}
+
+/// A row is short.
+fn first_prefix(network: &PortNetwork) -> Option<&str> {
+    network.name.as_deref()?.split(',').next()
 }
 
 fn source(port: &PortStatus) -> String {

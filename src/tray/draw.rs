@@ -1,6 +1,7 @@
 //! Draws: the icon, and the rows as menu items. Whatever is the same already is left alone, since on macOS any change
 //! closes a menu that is open.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
@@ -9,21 +10,22 @@ use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 use super::error::TrayError;
 use super::icon;
 use portcullis::menu::{MenuRow, RowKind};
-use portcullis::status::{Icon, Status};
+use portcullis::status::{Emblem, Icon, Status};
 
 /// The tray as it stands on the screen.
 pub struct Tray {
     tray: TrayIcon,
     rows: Rows,
     pictures: Pictures,
-    icon: Icon,
+    emblem: Emblem,
     words: RowTexts,
 }
 
 impl Tray {
     /// Puts the icon on the screen. `directory` takes its files on Linux.
     pub fn new(status: &Status, rows: &[MenuRow], directory: &Path) -> Result<Self, TrayError> {
-        let pictures = Pictures::draw()?;
+        let (mut pictures, emblem) = (Pictures::default(), Emblem::of(status));
+        let picture = pictures.of(emblem).ok_or(TrayError::Icon)?;
         let words = RowTexts::of(status);
         let menu = Menu::new();
         let rows = Rows::new(Place::Menu(menu.clone()), rows)?;
@@ -32,17 +34,20 @@ impl Tray {
             // By this name macOS keeps the icon's place, and whether the person lets it be shown.
             .with_autosave_name("portcullis")
             .with_menu(Box::new(menu))
-            .with_icon(pictures.of(status.icon))
+            .with_icon(picture)
             .with_temp_dir_path(directory)
             .build()?;
         words.set(&tray);
-        Ok(Tray { tray, rows, pictures, icon: status.icon, words })
+        Ok(Tray { tray, rows, pictures, emblem, words })
     }
 
     /// Shows the status and the rows; touches only what is different now.
-    pub fn show(&mut self, status: &Status, rows: &[MenuRow]) {
-        if self.icon != status.icon && self.tray.set_icon(Some(self.pictures.of(status.icon))).is_ok() {
-            self.icon = status.icon;
+    pub fn show(&mut self, status: &Status, emblem: Emblem, rows: &[MenuRow]) {
+        if self.emblem != emblem
+            && let Some(picture) = self.pictures.of(emblem)
+            && self.tray.set_icon(Some(picture)).is_ok()
+        {
+            self.emblem = emblem;
         }
         let words = RowTexts::of(status);
         if self.words != words {
@@ -113,28 +118,20 @@ impl Rows {
     }
 }
 
-/// The four icons, drawn once.
-struct Pictures([(Icon, Picture); 4]);
+/// The icons that were shown, each drawn once.
+#[derive(Default)]
+struct Pictures(HashMap<Emblem, Picture>);
 
 impl Pictures {
-    fn draw() -> Result<Self, TrayError> {
-        let picture = |icon: Icon, name: &'static str| -> Result<(Icon, Picture), TrayError> {
-            let rgba = icon::rgba(icon).ok_or(TrayError::Icon(name))?;
-            let picture =
-                Picture::from_rgba(rgba, icon::SIZE, icon::SIZE).map_err(|_| TrayError::Icon(name))?;
-            Ok((icon, picture))
-        };
-        Ok(Pictures([
-            picture(Icon::Unknown, "unknown")?,
-            picture(Icon::Closed, "closed")?,
-            picture(Icon::Open, "open")?,
-            picture(Icon::Off, "off")?,
-        ]))
-    }
-
-    fn of(&self, icon: Icon) -> Picture {
-        let [(_, unknown), ..] = &self.0;
-        self.0.iter().find(|(of, _)| *of == icon).map_or(unknown, |(_, picture)| picture).clone()
+    /// `None` where it does not draw, which the tests rule out.
+    fn of(&mut self, emblem: Emblem) -> Option<Picture> {
+        // On a Mac the count is written beside it.
+        let emblem = if cfg!(target_os = "macos") { Emblem { count: 0, ..emblem } } else { emblem };
+        if let Some(drawn) = self.0.get(&emblem) {
+            return Some(drawn.clone());
+        }
+        let picture = Picture::from_rgba(icon::rgba(emblem)?, icon::SIZE, icon::SIZE).ok()?;
+        Some(self.0.entry(emblem).or_insert(picture).clone())
     }
 }
 

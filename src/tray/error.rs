@@ -23,8 +23,8 @@ pub enum TrayError {
     #[error("cannot show the tray: cannot make the directory {}: {source}", path.display())]
     Directory { path: PathBuf, source: std::io::Error },
     /// An icon could not be drawn.
-    #[error("cannot show the tray: the icon \"{0}\" does not draw; install Portcullis again")]
-    Icon(&'static str),
+    #[error("cannot show the tray: the icon does not draw; install Portcullis again")]
+    Icon,
     /// The system refused the icon.
     #[error("cannot show the tray: the icon was refused: {0}")]
     Tray(#[from] tray_icon::Error),

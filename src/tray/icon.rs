@@ -1,13 +1,14 @@
-//! The four icons: drawn from their SVG sources at 44 px, which is 22 pt on a Retina screen.
+//! The icon: drawn from SVG sources at 44 px, which is 22 pt on a Retina screen.
 //!
-//! Each has its own colour *and* its own shape, since colour alone is lost on some eyes and some screens. No single colour
+//! The shape says the state, the colour the risk, since colour alone is lost on some eyes and some screens; a badge has the
+//! count of open ports, another what is worth a mark. No single colour
 //! stands out on every bar, and an app cannot know what a bar looks like: each shape has a dark contour, and a light one
 //! around that, of which one has a contrast of 3:1 to any bar.
 
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8, Transform};
 use resvg::usvg;
 
-use portcullis::status::Icon;
+use portcullis::status::{Emblem, EmblemMark, Icon, Risk};
 
 /// Width and height in pixels.
 pub const SIZE: u32 = 44;
@@ -25,14 +26,81 @@ fn source(icon: Icon) -> &'static str {
     }
 }
 
-/// The icon as rows of straight (not premultiplied) RGBA, `SIZE * SIZE * 4` bytes; `None` where its source does not
-/// read, which the tests rule out.
-pub fn rgba(icon: Icon) -> Option<Vec<u8>> {
-    draw(icon).map(Pixmap::take_demultiplied)
+/// The colour of the shape.
+fn colour(risk: Risk) -> &'static str {
+    match risk {
+        Risk::None => "#1fa463",
+        Risk::Some => "#f08a00",
+        Risk::High => "#e5383b",
+        Risk::Unknown => "#7d818c",
+    }
 }
 
-fn draw(icon: Icon) -> Option<Pixmap> {
-    let tree = usvg::Tree::from_str(source(icon), &usvg::Options::default()).ok()?;
+/// The whole picture as SVG.
+fn svg(emblem: Emblem) -> String {
+    let count = (emblem.count > 0).then(|| badge(BOTTOM, &digit(emblem.count)));
+    let mark = emblem.mark.map(|mark| badge(TOP, &glyph(mark)));
+    let badges: String = count.into_iter().chain(mark).collect();
+    let shape = source(emblem.shape).replace("currentColor", colour(emblem.risk));
+    shape.replace("</svg>", &format!("{badges}</svg>"))
+}
+
+/// The middles of the badges, in the picture's own units of 44.
+const BOTTOM: [f32; 2] = [33.5, 33.5];
+const TOP: [f32; 2] = [33.5, 10.5];
+
+/// A white disc with a dark edge, and what is drawn around its middle.
+fn badge([x, y]: [f32; 2], drawn: &str) -> String {
+    format!(
+        "<g transform=\"translate({x} {y})\"><circle r=\"10.5\" fill=\"#121212\"/><circle r=\"9\" fill=\"#fff\"/>\
+         <g fill=\"none\" stroke=\"#121212\" stroke-width=\"2.8\" stroke-linecap=\"square\">{drawn}</g></g>"
+    )
+}
+
+/// The strokes of a digit from 1 to 9, as a pocket calculator has them; of 1 the middle.
+fn digit(count: u8) -> String {
+    const STROKES: [&str; 7] = [
+        "M-2.6-5h5.2", // above
+        "M2.6-5v5",    // above, right
+        "M2.6 0v5",    // below, right
+        "M-2.6 5h5.2", // below
+        "M-2.6 0v5",   // below, left
+        "M-2.6-5v5",   // above, left
+        "M-2.6 0h5.2", // middle
+    ];
+    let lit: &[usize] = match count {
+        1 => return "<path d=\"M-2-3.6L0-5V5\"/>".to_owned(),
+        2 => &[0, 1, 6, 4, 3],
+        3 => &[0, 1, 6, 2, 3],
+        4 => &[5, 6, 1, 2],
+        5 => &[0, 5, 6, 2, 3],
+        6 => &[0, 5, 6, 2, 3, 4],
+        7 => &[0, 1, 2],
+        8 => &[0, 1, 2, 3, 4, 5, 6],
+        _ => &[0, 1, 2, 3, 5, 6],
+    };
+    let strokes: String = lit.iter().filter_map(|stroke| STROKES.get(*stroke).copied()).collect();
+    format!("<path d=\"{strokes}\"/>")
+}
+
+fn glyph(mark: EmblemMark) -> String {
+    match mark {
+        EmblemMark::Exposed => "<path d=\"M0-5.4v5.6M0 5.2v.1\" stroke=\"#c4161c\" stroke-width=\"3.6\"/>",
+        EmblemMark::Waiting => "<path d=\"M-4.6 0h.1M0 0h.1M4.6 0h.1\"/>",
+        EmblemMark::Blocked => "<path d=\"M-3.4-3.4l6.8 6.8M3.4-3.4l-6.8 6.8\"/>",
+        EmblemMark::Anyone => "<circle r=\"4.4\"/>",
+    }
+    .to_owned()
+}
+
+/// The icon as rows of straight (not premultiplied) RGBA, `SIZE * SIZE * 4` bytes; `None` where its source does not
+/// read, which the tests rule out.
+pub fn rgba(emblem: Emblem) -> Option<Vec<u8>> {
+    draw(emblem).map(Pixmap::take_demultiplied)
+}
+
+fn draw(emblem: Emblem) -> Option<Pixmap> {
+    let tree = usvg::Tree::from_str(&svg(emblem), &usvg::Options::default()).ok()?;
     let shape = stamped(&tree, 0)?;
     // A dark contour around the shape, and a light one around both where they end: not in the gaps of the shape, which the
     // dark one fills.
@@ -100,11 +168,35 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Icon; 4] = [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown];
-    static DRAWN: LazyLock<HashMap<Icon, Vec<u8>>> =
-        LazyLock::new(|| ALL.into_iter().map(|icon| (icon, super::rgba(icon).unwrap())).collect());
+    /// The states in their own colours.
+    const ALL: [Emblem; 4] = [
+        plain(Icon::Closed, Risk::None),
+        plain(Icon::Open, Risk::Some),
+        plain(Icon::Off, Risk::Unknown),
+        plain(Icon::Unknown, Risk::Unknown),
+    ];
+    /// The same raised gate with each badge.
+    const MARKED: [Emblem; 6] = [
+        marked(EmblemMark::Exposed, 0),
+        marked(EmblemMark::Waiting, 0),
+        marked(EmblemMark::Blocked, 0),
+        marked(EmblemMark::Anyone, 0),
+        Emblem { mark: None, ..marked(EmblemMark::Anyone, 1) },
+        marked(EmblemMark::Exposed, 8),
+    ];
+    static DRAWN: LazyLock<HashMap<Emblem, Vec<u8>>> = LazyLock::new(|| {
+        ALL.into_iter().chain(MARKED).map(|icon| (icon, super::rgba(icon).unwrap())).collect()
+    });
 
-    fn rgba(icon: Icon) -> &'static [u8] {
+    const fn plain(shape: Icon, risk: Risk) -> Emblem {
+        Emblem { shape, risk, mark: None, count: 0 }
+    }
+
+    const fn marked(mark: EmblemMark, count: u8) -> Emblem {
+        Emblem { shape: Icon::Open, risk: Risk::High, mark: Some(mark), count }
+    }
+
+    fn rgba(icon: Emblem) -> &'static [u8] {
         &DRAWN[&icon]
     }
 
@@ -165,7 +257,7 @@ mod tests {
     }
 
     /// The pixels over a bar of this colour.
-    fn over(icon: Icon, bar: [u8; 3]) -> Vec<[f64; 3]> {
+    fn over(icon: Emblem, bar: [u8; 3]) -> Vec<[f64; 3]> {
         let drawn = rgba(icon);
         let (pixels, []) = drawn.as_chunks::<4>() else { panic!("a part of a pixel") };
         let over = |[red, green, blue, alpha]: &[u8; 4]| {
@@ -176,14 +268,14 @@ mod tests {
         pixels.iter().map(over).collect()
     }
 
-    /// Every two icons, once.
-    fn pairs() -> impl Iterator<Item = (Icon, Icon)> {
-        (0..ALL.len()).flat_map(|one| (one + 1..ALL.len()).map(move |other| (ALL[one], ALL[other])))
+    /// Every two of them, once.
+    fn pairs(all: &[Emblem]) -> impl Iterator<Item = (Emblem, Emblem)> {
+        (0..all.len()).flat_map(move |one| (one + 1..all.len()).map(move |other| (all[one], all[other])))
     }
 
     #[test]
     fn each_is_drawn() {
-        for icon in ALL {
+        for icon in ALL.into_iter().chain(MARKED) {
             let drawn = rgba(icon);
             assert_eq!(drawn.len(), (SIZE * SIZE * 4) as usize);
             let ink = drawn.iter().skip(3).step_by(4).filter(|alpha| **alpha > 127).count();
@@ -199,13 +291,17 @@ mod tests {
                 let see = |colour: [f64; 3]| sees.map(|part| dot(part, linear(colour)));
                 over(icon, bar).into_iter().map(see).collect()
             };
-            for (one, other) in pairs() {
+            let least = |one: Emblem| if one.mark.is_some() || one.count > 0 { 0.01 } else { 0.15 };
+            for (one, other) in pairs(&ALL).chain(pairs(&MARKED)) {
                 let differs = |(one, other): &([f64; 3], [f64; 3])| {
                     one.iter().zip(other).map(|(one, other)| (one - other).abs()).sum::<f64>() > 0.15
                 };
                 let count = seen(one).into_iter().zip(seen(other)).filter(differs).count();
                 let share = count as f64 / f64::from(SIZE * SIZE);
-                assert!(share > 0.15, "{eye}: {one:?} and {other:?} differ in {share} on a bar of {bar:?}");
+                assert!(
+                    share > least(one),
+                    "{eye}: {one:?} and {other:?} differ in {share} on a bar of {bar:?}"
+                );
             }
         }
     }
@@ -213,7 +309,7 @@ mod tests {
     #[test]
     fn a_contour_stands_out_all_round_on_every_bar() {
         let side = SIZE as usize;
-        for (icon, bar) in ALL.iter().flat_map(|icon| BARS.map(|bar| (*icon, bar))) {
+        for (icon, bar) in ALL.iter().chain(&MARKED).flat_map(|icon| BARS.map(|bar| (*icon, bar))) {
             let drawn = rgba(icon);
             let alpha: Vec<f32> =
                 drawn.iter().skip(3).step_by(4).map(|alpha| f32::from(*alpha / 128)).collect();
@@ -237,21 +333,18 @@ mod tests {
     }
 
     #[test]
-    fn colours_differ() {
-        let colour = |icon| {
-            let drawn = rgba(icon);
-            let tint = |pixel: &[u8; 4]| {
-                let [red, green, blue, alpha] = pixel.map(i32::from);
-                (alpha == 255).then(|| (red - green).abs() + (green - blue).abs() + (blue - red).abs())
-            };
-            let tinted = drawn.as_chunks::<4>().0.iter().max_by_key(|pixel| tint(pixel)).unwrap();
-            [tinted[0], tinted[1], tinted[2]]
-        };
-        for (one, other) in pairs() {
-            let (first, second) = (colour(one), colour(other));
-            let distance: u32 =
-                first.iter().zip(second).map(|(one, other)| u32::from(one.abs_diff(other))).sum();
-            assert!(distance > 100, "{one:?} and {other:?}: {distance}");
+    fn the_colours_of_the_risks_differ() {
+        let colours = [Risk::None, Risk::Some, Risk::High, Risk::Unknown].map(|risk| {
+            let number = u32::from_str_radix(&colour(risk)[1..], 16).unwrap();
+            [number >> 16 & 255, number >> 8 & 255, number & 255]
+        });
+        for (one, first) in colours.iter().enumerate() {
+            for second in &colours[one + 1..] {
+                let distance: u32 = first.iter().zip(second).map(|(one, other)| one.abs_diff(*other)).sum();
+                assert!(distance > 100, "{first:?} and {second:?}: {distance}");
+            }
         }
+        let red = rgba(marked(EmblemMark::Anyone, 0)).as_chunks::<4>().0.contains(&[0xe5, 0x38, 0x3b, 255]);
+        assert!(red, "the shape has the colour");
     }
 }

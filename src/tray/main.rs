@@ -44,6 +44,7 @@ use portcullis::menu::{
     FAILED, MenuAction, MenuFacts, MenuFailure, MenuLayout, MenuRow, MenuState, action_of, rows,
 };
 use portcullis::os::cancel::Cancellation;
+use portcullis::status::Emblem;
 use portcullis::status::news::news;
 use portcullis::system::LAUNCHCTL;
 use watch::Watcher;
@@ -253,7 +254,9 @@ impl TraySession {
         self.layout.follow(&self.facts.status);
         // A check row has toggled itself when its click arrives; this puts the mark back until the status says so.
         self.rows = rows(&self.facts, &self.state, &self.layout);
-        self.tray.show(&self.facts.status, &self.rows);
+        let emblem = Emblem::of(&self.facts.status);
+        let emblem = if self.state.waiting.is_some() { emblem.waiting() } else { emblem };
+        self.tray.show(&self.facts.status, emblem, &self.rows);
         Next::Wait
     }
 

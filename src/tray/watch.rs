@@ -18,7 +18,7 @@ use portcullis::menu::{MenuFacts, MenuLayout, MenuOffers, MenuRow, MenuState, ro
 use portcullis::os;
 use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
-use portcullis::status::{Facts, Icon, PortState, Status};
+use portcullis::status::{Emblem, Facts, PortState, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -224,8 +224,8 @@ fn blind(error: &notify::Error) -> Event {
 }
 
 /// What of a look can be seen. Its age cannot, so that time alone changes nothing that is shown.
-fn appearance(facts: &MenuFacts) -> (Icon, Vec<MenuRow>) {
-    (facts.status.icon, rows(facts, &MenuState::default(), &MenuLayout::of(&facts.status)))
+fn appearance(facts: &MenuFacts) -> (Emblem, Vec<MenuRow>) {
+    (Emblem::of(&facts.status), rows(facts, &MenuState::default(), &MenuLayout::of(&facts.status)))
 }
 
 /// How long until what root saw is too old to go by, if it is not yet.
