@@ -6,7 +6,8 @@ mod icon;
 use std::io::{BufWriter, Error, Result};
 use std::path::PathBuf;
 
-use portcullis::status::{Emblem, EmblemMark, Icon, Risk};
+use portcullis::status::Icon;
+use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
 
 fn main() -> Result<()> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or(Error::other("usage: icons FOLDER"))?);

@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use common::Lab;
 use desktop::{Desktop, PATIENCE, PROMPTLY, Running, Tray, clipboard};
 use portcullis::rules::ledger::Ledger;
-use portcullis::status::{EmblemMark, Icon, Risk};
+use portcullis::status::Icon;
+use portcullis::status::emblem::{EmblemMark, Risk};
 use portcullis::system::LEDGER;
 
 const CANCEL: &str = "Waiting for permission: Cancel Request";

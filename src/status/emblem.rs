@@ -1,8 +1,9 @@
 //! What the icon shows: its shape is the state, its colour the risk; a mark and a count say more.
 
+use super::Status;
+use super::firewall::FirewallState;
 use super::port::{PortState, PortStatus};
 use super::summary::Icon;
-use super::{FirewallState, Status};
 use crate::rules::source::Source;
 
 /// The icon, as it is drawn.

@@ -4,7 +4,7 @@
 //! that root wrote, with its time and boot. A report that is too old, or from another boot, or that could not be
 //! read, makes everything that hangs on it unknown; unknown is never shown as safe.
 
-mod emblem;
+pub mod emblem;
 mod facts;
 mod firewall;
 mod network;
@@ -15,7 +15,6 @@ pub mod sample;
 mod summary;
 pub mod wording;
 
-pub use emblem::{Emblem, EmblemMark, Risk};
 pub use facts::{AppFirewall, Attempts, Facts};
 pub use firewall::{Firewall, FirewallState, GuardEffect};
 pub use network::{NetworkPlace, PortNetwork};

@@ -10,7 +10,8 @@ use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 use super::error::TrayError;
 use super::icon;
 use portcullis::menu::{MenuRow, RowKind};
-use portcullis::status::{Emblem, Icon, Status};
+use portcullis::status::emblem::Emblem;
+use portcullis::status::{Icon, Status};
 
 /// The tray as it stands on the screen.
 pub struct Tray {

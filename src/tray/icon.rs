@@ -8,7 +8,8 @@
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8, Transform};
 use resvg::usvg;
 
-use portcullis::status::{Emblem, EmblemMark, Icon, Risk};
+use portcullis::status::Icon;
+use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
 
 /// Width and height in pixels.
 pub const SIZE: u32 = 44;

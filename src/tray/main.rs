@@ -44,7 +44,7 @@ use portcullis::menu::{
     FAILED, MenuAction, MenuFacts, MenuFailure, MenuLayout, MenuRow, MenuState, action_of, rows,
 };
 use portcullis::os::cancel::Cancellation;
-use portcullis::status::Emblem;
+use portcullis::status::emblem::Emblem;
 use portcullis::status::news::news;
 use portcullis::system::LAUNCHCTL;
 use watch::Watcher;

@@ -18,7 +18,8 @@ use portcullis::menu::{MenuFacts, MenuLayout, MenuOffers, MenuRow, MenuState, ro
 use portcullis::os;
 use portcullis::report::{ReportFact, STALE_AFTER};
 use portcullis::sockets::SocketTable;
-use portcullis::status::{Emblem, Facts, PortState, Status};
+use portcullis::status::emblem::Emblem;
+use portcullis::status::{Facts, PortState, Status};
 
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);

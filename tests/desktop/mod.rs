@@ -15,7 +15,8 @@ use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use portcullis::status::{Emblem, EmblemMark, Icon, Risk};
+use portcullis::status::Icon;
+use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
 use zbus::blocking::{Connection, Proxy, connection, proxy};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Structure, Value};
 
