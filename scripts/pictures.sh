@@ -63,7 +63,7 @@ XML
     printf '[Settings]\ngtk-font-name=DejaVu Sans 10\n' >"$base/config/gtk-3.0/settings.ini"
     env -u DISPLAY -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS \
         HOME="$base/home" XDG_RUNTIME_DIR="$base/runtime" XDG_CONFIG_HOME="$base/config" NO_AT_BRIDGE=1 \
-        xvfb-run -a -s '-screen 0 1040x520x24' dbus-run-session -- "$0" --inside "$shots" "$PWD/$target/debug" "$base/lab"
+        xvfb-run -a -s '-screen 0 1040x640x24' dbus-run-session -- "$0" --inside "$shots" "$PWD/$target/debug" "$base/lab"
     exit
 fi
 
@@ -73,7 +73,7 @@ portcullis() { "$programs/portcullis" --lab "$lab" "$@"; }
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
 # It paints the screen, and then fails to find a window to wait for.
-display -size 1040x520 -window root 'xc:#8fa3b8' || true
+display -size 1040x640 -window root 'xc:#8fa3b8' || true
 xfce4-panel --disable-wm-check >/dev/null 2>&1 &
 started+=($!)
 # An icon that comes before the panel has its watcher on the bus falls back to the old kind of tray, and is shown twice.
@@ -88,7 +88,7 @@ if have dlv; then
     started+=($!)
 fi
 
-declare -A colours=([closed]='#1fa463' [open]='#f08a00' [off]='#e5383b' [unknown]='#7d818c')
+declare -A colours=([closed]='#1fa463' [open]='#f08a00' [off]='#7d818c' [unknown]='#7d818c')
 
 screenshot() { import -silent -window root "$1"; }
 
@@ -134,11 +134,9 @@ xdotool mousemove "$icon_x" 14 click 1
 sleep 1
 xdotool mousemove 60 400
 sleep 0.5
-# The fifth row from below is the menu to connect, where a debugger waits.
-if have dlv; then
-    xdotool key --delay 100 Up Up Up Up Up Right
-    sleep 0.5
-fi
+# Details comes after the two rows above the ports and the six ports; grey rows are passed over. In it, the first port.
+xdotool key --delay 100 Down Down Down Down Down Down Down Down Down Right Right
+sleep 0.5
 screenshot "$shots/menu.png"
 
 # One picture: the four states in a row, large enough to look at, then the open menu below the panel.
@@ -147,7 +145,7 @@ for state in closed open off unknown; do
     case $state in
         closed) words='all closed' ;;
         open) words='1 open' ;;
-        off) words='pf off' ;;
+        off) words='firewall off' ;;
         unknown) words='not known' ;;
     esac
     convert "$shots/$state.png" -crop "28x28+$((icon_x - 14))+0" +repage -filter Lanczos -resize 300% \

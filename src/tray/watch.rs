@@ -221,7 +221,7 @@ fn next(signals: &Receiver<Signal>, left: Duration, log_every: Duration) -> Opti
 }
 
 fn blind(error: &notify::Error) -> Event {
-    Event::Blind(format!("changes made elsewhere show only after Check Now: {error}"))
+    Event::Blind(format!("changes made elsewhere show only after Look Again: {error}"))
 }
 
 /// What of a look can be seen. Its age cannot, so that time alone changes nothing that is shown.
