@@ -248,6 +248,14 @@ impl App {
         app_firewall::stealth_mode(self.system())
     }
 
+    /// The name by which the machines of this Mac's network find it (`adas-mac.local`); `None`: it is not known.
+    pub fn local_name(&self) -> Option<String> {
+        let asked = self.system().program("/usr/sbin/scutil").args(["--get", "LocalHostName"]).run().ok()?;
+        let name = asked.stdout.trim();
+        let is_label = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        (asked.success() && is_label).then(|| format!("{name}.local"))
+    }
+
     /// The Application Firewall, to be asked about programs.
     pub fn app_firewall(&self) -> AppFirewallCache {
         AppFirewallCache::new(self.system())

@@ -4,7 +4,7 @@ mod common;
 
 use std::net::TcpListener;
 
-use common::Lab;
+use common::{Lab, program};
 
 const PREFERENCES: &str = "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
 
@@ -50,6 +50,25 @@ fn an_editor_elsewhere_is_given_the_address_of_this_mac_on_its_network() {
     lab.write("/lab.toml", "networks = []\n");
     let refused = lab.portcullis(&["connect", port, "--client", "10.1.2.3"]).expect(1).err;
     assert!(refused.contains("no address of this Mac is known by which 10.1.2.3 could find it"), "{refused}");
+}
+
+#[test]
+fn the_name_of_this_mac_on_its_own_network_is_given() {
+    let lab = Lab::new();
+    lab.portcullis(&["status"]).expect(0);
+    let scutil = lab.file("/usr/sbin/scutil");
+    std::fs::create_dir_all(scutil.parent().unwrap()).unwrap();
+    let said = |arguments: &[&str]| lab.portcullis(&[&["connect"], arguments].concat()).expect(0).out;
+    let elsewhere = ["12345", "--client", "192.168.1.50"];
+    assert!(!said(&elsewhere).contains(".local"));
+    program::script(&scutil, "echo Adas-Mac");
+    assert!(said(&elsewhere).contains("\non this Mac's own network it is also Adas-Mac.local\n"));
+    // Nothing there is for other machines; and Xdebug's client_host is the editor's machine.
+    for arguments in [&["12345"][..], &["9003", "--client", "192.168.1.50"]] {
+        assert!(!said(arguments).contains(".local"), "{arguments:?}");
+    }
+    program::script(&scutil, "echo 'not set'");
+    assert!(!said(&elsewhere).contains(".local"));
 }
 
 #[test]

@@ -16,10 +16,11 @@ pub enum SourceChoice {
 }
 
 impl SourceChoice {
-    /// Reads what `--from` was given, each item on its own or with commas between. Errors: an item that is neither
+    /// Reads what `--from` was given, each item on its own or with commas between; `anyone` and `network` are what `explain`
+    /// calls `any` and `lan`. Errors: an item that is neither
     /// `any`, `lan`, an address nor a network; one of the words together with something else.
     pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, AppError> {
-        let items: Vec<&str> = items.into_iter().flat_map(|item| item.split(',')).map(str::trim).collect();
+        let items: Vec<&str> = items.into_iter().flat_map(|item| item.split(',')).map(word).collect();
         match items.as_slice() {
             ["any"] => return Ok(SourceChoice::Any),
             ["lan"] => return Ok(SourceChoice::Lan),
@@ -36,6 +37,17 @@ impl SourceChoice {
         hosts.sort();
         hosts.dedup();
         Ok(SourceChoice::Hosts(hosts))
+    }
+}
+
+/// One item, by the word that stands for it.
+fn word(item: &str) -> &str {
+    let item = item.trim();
+    let is = |words: &[&str]| words.iter().any(|word| item.eq_ignore_ascii_case(word));
+    match () {
+        () if is(&["any", "anyone"]) => "any",
+        () if is(&["lan", "network"]) => "lan",
+        () => item,
     }
 }
 
@@ -57,6 +69,9 @@ mod tests {
         let read = |items: &[&str]| SourceChoice::parse(items.iter().copied());
         assert_eq!(read(&["any"]).unwrap(), SourceChoice::Any);
         assert_eq!(read(&["lan"]).unwrap(), SourceChoice::Lan);
+        assert_eq!(read(&["Anyone"]).unwrap(), SourceChoice::Any);
+        assert_eq!(read(&[" LAN "]).unwrap(), SourceChoice::Lan);
+        assert_eq!(read(&["network"]).unwrap(), SourceChoice::Lan);
         let hosts =
             |list: &[&str]| SourceChoice::Hosts(list.iter().map(|host| host.parse().unwrap()).collect());
         assert_eq!(read(&["10.0.0.5,10.0.0.5", "::1"]).unwrap(), hosts(&["10.0.0.5/32", "::1/128"]));

@@ -33,6 +33,7 @@ enum Closing {
 
 impl From<CloseArguments> for CloseCommand {
     fn from(CloseArguments { ports, all, dry_run }: CloseArguments) -> Self {
+        let all = all || ports.iter().map(String::as_str).eq(["all"]);
         let closing = if all { Closing::Everything } else { Closing::Ports(ports.join(",")) };
         CloseCommand { closing, dry_run }
     }

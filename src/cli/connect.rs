@@ -33,6 +33,9 @@ pub struct ConnectCommand {
     copy: Option<String>,
 }
 
+/// What people call their editors, as `--copy` takes them: no machine is called so.
+const CLIENTS: [&str; 5] = ["vscode", "goland", "intellij", "terminal", "chrome"];
+
 impl ConnectCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
@@ -42,12 +45,17 @@ impl ConnectCommand {
     fn connect(self, app: &App) -> Run {
         let preferences = app.preferences()?;
         let port = one_port("connect", &self.port, &preferences)?;
+        if CLIENTS.iter().any(|client| self.client.eq_ignore_ascii_case(client)) {
+            let (client, port) = (self.client.clone(), self.port.clone());
+            return Err(CommandError::ClientAsMachine { client, port });
+        }
         let single = PortRange::single(port).ok_or(AppError::NoDebugger { port })?;
         let app_firewall = &mut app.app_firewall();
         let observed = app.observe(&Ok(preferences), &[single], scan::look_well, app_firewall)?;
         let mut output = self.by_observation(observed, single)?;
         let copied = self.copy.map(|client| app.copy_setting(&output.connection, &client));
         output.copied = copied.transpose()?;
+        output.local_name = app.local_name();
         Ok(Box::new(output))
     }
 
@@ -57,22 +65,34 @@ impl ConnectCommand {
         observed: Observation,
         port: PortRange,
     ) -> Result<ConnectOutput, CommandError> {
+        let mut views = observed.look.iter().flat_map(|look| &look.views);
+        let awaits_editor = views.any(|view| view.port == port.first() && view.awaits_editor());
         let host = match &self.host {
-            None if self.client != "here" => Some(this_mac_for(&observed.evidence.interfaces, &self.client)?),
+            None if self.client == "here" => None,
+            // What is debugged dials the editor, which is there.
+            None if awaits_editor => Some(machine(&self.client)?.to_owned()),
+            None => Some(this_mac_for(&observed.evidence.interfaces, &self.client)?),
             given => given.clone(),
         };
         let connection = Connection::of(observed, port, host.as_deref())?;
-        Ok(ConnectOutput { port: port.first(), connection, copied: None, is_here: host.is_none() })
+        let client = self.client.parse().ok();
+        Ok(ConnectOutput { port: port.first(), connection, copied: None, host, client, local_name: None })
+    }
+}
+
+/// A machine's name or address, without brackets.
+fn machine(client: &str) -> Result<&str, AppError> {
+    let plain = client.trim_matches(['[', ']']);
+    match plain.parse::<IpAddr>().is_ok() || is_machine_name(client) {
+        true => Ok(plain),
+        false => Err(AppError::NoMachine { client: client.chars().take(80).collect() }),
     }
 }
 
 /// This Mac's address, as the machine `client` reaches it.
 fn this_mac_for(interfaces: &[Interface], client: &str) -> Result<String, AppError> {
     use std::net::ToSocketAddrs as _;
-    let typed = client.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-    if typed.is_none() && !is_machine_name(client) {
-        return Err(AppError::NoMachine { client: client.chars().take(80).collect() });
-    }
+    let typed = machine(client)?.parse::<IpAddr>().ok();
     // A name that does not resolve is of some network; the first address stands for all.
     let resolved = || (client, 0).to_socket_addrs().ok()?.next().map(|address| address.ip());
     let at = typed.or_else(resolved).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
@@ -105,8 +125,13 @@ pub struct ConnectOutput {
     port: u16,
     connection: Connection,
     copied: Option<Setting>,
-    /// Whether the client is on this Mac.
-    is_here: bool,
+    /// This Mac as the client's machine names it, or the editor's machine, to which what it debugs connects; `None`: the
+    /// client is on this Mac.
+    host: Option<String>,
+    /// The address of the client's machine, where that was given.
+    client: Option<IpAddr>,
+    /// The name of this Mac on its own network.
+    local_name: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -129,37 +154,79 @@ impl ConnectOutput {
     fn server(&self) -> String {
         let view = &self.connection.view;
         match (view.debugger_title(), view.may_be(), &view.process) {
-            (Some(title), _, _) => title.to_owned(),
+            (Some(title), _, _) => match view.named_by() {
+                Some(by) => format!("{title} ({by})"),
+                None => title.to_owned(),
+            },
             (None, Some((debugger, Inside { by, .. })), Some(process)) => {
                 format!("{process}, which may hold a {} (started by {by})", debugger.title)
             }
             (None, None, Some(process)) if view.forwards() => {
                 format!("{process} forwards it; the settings are for what usually is behind")
             }
-            _ => "what usually sits there".to_owned(),
+            _ => match view.usual_title() {
+                Some(title) => format!("nothing yet; the settings are for {title}, which usually has it"),
+                None => "what usually sits there".to_owned(),
+            },
         }
     }
 
     /// How the other machine may be tested against this port, and whether it may.
     fn check_from_there(&self) -> String {
         let view = &self.connection.view;
-        let Some(server) = view.server.as_ref().filter(|_| !self.is_here) else { return String::new() };
+        let (Some(server), Some(host)) = (&view.server, &self.host) else { return String::new() };
+        let port = self.port;
         match server.mode.probe {
+            // By the tunnel's near end.
+            Probe::Harmless(_) if server.measured && view.is_loopback_only() => format!(
+                "\nto check from there, once the tunnel is there: `nc -vz 127.0.0.1 {port}` does this debugger no harm\n"
+            ),
             Probe::Harmless(_) if server.measured => {
-                format!(
-                    "
-to check from there: `nc -vz HOST {}` does this debugger no harm
-",
-                    self.port
-                )
+                format!("\nto check from there: `nc -vz {host} {port}` does this debugger no harm\n")
             }
             Probe::Harmless(_) => String::new(),
-            Probe::Refused(why) => format!(
-                "
-do not test the port from there with nc or telnet: {why}
-"
-            ),
+            Probe::Refused(why) => {
+                let without_harm = if view.is_loopback_only() { String::new() } else { self.half_open(host) };
+                format!("\ndo not test the port from there with nc or telnet: {why}\n{without_harm}")
+            }
         }
+    }
+
+    /// Measured with dlv, gdbserver and lldb-server: a connection that is refused before it is complete is no client.
+    fn half_open(&self, host: &str) -> String {
+        let port = self.port;
+        let six = if host.contains(':') { "-6 " } else { "" };
+        let here = match self.client {
+            Some(client) => {
+                format!("; what pf does with it: here, `portcullis explain {port} --from {client}`")
+            }
+            None => String::new(),
+        };
+        format!(
+            "to check without harm: there, `sudo nmap {six}-n -Pn -sS -p {port} {host}`, which never completes a connection{here}\n"
+        )
+    }
+
+    /// The name by which machines of this Mac's own network find it, whatever address it has.
+    fn by_name(&self) -> String {
+        let Connection { said, view, .. } = &self.connection;
+        let reaches = [said.reach.network, said.reach.anyone].contains(&Answer::Yes);
+        let names_this_mac = self.host.is_none() || !view.awaits_editor();
+        match &self.local_name {
+            Some(name) if names_this_mac && (reaches || self.host.is_some()) => {
+                format!("\non this Mac's own network it is also {name}\n")
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// What a session takes beside the port.
+    fn second_port(&self) -> String {
+        let server = self.connection.view.server.as_ref();
+        server.and_then(|server| server.second_port).map_or(String::new(), |second| {
+            let port = self.port;
+            format!("\nnote: each session uses port {second} as well; open both: `portcullis open {port} {second}`\n")
+        })
     }
 
     /// Where other machines can reach it as it is: by which addresses.
@@ -167,7 +234,7 @@ do not test the port from there with nc or telnet: {why}
         let Connection { said, addresses, settings, .. } = &self.connection;
         let reaches = [said.reach.network, said.reach.anyone].contains(&Answer::Yes);
         let names_loopback = settings.iter().any(|setting| setting.text.contains("127.0.0.1"));
-        if !self.is_here || !reaches || !names_loopback || addresses.is_empty() {
+        if self.host.is_some() || !reaches || !names_loopback || addresses.is_empty() {
             return String::new();
         }
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -204,7 +271,9 @@ impl CommandOutput for ConnectOutput {
             text += &format!("\n{client}: {how}\n{lines}");
         }
         text += &self.for_other_machines();
+        text += &self.by_name();
         text += &self.check_from_there();
+        text += &self.second_port();
         let traps = self.connection.view.server.iter().flat_map(|server| &server.traps);
         text += &traps.map(|trap| format!("\nnote: {}; {}\n", trap.what, trap.cure)).collect::<String>();
         let told = self.connection.view.told_in_vain.as_ref();

@@ -25,6 +25,10 @@ pub enum CommandError {
     Interrupted { source: Box<CommandError> },
     #[error("{command} takes one port; you gave {ports}")]
     SeveralPorts { command: &'static str, ports: String },
+    #[error(
+        "{client} is a client: --client takes the machine that it runs on; its settings are copied by `portcullis connect {port} --copy {client}`"
+    )]
+    ClientAsMachine { client: String, port: String },
     #[error("a connection from this Mac itself goes over lo0, not {interface}: leave --on out")]
     LoopbackElsewhere { interface: String },
     #[error("there is no interface \"{}\": macOS names them by driver and number, and Wi-Fi is en0 on most Macs (`networksetup -listallhardwareports` has the list)", name.escape_debug())]
@@ -61,6 +65,7 @@ impl CommandError {
             CommandError::Probe(_) | CommandError::NotRecorded | CommandError::LogForAdministrators => 1,
             CommandError::Conf(_)
             | CommandError::SeveralPorts { .. }
+            | CommandError::ClientAsMachine { .. }
             | CommandError::LoopbackElsewhere { .. }
             | CommandError::NoInterface { .. }
             | CommandError::NoPflogd { .. }

@@ -50,7 +50,7 @@ pub struct ExplainArguments {
 
 fn read_from(text: &str) -> Result<ClientHost, String> {
     match text {
-        "loopback" => Ok(ClientHost::Loopback),
+        "loopback" | "localhost" | "here" => Ok(ClientHost::Loopback),
         "network" | "lan" => Ok(ClientHost::Network),
         "anyone" | "any" => Ok(ClientHost::Anyone),
         _ => text

@@ -37,7 +37,7 @@ pub struct LogArguments {
     /// A capture: what `tcpdump -i pflog0 -w FILE` recorded [default: what Portcullis records]
     file: Option<PathBuf>,
     /// Go on showing what is logged; with --json one object on each line
-    #[arg(long)]
+    #[arg(long, short)]
     follow: bool,
     /// Only packets from or to this port
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -185,12 +185,15 @@ fn follow_recording(app: &App, minutes: Option<u16>, filter: &LogFilter, printer
     Ok(Box::new(follow(&app.log_file(), filter.port, &rules, printer, &ended)))
 }
 
+fn is_pflogds(file: &Path) -> bool {
+    let name = file.to_str().unwrap_or_default();
+    name.starts_with("/var/log/pflog") || name == "pflog0"
+}
+
 fn unreadable(file: &Path) -> impl Fn(PflogError) -> CommandError {
     move |source| match &source {
-        // Where pflogd writes on other systems.
-        PflogError::Read(error)
-            if error.kind() == std::io::ErrorKind::NotFound && file == Path::new("/var/log/pflog") =>
-        {
+        // What pflogd writes on other systems, or the interface.
+        PflogError::Read(error) if error.kind() == std::io::ErrorKind::NotFound && is_pflogds(file) => {
             CommandError::NoPflogd { path: file.to_owned() }
         }
         _ => CommandError::Capture { path: file.to_owned(), source },

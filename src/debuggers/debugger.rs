@@ -262,6 +262,9 @@ pub struct Server {
     /// Whether this very program, started this way, is one that was measured. What is only like one, or is guessed from
     /// its port alone, is never called harmless.
     pub measured: bool,
+    /// The port that each session takes beside it, where its arguments name one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_port: Option<u16>,
     /// What it was started with that will not do what was meant.
     pub traps: Vec<&'static Trap>,
 }
@@ -269,7 +272,15 @@ pub struct Server {
 impl Server {
     /// A server whose arguments say which it is.
     pub fn new(mode: &'static Mode) -> Self {
-        Server { mode, listen: None, waits: None, single_use: false, measured: true, traps: Vec::new() }
+        Server {
+            mode,
+            listen: None,
+            waits: None,
+            single_use: false,
+            measured: true,
+            second_port: None,
+            traps: Vec::new(),
+        }
     }
 
     /// A server that is known by its port alone.

@@ -78,8 +78,8 @@ pub static PLATFORM: Mode = Mode {
 static SECOND_PORT: Trap = Trap {
     id: "lldb-platform-second-port",
     effect: TrapEffect::Surprises,
-    what: "each session of lldb-server platform uses a second port (--gdbserver-port)",
-    cure: "open that one as well",
+    what: "each session of lldb-server platform uses a second port, another one each time",
+    cure: "restart it with `--gdbserver-port 1339`, and open that one as well: `portcullis open 1339`",
 };
 
 /// CodeLLDB's adapter, where it waits for an editor: `codelldb --port 13000`.
@@ -131,7 +131,9 @@ fn recognise_server(line: &CommandLine<'_>) -> Option<Server> {
     let given = line.value(&["--listen", "-L"]).or_else(|| line.own.iter().copied().find(address));
     let listen = given.and_then(Listen::parse);
     if platform {
-        return Some(Server { listen, traps: vec![&SECOND_PORT], ..Server::new(&PLATFORM) });
+        let second_port = line.value(&["--gdbserver-port", "-P"]).and_then(|port| port.parse().ok());
+        let traps = if second_port.is_some() { vec![] } else { vec![&SECOND_PORT] };
+        return Some(Server { listen, second_port, traps, ..Server::new(&PLATFORM) });
     }
     Some(Server { listen, waits: Some(true), single_use: true, ..Server::new(&SERVER_MODE) })
 }

@@ -152,6 +152,29 @@ impl PortView {
         seen.or(self.expected.named.map(|debugger| debugger.title))
     }
 
+    /// By what it is known which debugger is there, where its own command line does not say so.
+    pub fn named_by(&self) -> Option<&'static str> {
+        let seen = self.server.as_ref().filter(|server| !server.mode.forwards);
+        match (seen, self.expected.named) {
+            (Some(server), _) if server.measured => None,
+            (_, Some(_)) => Some("by the preferences"),
+            (Some(server), None) if server.listen.is_some() => None,
+            (Some(_), None) => Some("by its port alone"),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether an editor is to listen there, to which what it debugs connects, and does not.
+    pub fn awaits_editor(&self) -> bool {
+        let is_editors = |debugger: &Debugger| debugger.usual_mode.awaits_debuggee;
+        self.listeners.is_empty() && self.expected.debugger().is_some_and(is_editors)
+    }
+
+    /// The debugger that usually has the port, where nothing is there.
+    pub fn usual_title(&self) -> Option<&'static str> {
+        self.expected.debugger().map(|debugger| debugger.title)
+    }
+
     /// The debugger that the user named for the port.
     pub fn named_debugger(&self) -> Option<&'static Debugger> {
         self.expected.named

@@ -66,10 +66,15 @@ fn settings(target: &ConnectTarget<'_>) -> Vec<Setting> {
         how,
         text: format!("xdebug.mode=debug\nxdebug.client_host={host}\nxdebug.client_port={port}"),
     };
-    vec![
-        ini("php.ini", "on the machine that runs PHP; the editor waits, PHP dials", *host),
-        ini("php.ini in a container", "where this Mac's Docker runs PHP", "host.docker.internal"),
-    ]
+    let in_container =
+        ini("php.ini in a container", "where this Mac's Docker runs PHP", "host.docker.internal");
+    let mut settings =
+        vec![ini("php.ini", "on the machine that runs PHP; the editor waits, PHP dials", *host)];
+    // Docker's name for this Mac, where the editor is.
+    if ["127.0.0.1", "::1"].contains(host) {
+        settings.push(in_container);
+    }
+    settings
 }
 
 #[cfg(test)]

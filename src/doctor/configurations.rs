@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::facts::{DoctorFacts, ExaminedPort};
 use super::finding::{Finding, Level, finding, shortened};
 use super::project::{Configuration, WrittenPort};
-use crate::debuggers::debugger::{Debugger, EditorClient, Mode, Server};
+use crate::debuggers::ALL;
+use crate::debuggers::debugger::{Debugger, EditorClient, ListenOn, Mode, Server};
 use crate::debuggers::editors;
 use crate::debuggers::port_view::PortView;
 use crate::debuggers::settings::ConnectTarget;
@@ -186,8 +187,13 @@ fn without_server(client: Option<&'static EditorClient>, view: &PortView, facts:
             ),
             None => {
                 let own = client.and_then(|client| (client.when_absent)(port));
-                let next =
-                    own.unwrap_or_else(|| "start the debugger first, then this configuration".to_owned());
+                let command = client.and_then(|client| start_for(client, port));
+                let next = own.unwrap_or_else(|| match command {
+                    Some(command) => {
+                        format!("start the debugger first: `{command}`; then this configuration")
+                    }
+                    None => "start the debugger first, then this configuration".to_owned(),
+                });
                 Judgement::new(
                     Level::Advice,
                     format!("it connects to port {port}, where nothing listens yet"),
@@ -196,6 +202,12 @@ fn without_server(client: Option<&'static EditorClient>, view: &PortView, facts:
             }
         },
     }
+}
+
+/// The command that starts what the client speaks with: on loopback, where that can be.
+fn start_for(client: &'static EditorClient, port: u16) -> Option<String> {
+    let debugger = ALL.into_iter().find(|debugger| debugger.clients.contains(&client))?;
+    (debugger.start)(ListenOn::Loopback, port).or_else(|| (debugger.start)(ListenOn::Everywhere, port))
 }
 
 /// Whether the debugger that may be in the program that listens is one that the client speaks with.

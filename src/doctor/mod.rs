@@ -15,6 +15,7 @@ pub mod daemons;
 mod facts;
 mod finding;
 mod go;
+mod other_editors;
 mod pf;
 mod ports;
 pub mod project;

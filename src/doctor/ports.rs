@@ -31,9 +31,10 @@ pub fn ports(facts: &DoctorFacts) -> Vec<Finding> {
         };
         let command = view.process.as_ref().map(|process| process.arguments.join(" ")).unwrap_or_default();
         let version = version.as_ref().map_or(String::new(), |version| format!(", version {version}"));
+        let named_by = view.named_by().map_or(String::new(), |by| format!("; what it is: {by}"));
         let evidence = match command.is_empty() {
-            true => format!("the socket table{version}"),
-            false => format!("`{}`{version}", shortened(&command)),
+            true => format!("the socket table{version}{named_by}"),
+            false => format!("`{}`{version}{named_by}", shortened(&command)),
         };
         // What is right as it is needs no next step in a report.
         let next = if level == Level::Fine { "" } else { &said.next_step };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::other_editors;
 use super::tasks::{DlvTask, tasks};
 use super::variables::Variables;
 use crate::debuggers::ALL;
@@ -109,10 +110,14 @@ pub fn collect(folder: &Path) -> Project {
     let mut files = vec![
         root.join(".vscode/launch.json"),
         root.join(".vscode/tasks.json"),
+        root.join(".vscode/settings.json"),
+        root.join(".zed/debug.json"),
+        root.join(".zed/tasks.json"),
         root.join(".idea/workspace.xml"),
     ];
     files.extend(list(&root.join(".idea/runConfigurations"), ".xml"));
     files.extend(list(&root.join(".run"), ".xml"));
+    files.extend(other_editors::NVIM_FILES.map(|file| root.join(file)));
     for workspace in list(root, ".code-workspace") {
         files.extend(
             read(&workspace).ok().flatten().map(|text| launch_files(root, &text)).unwrap_or_default(),
@@ -121,10 +126,12 @@ pub fn collect(folder: &Path) -> Project {
     }
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
-    // Of the folder; a second root's own are not asked.
-    let settings = read(&root.join(".vscode/settings.json")).ok().flatten();
-    let settings = settings.and_then(|text| parse_jsonc(&text).ok().flatten());
     for file in files {
+        // Each folder of a workspace has its own.
+        let folder = file.parent().filter(|folder| folder.ends_with(".vscode"));
+        let settings =
+            folder.map_or_else(|| root.join(".vscode/settings.json"), |folder| folder.join("settings.json"));
+        let settings = read(&settings).ok().flatten().and_then(|text| parse_jsonc(&text).ok().flatten());
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         let text = match read(&file) {
             Ok(Some(text)) => text,
@@ -134,15 +141,17 @@ pub fn collect(folder: &Path) -> Project {
                 continue;
             }
         };
-        let parsed = match name.ends_with(".xml") {
-            true => idea_xml(&name, &text),
-            false => launch_json(&name, &text, settings.as_ref()),
+        let parsed = match () {
+            () if name.ends_with(".xml") => idea_xml(&name, &text),
+            () if name.ends_with(".lua") => Ok(entries(&name, &other_editors::of_nvim(&text))),
+            () if name.starts_with(".zed/") => zed_json(&name, &text),
+            () => launch_json(&name, &text, settings.as_ref()),
         };
         match parsed {
             Ok(found) => project.configurations.extend(found),
             Err(problem) => project.problems.push(format!("{name}: {problem}")),
         }
-        if !name.ends_with(".xml") {
+        if !name.ends_with(".xml") && !name.ends_with(".lua") {
             project
                 .tasks
                 .extend(parse_jsonc(&text).ok().flatten().iter().flat_map(|json| tasks(&name, json)));
@@ -155,7 +164,7 @@ pub fn collect(folder: &Path) -> Project {
 /// module, else the folder itself.
 fn root_of(folder: &Path) -> &Path {
     let marked = |above: &&Path| {
-        [".vscode", ".idea", ".run", ".git", "go.work"].iter().any(|mark| above.join(mark).exists())
+        [".vscode", ".idea", ".run", ".zed", ".git", "go.work"].iter().any(|mark| above.join(mark).exists())
             || !list(above, ".code-workspace").is_empty()
     };
     let module = |above: &&Path| above.join("go.mod").is_file();
@@ -209,6 +218,16 @@ pub fn launch_json(
     Ok(all.into_iter().flatten().filter_map(of_one).collect())
 }
 
+/// The configurations in a `.zed/debug.json` that connect to a port.
+fn zed_json(file: &str, text: &str) -> Result<Vec<Configuration>, ProjectFileError> {
+    let parsed = parse_jsonc(text)?.unwrap_or_default();
+    Ok(entries(file, &other_editors::of_zed(&parsed)))
+}
+
+fn entries(file: &str, entries: &[Value]) -> Vec<Configuration> {
+    entries.iter().filter_map(|entry| launch_entry(file, &LaunchEntry::new(entry))).collect()
+}
+
 fn parse_jsonc(text: &str) -> Result<Option<Value>, ProjectFileError> {
     let options = jsonc_parser::ParseOptions::default();
     Ok(jsonc_parser::parse_to_serde_value(text.trim_start_matches('\u{feff}'), &options)?)
@@ -220,7 +239,8 @@ fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
     // Some name host and port in one: "debugPort": "127.0.0.1:12345".
     let joined = ["debugPort", "miDebuggerServerAddress", "websocketAddress", "vmServiceUri"]
         .iter()
-        .find_map(|key| entry.text(key));
+        .find_map(|key| entry.text(key))
+        .or_else(|| commanded(entry));
     let (joined_host, joined_port) = match joined.and_then(|at| at.rsplit_once(':')) {
         Some((host, port)) if !host.ends_with("${env") => {
             let host = host.rsplit("//").next().unwrap_or(host).trim_matches(['[', ']']);
@@ -248,6 +268,21 @@ fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
         host: host.map(str::to_owned),
         port,
         editor_listens,
+    })
+}
+
+/// Where CodeLLDB's commands connect: `gdb-remote 1234`, `process connect connect://box:1234`.
+fn commanded<'a>(entry: &LaunchEntry<'a>) -> Option<&'a str> {
+    const LISTS: [&str; 5] =
+        ["processCreateCommands", "targetCreateCommands", "attachCommands", "launchCommands", "initCommands"];
+    let commands = LISTS.iter().filter_map(|key| entry.get(key)?.as_array()).flatten();
+    commands.filter_map(Value::as_str).find_map(|command| {
+        let mut words =
+            command.split_whitespace().skip_while(|word| !["gdb-remote", "connect"].contains(word));
+        words.next()?;
+        // Options and their values stand before it.
+        let at = words.last()?;
+        Some(at.strip_prefix("connect://").unwrap_or(at))
     })
 }
 

@@ -19,6 +19,8 @@ pub struct DlvTask {
 /// The tasks in a `tasks.json`, or in the `tasks` of a `.code-workspace`, that start a dlv.
 pub fn tasks(file: &str, json: &Value) -> Vec<DlvTask> {
     let tasks = json.get("tasks").map(|tasks| tasks.get("tasks").unwrap_or(tasks));
+    // Zed's are a list.
+    let tasks = tasks.or(json.is_array().then_some(json));
     tasks.and_then(Value::as_array).into_iter().flatten().filter_map(|task| of_entry(file, task)).collect()
 }
 

@@ -118,19 +118,24 @@ impl fmt::Display for NamedPort {
 
 /// Reads what a user types for ports: `2345`, `30000-30100`, `30000:30100`, `2345,dlv`, `{2345, 30000-30100}`,
 /// `localhost:2345`, by the names of `known`. A number goes by the name of the known range that it is; a name stands for
-/// every known range of that name. At least one port, and none twice. Digits and signs of East Asian keyboards count as
+/// every known range of that name, in capitals too. At least one port, and none twice. Digits and signs of East Asian keyboards count as
 /// what they stand for.
 pub fn parse_ports(text: &str, known: &[NamedPort]) -> Result<Vec<NamedPort>, PortsError> {
     let text: &str = &text.chars().map(narrow).collect::<String>();
     let mut ports: Vec<NamedPort> = Vec::new();
     for (offset, item) in split_list(text)? {
         let (offset, item) = without_own_host(offset, item);
+        let item = item.strip_suffix("/tcp").unwrap_or(item);
         let fail = |problem| PortsError::new(text, offset, item.len(), problem);
         if let Some(port) = port_behind_host(item) {
             return Err(fail(ListProblem::Host { port: port.to_owned() }));
         }
         let mut found: Vec<NamedPort> =
             known.iter().filter(|port| port.name.as_str() == item).cloned().collect();
+        if found.is_empty() {
+            found =
+                known.iter().filter(|port| port.name.as_str().eq_ignore_ascii_case(item)).cloned().collect();
+        }
         if found.is_empty() {
             if item.starts_with(|first: char| first.is_ascii_alphabetic()) {
                 let names: Vec<&str> = known.iter().map(|port| port.name.as_str()).collect();
@@ -150,13 +155,15 @@ pub fn parse_ports(text: &str, known: &[NamedPort]) -> Result<Vec<NamedPort>, Po
     Ok(ports)
 }
 
-/// The ASCII character that a full-width one (U+FF01 to U+FF5E) or an ideographic comma or space stands for.
+/// The ASCII character that a full-width one (U+FF01 to U+FF5E), an ideographic comma or space or a dash stands for.
 fn narrow(character: char) -> char {
     const SHIFT: u32 = 0xff01 - 0x21;
     match character {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - SHIFT).unwrap_or(character),
         '\u{3001}' => ',',
         '\u{3000}' => ' ',
+        // What macOS makes of two hyphens as they are typed.
+        '\u{2013}' | '\u{2014}' => '-',
         other => other,
     }
 }
@@ -295,6 +302,7 @@ mod tests {
             ("localhost:2345, 127.0.0.1:9229,[::1]:30000-30010", "2345 (dlv), 9229 (node), 30000-30010"),
             ("*:2345", "2345 (dlv)"),
             ("２３４５，9229、３００００－３００１０", "2345 (dlv), 9229 (node), 30000-30010"),
+            ("DLV, 9229/tcp, 30000–30010", "2345 (dlv), 9229 (node), 30000-30010"),
             ("\u{3000}2345\u{a0}", "2345 (dlv)"),
         ] {
             assert_eq!(read(text).unwrap(), ports, "{text}");

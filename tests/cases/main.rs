@@ -327,6 +327,17 @@ fn server_is_right(program: &str, case: &Value) -> Result<(), String> {
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::write(place, text.as_str().unwrap()).unwrap();
     }
+    if let Some(answers) = case["firewall"].as_object() {
+        let place = quoted(lab.join("usr/libexec/ApplicationFirewall/socketfilterfw").to_str().unwrap());
+        let answer = |(option, text): (&String, &Value)| {
+            // The last word is the path that was asked about.
+            let text = text.as_str().unwrap().replace("PATH", "'\"$last\"'");
+            format!("case \"$*\" in *{option}*) echo '{text}';; esac\n")
+        };
+        let script: String = answers.iter().map(answer).collect();
+        let script = quoted(&format!("#!/bin/sh\nfor last; do :; done\n{script}"));
+        lines.push(format!("/bin/rm -f {place}; printf %s {script} >{place}; /bin/chmod 755 {place}"));
+    }
     let words = texts(&case["run"]);
     let words: Vec<&str> = std::iter::once("portcullis").chain(words.iter().map(String::as_str)).collect();
     lines.push(format!("exec {} </dev/null 2>&1", line(&words)));

@@ -52,7 +52,7 @@ impl Namespaces {
     fn started(&self, folder: &Path, listener: &Value) -> String {
         let text = |name: &str| listener[name].as_str().unwrap();
         let program = folder.join("bin").join(text("name"));
-        std::fs::create_dir_all(folder.join("bin")).unwrap();
+        std::fs::create_dir_all(program.parent().unwrap()).unwrap();
         // Another of the same name runs the same file.
         if !program.exists() {
             let place = std::fs::hard_link(&self.listener, &program);
