@@ -339,7 +339,7 @@ impl Judge<'_> {
         let near = self.verdict(port, &self.client_of(range, "network"));
         let is_unknown = outside.contains(&Verdict::Unknown) || near == Verdict::Unknown;
         let has_doubt = self.is_moved() || !is_here || is_unknown;
-        self.check("doubted where it is in doubt", !is_doubted || has_doubt, &what);
+        self.check("doubted where it is in doubt", !is_doubted || has_doubt, what);
         match row {
             Row::Closed => self.check("closed", !outside.contains(&Verdict::Pass), what),
             Row::Paused if is_doubted => {}
