@@ -139,6 +139,8 @@ struct ConnectJson<'a> {
     version: u32,
     port: u16,
     server: String,
+    /// By what it is known which debugger is there, where its own command line does not say so.
+    known: Option<&'static str>,
     addresses: &'a [IpAddr],
     tunnel: bool,
     situation: Reachability,
@@ -154,10 +156,7 @@ impl ConnectOutput {
     fn server(&self) -> String {
         let view = &self.connection.view;
         match (view.debugger_title(), view.may_be(), &view.process) {
-            (Some(title), _, _) => match view.named_by() {
-                Some(by) => format!("{title} ({by})"),
-                None => title.to_owned(),
-            },
+            (Some(title), _, _) => title.to_owned(),
             (None, Some((debugger, Inside { by, .. })), Some(process)) => {
                 format!("{process}, which may hold a {} (started by {by})", debugger.title)
             }
@@ -169,6 +168,11 @@ impl ConnectOutput {
                 None => "what usually sits there".to_owned(),
             },
         }
+    }
+
+    fn known(&self) -> Option<&'static str> {
+        let view = &self.connection.view;
+        view.debugger_title().and_then(|_| view.named_by())
     }
 
     /// How the other machine may be tested against this port, and whether it may.
@@ -249,6 +253,7 @@ impl CommandOutput for ConnectOutput {
             version: 1,
             port: self.port,
             server: self.server(),
+            known: self.known(),
             addresses,
             tunnel: view.is_loopback_only(),
             situation: said.state,
@@ -262,7 +267,8 @@ impl CommandOutput for ConnectOutput {
 
     fn text(&self) -> String {
         let Connection { said, settings, .. } = &self.connection;
-        let mut text = format!("port {}: {}\n    {}\n", self.port, self.server(), said.sentence);
+        let known = self.known().map_or_else(String::new, |known| format!(" ({known})"));
+        let mut text = format!("port {}: {}{known}\n    {}\n", self.port, self.server(), said.sentence);
         if said.state != Reachability::Reachable {
             text += &format!("    next: {}\n", said.next_step);
         }

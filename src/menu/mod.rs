@@ -117,7 +117,12 @@ mod tests {
                 RowKind::Menu => "  > ",
                 RowKind::Text | RowKind::Separator => "",
             };
-            let text = if row.kind == RowKind::Separator { "---" } else { &row.text };
+            let text = match row.text.as_str() {
+                _ if row.kind == RowKind::Separator => "---",
+                // What it does depends on the system.
+                words::OPEN_PREFERENCES => "Preferences",
+                text => text,
+            };
             let grey = if row.enabled || row.kind == RowKind::Separator { "" } else { "  (grey)" };
             let below = drawn(&row.rows).lines().map(|line| format!("\n      | {line}")).collect::<String>();
             format!("{mark}{text}{grey}{below}")
@@ -316,7 +321,7 @@ mod tests {
               |       | [x] 18:30…
               |       | [ ] 20:00…
               |       | [ ] 21:30…
-              |     Preferences: Copy Where They Are
+              |     Preferences
           > Help
               |     Look Again…
               |     Nothing Else Was Seen  (grey)
