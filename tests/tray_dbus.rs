@@ -394,6 +394,36 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
 }
 
 #[test]
+fn a_program_that_started_is_in_its_row_when_the_menu_is_asked_for() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    // Neither open nor in use: it is not looked at every few seconds.
+    lab.portcullis(&["prefs", "show", &port.to_string()]).expect(0);
+    let tray = desktop.tray(&lab);
+    let says =
+        |tray: &Tray, what: &str| tray.row(&format!("{port} — ")).is_some_and(|row| row.label.contains(what));
+    assert!(!says(&tray, "this Mac only"), "{:?}", tray.rows());
+    let _program = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let _: bool = tray.menu.call("AboutToShow", &(0i32,)).unwrap();
+    let took = tray.until(PATIENCE, "it is in its row", |tray| says(tray, "this Mac only"));
+    eprintln!("shown after {took:?}");
+}
+
+#[test]
+fn a_screen_reader_says_the_state_of_the_icon() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    let says = |tray: &Tray| tray.item.get_property::<String>("IconAccessibleDesc").unwrap();
+    assert!(says(&tray).starts_with("All debug ports are closed"), "{}", says(&tray));
+    lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+    tray.until(PATIENCE, "it says what is open", |tray| says(tray).starts_with("1 port is open: 2345 (dlv)"));
+    lab.portcullis(&["open", "9229", "--from", "10.0.0.5"]).expect(0);
+    tray.until(PATIENCE, "and what else", |tray| says(tray).starts_with("2 ports are open: "));
+}
+
+#[test]
 fn a_server_that_accepts_nobody_is_told_from_one_that_has_just_been_called() {
     let (desktop, lab) = (Desktop::new(), lab("on"));
     let port = open_port(&lab);

@@ -4,9 +4,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+#[cfg(target_os = "macos")]
+use tray_icon::TrayIconEvent;
 use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 
+#[cfg(target_os = "linux")]
+use super::bus::Bus;
 use super::error::TrayError;
 use super::icon;
 use portcullis::menu::{MenuRow, RowKind};
@@ -20,14 +24,31 @@ pub struct Tray {
     pictures: Pictures,
     emblem: Emblem,
     words: RowTexts,
+    #[cfg(target_os = "linux")]
+    bus: Bus,
 }
 
 impl Tray {
-    /// Puts the icon on the screen. `directory` takes its files on Linux.
-    pub fn new(status: &Status, rows: &[MenuRow], directory: &Path) -> Result<Self, TrayError> {
+    /// Puts the icon on the screen. `directory` takes its files on Linux; `asked` is called, on any thread, when the menu is
+    /// about to be shown.
+    pub fn new(
+        status: &Status,
+        rows: &[MenuRow],
+        directory: &Path,
+        asked: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, TrayError> {
         let (mut pictures, emblem) = (Pictures::default(), Emblem::of(status));
         let picture = pictures.of(emblem).ok_or(TrayError::Icon)?;
         let words = RowTexts::of(status);
+        #[cfg(target_os = "linux")]
+        let bus = Bus::new(&words.tooltip, asked);
+        // The pointer enters the icon before it clicks.
+        #[cfg(target_os = "macos")]
+        TrayIconEvent::set_event_handler(Some(move |event| {
+            if matches!(event, TrayIconEvent::Enter { .. }) {
+                asked();
+            }
+        }));
         let menu = Menu::new();
         let rows = Rows::new(Place::Menu(menu.clone()), rows)?;
         let tray = TrayIconBuilder::new()
@@ -39,7 +60,15 @@ impl Tray {
             .with_temp_dir_path(directory)
             .build()?;
         words.set(&tray);
-        Ok(Tray { tray, rows, pictures, emblem, words })
+        Ok(Tray {
+            tray,
+            rows,
+            pictures,
+            emblem,
+            words,
+            #[cfg(target_os = "linux")]
+            bus,
+        })
     }
 
     /// Shows the status and the rows; touches only what is different now.
@@ -53,6 +82,8 @@ impl Tray {
         let words = RowTexts::of(status);
         if self.words != words {
             words.set(&self.tray);
+            #[cfg(target_os = "linux")]
+            self.bus.describe(&words.tooltip);
             self.words = words;
         }
         self.rows.show(rows);
@@ -136,7 +167,8 @@ impl Pictures {
     }
 }
 
-/// What is written beside the icon, and what shows when the pointer rests on it. Linux has room for neither.
+/// What is written beside the icon, and what shows when the pointer rests on it. Linux has room for neither; there a screen
+/// reader says the second.
 #[derive(PartialEq, Eq)]
 struct RowTexts {
     title: Option<String>,
