@@ -216,6 +216,28 @@ fn who_was_blocked_shows_soon() {
 }
 
 #[test]
+fn the_icon_is_plain_where_that_is_preferred() {
+    use desktop::icon::{Ink, rgba};
+    use portcullis::status::emblem::Emblem;
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    let closed = Emblem { shape: Icon::Closed, risk: Risk::None, mark: None, count: 0 };
+    for (row, ink) in [("In One Colour", Ink::White), ("Coloured", Ink::Coloured)] {
+        let icons = || -> Vec<desktop::Row> {
+            let rows = tray.rows();
+            let settings = rows.iter().find(|row| row.label == "Settings").unwrap();
+            settings.rows.iter().find(|row| row.label == "Icon").unwrap().rows.clone()
+        };
+        tray.send_click(icons().iter().find(|one| one.label == row).unwrap());
+        let picture = rgba(closed, ink);
+        tray.until(PATIENCE, row, |tray| desktop::read_picture(&tray.icon_file()) == picture);
+        tray.until(PATIENCE, "its row is checked", |_| {
+            icons().iter().all(|one| one.checked == Some(one.label == row))
+        });
+    }
+}
+
+#[test]
 fn guard_and_close_all() {
     let (desktop, lab) = (Desktop::new(), lab("off"));
     let tray = desktop.tray(&lab);

@@ -165,6 +165,7 @@ mod tests {
     fn facts(status: &Status) -> MenuFacts {
         let offers = MenuOffers {
             new_openings: Some(NewOpenings { from: "lan".to_owned(), end: EndChoice::Evening }),
+            icon: Some(crate::prefs::IconStyle::Coloured),
             ..MenuOffers::default()
         };
         MenuFacts { status: status.clone(), offers }
@@ -321,6 +322,9 @@ mod tests {
               |       | [x] 18:30…
               |       | [ ] 20:00…
               |       | [ ] 21:30…
+              |   > Icon
+              |       | [x] Coloured
+              |       | [ ] In One Colour
               |     Preferences
           > Help
               |     Look Again…

@@ -11,6 +11,17 @@ use resvg::usvg;
 use portcullis::status::Icon;
 use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
 
+/// In what it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ink {
+    /// The colour says the risk.
+    Coloured,
+    /// All in white, with the contours.
+    White,
+    /// What macOS draws in the colour of its bar: how opaque a pixel is alone counts, and there is no contour.
+    Template,
+}
+
 /// Width and height in pixels.
 pub const SIZE: u32 = 44;
 /// How wide a contour is: one point.
@@ -38,11 +49,17 @@ fn colour(risk: Risk) -> &'static str {
 }
 
 /// The whole picture as SVG.
-fn svg(emblem: Emblem) -> String {
+fn svg(emblem: Emblem, ink: Ink) -> String {
     let count = (emblem.count > 0).then(|| plate(&digit(emblem.count)));
     let mark = emblem.mark.map(|mark| badge(&glyph(mark)));
     let badges: String = count.into_iter().chain(mark).collect();
-    let shape = source(emblem.shape).replace("currentColor", colour(emblem.risk));
+    let shape = source(emblem.shape);
+    let shape = match ink {
+        Ink::Coloured => shape.replace("currentColor", colour(emblem.risk)),
+        // What is white in a shape stands on its colour.
+        Ink::White => shape.replace("#fff", "#121212").replace("currentColor", "#fff"),
+        Ink::Template => shape.replace("currentColor", "#000"),
+    };
     shape.replace("</svg>", &format!("{badges}</svg>"))
 }
 
@@ -100,13 +117,23 @@ fn glyph(mark: EmblemMark) -> String {
 
 /// The icon as rows of straight (not premultiplied) RGBA, `SIZE * SIZE * 4` bytes; `None` where its source does not
 /// read, which the tests rule out.
-pub fn rgba(emblem: Emblem) -> Option<Vec<u8>> {
-    draw(emblem).map(Pixmap::take_demultiplied)
+pub fn rgba(emblem: Emblem, ink: Ink) -> Option<Vec<u8>> {
+    let tree = usvg::Tree::from_str(&svg(emblem, ink), &usvg::Options::default()).ok()?;
+    let shape = rendered(&tree)?;
+    let drawn = if ink == Ink::Template { template(shape) } else { contoured(&shape) };
+    drawn.map(Pixmap::take_demultiplied)
 }
 
-fn draw(emblem: Emblem) -> Option<Pixmap> {
-    let tree = usvg::Tree::from_str(&svg(emblem), &usvg::Options::default()).ok()?;
-    let shape = rendered(&tree)?;
+/// Black where the drawing is dark, and nothing where it is white.
+fn template(mut drawn: Pixmap) -> Option<Pixmap> {
+    for pixel in drawn.pixels_mut() {
+        let white = [pixel.red(), pixel.green(), pixel.blue()].into_iter().min().unwrap_or_default();
+        *pixel = PremultipliedColorU8::from_rgba(0, 0, 0, pixel.alpha() - white)?;
+    }
+    Some(drawn)
+}
+
+fn contoured(shape: &Pixmap) -> Option<Pixmap> {
     let ink: Vec<f32> = shape.pixels().iter().map(|pixel| f32::from(pixel.alpha()) / 255.0).collect();
     // A dark contour around the shape, and a light one around both where they end: not in the gaps of the shape, which the
     // dark one fills, a little wider there, so that no speck of the bar is left in the gate.
@@ -203,8 +230,9 @@ mod tests {
         let with = |state: Emblem| MARKS.map(|mark| Emblem { mark: Some(mark), ..state });
         ALL.into_iter().chain(ALL.into_iter().flat_map(with)).chain(BADGED.clone()).collect()
     });
-    static DRAWN: LazyLock<HashMap<Emblem, Vec<u8>>> =
-        LazyLock::new(|| EVERY.iter().map(|icon| (*icon, super::rgba(*icon).unwrap())).collect());
+    static DRAWN: LazyLock<HashMap<Emblem, Vec<u8>>> = LazyLock::new(|| {
+        EVERY.iter().map(|icon| (*icon, super::rgba(*icon, Ink::Coloured).unwrap())).collect()
+    });
 
     const fn plain(shape: Icon, risk: Risk) -> Emblem {
         Emblem { shape, risk, mark: None, count: 0 }
@@ -375,6 +403,31 @@ mod tests {
             }
             assert!(edges > 60, "{icon:?} has an edge of {edges} pixels: is this test looking?");
         }
+    }
+
+    #[test]
+    fn in_one_colour_the_shapes_and_marks_are_told_apart() {
+        for ink in [Ink::White, Ink::Template] {
+            let opaque = |emblem: Emblem| -> Vec<[f64; 3]> {
+                let drawn = super::rgba(emblem, ink).unwrap();
+                // A template counts by how opaque it is; white by what it is over a dark bar.
+                let share = |pixel: &[u8; 4]| match ink {
+                    Ink::Template => f64::from(pixel[3]) / 255.0,
+                    _ => f64::from(pixel[0]) / 255.0 * f64::from(pixel[3]) / 255.0,
+                };
+                drawn.as_chunks::<4>().0.iter().map(|pixel| [share(pixel); 3]).collect()
+            };
+            let marked = MARKS.map(|mark| badged(Some(mark), 0));
+            let all: Vec<_> = ALL.into_iter().chain(marked).map(|emblem| (emblem, opaque(emblem))).collect();
+            for ((one, drawn), (other, drawn_other)) in pairs(&all) {
+                let count = differences(drawn, drawn_other);
+                assert!(count > 19, "{ink:?}: {one:?} and {other:?} differ in {count} pixels");
+            }
+        }
+        let template = super::rgba(ALL[3], Ink::Template).unwrap();
+        assert!(template.as_chunks::<4>().0.iter().all(|pixel| pixel[..3] == [0, 0, 0]), "black alone");
+        let middle = (SIZE * SIZE / 2 + SIZE / 2) as usize;
+        assert!(template.as_chunks::<4>().0[middle - 10][3] > 200, "the wall is there");
     }
 
     #[test]

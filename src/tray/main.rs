@@ -220,8 +220,8 @@ impl TraySession {
             move |event| send(&proxy, event)
         });
         // Nothing tells when a program starts to listen: who does is read anew just before the menu opens.
-        let asked = watcher.clone();
-        let tray = Tray::new(&facts.status, &rows, directory, move || asked.look_again())?;
+        let (asked, style) = (watcher.clone(), facts.offers.icon.unwrap_or_default());
+        let tray = Tray::new(&facts.status, style, &rows, directory, move || asked.look_again())?;
         let (app, proxy, cancellation) = (app.clone(), proxy.clone(), Cancellation::default());
         let is_ending = false;
         Ok(TraySession { app, proxy, watcher, facts, state, layout, cancellation, is_ending, rows, tray })
@@ -250,7 +250,8 @@ impl TraySession {
         self.rows = rows(&self.facts, &self.state, &self.layout);
         let emblem = Emblem::of(&self.facts.status);
         let emblem = if self.state.waiting.is_some() { emblem.waiting() } else { emblem };
-        self.tray.show(&self.facts.status, emblem, &self.rows);
+        let style = self.facts.offers.icon.unwrap_or_default();
+        self.tray.show(&self.facts.status, emblem, style, &self.rows);
         Next::Wait
     }
 
