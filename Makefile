@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers evening story faults macos mac-run app clean fuzz verdicts cases uninstall
+.PHONY: help run test bench debuggers evening story pictures idle faults macos mac-run app clean fuzz verdicts cases uninstall
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -26,6 +26,12 @@ story: ## what status, menu, doctor, explain and connect say of 10,000 random wo
 
 faults: ## fail each call of the helper once; POINT=… tries one again, FAULTS_SAMPLE=N some of them
 	@scripts/faults.sh
+
+pictures: ## the icon and the menu in a real panel, light and dark, into resources/pictures
+	@scripts/pictures.sh
+
+idle: ## what the tray costs while nothing happens, and while pf's log is recorded
+	@scripts/idle.sh
 
 fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each
 	@scripts/fuzz.sh
