@@ -1,4 +1,4 @@
-//! Writes each state of the icon as a PNG of 44 px into the folder that is named: for `scripts/pictures.sh`.
+//! Writes each state of the icon as a PNG of 44 px into the folder that is named: in its three inks.
 
 #[path = "../src/tray/icon.rs"]
 mod icon;
@@ -6,6 +6,7 @@ mod icon;
 use std::io::{BufWriter, Error, Result};
 use std::path::PathBuf;
 
+use icon::Ink;
 use portcullis::status::Icon;
 use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
 
@@ -29,9 +30,10 @@ fn main() -> Result<()> {
         ("unknown", plain(Icon::Unknown, Risk::Unknown)),
         ("unknown-exposed", exposed(Icon::Unknown)),
     ];
-    for (name, emblem) in all {
-        let pixels = icon::rgba(emblem).ok_or(Error::other(name))?;
-        let file = std::fs::File::create(folder.join(format!("{name}.png")))?;
+    let inks = [(Ink::Coloured, ""), (Ink::White, "-white"), (Ink::Template, "-template")];
+    for ((name, emblem), (ink, ending)) in all.into_iter().flat_map(|one| inks.map(|ink| (one, ink))) {
+        let pixels = icon::rgba(emblem, ink).ok_or(Error::other(name))?;
+        let file = std::fs::File::create(folder.join(format!("{name}{ending}.png")))?;
         let mut encoder = png::Encoder::new(BufWriter::new(file), icon::SIZE, icon::SIZE);
         encoder.set_color(png::ColorType::Rgba);
         encoder.set_depth(png::BitDepth::Eight);

@@ -8,7 +8,7 @@
 //! assert_eq!(changed, "show = [\"dlv\"]  # I write Go\nfrom = \"any\"\n");
 //! ```
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::debuggers::ports::{DebugPort, shown_by_default, usual_ports};
 use crate::port::PortRange;
@@ -30,8 +30,32 @@ pub struct Preferences {
     /// `auto` (`None`) is below `com.apple/*` where the loaded ruleset calls that, else by our block in pf.conf.
     #[serde(deserialize_with = "attachment")]
     pub way: Option<Attachment>,
+    pub icon: IconStyle,
     /// Ports of the user's own.
     pub port: Vec<DebugPort>,
+}
+
+/// How the icon is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IconStyle {
+    /// The colour says the risk.
+    #[default]
+    Coloured,
+    /// In one colour: on a Mac that of the menu bar's other icons. The shape and the marks say the same.
+    Plain,
+}
+
+impl IconStyle {
+    pub const ALL: [IconStyle; 2] = [IconStyle::Coloured, IconStyle::Plain];
+
+    /// As the preferences have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            IconStyle::Coloured => "coloured",
+            IconStyle::Plain => "plain",
+        }
+    }
 }
 
 fn attachment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Attachment>, D::Error> {
@@ -52,7 +76,8 @@ fn attachment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Attac
 impl Default for Preferences {
     fn default() -> Self {
         let (from, lasts) = ("lan".to_owned(), "evening".to_owned());
-        Preferences { show: shown_by_default(), from, lasts, way: None, port: Vec::new() }
+        let (way, icon) = (None, IconStyle::default());
+        Preferences { show: shown_by_default(), from, lasts, way, icon, port: Vec::new() }
     }
 }
 
@@ -89,13 +114,15 @@ pub enum PreferenceProblem {
     End(#[source] EndChoiceError),
     #[error("way is auto, apple or classic, and not \"{}\"", .0.escape_debug())]
     Way(String),
+    #[error("icon is coloured or plain, and not \"{}\"", .0.escape_debug())]
+    Icon(String),
     #[error("from is empty: use lan, any, or hosts with commas between them")]
     EmptyFrom,
 }
 
 impl Preferences {
     /// The keys that [`Preferences::set`] takes.
-    pub const KEYS: [&'static str; 4] = ["show", "from", "for", "way"];
+    pub const KEYS: [&'static str; 5] = ["show", "from", "for", "way", "icon"];
 
     /// The bytes of the file as text.
     pub fn text(bytes: Vec<u8>) -> Result<String, PreferencesError> {
@@ -169,6 +196,9 @@ impl Preferences {
         if key == "way" && !choices.contains(&value) {
             return Err(PreferenceProblem::Way(value.chars().take(40).collect()).into());
         }
+        if key == "icon" && !IconStyle::ALL.iter().any(|style| style.word() == value) {
+            return Err(PreferenceProblem::Icon(value.chars().take(40).collect()).into());
+        }
         let mut document: toml_edit::DocumentMut = text
             .parse()
             .map_err(|error: toml_edit::TomlError| text_error(text, error.message(), error.span()))?;
@@ -177,7 +207,7 @@ impl Preferences {
                 let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
                 toml_edit::value(names.collect::<toml_edit::Array>())
             }
-            "from" | "for" | "way" => toml_edit::value(value),
+            "from" | "for" | "way" | "icon" => toml_edit::value(value),
             _ => return Err(PreferencesError::Key(key.chars().take(40).collect())),
         };
         // The comment behind a value belongs to the old value's decoration: it moves to the new one.
@@ -316,9 +346,11 @@ mod tests {
         let uncommented: String = Preferences::template()
             .lines()
             .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| ["show = ", "from = ", "way = "].iter().any(|key| line.starts_with(key)))
+            .filter(|line| {
+                ["show = ", "from = ", "way = ", "icon = "].iter().any(|key| line.starts_with(key))
+            })
             .fold(String::new(), |text, line| text + line + "\n");
-        assert_eq!(uncommented.lines().count(), 3);
+        assert_eq!(uncommented.lines().count(), 4);
         assert_eq!(Preferences::parse(&uncommented).unwrap(), Preferences::default());
     }
 

@@ -216,6 +216,28 @@ fn who_was_blocked_shows_soon() {
 }
 
 #[test]
+fn the_icon_is_plain_where_that_is_preferred() {
+    use desktop::icon::{Ink, rgba};
+    use portcullis::status::emblem::Emblem;
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    let closed = Emblem { shape: Icon::Closed, risk: Risk::None, mark: None, count: 0 };
+    for (row, ink) in [("In One Colour", Ink::White), ("Coloured", Ink::Coloured)] {
+        let icons = || -> Vec<desktop::Row> {
+            let rows = tray.rows();
+            let settings = rows.iter().find(|row| row.label == "Settings").unwrap();
+            settings.rows.iter().find(|row| row.label == "Icon").unwrap().rows.clone()
+        };
+        tray.send_click(icons().iter().find(|one| one.label == row).unwrap());
+        let picture = rgba(closed, ink);
+        tray.until(PATIENCE, row, |tray| desktop::read_picture(&tray.icon_file()) == picture);
+        tray.until(PATIENCE, "its row is checked", |_| {
+            icons().iter().all(|one| one.checked == Some(one.label == row))
+        });
+    }
+}
+
+#[test]
 fn guard_and_close_all() {
     let (desktop, lab) = (Desktop::new(), lab("off"));
     let tray = desktop.tray(&lab);
@@ -391,6 +413,36 @@ fn a_debugger_that_starts_is_seen_and_its_settings_are_copied() {
                 .row(&of_port)
                 .is_some_and(|row| row.label.ends_with("open for anyone until leaving 192.168.1.0/24"))
     });
+}
+
+#[test]
+fn a_program_that_started_is_in_its_row_when_the_menu_is_asked_for() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    // Neither open nor in use: it is not looked at every few seconds.
+    lab.portcullis(&["prefs", "show", &port.to_string()]).expect(0);
+    let tray = desktop.tray(&lab);
+    let says =
+        |tray: &Tray, what: &str| tray.row(&format!("{port} — ")).is_some_and(|row| row.label.contains(what));
+    assert!(!says(&tray, "this Mac only"), "{:?}", tray.rows());
+    let _program = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let _: bool = tray.menu.call("AboutToShow", &(0i32,)).unwrap();
+    let took = tray.until(PATIENCE, "it is in its row", |tray| says(tray, "this Mac only"));
+    eprintln!("shown after {took:?}");
+}
+
+#[test]
+fn a_screen_reader_says_the_state_of_the_icon() {
+    let (desktop, lab) = (Desktop::new(), lab("on"));
+    let tray = desktop.tray(&lab);
+    let says = |tray: &Tray| tray.item.get_property::<String>("IconAccessibleDesc").unwrap();
+    assert!(says(&tray).starts_with("All debug ports are closed"), "{}", says(&tray));
+    lab.portcullis(&["open", "2345", "--from", "any"]).expect(0);
+    tray.until(PATIENCE, "it says what is open", |tray| says(tray).starts_with("1 port is open: 2345 (dlv)"));
+    lab.portcullis(&["open", "9229", "--from", "10.0.0.5"]).expect(0);
+    tray.until(PATIENCE, "and what else", |tray| says(tray).starts_with("2 ports are open: "));
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl App {
             doubt,
             stoppable: self.stoppable(observed),
             new_openings: preferences.as_ref().ok().map(NewOpenings::of),
+            icon: preferences.as_ref().ok().map(|preferences| preferences.icon),
             end_of_day: ledger.and_then(|ledger| ledger.end_of_day).unwrap_or_default(),
         };
         MenuFacts { status: observed.status.clone(), offers }

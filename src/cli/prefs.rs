@@ -9,7 +9,7 @@ use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
 use portcullis::app::AppError;
 use portcullis::debuggers::ports::DebugPort;
-use portcullis::prefs::Preferences;
+use portcullis::prefs::{IconStyle, Preferences};
 use portcullis::root::answer::{Outcome, Response};
 use portcullis::rules::ends::{EndOfDay, EndOfDayError};
 use portcullis::rules::ledger::Attachment;
@@ -20,7 +20,7 @@ const END_OF_DAY: &str = "end-of-day";
 
 #[derive(Debug, clap::Args)]
 pub struct PrefsArguments {
-    /// The preference: show, from, for, way, or end-of-day, which root sets (asks for permission)
+    /// The preference: show, from, for, way, icon, or end-of-day, which root sets (asks for permission)
     #[arg(requires = "value")]
     key: Option<String>,
     /// Its new value
@@ -78,6 +78,7 @@ struct PrefsJson<'a> {
     lasts: &'a str,
     end_of_day: EndOfDay,
     way: &'a str,
+    icon: IconStyle,
     port: &'a [DebugPort],
 }
 
@@ -93,9 +94,10 @@ impl PrefsOutput {
 
 impl CommandOutput for PrefsOutput {
     fn json(&self) -> String {
-        let Preferences { show, from, lasts, port, .. } = &self.preferences;
+        let Preferences { show, from, lasts, icon, port, .. } = &self.preferences;
         let (file, end_of_day) = (self.file.as_path(), self.end_of_day);
-        pretty(&PrefsJson { version: 1, file, show, from, lasts, end_of_day, way: self.way(), port })
+        let (way, icon) = (self.way(), *icon);
+        pretty(&PrefsJson { version: 1, file, show, from, lasts, end_of_day, way, icon, port })
     }
 
     fn text(&self) -> String {
@@ -103,6 +105,7 @@ impl CommandOutput for PrefsOutput {
         let show: Vec<&str> = show.iter().map(PortName::as_str).collect();
         let mut text =
             format!("show  {}\nfrom  {from}\nfor   {lasts}\nway   {}\n", show.join(", "), self.way());
+        text += &format!("icon  {}\n", self.preferences.icon.word());
         for DebugPort { port, name, debugger, .. } in port {
             let debugger = debugger.map_or_else(String::new, |debugger| format!(" ({})", debugger.name));
             text += &format!("port  {port} {name}{debugger}\n");

@@ -4,6 +4,7 @@ use super::facts::MenuFacts;
 use super::make::{action_row, menu_row, separator};
 use super::row::{MenuAction, MenuRow, MenuState, RowKind, ShownCommand};
 use super::words;
+use crate::prefs::IconStyle;
 use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndOfDay;
 
@@ -24,6 +25,7 @@ pub(super) fn settings(facts: &MenuFacts, state: &MenuState) -> MenuRow {
     let rows = vec![
         menu_row("new-openings", words::NEW_OPENINGS, new_openings(facts, state)),
         menu_row("end-of-day", words::END_OF_DAY, days.collect()),
+        menu_row("icon", words::ICON, icons(facts, state)),
         action_row(state, "preferences", RowKind::Button, words::OPEN_PREFERENCES, preferences),
     ];
     menu_row("settings", words::SETTINGS, rows)
@@ -47,6 +49,17 @@ fn new_openings(facts: &MenuFacts, state: &MenuState) -> Vec<MenuRow> {
         Some(row(format!("for:{value}"), words::until(end, &end_of_day), checked, "for", *value))
     });
     sources.chain([separator("above-ends")]).chain(ends).collect()
+}
+
+/// How the icon is drawn: grey where the preferences do not read.
+fn icons(facts: &MenuFacts, state: &MenuState) -> Vec<MenuRow> {
+    let now = facts.offers.icon;
+    let row = |style: IconStyle| {
+        let kind = RowKind::Check { checked: now == Some(style) };
+        let action = now.map(|_| MenuAction::Prefer { key: "icon", value: style.word() });
+        action_row(state, &format!("icon:{}", style.word()), kind, words::icon(style), action)
+    };
+    IconStyle::ALL.map(row).into()
 }
 
 pub(super) fn help(facts: &MenuFacts, state: &MenuState) -> MenuRow {

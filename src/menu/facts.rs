@@ -1,7 +1,7 @@
 //! What the menu is made from.
 
 use crate::port::PortRange;
-use crate::prefs::Preferences;
+use crate::prefs::{IconStyle, Preferences};
 use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndOfDay;
 use crate::rules::named_port::NamedPort;
@@ -30,6 +30,8 @@ pub struct MenuOffers {
     pub stoppable: Vec<StoppableProcess>,
     /// `None` where the preferences do not read.
     pub new_openings: Option<NewOpenings>,
+    /// Likewise.
+    pub icon: Option<IconStyle>,
     pub end_of_day: EndOfDay,
 }
 

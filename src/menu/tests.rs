@@ -66,6 +66,7 @@ fn hosts(list: &[&str]) -> Source {
 fn facts(status: &Status) -> MenuFacts {
     let offers = MenuOffers {
         new_openings: Some(NewOpenings { from: "lan".to_owned(), end: EndChoice::Evening }),
+        icon: Some(crate::prefs::IconStyle::Coloured),
         ..MenuOffers::default()
     };
     MenuFacts { status: status.clone(), offers }
@@ -221,6 +222,9 @@ fn all_closed() {
           |       | [x] 18:30…
           |       | [ ] 20:00…
           |       | [ ] 21:30…
+          |   > Icon
+          |       | [x] Coloured
+          |       | [ ] In One Colour
           |     Open Preferences
       > Help
           |     Look Again…

@@ -8,6 +8,7 @@ use super::row::{MenuAction, MenuFailure, WIDTH};
 use super::text::one_line;
 use crate::diagnosis::{Answer, Reachability};
 use crate::port::PortRange;
+use crate::prefs::IconStyle;
 use crate::rules::end_choice::EndChoice;
 use crate::rules::ends::EndKind;
 use crate::rules::named_port::NamedPort;
@@ -545,6 +546,15 @@ pub(super) fn until(end: EndChoice, end_of_day: &str) -> String {
         EndChoice::For(3600) => "For 1 Hour".to_owned(),
         EndChoice::For(seconds) => format!("For {} Hours", seconds / 3600),
         EndChoice::At(..) => "Until a Time of Day".to_owned(),
+    }
+}
+
+pub(super) const ICON: &str = "Icon";
+
+pub(super) fn icon(style: IconStyle) -> &'static str {
+    match style {
+        IconStyle::Coloured => "Coloured",
+        IconStyle::Plain => "In One Colour",
     }
 }
 

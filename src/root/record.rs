@@ -36,8 +36,8 @@ pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 const SNAPSHOT_BYTES: &str = "128";
 /// What the names of the files begin with that say that pflog0 was made.
 const INTERFACE_MARK: &str = "/Library/Application Support/Portcullis/recording.pflog0.";
-/// How often a recording looks whether it is to end.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often a recording looks whether it is to end: each look wakes the machine.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long tcpdump may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A tcpdump that runs so long without a word works, although its words are others than we know.

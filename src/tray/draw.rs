@@ -4,12 +4,17 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+#[cfg(target_os = "macos")]
+use tray_icon::TrayIconEvent;
 use tray_icon::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tray_icon::{Icon as Picture, TrayIcon, TrayIconBuilder};
 
+#[cfg(target_os = "linux")]
+use super::bus::Bus;
 use super::error::TrayError;
-use super::icon;
+use super::icon::{self, Ink};
 use portcullis::menu::{MenuRow, RowKind};
+use portcullis::prefs::IconStyle;
 use portcullis::status::emblem::Emblem;
 use portcullis::status::{Icon, Status};
 
@@ -18,16 +23,34 @@ pub struct Tray {
     tray: TrayIcon,
     rows: Rows,
     pictures: Pictures,
-    emblem: Emblem,
+    shown: (Emblem, IconStyle),
     words: RowTexts,
+    #[cfg(target_os = "linux")]
+    bus: Bus,
 }
 
 impl Tray {
-    /// Puts the icon on the screen. `directory` takes its files on Linux.
-    pub fn new(status: &Status, rows: &[MenuRow], directory: &Path) -> Result<Self, TrayError> {
-        let (mut pictures, emblem) = (Pictures::default(), Emblem::of(status));
-        let picture = pictures.of(emblem).ok_or(TrayError::Icon)?;
+    /// Puts the icon on the screen. `directory` takes its files on Linux; `asked` is called, on any thread, when the menu is
+    /// about to be shown.
+    pub fn new(
+        status: &Status,
+        style: IconStyle,
+        rows: &[MenuRow],
+        directory: &Path,
+        asked: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, TrayError> {
+        let (mut pictures, shown) = (Pictures::default(), (Emblem::of(status), style));
+        let picture = pictures.of(shown).ok_or(TrayError::Icon)?;
         let words = RowTexts::of(status);
+        #[cfg(target_os = "linux")]
+        let bus = Bus::new(&words.tooltip, asked);
+        // The pointer enters the icon before it clicks.
+        #[cfg(target_os = "macos")]
+        TrayIconEvent::set_event_handler(Some(move |event| {
+            if matches!(event, TrayIconEvent::Enter { .. }) {
+                asked();
+            }
+        }));
         let menu = Menu::new();
         let rows = Rows::new(Place::Menu(menu.clone()), rows)?;
         let tray = TrayIconBuilder::new()
@@ -35,24 +58,38 @@ impl Tray {
             // By this name macOS keeps the icon's place, and whether the person lets it be shown.
             .with_autosave_name("portcullis")
             .with_menu(Box::new(menu))
-            .with_icon(picture)
+            .with_icon(picture.clone())
             .with_temp_dir_path(directory)
             .build()?;
+        if style == IconStyle::Plain {
+            set_icon(&tray, picture, style)?;
+        }
         words.set(&tray);
-        Ok(Tray { tray, rows, pictures, emblem, words })
+        Ok(Tray {
+            tray,
+            rows,
+            pictures,
+            shown,
+            words,
+            #[cfg(target_os = "linux")]
+            bus,
+        })
     }
 
     /// Shows the status and the rows; touches only what is different now.
-    pub fn show(&mut self, status: &Status, emblem: Emblem, rows: &[MenuRow]) {
-        if self.emblem != emblem
-            && let Some(picture) = self.pictures.of(emblem)
-            && self.tray.set_icon(Some(picture)).is_ok()
+    pub fn show(&mut self, status: &Status, emblem: Emblem, style: IconStyle, rows: &[MenuRow]) {
+        let icon = (emblem, style);
+        if self.shown != icon
+            && let Some(picture) = self.pictures.of(icon)
+            && set_icon(&self.tray, picture, style).is_ok()
         {
-            self.emblem = emblem;
+            self.shown = icon;
         }
         let words = RowTexts::of(status);
         if self.words != words {
             words.set(&self.tray);
+            #[cfg(target_os = "linux")]
+            self.bus.describe(&words.tooltip);
             self.words = words;
         }
         self.rows.show(rows);
@@ -119,24 +156,47 @@ impl Rows {
     }
 }
 
-/// The icons that were shown, each drawn once.
-#[derive(Default)]
-struct Pictures(HashMap<Emblem, Picture>);
-
-impl Pictures {
-    /// `None` where it does not draw, which the tests rule out.
-    fn of(&mut self, emblem: Emblem) -> Option<Picture> {
-        // On a Mac the count is written beside it.
-        let emblem = if cfg!(target_os = "macos") { Emblem { count: 0, ..emblem } } else { emblem };
-        if let Some(drawn) = self.0.get(&emblem) {
-            return Some(drawn.clone());
-        }
-        let picture = Picture::from_rgba(icon::rgba(emblem)?, icon::SIZE, icon::SIZE).ok()?;
-        Some(self.0.entry(emblem).or_insert(picture).clone())
+/// On Linux a bar's colour is not known, nor does it change a picture's: a plain icon is white there, and keeps its contours.
+fn ink(style: IconStyle) -> Ink {
+    match style {
+        IconStyle::Coloured => Ink::Coloured,
+        IconStyle::Plain if cfg!(target_os = "macos") => Ink::Template,
+        IconStyle::Plain => Ink::White,
     }
 }
 
-/// What is written beside the icon, and what shows when the pointer rests on it. Linux has room for neither.
+#[cfg(target_os = "macos")]
+fn set_icon(tray: &TrayIcon, picture: Picture, style: IconStyle) -> tray_icon::Result<()> {
+    match style {
+        IconStyle::Coloured => tray.set_icon(Some(picture)),
+        IconStyle::Plain => tray.set_icon_templated(Some(picture)),
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+fn set_icon(tray: &TrayIcon, picture: Picture, _: IconStyle) -> tray_icon::Result<()> {
+    tray.set_icon(Some(picture))
+}
+
+/// The icons that were shown, each drawn once.
+#[derive(Default)]
+struct Pictures(HashMap<(Emblem, IconStyle), Picture>);
+
+impl Pictures {
+    /// `None` where it does not draw, which the tests rule out.
+    fn of(&mut self, (emblem, style): (Emblem, IconStyle)) -> Option<Picture> {
+        // On a Mac the count is written beside it.
+        let emblem = if cfg!(target_os = "macos") { Emblem { count: 0, ..emblem } } else { emblem };
+        if let Some(drawn) = self.0.get(&(emblem, style)) {
+            return Some(drawn.clone());
+        }
+        let picture = Picture::from_rgba(icon::rgba(emblem, ink(style))?, icon::SIZE, icon::SIZE).ok()?;
+        Some(self.0.entry((emblem, style)).or_insert(picture).clone())
+    }
+}
+
+/// What is written beside the icon, and what shows when the pointer rests on it. Linux has room for neither; there a screen
+/// reader says the second.
 #[derive(PartialEq, Eq)]
 struct RowTexts {
     title: Option<String>,

@@ -11,6 +11,17 @@ use resvg::usvg;
 use portcullis::status::Icon;
 use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
 
+/// In what it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ink {
+    /// The colour says the risk.
+    Coloured,
+    /// All in white, with the contours.
+    White,
+    /// What macOS draws in the colour of its bar: how opaque a pixel is alone counts, and there is no contour.
+    Template,
+}
+
 /// Width and height in pixels.
 pub const SIZE: u32 = 44;
 /// How wide a contour is: one point.
@@ -38,39 +49,49 @@ fn colour(risk: Risk) -> &'static str {
 }
 
 /// The whole picture as SVG.
-fn svg(emblem: Emblem) -> String {
-    let count = (emblem.count > 0).then(|| badge(BOTTOM, &digit(emblem.count)));
-    let mark = emblem.mark.map(|mark| badge(TOP, &glyph(mark)));
+fn svg(emblem: Emblem, ink: Ink) -> String {
+    let count = (emblem.count > 0).then(|| plate(&digit(emblem.count)));
+    let mark = emblem.mark.map(|mark| badge(&glyph(mark)));
     let badges: String = count.into_iter().chain(mark).collect();
-    let shape = source(emblem.shape).replace("currentColor", colour(emblem.risk));
+    let shape = source(emblem.shape);
+    let shape = match ink {
+        Ink::Coloured => shape.replace("currentColor", colour(emblem.risk)),
+        // What is white in a shape stands on its colour.
+        Ink::White => shape.replace("#fff", "#121212").replace("currentColor", "#fff"),
+        Ink::Template => shape.replace("currentColor", "#000"),
+    };
     shape.replace("</svg>", &format!("{badges}</svg>"))
 }
 
-/// The middles of the badges, in the picture's own units of 44.
-const BOTTOM: [f32; 2] = [33.5, 33.5];
-const TOP: [f32; 2] = [33.5, 10.5];
-
-/// A white disc with a dark edge, and what is drawn around its middle.
-fn badge([x, y]: [f32; 2], drawn: &str) -> String {
+/// At the top, a white disc with a dark edge, and what is drawn around its middle.
+fn badge(drawn: &str) -> String {
     format!(
-        "<g transform=\"translate({x} {y})\"><circle r=\"10.5\" fill=\"#121212\"/><circle r=\"9\" fill=\"#fff\"/>\
-         <g fill=\"none\" stroke=\"#121212\" stroke-width=\"2.8\" stroke-linecap=\"square\">{drawn}</g></g>"
+        "<g transform=\"translate(33.5 10.5)\"><circle r=\"11\" fill=\"#121212\"/><circle r=\"9.5\" fill=\"#fff\"/>\
+         <g fill=\"none\" stroke=\"#121212\" stroke-width=\"3.4\" stroke-linecap=\"square\">{drawn}</g></g>"
+    )
+}
+
+/// At the bottom, a dark plate with a white digit: on a bar of 22 px a digit has 16 px, of which it needs each.
+fn plate(digit: &str) -> String {
+    format!(
+        "<g transform=\"translate(33 31.5)\"><rect x=\"-10.5\" y=\"-12.5\" width=\"21\" height=\"25\" rx=\"5\" \
+         fill=\"#121212\"/><g fill=\"none\" stroke=\"#fff\" stroke-width=\"4.4\" stroke-linecap=\"square\">{digit}</g></g>"
     )
 }
 
 /// The strokes of a digit from 1 to 9, as a pocket calculator has them; of 1 the middle.
 fn digit(count: u8) -> String {
     const STROKES: [&str; 7] = [
-        "M-2.6-5h5.2", // above
-        "M2.6-5v5",    // above, right
-        "M2.6 0v5",    // below, right
-        "M-2.6 5h5.2", // below
-        "M-2.6 0v5",   // below, left
-        "M-2.6-5v5",   // above, left
-        "M-2.6 0h5.2", // middle
+        "M-4.4-8h8.8", // above
+        "M4.4-8v8",    // above, right
+        "M4.4 0v8",    // below, right
+        "M-4.4 8h8.8", // below
+        "M-4.4 0v8",   // below, left
+        "M-4.4-8v8",   // above, left
+        "M-4.4 0h8.8", // middle
     ];
     let lit: &[usize] = match count {
-        1 => return "<path d=\"M-2-3.6L0-5V5\"/>".to_owned(),
+        1 => return "<path d=\"M-2.6-6.2L.8-8V8\"/>".to_owned(),
         2 => &[0, 1, 6, 4, 3],
         3 => &[0, 1, 6, 2, 3],
         4 => &[5, 6, 1, 2],
@@ -86,8 +107,8 @@ fn digit(count: u8) -> String {
 
 fn glyph(mark: EmblemMark) -> String {
     match mark {
-        EmblemMark::Exposed => "<path d=\"M0-5.4v5.6M0 5.2v.1\" stroke=\"#c4161c\" stroke-width=\"3.6\"/>",
-        EmblemMark::Waiting => "<path d=\"M-4.6 0h.1M0 0h.1M4.6 0h.1\"/>",
+        EmblemMark::Exposed => "<path d=\"M0-5.2v4.8M0 5.4v.1\" stroke=\"#c4161c\" stroke-width=\"4.4\"/>",
+        EmblemMark::Waiting => "<path d=\"M-5.2 0h.1M0 0h.1M5.2 0h.1\"/>",
         EmblemMark::Blocked => "<path d=\"M-3.4-3.4l6.8 6.8M3.4-3.4l-6.8 6.8\"/>",
         EmblemMark::Anyone => "<circle r=\"4.4\"/>",
     }
@@ -96,22 +117,33 @@ fn glyph(mark: EmblemMark) -> String {
 
 /// The icon as rows of straight (not premultiplied) RGBA, `SIZE * SIZE * 4` bytes; `None` where its source does not
 /// read, which the tests rule out.
-pub fn rgba(emblem: Emblem) -> Option<Vec<u8>> {
-    draw(emblem).map(Pixmap::take_demultiplied)
+pub fn rgba(emblem: Emblem, ink: Ink) -> Option<Vec<u8>> {
+    let tree = usvg::Tree::from_str(&svg(emblem, ink), &usvg::Options::default()).ok()?;
+    let shape = rendered(&tree)?;
+    let drawn = if ink == Ink::Template { template(shape) } else { contoured(&shape) };
+    drawn.map(Pixmap::take_demultiplied)
 }
 
-fn draw(emblem: Emblem) -> Option<Pixmap> {
-    let tree = usvg::Tree::from_str(&svg(emblem), &usvg::Options::default()).ok()?;
-    let shape = stamped(&tree, 0)?;
+/// Black where the drawing is dark, and nothing where it is white.
+fn template(mut drawn: Pixmap) -> Option<Pixmap> {
+    for pixel in drawn.pixels_mut() {
+        let white = [pixel.red(), pixel.green(), pixel.blue()].into_iter().min().unwrap_or_default();
+        *pixel = PremultipliedColorU8::from_rgba(0, 0, 0, pixel.alpha() - white)?;
+    }
+    Some(drawn)
+}
+
+fn contoured(shape: &Pixmap) -> Option<Pixmap> {
+    let ink: Vec<f32> = shape.pixels().iter().map(|pixel| f32::from(pixel.alpha()) / 255.0).collect();
     // A dark contour around the shape, and a light one around both where they end: not in the gaps of the shape, which the
-    // dark one fills.
-    let dark = covered(&stamped(&tree, CONTOUR)?);
-    let light = covered(&stamped(&tree, 2 * CONTOUR)?);
+    // dark one fills, a little wider there, so that no speck of the bar is left in the gate.
+    let [dark, in_gaps, light] = [CONTOUR, CONTOUR + 1, 2 * CONTOUR].map(|width| grown(&ink, width));
     let outside = outside(&dark);
     let mut drawn = Pixmap::new(SIZE, SIZE)?;
     for (place, pixel) in drawn.pixels_mut().iter_mut().enumerate() {
         let own = shape.pixels()[place];
-        let [ink, dark, light] = [f32::from(own.alpha()) / 255.0, dark[place], light[place]];
+        let [ink, light] = [ink[place], light[place]];
+        let dark = if outside[place] { dark[place] } else { in_gaps[place] };
         // Each over the one before, as premultiplied parts of one.
         let white = if outside[place] { light * (1.0 - dark) } else { 0.0 };
         let contour = (f32::from(LIGHT) * white + f32::from(DARK) * dark) * (1.0 - ink);
@@ -123,24 +155,34 @@ fn draw(emblem: Emblem) -> Option<Pixmap> {
     Some(drawn)
 }
 
-/// The shape, moved by so many pixels to all sides, over itself; there is room around it for both contours.
-fn stamped(tree: &usvg::Tree, width: u32) -> Option<Pixmap> {
-    const DIRECTIONS: u32 = 24;
+/// The shape, with room around it for both contours.
+fn rendered(tree: &usvg::Tree) -> Option<Pixmap> {
     let room = (2 * CONTOUR) as f32;
     let side = SIZE as f32 - 2.0 * room;
     let place = Transform::from_scale(side / tree.size().width(), side / tree.size().height());
     let mut pixmap = Pixmap::new(SIZE, SIZE)?;
-    for direction in 0..DIRECTIONS.min(width * DIRECTIONS).max(1) {
-        let (sine, cosine) = (std::f32::consts::TAU * direction as f32 / DIRECTIONS as f32).sin_cos();
-        let moved = |part: f32| room + width as f32 * part;
-        resvg::render(tree, place.post_translate(moved(cosine), moved(sine)), &mut pixmap.as_mut());
-    }
+    resvg::render(tree, place.post_translate(room, room), &mut pixmap.as_mut());
     Some(pixmap)
 }
 
-/// How much of each pixel is covered.
-fn covered(pixmap: &Pixmap) -> Vec<f32> {
-    pixmap.pixels().iter().map(|pixel| f32::from(pixel.alpha()) / 255.0).collect()
+/// How much of each pixel is covered once all ink has grown by `width` pixels to all sides.
+fn grown(ink: &[f32], width: u32) -> Vec<f32> {
+    let (side, reach) = (SIZE as i32, width as i32 + 1);
+    let near: Vec<(i32, i32, f32)> = (-reach..=reach)
+        .flat_map(|y| (-reach..=reach).map(move |x| (x, y, (x as f32).hypot(y as f32))))
+        // Between its own width and the next pixel it fades.
+        .map(|(x, y, distance)| (x, y, (reach as f32 - distance).min(1.0)))
+        .filter(|(_, _, share)| *share > 0.0)
+        .collect();
+    let covered = |x: i32, y: i32| {
+        let shares = near.iter().map(|(right, down, share)| {
+            let (x, y) = (x + right, y + down);
+            let is_inside = (0..side).contains(&x) && (0..side).contains(&y);
+            if is_inside { ink[(y * side + x) as usize] * share } else { 0.0 }
+        });
+        shares.fold(0.0, f32::max)
+    };
+    (0..side).flat_map(|y| (0..side).map(move |x| (x, y))).map(|(x, y)| covered(x, y)).collect()
 }
 
 /// Which pixels lie outside of all ink: from there the picture's edge is reached without crossing any.
@@ -176,25 +218,28 @@ mod tests {
         plain(Icon::Off, Risk::Unknown),
         plain(Icon::Unknown, Risk::Unknown),
     ];
+    const MARKS: [EmblemMark; 4] =
+        [EmblemMark::Exposed, EmblemMark::Waiting, EmblemMark::Blocked, EmblemMark::Anyone];
     /// The same raised gate with each badge.
-    const MARKED: [Emblem; 6] = [
-        marked(EmblemMark::Exposed, 0),
-        marked(EmblemMark::Waiting, 0),
-        marked(EmblemMark::Blocked, 0),
-        marked(EmblemMark::Anyone, 0),
-        Emblem { mark: None, ..marked(EmblemMark::Anyone, 1) },
-        marked(EmblemMark::Exposed, 8),
-    ];
+    static BADGED: LazyLock<Vec<Emblem>> = LazyLock::new(|| {
+        let marked = MARKS.map(|mark| badged(Some(mark), 0)).into_iter();
+        marked.chain((1..=9).map(|count| badged(None, count))).chain([badged(Some(MARKS[0]), 8)]).collect()
+    });
+    /// Each state with each mark.
+    static EVERY: LazyLock<Vec<Emblem>> = LazyLock::new(|| {
+        let with = |state: Emblem| MARKS.map(|mark| Emblem { mark: Some(mark), ..state });
+        ALL.into_iter().chain(ALL.into_iter().flat_map(with)).chain(BADGED.clone()).collect()
+    });
     static DRAWN: LazyLock<HashMap<Emblem, Vec<u8>>> = LazyLock::new(|| {
-        ALL.into_iter().chain(MARKED).map(|icon| (icon, super::rgba(icon).unwrap())).collect()
+        EVERY.iter().map(|icon| (*icon, super::rgba(*icon, Ink::Coloured).unwrap())).collect()
     });
 
     const fn plain(shape: Icon, risk: Risk) -> Emblem {
         Emblem { shape, risk, mark: None, count: 0 }
     }
 
-    const fn marked(mark: EmblemMark, count: u8) -> Emblem {
-        Emblem { shape: Icon::Open, risk: Risk::High, mark: Some(mark), count }
+    fn badged(mark: Option<EmblemMark>, count: u8) -> Emblem {
+        Emblem { shape: Icon::Open, risk: Risk::High, mark, count }
     }
 
     fn rgba(icon: Emblem) -> &'static [u8] {
@@ -270,39 +315,66 @@ mod tests {
     }
 
     /// Every two of them, once.
-    fn pairs(all: &[Emblem]) -> impl Iterator<Item = (Emblem, Emblem)> {
-        (0..all.len()).flat_map(move |one| (one + 1..all.len()).map(move |other| (all[one], all[other])))
+    fn pairs<T>(all: &[T]) -> impl Iterator<Item = (&T, &T)> {
+        (0..all.len()).flat_map(move |one| (one + 1..all.len()).map(move |other| (&all[one], &all[other])))
+    }
+
+    /// What this eye sees of each, over this bar.
+    fn seen(icons: &[Emblem], sees: &Eye, bar: [u8; 3]) -> Vec<(Emblem, Vec<[f64; 3]>)> {
+        let see = |colour: [f64; 3]| sees.map(|part| dot(part, linear(colour)));
+        icons.iter().map(|icon| (*icon, over(*icon, bar).into_iter().map(see).collect())).collect()
+    }
+
+    /// In how many places the two differ visibly.
+    fn differences(one: &[[f64; 3]], other: &[[f64; 3]]) -> usize {
+        let differs = |(one, other): &(&[f64; 3], &[f64; 3])| {
+            one.iter().zip(*other).map(|(one, other)| (one - other).abs()).sum::<f64>() > 0.15
+        };
+        one.iter().zip(other).filter(differs).count()
     }
 
     #[test]
     fn each_is_drawn() {
-        for icon in ALL.into_iter().chain(MARKED) {
+        for icon in EVERY.iter().copied() {
             let drawn = rgba(icon);
             assert_eq!(drawn.len(), (SIZE * SIZE * 4) as usize);
             let ink = drawn.iter().skip(3).step_by(4).filter(|alpha| **alpha > 127).count();
             let ink = ink as f64 / f64::from(SIZE * SIZE);
-            assert!((0.2..0.8).contains(&ink), "{icon:?}: {ink} of it is drawn");
+            assert!((0.2..0.85).contains(&ink), "{icon:?}: {ink} of it is drawn");
         }
     }
 
     #[test]
     fn every_eye_tells_them_apart_on_every_bar() {
         for ((eye, sees), bar) in EYES.iter().flat_map(|eye| BARS.map(|bar| (eye, bar))) {
-            let seen = |icon| -> Vec<[f64; 3]> {
-                let see = |colour: [f64; 3]| sees.map(|part| dot(part, linear(colour)));
-                over(icon, bar).into_iter().map(see).collect()
+            for (icons, least) in [(ALL.as_slice(), 0.15), (BADGED.as_slice(), 0.004)] {
+                for ((one, seen), (other, seen_other)) in pairs(&seen(icons, sees, bar)) {
+                    let share = differences(seen, seen_other) as f64 / f64::from(SIZE * SIZE);
+                    assert!(
+                        share > least,
+                        "{eye}: {one:?} and {other:?} differ in {share} on a bar of {bar:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Most bars show it at half the size or less.
+    #[test]
+    fn badges_are_told_apart_at_a_third_of_the_size() {
+        const THIRD: usize = SIZE as usize / 3;
+        let small = |pixels: &[[f64; 3]]| -> Vec<[f64; 3]> {
+            let places = (0..THIRD).flat_map(|y| (0..THIRD).map(move |x| (3 * x, 3 * y)));
+            let mean = |(x, y): (usize, usize)| {
+                let nine = (0..9).map(|place| pixels[(y + place / 3) * SIZE as usize + x + place % 3]);
+                nine.fold([0.0; 3], |sum, pixel| [0, 1, 2].map(|part| sum[part] + pixel[part] / 9.0))
             };
-            let least = |one: Emblem| if one.mark.is_some() || one.count > 0 { 0.01 } else { 0.15 };
-            for (one, other) in pairs(&ALL).chain(pairs(&MARKED)) {
-                let differs = |(one, other): &([f64; 3], [f64; 3])| {
-                    one.iter().zip(other).map(|(one, other)| (one - other).abs()).sum::<f64>() > 0.15
-                };
-                let count = seen(one).into_iter().zip(seen(other)).filter(differs).count();
-                let share = count as f64 / f64::from(SIZE * SIZE);
-                assert!(
-                    share > least(one),
-                    "{eye}: {one:?} and {other:?} differ in {share} on a bar of {bar:?}"
-                );
+            places.map(mean).collect()
+        };
+        for bar in BARS {
+            for ((one, seen), (other, seen_other)) in pairs(&seen(&BADGED, &EYES[1].1, bar)) {
+                let count = differences(&small(seen), &small(seen_other));
+                assert!(count >= 2, "{one:?} and {other:?} differ in {count} pixels on a bar of {bar:?}");
             }
         }
     }
@@ -310,7 +382,7 @@ mod tests {
     #[test]
     fn a_contour_stands_out_all_round_on_every_bar() {
         let side = SIZE as usize;
-        for (icon, bar) in ALL.iter().chain(&MARKED).flat_map(|icon| BARS.map(|bar| (*icon, bar))) {
+        for (icon, bar) in EVERY.iter().flat_map(|icon| BARS.map(|bar| (*icon, bar))) {
             let drawn = rgba(icon);
             let alpha: Vec<f32> =
                 drawn.iter().skip(3).step_by(4).map(|alpha| f32::from(*alpha / 128)).collect();
@@ -334,6 +406,31 @@ mod tests {
     }
 
     #[test]
+    fn in_one_colour_the_shapes_and_marks_are_told_apart() {
+        for ink in [Ink::White, Ink::Template] {
+            let opaque = |emblem: Emblem| -> Vec<[f64; 3]> {
+                let drawn = super::rgba(emblem, ink).unwrap();
+                // A template counts by how opaque it is; white by what it is over a dark bar.
+                let share = |pixel: &[u8; 4]| match ink {
+                    Ink::Template => f64::from(pixel[3]) / 255.0,
+                    _ => f64::from(pixel[0]) / 255.0 * f64::from(pixel[3]) / 255.0,
+                };
+                drawn.as_chunks::<4>().0.iter().map(|pixel| [share(pixel); 3]).collect()
+            };
+            let marked = MARKS.map(|mark| badged(Some(mark), 0));
+            let all: Vec<_> = ALL.into_iter().chain(marked).map(|emblem| (emblem, opaque(emblem))).collect();
+            for ((one, drawn), (other, drawn_other)) in pairs(&all) {
+                let count = differences(drawn, drawn_other);
+                assert!(count > 19, "{ink:?}: {one:?} and {other:?} differ in {count} pixels");
+            }
+        }
+        let template = super::rgba(ALL[3], Ink::Template).unwrap();
+        assert!(template.as_chunks::<4>().0.iter().all(|pixel| pixel[..3] == [0, 0, 0]), "black alone");
+        let middle = (SIZE * SIZE / 2 + SIZE / 2) as usize;
+        assert!(template.as_chunks::<4>().0[middle - 10][3] > 200, "the wall is there");
+    }
+
+    #[test]
     fn the_colours_of_the_risks_differ() {
         let colours = [Risk::None, Risk::Some, Risk::High, Risk::Unknown].map(|risk| {
             let number = u32::from_str_radix(&colour(risk)[1..], 16).unwrap();
@@ -345,7 +442,8 @@ mod tests {
                 assert!(distance > 100, "{first:?} and {second:?}: {distance}");
             }
         }
-        let red = rgba(marked(EmblemMark::Anyone, 0)).as_chunks::<4>().0.contains(&[0xe5, 0x38, 0x3b, 255]);
+        let red =
+            rgba(badged(Some(EmblemMark::Anyone), 0)).as_chunks::<4>().0.contains(&[0xe5, 0x38, 0x3b, 255]);
         assert!(red, "the shape has the colour");
     }
 }

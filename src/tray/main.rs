@@ -7,6 +7,8 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(target_os = "linux")]
+mod bus;
 mod draw;
 mod ending;
 mod error;
@@ -27,7 +29,6 @@ use std::time::Duration;
 use tao::event::{Event as LoopEvent, StartCause};
 use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
 use tao::platform::run_return::EventLoopExtRunReturn as _;
-use tray_icon::TrayIconEvent;
 use tray_icon::menu::MenuEvent;
 
 use draw::Tray;
@@ -214,20 +215,13 @@ impl TraySession {
         let facts = watch::first_look(app);
         let (state, layout) = (MenuState::default(), MenuLayout::of(&facts.status));
         let rows = rows(&facts, &state, &layout);
-        let tray = Tray::new(&facts.status, &rows, directory)?;
         let watcher = Watcher::start(app.clone(), facts.clone(), {
             let proxy = proxy.clone();
             move |event| send(&proxy, event)
         });
-        // On macOS the pointer enters the icon before it clicks: who listens is read anew just before the menu opens,
-        // since nothing tells when a program starts to listen. A change while it is open would close it. On Linux nothing
-        // tells that the menu opens either: the indicator library keeps dbusmenu's AboutToShow to itself.
-        let entered = watcher.clone();
-        TrayIconEvent::set_event_handler(Some(move |event| {
-            if matches!(event, TrayIconEvent::Enter { .. }) {
-                entered.look_again();
-            }
-        }));
+        // Nothing tells when a program starts to listen: who does is read anew just before the menu opens.
+        let (asked, style) = (watcher.clone(), facts.offers.icon.unwrap_or_default());
+        let tray = Tray::new(&facts.status, style, &rows, directory, move || asked.look_again())?;
         let (app, proxy, cancellation) = (app.clone(), proxy.clone(), Cancellation::default());
         let is_ending = false;
         Ok(TraySession { app, proxy, watcher, facts, state, layout, cancellation, is_ending, rows, tray })
@@ -256,7 +250,8 @@ impl TraySession {
         self.rows = rows(&self.facts, &self.state, &self.layout);
         let emblem = Emblem::of(&self.facts.status);
         let emblem = if self.state.waiting.is_some() { emblem.waiting() } else { emblem };
-        self.tray.show(&self.facts.status, emblem, &self.rows);
+        let style = self.facts.offers.icon.unwrap_or_default();
+        self.tray.show(&self.facts.status, emblem, style, &self.rows);
         Next::Wait
     }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Config, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::event::Event;
@@ -291,9 +290,9 @@ impl Directories {
                 Err(_) => changed(&[]),
             }
         };
-        // That another program reads a file is not to wake us.
-        let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
-        let watcher = RecommendedWatcher::new(handler, Config::default().with_event_kinds(kinds))?;
+        // That another program reads a file, or takes a lock, is not to wake us: a recording of pf's log takes one each second.
+        let kinds = Config::default().with_event_kinds(EventKindMask::CORE);
+        let watcher = RecommendedWatcher::new(handler, kinds)?;
         Ok(Directories { watcher, reach, watched: Vec::new() })
     }
 
@@ -337,9 +336,8 @@ fn nearest_directory(file: &Path) -> PathBuf {
 /// Whether an event is a change of a file that is watched for, or of a directory on the way to it. Compares names only:
 /// macOS tells the real path, which links make another one.
 fn concerns(event: &notify::Event, names: &[OsString]) -> bool {
-    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
     // Looking opens the files: to count that as a change would go on for ever.
-    let is_change = !event.kind.is_access() || event.kind == written;
+    let is_change = !event.kind.is_access();
     let named = |path: &PathBuf| path.file_name().is_none_or(|name| names.iter().any(|one| one == name));
     is_change && (event.paths.is_empty() || event.paths.iter().any(named))
 }

@@ -5,7 +5,7 @@
 
 /// The pictures as the program draws them.
 #[path = "../../src/tray/icon.rs"]
-mod icon;
+pub mod icon;
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use icon::Ink;
 use portcullis::status::Icon;
 use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
 use zbus::blocking::{Connection, Proxy, connection, proxy};
@@ -33,7 +34,7 @@ pub static PICTURES: LazyLock<Vec<(Emblem, Vec<u8>)>> = LazyLock::new(|| {
     all.extend([open(1), open(2), anyone(1), anyone(2)]);
     let waiting: Vec<Emblem> = all.iter().map(|emblem| emblem.waiting()).collect();
     all.extend(waiting);
-    all.into_iter().map(|emblem| (emblem, icon::rgba(emblem).unwrap())).collect()
+    all.into_iter().map(|emblem| (emblem, icon::rgba(emblem, Ink::Coloured).unwrap())).collect()
 });
 
 /// For whatever takes as long as the machine takes.

@@ -215,6 +215,8 @@ fn by_preferences(row: &Row, menus: &[String]) -> Option<Effect> {
         "For 2 Hours" => prefers("for", "2h"),
         "Until Restart" => prefers("for", "restart"),
         "Until I Close It" => prefers("for", "keep"),
+        "Coloured" => prefers("icon", "coloured"),
+        "In One Colour" => prefers("icon", "plain"),
         "Open Preferences" => copies_their_place(),
         _ => return None,
     })
