@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers evening story menu faults macos mac-run app clean fuzz verdicts cases uninstall
+.PHONY: help run test bench debuggers evening story menu faults macos mac-run app clean fuzz verdicts cases uninstall pictures idle
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -29,6 +29,12 @@ menu: ## click every row of the menu in 14 situations, then change what it shows
 
 faults: ## fail each call of the helper once; POINT=… tries one again, FAULTS_SAMPLE=N some of them
 	@scripts/faults.sh
+
+pictures: ## the icon and the menu in a real panel, light and dark, into resources/pictures
+	@scripts/pictures.sh
+
+idle: ## what the tray costs while nothing happens, and while pf's log is recorded
+	@scripts/idle.sh
 
 fuzz: ## fuzz pf's parser, printer and evaluator, FUZZ_SECONDS (60) for each
 	@scripts/fuzz.sh

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# `make idle`: what the tray costs while nothing happens, and while pf's log is recorded, in a real panel (xfce4-panel) on a screen
+# that nobody sees. The tray is the optimised one, unless PROFILE=dev.
+#
+# A switch is one of any thread, voluntary or not (proc(5), status); PSS is what /proc/PID/smaps_rollup says. Beside it nm-applet is
+# measured in the same minute, where there is one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/common.sh
+
+# Inside the screen and the session bus, below.
+if [ "${1:-}" != --inside ]; then
+    is_mac && die "this counts as Linux does"
+    scripts/setup.sh build tray pictures
+    profile=${PROFILE:-release}
+    cargo build --locked --bins --profile "$profile"
+    base=$(mktemp -d)
+    trap 'rm -rf --one-file-system "$base"' EXIT
+    mkdir -p "$base"/{home,runtime,config/xfce4/xfconf/xfce-perchannel-xml}
+    chmod 700 "$base/runtime"
+    sed 's/IS_DARK/false/' scripts/pictures/panel.xml >"$base/config/xfce4/xfconf/xfce-perchannel-xml/xfce4-panel.xml"
+    alone=()
+    unshare --map-root-user --net true 2>/dev/null && alone=(unshare --map-root-user --net)
+    env -u DISPLAY -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS \
+        HOME="$base/home" XDG_RUNTIME_DIR="$base/runtime" XDG_CONFIG_HOME="$base/config" NO_AT_BRIDGE=1 \
+        "${alone[@]}" xvfb-run -a -s '-screen 0 800x600x24' dbus-run-session -- \
+        "$0" --inside "$PWD/$target/${profile/#dev/debug}" "$base/lab"
+    exit
+fi
+
+programs=$2 lab=$3
+portcullis() { "$programs/portcullis" --lab "$lab" "$@" >/dev/null; }
+switches() { cat /proc/"$1"/task/*/status | awk '/ctxt_switches/ { sum += $2 } END { print sum }'; }
+pss() { awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup"; }
+
+started=()
+trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
+xfce4-panel --disable-wm-check >/dev/null 2>&1 &
+started+=($!)
+portcullis guard on
+"$programs/portcullis-tray" --lab "$lab" >/dev/null 2>&1 &
+tray=$!
+started+=($tray)
+applet=
+if have nm-applet; then
+    nm-applet >/dev/null 2>&1 &
+    applet=$!
+    started+=($applet)
+fi
+# Waits until the tray has come to rest, which a busy machine puts off.
+rest() {
+    local before
+    for _ in $(seq 60); do
+        before=$(switches $tray)
+        sleep 5
+        if [ "$(switches $tray)" = "$before" ]; then return; fi
+    done
+}
+
+# The switches of the processes named, in a minute.
+minute() {
+    local before=() process
+    for process in "$@"; do before+=("$(switches "$process")"); done
+    sleep 60
+    counted=()
+    for process in "$@"; do
+        counted+=($(($(switches "$process") - before[0])))
+        before=("${before[@]:1}")
+    done
+}
+
+rest
+minute $tray $applet
+idle=${counted[0]} memory=$(pss $tray)
+beside=
+[ -z "$applet" ] || beside=" (nm-applet: ${counted[1]}, $(pss "$applet") kB)"
+say "idle 60 s: switches $idle (to be at most 1), PSS $memory kB (10240)$beside"
+
+portcullis log --for 10m
+recorder=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$lab/Library/Application Support/Portcullis/recording.json")
+rest
+minute $tray "$recorder"
+portcullis log --stop
+say "recording 60 s: switches ${counted[0]} (60), of the recorder ${counted[1]}"
