@@ -1,6 +1,6 @@
 # Portcullis. `make` alone tells what there is; every target does its own set-up and prints what it installs.
 
-.PHONY: help run test bench debuggers evening story pictures idle faults macos mac-run app clean fuzz verdicts cases uninstall
+.PHONY: help run test bench debuggers evening story menu faults macos mac-run app clean fuzz verdicts cases uninstall pictures idle
 
 help: ## what there is
 	@echo 'make TARGET, where TARGET is:'
@@ -23,6 +23,9 @@ evening: ## two years of evenings and of clocks that are set; EVENING_SEED=N: ot
 
 story: ## what status, menu, doctor, explain and connect say of 10,000 random worlds agrees (a sample is in `make test`)
 	@scripts/story.sh
+
+menu: ## click every row of the menu in 14 situations, then change what it shows 2,000 times (a sample is in `make test`)
+	@scripts/menu.sh
 
 faults: ## fail each call of the helper once; POINT=… tries one again, FAULTS_SAMPLE=N some of them
 	@scripts/faults.sh

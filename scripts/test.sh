@@ -37,7 +37,7 @@ on_a_screen() {
     fi
 }
 # What the helper links matters most in a build that has the tray.
-tests=(--test helper_links)
+tests=(--test helper_links --test tray_menu)
 for file in tests/tray*.rs; do
     [ -e "$file" ] && tests+=(--test "$(basename "$file" .rs)")
 done

@@ -4,6 +4,7 @@ mod already;
 mod bell;
 mod carry_out;
 mod clean_up;
+mod click_outcome;
 mod connecting;
 mod connection;
 mod error;
@@ -18,6 +19,7 @@ pub mod own_command;
 mod pf_conf;
 mod read_preferences;
 mod request;
+mod shown_file;
 mod source_choice;
 mod undo;
 
@@ -27,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use clean_up::CleanUpPreview;
+pub use click_outcome::ClickOutcome;
 pub use connection::{Connection, address_for};
 pub use error::AppError;
 pub use evidence::{Beside, Evidence, Observation, of_ledger};

@@ -29,7 +29,7 @@ fn menu(app: &App) -> Vec<MenuRow> {
 
 /// What a click on the row `id` does, and whether there is such a row.
 fn click(app: &App, id: &str) -> Option<Result<(), AppError>> {
-    Some(app.carry_out(action_of(&menu(app), id)?))
+    Some(app.carry_out(action_of(&menu(app), id)?).map(drop))
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn the_first_opening_asks_about_the_guard_and_one_password_does_both() {
     assert_eq!(dialogs[0]["buttons"], serde_json::json!(["Cancel", "Leave As They Are", "Keep Closed"]));
     let log = lab.read(PROMPTS_LOG);
     let prompt = String::from_utf8_lossy(&log);
-    assert!(prompt.contains("turn the firewall pf on; block ") && prompt.contains("9229 (node)"), "{prompt}");
+    assert!(prompt.contains("turn the firewall on; block ") && prompt.contains("9229 (node)"), "{prompt}");
     lab.portcullis(&["open", "9229"]).expect(0);
     assert_eq!(asked(&lab).0.len(), 1, "it is asked once");
 }

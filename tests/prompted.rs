@@ -81,10 +81,10 @@ fn a_closing_turns_nothing_on_and_says_so() {
 #[test]
 fn turning_pf_on_again_is_asked_for() {
     for (arguments, says) in [
-        (&["repair"][..], "put the firewall where it was last asked to be; and turn the firewall pf on"),
+        (&["repair"][..], "put the firewall where it was last asked to be; and turn the firewall on"),
         (
             &["open", "9229", "--from", "any"],
-            "open port 9229 (node) for anyone until it is closed (each client can run code as you); and turn the firewall pf on",
+            "open port 9229 (node) for anyone until it is closed (each client can run code as you); and turn the firewall on",
         ),
     ] {
         let lab = guarded();
@@ -225,7 +225,7 @@ fn a_recovery_does_what_a_prompt_said() {
     assert!(message(&said).contains("pf is off, and is not turned on"), "{}", message(&said));
     assert!(!is_on(&lab) && !lab.file(JOURNAL).exists() && !lab.rules().contains("keep state"));
     lab.portcullis(&["repair"]).expect(0);
-    assert!(last_prompt(&lab).contains("turn the firewall pf on") && is_on(&lab));
+    assert!(last_prompt(&lab).contains("turn the firewall on") && is_on(&lab));
 }
 
 #[test]

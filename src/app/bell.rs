@@ -46,6 +46,11 @@ pub(super) fn close(system: &dyn System, action: &Operation) -> Option<Result<Re
     Some(if ok { Ok(said) } else { Err(ElevateError::Failed { outcome, message }) })
 }
 
+/// Whether root would close these without asking, as far as the ledger tells.
+pub(super) fn may_close(ledger: &Ledger, ports: &[NamedPort]) -> bool {
+    own_ports(ledger, &Operation::Close { ports: ports.to_vec() }, os::own_uid()).is_some()
+}
+
 /// The ports that a closing closes, where each is open as a whole, and by this user's asking.
 fn own_ports(ledger: &Ledger, action: &Operation, user: u32) -> Option<Vec<NamedPort>> {
     let is_own = |opening: &&Opening| opening.user == Some(user);

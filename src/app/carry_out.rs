@@ -1,8 +1,6 @@
 //! What a click in the menu does.
 
-use std::ffi::OsStr;
-
-use super::{App, AppError, OpeningTerms, SourceChoice};
+use super::{App, AppError, ClickOutcome, OpeningTerms, SourceChoice};
 use crate::debuggers::scan;
 use crate::elevate::question::{self, Question};
 use crate::elevate::{ElevateError, alert};
@@ -14,7 +12,7 @@ use crate::rules::source::Source;
 
 impl App {
     /// Does what a click asks for. What is the tray's own does nothing here.
-    pub fn carry_out(&self, action: &MenuAction) -> Result<(), AppError> {
+    pub fn carry_out(&self, action: &MenuAction) -> Result<ClickOutcome, AppError> {
         let preferences = self.preferences();
         let readable = preferences.as_ref().ok();
         match action {
@@ -31,7 +29,12 @@ impl App {
                 self.open(ports, terms, None, &preferences)?;
             }
             MenuAction::Undo(number) => {
-                self.undo(&self.undo_preview(Some(*number))?)?;
+                let preview = self.undo_preview(Some(*number))?;
+                // No password is asked for what only closes.
+                match preview.closes_alone() {
+                    Some(ports) => self.close(&ports, readable)?,
+                    None => self.undo(&preview)?,
+                };
             }
             MenuAction::Guard(true) => {
                 self.guard_on(&preferences?)?;
@@ -59,13 +62,20 @@ impl App {
             }
             MenuAction::Stop(process) => self.stop(process)?,
             MenuAction::Prefer { key, value } => self.set_preference(key, value)?,
-            MenuAction::OpenPreferences => self.show_preferences()?,
-            MenuAction::Copy { port, client, elsewhere } => self.copy_settings(*port, client, *elsewhere)?,
-            MenuAction::CopyText(text) => os::clipboard::copy(text)?,
+            MenuAction::OpenPreferences => return self.show_preferences(),
+            MenuAction::Show(command) => return self.show_command(*command),
+            MenuAction::Copy { port, client, elsewhere } => {
+                self.copy_settings(*port, client, *elsewhere)?;
+                return Ok(ClickOutcome::Copied);
+            }
+            MenuAction::CopyText(text) => {
+                os::clipboard::copy(text)?;
+                return Ok(ClickOutcome::Copied);
+            }
             MenuAction::Say { title, text } => alert::show(self.system(), title, text),
             MenuAction::SayFailure | MenuAction::Cancel | MenuAction::Quit => {}
         }
-        Ok(())
+        Ok(ClickOutcome::Done)
     }
 
     /// As the preferences say.
@@ -124,23 +134,6 @@ impl App {
         let observed = self.observe(&self.preferences(), &[], scan::look_well, &mut self.app_firewall())?;
         let found = self.stoppable(&observed).into_iter().find(|found| found == process).ok_or_else(gone)?;
         os::end_process(found.pid).map_err(|_| gone())
-    }
-
-    /// Opens the file in the editor that a Mac has for text; elsewhere the clipboard takes where it lies. It is made with its
-    /// explanations first.
-    fn show_preferences(&self) -> Result<(), AppError> {
-        let path = self.preferences_file();
-        if !path.exists() {
-            os::replace_own(path, Preferences::template().as_bytes())
-                .map_err(|source| AppError::WritePreferences { path: path.to_owned(), source })?;
-        }
-        if cfg!(target_os = "macos") {
-            let open = os::process::Program::new("/usr/bin/open").args([OsStr::new("-t"), path.as_os_str()]);
-            if open.run().is_ok_and(|output| output.success()) {
-                return Ok(());
-            }
-        }
-        Ok(os::clipboard::copy(&path.display().to_string())?)
     }
 }
 

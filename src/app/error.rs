@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::elevate::ElevateError;
 use crate::os;
 use crate::os::clipboard::ClipboardError;
+use crate::os::process::ProcessError;
 use crate::prefs::PreferencesError;
 use crate::report::Unusable;
 use crate::root::answer::Outcome;
@@ -101,6 +102,12 @@ pub enum AppError {
     NoMachine { client: String },
     #[error("no address of this Mac is known by which {client} could find it: give one with --host")]
     NoAddress { client: String },
+    #[error("`portcullis {name}` did not run: {source}")]
+    RunCommand { name: &'static str, source: ProcessError },
+    #[error("`portcullis {name}` printed nothing: {said}")]
+    SilentCommand { name: &'static str, said: String },
+    #[error("cannot write {}: {source}", path.display())]
+    WriteShown { path: PathBuf, source: std::io::Error },
     #[error("no settings are known for \"{}\": use one of {known}", client.escape_debug())]
     NoClient {
         client: String,

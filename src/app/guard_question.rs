@@ -20,7 +20,7 @@ pub(super) fn question(ports: &[NamedPort], ends: usize) -> Question {
     Question {
         title: "Keep the other debug ports closed to other machines?".to_owned(),
         message: format!(
-            "These are {}. The firewall pf is off now, so that a \
+            "These are {}. The firewall is off now, so that a \
              closed port is not protected. To keep them closed it is turned on, which may pause iCloud Private Relay.{ends}",
             named.join(", ")
         ),

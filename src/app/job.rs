@@ -40,6 +40,11 @@ impl JobCache {
         openings.iter().any(ends_by_itself).then(|| self.known(system).missing)?
     }
 
+    /// Whether it runs, so that root hears of a closing.
+    pub fn runs(&self, system: &dyn System) -> bool {
+        self.known(system).missing.is_none()
+    }
+
     fn known(&self, system: &dyn System) -> KnownJob {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let written = std::fs::metadata(system.place(JOB)).and_then(|record| record.modified()).ok();

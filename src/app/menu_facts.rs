@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{App, AppError, Observation, ReadPreferences};
-use crate::menu::{LastChange, MenuDoubt, MenuFacts, MenuOffers, NewOpenings, StoppableProcess};
+use super::{App, AppError, Observation, ReadPreferences, bell};
+use crate::menu::{LastChange, MenuDoubt, MenuFacts, MenuOffers, NewOpenings, OfferedUndo, StoppableProcess};
 use crate::os;
 use crate::port::PortRange;
 use crate::prefs::PreferencesError;
@@ -71,7 +71,9 @@ impl App {
         let undo = self.undo_preview(None).ok().and_then(|preview| {
             let number = preview.change.number;
             let (line, change) = changes().find(|(line, _)| line.snapshot == Some(number))?;
-            Some(last_change(line, change, now, zone))
+            let change = last_change(line, change, now, zone);
+            let closes = preview.closes_alone().filter(|ports| bell::may_close(&preview.now, ports));
+            Some(OfferedUndo { change, is_closing: closes.is_some() && self.job.runs(self.system()) })
         });
         let offers = MenuOffers {
             is_first_run: evidence.ledger_problem.is_none()

@@ -7,8 +7,9 @@ use crate::root::answer::Outcome;
 use crate::root::audit::AuditLine;
 use crate::root::conf_lines::ConfLine;
 use crate::root::request::{Operation, Request};
-use crate::rules::ledger::{Attachment, Guard, Ledger, Seconds};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Opening, Seconds};
 use crate::rules::ledger_change::{LedgerChange, TurnedBack, UndoMoment};
+use crate::rules::named_port::NamedPort;
 use crate::system::Moment;
 
 /// A change that can be turned back.
@@ -46,6 +47,18 @@ impl UndoPreview {
     /// Whether anything would change.
     pub fn is_empty(&self) -> bool {
         self.back.ledger == self.now && self.back.way.is_none() && self.change.lines.is_empty()
+    }
+
+    /// The ports that it closes, where it does nothing else.
+    pub(super) fn closes_alone(&self) -> Option<Vec<NamedPort>> {
+        let back = &self.back.ledger.openings;
+        let is_gone = |opening: &&Opening| back.iter().all(|left| left.port != opening.port);
+        let ports: Vec<NamedPort> =
+            self.now.openings.iter().filter(is_gone).map(Opening::named_port).collect();
+        let mut closed = self.now.clone();
+        ports.iter().for_each(|port| closed.close(port));
+        let is_all = closed == self.back.ledger && self.back.way.is_none() && self.change.lines.is_empty();
+        (is_all && !ports.is_empty()).then_some(ports)
     }
 
     /// What is asked of root; the prompt names all that becomes more open.

@@ -37,7 +37,7 @@ pub struct PromptFacts {
 /// assert_eq!(
 ///     describe(&Request::parse(words.split(' '))?, &PromptFacts::default()),
 ///     "Portcullis wants to open port 2345 (dlv) for anyone until it is closed (each client can run code as you); \
-///      turn the firewall pf on; block port 9229 (node) from other machines; and edit /etc/pf.conf."
+///      turn the firewall on; block port 9229 (node) from other machines; and edit /etc/pf.conf."
 /// );
 /// # Ok::<(), portcullis::root::words::WordsError>(())
 /// ```
@@ -48,7 +48,7 @@ pub fn describe(request: &Request, facts: &PromptFacts) -> String {
     }
     if request.may_turn_guard_on() {
         let turned_on = Permission::GuardOn.in_words();
-        parts.push(if facts.pf_is_on { "keep the firewall pf on" } else { turned_on }.to_owned());
+        parts.push(if facts.pf_is_on { "keep the firewall on" } else { turned_on }.to_owned());
     }
     parts.extend(blocks(request, facts));
     parts.extend(request.may.iter().map(|permission| permission.in_words().to_owned()));
@@ -313,10 +313,10 @@ mod tests {
         );
         assert_eq!(
             said("guard on --managed 2345=dlv,9229=node --way classic --may edit-conf,load-conf,install"),
-            "Portcullis wants to turn the firewall pf on; block ports 2345 (dlv), 9229 (node) from other machines; \
+            "Portcullis wants to turn the firewall on; block ports 2345 (dlv), 9229 (node) from other machines; \
              edit /etc/pf.conf; load /etc/pf.conf; and install the part that closes ports in time."
         );
-        assert_eq!(said("guard on"), "Portcullis wants to turn the firewall pf on.");
+        assert_eq!(said("guard on"), "Portcullis wants to turn the firewall on.");
         assert_eq!(
             said("close 2345 --managed 9229"),
             "Portcullis wants to close port 2345; and block port 9229 from other machines."
@@ -335,7 +335,7 @@ mod tests {
         let facts = PromptFacts { ends: 2, ..PromptFacts::default() };
         assert_eq!(
             said_of("guard on --managed 9229=node", &facts),
-            "Portcullis wants to turn the firewall pf on; and block port 9229 (node) from other machines, which ends 2 \
+            "Portcullis wants to turn the firewall on; and block port 9229 (node) from other machines, which ends 2 \
              connections."
         );
     }
@@ -392,7 +392,7 @@ mod tests {
             of("undo 8 --guard on", &none, &closed),
             format!(
                 "Portcullis wants to turn back change 8; block ports {dlv}, {jdwp}, {node} from other machines; \
-                 and turn the firewall pf on."
+                 and turn the firewall on."
             )
         );
     }
@@ -402,7 +402,7 @@ mod tests {
         let facts = PromptFacts { ledger: ledger(), pf_is_on: true, ..PromptFacts::default() };
         assert_eq!(
             said_of("guard on --managed 2345=dlv,5005,9229", &facts),
-            "Portcullis wants to keep the firewall pf on; block port 2345 (dlv) from other machines; \
+            "Portcullis wants to keep the firewall on; block port 2345 (dlv) from other machines; \
              block port 5005 once closed; and block port 9229 from all but 10.0.0.1."
         );
     }

@@ -2,7 +2,7 @@
 
 use super::facts::MenuFacts;
 use super::make::{action_row, menu_row, separator};
-use super::row::{MenuAction, MenuRow, MenuState, RowKind};
+use super::row::{MenuAction, MenuRow, MenuState, RowKind, ShownCommand};
 use super::words;
 use crate::prefs::IconStyle;
 use crate::rules::end_choice::EndChoice;
@@ -10,9 +10,9 @@ use crate::rules::ends::EndOfDay;
 
 /// The ends of the working day that can be chosen here, in their form.
 const ENDS_OF_DAY: [&str; 4] = ["17:30", "18:30", "20:00", "21:30"];
-/// For whom a click on a port opens it, as the preferences have it.
+/// The sources that a click on a port can open it for, as the preferences have them, and the row of each.
 const SOURCES: [(&str, &str); 2] = [("lan", words::PREFER_NETWORK), ("any", words::PREFER_ANYONE)];
-/// Until when, likewise.
+/// The ends that it can have, likewise.
 const ENDS: [&str; 4] = ["evening", "2h", "restart", "keep"];
 
 pub(super) fn settings(facts: &MenuFacts, state: &MenuState) -> MenuRow {
@@ -31,7 +31,7 @@ pub(super) fn settings(facts: &MenuFacts, state: &MenuState) -> MenuRow {
     menu_row("settings", words::SETTINGS, rows)
 }
 
-/// For whom, and until when: grey where the preferences do not read.
+/// The sources and the ends: grey where the preferences do not read.
 fn new_openings(facts: &MenuFacts, state: &MenuState) -> Vec<MenuRow> {
     let now = facts.offers.new_openings.as_ref();
     let row = |id: String, text: String, checked, key, value| {
@@ -64,7 +64,6 @@ fn icons(facts: &MenuFacts, state: &MenuState) -> Vec<MenuRow> {
 
 pub(super) fn help(facts: &MenuFacts, state: &MenuState) -> MenuRow {
     let button = |id: &str, text: &str, action| action_row(state, id, RowKind::Button, text, Some(action));
-    let command = |text: &str| MenuAction::CopyText(text.to_owned());
     let notes = &facts.status.notes;
     let beside = (!notes.is_empty())
         .then(|| MenuAction::Say { title: words::SEEN_TITLE.to_owned(), text: notes.join("\n\n") });
@@ -77,9 +76,9 @@ pub(super) fn help(facts: &MenuFacts, state: &MenuState) -> MenuRow {
         button("check", words::LOOK_AGAIN, MenuAction::Check),
         action_row(state, "beside", RowKind::Button, beside_text, beside),
         separator("above-commands"),
-        button("doctor", words::DOCTOR, command("portcullis doctor")),
-        button("explain", words::EXPLAIN, command("portcullis explain")),
-        button("history", words::HISTORY, command("portcullis history")),
+        button("doctor", words::DOCTOR, MenuAction::Show(ShownCommand::Doctor)),
+        button("explain", words::EXPLAIN, MenuAction::Show(ShownCommand::Explain)),
+        button("history", words::HISTORY, MenuAction::Show(ShownCommand::History)),
         separator("above-remove"),
         button("command-line", words::COMMAND_LINE, MenuAction::InstallCommandLine),
         button("remove", words::REMOVE, MenuAction::Uninstall),

@@ -2,7 +2,7 @@
 
 use super::facts::MenuFacts;
 use super::layout::{MenuLayout, PlacedPort};
-use super::make::{action_row, menu_row, separator, text_row};
+use super::make::{action_row, menu_row, separator};
 use super::ports::{can_let_in, is_open, of_placed};
 use super::row::{MenuAction, MenuRow, MenuState, OpenFor, OpenTerms, RowKind};
 use super::words::{self, step};
@@ -17,11 +17,7 @@ pub(super) fn details(facts: &MenuFacts, state: &MenuState, layout: &MenuLayout)
         let named = words::named(&placed.port, &placed.title);
         menu_row(&format!("details:{}", placed.port.range), named, rows)
     };
-    menu_row(
-        "details",
-        words::DETAILS,
-        layout.ports.iter().take(super::row::MOST_ROWS).map(of_port).collect(),
-    )
+    menu_row("details", words::DETAILS, layout.ports.iter().map(of_port).collect())
 }
 
 struct PortDetails<'a> {
@@ -33,9 +29,9 @@ struct PortDetails<'a> {
 impl PortDetails<'_> {
     fn rows(&self) -> Vec<MenuRow> {
         let port = of_placed(&self.facts.status, self.placed);
-        let says = port.map_or(String::new(), |port| words::sentence(&self.facts.status, port));
-        let mut rows = vec![text_row(&self.id("says"), says), self.next_row(port)];
-        rows.push(text_row(&self.id("listens"), port.map_or(words::NO_LISTENER.to_owned(), words::listener)));
+        let says = port.map(|port| words::sentence(&self.facts.status, port));
+        let mut rows = vec![self.sentence_row("says", says, ""), self.next_row(port)];
+        rows.push(self.sentence_row("listens", port.and_then(words::listener), words::NO_LISTENER));
         rows.push(separator(&self.id("above-ends")));
         rows.extend(self.end_rows());
         rows.push(separator(&self.id("above-sources")));
@@ -53,6 +49,12 @@ impl PortDetails<'_> {
 
     fn button(&self, row: &str, text: impl Into<String>, action: Option<MenuAction>) -> MenuRow {
         action_row(self.state, &self.id(row), RowKind::Button, text, action)
+    }
+
+    /// A sentence is not grey, so that it is read; a click copies it. `none` stands where there is none.
+    fn sentence_row(&self, row: &str, text: Option<String>, none: &str) -> MenuRow {
+        let copy = text.clone().map(MenuAction::CopyText);
+        self.button(row, text.unwrap_or_else(|| none.to_owned()), copy)
     }
 
     fn open(&self, terms: OpenTerms) -> MenuAction {
@@ -151,6 +153,8 @@ fn next_step(
         Reachability::NoListener if port.state == PortState::Unknown => (step::LOOK, Some(MenuAction::Check)),
         Reachability::NoListener => copy(step::START),
         Reachability::LoopbackOnly => copy(step::TUNNEL),
+        // To open it anew would be for no network.
+        Reachability::BlockedByPf if port.is_paused() && words::is_nowhere(port) => (step::WAIT, None),
         Reachability::BlockedByPf if port.is_paused() => (step::OPEN_HERE, Some(open())),
         Reachability::BlockedByPf if port.state != PortState::Open => (step::OPEN, Some(open())),
         Reachability::BlockedByPf | Reachability::BlockedEverywhere => copy(step::WHY),

@@ -22,7 +22,7 @@ pub struct MenuOffers {
     /// The last change of all.
     pub last_change: Option<LastChange>,
     /// The last change of this user that can be turned back.
-    pub undo: Option<LastChange>,
+    pub undo: Option<OfferedUndo>,
     /// The ports that were open together when the last of them closed before today.
     pub last_time: Vec<NamedPort>,
     pub doubt: Option<MenuDoubt>,
@@ -46,6 +46,14 @@ pub struct LastChange {
     pub closed: Vec<PortRange>,
     /// What the guard became, where it changed.
     pub guard: Option<bool>,
+}
+
+/// A change that can be turned back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OfferedUndo {
+    pub change: LastChange,
+    /// Whether that closes ports without a password, and does nothing else.
+    pub is_closing: bool,
 }
 
 /// What keeps the app from doing what it says.

@@ -7,8 +7,8 @@ use crate::status::{PortState, PortStatus, Status};
 
 /// How many ports stand in the menu itself; the others are in a menu of their own.
 pub const PORTS_IN_SIGHT: usize = 6;
-/// How many ports have a row in all.
-pub const MOST_PORTS: usize = PORTS_IN_SIGHT + super::row::MOST_ROWS - 1;
+/// How many ports have a row in all: as many as there is room for in Details.
+pub const MOST_PORTS: usize = super::row::MOST_ROWS;
 
 /// The ports in the order of their rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -72,6 +72,8 @@ pub enum MenuAction {
         /// Whether that client is on another machine.
         elsewhere: bool,
     },
+    /// Show what a command prints.
+    Show(ShownCommand),
     /// Put this on the clipboard.
     CopyText(String),
     /// Say this in a dialog.
@@ -87,20 +89,39 @@ pub enum MenuAction {
     Quit,
 }
 
-/// For whom and until when a click opens a port. `None`: as it is where it is open, else as the preferences say.
+/// The source and the end that a click opens a port with. `None`: as it is where it is open, else as the preferences say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenTerms {
     pub from: Option<OpenFor>,
     pub end: Option<EndChoice>,
 }
 
-/// For whom.
+/// The source of an opening.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenFor {
     Network,
     Anyone,
     /// This one, beside those that it is open for.
     Also(IpAddr),
+}
+
+/// A command of the command line that says something, and changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownCommand {
+    Doctor,
+    Explain,
+    History,
+}
+
+impl ShownCommand {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            ShownCommand::Doctor => "doctor",
+            ShownCommand::Explain => "explain",
+            ShownCommand::History => "history",
+        }
+    }
 }
 
 /// One row of the menu.
@@ -160,6 +181,7 @@ impl MenuAction {
             | MenuAction::Stop(_) => true,
             MenuAction::Prefer { .. }
             | MenuAction::OpenPreferences
+            | MenuAction::Show(_)
             | MenuAction::Copy { .. }
             | MenuAction::CopyText(_)
             | MenuAction::Say { .. }

@@ -3,7 +3,7 @@
 //! The words are those of System Settings, for a reader who knows no packet filter: firewall, protected, open, closed,
 //! listens, can be reached. A test holds every row to that. `…` at the end means that a click asks something.
 
-use super::facts::{LastChange, MenuDoubt};
+use super::facts::{LastChange, MenuDoubt, OfferedUndo};
 use super::row::{MenuAction, MenuFailure, WIDTH};
 use super::text::one_line;
 use crate::diagnosis::{Answer, Reachability};
@@ -29,15 +29,14 @@ pub(super) const NOTHING_TO_UNDO: &str = "Nothing to Undo";
 pub(super) const SETTINGS: &str = "Settings";
 pub(super) const NEW_OPENINGS: &str = "New Openings";
 pub(super) const END_OF_DAY: &str = "End of Day";
-pub(super) const OPEN_PREFERENCES: &str =
-    if cfg!(target_os = "macos") { "Open Preferences" } else { "Preferences: Copy Where They Are" };
+pub(super) const OPEN_PREFERENCES: &str = "Open Preferences";
 pub(super) const HELP: &str = "Help";
 pub(super) const LOOK_AGAIN: &str = "Look Again…";
 pub(super) const SEEN_BESIDE: &str = "What Else Was Seen…";
 pub(super) const NOTHING_BESIDE: &str = "Nothing Else Was Seen";
-pub(super) const DOCTOR: &str = "Doctor: Copy the Command";
-pub(super) const EXPLAIN: &str = "Explain: Copy the Command";
-pub(super) const HISTORY: &str = "History: Copy the Command";
+pub(super) const DOCTOR: &str = "Doctor";
+pub(super) const EXPLAIN: &str = "Explain";
+pub(super) const HISTORY: &str = "History";
 pub(super) const COMMAND_LINE: &str = "Install Command Line Tool…";
 pub(super) const REMOVE: &str = "Remove Portcullis…";
 pub(super) const ABOUT: &str = "About Portcullis";
@@ -170,6 +169,7 @@ pub(super) fn failure(failure: &MenuFailure) -> String {
         Some(MenuAction::Copy { .. } | MenuAction::CopyText(_)) => "nothing was copied".to_owned(),
         Some(MenuAction::Stop(process)) => format!("{} was not stopped", one_line(&process.name, 16)),
         Some(MenuAction::OpenPreferences) => "the preferences do not open".to_owned(),
+        Some(MenuAction::Show(_)) => "there is nothing to show".to_owned(),
         Some(MenuAction::Uninstall) => "Portcullis was not removed".to_owned(),
         Some(_) => "nothing was changed".to_owned(),
         None => "changes made elsewhere do not show".to_owned(),
@@ -197,8 +197,8 @@ pub(super) fn last_change(change: &LastChange) -> String {
     format!("{} at {}", changed(change), change.clock)
 }
 
-pub(super) fn undo(change: &LastChange) -> String {
-    format!("Undo {}…", changed(change))
+pub(super) fn undo(undo: &OfferedUndo) -> String {
+    format!("Undo {}{}", changed(&undo.change), if undo.is_closing { "" } else { "…" })
 }
 
 fn changed(change: &LastChange) -> String {
@@ -232,9 +232,10 @@ pub(super) fn guard(effect: GuardEffect) -> &'static str {
     match effect {
         GuardEffect::Holds | GuardEffect::Off => "Keep Debug Ports Closed…",
         GuardEffect::Unseen | GuardEffect::Doubtful => "Keep Debug Ports Closed (not known)…",
-        GuardEffect::PfOff | GuardEffect::Uncalled | GuardEffect::Gone | GuardEffect::Overruled => {
+        GuardEffect::PfOff | GuardEffect::Uncalled | GuardEffect::Gone => {
             "Keep Debug Ports Closed (without effect)…"
         }
+        GuardEffect::Overruled => "Keep Debug Ports Closed (without effect: other rules decide)…",
     }
 }
 
@@ -424,6 +425,11 @@ fn is_about_to_pause(port: &PortStatus) -> bool {
     port.network.as_ref().is_some_and(is_left)
 }
 
+/// Whether no network is known that this Mac is on.
+pub(super) fn is_nowhere(port: &PortStatus) -> bool {
+    port.network.as_ref().is_some_and(|network| network.place == NetworkPlace::Unknown)
+}
+
 fn its_network(port: &PortStatus) -> &str {
     port.network.as_ref().and_then(first_prefix).unwrap_or("its network")
 }
@@ -456,6 +462,9 @@ pub(super) fn sentence(status: &Status, port: &PortStatus) -> String {
         Reachability::WrongFamily => format!("IPv6 only: clients that use IPv4 do not find {name}"),
         Reachability::LoopbackOnly => {
             format!("Only this Mac reaches {name}: it listens for no other machine")
+        }
+        Reachability::BlockedByPf if port.is_paused() && is_nowhere(port) => {
+            format!("Paused: this Mac is on no network that is known, so none reaches {name}")
         }
         Reachability::BlockedByPf if port.is_paused() => {
             format!("Paused: this Mac is on another network, so none reaches {name}")
@@ -494,17 +503,15 @@ fn without_listener(status: &Status, port: &PortStatus) -> String {
     }
 }
 
-pub(super) fn listener(port: &PortStatus) -> String {
-    match &port.listener {
-        Some(listener) => one_line(&format!("Listens: {listener}"), WIDTH),
-        None => NO_LISTENER.to_owned(),
-    }
+pub(super) fn listener(port: &PortStatus) -> Option<String> {
+    port.listener.as_ref().map(|listener| one_line(&format!("Listens: {listener}"), WIDTH))
 }
 
 /// The next step: it is done, or its command is copied.
 pub(super) mod step {
     pub const OPEN: &str = "Next: Open for Other Machines…";
     pub const OPEN_HERE: &str = "Next: Open for the Network That This Mac Is On…";
+    pub const WAIT: &str = "Next: wait until this Mac is on a network";
     pub const REPAIR: &str = "Next: Repair…";
     pub const PROTECT: &str = "Next: Protect the Debug Ports…";
     pub const LOOK: &str = "Next: Look Again…";

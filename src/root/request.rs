@@ -79,7 +79,7 @@ impl Permission {
             Permission::EditConf => "edit /etc/pf.conf",
             Permission::LoadConf => "load /etc/pf.conf",
             Permission::Install => "install the part that closes ports in time",
-            Permission::GuardOn => "turn the firewall pf on",
+            Permission::GuardOn => "turn the firewall on",
         }
     }
 }

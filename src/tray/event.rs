@@ -1,6 +1,6 @@
 //! What happens to the tray.
 
-use portcullis::app::AppError;
+use portcullis::app::{AppError, ClickOutcome};
 use portcullis::menu::{MenuAction, MenuFacts};
 
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub enum Event {
     /// An action came to its end, and this is what there is after it.
     Done(Result<(), AppError>, Box<MenuFacts>),
     /// An action that no root is asked for came to its end.
-    DoneBeside(MenuAction, String, Result<(), AppError>),
+    DoneBeside(MenuAction, String, Result<ClickOutcome, AppError>),
     /// Changes made elsewhere will not show by themselves; says why.
     Blind(String),
 }

@@ -35,7 +35,7 @@ use draw::Tray;
 use error::TrayError;
 use event::Event;
 use instance::Instance;
-use portcullis::app::{App, AppError};
+use portcullis::app::{App, AppError, ClickOutcome};
 use portcullis::elevate::ElevateError;
 use portcullis::elevate::alert;
 use portcullis::elevate::notification;
@@ -277,12 +277,9 @@ impl TraySession {
     }
 
     /// What was copied is said in its row; what failed before is not over by that.
-    fn done_beside(&mut self, action: MenuAction, id: String, result: Result<(), AppError>) {
+    fn done_beside(&mut self, action: MenuAction, id: String, result: Result<ClickOutcome, AppError>) {
         match result {
-            Ok(()) => {
-                let copies = matches!(action, MenuAction::Copy { .. } | MenuAction::CopyText(_));
-                self.state.copied = copies.then_some(id);
-            }
+            Ok(outcome) => self.state.copied = (outcome == ClickOutcome::Copied).then_some(id),
             Err(error) => {
                 self.state.failure = Some(MenuFailure { action: Some(action), because: error.to_string() });
             }
@@ -323,6 +320,6 @@ impl TraySession {
         self.state.copied = None;
         self.cancellation = Cancellation::default();
         let (app, watcher) = (self.app.until(&self.cancellation), self.watcher.clone());
-        std::thread::spawn(move || watcher.done(app.carry_out(&action)));
+        std::thread::spawn(move || watcher.done(app.carry_out(&action).map(drop)));
     }
 }
