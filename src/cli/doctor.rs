@@ -25,7 +25,7 @@ impl DoctorCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
         let here = std::env::current_dir().unwrap_or_default();
-        let project = project::collect(&here);
+        let project = project::collect(&here, &|name| std::env::var(name).ok());
         let evidence = app.evidence(&mut names::ask)?;
         let (preferences, watched) = (Ok(app.preferences()?), watched(&project));
         let observed =

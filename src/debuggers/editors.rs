@@ -1,7 +1,15 @@
 //! Editors, which may listen themselves: for a program that dials its debugger, or to forward a port.
 
 use super::command_line::CommandLine;
+use super::debugger::EditorClient;
 use crate::sockets::Process;
+
+/// `debugServer`: VS Code speaks with an adapter that runs already, whatever that debugs.
+pub static ADAPTER_CLIENT: EditorClient = EditorClient {
+    does: "it speaks the debug adapter protocol",
+    speaks: |mode| mode.protocol == "dap",
+    ..EditorClient::UNKNOWN
+};
 
 /// On Linux an editor of JetBrains may run as a java of its own.
 const JETBRAINS: [&str; 10] = [

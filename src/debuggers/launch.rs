@@ -47,10 +47,6 @@ impl<'a> LaunchEntry<'a> {
 
     /// Of an adapter that starts the server on the port it names, unless it attaches: what the entry does.
     pub fn connects_if_it_attaches(&self, default_port: Option<u16>) -> LaunchMatch {
-        if self.attaches() || self.get("debugServer").is_some() {
-            LaunchMatch::Connects { default_port: default_port.filter(|_| self.attaches()) }
-        } else {
-            LaunchMatch::StartsServer
-        }
+        if self.attaches() { LaunchMatch::Connects { default_port } } else { LaunchMatch::StartsServer }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::compounds::LostCompound;
 use super::facts::{DoctorFacts, ExaminedPort};
 use super::finding::{Finding, Level, finding, shortened};
-use super::project::{Configuration, WrittenPort};
+use super::project::Configuration;
+use super::written_address::WrittenPort;
 use crate::debuggers::ALL;
 use crate::debuggers::debugger::{Debugger, EditorClient, ListenOn, Mode, Server};
 use crate::debuggers::editors;
@@ -22,7 +24,19 @@ pub fn configurations(facts: &DoctorFacts) -> Vec<Finding> {
         )
     });
     let of_one = |configuration: &Configuration| configuration_finding(configuration, facts);
-    unreadable.chain(facts.project.configurations.iter().filter_map(of_one)).collect()
+    let configurations = facts.project.configurations.iter().filter_map(of_one);
+    unreadable.chain(configurations).chain(facts.project.lost_compounds.iter().map(lost_compound)).collect()
+}
+
+fn lost_compound(compound: &LostCompound) -> Finding {
+    let missing = shortened(&compound.missing).escape_debug().to_string();
+    finding(
+        Level::Problem,
+        &format!("project, \"{}\"", compound.name.escape_debug()),
+        format!("it is to start \"{missing}\", and no configuration has that name"),
+        &format!("{}: compounds", compound.file),
+        "correct that name, or take it out: the editor starts none of them",
+    )
 }
 
 fn configuration_finding(configuration: &Configuration, facts: &DoctorFacts) -> Option<Finding> {

@@ -9,6 +9,7 @@
 //! [`examine`] is pure; [`toolchain`], [`project`] and [`daemons`] collect the facts beyond the ports.
 
 pub mod binary_plist;
+mod compounds;
 mod conf;
 mod configurations;
 pub mod daemons;
@@ -25,6 +26,7 @@ mod system;
 mod tasks;
 pub mod toolchain;
 mod variables;
+mod written_address;
 
 pub use facts::{DoctorFacts, ExaminedPort};
 pub use finding::{Finding, Level, render};
@@ -61,9 +63,10 @@ mod tests {
     use crate::pf::origin::{Both, PerOrigin};
     use crate::sockets::{Process, SocketTable};
     use crate::status::AppFirewall;
-    use project::{Configuration, Project, WrittenPort};
+    use project::{Configuration, Project};
     use tasks::DlvTask;
     use toolchain::{Tool, Toolchain};
+    use written_address::WrittenPort;
 
     fn process(pid: u32, line: &str) -> Process {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::compounds::{Compounds, LostCompound};
 use super::other_editors;
 use super::tasks::{DlvTask, tasks};
 use super::variables::Variables;
+use super::written_address::{WrittenAddress, WrittenPort};
 use crate::debuggers::ALL;
 use crate::debuggers::debugger::{EditorClient, WhoListens};
+use crate::debuggers::editors::ADAPTER_CLIENT;
 use crate::debuggers::launch::{LaunchEntry, LaunchMatch};
-use crate::os::{PlainFileError, read_plain};
+use crate::os::{self, PlainFileError, read_plain};
 
 /// No configuration file is longer than this.
 const LONGEST_FILE: u64 = 4 << 20;
@@ -30,6 +33,8 @@ pub struct Project {
     pub configurations: Vec<Configuration>,
     /// Every task that starts a dlv.
     pub tasks: Vec<DlvTask>,
+    /// Every compound that names a configuration which is not there.
+    pub lost_compounds: Vec<LostCompound>,
     /// Files that do not read, and why.
     pub problems: Vec<String>,
 }
@@ -50,46 +55,6 @@ pub struct Configuration {
     pub editor_listens: bool,
 }
 
-/// A port as a configuration writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WrittenPort {
-    Number(u16),
-    /// A text that only the editor can read, such as `${env:PORT}`.
-    Unresolved(String),
-    /// What is no port, such as `65536` or `2345/tcp`.
-    Invalid(String),
-}
-
-impl WrittenPort {
-    fn read(text: &str) -> Self {
-        match text.trim().parse() {
-            Ok(port) if port > 0 => WrittenPort::Number(port),
-            // A variable of VS Code's, or a macro of a JetBrains IDE's.
-            _ if text.contains('$') => WrittenPort::Unresolved(text.to_owned()),
-            _ => WrittenPort::Invalid(text.trim().to_owned()),
-        }
-    }
-
-    /// `None`: it is not given.
-    fn of_json(value: &Value) -> Option<Self> {
-        match value {
-            Value::Null => None,
-            Value::String(text) => Some(WrittenPort::read(text)),
-            // Xdebug's client takes several; the first stands for them.
-            Value::Array(ports) => WrittenPort::of_json(ports.first()?),
-            other => Some(WrittenPort::read(&other.to_string())),
-        }
-    }
-
-    /// The number, where it is one.
-    pub fn number(&self) -> Option<u16> {
-        match self {
-            WrittenPort::Number(port) => Some(*port),
-            WrittenPort::Unresolved(_) | WrittenPort::Invalid(_) => None,
-        }
-    }
-}
-
 /// A configuration file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectFileError {
@@ -101,8 +66,9 @@ pub enum ProjectFileError {
     Xml(#[from] roxmltree::Error),
 }
 
-/// Reads the configurations of the project that `folder` belongs to. A missing file is not a problem.
-pub fn collect(folder: &Path) -> Project {
+/// Reads the configurations of the project that `folder` belongs to. A missing file is not a problem. `environment` gives a
+/// variable of this process's.
+pub fn collect(folder: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Project {
     let root = root_of(folder);
     let mut project = Project { folder: root.to_owned(), ..Project::default() };
     let mut within = folder.ancestors().take_while(|above| above.starts_with(root));
@@ -118,20 +84,26 @@ pub fn collect(folder: &Path) -> Project {
     files.extend(list(&root.join(".idea/runConfigurations"), ".xml"));
     files.extend(list(&root.join(".run"), ".xml"));
     files.extend(other_editors::NVIM_FILES.map(|file| root.join(file)));
+    let mut outer_settings = Vec::new();
     for workspace in list(root, ".code-workspace") {
-        files.extend(
-            read(&workspace).ok().flatten().map(|text| launch_files(root, &text)).unwrap_or_default(),
-        );
+        if let Some(json) = parsed(&workspace) {
+            files.extend(launch_files(root, &json));
+            outer_settings.extend(json.get("settings").cloned());
+        }
         files.push(workspace);
     }
+    outer_settings.extend(environment("HOME").and_then(|home| parsed(&user_settings(Path::new(&home)))));
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    let mut compounds = Compounds::default();
+    outer_settings.iter().for_each(|settings| compounds.add("", settings));
     for file in files {
         // Each folder of a workspace has its own.
         let folder = file.parent().filter(|folder| folder.ends_with(".vscode"));
-        let settings =
+        let own =
             folder.map_or_else(|| root.join(".vscode/settings.json"), |folder| folder.join("settings.json"));
-        let settings = read(&settings).ok().flatten().and_then(|text| parse_jsonc(&text).ok().flatten());
+        let own = parsed(&own);
+        let settings = own.iter().chain(&outer_settings).collect();
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
         let text = match read(&file) {
             Ok(Some(text)) => text,
@@ -145,19 +117,35 @@ pub fn collect(folder: &Path) -> Project {
             () if name.ends_with(".xml") => idea_xml(&name, &text),
             () if name.ends_with(".lua") => Ok(entries(&name, &other_editors::of_nvim(&text))),
             () if name.starts_with(".zed/") => zed_json(&name, &text),
-            () => launch_json(&name, &text, settings.as_ref()),
+            () => launch_json(&name, &text, settings, environment),
         };
         match parsed {
             Ok(found) => project.configurations.extend(found),
             Err(problem) => project.problems.push(format!("{name}: {problem}")),
         }
         if !name.ends_with(".xml") && !name.ends_with(".lua") {
-            project
-                .tasks
-                .extend(parse_jsonc(&text).ok().flatten().iter().flat_map(|json| tasks(&name, json)));
+            if let Some(json) = parse_jsonc(&text).ok().flatten() {
+                project.tasks.extend(tasks(&name, &json));
+                compounds.add(&name, &json);
+            }
         }
     }
+    // A file that does not read may have what is missing.
+    if project.problems.is_empty() {
+        project.lost_compounds = compounds.lost();
+    }
     project
+}
+
+/// The user's settings of VS Code.
+fn user_settings(home: &Path) -> PathBuf {
+    let folder = if os::is_macos() { "Library/Application Support/Code/User" } else { ".config/Code/User" };
+    home.join(folder).join("settings.json")
+}
+
+/// A file of JSON; `None` where it is not there or does not read.
+fn parsed(file: &Path) -> Option<Value> {
+    parse_jsonc(&read(file).ok()??).ok()?
 }
 
 /// The folder of the project that `folder` is in: the nearest that an editor or git has marked, else the nearest Go
@@ -181,12 +169,13 @@ fn list(folder: &Path, end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The launch.json of each folder that a `.code-workspace` names.
-fn launch_files(root: &Path, text: &str) -> Vec<PathBuf> {
-    let Ok(parsed) = parse_jsonc(text) else { return Vec::new() };
-    let folders = parsed.as_ref().and_then(|value| value.get("folders")).and_then(Value::as_array);
+/// The files of each folder that a `.code-workspace` names.
+fn launch_files(root: &Path, workspace: &Value) -> Vec<PathBuf> {
+    let folders = workspace.get("folders").and_then(Value::as_array);
     let paths = folders.into_iter().flatten().filter_map(|folder| folder.get("path")?.as_str());
-    paths.take(MOST_FILES).map(|path| root.join(path).join(".vscode/launch.json")).collect()
+    let files = ["launch.json", "tasks.json", "settings.json"];
+    let of_folder = |path| files.map(|file| root.join(path).join(".vscode").join(file));
+    paths.take(MOST_FILES).flat_map(of_folder).collect()
 }
 
 /// `None`: it is not there.
@@ -198,18 +187,20 @@ fn read(file: &Path) -> Result<Option<String>, ProjectFileError> {
     }
 }
 
-/// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port. `settings` are
-/// the folder's.
+/// The configurations in a `launch.json`, or in the `launch` of a `.code-workspace`, that connect to a port. Of the
+/// `settings` those come first that take precedence.
 pub fn launch_json(
     file: &str,
     text: &str,
-    settings: Option<&Value>,
+    settings: Vec<&Value>,
+    environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Configuration>, ProjectFileError> {
     let Some(mut parsed) = parse_jsonc(text)? else { return Ok(Vec::new()) };
-    let settings = parsed.get("settings").cloned().or(settings.cloned()).unwrap_or_default();
+    let own = parsed.get("settings").cloned();
+    let settings = own.iter().chain(settings).collect();
     let mut launch = parsed.get_mut("launch").map(Value::take).unwrap_or(parsed);
     let inputs = launch.get("inputs").cloned().unwrap_or_default();
-    let variables = Variables { settings: &settings, inputs: &inputs };
+    let variables = Variables { settings, inputs: &inputs, environment };
     let all = launch.get_mut("configurations").and_then(Value::as_array_mut);
     let of_one = |entry: &mut Value| {
         variables.fill_in(entry);
@@ -236,59 +227,77 @@ fn parse_jsonc(text: &str) -> Result<Option<Value>, ProjectFileError> {
 fn launch_entry(file: &str, entry: &LaunchEntry<'_>) -> Option<Configuration> {
     entry.text("type")?;
     let (client, default_port) = client_of(entry)?;
-    // Some name host and port in one: "debugPort": "127.0.0.1:12345".
-    let joined = ["debugPort", "miDebuggerServerAddress", "websocketAddress", "vmServiceUri"]
-        .iter()
-        .find_map(|key| entry.text(key))
-        .or_else(|| commanded(entry));
-    let (joined_host, joined_port) = match joined.and_then(|at| at.rsplit_once(':')) {
-        Some((host, port)) if !host.ends_with("${env") => {
-            let host = host.rsplit("//").next().unwrap_or(host).trim_matches(['[', ']']);
-            (Some(host), port.split('/').next().map(WrittenPort::read))
-        }
-        _ => (None, joined.map(WrittenPort::read)),
-    };
-    let connect = entry.get("connect");
-    let ports = ["port", "debugServer", "gdb-remote-port", "debugAdapterPort"];
-    let port = ports.iter().find_map(|key| entry.get(key).and_then(WrittenPort::of_json));
-    let port = port.or_else(|| connect?.get("port").and_then(WrittenPort::of_json)).or(joined_port);
-    let port = port.or(default_port.map(WrittenPort::Number))?;
-    let editor_listens = client.is_some_and(|client| client.who_listens == WhoListens::Editor);
+    let written = WrittenPlace::of(entry);
+    let port = written.port.or(default_port.map(WrittenPort::Number))?;
+    let editor_listens =
+        written.editor_listens || client.is_some_and(|client| client.who_listens == WhoListens::Editor);
     // It takes any, and tells what it starts.
     if editor_listens && port == WrittenPort::Invalid("0".to_owned()) {
         return None;
     }
-    let hosts = ["host", "hostName", "address", "gdb-remote-hostname", "debugAdapterHostname"];
-    let host = hosts.iter().find_map(|key| entry.text(key));
-    let host = host.or_else(|| connect?.get("host").and_then(Value::as_str)).or(joined_host);
     Some(Configuration {
         file: file.to_owned(),
         name: entry.text("name").unwrap_or("unnamed").to_owned(),
         client,
-        host: host.map(str::to_owned),
+        host: written.host.map(str::to_owned),
         port,
         editor_listens,
     })
 }
 
-/// Where CodeLLDB's commands connect: `gdb-remote 1234`, `process connect connect://box:1234`.
-fn commanded<'a>(entry: &LaunchEntry<'a>) -> Option<&'a str> {
-    const LISTS: [&str; 5] =
-        ["processCreateCommands", "targetCreateCommands", "attachCommands", "launchCommands", "initCommands"];
-    let commands = LISTS.iter().filter_map(|key| entry.get(key)?.as_array()).flatten();
-    commands.filter_map(Value::as_str).find_map(|command| {
-        let mut words =
-            command.split_whitespace().skip_while(|word| !["gdb-remote", "connect"].contains(word));
-        words.next()?;
-        // Options and their values stand before it.
-        let at = words.last()?;
-        Some(at.strip_prefix("connect://").unwrap_or(at))
-    })
+/// Where an entry connects, or listens, as it writes that.
+struct WrittenPlace<'a> {
+    host: Option<&'a str>,
+    port: Option<WrittenPort>,
+    editor_listens: bool,
+}
+
+impl<'a> WrittenPlace<'a> {
+    fn of(entry: &LaunchEntry<'a>) -> Self {
+        // Some name host and port in one: "debugPort": "127.0.0.1:12345".
+        const JOINED: [&str; 7] = [
+            "debugPort",
+            "miDebuggerServerAddress",
+            "websocketAddress",
+            "vmServiceUri",
+            "gdbTarget",
+            "target",
+            "server",
+        ];
+        const PORTS: [&str; 4] = ["port", "debugServer", "gdb-remote-port", "debugAdapterPort"];
+        const HOSTS: [&str; 5] =
+            ["host", "hostName", "address", "gdb-remote-hostname", "debugAdapterHostname"];
+        // A program's name or a server's may be what these are to other types.
+        let is_address = |key: &str| match key {
+            "target" => entry.is_type(&["gdb"]) && entry.get("remote").is_some_and(|remote| remote == true),
+            "server" => entry.is_type(&["probe-rs-debug"]),
+            _ => true,
+        };
+        let joined = JOINED.iter().filter(|key| is_address(key)).find_map(|key| entry.text(key));
+        let joined = joined.map_or_else(|| WrittenAddress::of_commands(entry), WrittenAddress::read);
+        // debugpy waits for a program that dials.
+        let listen = entry.get("listen").filter(|listen| listen.get("port").is_some());
+        let below = listen.or(entry.get("connect")).or(entry.get("target"));
+        let port = PORTS.iter().find_map(|key| WrittenPort::of_json(entry.get(key)?));
+        let port = port.or_else(|| WrittenPort::of_json(below?.get("port")?));
+        let host = HOSTS.iter().find_map(|key| entry.text(key));
+        let host = host.or_else(|| below?.get("host")?.as_str());
+        let (joined_host, joined_port) = joined.map_or((None, None), |at| (at.host, Some(at.port)));
+        WrittenPlace {
+            host: host.or(joined_host),
+            port: port.or(joined_port),
+            editor_listens: listen.is_some(),
+        }
+    }
 }
 
 /// The client that an entry starts, where it is one that is known, and the port that this takes where none is named.
 /// `None`: it starts the debugger itself.
 fn client_of(entry: &LaunchEntry<'_>) -> Option<(Option<&'static EditorClient>, Option<u16>)> {
+    // What listens there is the adapter, whatever it debugs.
+    if entry.get("debugServer").is_some() {
+        return Some((Some(&ADAPTER_CLIENT), None));
+    }
     for client in clients() {
         match (client.in_vscode)(entry) {
             LaunchMatch::Other => {}
@@ -392,7 +401,7 @@ mod tests {
             ],
             "compounds": [{ "name": "all", "configurations": ["dlv", "py"] }],
         }"#;
-        let found: Vec<_> = launch_json("launch.json", text, None).unwrap();
+        let found: Vec<_> = launch_json("launch.json", text, vec![], &|_| None).unwrap();
         assert_eq!(
             abridged(&found),
             [
@@ -415,8 +424,8 @@ mod tests {
                 "dart: it attaches to a Dart VM 127.0.0.1 8181",
             ]
         );
-        assert!(launch_json("launch.json", "{ \"configurations\": [", None).is_err());
-        assert_eq!(launch_json("launch.json", "", None).unwrap(), []);
+        assert!(launch_json("launch.json", "{ \"configurations\": [", vec![], &|_| None).is_err());
+        assert_eq!(launch_json("launch.json", "", vec![], &|_| None).unwrap(), []);
     }
 
     #[test]
@@ -480,7 +489,7 @@ mod tests {
         write(".run/Debug it.run.xml", &remote("run"));
         write("go.mod", "module x\n\ngo 1.21\n");
         write("cmd/tool/go.mod", "module y\ngo 1.22.0\ntoolchain go1.25.3 // newer\n");
-        let project = collect(&folder.path().join("cmd/tool"));
+        let project = collect(&folder.path().join("cmd/tool"), &|_| None);
         let mut names: Vec<_> = project.configurations.iter().map(|found| found.name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["idea", "launch", "run", "run configuration", "second root", "workspace"]);
@@ -493,14 +502,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join(".git")).unwrap();
         assert_eq!(
-            collect(folder.path()),
+            collect(folder.path(), &|_| None),
             Project { folder: folder.path().to_owned(), ..Project::default() }
         );
         std::fs::create_dir_all(folder.path().join(".vscode")).unwrap();
         std::fs::create_dir_all(folder.path().join(".idea/runConfigurations/odd.xml")).unwrap();
         std::fs::write(folder.path().join(".vscode/launch.json"), [0xff, 0xfe, 0]).unwrap();
         std::fs::write(folder.path().join("go.mod"), "module x").unwrap();
-        let project = collect(folder.path());
+        let project = collect(folder.path(), &|_| None);
         assert!(project.is_go);
         assert_eq!(project.problems.len(), 2, "{:?}", project.problems);
     }
@@ -508,7 +517,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn junk_never_panics(text in "[\\[\\]{}\",:a-z0-9<>/= ]{0,80}") {
-            let _ = launch_json("x", &text, None);
+            let _ = launch_json("x", &text, vec![], &|_| None);
             let _ = idea_xml("x", &text);
         }
     }

@@ -135,7 +135,7 @@ impl Home {
     fn said(&self) -> Vec<String> {
         let folder = self.at(&self.folder);
         let path = self.variables.get("PATH").cloned().unwrap_or_default();
-        let project = project::collect(&folder);
+        let project = project::collect(&folder, &|name| self.variables.get(name).cloned());
         let toolchain = toolchain::collect(&toolchain::ToolEnvironment {
             folder: &folder,
             project: &project.folder,
