@@ -5,6 +5,7 @@ use super::context::Context;
 use super::dry_run;
 use super::interruption;
 use super::output::Run;
+use super::typed;
 use portcullis::root::request::Operation;
 
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ enum Closing {
 impl From<CloseArguments> for CloseCommand {
     fn from(CloseArguments { ports, all, dry_run }: CloseArguments) -> Self {
         let all = all || ports.iter().map(String::as_str).eq(["all"]);
-        let closing = if all { Closing::Everything } else { Closing::Ports(ports.join(",")) };
+        let closing = if all { Closing::Everything } else { Closing::Ports(typed::ports(&ports.join(","))) };
         CloseCommand { closing, dry_run }
     }
 }

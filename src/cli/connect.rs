@@ -8,6 +8,7 @@ use super::context::Context;
 use super::error::CommandError;
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
+use super::typed;
 use portcullis::app::{App, AppError, Connection, Observation, address_for};
 use portcullis::debuggers::debugger::{Inside, Probe};
 use portcullis::debuggers::scan;
@@ -113,7 +114,7 @@ fn is_machine_name(text: &str) -> bool {
 
 /// The one port that was typed for `command`.
 pub fn one_port(command: &'static str, text: &str, preferences: &Preferences) -> Result<u16, CommandError> {
-    let ports = preferences.ports(text).map_err(AppError::from)?;
+    let ports = preferences.ports(&typed::ports(text)).map_err(AppError::from)?;
     let one = if let [port] = ports.as_slice() { port.range.as_single() } else { None };
     one.ok_or_else(|| {
         let numbers: Vec<String> = ports.iter().map(|port| port.range.to_string()).collect();

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
-use portcullis::app::{App, Observation, PfConf, names};
+use super::typed;
+use portcullis::app::{App, AppError, Observation, PfConf, names};
 use portcullis::debuggers::debugger::Server;
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::scan;
@@ -19,7 +20,11 @@ use portcullis::sockets::Process;
 use portcullis::status::{Facts, PortState, PortStatus, Status};
 
 #[derive(Debug, clap::Args)]
-pub struct DoctorCommand {}
+pub struct DoctorCommand {
+    /// Ports to look at beside those that are shown
+    #[arg(value_name = "PORTS")]
+    ports: Vec<String>,
+}
 
 impl DoctorCommand {
     pub fn run(self, context: &Context) -> Run {
@@ -27,7 +32,14 @@ impl DoctorCommand {
         let here = std::env::current_dir().unwrap_or_default();
         let project = project::collect(&here, &|name| std::env::var(name).ok());
         let evidence = app.evidence(&mut names::ask)?;
-        let (preferences, watched) = (Ok(app.preferences()?), watched(&project));
+        let preferences = app.preferences()?;
+        let asked = match self.ports.as_slice() {
+            [] => Vec::new(),
+            typed => preferences.ports(&typed::ports(&typed.join(","))).map_err(AppError::from)?,
+        };
+        let mut watched = watched(&project);
+        watched.extend(asked.iter().map(|port| port.range));
+        let preferences = Ok(preferences);
         let observed =
             app.observe_by(evidence, &preferences, &watched, scan::look_well, &mut app.app_firewall());
         let conf = observed.evidence.conf.as_ref().map(|conf| &conf.loaded.rulesets);

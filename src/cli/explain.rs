@@ -10,6 +10,7 @@ use super::error::CommandError;
 use super::files::{ConfFile, IncludedFiles};
 use super::interruption;
 use super::output::{CommandOutput, Run, pretty};
+use super::typed;
 use portcullis::app::{AppError, Evidence, ReadPreferences, names};
 use portcullis::firewall;
 use portcullis::pf::criteria::Family;
@@ -256,7 +257,7 @@ impl ExplainCommand {
 
     /// The port that is asked about: of several the first, which a note says.
     fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
-        let ports = preferences.ports(&self.port)?;
+        let ports = preferences.ports(&typed::ports(&self.port))?;
         let is_one = matches!(ports.as_slice(), [NamedPort { range, .. }] if range.as_single().is_some());
         let first = ports.first().map_or(0, |named| named.range.first());
         Ok(AskedPort { first, is_one })

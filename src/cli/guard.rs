@@ -12,7 +12,9 @@ pub struct GuardCommand {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum Switch {
+    #[value(aliases = ["enable", "enabled", "start"])]
     On,
+    #[value(aliases = ["disable", "disabled", "stop"])]
     Off,
 }
 

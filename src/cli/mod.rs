@@ -37,6 +37,7 @@ mod repair;
 mod snapshots;
 mod status;
 mod tray;
+mod typed;
 mod undo;
 mod uninstall;
 

@@ -6,6 +6,7 @@ use super::dry_run;
 use super::guard::Switch;
 use super::interruption;
 use super::output::Run;
+use super::typed;
 use portcullis::app::{AppError, OpeningTerms, SourceChoice};
 use portcullis::root::request::GuardAnswer;
 use portcullis::rules::end_choice::EndChoice;
@@ -46,12 +47,14 @@ impl OpenCommand {
             [] => SourceChoice::parse([preferences.from.as_str()])?,
             given => SourceChoice::parse(given.iter().map(String::as_str))?,
         };
-        let ports = preferences.ports(&self.ports.join(",")).map_err(AppError::from)?;
+        let ports = preferences.ports(&typed::ports(&self.ports.join(","))).map_err(AppError::from)?;
         let from = app.source(&choice)?;
         let end = match (&self.lasts, &self.until) {
             _ if self.keep => EndChoice::Keep,
-            (Some(lasts), _) => EndChoice::parse_for(lasts).map_err(AppError::from)?,
-            (None, Some(until)) => EndChoice::parse_until(until).map_err(AppError::from)?,
+            (Some(lasts), _) => EndChoice::parse_for(&typed::duration(lasts))
+                .or_else(|_| EndChoice::parse_for(lasts))
+                .map_err(AppError::from)?,
+            (None, Some(until)) => EndChoice::parse_until(&typed::time(until)).map_err(AppError::from)?,
             (None, None) => preferences.end(),
         };
         let terms = OpeningTerms { from, end, stay: self.stay };

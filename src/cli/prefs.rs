@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::change::ChangeOutput;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
+use super::typed;
 use portcullis::app::AppError;
 use portcullis::debuggers::ports::DebugPort;
 use portcullis::prefs::{IconStyle, Preferences};
@@ -24,7 +25,7 @@ pub struct PrefsArguments {
     #[arg(requires = "value")]
     key: Option<String>,
     /// Its new value
-    value: Option<String>,
+    value: Vec<String>,
 }
 
 pub enum PrefsCommand {
@@ -34,10 +35,15 @@ pub enum PrefsCommand {
 
 impl From<PrefsArguments> for PrefsCommand {
     fn from(arguments: PrefsArguments) -> Self {
-        match (arguments.key, arguments.value) {
-            (Some(key), Some(value)) => PrefsCommand::Set { key, value },
-            _ => PrefsCommand::Show,
-        }
+        let PrefsArguments { key, value } = arguments;
+        let value = match key.as_deref() {
+            Some("show") => typed::ports(&value.join(",")),
+            Some("from") => value.join(","),
+            Some("for") => typed::time(&typed::duration(&value.join(" "))),
+            Some(END_OF_DAY) => typed::time(&value.join(" ")),
+            _ => value.join(" "),
+        };
+        key.map_or(PrefsCommand::Show, |key| PrefsCommand::Set { key, value })
     }
 }
 

@@ -123,11 +123,10 @@ pub fn collect(folder: &Path, environment: &dyn Fn(&str) -> Option<String>) -> P
             Ok(found) => project.configurations.extend(found),
             Err(problem) => project.problems.push(format!("{name}: {problem}")),
         }
-        if !name.ends_with(".xml") && !name.ends_with(".lua") {
-            if let Some(json) = parse_jsonc(&text).ok().flatten() {
-                project.tasks.extend(tasks(&name, &json));
-                compounds.add(&name, &json);
-            }
+        let is_json = !name.ends_with(".xml") && !name.ends_with(".lua");
+        if let Some(json) = parse_jsonc(&text).ok().flatten().filter(|_| is_json) {
+            project.tasks.extend(tasks(&name, &json));
+            compounds.add(&name, &json);
         }
     }
     // A file that does not read may have what is missing.
