@@ -232,6 +232,7 @@ impl PortView {
         Wording {
             port: port.to_string(),
             program: self.process.as_ref().map(title),
+            named_by: server.and_then(|_| self.named_by()),
             addresses,
             client: (!self.clients.is_empty()).then(|| self.clients.join(", ")),
             waiting: self.listeners.iter().filter_map(|socket| socket.accept_queue).max(),

@@ -12,6 +12,8 @@ pub struct Wording {
     pub port: String,
     /// The program, such as `dlv dap (4711)`; `None` where it is not known.
     pub program: Option<String>,
+    /// By what it is known which debugger it is, where its own command line does not say so.
+    pub named_by: Option<&'static str>,
     /// The addresses it listens on, such as `127.0.0.1`.
     pub addresses: Vec<String>,
     /// Who is being served, such as `goland (99)` or `192.168.1.20`.
@@ -220,7 +222,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     match situation.state() {
         Reachability::NoListener => start_step(subject),
         Reachability::Bricked => {
-            "stop it and start it again; a test of its port with nc or telnet is what does this".to_owned()
+            "stop it and start it again; testing its port with nc or telnet is what breaks it".to_owned()
         }
         Reachability::InSession => match (situation.session, &subject.take_many) {
             (Session::Open { takes_many: Answer::Yes }, _) => format!("connect another client, if you want to: `portcullis connect {port}` prints the settings"),
@@ -243,7 +245,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             match &subject.listen_everywhere {
                 // Where it is not open, more addresses to listen on help no client.
                 Some(option) if subject.is_open => {
-                    format!("on this Mac, connect to it as it is; elsewhere restart it with `{option}`, or use {tunnel}")
+                    format!("on this Mac, connect to it as it is; for others restart it with `{option}`, or use {tunnel}")
                 }
                 _ => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
@@ -267,7 +269,7 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
                 "undo that change: `portcullis repair`".to_owned()
             }
             Some(Reachability::BlockedByPf) if subject.is_elsewhere => open_here(port),
-            Some(Reachability::BlockedByPf) => "let root look at pf: `portcullis status --check`".to_owned(),
+            Some(Reachability::BlockedByPf) => "look at pf now, which asks for permission: `portcullis status --check`".to_owned(),
             Some(Reachability::BlockedByAppFirewall) => {
                 "see whether the program is allowed in System Settings, Network, Firewall, Options".to_owned()
             }
@@ -358,6 +360,7 @@ mod tests {
         Wording {
             port: "2345".into(),
             program: Some("dlv dap (4711)".into()),
+            named_by: None,
             addresses: vec!["127.0.0.1".into()],
             client: Some("goland (99)".into()),
             waiting: Some(2),

@@ -160,7 +160,7 @@ fn our_rules(facts: &DoctorFacts, seen: &Report, loaded: &RulesetsReport) -> Opt
         let what =
             format!("the main ruleset does not call the anchor {call}, so our rules are not evaluated");
         let step = match way {
-            Attachment::Apple => "load this Mac's own again: `sudo pfctl -f /etc/pf.conf`",
+            Attachment::Apple => "load this Mac's own rules again: `sudo pfctl -f /etc/pf.conf`",
             Attachment::Classic => "have /etc/pf.conf call it again: `portcullis repair`",
         };
         finding(Level::Problem, "pf", what, "pfctl -s rules", step)

@@ -65,7 +65,7 @@ impl OnDisk {
             OnDisk::AppleUncalled { loaded } => {
                 let instead = loaded.as_ref().map(|rule| format!(" (`{rule}`)")).unwrap_or_default();
                 return format!(
-                    "load this Mac's own again, which takes away what is loaded now{instead}: `sudo pfctl -f /etc/pf.conf`"
+                    "load this Mac's own rules again, which takes away what is loaded now{instead}: `sudo pfctl -f /etc/pf.conf`"
                 );
             }
         };

@@ -23,8 +23,9 @@ pub use port::{PortEnd, PortState, PortStatus, way_back};
 use serde::Serialize;
 
 use crate::pf::on_disk::OnDisk;
-use crate::report::{Note, PfState, Report, Unusable};
-use crate::rules::ledger::Guard;
+use crate::port::PortRange;
+use crate::report::{Note, PfState, PfVerdict, Reason, Report, Unusable};
+use crate::rules::ledger::{Guard, Opening};
 use port::count;
 pub use summary::Icon;
 use summary::Summary;
@@ -87,16 +88,44 @@ fn notes(facts: &Facts, report: &Result<&Report, Unusable>) -> Vec<String> {
     let of_root = wording::notes(of_report().filter(|note| !(is_apples && is_uncalled(note))));
     let is_hold_taken = report.as_ref().is_ok_and(|report| is_hold_taken(report));
     let hold = is_hold_taken.then(|| wording::HOLD_TAKEN.to_owned());
+    let is_opening_gone = report.as_ref().is_ok_and(|report| is_opening_gone(report));
+    let gone = is_opening_gone.then(|| wording::OPENING_GONE.to_owned());
     let on_disk = facts.on_disk.as_ref().filter(|_| !is_said).map(OnDisk::with_next_step);
     let sockets = facts.seen.as_ref().err().map(|because| format!("who listens is not known: {because}"));
     let told = facts.seen.iter().flatten().filter_map(|port| port.subject.told_in_vain.as_ref());
     let told = told.map(|told| format!("{}; {}", told.what, told.next));
-    ledger.into_iter().chain(of_root).chain(hold).chain(on_disk).chain(told).chain(sockets).collect()
+    ledger
+        .into_iter()
+        .chain(of_root)
+        .chain(hold)
+        .chain(gone)
+        .chain(on_disk)
+        .chain(told)
+        .chain(sockets)
+        .collect()
 }
 
 /// Whether others have taken the guard's hold on pf, which is on by theirs.
 fn is_hold_taken(report: &Report) -> bool {
     report.guard == Guard::On && report.pf == PfState::Enabled && report.is_held == Some(false)
+}
+
+/// Whether others have taken away the rules of what is open, where no guard's are there that would show it.
+fn is_opening_gone(report: &Report) -> bool {
+    let is_uncalled = report.notes.iter().any(|note| matches!(note, Note::NotEvaluated { .. }));
+    let reasons = |range: PortRange| {
+        let verdicts = report.verdicts.iter().filter(move |verdict| verdict.port == range);
+        verdicts.flat_map(PfVerdict::outside_reasons)
+    };
+    let is_gone = |opening: &Opening| {
+        let is_by_none =
+            |reason: &Reason| matches!(reason, Reason::Rules { grounds } if grounds.rule().is_none());
+        opening.source_now().is_some()
+            && reasons(opening.port).any(is_by_none)
+            && !reasons(opening.port).any(|reason| matches!(reason, Reason::OurRule))
+    };
+    let is_seen = report.guard != Guard::On && report.pf == PfState::Enabled && !is_uncalled;
+    is_seen && report.openings.iter().any(is_gone)
 }
 
 #[cfg(test)]

@@ -384,7 +384,7 @@ fn assess(
         pf_unknown: pf.why(Answer::Unknown),
         exceptions: exceptions(report, range).iter().map(ToString::to_string).collect(),
         is_interrupted: matches!(pf, PfSight::Interrupted),
-        is_elsewhere: matches!(pf, PfSight::Moved(_)) && !facts.networks.is_empty(),
+        is_elsewhere: matches!(pf, PfSight::Moved(_, MOVED)),
         ..seen.subject.clone()
     };
     let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
@@ -392,11 +392,21 @@ fn assess(
     let state = state(facts, report, range);
     let is_exposed = state == PortState::Unmanaged && subject.runs_code && said.reach.anyone == Answer::Yes;
     let protect = is_exposed.then(|| PROTECT.to_owned());
+    let others_too = opening.is_some_and(|opening| opening.from != Source::Any)
+        && said.state == Reachability::Reachable
+        && said.reach.anyone == Answer::Yes
+        && report.as_ref().is_ok_and(|report| report.guard != Guard::On);
     match remedy(state, report, range).or(protect) {
         Some(next_step) => Assessment { next_step, ..said },
+        None if others_too => {
+            Assessment { next_step: format!("{}; {KEEP_OTHERS_OUT}", said.next_step), ..said }
+        }
         None => said,
     }
 }
+
+/// It is open for some, and nothing keeps the others out.
+const KEEP_OTHERS_OUT: &str = "keep others out: `portcullis guard on`";
 
 /// A debugger listens for every machine, and nothing is in its clients' way.
 const PROTECT: &str = "keep other machines out: `portcullis guard on`";
@@ -500,7 +510,8 @@ fn near(opening: &Opening) -> Option<String> {
 fn listener(seen: &PortFacts) -> Option<String> {
     let is_there = matches!(seen.presence, Presence::Listens | Presence::Forwards);
     let program = seen.subject.program.as_deref().unwrap_or("an unknown program");
-    is_there.then(|| format!("{program} on {}", seen.subject.addresses.join(" and ")))
+    let named_by = seen.subject.named_by.map_or(String::new(), |by| format!(" ({by})"));
+    is_there.then(|| format!("{program} on {}{named_by}", seen.subject.addresses.join(" and ")))
 }
 
 /// The attempts on every port of a range together.
@@ -538,14 +549,15 @@ enum PfSight<'a> {
     Off,
     NotLookedAt,
     Verdict(&'a PfVerdict),
-    /// The same; and the network that it is on this Mac has left since.
-    Moved(&'a PfVerdict),
+    /// The same; and the network that it is open for this Mac has left since, for another or for none.
+    Moved(&'a PfVerdict, &'static str),
     /// The same; and this Mac is connected by other interfaces since, on which rules of others may do otherwise.
     Plugged(&'a PfVerdict),
 }
 
 const PLUGGED: &str = "this Mac is connected by another interface than when root looked";
 const MOVED: &str = "this Mac is on another network than it is open for";
+const OFFLINE: &str = "this Mac is on no network now";
 
 impl<'a> PfSight<'a> {
     fn of(facts: &Facts, report: &'a Result<&Report, Unusable>, port: PortRange) -> Self {
@@ -570,7 +582,9 @@ impl<'a> PfSight<'a> {
         let source = opening.and_then(Opening::source_now);
         let is_elsewhere = source.is_some_and(|source| is_elsewhere(&source, &facts.networks));
         match () {
-            () if is_elsewhere && network != anyone => PfSight::Moved(verdict),
+            () if is_elsewhere && network != anyone => {
+                PfSight::Moved(verdict, if facts.networks.is_empty() { OFFLINE } else { MOVED })
+            }
             () if report.links != facts.links => PfSight::Plugged(verdict),
             () => PfSight::Verdict(verdict),
         }
@@ -579,7 +593,7 @@ impl<'a> PfSight<'a> {
     fn families(&self) -> PerOrigin<Both<Answer>> {
         match self {
             PfSight::Verdict(verdict) => verdict.families(),
-            PfSight::Moved(verdict) => {
+            PfSight::Moved(verdict, _) => {
                 PerOrigin { network: Both::same(Answer::Unknown), ..verdict.families() }
             }
             PfSight::Plugged(verdict) => {
@@ -599,7 +613,7 @@ impl<'a> PfSight<'a> {
             }
             PfSight::Off => PerOrigin::same(Answer::Yes),
             PfSight::Verdict(verdict) => verdict.answers(),
-            PfSight::Moved(verdict) => PerOrigin { network: Answer::Unknown, ..verdict.answers() },
+            PfSight::Moved(verdict, _) => PerOrigin { network: Answer::Unknown, ..verdict.answers() },
             PfSight::Plugged(verdict) => {
                 let told = verdict.origins.as_ref();
                 let told = told.map(|origin| if is_ours(origin) { origin.answer } else { Answer::Unknown });
@@ -616,9 +630,9 @@ impl<'a> PfSight<'a> {
             (PfSight::NotLookedAt, Answer::Unknown) => {
                 Some("root has not looked at this port yet".to_owned())
             }
-            (PfSight::Moved(_), Answer::Unknown) => Some(MOVED.to_owned()),
+            (PfSight::Moved(_, where_it_is), Answer::Unknown) => Some((*where_it_is).to_owned()),
             (PfSight::Plugged(_), Answer::Unknown) => Some(PLUGGED.to_owned()),
-            (PfSight::Verdict(verdict) | PfSight::Moved(verdict) | PfSight::Plugged(verdict), answer) => {
+            (PfSight::Verdict(verdict) | PfSight::Moved(verdict, _) | PfSight::Plugged(verdict), answer) => {
                 verdict.why(answer).map(ToString::to_string)
             }
             _ => None,

@@ -18,9 +18,12 @@ pub const OTHERS_NOT_KNOWN: &str = "others perhaps not kept out";
 /// Nothing keeps pf on but what others hold.
 pub const HOLD_TAKEN: &str = "our hold on pf was taken, so pf goes off when others let go of it: turn the guard on again (`portcullis guard on`)";
 
+/// What is open is not blocked, since the guard is off, and not let in by a rule of ours either.
+pub const OPENING_GONE: &str = "our rules for what is open are gone from pf, which another program has flushed or loaded anew: `portcullis repair` puts them back";
+
 pub fn unusable_ledger(because: &str) -> String {
     format!(
-        "the ledger of what is open cannot be used ({because}), so nothing is opened: `portcullis close --all` begins a new one"
+        "the ledger of what is open cannot be used ({because}): nothing more is opened until `portcullis close --all` begins a new one"
     )
 }
 
