@@ -26,17 +26,21 @@ const JETBRAINS: [&str; 10] = [
 ];
 
 /// Their helpers listen for the extensions.
-const VSCODE: [&str; 12] = [
+const VSCODE: [&str; 16] = [
     "code",
     "code helper",
     "code helper (plugin)",
     "code - insiders",
+    "code - insiders helper (plugin)",
+    "code-insiders",
+    "code-tunnel",
     "code-server",
     "codium",
     "vscodium",
     "vscodium helper (plugin)",
     "cursor",
     "cursor helper (plugin)",
+    "kiro",
     "windsurf",
     "windsurf helper (plugin)",
 ];

@@ -69,10 +69,12 @@ pub static QEMU_STUB: Mode = Mode {
     ..Mode::UNKNOWN
 };
 
-const OF_CONTAINERS: [&str; 22] = [
+const OF_CONTAINERS: [&str; 33] = [
     "docker-proxy",
+    "rootlesskit-docker-proxy",
     "com.docker.backend",
     "com.docker.vpnkit",
+    "com.docker.virtualization",
     "vpnkit",
     "vpnkit-bridge",
     "orbstack helper",
@@ -82,19 +84,28 @@ const OF_CONTAINERS: [&str; 22] = [
     "slirp4netns",
     "pasta",
     "passt",
+    "pasta.avx2",
+    "passt.avx2",
     "gvproxy",
     "podman",
     "limactl",
+    "colima",
+    "rdctl",
+    "rancher desktop",
+    "rancher-desktop",
     "host-switch",
     "container-runtime-linux",
+    "container-network-vmnet",
     "container-apiserver",
+    "multipassd",
+    "qemulauncher",
     "vboxheadless",
     "virtualboxvm",
     "vmnet-natd",
     "prl_naptd",
 ];
 
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 24] = [
     "socat",
     "sshd",
     "sshd-session",
@@ -109,6 +120,16 @@ const PROGRAMS: [&str; 14] = [
     "adb",
     "kubectl",
     "oc",
+    "session-manager-plugin",
+    "chisel",
+    "cloudflared",
+    "frpc",
+    "devspace",
+    "okteto",
+    "kubefwd",
+    "sshuttle",
+    "rinetd",
+    "jetbrains_client",
 ];
 
 fn recognise(line: &CommandLine<'_>) -> Option<Server> {
@@ -132,7 +153,10 @@ fn recognise_among_others(line: &CommandLine<'_>) -> Option<Server> {
             || (line.has_word("-s") && port == gdbserver::PORT);
         return Some(Server::new(if is_stub { &QEMU_STUB } else { &CONTAINER }));
     }
-    editors::is_vscode(line).then(|| Server::guessed(&EDITOR))
+    /// Those of debuggers that no IDE waits for: one of JetBrains that listens there hands on what is on another machine.
+    const OF_DEBUGGERS_THAT_LISTEN: [u16; 5] = [2345, 9229, 9222, 1234, 12345];
+    let is_forwarding = editors::is_jetbrains(line) && OF_DEBUGGERS_THAT_LISTEN.contains(&port);
+    (is_forwarding || editors::is_vscode(line)).then(|| Server::guessed(&EDITOR))
 }
 
 #[cfg(test)]
@@ -154,6 +178,11 @@ mod tests {
             ("qemu-system-aarch64 -s -S -kernel x", 1234, &QEMU_STUB, false, true),
             ("qemu-system-aarch64 -gdb tcp::7000 -kernel x", 7000, &QEMU_STUB, false, true),
             ("cursor --type=utility", 2345, &EDITOR, false, false),
+            ("goland", 2345, &EDITOR, false, false),
+            ("jetbrains_client", 40000, &PROXY, false, true),
+            ("container-network-vmnet", 2345, &CONTAINER, false, true),
+            ("rdctl", 2345, &CONTAINER, false, true),
+            ("session-manager-plugin", 2345, &PROXY, false, true),
         ] {
             let server = of_line(line, Some(port)).unwrap_or_else(|| panic!("{line}"));
             let found = (server.mode, server.single_use, server.measured);
