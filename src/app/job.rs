@@ -7,8 +7,10 @@ use crate::root::job::{self, JobState};
 use crate::rules::ledger::Opening;
 use crate::system::{JOB, System};
 
-/// For how long an answer counts: launchd is asked by a program of its own.
+/// For how long an answer counts where something open is to close by itself: launchd is asked by a program of its own.
 const LASTS: Duration = Duration::from_secs(60);
+/// For how long it counts while nothing is.
+const IDLE_LASTS: Duration = Duration::from_secs(600);
 /// For how long a doubt counts: the answer may have come while the job was being installed.
 const DOUBT_LASTS: Duration = Duration::from_secs(5);
 
@@ -30,25 +32,26 @@ impl JobCache {
     /// Why nothing closes by itself, where the user has to know it: the job is not as it was installed, or something is open
     /// with an end.
     pub fn note(&self, system: &dyn System, openings: &[Opening]) -> Option<String> {
-        let known = self.known(system);
         let ends = openings.iter().any(ends_by_itself);
+        let known = self.known(system, if ends { LASTS } else { IDLE_LASTS });
         known.missing.filter(|_| known.is_installed || ends)
     }
 
     /// Why what was just opened does not close by itself, where it is to.
     pub fn doubt(&self, system: &dyn System, openings: &[Opening]) -> Option<String> {
-        openings.iter().any(ends_by_itself).then(|| self.known(system).missing)?
+        openings.iter().any(ends_by_itself).then(|| self.known(system, LASTS).missing)?
     }
 
     /// Whether it runs, so that root hears of a closing.
     pub fn runs(&self, system: &dyn System) -> bool {
-        self.known(system).missing.is_none()
+        self.known(system, LASTS).missing.is_none()
     }
 
-    fn known(&self, system: &dyn System) -> KnownJob {
+    fn known(&self, system: &dyn System, lasts: Duration) -> KnownJob {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let written = std::fs::metadata(system.place(JOB)).and_then(|record| record.modified()).ok();
-        match last.as_ref().filter(|last| last.written == written && last.asked.elapsed() < last.lasts()) {
+        match last.as_ref().filter(|last| last.written == written && last.asked.elapsed() < last.lasts(lasts))
+        {
             Some(known) => known.clone(),
             None => last.insert(ask(system, written)).clone(),
         }
@@ -56,8 +59,8 @@ impl JobCache {
 }
 
 impl KnownJob {
-    fn lasts(&self) -> Duration {
-        if self.missing.is_some() { DOUBT_LASTS } else { LASTS }
+    fn lasts(&self, most: Duration) -> Duration {
+        if self.missing.is_some() { DOUBT_LASTS } else { most }
     }
 }
 

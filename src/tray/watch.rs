@@ -23,8 +23,9 @@ use portcullis::status::{Facts, PortState, Status};
 /// A change of several files comes as several events: what follows within this time is looked at once.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// What it costs a process to ask is asked at most so often while nothing is known to have changed.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// What it costs a process to ask is asked at most so often while nothing is known to have changed: a start of one wakes this
+/// machine some hundred times.
+const ASK_AGAIN: Duration = Duration::from_secs(600);
 
 /// A wait stands still while this Mac sleeps. None is longer, so that what ended in sleep shows soon after it.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
