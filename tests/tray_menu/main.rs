@@ -87,8 +87,11 @@ fn numbers(rows: &[Row]) -> Vec<i32> {
     rows.iter().flat_map(|row| [vec![row.number], numbers(&row.rows)].concat()).collect()
 }
 
+/// What a row says, whether it can be clicked, and whether it is ticked.
+type Reading = (String, bool, Option<bool>);
+
 /// How a menu reads: what a row says that was copied is left out.
-fn reads(rows: &[Row]) -> Vec<(String, bool, Option<bool>)> {
+fn reads(rows: &[Row]) -> Vec<Reading> {
     let all = rows.iter().flat_map(|row| {
         let own = (row.label.clone(), row.enabled, row.checked);
         [vec![own], reads(&row.rows)].concat()
@@ -98,7 +101,7 @@ fn reads(rows: &[Row]) -> Vec<(String, bool, Option<bool>)> {
 
 fn is_same(one: &[Row], other: &[Row]) -> bool {
     let (one, other) = (reads(one), reads(other));
-    let is_same_row = |(one, other): (&(String, bool, Option<bool>), &(String, bool, Option<bool>))| {
+    let is_same_row = |(one, other): (&Reading, &Reading)| {
         one == other || [&one.0, &other.0].iter().any(|label| *label == "Copied")
     };
     one.len() == other.len() && one.iter().zip(&other).all(is_same_row)
