@@ -495,6 +495,7 @@ impl App {
             return Ok(response);
         }
         missing.extend(self.loads_conf(&action).then_some(Permission::LoadConf));
+        missing.extend(self.turns_pf_on(&action).then_some(Permission::GuardOn));
         let mut pf_is_enabled = self.pf_is_enabled();
         let mut pf_is_on = pf_is_enabled;
         for _ in 0..2 {
@@ -571,10 +572,20 @@ impl App {
         mends && matches!(self.report(), ReportFact::Read(report) if is_without_effect(&report))
     }
 
+    /// Whether root last saw pf off although the guard is on, which an opening mends.
+    fn turns_pf_on(&self, action: &Operation) -> bool {
+        let is_guarded = || self.ledger().is_some_and(|ledger| ledger.guard == Guard::On);
+        matches!(action, Operation::Open { .. }) && self.is_pf(&PfState::Disabled) && is_guarded()
+    }
+
     /// Whether root last saw pf enabled, in this boot.
     fn pf_is_enabled(&self) -> bool {
+        self.is_pf(&PfState::Enabled)
+    }
+
+    fn is_pf(&self, state: &PfState) -> bool {
         let boot = self.system.boot_id().unwrap_or_default();
-        self.report().usable(self.system.now(), &boot).is_ok_and(|report| report.pf == PfState::Enabled)
+        self.report().usable(self.system.now(), &boot).is_ok_and(|report| report.pf == *state)
     }
 
     /// The ledger, as far as it reads: root's own judgement of it comes with the next request.

@@ -315,6 +315,18 @@ fn what_is_so_already_asks_nothing() {
 }
 
 #[test]
+fn one_prompt_turns_pf_on_again_with_an_opening() {
+    let lab = guarded();
+    lab.pfctl(&["-d"]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let asked = prompts(&lab);
+    lab.portcullis(&["open", "9229"]).expect(0);
+    assert_eq!(prompts(&lab), asked + 1);
+    assert!(last_prompt(&lab).contains("turn the firewall on"), "{}", last_prompt(&lab));
+    assert!(is_on(&lab));
+}
+
+#[test]
 fn a_place_that_root_may_not_read_is_told_in_a_dialog() {
     use portcullis::elevate::place::{RestrictedPlace, tell};
     let lab = Lab::new();
