@@ -1,6 +1,7 @@
 //! What a click on a row is to come to, by what the row says alone.
 
 use portcullis::lab::osascript::{DIALOGS_LOG, PROMPTS_LOG};
+use portcullis::root::job::{self, JobState};
 use portcullis::rules::ends::EndKind;
 use portcullis::rules::ledger::{Guard, Ledger, Opening};
 use portcullis::rules::source::Source;
@@ -21,6 +22,11 @@ pub enum Effect {
     Fails,
     /// Nothing is known of such a row: it is wrong.
     Unknown,
+}
+
+/// How often a closing asks for the password: not where root's job hears of it.
+fn asks_to_close(lab: &Lab) -> usize {
+    usize::from(!matches!(job::state(&lab.system()), JobState::Ready(_)))
 }
 
 /// Whether a click on it opens ports, for which the preferences have to read.
@@ -106,14 +112,13 @@ fn by_port(lab: &Lab, row: &Row, menus: &[String]) -> Option<Effect> {
     };
     Some(match row.label.as_str() {
         label if label.contains(" — ") && row.checked.is_some() => {
-            let (port, was_open, asked) = (first_word(label), row.checked == Some(true), prompts(lab));
+            let (port, was_open) = (first_word(label), row.checked == Some(true));
+            let asked = prompts(lab) + if was_open { asks_to_close(lab) } else { 1 };
             holds(move |lab, _, tray| {
                 let row = tray.row(&port);
                 let shows = row.is_some_and(|row| row.checked == Some(!was_open));
                 // What this user opened closes without a password; what opens asks for one.
-                shows
-                    && opening(lab, &port).is_some() != was_open
-                    && prompts(lab) == asked + usize::from(!was_open)
+                shows && opening(lab, &port).is_some() != was_open && prompts(lab) == asked
             })
         }
         "Open for 1 Hour…" => ends_in(3600),
@@ -144,6 +149,7 @@ fn by_whole_menu(lab: &Lab, row: &Row) -> Option<Effect> {
     let (before, asked) = (ledger(lab), prompts(lab));
     Some(match row.label.as_str() {
         "Close All" | "What is open does not read: Close All" => {
+            let asked = asked + asks_to_close(lab);
             holds(move |lab, _, _| ledger(lab).openings.is_empty() && prompts(lab) == asked)
         }
         label if label.starts_with("Undo Opened ") => {
@@ -175,6 +181,9 @@ fn by_whole_menu(lab: &Lab, row: &Row) -> Option<Effect> {
             let look = |lab: &Lab| lab.file(STATUS).metadata().and_then(|status| status.modified()).ok();
             let seen = look(lab);
             holds(move |lab, _, _| look(lab).is_some() && look(lab) != seen)
+        }
+        "Nothing closes by itself: Mend It…" => {
+            holds(|lab, _, _| matches!(job::state(&lab.system()), JobState::Ready(_)))
         }
         "Install Command Line Tool…" => holds(|lab, _, _| lab.file(PATHS_FILE).exists()),
         "Remove Portcullis…" => holds(|lab, _, _| !lab.file(LEDGER).exists()),
