@@ -43,9 +43,7 @@ pub const CASES: [Case; 14] = [
         prepare: |lab| {
             one_open(lab);
             // Where the job runs root has looked within ten minutes.
-            let mut bootout = std::process::Command::new(env!("CARGO_BIN_EXE_launchctl-lab"));
-            bootout.arg("--lab").arg(lab.path()).args(["bootout", "system/dev.portcullis.helper"]);
-            assert!(bootout.status().unwrap().success());
+            switch_job_off(lab);
             let mut report: serde_json::Value = serde_json::from_slice(&lab.read(STATUS)).unwrap();
             report["seen"] = (portcullis::os::now() - 65 * 60).into();
             put(lab, STATUS, report.to_string().as_bytes());
@@ -65,6 +63,8 @@ pub const CASES: [Case; 14] = [
         name: "firewall off, though ports are to be closed",
         prepare: |lab| {
             closed(lab);
+            // Where the job runs it turns pf on again.
+            switch_job_off(lab);
             lab.pfctl(&["-d"]);
             run(lab, &["status", "--check"]);
             NO_PROGRAM
@@ -123,6 +123,12 @@ pub fn run(lab: &Lab, words: &[&str]) {
 
 pub fn preferences(lab: &Lab) -> PathBuf {
     lab.system().preferences_file().unwrap()
+}
+
+fn switch_job_off(lab: &Lab) {
+    let mut launchctl = std::process::Command::new(env!("CARGO_BIN_EXE_launchctl-lab"));
+    launchctl.arg("--lab").arg(lab.path()).args(["bootout", "system/dev.portcullis.helper"]);
+    assert!(launchctl.status().unwrap().success());
 }
 
 /// As root does it: a reader sees the old file or the new one.
