@@ -28,11 +28,14 @@ pub(super) fn news_row(facts: &MenuFacts, state: &MenuState) -> MenuRow {
         };
         return button(words::doubt(doubt), action);
     }
-    if offers.is_first_run {
+    if offers.is_first_run || status.ports.iter().any(PortStatus::is_exposed_unasked) {
         return button(words::PROTECT.to_owned(), MenuAction::Guard(true));
     }
     if let Some((text, action)) = status.ports.iter().find_map(let_in) {
         return button(text, action);
+    }
+    if status.firewall.not_seen.is_some() {
+        return button(words::LOOK_AGAIN.to_owned(), MenuAction::Check);
     }
     // It is not grey, so that it is read; a click copies it, as with the row above.
     let last = offers.last_change.as_ref().map_or_else(|| words::NOTHING.to_owned(), words::last_change);

@@ -342,6 +342,12 @@ fn the_news_row_says_what_matters_most() {
     say(&doubted, &MenuState::default());
     say(&facts(&blocked), &MenuState::default());
     say(&facts(&status(|_, _| ())), &MenuState::default());
+    let mut exposed = facts(&status(|_, _| ()));
+    exposed.status.ports[0].exposed = true;
+    say(&exposed, &MenuState::default());
+    let mut unseen = facts(&status(|_, _| ()));
+    unseen.status.firewall.not_seen = Some("not seen since 17:04".into());
+    say(&unseen, &MenuState::default());
     insta::assert_snapshot!(said.join("\n"), @r#"
     Waiting for permission: Cancel Request Some(Cancel)
     Failed: the ports were not closed. See Why… Some(SayFailure)
@@ -352,6 +358,8 @@ fn the_news_row_says_what_matters_most() {
     Protect the Debug Ports… Some(Guard(true))
     192.168.1.20 was blocked on 2345: Let In… Some(Open(NamedPort { name: PortName("dlv"), range: PortRange { first: 2345, last: 2345 } }, OpenTerms { from: Some(Also(192.168.1.20)), end: None }))
     Nothing has changed yet Some(CopyText("Nothing has changed yet"))
+    Protect the Debug Ports… Some(Guard(true))
+    Look Again… Some(Check)
     "#);
 }
 

@@ -299,7 +299,7 @@ fn on_port(port: &PortStatus) -> Option<(String, &'static str)> {
     let program = program(port);
     Some(match port.situation {
         _ if !port.in_use => return None,
-        _ if port.exposed && port.from.is_none() => (format!("anyone reaches {program}"), "anyone gets in"),
+        _ if port.is_exposed_unasked() => (format!("anyone reaches {program}"), "anyone gets in"),
         Reachability::NoListener => return None,
         Reachability::Bricked => (format!("{program} lost its listener"), "no listener"),
         Reachability::InSession => (format!("{program} in session"), "in session"),

@@ -182,6 +182,11 @@ impl PortStatus {
         self.network.as_ref().is_some_and(|network| network.paused) && self.outside() != Answer::Yes
     }
 
+    /// Whether anyone reaches a debugger on it, and it was not opened.
+    pub fn is_exposed_unasked(&self) -> bool {
+        self.exposed && self.from.is_none()
+    }
+
     /// Whether other machines get in that our rules do not let in, or would not if the guard were on.
     pub fn needs_mending(&self) -> bool {
         match self.state {
