@@ -76,7 +76,8 @@ fn all() -> ExitCode {
         }
     }
     println!("next steps {right}, skipped {skipped}, wrong {wrong}");
-    if least.is_some_and(|least| right < least) {
+    // A container may be refused them; each situation has said so.
+    if namespaces.is_some() && least.is_some_and(|least| right < least) {
         println!("WRONG: fewer than were to be; install the servers: scripts/setup.sh debuggers");
         return ExitCode::FAILURE;
     }
