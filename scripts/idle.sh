@@ -57,14 +57,18 @@ rest() {
     done
 }
 
-# The switches of the processes named, in a minute.
+# Each thread of a process, and its switches.
+threads() { awk '/ctxt_switches/ { sum[FILENAME] += $2 } END { for (file in sum) print file, sum[file] }' /proc/"$1"/task/*/status; }
+
+# The switches of the processes named, in a minute: what a thread did that ended within it is not known, and is left out.
 minute() {
     local before=() process
-    for process in "$@"; do before+=("$(switches "$process")"); done
+    for process in "$@"; do before+=("$(threads "$process")"); done
     sleep 60
     counted=()
     for process in "$@"; do
-        counted+=($(($(switches "$process") - before[0])))
+        counted+=("$({ echo "${before[0]}"; threads "$process"; } |
+            awk '$1 in first { sum += $2 - first[$1]; next } { first[$1] = $2 } END { print sum + 0 }')")
         before=("${before[@]:1}")
     done
 }
