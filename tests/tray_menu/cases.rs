@@ -182,7 +182,14 @@ fn unprotected(lab: &Lab) {
 
 fn exposed(lab: &Lab) -> Option<Running> {
     run(lab, &["status"]);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    // The same port when it is started again: another one would be another row.
+    let place = lab.file("/private/var/root/exposed");
+    let port = std::fs::read_to_string(&place).unwrap_or_else(|_| {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(&place, free.port().to_string()).unwrap();
+        free.port().to_string()
+    });
     run(lab, &["prefs", "show", &format!("{port},dlv,node")]);
     unprotected(lab);
     Some(Running(listener(&port)))

@@ -33,7 +33,9 @@ fn asks_to_close(lab: &Lab) -> usize {
 pub fn opens(row: &Row) -> bool {
     let begins = ["Open ", "For ", "Next: Open", "Keep "];
     let is_port = row.checked == Some(false) && row.label.contains(" — ");
-    is_port || row.label.ends_with('…') && begins.iter().any(|begin| row.label.starts_with(begin))
+    // A tick that goes, such as the guard's, needs none.
+    let is_on = row.checked == Some(true) && row.label.starts_with("Keep ");
+    is_port || !is_on && row.label.ends_with('…') && begins.iter().any(|begin| row.label.starts_with(begin))
 }
 
 /// Of a row in these menus, the outermost first.
@@ -88,7 +90,16 @@ pub fn dialogs(lab: &Lab) -> usize {
 
 /// As it stands in the log.
 pub fn last_dialog(lab: &Lab) -> String {
-    let log = std::fs::read_to_string(lab.file(DIALOGS_LOG)).unwrap_or_default();
+    last(lab, DIALOGS_LOG)
+}
+
+/// As it stands in the log.
+pub fn last_prompt(lab: &Lab) -> String {
+    last(lab, PROMPTS_LOG)
+}
+
+fn last(lab: &Lab, log: &str) -> String {
+    let log = std::fs::read_to_string(lab.file(log)).unwrap_or_default();
     log.lines().next_back().unwrap_or_default().to_owned()
 }
 

@@ -5,9 +5,11 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use portcullis::system::{INSTALLED_HELPER, LOCK};
+use portcullis::root::bell;
+use portcullis::system::{INSTALLED_HELPER, LOCK, System as _};
 
 use super::common::{Lab, program};
+use super::effects::ledger;
 
 /// The files of a lab, without bells, locks and the logs that only grow.
 pub struct Kept(BTreeMap<PathBuf, KeptFile>);
@@ -73,6 +75,8 @@ impl Kept {
             }
             kept.stamp = stamp(&file).unwrap();
         }
+        // Those of what is open again, which a closing took away.
+        bell::set_up(&lab.system().files(), &ledger(lab)).unwrap();
     }
 }
 

@@ -215,6 +215,7 @@ impl<'a> Stage<'a> {
         let effect = if takes_preferences { Effect::Fails } else { effects::of(&self.lab, &row, &menus) };
         // Then it is over when the tray has come to it, and not sooner.
         let held = matches!(&effect, Effect::Holds(is) if is(&self.lab, &self.desktop, &self.tray));
+        let asked = prompts(&self.lab);
         self.tray.send_click(&row);
         self.counts.clicked += 1;
         if held {
@@ -228,7 +229,10 @@ impl<'a> Stage<'a> {
         };
         if matches!(effect, Effect::Unknown) || !self.tray.comes_to(LONG, done) {
             let news = self.tray.rows()[1].label.clone();
-            self.counts.is_wrong(format!("{what} ({news})"));
+            let open: Vec<_> =
+                effects::ledger(&self.lab).openings.into_iter().map(|open| open.port).collect();
+            let (asked, log) = (prompts(&self.lab) - asked, effects::last_prompt(&self.lab));
+            self.counts.is_wrong(format!("{what} ({news}): open {open:?}, prompts {asked}: {log}"));
         }
         if self.case.name != "waiting for permission" {
             let is_idle = |tray: &Tray| !tray.rows()[1].label.contains("Cancel Request");
@@ -264,8 +268,14 @@ impl<'a> Stage<'a> {
             self.click(&place);
             let now = numbers(&self.tray.rows());
             let kept: Vec<i32> = now.iter().copied().filter(|number| first.contains(number)).collect();
+            let gone = first.iter().filter(|number| !now.contains(number)).count();
+            if kept != first {
+                let row =
+                    leaves(&self.rows).into_iter().find(|(at, _)| *at == place).map(|(_, row)| row.label);
+                println!("moved: {}: {row:?}: {gone} rows are gone", self.case.name);
+            }
             self.counts.moved += usize::from(kept != first);
-            self.counts.ids_changed += first.iter().filter(|number| !now.contains(number)).count();
+            self.counts.ids_changed += gone;
         }
         let Stage { tray, mut counts, desktop, case, .. } = self;
         counts.clicked += 1;
