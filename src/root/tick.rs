@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FRESH: Seconds = 10 * 60;
 /// For how many seconds after the start macOS may still load the ruleset that is to call our anchor.
 const EARLY: u64 = 10 * 60;
+const NOTHING_DUE: &str = "nothing was due; nothing was changed";
 
 /// One tick, as launchd asks for it: without a line in the audit where it changed nothing.
 pub fn run(system: &dyn System, request: &Request) -> Response {
@@ -50,7 +51,7 @@ pub fn run(system: &dyn System, request: &Request) -> Response {
 
 fn what_is_due(system: &dyn System, request: &Request) -> Response {
     match rest(system) {
-        Ok(Rest::Nothing) => Response::done(Outcome::Unchanged, "nothing was due; nothing was changed"),
+        Ok(Rest::Nothing) => Response::done(Outcome::Unchanged, NOTHING_DUE),
         Ok(Rest::Later(seconds)) => Response::failed(
             Outcome::Damaged,
             format!(
@@ -91,7 +92,11 @@ pub fn answer_bells(system: &dyn System) -> Option<Response> {
 pub fn after_bells(rung: Option<Response>, then: Response) -> Response {
     let Some(rung) = rung.filter(|_| then.missing.is_empty()) else { return then };
     let outcome = if then.outcome == Outcome::Unchanged { rung.outcome } else { then.outcome };
-    let message = format!("{}; {}", rung.message, then.message);
+    let message = match then.message.strip_suffix("; nothing was changed") {
+        _ if rung.outcome == Outcome::Unchanged => format!("{}; {}", rung.message, then.message),
+        _ if then.message == NOTHING_DUE => rung.message,
+        rest => format!("{}; {}", rung.message, rest.unwrap_or(&then.message)),
+    };
     Response { ok: rung.ok && then.ok, outcome, message, ..then }
 }
 
