@@ -264,13 +264,9 @@ impl App {
         AppFirewallCache::new(self.system())
     }
 
-    /// Reads what a user types for ports that are to be closed: by the names that the preferences know, or, where they do
+    /// Reads what a user types for ports that are not to be opened: by the names that the preferences know, or, where they do
     /// not read, by those in the ledger and the usual ones.
-    pub fn ports_to_close(
-        &self,
-        text: &str,
-        preferences: &ReadPreferences,
-    ) -> Result<Vec<NamedPort>, AppError> {
+    pub fn ports_named(&self, text: &str, preferences: &ReadPreferences) -> Result<Vec<NamedPort>, AppError> {
         match preferences {
             Ok(preferences) => Ok(preferences.ports(text)?),
             Err(problem) => LedgerPorts::of(self.ledger(), &self.report()).parse(text, problem),

@@ -31,8 +31,7 @@ impl Connection {
         let port = single.first();
         let unknown = || AppError::NoDebugger { port };
         // Root's verdict is on the range that is shown.
-        let mut shown = status.ports.iter().map(|port| port.port);
-        let range = shown.find(|range| range.contains(port)).unwrap_or(single);
+        let range = status.shown_with(port).unwrap_or(single);
         let view = look?.views.into_iter().find(|view| view.port == port).ok_or_else(unknown)?;
         let seen = facts.seen.iter().flatten().find(|seen| seen.port == port).ok_or_else(unknown)?;
         let said = facts.assess(range, seen);

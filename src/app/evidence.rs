@@ -18,6 +18,7 @@ use crate::pf::on_disk::OnDisk;
 use crate::port::PortRange;
 use crate::report::{Report, ReportFact, RulesetsReport};
 use crate::rules::ledger::{Changing, Ledger, Opening, Seconds};
+use crate::rules::named_port::NamedPort;
 use crate::sockets::SocketsError;
 use crate::status::{AppFirewall, Attempts, Facts, Status};
 use crate::system::NetworkFacts;
@@ -67,6 +68,14 @@ pub struct Observation {
 }
 
 impl Evidence {
+    /// [`App::ports_named`](super::App::ports_named), by the ledger as it was read.
+    pub fn ports_named(&self, text: &str, preferences: &ReadPreferences) -> Result<Vec<NamedPort>, AppError> {
+        match preferences {
+            Ok(preferences) => Ok(preferences.ports(text)?),
+            Err(problem) => LedgerPorts::of(self.ledger.clone(), &self.report).parse(text, problem),
+        }
+    }
+
     /// What root saw, where that speaks of now.
     pub fn seen(&self) -> Option<&Report> {
         self.report.usable(self.now, &self.boot).ok()

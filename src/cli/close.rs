@@ -45,7 +45,7 @@ impl CloseCommand {
         let app = context.app()?;
         let preferences = app.preferences();
         let ports = match self.closing {
-            Closing::Ports(text) => Some(app.ports_to_close(&text, &preferences)?),
+            Closing::Ports(text) => Some(app.ports_named(&text, &preferences)?),
             Closing::Everything => None,
         };
         if self.dry_run {

@@ -13,11 +13,12 @@ use portcullis::app::{App, AppError, Connection, Observation, address_for};
 use portcullis::debuggers::debugger::{Inside, Probe};
 use portcullis::debuggers::scan;
 use portcullis::debuggers::settings::Setting;
+use portcullis::diagnosis::wording::THIS_MAC;
 use portcullis::diagnosis::{Answer, Reachability};
 use portcullis::os::Interface;
 use portcullis::pf::origin::PerOrigin;
 use portcullis::port::PortRange;
-use portcullis::prefs::Preferences;
+use portcullis::rules::named_port::NamedPort;
 
 #[derive(Debug, clap::Args)]
 pub struct ConnectCommand {
@@ -44,15 +45,15 @@ impl ConnectCommand {
     }
 
     fn connect(self, app: &App) -> Run {
-        let preferences = app.preferences()?;
-        let port = one_port("connect", &self.port, &preferences)?;
+        let preferences = app.preferences();
+        let port = one_port("connect", app.ports_named(&typed::ports(&self.port), &preferences)?)?;
         if CLIENTS.iter().any(|client| self.client.eq_ignore_ascii_case(client)) {
             let (client, port) = (self.client.clone(), self.port.clone());
             return Err(CommandError::ClientAsMachine { client, port });
         }
         let single = PortRange::single(port).ok_or(AppError::NoDebugger { port })?;
         let app_firewall = &mut app.app_firewall();
-        let observed = app.observe(&Ok(preferences), &[single], scan::look_well, app_firewall)?;
+        let observed = app.observe(&preferences, &[single], scan::look_well, app_firewall)?;
         let mut output = self.by_observation(observed, single)?;
         let copied = self.copy.map(|client| app.copy_setting(&output.connection, &client));
         output.copied = copied.transpose()?;
@@ -113,8 +114,7 @@ fn is_machine_name(text: &str) -> bool {
 }
 
 /// The one port that was typed for `command`.
-pub fn one_port(command: &'static str, text: &str, preferences: &Preferences) -> Result<u16, CommandError> {
-    let ports = preferences.ports(&typed::ports(text)).map_err(AppError::from)?;
+pub fn one_port(command: &'static str, ports: Vec<NamedPort>) -> Result<u16, CommandError> {
     let one = if let [port] = ports.as_slice() { port.range.as_single() } else { None };
     one.ok_or_else(|| {
         let numbers: Vec<String> = ports.iter().map(|port| port.range.to_string()).collect();
@@ -174,6 +174,15 @@ impl ConnectOutput {
     fn known(&self) -> Option<&'static str> {
         let view = &self.connection.view;
         view.debugger_title().and_then(|_| view.named_by())
+    }
+
+    /// The next step, with this Mac's name where its client is on another machine, which was said to know it by that.
+    fn next_step(&self) -> String {
+        let step = &self.connection.said.next_step;
+        match &self.host {
+            Some(host) => step.replace(THIS_MAC, host),
+            None => step.clone(),
+        }
     }
 
     /// How the other machine may be tested against this port, and whether it may.
@@ -260,7 +269,7 @@ impl CommandOutput for ConnectOutput {
             situation: said.state,
             reachable: said.reach,
             because: &said.sentence,
-            next: &said.next_step,
+            next: &self.next_step(),
             settings,
             copied: self.copied.as_ref().map(|setting| setting.client),
         })
@@ -271,7 +280,7 @@ impl CommandOutput for ConnectOutput {
         let known = self.known().map_or_else(String::new, |known| format!(" ({known})"));
         let mut text = format!("port {}: {}{known}\n    {}\n", self.port, self.server(), said.sentence);
         if said.state != Reachability::Reachable {
-            text += &format!("    next: {}\n", said.next_step);
+            text += &format!("    next: {}\n", self.next_step());
         }
         for Setting { client, how, text: setting } in settings {
             let lines: String = setting.lines().map(|line| format!("    {line}\n")).collect();

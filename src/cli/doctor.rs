@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
 use super::typed;
-use portcullis::app::{App, AppError, Observation, PfConf, names};
+use portcullis::app::{App, Observation, PfConf, names};
 use portcullis::debuggers::debugger::Server;
 use portcullis::debuggers::port_view::PortView;
 use portcullis::debuggers::scan;
@@ -32,14 +32,13 @@ impl DoctorCommand {
         let here = std::env::current_dir().unwrap_or_default();
         let project = project::collect(&here, &|name| std::env::var(name).ok());
         let evidence = app.evidence(&mut names::ask)?;
-        let preferences = app.preferences()?;
+        let preferences = app.preferences();
         let asked = match self.ports.as_slice() {
             [] => Vec::new(),
-            typed => preferences.ports(&typed::ports(&typed.join(","))).map_err(AppError::from)?,
+            typed => app.ports_named(&typed::ports(&typed.join(",")), &preferences)?,
         };
         let mut watched = watched(&project);
         watched.extend(asked.iter().map(|port| port.range));
-        let preferences = Ok(preferences);
         let observed =
             app.observe_by(evidence, &preferences, &watched, scan::look_well, &mut app.app_firewall());
         let conf = observed.evidence.conf.as_ref().map(|conf| &conf.loaded.rulesets);
@@ -65,6 +64,8 @@ pub fn facts(observed: Observation) -> doctor::DoctorFacts {
         seen: evidence.seen().cloned(),
         rulesets: evidence.rulesets.ok(),
         let_in: let_in(&status),
+        // It is the first of the notes then.
+        preferences_problem: status.notes.first().filter(|_| status.listed.is_none()).cloned(),
         notes: status.notes,
         ledger_problem: facts.ledger_problem,
         interrupted: status.interrupted,
@@ -196,7 +197,7 @@ fn watched(project: &project::Project) -> Vec<PortRange> {
 
 fn report_on(facts: &Facts, status: &Status, view: PortView) -> Option<doctor::ExaminedPort> {
     // Root's verdict is on the range that is shown, as it is written there.
-    let shown = status.ports.iter().map(|port| port.port).find(|range| range.contains(view.port));
+    let shown = status.shown_with(view.port);
     let seen = facts.seen.iter().flatten().find(|seen| seen.port == view.port)?;
     let said = facts.assess(shown.or(PortRange::single(view.port))?, seen);
     let program = view.process.as_ref().and_then(|process| process.path.as_deref());

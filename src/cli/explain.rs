@@ -147,7 +147,8 @@ impl ExplainCommand {
     }
 
     fn explain_file(&self, conf: &ConfFile) -> Run {
-        let port = self.asked_port(&Preferences::default())?;
+        let ports = Preferences::default().ports(&typed::ports(&self.port)).map_err(AppError::from)?;
+        let port = asked_port(&ports);
         let mut files = IncludedFiles::new(conf.anchors.clone());
         let text = files.main(&conf.path)?;
         let name = conf.path.display().to_string();
@@ -182,11 +183,11 @@ impl ExplainCommand {
     /// What is said of the rules that root last saw.
     pub fn explain_seen(&self, evidence: &Evidence, preferences: ReadPreferences) -> Run {
         let is_interrupted = evidence.interrupted.is_some();
-        interruption::told_of(is_interrupted, || self.by_evidence(evidence, &preferences?))
+        interruption::told_of(is_interrupted, || self.by_evidence(evidence, &preferences))
     }
 
-    fn by_evidence(&self, evidence: &Evidence, preferences: &Preferences) -> Run {
-        let port = self.asked_port(preferences)?;
+    fn by_evidence(&self, evidence: &Evidence, preferences: &ReadPreferences) -> Run {
+        let port = asked_port(&evidence.ports_named(&typed::ports(&self.port), preferences)?);
         let unasked = |verdict, sentence, because: String| -> Run {
             Ok(Box::new(UnaskedOutput::new(verdict, sentence, &because)))
         };
@@ -256,13 +257,6 @@ impl ExplainCommand {
     }
 
     /// The port that is asked about: of several the first, which a note says.
-    fn asked_port(&self, preferences: &Preferences) -> Result<AskedPort, AppError> {
-        let ports = preferences.ports(&typed::ports(&self.port))?;
-        let is_one = matches!(ports.as_slice(), [NamedPort { range, .. }] if range.as_single().is_some());
-        let first = ports.first().map_or(0, |named| named.range.first());
-        Ok(AskedPort { first, is_one })
-    }
-
     fn answer(
         &self,
         loaded: &Rulesets,
@@ -301,6 +295,11 @@ impl ExplainCommand {
 struct AskedPort {
     first: u16,
     is_one: bool,
+}
+
+fn asked_port(ports: &[NamedPort]) -> AskedPort {
+    let is_one = matches!(ports, [NamedPort { range, .. }] if range.as_single().is_some());
+    AskedPort { first: ports.first().map_or(0, |named| named.range.first()), is_one }
 }
 
 /// The rules that pf held when root looked.

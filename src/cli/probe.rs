@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::connect::one_port;
 use super::context::Context;
 use super::output::{CommandOutput, Run, pretty};
+use super::typed;
 use portcullis::debuggers::probe;
 use portcullis::debuggers::wire::ServerIdentity;
 
@@ -16,8 +17,8 @@ pub struct ProbeCommand {
 
 impl ProbeCommand {
     pub fn run(self, context: &Context) -> Run {
-        let preferences = context.app()?.preferences()?;
-        let port = one_port("probe", &self.port, &preferences)?;
+        let app = context.app()?;
+        let port = one_port("probe", app.ports_named(&typed::ports(&self.port), &app.preferences())?)?;
         Ok(Box::new(ProbeOutput { version: 1, ok: true, identity: probe::probe(port)? }))
     }
 }

@@ -107,6 +107,10 @@ fn port_lines(port: &PortStatus, not_seen: Option<&str>) -> String {
         PortState::MayBeOpen => ": a change was interrupted",
         PortState::Open if port.is_paused() => "",
         PortState::Open if port.outside() == Answer::No => ", yet another rule blocks it",
+        PortState::Open if port.keeps_its_own_out() && port.lets_others_in() => {
+            ", yet another rule blocks those, and others are not kept out"
+        }
+        PortState::Open if port.keeps_its_own_out() => ", yet another rule blocks some of those",
         PortState::Open if port.lets_others_in() => ", others not kept out",
         PortState::Unmanaged if port.outside() == Answer::No => ", another rule blocks it",
         PortState::Closed if port.in_use && sessions_outlive_closing(port.port.last()) => {

@@ -16,7 +16,7 @@ use super::debugger::{Debugger, Inside, ListenOn, Mode, Server};
 use super::programs;
 use super::settings::{ConnectTarget, Setting};
 use super::silent::told_in_vain;
-use crate::diagnosis::wording::{ToldInVain, Wording};
+use crate::diagnosis::wording::{THIS_MAC, ToldInVain, Wording};
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, Bind, PortFacts, Presence, Queue, Session};
 use crate::pf::origin::{Both, PerOrigin};
 use crate::sockets::{Process, Socket, SocketTable};
@@ -198,7 +198,10 @@ impl PortView {
         // The near end of the tunnel, where the client is elsewhere.
         let target = if host.is_some() { ConnectTarget { host: "127.0.0.1", ..near } } else { near };
         let mut settings = (mode.settings)(&target);
-        settings.push(Setting::tunnel(&near, host.unwrap_or("THIS-MAC")));
+        settings.push(match mode.awaits_debuggee {
+            true => Setting::tunnel_to_editor(&near),
+            false => Setting::tunnel(&near, host.unwrap_or(THIS_MAC)),
+        });
         settings
     }
 
@@ -239,6 +242,7 @@ impl PortView {
             listen_everywhere: option(ListenOn::Everywhere),
             listen_v4: option(ListenOn::Loopback),
             take_many: server.and_then(|server| server.mode.take_many_option).map(str::to_owned),
+            awaits_debuggee: server.is_some_and(|server| server.mode.awaits_debuggee),
             runs_code: server.is_some_and(|server| !server.mode.forwards && !server.mode.awaits_debuggee),
             behind: server
                 .map(|server| server.mode.behind)
@@ -442,6 +446,12 @@ mod tests {
         assert!(editor.contains("::1") && tunnel.ends_with("USER@THIS-MAC"), "{editor} {tunnel}");
         let (editor, _) = near("0.0.0.0:9229", Some("mymac.local"));
         assert!(editor.contains("mymac.local"), "{editor}");
+        let waiting = listened(9003, "127.0.0.1:9003", "/Applications/PhpStorm.app/Contents/MacOS/phpstorm");
+        let tunnel = waiting.settings(Some("mymac.local")).pop().unwrap().text;
+        assert_eq!(
+            tunnel, "ssh -N -R 9003:127.0.0.1:9003 USER@OTHER-MACHINE",
+            "PHP dials the editor, which is here"
+        );
     }
 
     #[test]

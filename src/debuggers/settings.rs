@@ -58,12 +58,21 @@ impl Setting {
     }
 
     /// A tunnel for a client on another machine, to what listens on this loopback address only. `host` is this Mac as that
-    /// machine names it.
+    /// machine names it; [`THIS_MAC`](crate::diagnosis::wording::THIS_MAC) where that is not known.
     pub fn tunnel(loopback: &ConnectTarget<'_>, host: &str) -> Self {
         Setting {
             client: "SSH",
             how: "run on the other machine, then let its client connect to 127.0.0.1",
             text: format!("ssh -N -L {}:{loopback} USER@{host}", loopback.port),
+        }
+    }
+
+    /// A tunnel for what is debugged on another machine, to the editor that waits for it on this loopback address only.
+    pub fn tunnel_to_editor(loopback: &ConnectTarget<'_>) -> Self {
+        Setting {
+            client: "SSH",
+            how: "run on this Mac, then let what is debugged over there connect to 127.0.0.1",
+            text: format!("ssh -N -R {}:{loopback} USER@OTHER-MACHINE", loopback.port),
         }
     }
 }
@@ -80,6 +89,7 @@ pub fn choose<'a>(settings: &'a [Setting], client: &str) -> Option<&'a Setting> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::wording::THIS_MAC;
 
     #[test]
     fn a_client_is_found_as_a_person_types_it() {
@@ -88,7 +98,7 @@ mod tests {
             Setting::vscode(&Value::Null),
             Setting::steps("GoLand", String::new()),
             Setting::terminal("dlv".to_owned()),
-            Setting::tunnel(&target, "THIS-MAC"),
+            Setting::tunnel(&target, THIS_MAC),
         ];
         let of = |client| choose(&settings, client).map(|setting| setting.client);
         for (typed, found) in [

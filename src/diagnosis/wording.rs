@@ -30,6 +30,8 @@ pub struct Wording {
     pub start: Option<StartCommands>,
     /// The chosen hosts that stand in place of "this network", such as `192.168.1.20`.
     pub near: Option<String>,
+    /// Whether it is an editor, which waits for what it debugs to connect.
+    pub awaits_debuggee: bool,
     /// Whether a client of the program can run code: it is a debugger.
     pub runs_code: bool,
     /// Whether the program is known not to be a debugger.
@@ -48,6 +50,8 @@ pub struct Wording {
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
     pub pf_unknown: Option<String>,
+    /// The command that shows what pf's answer depends on, where root has looked at pf and it is not known all the same.
+    pub explain: Option<String>,
     /// The clients that fare otherwise than pf's other clients, each as a clause.
     pub exceptions: Vec<String>,
     /// Whether that is because a change was interrupted.
@@ -76,6 +80,9 @@ pub struct StartCommands {
     /// What to do where no command starts it, as a next step.
     pub by_hand: Option<&'static str>,
 }
+
+/// What stands in a command for this Mac's name, which the machine where it is typed knows it by.
+pub const THIS_MAC: &str = "THIS-MAC";
 
 impl Wording {
     /// The program, as a subject.
@@ -240,6 +247,10 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             (None, Bind::Loopback) => format!("let the client use [::1]:{port}"),
             (None, _) => "let the client use an IPv6 address of this Mac".to_owned(),
         },
+        Reachability::LoopbackOnly if subject.awaits_debuggee => format!(
+            "on this Mac, debug as it is; for what runs on another machine use an SSH tunnel from here: \
+             `ssh -R {port}:127.0.0.1:{port} USER@OTHER-MACHINE`"
+        ),
         Reachability::LoopbackOnly => {
             let tunnel = tunnel(port);
             match &subject.listen_everywhere {
@@ -269,6 +280,9 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
                 "undo that change: `portcullis repair`".to_owned()
             }
             Some(Reachability::BlockedByPf) if subject.is_elsewhere => open_here(port),
+            Some(Reachability::BlockedByPf) if let Some(command) = &subject.explain => {
+                format!("see what it depends on: `{command}`")
+            }
             Some(Reachability::BlockedByPf) => "look at pf now, which asks for permission: `portcullis status --check`".to_owned(),
             Some(Reachability::BlockedByAppFirewall) => {
                 "see whether the program is allowed in System Settings, Network, Firewall, Options".to_owned()
@@ -328,7 +342,7 @@ fn open_here(port: &str) -> String {
 }
 
 fn tunnel(port: &str) -> String {
-    format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@THIS-MAC`")
+    format!("an SSH tunnel: `ssh -L {port}:127.0.0.1:{port} USER@{THIS_MAC}`")
 }
 
 fn in_parentheses(why: &Option<String>) -> String {
@@ -373,6 +387,8 @@ mod tests {
                 by_hand: None,
             }),
             near: Some("192.168.1.20".into()),
+            awaits_debuggee: false,
+            explain: None,
             runs_code: true,
             is_other: false,
             program_file: None,

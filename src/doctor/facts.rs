@@ -36,6 +36,8 @@ pub struct DoctorFacts {
     pub sysctl_conf: Vec<FoundRecipe>,
     /// What the status says besides: rules of others for a debug port, and the like.
     pub notes: Vec<String>,
+    /// What is said where the preferences do not read.
+    pub preferences_problem: Option<String>,
     /// Why the ledger does not read, where it does not.
     pub ledger_problem: Option<String>,
     /// The ports that our rules close, and that pf lets other machines in to.

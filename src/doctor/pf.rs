@@ -11,7 +11,7 @@ use crate::port::PortRange;
 use crate::report::{ForeignPlace, Note, PfState, Report, RulesetsReport};
 use crate::rules::ledger::{Attachment, Guard};
 use crate::status::wording::unusable_ledger;
-use crate::status::{AppFirewall, FirewallState, way_back};
+use crate::status::{AppFirewall, FirewallState, GuardEffect, way_back};
 
 pub fn pf(facts: &DoctorFacts) -> Vec<Finding> {
     let Some(firewall) = &facts.firewall else { return vec![] };
@@ -57,10 +57,15 @@ pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
             .chain(our_rules(facts, seen, loaded))
             .chain(rules_of_others(loaded))
     });
-    notes.chain(of_report).collect()
+    let of_guard = facts.seen.as_ref().and_then(|seen| guard_in_vain(seen, facts.rulesets.is_some()));
+    notes.chain(of_guard).chain(of_report).collect()
 }
 
 fn of_note(facts: &DoctorFacts, text: &str) -> Finding {
+    if facts.preferences_problem.as_deref() == Some(text) {
+        let next = "mend it there, or take the file away: each setting is then as it is at first";
+        return finding(Level::Problem, "preferences", text, "that file", next);
+    }
     if facts.ledger_problem.as_deref().is_some_and(|because| unusable_ledger(because) == text) {
         let next = "begin a new one, in which everything is closed: `portcullis close --all`";
         return finding(Level::Problem, "pf", text, "the ledger", next);
@@ -122,6 +127,24 @@ fn rule_of_note(facts: &DoctorFacts, note: &Note) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// That the guard is without effect, as far as the verdicts show it: rules that can be read show more of ours.
+fn guard_in_vain(seen: &Report, are_rules_read: bool) -> Option<Finding> {
+    let effect = GuardEffect::of(seen);
+    let port = seen.verdicts.first().map_or(0, |verdict| verdict.port.first());
+    let (what, next) = match effect {
+        GuardEffect::Gone if !are_rules_read => (
+            "our rules are gone from pf: something has reloaded it",
+            effect.remedy().unwrap_or_default().to_owned(),
+        ),
+        GuardEffect::Overruled => (
+            "the guard is on, and without effect: rules of others decide before ours",
+            format!("see which, as an administrator: `portcullis explain {port}`"),
+        ),
+        _ => return None,
+    };
+    Some(finding(Level::Problem, "pf", what, "what root saw of pf", &next))
 }
 
 fn skipped_interfaces(loaded: &RulesetsReport) -> Vec<Finding> {

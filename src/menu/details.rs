@@ -161,7 +161,10 @@ fn next_step(
         Reachability::BlockedByAppFirewall => copy(step::ALLOW),
         Reachability::InSession | Reachability::WrongFamily => copy(step::OPTION),
         Reachability::Bricked | Reachability::Wedged => (step::RESTART, None),
-        Reachability::Unknown if status.firewall.state == FirewallState::Unknown => {
+        Reachability::Unknown
+            if status.firewall.state == FirewallState::Unknown
+                || command_in(&port.next) == Some("portcullis status --check") =>
+        {
             (step::LOOK, Some(MenuAction::Check))
         }
         Reachability::Forwarded | Reachability::Unknown => copy(step::OTHER),

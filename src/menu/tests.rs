@@ -413,7 +413,7 @@ fn every_state_has_its_headline() {
     1 port is open for anyone
     All debug ports are closed
     Ports are not protected: the firewall is off
-    1 port is open for anyone
+    Anyone can reach dlv dap on port 2345
     All debug ports are closed
     Anyone can reach dlv dap on port 2345
     ");
@@ -444,7 +444,7 @@ fn every_port_has_its_next_step() {
     Only this Mac reaches dlv dap: it listens for no other machine / Next: Copy the Tunnel for Another Machine
     Only this Mac reaches dlv dap: it listens for no other machine / Next: Copy the Tunnel for Another Machine
     Only this Mac reaches dlv dap: it listens for no other machine / Next: Protect the Debug Ports…
-    dlv dap waits, and can be reached by anyone / Next: Copy the Settings to Connect
+    Anyone can reach dlv dap, and run code as you / Next: Copy the Settings to Connect
     Closed: other machines are kept from dlv dap / Next: Open for Other Machines…
     Anyone can reach dlv dap, and run code as you / Next: Protect the Debug Ports…
     ");

@@ -366,6 +366,15 @@ fn states(status: &Status, port: &PortStatus) -> [String; 3] {
         }
         (PortState::Open, FirewallState::Enabled) => match port.outside() {
             Answer::No => two(format!("{word}, yet another rule blocks it"), &format!("{word}, yet blocked")),
+            _ if port.keeps_its_own_out() => {
+                let (whole, least) = match port.from {
+                    Some(Source::Any) => {
+                        (format!("{word} for anyone, yet another rule blocks some"), " for anyone")
+                    }
+                    _ => (format!("{word}, yet another rule blocks {}", source(port)), ""),
+                };
+                two(whole, &format!("{word}{least}, yet blocked in part"))
+            }
             _ if port.is_open_although_paused() => two(format!("{word} although it pauses"), word),
             _ => match port.doubt() {
                 Some(doubt) => two(format!("{word}, {doubt}"), &format!("{word}, not known for whom")),

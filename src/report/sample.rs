@@ -42,10 +42,12 @@ pub fn verdict(port: PortRange, network: Answer, anyone: Answer) -> PfVerdict {
 }
 
 impl Report {
-    /// Opens the port, and lets its network in, but no other: set the verdict anew where that is not meant.
+    /// Opens the port, and lets its network in, and no other but where it is open for anyone: set the verdict anew where that
+    /// is not meant.
     pub fn open(&mut self, port: &NamedPort, from: Source) {
+        let anyone = if from == Source::Any { Answer::Yes } else { Answer::No };
         self.openings.push(Opening::new(port, from, None, 900, "ada"));
-        self.set(verdict(port.range, Answer::Yes, Answer::No));
+        self.set(verdict(port.range, Answer::Yes, anyone));
     }
 
     /// Takes the place of the verdict on the same range.

@@ -117,7 +117,7 @@ pub enum Evaluation {
 pub enum PlanError {
     /// The way that was asked for is not evaluated.
     #[error(
-        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: run `sudo pfctl -f /etc/pf.conf`, which loads this Mac's own again (what others loaded into the main ruleset goes), then ask again"
+        "the loaded ruleset does not call anchor \"com.apple/*\", so rules below it are never evaluated: run `sudo pfctl -f /etc/pf.conf`, which loads this Mac's own rules again (what others loaded into the main ruleset goes), then ask again"
     )]
     AppleNotCalled,
     /// Nor would it be after pf.conf was loaded.

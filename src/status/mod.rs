@@ -55,6 +55,12 @@ pub struct Status {
 }
 
 impl Status {
+    /// The range in which a port is shown: its own, or else the narrowest that it is in.
+    pub fn shown_with(&self, port: u16) -> Option<PortRange> {
+        let ranges = self.ports.iter().map(|shown| shown.port).filter(|range| range.contains(port));
+        ranges.min_by_key(|range| range.count())
+    }
+
     /// What the facts come to.
     pub fn of(facts: &Facts) -> Status {
         let report = facts.report.usable(facts.now, &facts.boot);

@@ -207,6 +207,17 @@ impl PortStatus {
         self.pf.anyone == Answer::Yes && self.from.as_ref().is_some_and(|from| *from != Source::Any)
     }
 
+    /// Whether others get in, and not those that it is open for.
+    pub fn keeps_its_own_out(&self) -> bool {
+        let own = match &self.from {
+            Some(Source::Any) => self.pf.anyone,
+            Some(_) => self.pf.network,
+            None => return false,
+        };
+        let is_paused = self.network.as_ref().is_some_and(|network| network.paused);
+        own == Answer::No && self.outside() == Answer::Yes && !is_paused
+    }
+
     /// What is not known of who gets in to a port that is open, as a clause, although pf was looked at.
     pub fn doubt(&self) -> Option<&'static str> {
         match (self.state, self.outside(), &self.from) {
@@ -390,6 +401,7 @@ fn assess(
         exceptions: exceptions(report, range).iter().map(ToString::to_string).collect(),
         is_interrupted: matches!(pf, PfSight::Interrupted),
         is_elsewhere: matches!(pf, PfSight::Moved(_, MOVED)),
+        explain: pf.seen().map(|verdict| explain_doubt(range, verdict, opening)),
         ..seen.subject.clone()
     };
     let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
@@ -476,6 +488,20 @@ fn remedy(state: PortState, report: &Result<&Report, Unusable>, range: PortRange
 pub fn way_back(report: &Report, range: PortRange) -> String {
     let way_in = || format!("see which rule lets others in: {}", explain_way_in(report, range));
     GuardEffect::of(report).remedy().map_or_else(way_in, str::to_owned)
+}
+
+/// The command that shows what it depends on who gets in: asked about a client of which that is not known.
+fn explain_doubt(range: PortRange, verdict: &PfVerdict, opening: Option<&Opening>) -> String {
+    let hosts = match opening.map(|opening| &opening.from) {
+        Some(Source::Hosts { hosts }) => hosts.as_slice(),
+        _ => &[],
+    };
+    let from = match (verdict.answers().network, hosts.first()) {
+        (Answer::Unknown, Some(host)) => format!(" --from {}", host.addr()),
+        (Answer::Unknown, None) => String::new(),
+        _ => " --from anyone".to_owned(),
+    };
+    format!("portcullis explain {}{from}", range.first())
 }
 
 /// The command that shows which rule lets other machines in: asked about a client that it does let in.
@@ -593,6 +619,11 @@ impl<'a> PfSight<'a> {
             () if report.links != facts.links => PfSight::Plugged(verdict),
             () => PfSight::Verdict(verdict),
         }
+    }
+
+    /// Root's verdict, where it speaks of now.
+    fn seen(&self) -> Option<&PfVerdict> {
+        if let PfSight::Verdict(verdict) = self { Some(verdict) } else { None }
     }
 
     fn families(&self) -> PerOrigin<Both<Answer>> {

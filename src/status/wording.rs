@@ -105,7 +105,7 @@ impl fmt::Display for Note {
                 let remedy = if *anchor == Attachment::Classic.anchor() {
                     "run `portcullis repair`; where that changes nothing, `sudo pfctl -f /etc/pf.conf` and then `portcullis repair`"
                 } else {
-                    "`sudo pfctl -f /etc/pf.conf` loads this Mac's own again"
+                    "`sudo pfctl -f /etc/pf.conf` loads this Mac's own rules again"
                 };
                 write!(
                     f,

@@ -355,13 +355,17 @@ impl Judge<'_> {
             {
                 let Some(opening) = self.world.opening(range) else { return };
                 let named = match &opening.from {
-                    Source::Any => self.verdict(port, "anyone"),
                     Source::Lan { .. } if text.contains("this network") => outside[0],
                     Source::Lan { .. } => return,
                     Source::Hosts { .. } if opening.is_paused() => return,
+                    // For whom, the row does not say.
+                    Source::Any if opening.is_paused() && outside.contains(&Verdict::Pass) => Verdict::Pass,
+                    Source::Any => self.verdict(port, "anyone"),
                     Source::Hosts { hosts } => self.verdict(port, &hosts[0].addr().to_string()),
                 };
-                self.check("open for whom explain lets in", named != Verdict::Block, || {
+                let is_blocked = text.contains("yet another rule blocks");
+                let is_right = if is_blocked { named != Verdict::Pass } else { named != Verdict::Block };
+                self.check("open for whom explain lets in", is_right, || {
                     format!("explain {named:?}, {said}")
                 });
                 let others_too = outside[1] == Verdict::Pass && opening.from != Source::Any;
@@ -411,7 +415,7 @@ impl Judge<'_> {
             let Some("yes") = answer.as_str() else { continue };
             if origin != "loopback" {
                 self.check("reachable from outside listens there", is_outside, || what.clone());
-                let client = self.client_of(range, origin);
+                let client = self.client_of(PortRange::single(about).unwrap_or(range), origin);
                 let verdict = self.verdict(about, &client);
                 self.check("reachable as explain says", verdict == Verdict::Pass, || {
                     format!("{origin} ({client}) {verdict:?}, {what}")
@@ -451,7 +455,10 @@ impl Judge<'_> {
 
     /// What a sentence claims of who gets in is what explain says of them.
     fn claim(&mut self, port: u16, range: PortRange, sentence: &str, what: &str) {
-        let host = self.client_of(range, "network");
+        // What is said of a port in use is its own, in whatever range it is shown.
+        let is_used = self.world.listeners.iter().any(|found| found.port == port);
+        let own = PortRange::single(port).filter(|_| is_used).unwrap_or(range);
+        let host = self.client_of(own, "network");
         let mut claims: Vec<(String, Verdict)> = Vec::new();
         let mut add = |client: &str, verdict| claims.push((client.to_owned(), verdict));
         if let Some((before, _)) = sentence.split_once(" can reach it") {
@@ -509,7 +516,8 @@ impl Judge<'_> {
         let is_known = self.world.is_look_usable() && self.world.pf == PfState::Enabled && !self.is_moved();
         let is_asked = looks && is_known && !may_be && !self.is_skip_unread();
         let is_looked_at = self.world.managed.iter().any(|port| port.range == range) || is_open;
-        let unknown = self.outside(range.first()).contains(&Verdict::Unknown);
+        let host = self.verdict(range.first(), &self.client_of(range, "network"));
+        let unknown = host == Verdict::Unknown || self.outside(range.first()).contains(&Verdict::Unknown);
         self.check("root is to look only where it has not", !is_asked || !is_looked_at || unknown, said);
     }
 
@@ -575,7 +583,12 @@ impl Judge<'_> {
                 self.check("connect and status", is_same && same_reach, || {
                     format!("{} {what}", same["because"])
                 });
-                let same_next = is_of_range || same["next"] == said.json["next"];
+                // Another machine was said to know this Mac by a name, which stands there.
+                let steps = [&same["next"], &said.json["next"]].map(|step| step.as_str().unwrap());
+                let [of_status, of_connect] = steps.map(|step| step.split("USER@").next());
+                let is_here = *client == "here";
+                let same_next =
+                    is_of_range || if is_here { steps[0] == steps[1] } else { of_status == of_connect };
                 self.check("one next step", same_next, || format!("{} {what}", same["next"]));
             }
             self.claim(*port, range, said.json["because"].as_str().unwrap(), &what);

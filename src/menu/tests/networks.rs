@@ -13,6 +13,12 @@ fn on(router: u8) -> NetworkFacts {
     }
 }
 
+/// Pf's verdict on a port that is opened so.
+fn verdict_on(opening: &Opening) -> PfVerdict {
+    let is_in = |is: bool| if is && !opening.is_paused() { Answer::Yes } else { Answer::No };
+    report_sample::verdict(opening.port, is_in(true), is_in(opening.from == Source::Any))
+}
+
 #[test]
 fn what_ends_at_no_set_time_says_that_it_ends_with_its_network() {
     let mut rows = Vec::new();
@@ -21,7 +27,7 @@ fn what_ends_at_no_set_time_says_that_it_ends_with_its_network() {
             let home = Some(home(1));
             let opening = Opening { home, restart, stay, ..opening("2345", from, 0) };
             let status = status(|facts, report| {
-                report.set(verdict(Answer::Yes));
+                report.set(verdict_on(&opening));
                 report.openings = vec![opening];
                 facts.networks = vec![on(1)];
             });
@@ -58,7 +64,7 @@ fn an_open_port_names_its_network_where_this_mac_is_on_another() {
     .into_iter()
     .map(|(opening, networks)| {
         let status = status(|facts, report| {
-            report.set(verdict(if opening.is_paused() { Answer::No } else { Answer::Yes }));
+            report.set(verdict_on(&opening));
             report.openings = vec![opening];
             facts.networks = networks;
         });
