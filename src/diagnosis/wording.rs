@@ -46,6 +46,8 @@ pub struct Wording {
     pub is_paused: bool,
     /// Whether they let in the machines of another network than this Mac is on.
     pub is_elsewhere: bool,
+    /// Whether they do, and this Mac is on no network.
+    pub is_offline: bool,
     /// Why pf blocks it, where it does.
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
@@ -280,6 +282,9 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
                 "undo that change: `portcullis repair`".to_owned()
             }
             Some(Reachability::BlockedByPf) if subject.is_elsewhere => open_here(port),
+            Some(Reachability::BlockedByPf) if subject.is_offline => {
+                "connect this Mac to a network: no other machine reaches it before".to_owned()
+            }
             Some(Reachability::BlockedByPf) if let Some(command) = &subject.explain => {
                 format!("see what it depends on: `{command}`")
             }
@@ -388,6 +393,7 @@ mod tests {
             }),
             near: Some("192.168.1.20".into()),
             awaits_debuggee: false,
+            is_offline: false,
             explain: None,
             runs_code: true,
             is_other: false,

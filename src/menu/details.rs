@@ -161,6 +161,7 @@ fn next_step(
         Reachability::BlockedByAppFirewall => copy(step::ALLOW),
         Reachability::InSession | Reachability::WrongFamily => copy(step::OPTION),
         Reachability::Bricked | Reachability::Wedged => (step::RESTART, None),
+        Reachability::Unknown if words::is_nowhere(port) => (step::WAIT, None),
         Reachability::Unknown
             if status.firewall.state == FirewallState::Unknown
                 || command_in(&port.next) == Some("portcullis status --check") =>

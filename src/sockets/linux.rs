@@ -246,14 +246,18 @@ fn malformed(source: MalformedTable) -> SocketsError {
 /// The owner of each socket: of those that hold it a parent before its children, which were only handed it (lldb-dap does
 /// that to the lldb-server it starts), else the lowest process id. A socket that no readable process holds has none.
 ///
-/// Nearly all the time goes into asking the kernel for every file of every process, so a few threads share them.
+/// Nearly all the time goes into asking the kernel for every file of every process, so a few threads share them where there
+/// are many.
 fn owners(inodes: &HashSet<u32>) -> Result<HashMap<u32, Arc<Process>>, SocketsError> {
     let mut owners: HashMap<u32, Arc<Process>> = HashMap::with_capacity(inodes.len());
     if inodes.is_empty() {
         return Ok(owners);
     }
     let pids = pids()?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    /// For so many processes another thread is worth its start.
+    const SHARE: usize = 64;
+    let most = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let threads = (pids.len() / SHARE).clamp(1, most);
     // This thread is one of them, and each takes the next process as it gets to it: on a busy machine a thread that is
     // late delays the others little.
     let next = AtomicUsize::new(0);

@@ -401,6 +401,7 @@ fn assess(
         exceptions: exceptions(report, range).iter().map(ToString::to_string).collect(),
         is_interrupted: matches!(pf, PfSight::Interrupted),
         is_elsewhere: matches!(pf, PfSight::Moved(_, MOVED)),
+        is_offline: matches!(pf, PfSight::Moved(_, OFFLINE)),
         explain: pf.seen().map(|verdict| explain_doubt(range, verdict, opening)),
         ..seen.subject.clone()
     };
@@ -676,7 +677,9 @@ impl<'a> PfSight<'a> {
     }
 }
 
-/// Whether it is by our rules, which hold on every interface.
+/// Whether it is by our rules, which hold on every interface; not where those of others decide on one of them, so that the
+/// clients of a family fare otherwise by it.
 fn is_ours(verdict: &OriginVerdict) -> bool {
-    matches!(verdict.reason, Reason::OurRule | Reason::OurGuard)
+    let is_alike = verdict.families.all(|answer| *answer != Answer::Unknown);
+    is_alike && matches!(verdict.reason, Reason::OurRule | Reason::OurGuard)
 }
