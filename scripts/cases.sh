@@ -10,7 +10,8 @@ if [ -n "${BASE:-}" ]; then
     tree=$PWD/target/base-$BASE
     [ -d "$tree" ] || git worktree add -q --detach "$tree" "$BASE"
     build=(env CARGO_TARGET_DIR="$PWD/target/base" cargo build --locked --no-default-features --manifest-path "$tree/Cargo.toml")
-    "${build[@]}" --bin portcullis --bin pfctl-lab
+    # A change of it starts the helper and the stand-ins that lie beside it.
+    "${build[@]}" --bins
     # Its library, which is asked for packets that its command line cannot ask for: as f1c44e8 has it.
     rm -f target/base/debug/examples/base_verdict
     mkdir -p "$tree/examples"
