@@ -214,7 +214,19 @@ impl RowTexts {
             tray.set_title(self.title.as_deref());
             // Without its tooltip the icon says the same by its shape.
             let _ = tray.set_tooltip(Some(&self.tooltip));
+            #[cfg(target_os = "macos")]
+            set_accessible_name(tray, &self.tooltip);
         }
+    }
+}
+
+/// What VoiceOver reads at the icon (NSAccessibility, `accessibilityLabel`).
+#[cfg(target_os = "macos")]
+fn set_accessible_name(tray: &TrayIcon, name: &str) {
+    use objc2_app_kit::NSAccessibility as _;
+    let button = objc2::MainThreadMarker::new().and_then(|thread| tray.ns_status_item()?.button(thread));
+    if let Some(button) = button {
+        button.setAccessibilityLabel(Some(&objc2_foundation::NSString::from_str(name)));
     }
 }
 
