@@ -35,8 +35,7 @@ pss() { awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup"; }
 
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
-xfce4-panel --disable-wm-check >/dev/null 2>&1 &
-started+=($!)
+start_panel
 portcullis guard on
 "$programs/portcullis-tray" --lab "$lab" >/dev/null 2>&1 &
 tray=$!

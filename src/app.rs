@@ -285,6 +285,7 @@ impl App {
         if answer == Some(GuardAnswer::Off) && self.ledger().is_some_and(|ledger| ledger.guard == Guard::On) {
             return Err(AppError::GuardIsOn);
         }
+        let (before, from) = (self.ledger().unwrap_or_default(), terms.from.clone());
         let action = self.opening(ports, terms)?;
         if answer.is_none()
             && let Some(response) = self.already_so(&action, Some(preferences), None)?
@@ -297,7 +298,11 @@ impl App {
         };
         let beside = AskedBeside { answer, ..AskedBeside::default() };
         let response = self.ask_allowing(action, Some(preferences), beside)?;
-        Ok(self.without_promise(ports, response))
+        let mut response = self.without_promise(ports, response);
+        if response.ok {
+            response.message += &source_choice::shut_out(&before, ports, &from);
+        }
+        Ok(response)
     }
 
     /// The guard question, where it is still open. `None`: it is not, or no dialog can be shown.

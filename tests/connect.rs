@@ -85,3 +85,44 @@ fn another_program_is_named_and_no_debugger_is_invented() {
     let refused = lab.portcullis(&["connect", &port.to_string()]).expect(1).err;
     assert!(refused.contains("and no debugger usually does: start the debugger first"), "{refused}");
 }
+
+#[test]
+fn a_machine_that_is_not_let_in_is_told_of_with_what_lets_it_in() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let next = |client: &str| {
+        let said = lab.portcullis(&["connect", "2345", "--client", client, "--json"]).expect(0).json();
+        said["next"].as_str().unwrap().to_owned()
+    };
+    assert!(next("192.168.1.20").starts_with("let it in: `portcullis open 2345 --from 192.168.1.20`"));
+    lab.portcullis(&["open", "2345", "--from", "192.168.1.20"]).expect(0);
+    assert!(next("192.168.1.20").starts_with("start the debugger first"), "{}", next("192.168.1.20"));
+    let both = "let it in: `portcullis open 2345 --from 192.168.1.20 192.168.1.21`";
+    assert!(next("192.168.1.21").starts_with(both), "{}", next("192.168.1.21"));
+    let text = lab.portcullis(&["connect", "2345", "--client", "192.168.1.21"]).expect(0).out;
+    assert!(text.contains("\n    192.168.1.21 is not let in\n    next: let it in: "), "{text}");
+    // As it is said, with the ports behind the hosts too; and who is no longer let in is named.
+    lab.portcullis(&["open", "--from", "192.168.1.20", "192.168.1.21", "2345"]).expect(0);
+    assert!(next("192.168.1.21").starts_with("start the debugger first"), "{}", next("192.168.1.21"));
+    let said = lab.portcullis(&["open", "2345", "--from", "192.168.1.21"]).expect(0).out;
+    assert!(said.contains("; 192.168.1.20 is no longer let in"), "{said}");
+}
+
+#[test]
+fn looking_needs_no_preferences() {
+    let lab = Lab::new();
+    lab.portcullis(&["status", "--check"]).expect(0);
+    lab.write(PREFERENCES, "show = 5");
+    let mended = "mend that file, or take it away: each setting is then as it is at first";
+    let said = lab.portcullis(&["doctor", "2345"]).expect(1).out;
+    assert!(said.starts_with("1 problem") && said.contains(mended), "{said}");
+    for arguments in
+        [&["explain", "2345"][..], &["explain", "dlv"], &["connect", "2345"], &["connect", "node"]]
+    {
+        let said = lab.portcullis(arguments);
+        assert!(!said.err.contains("preferences"), "{arguments:?}: {}", said.err);
+    }
+    let status = lab.portcullis(&["status"]).expect(0).out;
+    assert!(status.contains(mended) && status.contains("  2345 "), "{status}");
+    assert!(lab.portcullis(&["open", "2345"]).expect(2).err.contains(mended));
+}

@@ -66,14 +66,7 @@ portcullis() { "$programs/portcullis" --lab "$lab" "$@" >/dev/null; }
 
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
-xfce4-panel --disable-wm-check >/dev/null 2>&1 &
-started+=($!)
-# An icon that comes before the panel has its watcher on the bus falls back to the old kind of tray.
-for _ in $(seq 300); do
-    dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
-        string:org.kde.StatusNotifierWatcher 2>/dev/null | grep -q 'boolean true' && break
-    sleep 0.1
-done
+start_panel
 portcullis status
 portcullis guard on
 "$programs/portcullis-tray" --lab "$lab" >/dev/null 2>&1 &

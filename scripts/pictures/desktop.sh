@@ -20,14 +20,7 @@ trap 'kill "${started[@]}" $tray 2>/dev/null || true' EXIT
 have ip && ip link set lo up 2>/dev/null || true
 # It paints the screen, and then fails to find a window to wait for.
 display -size ${WIDTH}x760 -window root 'xc:#8fa3b8' 2>/dev/null || true
-xfce4-panel --disable-wm-check >/dev/null 2>&1 &
-started+=($!)
-# An icon that comes before the panel has its watcher on the bus falls back to the old kind of tray, and is shown twice.
-for _ in $(seq 100); do
-    dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
-        string:org.kde.StatusNotifierWatcher 2>/dev/null | grep -q 'boolean true' && break
-    sleep 0.1
-done
+start_panel
 
 screenshot() { import -silent -window root "$1"; }
 

@@ -8,6 +8,9 @@ use crate::debuggers::settings::Setting;
 use crate::diagnosis::Assessment;
 use crate::os::Interface;
 use crate::port::PortRange;
+use crate::rules::ledger::Opening;
+use crate::rules::source::{Source, host_text};
+use crate::status::PortStatus;
 
 /// How to connect to a port.
 #[derive(Debug)]
@@ -15,6 +18,10 @@ pub struct Connection {
     /// The port as the socket table shows it.
     pub view: PortView,
     pub said: Assessment,
+    /// Whom the port is open for now.
+    pub from: Option<Source>,
+    /// Whether others are kept out.
+    pub is_guarded: bool,
     /// The settings for each client; where it is not known who is there, those of what usually is. At least one.
     pub settings: Vec<Setting>,
     /// The addresses by which other machines find this Mac, IPv4 first; those of one link apart.
@@ -22,6 +29,24 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// How the machine at `client` is let in, where our rules keep it out; `None` where they do not, or a tunnel leads there.
+    pub fn way_in(&self, client: IpAddr) -> Option<String> {
+        let is_in = match &self.from {
+            Some(Source::Any) => true,
+            Some(source) => source.networks().is_some_and(|all| all.iter().any(|one| one.contains(&client))),
+            None => false,
+        };
+        if is_in || !self.is_guarded || client.is_loopback() || self.view.is_loopback_only() {
+            return None;
+        }
+        let others = match &self.from {
+            Some(Source::Hosts { hosts }) => hosts.iter().map(host_text).collect(),
+            _ => Vec::new(),
+        };
+        let all: Vec<String> = others.into_iter().chain([client.to_string()]).collect();
+        Some(format!("portcullis open {} --from {}", self.view.port, all.join(" ")))
+    }
+
     /// How to connect to one port, by what was seen. `host` is this Mac as another machine names it, where the client is
     /// there; else the client is on this Mac.
     ///
@@ -39,7 +64,12 @@ impl Connection {
         let program = seen.subject.program().to_owned();
         match (&view.process, &view.server) {
             _ if !settings.is_empty() => {
-                Ok(Connection { view, said, settings, addresses: named_elsewhere(&evidence.interfaces) })
+                let addresses = named_elsewhere(&evidence.interfaces);
+                let opening = evidence.openings().iter().find(|opening| opening.port.contains(port));
+                let from = opening.and_then(Opening::source_now);
+                let row = status.ports.iter().find(|row| row.port == range);
+                let is_guarded = row.is_some_and(PortStatus::keeps_others_out);
+                Ok(Connection { view, said, from, is_guarded, settings, addresses })
             }
             (Some(_), Some(_)) => Err(AppError::NoSettings { port, program }),
             (Some(_), None) => Err(AppError::OtherProgram { port, program }),

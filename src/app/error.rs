@@ -49,7 +49,7 @@ pub enum AppError {
     #[error(transparent)]
     System(#[from] SystemError),
     // The path comes last: a menu shows the beginning of a long message.
-    #[error("{source} ({})", path.display())]
+    #[error("{source} ({}); mend that file, or take it away: each setting is then as it is at first", path.display())]
     Preferences { path: PathBuf, source: PreferencesError },
     #[error("cannot read the preferences: {source} ({})", path.display())]
     ReadPreferences { path: PathBuf, source: std::io::Error },

@@ -102,7 +102,7 @@ impl Evidence {
     }
 
     /// By the ledger; where that does not read, by what root last saw.
-    fn openings(&self) -> &[Opening] {
+    pub fn openings(&self) -> &[Opening] {
         match (&self.ledger, &self.report) {
             (Some(ledger), _) => &ledger.openings,
             (None, ReportFact::Read(report)) => &report.openings,

@@ -2,6 +2,7 @@
 
 use super::error::AppError;
 use crate::debuggers::ports::{DebugPort, usual_ports};
+use crate::prefs::Preferences;
 use crate::report::ReportFact;
 use crate::rules::ledger::{Ledger, Opening};
 use crate::rules::named_port::{ListProblem, NamedPort, PortsError, parse_ports};
@@ -25,11 +26,12 @@ impl LedgerPorts {
         }
     }
 
-    /// The ports to show.
+    /// The ports to show: the usual ones where it has none.
     pub fn shown(&self) -> Vec<DebugPort> {
         let only_open =
             self.open.iter().filter(|open| !self.managed.iter().any(|managed| managed.range == open.range));
-        self.managed.iter().chain(only_open).map(debug_port).collect()
+        let all: Vec<DebugPort> = self.managed.iter().chain(only_open).map(debug_port).collect();
+        if all.is_empty() { Preferences::default().shown() } else { all }
     }
 
     /// Reads what a user types for ports that are to be closed. A name stands for what is open by it, or else for what

@@ -8,5 +8,5 @@ pub type ReadPreferences = Result<Preferences, AppError>;
 
 /// The note that goes with a status or a change that did without the preferences.
 pub fn preferences_note(problem: &AppError) -> String {
-    format!("{problem}; until that is mended, ports can be closed and not opened")
+    format!("{problem}; until then ports can be closed and not opened, and the guard cannot be turned on")
 }

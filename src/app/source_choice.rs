@@ -4,7 +4,9 @@ use ipnet::IpNet;
 
 use super::error::AppError;
 use crate::rules::end_choice::EndChoice;
-use crate::rules::source::Source;
+use crate::rules::ledger::Ledger;
+use crate::rules::named_port::NamedPort;
+use crate::rules::source::{Source, host_text};
 
 /// A source before it is known which networks this Mac is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,23 @@ pub struct OpeningTerms {
     pub end: EndChoice,
     /// Whether they stay open on other networks.
     pub stay: bool,
+}
+
+/// The clause that says who was let in to these ports until now, and is not among those that they are open for.
+pub(super) fn shut_out(before: &Ledger, ports: &[NamedPort], from: &Source) -> String {
+    let is_in = |host: &IpNet| from.networks().is_none_or(|all| all.iter().any(|one| one.contains(host)));
+    let again = before.openings.iter().filter(|opening| ports.iter().any(|port| port.range == opening.port));
+    let hosts = again.filter_map(|opening| match &opening.from {
+        Source::Hosts { hosts } => Some(hosts),
+        _ => None,
+    });
+    let mut out: Vec<String> = hosts.flatten().filter(|host| !is_in(host)).map(host_text).collect();
+    out.dedup();
+    match out.as_slice() {
+        [] => String::new(),
+        [one] => format!("; {one} is no longer let in"),
+        all => format!("; {} are no longer let in", all.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,11 @@ impl ChangeOutput {
 impl CommandOutput for ChangeOutput {
     fn text(&self) -> String {
         let note = self.note.as_ref().map_or(String::new(), |note| format!("note: {note}\n"));
-        format!("{}\n{note}", self.response.message)
+        let ports = self.status.iter().flat_map(|status| &status.ports);
+        let exposed = ports.filter(|port| port.is_exposed_unasked());
+        let exposed: String =
+            exposed.map(|port| format!("note: {}; {}\n", port.because, port.next)).collect();
+        format!("{}\n{note}{exposed}", self.response.message)
     }
 
     fn json(&self) -> String {

@@ -164,6 +164,12 @@ impl ConnectOutput {
             (None, None, Some(process)) if view.forwards() => {
                 format!("{process} forwards it; the settings are for what usually is behind")
             }
+            (None, None, None) if !view.listeners.is_empty() => match view.usual_title() {
+                Some(title) => {
+                    format!("a program of another user; the settings are for {title}, which usually has it")
+                }
+                None => "a program of another user".to_owned(),
+            },
             _ => match view.usual_title() {
                 Some(title) => format!("nothing yet; the settings are for {title}, which usually has it"),
                 None => "what usually sits there".to_owned(),
@@ -176,9 +182,24 @@ impl ConnectOutput {
         view.debugger_title().and_then(|_| view.named_by())
     }
 
+    /// The client's machine, where our rules keep it out, and what lets it in.
+    fn kept_out(&self) -> Option<(IpAddr, String)> {
+        let client = self.client.filter(|_| !self.connection.view.awaits_editor())?;
+        Some((client, self.connection.way_in(client)?))
+    }
+
     /// The next step, with this Mac's name where its client is on another machine, which was said to know it by that.
     fn next_step(&self) -> String {
         let step = &self.connection.said.next_step;
+        if let Some((client, way_in)) = self.kept_out() {
+            return match self.connection.view.listeners.is_empty() {
+                true => format!(
+                    "let it in: `{way_in}`; then `portcullis connect {} --client {client}` says how to start the debugger for it",
+                    self.port
+                ),
+                false => format!("let it in: `{way_in}`"),
+            };
+        }
         match &self.host {
             Some(host) => step.replace(THIS_MAC, host),
             None => step.clone(),
@@ -258,7 +279,7 @@ impl ConnectOutput {
 
 impl CommandOutput for ConnectOutput {
     fn json(&self) -> String {
-        let Connection { view, said, settings, addresses } = &self.connection;
+        let Connection { view, said, settings, addresses, .. } = &self.connection;
         pretty(&ConnectJson {
             version: 1,
             port: self.port,
@@ -279,7 +300,11 @@ impl CommandOutput for ConnectOutput {
         let Connection { said, settings, .. } = &self.connection;
         let known = self.known().map_or_else(String::new, |known| format!(" ({known})"));
         let mut text = format!("port {}: {}{known}\n    {}\n", self.port, self.server(), said.sentence);
-        if said.state != Reachability::Reachable {
+        let kept_out = self.kept_out();
+        if let Some((client, _)) = &kept_out {
+            text += &format!("    {client} is not let in\n");
+        }
+        if said.state != Reachability::Reachable || kept_out.is_some() {
             text += &format!("    next: {}\n", self.next_step());
         }
         for Setting { client, how, text: setting } in settings {

@@ -22,7 +22,9 @@ use portcullis::pf::rulesets::Rulesets;
 use portcullis::pf::verdict::Decision;
 use portcullis::prefs::Preferences;
 use portcullis::report::{PfState, RulesetsReport};
+use portcullis::rules::ledger::Attachment;
 use portcullis::rules::named_port::NamedPort;
+use portcullis::rules::source::Source;
 use portcullis::status::wording::duration;
 
 pub const AFTER_HELP: &str = "Exit status: 0 passed, 1 blocked, 3 not known, 2 bad input. Without --conf: the rules \
@@ -243,10 +245,36 @@ impl ExplainCommand {
         let mut notes = vec![format!("by the rules that root saw {age} ago")];
         notes.extend(on_disk.map(|on_disk| on_disk.with_next_step()));
         let mut output = self.answer(&loaded, port, notes, Vec::new());
+        output.explanation.notes.extend(self.beside(evidence, &output.explanation));
         if in_doubt {
             output.is_in_doubt();
         }
         Ok(Box::new(output))
+    }
+
+    /// What rules alone do not say: whose the rule is that blocks, and whom else the port is open for.
+    fn beside(&self, evidence: &Evidence, explained: &Explanation) -> Vec<String> {
+        let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
+        let is_blocked = explained.verdict == Decision::Block;
+        let others =
+            explained.rule.as_ref().filter(|rule| is_blocked && !ours.contains(&rule.anchor.as_str()));
+        let others = others.map(|_| {
+            "that rule is not of Portcullis, which leaves it alone: let the connection in where it comes from, such as a VPN or another firewall".to_owned()
+        });
+        let opening = evidence.openings().iter().find(|opening| opening.port.contains(explained.port));
+        let chosen = opening.filter(|_| is_blocked && self.client.from == ClientHost::Network);
+        let chosen = chosen.and_then(|opening| match opening.source_now()? {
+            Source::Hosts { hosts } => {
+                let host = hosts.first()?.addr();
+                let whom = opening.from.in_words(1);
+                Some(format!(
+                    "the port is open for {whom}: `portcullis explain {} --from {host}`",
+                    explained.port
+                ))
+            }
+            _ => None,
+        });
+        others.into_iter().chain(chosen).collect()
     }
 
     /// Whether a change that was interrupted may have left the port open to this client: to this Mac it always is.

@@ -14,7 +14,7 @@ use portcullis::rules::end_choice::EndChoice;
 #[derive(Debug, clap::Args)]
 pub struct OpenCommand {
     /// The ports
-    #[arg(value_name = "PORTS", required = true)]
+    #[arg(value_name = "PORTS", required_unless_present = "from")]
     ports: Vec<String>,
     /// Whom to let in: any, lan (the networks this Mac is on now), or hosts and networks [default: as preferred]
     #[arg(long, value_name = "SOURCE", num_args = 1..)]
@@ -43,11 +43,20 @@ impl OpenCommand {
     pub fn run(self, context: &Context) -> Run {
         let app = context.app()?;
         let preferences = app.preferences()?;
-        let choice = match self.from.as_slice() {
+        let read = |typed: &str| preferences.ports(&typed::ports(typed));
+        // `--from 192.168.1.20 2345`: the ports came last, and were taken for sources.
+        let last = self.from.len().saturating_sub(1);
+        let (from, ports) = match self.from.split_at(last) {
+            (from, [ports]) if self.ports.is_empty() && SourceChoice::parse([ports.as_str()]).is_err() => {
+                (from, ports.clone())
+            }
+            _ => (self.from.as_slice(), self.ports.join(",")),
+        };
+        let choice = match from {
             [] => SourceChoice::parse([preferences.from.as_str()])?,
             given => SourceChoice::parse(given.iter().map(String::as_str))?,
         };
-        let ports = preferences.ports(&typed::ports(&self.ports.join(","))).map_err(AppError::from)?;
+        let ports = read(&ports).map_err(AppError::from)?;
         let from = app.source(&choice)?;
         let end = match (&self.lasts, &self.until) {
             _ if self.keep => EndChoice::Keep,

@@ -248,6 +248,10 @@ impl PortView {
                 .map(|server| server.mode.behind)
                 .filter(|step| !step.is_empty())
                 .map(str::to_owned),
+            is_strange: self.process.is_some()
+                && server.is_none()
+                && self.may_be().is_none()
+                && self.expected.named.is_none(),
             is_other: server.is_none() && self.process.as_ref().and_then(programs::role).is_some(),
             told_in_vain: self.told_in_vain.clone(),
             start: self.expected.debugger().map(|debugger| debugger.start_commands(port)),

@@ -36,6 +36,8 @@ pub struct Wording {
     pub runs_code: bool,
     /// Whether the program is known not to be a debugger.
     pub is_other: bool,
+    /// Whether there is a program of which it is not known that it is a debugger, nor that it may hold one.
+    pub is_strange: bool,
     /// The program's file, as a word of a shell.
     pub program_file: Option<String>,
     /// Where to look, and for what, where the program forwards the port.
@@ -46,8 +48,10 @@ pub struct Wording {
     pub is_paused: bool,
     /// Whether they let in the machines of another network than this Mac is on.
     pub is_elsewhere: bool,
-    /// Whether they do, and this Mac is on no network.
+    /// Whether they let somebody in, and this Mac is on no network.
     pub is_offline: bool,
+    /// Whether they let other machines in again by themselves, once this Mac is seen on its network.
+    pub is_awaited: bool,
     /// Why pf blocks it, where it does.
     pub pf_blocks: Option<String>,
     /// Why it is not known what pf does, where it is not.
@@ -245,6 +249,10 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
         },
         Reachability::BlockedEverywhere => format!("see which rule blocks it: `portcullis explain {port}`"),
         Reachability::WrongFamily => match (&subject.listen_v4, situation.bind.v6) {
+            _ if subject.is_open && subject.listen_everywhere.is_some() => {
+                let option = subject.listen_everywhere.as_deref().unwrap_or_default();
+                format!("restart it with `{option}`, so that clients of each family find it")
+            }
             (Some(option), _) => format!("restart it with `{option}`, or let the client use [::1]:{port}"),
             (None, Bind::Loopback) => format!("let the client use [::1]:{port}"),
             (None, _) => "let the client use an IPv6 address of this Mac".to_owned(),
@@ -263,8 +271,14 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
                 _ => format!("on this Mac, connect to it as it is; for another machine use {tunnel}"),
             }
         }
+        Reachability::BlockedByPf if subject.is_awaited => {
+            "wait until this Mac is on its network, where it opens again by itself".to_owned()
+        }
         Reachability::BlockedByPf if subject.is_paused => open_here(port),
         Reachability::BlockedByPf if subject.is_open => format!("see which rule blocks it: `portcullis explain {port}`"),
+        Reachability::BlockedByPf if subject.is_strange => format!(
+            "it is not known as a debugger; if it is one, open it for this network: `portcullis open {port} --from lan`"
+        ),
         Reachability::BlockedByPf => format!("open it for this network: `portcullis open {port} --from lan`"),
         Reachability::BlockedByAppFirewall => match situation.app_firewall {
             AppFirewallEffect::BlocksAll => {
@@ -296,6 +310,9 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             _ if situation.presence == Presence::Unknown => "see why: `portcullis doctor`".to_owned(),
             _ => "ask the owner of that process, or look again as root".to_owned(),
         },
+        Reachability::Reachable if subject.program.is_none() => {
+            "see whose program it is: `sudo portcullis status`".to_owned()
+        }
         Reachability::Reachable => format!("connect: `portcullis connect {port}` prints the settings"),
     }
 }
@@ -394,6 +411,8 @@ mod tests {
             near: Some("192.168.1.20".into()),
             awaits_debuggee: false,
             is_offline: false,
+            is_awaited: false,
+            is_strange: false,
             explain: None,
             runs_code: true,
             is_other: false,

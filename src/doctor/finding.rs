@@ -36,6 +36,7 @@ pub fn render(findings: &[Finding]) -> String {
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let (problems, unknown) = (count(Level::Problem), count(Level::Unknown));
     let mut text = match problems {
+        0 if count(Level::Advice) > 0 => "No problem was found, but see what is marked !".to_owned(),
         0 => "No problem was found".to_owned(),
         1 => "1 problem".to_owned(),
         _ => format!("{problems} problems"),

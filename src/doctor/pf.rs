@@ -63,8 +63,7 @@ pub fn anchors(facts: &DoctorFacts) -> Vec<Finding> {
 
 fn of_note(facts: &DoctorFacts, text: &str) -> Finding {
     if facts.preferences_problem.as_deref() == Some(text) {
-        let next = "mend it there, or take the file away: each setting is then as it is at first";
-        return finding(Level::Problem, "preferences", text, "that file", next);
+        return finding(Level::Problem, "preferences", text, "that file", "");
     }
     if facts.ledger_problem.as_deref().is_some_and(|because| unusable_ledger(because) == text) {
         let next = "begin a new one, in which everything is closed: `portcullis close --all`";

@@ -330,18 +330,26 @@ fn states(status: &Status, port: &PortStatus) -> [String; 3] {
     let two = |whole: String, short: &str| [whole, short.to_owned(), short.to_owned()];
     let word = if port.is_in_part() { "open in part" } else { "open" };
     let open = |rest: &str| {
-        let ([end, short_end], others) =
-            (ends(port), if port.lets_others_in() { ", others not kept out" } else { "" });
+        let [end, short_end] = ends(port);
+        let (others, short_others) = match port.lets_others_in() {
+            true => (", others not kept out", ", others get in"),
+            false => ("", ""),
+        };
         let whom = match source(port).as_str() {
             "this network" => String::new(),
             whom => format!(" for {whom}"),
         };
-        // That anyone gets in is never left out.
-        let least = if port.from == Some(Source::Any) { whom.as_str() } else { "" };
+        // That anyone gets in is never left out, nor who was chosen where that is short.
+        let is_named = match &port.from {
+            Some(Source::Any) => true,
+            Some(Source::Hosts { .. }) => whom.chars().count() <= BRIEF,
+            _ => false,
+        };
+        let least = if is_named { whom.as_str() } else { "" };
         [
             format!("{word} for {}{end}{others}{rest}", source(port)),
-            format!("{word}{whom}{short_end}{rest}"),
-            format!("{word}{least}{rest}"),
+            format!("{word}{whom}{short_end}{short_others}{rest}"),
+            format!("{word}{least}{short_others}{rest}"),
         ]
     };
     let not_seen = status.firewall.not_seen.as_ref();

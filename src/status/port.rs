@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::facts::{AppFirewall, Attempts, Facts};
 use super::firewall::GuardEffect;
-use super::network::PortNetwork;
+use super::network::{NetworkPlace, PortNetwork};
 use super::wording;
 use crate::diagnosis::wording::Wording;
 use crate::diagnosis::{Answer, AppFirewallEffect, Assessment, PortFacts, Presence, Reachability};
@@ -207,6 +207,12 @@ impl PortStatus {
         self.pf.anyone == Answer::Yes && self.from.as_ref().is_some_and(|from| *from != Source::Any)
     }
 
+    /// Whether pf is seen to keep out everyone that our rules do not let in.
+    pub fn keeps_others_out(&self) -> bool {
+        let is_own = self.from.is_some() || self.pf.network == Answer::No;
+        self.exceptions.is_empty() && self.pf.anyone == Answer::No && is_own
+    }
+
     /// Whether others get in, and not those that it is open for.
     pub fn keeps_its_own_out(&self) -> bool {
         let own = match &self.from {
@@ -402,6 +408,9 @@ fn assess(
         is_interrupted: matches!(pf, PfSight::Interrupted),
         is_elsewhere: matches!(pf, PfSight::Moved(_, MOVED)),
         is_offline: matches!(pf, PfSight::Moved(_, OFFLINE)),
+        is_awaited: opening
+            .filter(|opening| opening.is_paused() && !opening.away)
+            .is_some_and(|opening| PortNetwork::of(opening, &facts.networks).place == NetworkPlace::Unknown),
         explain: pf.seen().map(|verdict| explain_doubt(range, verdict, opening)),
         ..seen.subject.clone()
     };

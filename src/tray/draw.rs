@@ -223,7 +223,7 @@ impl RowTexts {
 /// What VoiceOver reads at the icon (NSAccessibility, `accessibilityLabel`).
 #[cfg(target_os = "macos")]
 fn set_accessible_name(tray: &TrayIcon, name: &str) {
-    use objc2_app_kit::NSAccessibility as _;
+    use objc2_app_kit::NSAccessibility;
     let button = objc2::MainThreadMarker::new().and_then(|thread| tray.ns_status_item()?.button(thread));
     if let Some(button) = button {
         button.setAccessibilityLabel(Some(&objc2_foundation::NSString::from_str(name)));

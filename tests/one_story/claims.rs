@@ -511,7 +511,7 @@ impl Judge<'_> {
         let is_there = next.contains("in the container or VM");
         let is_told = next.contains("listens on every address");
         self.check("start it for this Mac alone", is_open || !everywhere || is_told || is_there, said);
-        let opens = next.contains("`portcullis open");
+        let opens = next.contains("`portcullis open") && !next.starts_with("let it in");
         let is_here = opening.as_ref().is_none_or(|opening| self.is_of_this_network(opening));
         self.check("no opening of what is open", !(is_open && opens && is_here), said);
         // Another rule, or the guard, is what is to be looked at where nothing is open.
@@ -587,13 +587,16 @@ impl Judge<'_> {
                 self.check("connect and status", is_same && same_reach, || {
                     format!("{} {what}", same["because"])
                 });
+                let is_kept_out = said.text.contains(" is not let in");
+                let lets_in = is_kept_out && self.verdict(*port, client) == Verdict::Pass;
+                self.check("let in as explain says", !lets_in, || what.clone());
                 // Another machine was said to know this Mac by a name, which stands there.
                 let steps = [&same["next"], &said.json["next"]].map(|step| step.as_str().unwrap());
                 let [of_status, of_connect] = steps.map(|step| step.split("USER@").next());
                 let is_here = *client == "here";
                 let same_next =
                     is_of_range || if is_here { steps[0] == steps[1] } else { of_status == of_connect };
-                self.check("one next step", same_next, || format!("{} {what}", same["next"]));
+                self.check("one next step", same_next || is_kept_out, || format!("{} {what}", same["next"]));
             }
             self.claim(*port, range, said.json["because"].as_str().unwrap(), &what);
             self.step_for(range, self.known_opening(range), said.json["next"].as_str().unwrap());

@@ -44,7 +44,7 @@ fn what_ends_at_no_set_time_says_that_it_ends_with_its_network() {
     [x] 2345  Delve — open for this network
     [x] 2345  Delve — open until the restart
     [x] 2345  Delve — open for 10.0.0.5 until you leave
-    [x] 2345  Delve — open
+    [x] 2345  Delve — open for 10.0.0.5
     [x] 2345  Delve — open for 10.0.0.5
     [x] 2345  Delve — open for 10.0.0.5 until the restart
     ");
