@@ -11,3 +11,9 @@ if ! ls benches/*.rs >/dev/null 2>&1; then
 fi
 cargo bench --locked --no-default-features --benches
 scripts/ratio.sh
+is_mac && exit
+# The tray, optimised: medians.
+scripts/setup.sh build tray test
+cargo test --locked --release --test tray_dbus --no-run
+PORTCULLIS_ROUNDS=${PORTCULLIS_ROUNDS:-11} NO_AT_BRIDGE=1 dbus-run-session -- xvfb-run -a \
+    cargo test --locked --release --test tray_dbus -- --nocapture a_tray_starts 2>/dev/null | grep '^start to icon'

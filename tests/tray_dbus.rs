@@ -10,6 +10,7 @@ mod desktop;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use common::Lab;
 use desktop::{Desktop, PATIENCE, PROMPTLY, Running, Tray, clipboard};
@@ -545,4 +546,43 @@ fn without_a_display_it_says_so_in_one_line() {
         assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
         assert!(said.starts_with("portcullis: cannot show the tray: ") && said.contains(says), "{said}");
     }
+}
+
+/// `make bench` asks for more rounds (PORTCULLIS_ROUNDS), and prints their medians beside the command line's own opening.
+#[test]
+fn a_tray_starts_opens_and_shows_it() {
+    let given = std::env::var("PORTCULLIS_ROUNDS").ok();
+    let rounds: usize = given.map_or(1, |text| text.parse().expect("PORTCULLIS_ROUNDS is a number"));
+    let mut took = [const { Vec::new() }; 4];
+    for _ in 0..rounds {
+        let (desktop, lab) = (Desktop::new(), lab("on"));
+        let is_open = |port: &str| {
+            lab.rules().contains(&format!(
+                "pass in quick on ! lo0 proto tcp from any to any port = {port} flags any keep state"
+            ))
+        };
+        lab.portcullis(&["prefs", "from", "any"]).expect(0);
+        let began = Instant::now();
+        lab.portcullis(&["open", "9229"]).expect(0);
+        assert!(is_open("9229"));
+        took[3].push(began.elapsed());
+        lab.portcullis(&["close", "9229"]).expect(0);
+        let began = Instant::now();
+        let tray = desktop.tray(&lab);
+        tray.until_icon(Icon::Closed);
+        took[0].push(began.elapsed());
+        assert!(!is_open("2345"));
+        let began = Instant::now();
+        tray.click("2345");
+        tray.until(PATIENCE, "the rules are there", |_| is_open("2345"));
+        took[1].push(began.elapsed());
+        took[2].push(tray.until(PATIENCE, "the icon says so", |tray| tray.icon() == Some(Icon::Open)));
+        assert_eq!(tray.quit(), Some(0));
+    }
+    took.iter_mut().for_each(|all| all.sort());
+    let [start, rules, icon, command] = took.map(|all| all[all.len() / 2]);
+    println!(
+        "start to icon {start:?}, click to rules {rules:?} ({:.2} of `portcullis open`, {command:?}), icon after rules {icon:?}",
+        rules.as_secs_f64() / command.as_secs_f64()
+    );
 }

@@ -30,8 +30,15 @@ impl LedgerPorts {
     pub fn shown(&self) -> Vec<DebugPort> {
         let only_open =
             self.open.iter().filter(|open| !self.managed.iter().any(|managed| managed.range == open.range));
-        let all: Vec<DebugPort> = self.managed.iter().chain(only_open).map(debug_port).collect();
-        if all.is_empty() { Preferences::default().shown() } else { all }
+        let mut all: Vec<DebugPort> = self.managed.iter().chain(only_open).map(debug_port).collect();
+        if all.is_empty() {
+            return Preferences::default().shown();
+        }
+        // In the order in which they usually stand: a row is not to be elsewhere because a file does not read.
+        let usual = usual_ports();
+        let place = |port: &DebugPort| usual.iter().position(|usual| usual.port == port.port);
+        all.sort_by_key(|port| place(port).unwrap_or(usual.len()));
+        all
     }
 
     /// Reads what a user types for ports that are to be closed. A name stands for what is open by it, or else for what

@@ -240,7 +240,7 @@ pub(super) fn guard(effect: GuardEffect) -> &'static str {
 }
 
 pub(super) fn more(count: usize) -> String {
-    format!("{count} more: `portcullis status` lists them")
+    format!("{count} more: \u{201c}portcullis status\u{201d} lists them")
 }
 
 /// `2345  Delve`; the number alone of a port without a name.

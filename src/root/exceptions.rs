@@ -12,7 +12,7 @@ use crate::pf::rulesets::Rulesets;
 use crate::pf::verdict::Decision;
 use crate::port::PortRange;
 use crate::report::Note;
-use crate::rules::ledger::{Attachment, Guard, Ledger};
+use crate::rules::ledger::{Attachment, Guard, Ledger, Opening};
 use crate::rules::source::Source;
 
 /// One kind of client on one range.
@@ -38,10 +38,16 @@ pub fn exceptions(
     let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
     let mut ports = telling_ports(loaded, port);
     ports.truncate(MAXIMUM_PORTS);
+    // Whom `base` asked about as the network: chosen hosts stand in its place.
+    let source =
+        ledger.openings.iter().find(|opening| opening.port.overlaps(port)).and_then(Opening::source_now);
     let of_client = |client: NamedClient| {
         let wanted = wanted(ledger, port, client.host)?;
         let is_near = |net: &IpNet| net.contains(&client.host);
-        let is_near = loaded.interfaces().iter().any(|facts| facts.addresses.iter().any(is_near));
+        let is_near = match &source {
+            Some(Source::Hosts { hosts }) => hosts.iter().any(is_near),
+            _ => loaded.interfaces().iter().any(|facts| facts.addresses.iter().any(is_near)),
+        };
         let of_strangers = if is_near { base.network.verdict } else { base.anyone.verdict };
         let is_said = of_strangers != Decision::Unknown && of_strangers != wanted;
         let mut asked = ports.iter().filter(|_| !is_said).map(|port| ask(loaded, &client.query(*port)));

@@ -336,12 +336,14 @@ mod tests {
             ledger
         };
         let near = open(Source::Hosts { hosts: vec!["192.168.1.0/24".parse().unwrap()] });
+        let far = open(Source::Hosts { hosts: vec!["203.0.113.7/32".parse().unwrap()] });
         let any = open(Source::Any);
         let tables = BTreeMap::from([("vpn".to_owned(), vec!["198.51.100.0/24".to_owned()])]);
         let mut said = String::new();
         for (rule, ledger) in [
             ("block drop in quick proto tcp from 203.0.113.0/24 to any port = 2345", &any),
             ("pass in quick proto tcp from 203.0.113.0/24 to any port = 2345", &closed),
+            ("pass in quick proto tcp from 192.168.1.0/24 to any port = 2345", &far),
             ("pass in quick inet6 proto tcp from 2001:db8::/32 to any port 2000:3000", &near),
             ("pass in quick proto tcp from <vpn> to any port = 2345", &closed),
             // General policies.
@@ -368,6 +370,8 @@ mod tests {
           rule 0 of the main ruleset keeps 203.0.113.0/24 out of port 2345, which our rules open
         pass in quick proto tcp from 203.0.113.0/24 to any port = 2345
           rule 0 of the main ruleset lets 203.0.113.0/24 in to port 2345, which our rules close
+        pass in quick proto tcp from 192.168.1.0/24 to any port = 2345
+          rule 0 of the main ruleset lets 192.168.1.0/24 in to port 2345, which our rules close
         pass in quick inet6 proto tcp from 2001:db8::/32 to any port 2000:3000
           rule 0 of the main ruleset lets 2001:db8::/32 in to port 2345, which our rules close
         pass in quick proto tcp from <vpn> to any port = 2345
