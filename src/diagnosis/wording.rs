@@ -310,6 +310,9 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
             _ if situation.presence == Presence::Unknown => "see why: `portcullis doctor`".to_owned(),
             _ => "ask the owner of that process, or look again as root".to_owned(),
         },
+        Reachability::Reachable if subject.is_strange => {
+            "it is not known as a debugger: let the debugger listen on another port".to_owned()
+        }
         Reachability::Reachable if subject.program.is_none() => {
             "see whose program it is: `sudo portcullis status`".to_owned()
         }

@@ -417,7 +417,8 @@ fn assess(
     let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);
     let said = Assessment::of(&seen.situation(pf.families(), app_firewall), &subject);
     let state = state(facts, report, range);
-    let is_exposed = state == PortState::Unmanaged && subject.runs_code && said.reach.anyone == Answer::Yes;
+    let may_run_code = subject.runs_code || subject.is_strange;
+    let is_exposed = state == PortState::Unmanaged && may_run_code && said.reach.anyone == Answer::Yes;
     let protect = is_exposed.then(|| PROTECT.to_owned());
     let others_too = opening.is_some_and(|opening| opening.from != Source::Any)
         && said.state == Reachability::Reachable
@@ -435,7 +436,7 @@ fn assess(
 /// It is open for some, and nothing keeps the others out.
 const KEEP_OTHERS_OUT: &str = "keep others out: `portcullis guard on`";
 
-/// A debugger listens for every machine, and nothing is in its clients' way.
+/// A debugger listens for every machine, or what may be one, and nothing is in its clients' way.
 const PROTECT: &str = "keep other machines out: `portcullis guard on`";
 
 /// The Application Firewall in the terms of the judgement. Only "blocked" is to be trusted in what it says of a program.
