@@ -68,7 +68,8 @@ fn a_click_opens_the_port_and_another_closes_it() {
     tray.until_checked("2345  Delve", true);
     assert_eq!(tray.rows()[0].label, "1 port is open for this network");
     // Somebody may listen there on the machine that runs the test, and is then named behind it.
-    assert!(tray.row("2345  Delve — open for this network").is_some(), "{:?}", tray.rows());
+    // Late in the day its end is of the next one, and takes the room.
+    assert!(tray.row("2345  Delve — open").is_some(), "{:?}", tray.rows());
     assert_ne!(tray.icon_file(), closed_file);
     let rules = lab.rules();
     let passes =

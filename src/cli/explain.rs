@@ -252,7 +252,7 @@ impl ExplainCommand {
         Ok(Box::new(output))
     }
 
-    /// What rules alone do not say: whose the rule is that blocks, and whom else the port is open for.
+    /// What rules alone do not say: whose the rule is that blocks, whom else the port is open for, and where the rest is said.
     fn beside(&self, evidence: &Evidence, explained: &Explanation) -> Vec<String> {
         let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
         let is_blocked = explained.verdict == Decision::Block;
@@ -274,7 +274,11 @@ impl ExplainCommand {
             }
             _ => None,
         });
-        others.into_iter().chain(chosen).collect()
+        // pf is one of several reasons.
+        let is_from_outside = self.to.is_none() && self.client.from != ClientHost::Loopback;
+        let whole = is_from_outside
+            .then(|| format!("who listens there, and what to do: `portcullis doctor {}`", explained.port));
+        others.into_iter().chain(chosen).chain(whole).collect()
     }
 
     /// Whether a change that was interrupted may have left the port open to this client: to this Mac it always is.

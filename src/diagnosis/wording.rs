@@ -230,7 +230,8 @@ pub fn next_step(situation: &Situation, subject: &Wording) -> String {
     let port = &subject.port;
     let first = situation.causes().first().copied();
     if subject.is_other {
-        return format!("start the debugger on another port, or stop what has port {port}");
+        let program = subject.program().trim_end_matches(',');
+        return format!("start the debugger on another port, or stop {program}, which has port {port}");
     }
     match situation.state() {
         Reachability::NoListener => start_step(subject),
