@@ -104,6 +104,10 @@ fn a_machine_that_is_not_let_in_is_told_of_with_what_lets_it_in() {
     // As it is said, with the ports behind the hosts too; and who is no longer let in is named.
     lab.portcullis(&["open", "--from", "192.168.1.20", "192.168.1.21", "2345"]).expect(0);
     assert!(next("192.168.1.21").starts_with("start the debugger first"), "{}", next("192.168.1.21"));
+    lab.portcullis(&["open", "2345", "--from", "lan"]).expect(0);
+    let both = "let it in: `portcullis open 2345 --from 192.168.1.0/24 10.0.0.5`";
+    assert!(next("10.0.0.5").starts_with(both), "{}", next("10.0.0.5"));
+    lab.portcullis(&["open", "2345", "--from", "192.168.1.20", "192.168.1.21"]).expect(0);
     let said = lab.portcullis(&["open", "2345", "--from", "192.168.1.21"]).expect(0).out;
     assert!(said.contains("; 192.168.1.20 is no longer let in"), "{said}");
 }

@@ -9,7 +9,7 @@ use crate::diagnosis::Assessment;
 use crate::os::Interface;
 use crate::port::PortRange;
 use crate::rules::ledger::Opening;
-use crate::rules::source::{Source, host_text};
+use crate::rules::source::{Source, host_text, is_link_local};
 use crate::status::PortStatus;
 
 /// How to connect to a port.
@@ -39,11 +39,10 @@ impl Connection {
         if is_in || !self.is_guarded || client.is_loopback() || self.view.is_loopback_only() {
             return None;
         }
-        let others = match &self.from {
-            Some(Source::Hosts { hosts }) => hosts.iter().map(host_text).collect(),
-            _ => Vec::new(),
-        };
-        let all: Vec<String> = others.into_iter().chain([client.to_string()]).collect();
+        // An opening takes the place of the one before: who is in already is to stay in.
+        let others = self.from.iter().filter_map(Source::networks).flatten();
+        let others = others.filter(|network| !is_link_local(network)).map(host_text);
+        let all: Vec<String> = others.chain([client.to_string()]).collect();
         Some(format!("portcullis open {} --from {}", self.view.port, all.join(" ")))
     }
 

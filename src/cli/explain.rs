@@ -252,7 +252,8 @@ impl ExplainCommand {
         Ok(Box::new(output))
     }
 
-    /// What rules alone do not say: whose the rule is that blocks, whom else the port is open for, and where the rest is said.
+    /// The notes that rules alone do not give: that a rule which blocks is another program's, which hosts the port is open for,
+    /// and which command tells the rest.
     fn beside(&self, evidence: &Evidence, explained: &Explanation) -> Vec<String> {
         let ours = [Attachment::Apple.anchor(), Attachment::Classic.anchor()];
         let is_blocked = explained.verdict == Decision::Block;

@@ -48,7 +48,7 @@ pub struct Wording {
     pub is_paused: bool,
     /// Whether they let in the machines of another network than this Mac is on.
     pub is_elsewhere: bool,
-    /// Whether they let somebody in, and this Mac is on no network.
+    /// Whether they let in the machines of a network, while this Mac is on none.
     pub is_offline: bool,
     /// Whether they let other machines in again by themselves, once this Mac is seen on its network.
     pub is_awaited: bool,
