@@ -267,10 +267,7 @@ impl App {
     /// Reads what a user types for ports that are not to be opened: by the names that the preferences know, or, where they do
     /// not read, by those in the ledger and the usual ones.
     pub fn ports_named(&self, text: &str, preferences: &ReadPreferences) -> Result<Vec<NamedPort>, AppError> {
-        match preferences {
-            Ok(preferences) => Ok(preferences.ports(text)?),
-            Err(problem) => LedgerPorts::of(self.ledger(), &self.report()).parse(text, problem),
-        }
+        LedgerPorts::named(text, preferences, || LedgerPorts::of(self.ledger(), &self.report()))
     }
 
     /// Opens ports. Where the guard was never chosen and pf is off, `answer` says whether it goes on with them; `None`:

@@ -70,10 +70,7 @@ pub struct Observation {
 impl Evidence {
     /// [`App::ports_named`](super::App::ports_named), by the ledger as it was read.
     pub fn ports_named(&self, text: &str, preferences: &ReadPreferences) -> Result<Vec<NamedPort>, AppError> {
-        match preferences {
-            Ok(preferences) => Ok(preferences.ports(text)?),
-            Err(problem) => LedgerPorts::of(self.ledger.clone(), &self.report).parse(text, problem),
-        }
+        LedgerPorts::named(text, preferences, || LedgerPorts::of(self.ledger.clone(), &self.report))
     }
 
     /// What root saw, where that speaks of now.

@@ -1,6 +1,7 @@
 //! The ports that are known without the preferences, so that what is open can be seen and closed while they do not read.
 
 use super::error::AppError;
+use super::read_preferences::ReadPreferences;
 use crate::debuggers::ports::{DebugPort, usual_ports};
 use crate::prefs::Preferences;
 use crate::report::ReportFact;
@@ -39,6 +40,18 @@ impl LedgerPorts {
         let place = |port: &DebugPort| usual.iter().position(|usual| usual.port == port.port);
         all.sort_by_key(|port| place(port).unwrap_or(usual.len()));
         all
+    }
+
+    /// Reads what a user types for ports: by the preferences, and where these do not read by [`LedgerPorts::parse`].
+    pub fn named(
+        text: &str,
+        preferences: &ReadPreferences,
+        known: impl FnOnce() -> Self,
+    ) -> Result<Vec<NamedPort>, AppError> {
+        match preferences {
+            Ok(preferences) => Ok(preferences.ports(text)?),
+            Err(problem) => known().parse(text, problem),
+        }
     }
 
     /// Reads what a user types for ports that are to be closed. A name stands for what is open by it, or else for what

@@ -64,13 +64,21 @@ pub struct OpeningTerms {
 
 /// The clause that says who was let in to these ports until now, and is not among those that they are open for.
 pub(super) fn shut_out(before: &Ledger, ports: &[NamedPort], from: &Source) -> String {
-    let is_in = |host: &IpNet| from.networks().is_none_or(|all| all.iter().any(|one| one.contains(host)));
+    let Some(now) = from.networks() else { return String::new() };
     let again = before.openings.iter().filter(|opening| ports.iter().any(|port| port.range == opening.port));
-    let hosts = again.filter_map(|opening| match &opening.from {
-        Source::Hosts { hosts } => Some(hosts),
-        _ => None,
-    });
-    let mut out: Vec<String> = hosts.flatten().filter(|host| !is_in(host)).map(host_text).collect();
+    let mut out = Vec::new();
+    for opening in again {
+        match opening.from.networks() {
+            None => return "; nobody else is let in any more".to_owned(),
+            Some(all) => out.extend(all.iter().filter(|old| !now.iter().any(|one| one.contains(*old)))),
+        }
+    }
+    let in_words = |old: &&IpNet| match now.iter().any(|one| old.contains(one)) {
+        true => format!("the rest of {}", host_text(old)),
+        false => host_text(old),
+    };
+    let mut out: Vec<String> = out.iter().map(in_words).collect();
+    out.sort();
     out.dedup();
     match out.as_slice() {
         [] => String::new(),
@@ -100,5 +108,22 @@ mod tests {
         {
             assert_eq!(read(bad).unwrap_err().exit_status(), 2, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn who_is_shut_out_is_named() {
+        use crate::rules::sample::{opening, source};
+        let out = |before: &str, from: &str| {
+            let before = Ledger { openings: vec![opening("2345", before, 0)], ..Ledger::default() };
+            shut_out(&before, &[before.openings[0].named_port()], &source(from))
+        };
+        assert_eq!(out("hosts:10.0.0.5,10.0.0.6", "hosts:10.0.0.6"), "; 10.0.0.5 is no longer let in");
+        assert_eq!(out("hosts:10.0.0.5,10.0.0.6", "lan:10.0.0.0/24"), "");
+        assert_eq!(out("lan:10.0.0.0/24", "hosts:10.0.0.6"), "; the rest of 10.0.0.0/24 is no longer let in");
+        let other = "; 10.0.0.0/24, fe80::/10 are no longer let in";
+        assert_eq!(out("lan:10.0.0.0/24,fe80::/10", "hosts:10.1.0.6"), other);
+        assert_eq!(out("any", "lan:10.0.0.0/24"), "; nobody else is let in any more");
+        assert_eq!(out("lan:10.0.0.0/24", "any"), "");
+        assert_eq!(shut_out(&Ledger::default(), &[], &source("hosts:10.0.0.6")), "");
     }
 }

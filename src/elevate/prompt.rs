@@ -1,9 +1,12 @@
 //! What the administrator prompt says: everything that the request may change, built from checked values only.
 
+use jiff::tz::TimeZone;
+
 use crate::port::PortRange;
 use crate::root::conf_lines::{self, ConfLine};
 use crate::root::request::{Operation, Permission, Request};
 use crate::rules::ends::EndKind;
+use crate::rules::evening::{duration_left, time_of_day};
 use crate::rules::ledger::{Changing, Guard, Ledger, Opening, Seconds};
 use crate::rules::ledger_change::uncovered;
 use crate::rules::named_port::NamedPort;
@@ -70,7 +73,10 @@ fn actions(request: &Request, facts: &PromptFacts) -> Vec<String> {
         Operation::Guard { on: true } => return Vec::new(),
         Operation::Guard { on: false } => "stop blocking closed debug ports".to_owned(),
         Operation::Log { minutes } => {
-            format!("record the headers of what the firewall logs for {}", minute_words(*minutes))
+            format!(
+                "record the headers of what the firewall logs for {}",
+                duration_left(Seconds::from(*minutes) * 60)
+            )
         }
         Operation::Undo { change, opens, unblocks } => {
             let mut parts = vec![format!("turn back change {change}")];
@@ -234,35 +240,16 @@ fn openings_after(request: &Request, ledger: &Ledger) -> Vec<Opening> {
 
 /// `for this network until 17:30`
 fn terms(from: &Source, (until, kind): (Option<Seconds>, EndKind), now: Seconds) -> String {
+    let clock = |until| time_of_day(until, now, &TimeZone::system());
     let until = match (until, kind) {
-        (Some(until), EndKind::Evening) => format!("the evening ({})", time_words(until, now)),
-        (Some(until), _) => time_words(until, now),
+        (Some(until), EndKind::Evening) => format!("the evening ({})", clock(until)),
+        (Some(until), _) => clock(until),
         (None, EndKind::Restart) => "this Mac restarts".to_owned(),
         (None, _) => "it is closed".to_owned(),
     };
     // It is the one place where it is decided.
     let risk = if *from == Source::Any { " (each client can run code as you)" } else { "" };
     format!("for {} until {until}{risk}", from.in_full())
-}
-
-/// `45 min`, `1 h`, `1 h 30 min`
-fn minute_words(minutes: u16) -> String {
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
-}
-
-/// The time of day in this time zone, with the date where it is another day than `now`.
-fn time_words(seconds: Seconds, now: Seconds) -> String {
-    let here = |seconds| {
-        let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
-        time.to_zoned_datetime(jiff::tz::TimeZone::system())
-    };
-    let (time, now) = (here(seconds), here(now));
-    let form = if time.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    time.strftime(form).to_string()
 }
 
 /// `port 2345 (dlv)`, `ports 2345 (dlv), 9229 (node)`. Each is named, however many there are.

@@ -19,6 +19,8 @@ use crate::rules::ledger::{Opening, Seconds};
 const LAST: Seconds = 30 * 60;
 /// How long an evening lasts that is begun when the day is over, or nearly.
 const LATE: Seconds = 2 * 60 * 60;
+/// For so many seconds ahead a time of day has one meaning, past midnight too.
+const SOON: Seconds = 12 * 60 * 60;
 
 /// An evening, as seen from a moment before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +50,15 @@ fn local(time: Seconds, zone: &TimeZone) -> Option<DateTime> {
     Some(zone.to_datetime(Timestamp::from_second(time).ok()?))
 }
 
-/// `18:30`, with the date where it is another day than that of `now`.
+/// `18:30`, with the date where it is another day than that of `now` and not within the next 12 hours.
 pub fn time_of_day(time: Seconds, now: Seconds, zone: &TimeZone) -> String {
     let (Some(there), Some(here)) = (local(time, zone), local(now, zone)) else {
         return format!("{time} s after 1970");
     };
     let clock = format!("{:02}:{:02}", there.hour(), there.minute());
     let (date, today) = (there.date(), here.date());
-    match date == today {
+    let is_soon = (0..SOON).contains(&time.saturating_sub(now));
+    match date == today || is_soon {
         true => clock,
         false => format!("{:04}-{:02}-{:02} {clock}", date.year(), date.month(), date.day()),
     }
@@ -142,6 +145,15 @@ mod tests {
         opening.until = Some(NOON + 30 * HOUR);
         assert_eq!(said(&opening).unwrap(), "until 2025-11-26 18:00, 30 h left");
         opening.restart = true;
+        let late = NOON + 12 * HOUR - 600;
+        opening.until = Some(late + 1200);
+        let tonight = in_words(&opening, late, &TimeZone::UTC).unwrap();
+        assert_eq!(tonight, "until 00:10 or this Mac restarts, 20 min left");
+        assert_eq!(
+            time_of_day(late, late + 1200, &TimeZone::UTC),
+            "2025-11-25 23:50",
+            "what is over has its date"
+        );
         opening.until = Some(NOON + 30);
         assert_eq!(said(&opening).unwrap(), "until 12:00 or this Mac restarts, 30 s left");
         opening.until = None;
