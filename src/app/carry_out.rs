@@ -7,6 +7,7 @@ use crate::elevate::{ElevateError, alert};
 use crate::menu::{MenuAction, OpenFor, OpenTerms, StoppableProcess};
 use crate::os;
 use crate::prefs::Preferences;
+use crate::rules::end_choice::EndChoice;
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::Source;
 
@@ -91,16 +92,19 @@ impl App {
         preferences: &Preferences,
     ) -> Result<(), AppError> {
         let openings = self.ledger().unwrap_or_default().openings;
-        let now = openings.into_iter().find(|opening| opening.port == port.range).map(|opening| opening.from);
-        let from = match (&terms.from, now) {
+        let open = openings.into_iter().find(|opening| opening.port == port.range);
+        let kept = open.as_ref().map(|opening| EndChoice::of(opening, self.system.now()));
+        let stay = open.as_ref().is_some_and(|opening| opening.stay);
+        let from = match (&terms.from, open.map(|opening| opening.from)) {
             (Some(OpenFor::Network), _) => self.source(&SourceChoice::Lan)?,
             (Some(OpenFor::Anyone), _) => Source::Any,
             (Some(OpenFor::Also(address)), now) => also(now, (*address).into()),
             (None, Some(now)) if terms.end.is_some() => now,
             (None, _) => self.preferred_terms(preferences)?.from,
         };
-        let end = terms.end.unwrap_or_else(|| preferences.end());
-        let terms = OpeningTerms { from, end, stay: false };
+        // Whoever is let in beside, the port closes when it would have.
+        let end = terms.end.or(kept.filter(|_| terms.from.is_some())).unwrap_or_else(|| preferences.end());
+        let terms = OpeningTerms { from, end, stay };
         self.open(std::slice::from_ref(port), terms, None, preferences)?;
         Ok(())
     }

@@ -65,8 +65,14 @@ pub fn rows(facts: &MenuFacts, state: &MenuState, layout: &MenuLayout) -> Vec<Me
 /// Close All, the ports of last time, and the last change turned back.
 fn actions_on_all(facts: &MenuFacts, state: &MenuState) -> [MenuRow; 3] {
     let MenuFacts { status, offers } = facts;
-    let may_close = [PortState::Open, PortState::MayBeOpen, PortState::Unknown];
-    let closable = status.interrupted || status.ports.iter().any(|port| may_close.contains(&port.state));
+    // Before anything was changed nothing can be open; later, what is not known may be.
+    let is_new = offers.is_first_run && status.firewall.is_stock;
+    let may_be_open = |state: PortState| match state {
+        PortState::Open | PortState::MayBeOpen => true,
+        PortState::Unknown => !is_new,
+        PortState::Closed | PortState::LetIn | PortState::Unmanaged => false,
+    };
+    let closable = status.interrupted || status.ports.iter().any(|port| may_be_open(port.state));
     let closes = closable.then_some(MenuAction::CloseAll);
     let is_open = |port: &NamedPort| {
         status.ports.iter().any(|shown| shown.port == port.range && shown.state == PortState::Open)

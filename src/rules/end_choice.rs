@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
-use crate::rules::ends::{EndKind, EndOfDay};
+use crate::rules::ends::{EndKind, EndOfDay, EveningEnd};
 use crate::rules::evening::{duration_left, evening, time_of_day};
-use crate::rules::ledger::Seconds;
+use crate::rules::ledger::{Opening, Seconds};
 
 /// When an opening is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,19 @@ impl EndChoice {
         parsed.map_err(|_| EndChoiceError::Preference(shortened(text)))
     }
 
+    /// The end that an opening has, to be asked for once more at `now`.
+    pub fn of(opening: &Opening, now: Seconds) -> Self {
+        let left = |until: Seconds| EndChoice::For(until.saturating_sub(now).max(Self::LEAST));
+        match (opening.kind(), opening.evening) {
+            (EndKind::Restart, _) => EndChoice::Restart,
+            // It has had its 30 minutes more.
+            (_, Some(EveningEnd::Extended)) | (EndKind::Time, _) => {
+                opening.until.map_or(EndChoice::Keep, left)
+            }
+            (EndKind::Evening, _) => EndChoice::Evening,
+        }
+    }
+
     /// The end as seen from `now`: its instant, and what it is. Errors: it is past.
     pub fn end(
         self,
@@ -154,6 +167,25 @@ mod tests {
 
     fn ends(choice: EndChoice) -> Result<(Option<Seconds>, EndKind), EndChoiceError> {
         choice.end(NOON, EndOfDay::default(), &TimeZone::UTC)
+    }
+
+    #[test]
+    fn the_end_of_an_opening_can_be_asked_for_again() {
+        let again = |until: Option<Seconds>, restart: bool, evening: Option<EveningEnd>| {
+            let opening = crate::rules::sample::opening("2345", "any", 0);
+            EndChoice::of(&Opening { until, restart, evening, ..opening }, NOON)
+        };
+        assert_eq!(again(None, false, None), EndChoice::Keep);
+        assert_eq!(again(None, true, None), EndChoice::Restart);
+        assert_eq!(again(Some(NOON + 3000), false, None), EndChoice::For(3000));
+        assert_eq!(
+            again(Some(NOON + 3000), true, None),
+            EndChoice::For(3000),
+            "a set time, and the boot beside"
+        );
+        assert_eq!(again(Some(NOON - 5), false, None), EndChoice::For(EndChoice::LEAST));
+        assert_eq!(again(Some(NOON + 3000), false, Some(EveningEnd::Due)), EndChoice::Evening);
+        assert_eq!(again(Some(NOON + 3000), false, Some(EveningEnd::Extended)), EndChoice::For(3000));
     }
 
     #[test]

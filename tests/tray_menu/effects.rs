@@ -31,7 +31,7 @@ fn asks_to_close(lab: &Lab) -> usize {
 
 /// Whether a click on it opens ports, for which the preferences have to read.
 pub fn opens(row: &Row) -> bool {
-    let begins = ["Open ", "For ", "Next: Open", "Keep "];
+    let begins = ["Open ", "Next: Open", "Keep "];
     let is_port = row.checked == Some(false) && row.label.contains(" — ");
     // A tick that goes, such as the guard's, needs none.
     let is_on = row.checked == Some(true) && row.label.starts_with("Keep ");
@@ -121,6 +121,20 @@ fn by_port(lab: &Lab, row: &Row, menus: &[String]) -> Option<Effect> {
             until.is_some_and(|until| (seconds - 60..=seconds).contains(&(until - portcullis::os::now())))
         })
     };
+    // Whoever it is for, an opening ends as before.
+    let for_whom = |is: fn(&Source) -> bool| {
+        let port = port.clone();
+        let ends = opening(lab, &port).map(|before| (before.kind(), before.until));
+        holds(move |lab, _, _| {
+            opening(lab, &port).is_some_and(|now| {
+                is(&now.from)
+                    && ends.is_none_or(|(kind, until)| {
+                        let moved = now.until.zip(until).map_or(0, |(now, until)| (now - until).abs());
+                        now.kind() == kind && now.until.is_some() == until.is_some() && moved < 60
+                    })
+            })
+        })
+    };
     Some(match row.label.as_str() {
         label if label.contains(" — ") && row.checked.is_some() => {
             let (port, was_open) = (first_word(label), row.checked == Some(true));
@@ -136,8 +150,8 @@ fn by_port(lab: &Lab, row: &Row, menus: &[String]) -> Option<Effect> {
         "Open for 2 Hours…" => ends_in(7200),
         "Open Until Restart…" => is(|opening| opening.kind() == EndKind::Restart),
         "Open Until I Close It…" => is(|opening| opening.until.is_none() && !opening.restart),
-        "For This Network…" => is(|opening| matches!(opening.from, Source::Lan { .. })),
-        "For Anyone (can run code as you)…" => is(|opening| opening.from == Source::Any),
+        "Open for This Network…" => for_whom(|from| matches!(from, Source::Lan { .. })),
+        "Open for Anyone (can run code as you)…" => for_whom(|from| *from == Source::Any),
         "Next: Open for Other Machines…" => is(|_| true),
         label if label.contains("Let In") => holds(|lab, _, _| {
             let client: ipnet::IpNet = "192.168.1.20/32".parse().unwrap();

@@ -62,7 +62,7 @@ pub const TASKS: [Task; 11] = [
     task(
         "who may connect",
         "one open",
-        &["Details", "2345", "For Anyone"],
+        &["Details", "2345", "Open for Anyone"],
         4,
         Asked,
         Some(|lab| opening(lab, "2345").is_some_and(|opening| opening.from.to_string() == "any")),
