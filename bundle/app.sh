@@ -35,8 +35,8 @@ fi
 
 # compile PROGRAM FEATURES: a stripped PROGRAM for every target, as one file in $work.
 compile() {
-    local program=$1 features=$2 each built=() profile=release
-    [ "$program" != portcullis-helper ] || profile=helper
+    local program=$1 features=$2 each built=() profile=small
+    [ "$program" != portcullis ] || profile=release
     for each in "${targets[@]}"; do
         say "building $program for $each"
         # shellcheck disable=SC2086 # options
@@ -64,7 +64,7 @@ else
     ln -sf "$(command -v llvm-objcopy-22)" "$work/bin/rust-objcopy"
     cross() {
         PATH="$work/bin:/usr/bin:/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 SDKROOT="$PWD/bundle" \
-            CARGO_TARGET_DIR="$target/bundle/cargo" CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_HELPER_STRIP=false \
+            CARGO_TARGET_DIR="$target/bundle/cargo" CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_SMALL_STRIP=false \
             env -u RUSTUP_TOOLCHAIN /usr/bin/cargo --config bundle/cargo-cross.toml "$@" -Zbuild-std=std,panic_abort
     }
     strip_program() { llvm-strip-22 "$1"; }

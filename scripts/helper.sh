@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
-cargo build --locked --profile helper --no-default-features --bin portcullis-helper
-helper=$PWD/$target/helper/portcullis-helper
-case $target in /*) helper=$target/helper/portcullis-helper ;; esac
+cargo build --locked --profile small --no-default-features --bin portcullis-helper
+helper=$PWD/$target/small/portcullis-helper
+case $target in /*) helper=$target/small/portcullis-helper ;; esac
 PORTCULLIS_RELEASED_HELPER=$helper cargo test --locked --no-default-features --test helper_links -- --nocapture

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# `make idle`: what the tray costs while nothing happens, and while pf's log is recorded, in a real panel (xfce4-panel) on a screen
-# that nobody sees. The tray is the optimised one, unless PROFILE=dev.
+# `make idle`: what the tray costs while nothing happens, and while pf's log is recorded, in a session of Xfce as it is at first,
+# on a screen that nobody sees: libraries that its programs share are shared here too. The tray is the released one, unless PROFILE=dev.
 #
 # A switch is one of any thread, voluntary or not (proc(5), status); PSS is what /proc/PID/smaps_rollup says. Beside it nm-applet is
-# measured in the same minute, where there is one.
+# measured in the same minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/common.sh
@@ -11,14 +11,13 @@ cd "$(dirname "$0")/.."
 # Inside the screen and the session bus, below.
 if [ "${1:-}" != --inside ]; then
     is_mac && die "this counts as Linux does"
-    scripts/setup.sh build tray pictures
-    profile=${PROFILE:-release}
+    scripts/setup.sh build tray desktop
+    profile=${PROFILE:-small}
     cargo build --locked --bins --profile "$profile"
     base=$(mktemp -d)
     trap 'rm -rf --one-file-system "$base"' EXIT
-    mkdir -p "$base"/{home,runtime,config/xfce4/xfconf/xfce-perchannel-xml}
+    mkdir -p "$base"/{home,runtime,config}
     chmod 700 "$base/runtime"
-    sed 's/IS_DARK/false/' scripts/pictures/panel.xml >"$base/config/xfce4/xfconf/xfce-perchannel-xml/xfce4-panel.xml"
     alone=()
     unshare --map-root-user --net true 2>/dev/null && alone=(unshare --map-root-user --net)
     env -u DISPLAY -u WAYLAND_DISPLAY -u DBUS_SESSION_BUS_ADDRESS \
@@ -35,17 +34,18 @@ pss() { awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup"; }
 
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
+# What such a session starts.
+for program in xfwm4 xfsettingsd 'Thunar --daemon' xfdesktop xfce4-power-manager nm-applet \
+    "$(find /usr/lib -path '*/notifyd/xfce4-notifyd' -print -quit)"; do
+    $program >/dev/null 2>&1 &
+    started+=($!)
+    [ "$program" != nm-applet ] || applet=$!
+done
 start_panel
 portcullis guard on
 "$programs/portcullis-tray" --lab "$lab" >/dev/null 2>&1 &
 tray=$!
 started+=($tray)
-applet=
-if have nm-applet; then
-    nm-applet >/dev/null 2>&1 &
-    applet=$!
-    started+=($applet)
-fi
 # Waits until the tray has come to rest, which a busy machine puts off.
 rest() {
     local before
@@ -75,9 +75,7 @@ minute() {
 rest
 minute $tray $applet
 idle=${counted[0]} memory=$(pss $tray)
-beside=
-[ -z "$applet" ] || beside=" (nm-applet: ${counted[1]}, $(pss "$applet") kB)"
-say "idle 60 s: switches $idle (to be at most 1), PSS $memory kB (10240)$beside"
+say "idle 60 s: switches $idle (to be at most 1), PSS $memory kB (10240); nm-applet: ${counted[1]}, $(pss "$applet") kB"
 
 portcullis log --for 10m
 recorder=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$lab/Library/Application Support/Portcullis/recording.json")

@@ -5,7 +5,7 @@
 #
 #   build   a Rust compiler and a linker                 tray   the tray's libraries
 #   lint    rustfmt and clippy                           test   a display and a bus without a screen, a debugger
-#   pictures  a panel, and what takes pictures of it
+#   pictures  a panel, and what takes pictures of it     desktop  what a session of Xfce runs
 #   macos   the standard library for both Apple targets  app    linker, signer and packer of the app
 #   fuzz    cargo-fuzz, and a compiler for its library
 #   mac-run  the linker for programs of macOS that are run here
@@ -114,6 +114,10 @@ pictures() {
     packages xfce4-panel xfconf dbus xvfb xauth xdotool imagemagick x11-utils fonts-dejavu-core adwaita-icon-theme iproute2 perl delve
 }
 
+desktop() {
+    packages xfce4 xfce4-notifyd xfce4-power-manager network-manager-gnome dbus xvfb xauth iproute2
+}
+
 macos() {
     if is_mac; then
         have rustup || die "the standard library for both Apple targets comes by rustup, and this Rust is not rustup's: install rustup, then try again"
@@ -186,7 +190,7 @@ command_of() {
 is_mac || have apt-get || die "set-up knows Debian, Ubuntu and macOS; elsewhere install Rust $wanted, GTK 3 and libayatana-appindicator, then use cargo"
 for part in "$@"; do
     case $part in
-    build | lint | tray | test | pictures | macos | app | fuzz | debuggers) "$part" ;;
+    build | lint | tray | test | pictures | desktop | macos | app | fuzz | debuggers) "$part" ;;
     mac-run) mac_run ;;
     *) die "no such part: $part" ;;
     esac

@@ -1,12 +1,13 @@
-//! The icon: drawn from SVG sources at 44 px, which is 22 pt on a Retina screen.
+//! The icon, at 44 px, which is 22 pt on a Retina screen: put together from layers that were drawn from SVG sources.
 //!
 //! The shape says the state, the colour the risk, since colour alone is lost on some eyes and some screens; a badge has the
 //! count of open ports, another what is worth a mark. No single colour
 //! stands out on every bar, and an app cannot know what a bar looks like: each shape has a dark contour, and a light one
 //! around that, of which one has a contrast of 3:1 to any bar.
+//!
+//! A drawing library would be an eighth of the program, for pictures that never change.
 
-use resvg::tiny_skia::{Pixmap, PremultipliedColorU8, Transform};
-use resvg::usvg;
+use std::io::Cursor;
 
 use portcullis::status::Icon;
 use portcullis::status::emblem::{Emblem, EmblemMark, Risk};
@@ -25,144 +26,134 @@ pub enum Ink {
 /// Width and height in pixels.
 pub const SIZE: u32 = 44;
 /// How wide a contour is: one point.
-const CONTOUR: u32 = 2;
-const DARK: u8 = 0x12;
-const LIGHT: u8 = 0xff;
+pub const CONTOUR: u32 = 2;
+/// What is dark and what is light, the contours too.
+const DARK: Colour = [0x12; 3];
+const LIGHT: Colour = [0xff; 3];
+/// What of a badge is in ink.
+const ALARM: Colour = [0xc4, 0x16, 0x1c];
 
-fn source(icon: Icon) -> &'static str {
-    match icon {
-        Icon::Closed => include_str!("../../resources/icons/closed.svg"),
-        Icon::Open => include_str!("../../resources/icons/open.svg"),
-        Icon::Off => include_str!("../../resources/icons/off.svg"),
-        Icon::Unknown => include_str!("../../resources/icons/unknown.svg"),
+/// Red, green, blue.
+type Colour = [u8; 3];
+/// Red, green, blue, premultiplied by the last, how opaque it is.
+type Pixel = [u8; 4];
+
+/// A part of the picture; each has its place in [`LAYERS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    Shape(Icon),
+    /// From 1 to 9.
+    Count(u8),
+    Mark(EmblemMark),
+}
+
+impl Layer {
+    /// In the order in which they stand in [`LAYERS`].
+    pub fn all() -> impl Iterator<Item = Layer> {
+        use EmblemMark::{Anyone, Blocked, Exposed, Waiting};
+        let shapes = [Icon::Closed, Icon::Open, Icon::Off, Icon::Unknown].map(Layer::Shape);
+        let marks = [Exposed, Waiting, Blocked, Anyone].map(Layer::Mark);
+        shapes.into_iter().chain((1..=9).map(Layer::Count)).chain(marks)
     }
 }
+
+/// A PNG of all layers, one below the other. Red is how much of a pixel is in ink, green how much is light, blue how much is
+/// dark. A test holds it to its sources, and writes it anew where it is asked to.
+const LAYERS: &[u8] = include_bytes!("../../resources/icons/layers.png");
 
 /// The colour of the shape.
-fn colour(risk: Risk) -> &'static str {
+fn colour(risk: Risk) -> Colour {
     match risk {
-        Risk::None => "#1fa463",
-        Risk::Some => "#f08a00",
-        Risk::High => "#e5383b",
-        Risk::Unknown => "#7d818c",
+        Risk::None => [0x1f, 0xa4, 0x63],
+        Risk::Some => [0xf0, 0x8a, 0x00],
+        Risk::High => [0xe5, 0x38, 0x3b],
+        Risk::Unknown => [0x7d, 0x81, 0x8c],
     }
 }
 
-/// The whole picture as SVG.
-fn svg(emblem: Emblem, ink: Ink) -> String {
-    let count = (emblem.count > 0).then(|| plate(&digit(emblem.count)));
-    let mark = emblem.mark.map(|mark| badge(&glyph(mark)));
-    let badges: String = count.into_iter().chain(mark).collect();
-    let shape = source(emblem.shape);
-    let shape = match ink {
-        Ink::Coloured => shape.replace("currentColor", colour(emblem.risk)),
-        // What is white in a shape stands on its colour.
-        Ink::White => shape.replace("#fff", "#121212").replace("currentColor", "#fff"),
-        Ink::Template => shape.replace("currentColor", "#000"),
-    };
-    shape.replace("</svg>", &format!("{badges}</svg>"))
-}
-
-/// At the top, a white disc with a dark edge, and what is drawn around its middle.
-fn badge(drawn: &str) -> String {
-    format!(
-        "<g transform=\"translate(33.5 10.5)\"><circle r=\"11\" fill=\"#121212\"/><circle r=\"9.5\" fill=\"#fff\"/>\
-         <g fill=\"none\" stroke=\"#121212\" stroke-width=\"3.4\" stroke-linecap=\"square\">{drawn}</g></g>"
-    )
-}
-
-/// At the bottom, a dark plate with a white digit: on a bar of 22 px a digit has 16 px, of which it needs each.
-fn plate(digit: &str) -> String {
-    format!(
-        "<g transform=\"translate(33 31.5)\"><rect x=\"-10.5\" y=\"-12.5\" width=\"21\" height=\"25\" rx=\"5\" \
-         fill=\"#121212\"/><g fill=\"none\" stroke=\"#fff\" stroke-width=\"4.4\" stroke-linecap=\"square\">{digit}</g></g>"
-    )
-}
-
-/// The strokes of a digit from 1 to 9, as a pocket calculator has them; of 1 the middle.
-fn digit(count: u8) -> String {
-    const STROKES: [&str; 7] = [
-        "M-4.4-8h8.8", // above
-        "M4.4-8v8",    // above, right
-        "M4.4 0v8",    // below, right
-        "M-4.4 8h8.8", // below
-        "M-4.4 0v8",   // below, left
-        "M-4.4-8v8",   // above, left
-        "M-4.4 0h8.8", // middle
-    ];
-    let lit: &[usize] = match count {
-        1 => return "<path d=\"M-2.6-6.2L.8-8V8\"/>".to_owned(),
-        2 => &[0, 1, 6, 4, 3],
-        3 => &[0, 1, 6, 2, 3],
-        4 => &[5, 6, 1, 2],
-        5 => &[0, 5, 6, 2, 3],
-        6 => &[0, 5, 6, 2, 3, 4],
-        7 => &[0, 1, 2],
-        8 => &[0, 1, 2, 3, 4, 5, 6],
-        _ => &[0, 1, 2, 3, 5, 6],
-    };
-    let strokes: String = lit.iter().filter_map(|stroke| STROKES.get(*stroke).copied()).collect();
-    format!("<path d=\"{strokes}\"/>")
-}
-
-fn glyph(mark: EmblemMark) -> String {
-    match mark {
-        EmblemMark::Exposed => "<path d=\"M0-5.2v4.8M0 5.4v.1\" stroke=\"#c4161c\" stroke-width=\"4.4\"/>",
-        EmblemMark::Waiting => "<path d=\"M-5.2 0h.1M0 0h.1M5.2 0h.1\"/>",
-        EmblemMark::Blocked => "<path d=\"M-3.4-3.4l6.8 6.8M3.4-3.4l-6.8 6.8\"/>",
-        EmblemMark::Anyone => "<circle r=\"4.4\"/>",
-    }
-    .to_owned()
-}
-
-/// The icon as rows of straight (not premultiplied) RGBA, `SIZE * SIZE * 4` bytes; `None` where its source does not
-/// read, which the tests rule out.
+/// The icon as rows of straight (not premultiplied) RGBA, `SIZE * SIZE * 4` bytes; `None` where [`LAYERS`] does not read,
+/// which the tests rule out.
 pub fn rgba(emblem: Emblem, ink: Ink) -> Option<Vec<u8>> {
-    let tree = usvg::Tree::from_str(&svg(emblem, ink), &usvg::Options::default()).ok()?;
-    let shape = rendered(&tree)?;
-    let drawn = if ink == Ink::Template { template(shape) } else { contoured(&shape) };
-    drawn.map(Pixmap::take_demultiplied)
-}
-
-/// Black where the drawing is dark, and nothing where it is white.
-fn template(mut drawn: Pixmap) -> Option<Pixmap> {
-    for pixel in drawn.pixels_mut() {
-        let white = [pixel.red(), pixel.green(), pixel.blue()].into_iter().min().unwrap_or_default();
-        *pixel = PremultipliedColorU8::from_rgba(0, 0, 0, pixel.alpha() - white)?;
+    let layers = decoded()?;
+    let painted = |layer: Layer, ink: Colour, light: Colour| {
+        let place = Layer::all().position(|one| one == layer)?;
+        let rows = layers.as_chunks::<3>().0.chunks((SIZE * SIZE) as usize).nth(place)?;
+        Some(rows.iter().map(move |covered| mixed(*covered, [ink, light, DARK])))
+    };
+    let (own, light) = match ink {
+        Ink::Coloured => (colour(emblem.risk), LIGHT),
+        // What is light in a shape stands on its colour.
+        Ink::White => (LIGHT, DARK),
+        Ink::Template => ([0; 3], LIGHT),
+    };
+    let mut drawn: Vec<Pixel> = painted(Layer::Shape(emblem.shape), own, light)?.collect();
+    let count = (emblem.count > 0).then(|| Layer::Count(emblem.count.min(9)));
+    for badge in count.into_iter().chain(emblem.mark.map(Layer::Mark)) {
+        drawn
+            .iter_mut()
+            .zip(painted(badge, ALARM, LIGHT)?)
+            .for_each(|(below, above)| *below = over(above, *below));
     }
-    Some(drawn)
+    let drawn = if ink == Ink::Template { template(&drawn) } else { contoured(&drawn) };
+    Some(drawn.into_iter().flat_map(straight).collect())
 }
 
-fn contoured(shape: &Pixmap) -> Option<Pixmap> {
-    let ink: Vec<f32> = shape.pixels().iter().map(|pixel| f32::from(pixel.alpha()) / 255.0).collect();
+/// The rows of [`LAYERS`], three bytes a pixel.
+pub fn decoded() -> Option<Vec<u8>> {
+    let mut reader = png::Decoder::new(Cursor::new(LAYERS)).read_info().ok()?;
+    let mut layers = vec![0; reader.output_buffer_size()?];
+    reader.next_frame(&mut layers).ok()?;
+    Some(layers)
+}
+
+/// The pixel that is covered by each of three colours so far: they do not lie over each other.
+fn mixed(covered: [u8; 3], colours: [Colour; 3]) -> Pixel {
+    let sum = |value: [u8; 3]| {
+        let parts = covered.iter().zip(value).map(|(covered, value)| u32::from(*covered) * u32::from(value));
+        ((parts.sum::<u32>() + 127) / 255).min(255) as u8
+    };
+    let [red, green, blue] = [0, 1, 2].map(|part| sum(colours.map(|colour| colour[part])));
+    [red, green, blue, sum([255; 3])]
+}
+
+fn over(above: Pixel, below: Pixel) -> Pixel {
+    let left = 255 - u32::from(above[3]);
+    [0, 1, 2, 3].map(|part| above[part].saturating_add(((u32::from(below[part]) * left + 127) / 255) as u8))
+}
+
+fn straight([red, green, blue, alpha]: Pixel) -> Pixel {
+    let part = |value: u8| match u32::from(alpha) {
+        0 => 0,
+        alpha => ((u32::from(value) * 255 + alpha / 2) / alpha).min(255) as u8,
+    };
+    [part(red), part(green), part(blue), alpha]
+}
+
+/// Black where the drawing is dark, and nothing where it is light.
+fn template(drawn: &[Pixel]) -> Vec<Pixel> {
+    let opaque = |[red, green, blue, alpha]: &Pixel| alpha.saturating_sub(*red.min(green).min(blue));
+    drawn.iter().map(|pixel| [0, 0, 0, opaque(pixel)]).collect()
+}
+
+fn contoured(shape: &[Pixel]) -> Vec<Pixel> {
+    let ink: Vec<f32> = shape.iter().map(|pixel| f32::from(pixel[3]) / 255.0).collect();
     // A dark contour around the shape, and a light one around both where they end: not in the gaps of the shape, which the
     // dark one fills, a little wider there, so that no speck of the bar is left in the gate.
     let [dark, in_gaps, light] = [CONTOUR, CONTOUR + 1, 2 * CONTOUR].map(|width| grown(&ink, width));
     let outside = outside(&dark);
-    let mut drawn = Pixmap::new(SIZE, SIZE)?;
-    for (place, pixel) in drawn.pixels_mut().iter_mut().enumerate() {
-        let own = shape.pixels()[place];
+    let drawn = shape.iter().enumerate().map(|(place, own)| {
         let [ink, light] = [ink[place], light[place]];
         let dark = if outside[place] { dark[place] } else { in_gaps[place] };
         // Each over the one before, as premultiplied parts of one.
         let white = if outside[place] { light * (1.0 - dark) } else { 0.0 };
-        let contour = (f32::from(LIGHT) * white + f32::from(DARK) * dark) * (1.0 - ink);
+        let contour =
+            |part: usize| (f32::from(LIGHT[part]) * white + f32::from(DARK[part]) * dark) * (1.0 - ink);
         let alpha = (255.0 * (ink + (dark + white) * (1.0 - ink))).round() as u8;
-        let part = |colour: u8| ((f32::from(colour) + contour).round() as u8).min(alpha);
-        let [red, green, blue] = [own.red(), own.green(), own.blue()].map(part);
-        *pixel = PremultipliedColorU8::from_rgba(red, green, blue, alpha)?;
-    }
-    Some(drawn)
-}
-
-/// The shape, with room around it for both contours.
-fn rendered(tree: &usvg::Tree) -> Option<Pixmap> {
-    let room = (2 * CONTOUR) as f32;
-    let side = SIZE as f32 - 2.0 * room;
-    let place = Transform::from_scale(side / tree.size().width(), side / tree.size().height());
-    let mut pixmap = Pixmap::new(SIZE, SIZE)?;
-    resvg::render(tree, place.post_translate(room, room), &mut pixmap.as_mut());
-    Some(pixmap)
+        let [red, green, blue] =
+            [0, 1, 2].map(|part| ((f32::from(own[part]) + contour(part)).round() as u8).min(alpha));
+        [red, green, blue, alpha]
+    });
+    drawn.collect()
 }
 
 /// How much of each pixel is covered once all ink has grown by `width` pixels to all sides.
@@ -432,10 +423,8 @@ mod tests {
 
     #[test]
     fn the_colours_of_the_risks_differ() {
-        let colours = [Risk::None, Risk::Some, Risk::High, Risk::Unknown].map(|risk| {
-            let number = u32::from_str_radix(&colour(risk)[1..], 16).unwrap();
-            [number >> 16 & 255, number >> 8 & 255, number & 255]
-        });
+        let colours =
+            [Risk::None, Risk::Some, Risk::High, Risk::Unknown].map(|risk| colour(risk).map(u32::from));
         for (one, first) in colours.iter().enumerate() {
             for second in &colours[one + 1..] {
                 let distance: u32 = first.iter().zip(second).map(|(one, other)| one.abs_diff(*other)).sum();

@@ -14,10 +14,14 @@ mod ending;
 mod error;
 mod event;
 mod icon;
+#[cfg(test)]
+mod icon_sources;
 mod instance;
 #[cfg(target_os = "linux")]
 mod panel;
 mod place;
+#[cfg(target_os = "linux")]
+mod theme;
 mod watch;
 
 use std::ffi::OsString;
@@ -104,12 +108,14 @@ fn start(app: App) -> Result<(), TrayError> {
 
 /// Shows the tray until Quit is clicked. To be called on the main thread.
 fn run(app: App) -> Result<(), TrayError> {
+    // Outlives the icon, whose files are in it.
+    let directory = place::icon_directory()?;
+    #[cfg(target_os = "linux")]
+    theme::plain(directory.path());
     run_launchd(&app);
     tell_of_the_place(&app);
     #[cfg(target_os = "linux")]
     panel::tell_of_none();
-    // Outlives the icon, whose files are in it.
-    let directory = place::icon_directory()?;
     let mut event_loop = {
         let build = || EventLoopBuilder::<Event>::with_user_event().build();
         place::without_panic(build).ok_or(TrayError::Display)?
