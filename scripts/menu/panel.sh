@@ -106,7 +106,11 @@ for y in $(seq 96 6 150); do
 done
 [ -n "$row" ] || die "no row of the panel's menu opens $PORT"
 portcullis close --all
-seen=$(wc -l <"$audit")
+# What is asked from here on; the log itself begins anew when it is long.
+asked=$lab/asked
+tail --quiet -n 0 -F "$audit" >"$asked" 2>/dev/null &
+started+=($!)
+sleep 1
 
 for click in $(seq "$clicks"); do
     open_menu
@@ -121,19 +125,18 @@ done
 sleep 2
 
 wrong=0 met=0
-while read -r asked; do
-    case $asked in
+while read -r what; do
+    case $what in
     "open $OTHER" | "close $OTHER") ;;
     "open $PORT" | "close $PORT") met=$((met + 1)) ;;
     *)
         wrong=$((wrong + 1))
-        say "wrong: $asked"
+        say "wrong: $what"
         ;;
     esac
-done < <(tail -n +$((seen + 1)) "$audit" |
-    sed -E 's/.*"do":"([a-z-]*)".*"ports":\[\{"name":"[^"]*","port":"?([0-9-]*).*/\1 \2/; t; s/.*"do":"([a-z-]*)".*/\1/' |
-    grep -vx tick)
+done < <(sed -E 's/.*"do":"([a-z-]*)".*"ports":\[\{"name":"[^"]*","port":"?([0-9-]*).*/\1 \2/; t; s/.*"do":"([a-z-]*)".*/\1/' \
+    "$asked" | grep -vx tick)
 say "$met of the clicks opened or closed $PORT; the others met it grey"
-[ "$met" -gt 0 ] || wrong=$((wrong + 1))
+[ "$met" -gt $((clicks / 2)) ] || wrong=$((wrong + 1))
 say "panel clicks $clicks, wrong $wrong"
 [ "$wrong" = 0 ]
