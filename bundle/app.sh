@@ -90,6 +90,10 @@ PORTCULLIS_HELPER_SHA256=$(sha256 "$work/portcullis-helper")
 export PORTCULLIS_HELPER_SHA256
 say "its SHA-256, which the app is compiled with: $PORTCULLIS_HELPER_SHA256"
 
+# What the app and the command line say that they are; of a copy without its history, the version alone.
+commit=$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || true)
+export PORTCULLIS_BUILD="$version${commit:+ ($commit)}"
+
 section "The app"
 compile portcullis --no-default-features
 sign_program "$work/portcullis" "$identifier.cli"

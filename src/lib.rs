@@ -47,3 +47,9 @@ pub mod rules;
 pub mod sockets;
 pub mod status;
 pub mod system;
+
+/// The version, with the commit where the app was built as a bundle: `0.1.0 (574f9cb09a12)`.
+pub const BUILD: &str = match option_env!("PORTCULLIS_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -53,7 +53,7 @@ use output::{Printer, Run};
 /// Opens debug ports on this Mac, closes them in the evening, and says why a port cannot be reached.
 /// Without a command: the tray.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version, about, long_about = None, after_help = AFTER_HELP)]
+#[command(name = "portcullis", version = portcullis::BUILD, about, long_about = None, after_help = AFTER_HELP)]
 struct CliArguments {
     /// Work in a lab: a directory that plays the Mac, made where it is missing
     #[arg(long, value_name = "DIR", global = true)]

@@ -70,7 +70,7 @@ pub(super) fn help(facts: &MenuFacts, state: &MenuState) -> MenuRow {
     let beside_text = if beside.is_some() { words::SEEN_BESIDE } else { words::NOTHING_BESIDE };
     let about = MenuAction::Say {
         title: words::ABOUT.to_owned(),
-        text: words::about(&format!("{}{}", env!("CARGO_PKG_VERSION"), lab(facts))),
+        text: words::about(&format!("{}{}", crate::BUILD, lab(facts))),
     };
     let rows = vec![
         button("check", words::LOOK_AGAIN, MenuAction::Check),
