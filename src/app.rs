@@ -392,23 +392,31 @@ impl App {
     }
 
     /// What turning back this user's last change, or that of `number`, comes to. Errors: there is none, or nothing of it
-    /// is left.
+    /// is left; then the one before of which something is, is named, and not turned back unasked.
     pub fn undo_preview(&self, number: Option<u32>) -> Result<UndoPreview, AppError> {
+        const MOST_BACK: usize = 20;
         let lines = self.history()?.lines;
-        let change = undo::undoable(&lines, number).ok_or_else(|| match (number, undo::numbers(&lines)) {
+        let (ledger, moment) = (self.ledger().unwrap_or_default(), self.system.moment()?);
+        let preview = |change| UndoPreview::of(change, ledger.clone(), &moment);
+        let mut changes = undo::undoable(&lines, number);
+        let change = changes.next().ok_or_else(|| match (number, undo::numbers(&lines)) {
             (Some(number), yours) if !yours.is_empty() => AppError::NotYours { number, yours },
             _ => AppError::NoUndo,
         })?;
-        let ledger = self.ledger().unwrap_or_default();
-        let preview = UndoPreview::of(change, ledger, &self.system.moment()?);
-        if preview.is_empty() {
-            let UndoableChange { number, message, .. } = preview.change;
-            return Err(AppError::NothingLeft { number, message });
+        let last = preview(change);
+        if !last.is_empty() {
+            return Ok(last);
         }
-        Ok(preview)
+        let UndoableChange { number, message, .. } = last.change;
+        let before = changes.take(MOST_BACK).map(preview).find(|preview| !preview.is_empty());
+        Err(AppError::NothingLeft { number, message, before: before.map(|preview| preview.change.number) })
     }
 
+    /// Turns the change back. Errors: it opens a port or turns the guard on, and the preferences do not read.
     pub fn undo(&self, preview: &UndoPreview) -> Result<Response, AppError> {
+        if preview.needs_preferences() {
+            self.preferences()?;
+        }
         let mut missing = Vec::new();
         missing.extend(preview.guards().then_some(Permission::GuardOn));
         if preview.edits_conf() {
@@ -611,7 +619,10 @@ impl App {
     pub fn source(&self, choice: &SourceChoice) -> Result<Source, AppError> {
         Ok(match choice {
             SourceChoice::Any => Source::Any,
-            SourceChoice::Hosts(hosts) => Source::Hosts { hosts: hosts.clone() },
+            SourceChoice::Hosts(hosts) => match hosts.iter().find(|host| host.addr().is_loopback()) {
+                Some(here) => return Err(AppError::SourceIsHere(*here)),
+                None => Source::Hosts { hosts: hosts.clone() },
+            },
             SourceChoice::Lan => {
                 let networks = self.system.networks()?;
                 if networks.is_empty() {

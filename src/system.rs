@@ -161,7 +161,7 @@ pub trait System: fmt::Debug + Send + Sync {
 
     /// The time zone of this machine.
     fn zone(&self) -> jiff::tz::TimeZone {
-        jiff::tz::TimeZone::system()
+        os::zone()
     }
 
     /// Now, by every clock.

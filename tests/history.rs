@@ -155,3 +155,22 @@ fn a_log_that_cannot_be_written_takes_nothing_away() {
     assert!(said.out.contains("audit log was not written"), "{}", said.out);
     assert!(lab.rules().contains("2345"));
 }
+
+#[test]
+fn the_last_none_is_a_usage_error() {
+    Lab::new().portcullis(&["history", "--last", "0"]).expect(2);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_written_is_a_failure() {
+    let lab = Lab::new();
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", "exec \"$0\" --lab \"$1\" history > /dev/full", env!("CARGO_BIN_EXE_portcullis")])
+        .arg(lab.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write what came of it to standard output: No space left"), "{said}");
+}

@@ -105,3 +105,15 @@ fn own_words_are_understood_or_answered() {
     let refused = String::from_utf8(piped("pass in al\n").code(1).get_output().stdout.clone()).unwrap();
     assert!(refused.contains("-:1"), "{refused}");
 }
+
+#[test]
+fn this_mac_is_no_other_machine() {
+    let lab = Lab::new();
+    for here in ["127.0.0.1", "::1", "10.0.0.5,127.0.0.0/8"] {
+        let said = lab.portcullis(&["open", "2345", "--from", here]).expect(2).err;
+        assert!(
+            said.contains(" is this Mac itself, which reaches its own ports: name another machine"),
+            "{said}"
+        );
+    }
+}

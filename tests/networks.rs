@@ -158,13 +158,13 @@ fn what_stays_open_where_this_mac_goes() {
     DHCP is late (lan) | no router | nobody | paused: this Mac is not seen on its network (192.168.1.0/24) at the moment
     DHCP is late (lan) | there | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
     same prefix (lan) | opened | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
-    same prefix (lan) | 1st tick | nobody | paused: this Mac is on another network, and the port closes for good within a minute
+    same prefix (lan) | 1st tick | nobody | paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
     same prefix (lan) | 2nd tick | nobody | closed
     same prefix (any) | opened | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
-    same prefix (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes for good within a minute
+    same prefix (any) | 1st tick | nobody | paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
     same prefix (any) | back | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
-    same prefix (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes for good within a minute
-    same prefix (any) | on the way | nobody | paused: this Mac is on another network, and the port closes for good within a minute
+    same prefix (any) | 1st tick | nobody | paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
+    same prefix (any) | on the way | nobody | paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
     same prefix (any) | 2nd tick | nobody | closed
     two interfaces (lan) | opened | 10.0.0.0/16 192.168.1.0/24 | for the network 10.0.0.0/16, 192.168.1.0/24 on en7, which this Mac is on now
     two interfaces (lan) | the first | 192.168.1.0/24 | for the network 10.0.0.0/16, 192.168.1.0/24 on en0, of which only 192.168.1.0/24 is let in at the moment
@@ -175,7 +175,7 @@ fn what_stays_open_where_this_mac_goes() {
     container (lan) | no container | 192.168.1.0/24 | for the network 192.168.1.0/24 on en0, of which only 192.168.1.0/24 is let in at the moment
     container (lan) | both | 192.168.1.0/24 192.168.64.0/24 | for the network 192.168.1.0/24 on en0, which this Mac is on now
     hot spot (any) | opened | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
-    hot spot (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes for good within a minute
+    hot spot (any) | 1st tick | nobody | paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
     hot spot (any) | 2nd tick | nobody | closed
     hot spot (--stay) | opened | 192.168.1.0/24 | opened on the network 192.168.1.0/24 on en0, and open on others too
     hot spot (--stay) | 1st tick | 192.168.1.0/24 | opened on the network 192.168.1.0/24, and open on others too
@@ -186,11 +186,11 @@ fn what_stays_open_where_this_mac_goes() {
     IPv6 only (lan) | back | 2001:db8::/64 | for the network 2001:db8::/64 on en0, which this Mac is on now
     IPv6 only (any) | opened | anyone | for the network 2001:db8::/64 on en0, which this Mac is on now
     IPv6 only (any) | another prefix | anyone | for the network 2001:db8::/64, which this Mac is on now
-    IPv6 only (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes for good within a minute
+    IPv6 only (any) | 1st tick | nobody | paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
     IPv6 only (any) | 2nd tick | nobody | closed
     opened nowhere (any) | opened | anyone | open on the first network that is known
     opened nowhere (any) | at home | anyone | for the network 192.168.1.0/24 on en0, which this Mac is on now
-    opened nowhere (any) | 1st tick | nobody | paused: this Mac is on another network, and the port closes for good within a minute
+    opened nowhere (any) | 1st tick | nobody | paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
     opened nowhere (any) | 2nd tick | nobody | closed
     ");
 }
@@ -235,7 +235,9 @@ fn a_pause_ends_no_session_and_the_end_does() {
     network(&lab, OTHER);
     let said = message(&lab);
     assert!(
-        said.contains("paused: this Mac is on another network, and the port closes for good within a minute"),
+        said.contains(
+            "paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there"
+        ),
         "{said}"
     );
     assert!(states().contains(session));
@@ -298,7 +300,7 @@ fn the_prompt_and_the_answer_name_the_network() {
     let said = lab.portcullis(&["open", "2345", "--from", "lan", "--stay"]).expect(0).out;
     assert!(
         said.contains(
-            "port 2345 (dlv) is open for this network (192.168.1.0/24, fe80::/10) on other networks too"
+            "port 2345 (dlv) is open for this network (192.168.1.0/24, fe80::/10) until it is closed, on other networks too"
         ),
         "{said}"
     );

@@ -124,3 +124,34 @@ fn what_others_let_in_is_said_of_the_port_that_was_asked_for() {
         assert!(said.contains(&format!("port {port} would stay open")), "{said}");
     }
 }
+
+#[test]
+fn a_port_that_is_shown_and_not_protected_is_looked_at_while_the_guard_is_on() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    lab.portcullis(&["prefs", "show", "dlv", "40000"]).expect(0);
+    lab.portcullis(&["status", "--check"]).expect(0);
+    let port = |lab: &Lab| {
+        let status = lab.portcullis(&["status", "--json"]).expect(0).json();
+        let ports = status["ports"].as_array().unwrap().clone();
+        ports.into_iter().find(|port| port["port"] == 40000).unwrap()
+    };
+    assert_eq!((&port(&lab)["state"], &port(&lab)["pf"]["anyone"]), (&"unmanaged".into(), &"yes".into()));
+    let said = lab.portcullis(&["status"]).expect(0).out;
+    assert!(said.starts_with("[ ] Not protected: 40000"), "{said}");
+    // The guard takes it in.
+    lab.portcullis(&["guard", "on"]).expect(0);
+    assert_eq!(port(&lab)["state"], "closed");
+}
+
+#[test]
+fn of_a_port_that_is_not_shown_the_rules_tell() {
+    let lab = Lab::new();
+    lab.portcullis(&["guard", "on"]).expect(0);
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let said = lab.portcullis(&["doctor", &port]);
+    let next = format!("see what it depends on: `portcullis explain {port}`");
+    assert!(said.out.contains(&next), "{}", said.out);
+    lab.portcullis(&["explain", &port]).expect(0);
+}

@@ -174,7 +174,9 @@ fn what_has_ended_is_not_opened_again() {
     };
     lab.write(AUDIT, earlier(String::from_utf8(lab.read(AUDIT)).unwrap()));
     lab.edit_sealed("/Library/Application Support/Portcullis/snapshots/000003/manifest.json", earlier);
-    assert!(lab.portcullis(&["undo"]).expect(1).err.contains("nothing is left to turn back"));
+    let said = lab.portcullis(&["undo"]).expect(1).err;
+    assert!(said.contains("nothing is left to turn back of change 3 "), "{said}");
+    assert!(said.contains("; `portcullis undo 1` turns back the one before it"), "{said}");
     helper(&lab, "undo 3 --open 2345=dlv").expect(0);
     assert!(ledger(&lab).openings.is_empty() && !lab.rules().contains("keep state"));
 }
@@ -220,4 +222,31 @@ fn pf_conf_is_byte_for_byte_as_it_was() {
     lab.portcullis(&["undo"]).expect(0);
     assert_eq!(lab.read(PF_CONF), [before.as_slice(), b"# a line of another's\n"].concat());
     assert!(ledger(&lab).openings.is_empty() && lab.rules().contains("block return"), "{}", lab.rules());
+}
+
+#[test]
+fn nothing_is_opened_by_it_while_the_preferences_do_not_read() {
+    const PREFERENCES: &str =
+        "/Users/you/Library/Application Support/dev.portcullis.Portcullis/preferences.toml";
+    let lab = guarded();
+    lab.portcullis(&["open", "2345", "--from", "any", "--keep", "--stay"]).expect(0);
+    lab.portcullis(&["close", "2345"]).expect(0);
+    let rules = lab.rules();
+    lab.write(PREFERENCES, "for = 5");
+    let refused = lab.portcullis(&["undo"]).expect(2).err;
+    assert!(refused.contains("preferences.toml"), "{refused}");
+    assert_eq!(lab.rules(), rules);
+    // What goes off is turned off, and not on again.
+    lab.portcullis(&["guard", "off"]).expect(0);
+    lab.portcullis(&["undo"]).expect(2);
+    std::fs::remove_file(lab.file(PREFERENCES)).unwrap();
+    lab.portcullis(&["undo"]).expect(0);
+    let said = lab.portcullis(&["undo"]).expect(0).out;
+    let open = "; open now: 2345 (dlv) for anyone until it is closed, on other networks too";
+    assert!(said.contains(open), "{said}");
+    // What it closes is closed.
+    lab.portcullis(&["open", "9229", "--from", "any"]).expect(0);
+    lab.write(PREFERENCES, "for = 5");
+    let said = lab.portcullis(&["undo"]).expect(0).out;
+    assert!(said.contains(open) && !said.contains("9229 (node) for"), "{said}");
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 use crate::elevate::ElevateError;
 use crate::os;
 use crate::os::clipboard::ClipboardError;
@@ -13,6 +15,7 @@ use crate::root::request::Permission;
 use crate::rules::end_choice::EndChoiceError;
 use crate::rules::ends::EndOfDayError;
 use crate::rules::named_port::PortsError;
+use crate::rules::source::host_text;
 use crate::sockets::SocketsError;
 use crate::system::{APP_PROGRAMS, SystemError};
 
@@ -39,6 +42,8 @@ pub enum AppError {
     },
     #[error("\"{}\" is not a source: use any, lan, an address or a network, such as 192.168.1.20 or 192.168.1.0/24", .0.escape_debug())]
     Source(String),
+    #[error("{} is this Mac itself, which reaches its own ports: name another machine, or use --from lan or --from any", host_text(.0))]
+    SourceIsHere(IpNet),
     /// `any` or `lan` together with hosts.
     #[error("{0} stands for itself: give it alone, or give hosts")]
     MixedSource(&'static str),
@@ -63,7 +68,7 @@ pub enum AppError {
     /// What root saw says nothing of now.
     #[error("what would change is not known: {0}; have root look first with `portcullis status --check`")]
     NotSeen(Unusable),
-    #[error("there is no change of yours that can be turned back: `portcullis snapshots` lists all of them")]
+    #[error("there is no change of yours that can be turned back")]
     NoUndo,
     /// Holds the numbers of those that are.
     #[error("change {number} is not one of yours that can be turned back: {}", listed(yours))]
@@ -72,8 +77,16 @@ pub enum AppError {
     SetPreference(#[source] PreferencesError),
     #[error("the guard is on already, for every port that is closed: `portcullis guard off` turns it off")]
     GuardIsOn,
-    #[error("nothing is left to turn back of change {number} ({message}): it was changed since, or is over")]
-    NothingLeft { number: u32, message: String },
+    #[error(
+        "nothing is left to turn back of change {number} ({message}): it was changed since, or is over{}",
+        .before.map(|before| format!("; `portcullis undo {before}` turns back the one before it")).unwrap_or_default()
+    )]
+    NothingLeft {
+        number: u32,
+        message: String,
+        /// The last change before it of which something is left.
+        before: Option<u32>,
+    },
     #[error(
         "the rules that pf holds are for administrators to read, since rules of others are among them: ask as an administrator, or with sudo"
     )]
@@ -157,6 +170,7 @@ impl AppError {
         match self {
             AppError::Ports(_) | AppError::NameNeedsPreferences { .. } => 2,
             AppError::Source(_)
+            | AppError::SourceIsHere(_)
             | AppError::MixedSource(_)
             | AppError::NoClient { .. }
             | AppError::NoMachine { .. } => 2,

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::error::AppError;
 use crate::rules::end_choice::EndChoice;
-use crate::rules::ledger::Ledger;
+use crate::rules::ledger::{Guard, Ledger};
 use crate::rules::named_port::NamedPort;
 use crate::rules::source::{Source, host_text};
 
@@ -62,22 +62,30 @@ pub struct OpeningTerms {
     pub stay: bool,
 }
 
-/// The clause that says who was let in to these ports until now, and is not among those that they are open for.
+/// The clause that says who was let in to these ports until now, and is not among those that they are open for. Nothing where
+/// nobody is kept out: the guard is off.
 pub(super) fn shut_out(before: &Ledger, ports: &[NamedPort], from: &Source) -> String {
-    let Some(now) = from.networks() else { return String::new() };
-    let again = before.openings.iter().filter(|opening| ports.iter().any(|port| port.range == opening.port));
-    let mut out = Vec::new();
+    let Some(now) = from.networks().filter(|_| before.guard == Guard::On) else { return String::new() };
+    // Two halves are the whole.
+    let now = IpNet::aggregate(&now.to_vec());
+    let again =
+        before.openings.iter().filter(|opening| ports.iter().any(|port| port.range.overlaps(opening.port)));
+    let mut out: Vec<&IpNet> = Vec::new();
     for opening in again {
         match opening.from.networks() {
             None => return "; nobody else is let in any more".to_owned(),
-            Some(all) => out.extend(all.iter().filter(|old| !now.iter().any(|one| one.contains(*old)))),
+            Some(all) => out.extend(all),
         }
     }
-    let in_words = |old: &&IpNet| match now.iter().any(|one| old.contains(one)) {
+    let is_out = |old: &&IpNet| {
+        let is_in_another = out.iter().any(|other| other != old && other.contains(*old));
+        !is_in_another && !now.iter().any(|one| one.contains(*old))
+    };
+    let in_words = |old: &IpNet| match now.iter().any(|one| old.contains(one)) {
         true => format!("the rest of {}", host_text(old)),
         false => host_text(old),
     };
-    let mut out: Vec<String> = out.iter().map(in_words).collect();
+    let mut out: Vec<String> = out.iter().copied().filter(is_out).map(in_words).collect();
     out.sort();
     out.dedup();
     match out.as_slice() {
@@ -114,14 +122,24 @@ mod tests {
     fn who_is_shut_out_is_named() {
         use crate::rules::sample::{opening, source};
         let out = |before: &str, from: &str| {
-            let before = Ledger { openings: vec![opening("2345", before, 0)], ..Ledger::default() };
-            shut_out(&before, &[before.openings[0].named_port()], &source(from))
+            let openings = vec![opening("2345-2350", before, 0)];
+            let part = NamedPort::unnamed("2345".parse().unwrap());
+            let [on, off] = [Guard::On, Guard::Off].map(|guard| Ledger {
+                openings: openings.clone(),
+                guard,
+                ..Ledger::default()
+            });
+            assert_eq!(shut_out(&off, std::slice::from_ref(&part), &source(from)), "", "nobody is kept out");
+            shut_out(&on, &[part], &source(from))
         };
         assert_eq!(out("hosts:10.0.0.5,10.0.0.6", "hosts:10.0.0.6"), "; 10.0.0.5 is no longer let in");
         assert_eq!(out("hosts:10.0.0.5,10.0.0.6", "lan:10.0.0.0/24"), "");
         assert_eq!(out("lan:10.0.0.0/24", "hosts:10.0.0.6"), "; the rest of 10.0.0.0/24 is no longer let in");
         let other = "; 10.0.0.0/24, fe80::/10 are no longer let in";
         assert_eq!(out("lan:10.0.0.0/24,fe80::/10", "hosts:10.1.0.6"), other);
+        assert_eq!(out("lan:10.0.0.0/24", "hosts:10.0.0.0/25,10.0.0.128/25"), "");
+        let two = "; 10.0.1.0/24, the rest of 10.0.0.0/24 are no longer let in";
+        assert_eq!(out("hosts:10.0.0.0/24,10.0.0.7,10.0.1.0/24", "hosts:10.0.0.6"), two);
         assert_eq!(out("any", "lan:10.0.0.0/24"), "; nobody else is let in any more");
         assert_eq!(out("lan:10.0.0.0/24", "any"), "");
         assert_eq!(shut_out(&Ledger::default(), &[], &source("hosts:10.0.0.6")), "");

@@ -67,6 +67,11 @@ impl UndoPreview {
         Operation::Undo { change: self.change.number, opens: loosened.opens, unblocks: loosened.unblocks }
     }
 
+    /// Whether a port opens by it, or the guard goes on: what is refused while the preferences do not read.
+    pub(super) fn needs_preferences(&self) -> bool {
+        self.guards() || !self.back.loosened(&self.now).opens.is_empty()
+    }
+
     /// What the guard is again, where that is turned back too.
     pub fn guard(&self) -> Option<Guard> {
         Some(self.back.ledger.guard).filter(|guard| *guard != self.now.guard)
@@ -87,19 +92,22 @@ impl UndoPreview {
     }
 }
 
-/// The last change of the user who asks, or the one of `number`, that was not turned back yet.
-pub(super) fn undoable(lines: &[AuditLine], number: Option<u32>) -> Option<UndoableChange> {
+/// The changes of the user who asks that were not turned back yet, the last first; of `number`, that one alone, whatever
+/// became of it.
+pub(super) fn undoable(lines: &[AuditLine], number: Option<u32>) -> impl Iterator<Item = UndoableChange> {
     let undone: Vec<u32> = lines.iter().filter_map(undone).collect();
-    let mut latest_first = of_this_user(lines).rev();
-    let is_meant = |found: u32| number.map_or(!undone.contains(&found), |number| number == found);
-    let (number, change, line) = latest_first.find(|(found, ..)| is_meant(*found))?;
+    let is_meant = move |found: u32| number.map_or(!undone.contains(&found), |number| number == found);
+    of_this_user(lines).rev().filter(move |(found, ..)| is_meant(*found)).map(of_line)
+}
+
+fn of_line((number, change, line): (u32, &LedgerChange, &AuditLine)) -> UndoableChange {
     let boot = line.request.as_ref().and_then(|request| request.get("made")?.get("boot")?.as_str());
     let (boot, message) = (boot.map(str::to_owned), line.message.clone());
     let lines = match request(line).map(|request| request.action) {
         Some(Operation::CleanUp { lines, .. }) => lines,
         _ => Vec::new(),
     };
-    Some(UndoableChange { number, time: line.time, message, change: change.clone(), lines, boot })
+    UndoableChange { number, time: line.time, message, change: change.clone(), lines, boot }
 }
 
 /// The numbers of this user's changes that were not turned back yet, rising.

@@ -78,7 +78,9 @@ impl ConnectCommand {
         };
         let connection = Connection::of(observed, port, host.as_deref())?;
         let client = self.client.parse().ok();
-        Ok(ConnectOutput { port: port.first(), connection, copied: None, host, client, local_name: None })
+        let client_name = (client.is_none() && self.client != "here").then(|| self.client.clone());
+        let (port, copied, local_name) = (port.first(), None, None);
+        Ok(ConnectOutput { port, connection, copied, host, client, client_name, local_name })
     }
 }
 
@@ -131,6 +133,8 @@ pub struct ConnectOutput {
     host: Option<String>,
     /// The address of the client's machine, where that was given.
     client: Option<IpAddr>,
+    /// Its name, where that was given.
+    client_name: Option<String>,
     /// The name of this Mac on its own network.
     local_name: Option<String>,
 }
@@ -303,6 +307,9 @@ impl CommandOutput for ConnectOutput {
         let kept_out = self.kept_out();
         if let Some((client, _)) = &kept_out {
             text += &format!("    {client} is not let in\n");
+        }
+        if let Some(name) = &self.client_name {
+            text += &format!("    whether {name} is let in is not said: give `--client` its address\n");
         }
         if said.state != Reachability::Reachable || kept_out.is_some() {
             text += &format!("    next: {}\n", self.next_step());

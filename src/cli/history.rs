@@ -1,5 +1,7 @@
 //! `portcullis history`: what root was asked, by whom, and what came of it.
 
+use std::num::NonZeroUsize;
+
 use serde::Serialize;
 
 use super::context::Context;
@@ -13,7 +15,7 @@ use portcullis::root::audit::{AuditLine, AuditLog};
 pub struct HistoryCommand {
     /// Only so many requests, the latest
     #[arg(long, value_name = "N")]
-    last: Option<usize>,
+    last: Option<NonZeroUsize>,
 }
 
 impl HistoryCommand {
@@ -24,7 +26,7 @@ impl HistoryCommand {
 
     fn show(self, app: &App) -> Run {
         let AuditLog { mut lines, unreadable } = app.history()?;
-        let surplus = self.last.map_or(0, |last| lines.len().saturating_sub(last));
+        let surplus = self.last.map_or(0, |last| lines.len().saturating_sub(last.get()));
         lines.drain(..surplus);
         Ok(Box::new(HistoryOutput { version: 1, requests: lines, unreadable }))
     }

@@ -1,6 +1,6 @@
 //! What a command gives, and the one place that prints it: text for a person, JSON for a program.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -39,9 +39,14 @@ impl Printer {
     pub fn finish(&self, run: Run) -> ExitCode {
         match run {
             Ok(output) => {
-                // A reader that went away (`| head`) is no reason to fail.
-                let _ = self.print(output.as_ref());
-                ExitCode::from(output.exit_status())
+                match self.print(output.as_ref()) {
+                    // A reader that went away (`| head`) is no reason to fail.
+                    Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                        self.note(format!("cannot write what came of it to standard output: {error}"));
+                        ExitCode::FAILURE
+                    }
+                    _ => ExitCode::from(output.exit_status()),
+                }
             }
             Err(error) => {
                 self.fail(&error);
@@ -123,8 +128,10 @@ pub fn clock_with_seconds(seconds: i64) -> String {
 
 fn time_here(seconds: i64, of_day: &str) -> String {
     let Ok(time) = jiff::Timestamp::from_second(seconds) else { return format!("{seconds} s after 1970") };
-    let time = time.to_zoned_datetime(jiff::tz::TimeZone::system());
-    let same_day = time.date() == jiff::ZonedDateTime::now().date();
+    let zone = portcullis::os::zone();
+    let same_day = jiff::Timestamp::now().to_zoned_datetime(zone.clone()).date()
+        == time.to_zoned_datetime(zone.clone()).date();
+    let time = time.to_zoned_datetime(zone);
     let form = if same_day { of_day.to_owned() } else { format!("%Y-%m-%d {of_day}") };
     time.strftime(&form).to_string()
 }

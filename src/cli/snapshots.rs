@@ -66,7 +66,7 @@ impl CommandOutput for SnapshotsOutput {
     fn text(&self) -> String {
         let line = |entry: &SnapshotEntry| {
             let SnapshotEntry { number, time, by, message, .. } = entry;
-            format!("{number:>6}  {}  {by}  before: {message}\n", clock(*time))
+            format!("{number:>6}  {}  {by}  taken before: {message}\n", clock(*time))
         };
         let lines: String = self.snapshots.iter().map(line).collect();
         if lines.is_empty() {

@@ -1,7 +1,5 @@
 //! What the administrator prompt says: everything that the request may change, built from checked values only.
 
-use jiff::tz::TimeZone;
-
 use crate::port::PortRange;
 use crate::root::conf_lines::{self, ConfLine};
 use crate::root::request::{Operation, Permission, Request};
@@ -240,7 +238,7 @@ fn openings_after(request: &Request, ledger: &Ledger) -> Vec<Opening> {
 
 /// `for this network until 17:30`
 fn terms(from: &Source, (until, kind): (Option<Seconds>, EndKind), now: Seconds) -> String {
-    let clock = |until| time_of_day(until, now, &TimeZone::system());
+    let clock = |until| time_of_day(until, now, &crate::os::zone());
     let until = match (until, kind) {
         (Some(until), EndKind::Evening) => format!("the evening ({})", clock(until)),
         (Some(until), _) => clock(until),

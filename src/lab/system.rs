@@ -173,6 +173,6 @@ impl System for Lab {
     }
 
     fn zone(&self) -> TimeZone {
-        self.clocks.as_ref().map_or_else(TimeZone::system, SetClocks::zone)
+        self.clocks.as_ref().map_or_else(os::zone, SetClocks::zone)
     }
 }

@@ -33,6 +33,7 @@ pub mod sysctl;
 pub mod time_limit;
 mod tree;
 mod user;
+mod zone;
 
 pub use boot::{BootError, boot_id};
 pub use children::process_exists;
@@ -45,6 +46,7 @@ pub use plain::{PlainFileError, read_plain};
 pub use tree::bell::BellFile;
 pub use tree::{Expected, FileError, Files, Lock};
 pub use user::{is_root, own_uid, sudo_uid, user_of};
+pub use zone::zone;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

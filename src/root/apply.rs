@@ -437,7 +437,7 @@ fn turn_back(
         && lines.is_none()
         && let Some(seen) = &carried.seen
     {
-        carried.response.message += &messages::open_now(&seen.ledger);
+        carried.response.message += &messages::open_now(&seen.ledger, machine.now);
     }
     Ok(carried)
 }

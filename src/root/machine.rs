@@ -345,7 +345,10 @@ impl Machine<'_> {
     ) -> Result<(), FileError> {
         let last = if shown.is_empty() { report::shown_last(&self.files) } else { Vec::new() };
         let asked = report::with_shown(&report::with_shown(ledger, shown), &last);
-        let report = report::report(&self.files, &asked, live, &self.interfaces, &self.boot, self.now, notes);
+        // While the guard is on, what is shown and not managed is looked at too.
+        let ranges = report::ranges(&asked, &[shown, &last].concat());
+        let at = report::Look { interfaces: &self.interfaces, boot: &self.boot, now: self.now };
+        let report = report::report(&self.files, &asked, &ranges, live, &at, notes);
         let report = Report { managed: ledger.managed.clone(), ..report };
         report::write(&self.files, &report, live, report::wanted(ledger, &self.interfaces))
     }

@@ -1,6 +1,7 @@
 //! What was done, in English: the messages of the helper's answers.
 
 use crate::diagnosis::Answer;
+use crate::os;
 use crate::os::states::StatesError;
 use crate::port::PortRange;
 use crate::report::{Note, PfState};
@@ -9,7 +10,7 @@ use crate::root::request::{Operation, Request};
 use crate::rules::anchor;
 use crate::rules::ends::{EndKind, EveningEnd};
 use crate::rules::evening;
-use crate::rules::ledger::{Guard, Ledger, Opening};
+use crate::rules::ledger::{Guard, Ledger, Opening, Seconds};
 use crate::rules::named_port::NamedPort;
 use crate::rules::network_words::network_words;
 use crate::system::Moment;
@@ -132,18 +133,26 @@ fn why_over(opening: &Opening, now: &Moment) -> &'static str {
 /// When what was opened ends, and on which networks, behind a blank.
 fn end(request: &Request, ledger: &Ledger) -> String {
     let Operation::Open { ports, ends, .. } = &request.action else { return String::new() };
-    let (now, zone) = (request.made.time, jiff::tz::TimeZone::system());
+    let (now, zone) = (request.made.time, os::zone());
     let open = |opening: &&Opening| ports.iter().any(|port| port.range == opening.port);
     let opening = ledger.openings.iter().find(open);
     let Some(opening) = opening else { return String::new() };
-    let network = network_words(opening);
-    let Some(words) = evening::in_words(opening, now, &zone) else { return format!(" {network}") };
     let is_late = evening::evening(now, ledger.end_of_day.unwrap_or_default(), &zone).is_late;
-    match ends {
-        EndKind::Evening if is_late => {
-            format!(" {words}: the day is over, or nearly, so that is two hours; {network}")
+    match evening::in_words(opening, now, &zone) {
+        Some(words) if *ends == EndKind::Evening && is_late => {
+            format!(" {words}: the day is over, or nearly, so that is two hours; {}", network_words(opening))
         }
-        _ => format!(" {words}, {network}"),
+        words => lasts(opening, words),
+    }
+}
+
+/// `until`, and on which networks, behind a blank.
+fn lasts(opening: &Opening, until: Option<String>) -> String {
+    let network = network_words(opening);
+    match until {
+        Some(until) => format!(" {until}, {network}"),
+        None if opening.stay => format!(" until it is closed, {network}"),
+        None => format!(" {network}"),
     }
 }
 
@@ -179,13 +188,17 @@ fn became(request: &Request, was: &Opening, is: Option<&Opening>) -> Option<Stri
 
 const UNGUARDED: &str = "; the guard is off, so this Mac's own policy decides who can reach it";
 
-/// What is open in our rules, as the end of a message.
-pub fn open_now(ledger: &Ledger) -> String {
-    let open = |opening: &Opening| format!("{} for {}", opening.named_port(), opening.from.in_full());
+/// What is open in our rules, until when and where, as the end of a message.
+pub fn open_now(ledger: &Ledger, now: Seconds) -> String {
+    let zone = os::zone();
+    let open = |opening: &Opening| {
+        let lasts = lasts(opening, evening::in_words(opening, now, &zone));
+        format!("{} for {}{lasts}", opening.named_port(), opening.from.in_full())
+    };
     match ledger.openings.as_slice() {
         [] if ledger.guard == Guard::On => "; in our rules no debug port is open now".to_owned(),
         [] => format!("; no debug port has a rule of ours now{UNGUARDED}"),
-        openings => format!("; open now: {}", openings.iter().map(open).collect::<Vec<_>>().join(", ")),
+        openings => format!("; open now: {}", openings.iter().map(open).collect::<Vec<_>>().join("; ")),
     }
 }
 

@@ -24,19 +24,25 @@ use crate::rules::order;
 use crate::rules::source::Source;
 use crate::system::{PF_CONF, RULESETS, STATUS};
 
-/// The report on `live`, and on `ledger` in it. `interfaces` are those of this Mac.
+/// Where and when root looks.
+pub struct Look<'a> {
+    /// Those of this Mac.
+    pub interfaces: &'a [InterfaceFacts],
+    pub boot: &'a str,
+    pub now: Seconds,
+}
+
+/// The report on `live`, and on `ledger` and these ranges in it.
 pub fn report(
     tree: &Files,
     ledger: &Ledger,
+    ranges: &[PortRange],
     live: &Live,
-    interfaces: &[InterfaceFacts],
-    boot: &str,
-    now: Seconds,
+    &Look { interfaces, boot, now }: &Look<'_>,
     notes: &[Note],
 ) -> Report {
-    let ranges = ranges(ledger);
     let mut notes = notes.to_vec();
-    notes.extend(foreign::notes(tree, live, &ranges));
+    notes.extend(foreign::notes(tree, live, ranges));
     let loaded = loaded(live, interfaces);
     let is_torn = tree.read(PF_CONF).ok().flatten().is_some_and(|conf| conf::contains(&conf).is_err());
     if is_torn && !notes.contains(&Note::TornBlock) {
@@ -44,7 +50,7 @@ pub fn report(
     }
     notes.retain(|note| !matches!(note, Note::Exception { .. }));
     if live.state == PfState::Enabled {
-        notes.extend(exceptions::notes(all_exceptions(&loaded, ledger, &ranges)));
+        notes.extend(exceptions::notes(all_exceptions(&loaded, ledger, ranges)));
     }
     Report {
         version: Report::VERSION,
@@ -58,7 +64,7 @@ pub fn report(
         way: ledger.way,
         openings: ledger.openings.clone(),
         managed: ledger.managed.clone(),
-        verdicts: ranges.into_iter().map(|port| verdict(live, &loaded, ledger, port)).collect(),
+        verdicts: ranges.iter().map(|port| verdict(live, &loaded, ledger, *port)).collect(),
         notes,
     }
 }
@@ -75,7 +81,8 @@ pub fn exceptions(live: &Live, interfaces: &[InterfaceFacts], ledger: &Ledger) -
     }
     // So many are enough in a message; the report has all of them.
     const MOST: usize = 3;
-    let mut notes = exceptions::notes(all_exceptions(&loaded(live, interfaces), ledger, &ranges(ledger)));
+    let mut notes =
+        exceptions::notes(all_exceptions(&loaded(live, interfaces), ledger, &ranges(ledger, &[])));
     notes.truncate(MOST);
     notes
 }
@@ -119,9 +126,9 @@ pub fn shown_last(tree: &Files) -> Vec<NamedPort> {
     ranges.map(|range| NamedPort { name: PortName::of_number(range), range }).collect()
 }
 
-/// The ranges that are shown: what is open, what is managed, and of a range that is open in part the rest, of which the
-/// whole says nothing.
-fn ranges(ledger: &Ledger) -> Vec<PortRange> {
+/// The ranges to look at: what is open, what is managed, what is `shown`, and of a range that is open in part the rest, of
+/// which the whole says nothing.
+pub fn ranges(ledger: &Ledger, shown: &[NamedPort]) -> Vec<PortRange> {
     let open = ledger.openings.iter().map(|Opening { port, .. }| *port);
     let rest = |range: PortRange| {
         let mut left = vec![range];
@@ -130,7 +137,7 @@ fn ranges(ledger: &Ledger) -> Vec<PortRange> {
         }
         left
     };
-    let managed = ledger.managed.iter().map(|managed| managed.range);
+    let managed = ledger.managed.iter().chain(shown).map(|port| port.range);
     let managed = managed.flat_map(|range| rest(range).into_iter().chain([range]));
     let mut ranges: Vec<PortRange> = open.chain(managed).collect();
     order::sort(&mut ranges);

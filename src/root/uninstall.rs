@@ -126,7 +126,7 @@ impl Uninstallation<'_> {
         let sha256 = hash::of_bytes(&bytes);
         let before = match snapshot::pristine(&self.files) {
             Ok(Some(pristine)) => pristine.sha256(PF_CONF).map(str::to_owned),
-            Ok(None) => Some(sha256.clone()),
+            Ok(None) => return Ok(format!("{PF_CONF} has nothing of ours (SHA-256 {sha256})")),
             Err(SnapshotError::File(error)) => return Err(error.into()),
             // What it was is not known: it is said as one that differs.
             Err(_) => None,

@@ -18,7 +18,8 @@ pub fn network_words(opening: &Opening) -> String {
     match (&opening.let_in, home) {
         _ if opening.stay => "on other networks too".to_owned(),
         _ if opening.away => {
-            "paused: this Mac is on another network, and the port closes for good within a minute".to_owned()
+            "paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there"
+                .to_owned()
         }
         (_, None) => "on the first network that is known".to_owned(),
         (Some(networks), Some(home)) if networks.is_empty() => {
@@ -69,7 +70,7 @@ mod tests {
             ),
             (
                 Opening { let_in: Some(Vec::new()), away: true, ..any },
-                "paused: this Mac is on another network, and the port closes for good within a minute",
+                "paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there",
             ),
             (Opening { stay: true, ..lan }, "on other networks too"),
         ] {

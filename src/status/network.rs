@@ -128,7 +128,7 @@ mod tests {
         Here for the network 10.1.2.0/24 on en0, which this Mac is on now
         Another for the network 10.1.2.0/24, and this Mac is on another now: it pauses within a minute
         Unknown for the network 10.1.2.0/24, which is not known to be there at the moment
-        Another paused: this Mac is on another network, and the port closes for good within a minute
+        Another paused: this Mac is on another network, or was at the last look; the port closes for good if it stays there
         Another opened on the network 10.1.2.0/24, and open on others too
         Here for the network 10.1.2.0/24, which this Mac is on now
         Unknown paused: this Mac is not seen on its network (10.1.2.0/24) at the moment

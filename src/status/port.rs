@@ -411,7 +411,12 @@ fn assess(
         is_awaited: opening
             .filter(|opening| opening.is_paused() && !opening.away)
             .is_some_and(|opening| PortNetwork::of(opening, &facts.networks).place == NetworkPlace::Unknown),
-        explain: pf.seen().map(|verdict| explain_doubt(range, verdict, opening)),
+        explain: pf.seen().map(|verdict| explain_doubt(range, verdict, opening)).or_else(|| {
+            // Root looks at what is shown. Of another port the rules themselves tell.
+            let is_shown = facts.ports.iter().any(|shown| shown.port.overlaps(range));
+            let tells = matches!(pf, PfSight::NotLookedAt) && !is_shown;
+            tells.then(|| format!("portcullis explain {}", range.first()))
+        }),
         ..seen.subject.clone()
     };
     let app_firewall = application_of(&facts.app_firewall, seen.is_blocked);

@@ -505,7 +505,9 @@ impl World {
         let anchor = Attachment::Apple.anchor().to_owned();
         let notes: Vec<Note> = is_lost.then_some(Note::NotEvaluated { anchor }).into_iter().collect();
         let boot = if self.look == Look::OtherBoot { "before" } else { "boot" };
-        let report = report::report(&lab.files(), &looked, &live, &interfaces, boot, seen, &notes);
+        let at = report::Look { interfaces: &interfaces, boot, now: seen };
+        let ranges = report::ranges(&looked, &[]);
+        let report = report::report(&lab.files(), &looked, &ranges, &live, &at, &notes);
         let rulesets = RulesetsReport {
             version: RulesetsReport::VERSION,
             seen: report.seen,
