@@ -27,7 +27,7 @@ fn badge(drawn: &str) -> String {
 /// At the bottom, a dark plate with a white digit: on a bar of 22 px a digit has 16 px, of which it needs each.
 fn plate(digit: &str) -> String {
     format!(
-        "<g transform=\"translate(33 31.5)\"><rect x=\"-10.5\" y=\"-12.5\" width=\"21\" height=\"25\" rx=\"5\" \
+        "<g transform=\"translate(33 31.5)\"><rect x=\"-10.5\" y=\"-12.5\" width=\"21\" height=\"25\" rx=\"3.5\" \
          fill=\"#121212\"/><g fill=\"none\" stroke=\"#fff\" stroke-width=\"4.4\" stroke-linecap=\"square\">{digit}</g></g>"
     )
 }
